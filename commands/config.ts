@@ -1,0 +1,65 @@
+/** `p2p config`: every setting, its value, and where it came from. */
+import { Command } from "@cliffy/command";
+import { defaultTextOf } from "./command.ts";
+import { type Environment, writeLines } from "./environment.ts";
+import { type Loaded, loadSettings } from "./load.ts";
+import { renderTable } from "./present/table.ts";
+import { SETTING_NAMES, type SettingName, settingOf } from "./settings.ts";
+
+const DESCRIPTION = `Shows every setting, its value and where it came from.
+
+A setting comes from its flag, else from the environment (P2P_MAX for --max),
+else from config.json, else from its default.`;
+
+export function configCommand(environment: Environment) {
+  return new Command()
+    .description(DESCRIPTION)
+    .example("all settings", "p2p config")
+    .example("what a variable changes", "P2P_MAX=5 p2p config")
+    .example("where the file is", "p2p config --json | jq -r .file")
+    .option("--json", "One JSON object on standard output")
+    .action(async ({ json }) => {
+      const loaded = await loadSettings(environment, {});
+      writeLines(
+        environment.stdout,
+        json ? [jsonOf(loaded)] : linesOf(loaded),
+      );
+    });
+}
+
+function linesOf(loaded: Loaded): string[] {
+  const rows = SETTING_NAMES.map((name) => [
+    name,
+    valueText(loaded, name),
+    loaded.origins[name],
+  ]);
+  const columns = ["SETTING", "VALUE", "FROM"].map((title) => ({ title }));
+  return [...renderTable(columns, rows), "", `file: ${loaded.configPath}`];
+}
+
+function valueText({ values }: Loaded, name: SettingName): string {
+  const value = values[name];
+  return value === undefined ? defaultTextOf(name) : settingOf(name).kind.format(value);
+}
+
+function jsonOf(loaded: Loaded): string {
+  const { values, origins, configPath, directories } = loaded;
+  return JSON.stringify({
+    settings: SETTING_NAMES.map((name) => ({
+      name,
+      value: jsonValue(values[name], name),
+      origin: origins[name],
+    })),
+    file: configPath,
+    directories,
+  });
+}
+
+/** Lists, counts and switches as such; all else as people write it. */
+function jsonValue(value: unknown, name: SettingName): unknown {
+  if (value === undefined) return null;
+  const { kind } = settingOf(name);
+  if (Array.isArray(value)) return kind.format(value).split(",");
+  const text = kind.format(value);
+  return typeof value === "boolean" || String(value) === text ? value : text;
+}

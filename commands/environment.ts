@@ -1,0 +1,55 @@
+/** All that a command meets outside of itself, so that tests need no real terminal, environment or network. */
+import type * as core from "../core/mod.ts";
+import type { StopSignal } from "./present/failure.ts";
+
+/** What commands ask of core. */
+export type Core = Pick<
+  typeof core,
+  | "directoriesOf"
+  | "download"
+  | "findTask"
+  | "list"
+  | "logLines"
+  | "resolveNames"
+  | "serve"
+  | "tasks"
+>;
+
+/** Standard output or standard error. */
+export interface Output {
+  /** Whether a person looks at it. */
+  readonly terminal: boolean;
+  /** Aborts when nothing can be told any more; with a `P2pError` where that is a failure. */
+  readonly closed: AbortSignal;
+  /** Never throws: those who tell must not disturb those who work. */
+  write(text: string): void;
+  /** Columns and rows of the terminal. */
+  size(): { readonly columns: number; readonly rows: number };
+}
+
+export interface Environment {
+  readonly core: Core;
+  readonly version: string;
+  readonly stdout: Output;
+  readonly stderr: Output;
+  readonly platform: string;
+  env(name: string): string | undefined;
+  /** Milliseconds since 1970. */
+  now(): number;
+  /** Calls `handler` for each signal until the handle is disposed. */
+  onSignal(handler: (signal: StopSignal) => void): Disposable;
+  /** Ends the process on the spot. */
+  exit(code: number): never;
+}
+
+/** Whether `output` may be coloured or have its cursor moved. */
+export function mayMoveCursor(
+  { env }: Pick<Environment, "env">,
+  output: Output,
+): boolean {
+  return output.terminal && !env("NO_COLOR") && env("TERM") !== "dumb";
+}
+
+export function writeLines(output: Output, lines: readonly string[]): void {
+  if (lines.length > 0) output.write(lines.join("\n") + "\n");
+}

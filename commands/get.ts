@@ -1,0 +1,221 @@
+/** `p2p get`: names and flags → a download, watched and told. */
+import { Command } from "@cliffy/command";
+import {
+  type DownloadRequest,
+  type DownloadSettings,
+  type TaskOutcome,
+  UsageError,
+} from "../core/mod.ts";
+import { withSettings } from "./command.ts";
+import { type Environment, mayMoveCursor, writeLines } from "./environment.ts";
+import { Finished } from "./finished.ts";
+import { interruptible, type Interruption } from "./interrupt.ts";
+import { FaultyValue, hex, NAME } from "./kinds.ts";
+import { downloadSettingsOf, type Loaded, loadSettings } from "./load.ts";
+import { KindType } from "./options.ts";
+import { exitOfOutcomes } from "./present/failure.ts";
+import { renderSummary } from "./present/plain.ts";
+import type { Values } from "./settings.ts";
+import { BarWatcher, PlainWatcher, QuietWatcher, ResultWriter, type Watcher } from "./watchers.ts";
+
+const DESCRIPTION = `Downloads files from all seeds that have them, and checks every byte.
+
+A name may be a glob; quote it, so that the shell leaves it alone. The same
+command goes on where an interrupted one stopped. Standard output gets the path
+of each finished file when it is no terminal, or events with --json.`;
+
+interface Flags {
+  readonly sha256?: string | undefined;
+  readonly id?: string | undefined;
+  readonly all?: boolean | undefined;
+  readonly json?: boolean | undefined;
+}
+
+export function getCommand(environment: Environment) {
+  const command = new Command()
+    .description(DESCRIPTION)
+    .example(
+      "one file, from two seeds at once",
+      "p2p get ubuntu.iso --seed nas1 --seed nas2",
+    )
+    .example(
+      "all that match, five at a time",
+      "p2p get 'photos/*.jpg' --max 5 --out ~/pictures",
+    )
+    .example("events for a program", "p2p get --all --json")
+    .type("name", new KindType(NAME))
+    .type("sha256", new KindType(hex(64)))
+    .type("id", new KindType(hex(1)))
+    .arguments("[name...:name]");
+  return withSettings(command, "get")
+    .option("-a, --all", "Everything that the seeds offer")
+    .option(
+      "--sha256 <hex:sha256>",
+      "With one name: the bytes must have this digest",
+    )
+    .option(
+      "--id <hex:id>",
+      "With one name: this content, or the beginning of its id, where seeds differ",
+    )
+    .option("--json", "Events on standard output, one JSON object a line")
+    .action(async function (options, ...names) {
+      const literal = this.getLiteralArgs().map(literalName);
+      await get(environment, options, [...new Set([...names, ...literal])]);
+    });
+}
+
+/** Names after `--` may begin with a dash; the library leaves them unparsed. */
+function literalName(text: string): string {
+  try {
+    return NAME.parse(text);
+  } catch (error) {
+    if (!(error instanceof FaultyValue)) throw error;
+    throw new UsageError(
+      `Cannot use "${text}" as name: it must be ${error.message}`,
+    );
+  }
+}
+
+async function get(
+  environment: Environment,
+  flags: Flags,
+  names: readonly string[],
+): Promise<void> {
+  checkUsage(flags, names);
+  const loaded = await loadSettings(environment, { ...flags });
+  const settings = await downloadSettingsOf(loaded.values);
+  const watcher = watcherFor(environment, loaded.values, flags.json === true);
+  try {
+    using interruption = interruptible(environment, {
+      told(times) {
+        if (times > 1) watcher.end();
+        else watcher.note(["p2p: stopping; Ctrl-C again ends it at once"]);
+      },
+    });
+    const outcomes = await downloadAll(
+      { environment, flags, names, loaded, settings },
+      watcher,
+      interruption,
+    );
+    watcher.end();
+    conclude(environment, loaded, outcomes, interruption);
+  } finally {
+    watcher.end();
+  }
+}
+
+interface Run {
+  readonly environment: Environment;
+  readonly flags: Flags;
+  readonly names: readonly string[];
+  readonly loaded: Loaded;
+  readonly settings: DownloadSettings;
+}
+
+async function downloadAll(
+  { environment, flags, names, loaded, settings }: Run,
+  watcher: Watcher,
+  { signal, stoppedBy }: Interruption,
+): Promise<TaskOutcome[]> {
+  const startedAt = environment.now();
+  const results = new ResultWriter(environment, flags.json === true);
+  let outcomes: TaskOutcome[] = [];
+  try {
+    const { core } = environment;
+    const wanted = await wantedNames(core, flags, names, settings, signal);
+    const job = {
+      requests: requestsFor(wanted, flags),
+      outDir: loaded.values.out,
+      settings,
+      directories: loaded.directories,
+    };
+    outcomes = await core.download(job, (event) => {
+      watcher.handle(event);
+      results.handle(event, stoppedBy());
+    }, signal);
+  } finally {
+    // A program that reads the events waits for the last of them, whatever happened.
+    results.end(outcomes);
+  }
+  if (outcomes.length > 1) {
+    watcher.note([renderSummary(outcomes, environment.now() - startedAt)]);
+  }
+  return outcomes;
+}
+
+function checkUsage(flags: Flags, names: readonly string[]): void {
+  if (names.length === 0 && !flags.all) {
+    throw new UsageError("Cannot get anything: no name was given", {
+      hint: "p2p list shows what there is, --all gets everything",
+    });
+  }
+  if (names.length > 0 && flags.all) {
+    throw new UsageError("Cannot use names and --all together");
+  }
+  checkPins(flags, flags.all ? 2 : names.length);
+}
+
+/** A digest or an id is that of one content. */
+function checkPins({ sha256, id }: Flags, count: number): void {
+  const pin = sha256 !== undefined ? "--sha256" : id !== undefined ? "--id" : "";
+  if (pin !== "" && count !== 1) {
+    throw new UsageError(`Cannot use ${pin} with more than one name`);
+  }
+}
+
+async function wantedNames(
+  core: Environment["core"],
+  flags: Flags,
+  names: readonly string[],
+  settings: DownloadSettings,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  // Plain names need no listing: the seeds are asked for them anyway.
+  if (!flags.all && !names.some((name) => /[*?[\]{}]/.test(name))) return names;
+  return await core.resolveNames(names, flags.all === true, settings, signal);
+}
+
+function requestsFor(
+  names: readonly string[],
+  flags: Flags,
+): DownloadRequest[] {
+  checkPins(flags, names.length);
+  const { sha256, id } = flags;
+  return names.map((name) => ({
+    name,
+    ...sha256 === undefined ? {} : { sha256 },
+    ...id === undefined ? {} : { id },
+  }));
+}
+
+function watcherFor(
+  environment: Environment,
+  values: Values,
+  json: boolean,
+): Watcher {
+  const { progress, quiet } = values;
+  // Bars between JSON lines on one terminal would help nobody.
+  const mixed = json && progress === "auto" && environment.stdout.terminal;
+  if (quiet || progress === "none" || mixed) return new QuietWatcher(environment);
+  return progress !== "plain" && mayMoveCursor(environment, environment.stderr)
+    ? new BarWatcher(environment, values["log-level"])
+    : new PlainWatcher(environment, values["log-level"]);
+}
+
+/** @throws {Finished} unless all is there. */
+function conclude(
+  { stderr }: Environment,
+  { values }: Loaded,
+  outcomes: readonly TaskOutcome[],
+  { stoppedBy }: Interruption,
+): void {
+  const exit = exitOfOutcomes(outcomes, stoppedBy());
+  if (exit === 0) return;
+  if (stoppedBy() !== undefined && !values.quiet) {
+    writeLines(stderr, [
+      "p2p: interrupted: the partial files are kept",
+      "hint: The same command goes on from there",
+    ]);
+  }
+  throw new Finished(exit);
+}

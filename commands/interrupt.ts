@@ -1,0 +1,44 @@
+/** Ctrl-C and its kin: asked once, work stops in good order; asked again, the process ends. */
+import type { Environment } from "./environment.ts";
+import { exitOfSignal, type StopSignal } from "./present/failure.ts";
+
+/** Why work was given up. */
+export class Interrupted extends Error {
+  constructor(readonly signal: StopSignal) {
+    super(`Interrupted by ${signal}`);
+  }
+}
+
+export interface Interruption extends Disposable {
+  /** Aborts at the first signal. */
+  readonly signal: AbortSignal;
+  /** The first signal that came. */
+  stoppedBy(): StopSignal | undefined;
+}
+
+export interface Patience {
+  /** Called at each signal, with how many came by now. */
+  readonly told?: (times: number) => void;
+  /** How many signals work may end in good order for; one more ends the process. */
+  readonly signals?: number;
+}
+
+export function interruptible(
+  environment: Environment,
+  { told = () => {}, signals = 1 }: Patience = {},
+): Interruption {
+  const stop = new AbortController();
+  let stoppedBy: StopSignal | undefined;
+  let times = 0;
+  const listening = environment.onSignal((signal) => {
+    told(++times);
+    if (times > signals) environment.exit(exitOfSignal(signal));
+    stoppedBy ??= signal;
+    stop.abort(new Interrupted(stoppedBy));
+  });
+  return {
+    signal: stop.signal,
+    stoppedBy: () => stoppedBy,
+    [Symbol.dispose]: () => listening[Symbol.dispose](),
+  };
+}

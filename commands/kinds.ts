@@ -1,0 +1,211 @@
+/**
+ * The kinds of values that people write, each parsed in one place: text from a
+ * flag or the environment, or a value of `config.json`, becomes a checked value.
+ */
+import { faultOfName, formatSeedAddress, parseSeedAddress, type SeedAddress } from "../core/mod.ts";
+
+/** Thrown by a kind; says what is allowed, and leaves the place to the caller. */
+export class FaultyValue extends Error {}
+
+export interface Kind<T> {
+  /** What stands for the value in help: `<size>`. */
+  readonly placeholder: string;
+  /** Ends the sentence "it must be …". */
+  readonly allowed: string;
+  /** @throws {FaultyValue} */
+  parse(text: string): T;
+  /** The text of a value of `config.json`, or undefined where its JSON type is wrong. */
+  fromJson(value: unknown): string | undefined;
+  format(value: T): string;
+  /** Where only these are allowed. */
+  readonly choices?: readonly string[];
+}
+
+const textOnly = (value: unknown) => typeof value === "string" ? value : undefined;
+const textOrNumber = (value: unknown) =>
+  typeof value === "number" ? String(value) : textOnly(value);
+
+export function wholeNumber(from: number, to: number): Kind<number> {
+  const allowed = `a whole number from ${from} to ${to}`;
+  return {
+    placeholder: "n",
+    allowed,
+    parse(text) {
+      const number = Number(text);
+      if (!/^\d{1,15}$/.test(text) || number < from || number > to) {
+        throw new FaultyValue(allowed);
+      }
+      return number;
+    },
+    fromJson: (value) => typeof value === "number" ? String(value) : undefined,
+    format: String,
+  };
+}
+
+export function choice<T extends string>(...choices: readonly T[]): Kind<T> {
+  const allowed = `one of ${choices.join(", ")}`;
+  return {
+    placeholder: choices.join("|"),
+    allowed,
+    choices,
+    parse(text) {
+      const found = choices.find((each) => each === text);
+      if (found === undefined) throw new FaultyValue(allowed);
+      return found;
+    },
+    fromJson: textOnly,
+    format: String,
+  };
+}
+
+/** On or off; a flag without a value. */
+export const SWITCH: Kind<boolean> = {
+  placeholder: "",
+  allowed: "true or false",
+  choices: ["true", "false"],
+  parse(text) {
+    if (text === "true" || text === "1") return true;
+    if (text === "false" || text === "0") return false;
+    throw new FaultyValue(this.allowed);
+  },
+  fromJson: (value) => typeof value === "boolean" ? String(value) : undefined,
+  format: String,
+};
+
+export function text(placeholder: string): Kind<string> {
+  const allowed = "a text that is not empty";
+  return {
+    placeholder,
+    allowed,
+    parse(value) {
+      if (value === "" || value.includes("\0")) throw new FaultyValue(allowed);
+      return value;
+    },
+    fromJson: textOnly,
+    format: String,
+  };
+}
+
+const SIZE_UNITS: Readonly<Record<string, number>> = {
+  "": 1,
+  B: 1,
+  kB: 1e3,
+  KB: 1e3,
+  MB: 1e6,
+  GB: 1e9,
+  TB: 1e12,
+  KiB: 2 ** 10,
+  MiB: 2 ** 20,
+  GiB: 2 ** 30,
+  TiB: 2 ** 40,
+};
+
+function parseSize(text: string, allowed: string): number {
+  const [, number, unit] = text.match(/^(\d+(?:\.\d+)?)([a-zA-Z]*)$/) ?? [];
+  const factor = Object.hasOwn(SIZE_UNITS, unit ?? "?") ? SIZE_UNITS[unit!] : undefined;
+  const bytes = Math.round(Number(number) * (factor ?? NaN));
+  const wholeBytes = factor !== 1 || !number!.includes(".");
+  if (!Number.isSafeInteger(bytes) || bytes < 1 || !wholeBytes) {
+    throw new FaultyValue(allowed);
+  }
+  return bytes;
+}
+
+/** In the largest unit that says it exactly. */
+function formatSize(bytes: number): string {
+  const unit = ["TiB", "GiB", "MiB", "KiB"]
+    .find((unit) => bytes % SIZE_UNITS[unit]! === 0) ?? "";
+  return `${bytes / SIZE_UNITS[unit]!}${unit}`;
+}
+
+/** Bytes, from 1 on. */
+export const SIZE: Kind<number> = {
+  placeholder: "size",
+  allowed: 'a size such as "512", "64KiB" or "1.5GB"',
+  parse(text) {
+    return parseSize(text, this.allowed);
+  },
+  fromJson: textOrNumber,
+  format: formatSize,
+};
+
+/** Bytes a second; undefined is no limit, which a flag must be able to say against a file. */
+export const RATE: Kind<number | undefined> = {
+  placeholder: "rate",
+  allowed: 'a rate a second such as "500KiB" or "10MiB", or "none"',
+  parse(text) {
+    return text === "none" ? undefined : parseSize(text, this.allowed);
+  },
+  fromJson: textOrNumber,
+  format: (value) => value === undefined ? "none" : formatSize(value),
+};
+
+const DURATION_UNITS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 } as const;
+/** The platform's timers take no more than 2³¹ ms. */
+const LONGEST_MS = 500 * DURATION_UNITS.h;
+
+/** Milliseconds, from 1 on. */
+export const DURATION: Kind<number> = {
+  placeholder: "duration",
+  allowed: 'a duration up to 500h such as "500ms", "5s", "2m" or "1h"',
+  parse(text) {
+    const [, number, unit] = text.match(/^(\d+(?:\.\d+)?)(ms|s|m|h)$/) ?? [];
+    const ms = Math.round(
+      Number(number) * DURATION_UNITS[unit as keyof typeof DURATION_UNITS],
+    );
+    if (!(ms >= 1 && ms <= LONGEST_MS)) throw new FaultyValue(this.allowed);
+    return ms;
+  },
+  fromJson: textOnly,
+  format(ms) {
+    if (ms % DURATION_UNITS.h === 0) return `${ms / DURATION_UNITS.h}h`;
+    if (ms % DURATION_UNITS.m === 0) return `${ms / DURATION_UNITS.m}m`;
+    return ms % 1000 === 0 ? `${ms / 1000}s` : `${ms}ms`;
+  },
+};
+
+export const SEED: Kind<SeedAddress> = {
+  placeholder: "seed",
+  allowed: "host, host:port, [v6]:port or tls://host:port",
+  parse(text) {
+    try {
+      return parseSeedAddress(text);
+    } catch {
+      throw new FaultyValue(this.allowed);
+    }
+  },
+  fromJson: textOnly,
+  format: formatSeedAddress,
+};
+
+/** Hexadecimal digits, as many as `least` to 64. */
+export function hex(least: number): Kind<string> {
+  const allowed = least === 64 ? "64 hexadecimal digits" : `${least} to 64 hexadecimal digits`;
+  return {
+    placeholder: "hex",
+    allowed,
+    parse(text) {
+      if (!/^[0-9a-f]{1,64}$/i.test(text) || text.length < least) {
+        throw new FaultyValue(allowed);
+      }
+      return text.toLowerCase();
+    },
+    fromJson: textOnly,
+    format: String,
+  };
+}
+
+/** A file's name on the seeds, or a glob over such names: neither may hold what no name can. */
+export const NAME: Kind<string> = {
+  placeholder: "name",
+  allowed: "a path below the served folder",
+  parse(text) {
+    const fault = faultOfName(text);
+    if (fault !== undefined) {
+      throw new FaultyValue(`${this.allowed}, but ${fault}`);
+    }
+    return text;
+  },
+  fromJson: textOnly,
+  format: String,
+};

@@ -1,0 +1,82 @@
+/** `p2p list`: what the seeds offer. */
+import { Command } from "@cliffy/command";
+import { NotFoundError, type Offer, UnreachableError } from "../core/mod.ts";
+import { withSettings } from "./command.ts";
+import { type Environment, writeLines } from "./environment.ts";
+import { interruptible } from "./interrupt.ts";
+import { NAME } from "./kinds.ts";
+import { downloadSettingsOf, loadSettings } from "./load.ts";
+import { KindType } from "./options.ts";
+import { renderOffer, renderSilentSeeds } from "./present/offer.ts";
+
+const DESCRIPTION = `Shows what the seeds offer.
+
+For each file: its size, how many seeds have it, and whether they hold the same
+bytes. Old seeds cannot say what they hold.`;
+
+export function listCommand(environment: Environment) {
+  const command = new Command()
+    .description(DESCRIPTION)
+    .example("everything", "p2p list --seed nas1 --seed nas2")
+    .example("some of it", "p2p list 'photos/*.jpg'")
+    .example("names for a program", "p2p list --json | jq -r .files[].name")
+    .type("glob", new KindType(NAME))
+    .arguments("[glob:glob]");
+  return withSettings(command, "list")
+    .option("--json", "One JSON object on standard output")
+    .action((options, glob) => list(environment, options, glob));
+}
+
+async function list(
+  environment: Environment,
+  options: { readonly json?: boolean | undefined },
+  glob: string | undefined,
+): Promise<void> {
+  const { values } = await loadSettings(environment, { ...options });
+  const settings = await downloadSettingsOf(values);
+  using interruption = interruptible(environment);
+  const query = { glob, ids: true };
+  const offer = await environment.core.list(
+    query,
+    settings,
+    interruption.signal,
+  );
+  const { stdout, stderr } = environment;
+  writeLines(stdout, options.json ? [jsonOf(offer)] : renderOffer(offer));
+  const silent = offer.seeds.filter(({ ok }) => !ok);
+  if (silent.length < offer.seeds.length && !values.quiet) {
+    writeLines(stderr, renderSilentSeeds(silent));
+  }
+  checkOffer(offer, glob);
+}
+
+/** @throws when there is nothing, and why. */
+function checkOffer({ files, seeds }: Offer, glob: string | undefined): void {
+  if (seeds.length > 0 && seeds.every(({ ok }) => !ok)) {
+    const reasons = renderSilentSeeds(seeds).join("; ");
+    throw new UnreachableError(`Cannot list files: ${reasons}`, {
+      hint: "Name seeds with --seed, or add them with p2p seeds add",
+    });
+  }
+  if (files.length === 0 && glob !== undefined) {
+    throw new NotFoundError(`Cannot list "${glob}": no seed has such a file`);
+  }
+}
+
+function jsonOf({ files, seeds }: Offer): string {
+  return JSON.stringify({
+    files: files.map(({ name, size, modified, seeds, ids }) => ({
+      name,
+      size,
+      modified,
+      seeds,
+      ids,
+    })),
+    seeds: seeds.map(({ seed, dialect, ok, error }) => ({
+      seed,
+      dialect,
+      ok,
+      error,
+    })),
+  });
+}

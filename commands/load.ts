@@ -1,0 +1,86 @@
+/** From what was written (flags, environment, files) to the settings that core takes. */
+import {
+  type Directories,
+  DOWNLOAD_DEFAULTS,
+  type DownloadSettings,
+  reasonOf,
+  UsageError,
+} from "../core/mod.ts";
+import { configPathIn, configPlace, readConfigText } from "./config_file.ts";
+import type { Environment } from "./environment.ts";
+import { environmentPlace, flagPlace, type Resolved, resolveSettings } from "./places.ts";
+import { type Values } from "./settings.ts";
+
+export interface Loaded extends Resolved {
+  readonly directories: Directories;
+  readonly configPath: string;
+}
+
+/** @throws {UsageError} naming the place of a value that is not allowed. */
+export async function loadSettings(
+  environment: Environment,
+  options: Readonly<Record<string, unknown>>,
+): Promise<Loaded> {
+  const directories = directoriesIn(environment);
+  const configPath = configPathIn(directories.config);
+  const text = await readConfigText(configPath);
+  const resolved = resolveSettings([
+    flagPlace(options),
+    environmentPlace(environment.env),
+    configPlace(text, configPath),
+  ]);
+  return { ...resolved, directories, configPath };
+}
+
+export function directoriesIn(
+  { core, env, platform }: Environment,
+): Directories {
+  return core.directoriesOf(env, platform);
+}
+
+export async function downloadSettingsOf(
+  values: Values,
+): Promise<DownloadSettings> {
+  const ca = values["tls-ca"];
+  return {
+    seeds: values.seeds,
+    max: values.max,
+    seedConnections: values["seed-connections"],
+    requireVerified: values["require-verified"],
+    stallMs: values.stall,
+    giveUpMs: values["give-up"],
+    onConflict: values["on-conflict"],
+    sync: values.sync,
+    limit: values.limit,
+    taskLimit: values["task-limit"],
+    token: await tokenIn(values["token-file"]),
+    caCerts: ca === undefined ? DOWNLOAD_DEFAULTS.caCerts : [await readSettingFile("tls-ca", ca)],
+  };
+}
+
+/** The secret in a file, without the line end that editors add. */
+export async function tokenIn(
+  path: string | undefined,
+): Promise<string | undefined> {
+  if (path === undefined) return undefined;
+  const token = (await readSettingFile("token-file", path)).trim();
+  if (token === "") {
+    throw new UsageError(`Cannot use the token in ${path}: the file is empty`);
+  }
+  return token;
+}
+
+/** @throws {UsageError} if the file that a setting names cannot be read. */
+export async function readSettingFile(
+  name: string,
+  path: string,
+): Promise<string> {
+  try {
+    return await Deno.readTextFile(path);
+  } catch (error) {
+    throw new UsageError(
+      `Cannot read the file of --${name}, ${path}: ${reasonOf(error)}`,
+      { cause: error },
+    );
+  }
+}

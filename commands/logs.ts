@@ -1,0 +1,93 @@
+/** `p2p logs`: one task's log. */
+import { Command } from "@cliffy/command";
+import type { LogLine } from "../core/mod.ts";
+import { type Environment, writeLines } from "./environment.ts";
+import { interruptible } from "./interrupt.ts";
+import { choice, text, wholeNumber } from "./kinds.ts";
+import { directoriesIn } from "./load.ts";
+import { KindType } from "./options.ts";
+import { renderLogLine } from "./present/log_prose.ts";
+import { type Level, LEVELS, reaches } from "./present/prose.ts";
+
+const DESCRIPTION = `Shows the log of one download, as prose.
+
+A task is its id, the beginning of it, or a file name: then its newest task.`;
+
+interface Flags {
+  readonly follow?: boolean | undefined;
+  readonly lines?: number | undefined;
+  readonly level: Level;
+  readonly json?: boolean | undefined;
+}
+
+export function logsCommand(environment: Environment) {
+  return new Command()
+    .description(DESCRIPTION)
+    .example("what happened to a file", "p2p logs ubuntu.iso")
+    .example("the end of it, and what comes", "p2p logs ubuntu.iso -n 20 -f")
+    .example("only what went wrong", "p2p logs ubuntu.iso --level warn")
+    .type("task", new KindType(text("task")))
+    .type("count", new KindType(wholeNumber(0, 1_000_000_000)))
+    .type("level", new KindType(choice(...LEVELS)))
+    .arguments("<task:task>")
+    .option("-f, --follow", "Go on until the download is over")
+    .option("-n, --lines <n:count>", "Only the last lines")
+    .option(
+      "--level <debug|info|warn|error:level>",
+      "Only lines that matter so much (info)",
+      { default: "info" as const },
+    )
+    .option("--json", "The lines as stored, one JSON object each")
+    .action((flags, task) => logs(environment, flags, task));
+}
+
+async function logs(
+  environment: Environment,
+  flags: Flags,
+  text: string,
+): Promise<void> {
+  const { core } = environment;
+  const directories = directoriesIn(environment);
+  const { task } = await core.findTask(directories, text);
+  using interruption = interruptible(environment);
+  // Where nobody reads any more, there is nothing to follow for.
+  const signal = AbortSignal.any([
+    interruption.signal,
+    environment.stdout.closed,
+  ]);
+  const read = (follow: boolean) => core.logLines(directories, task, { follow }, signal);
+
+  const { seen, last } = await readStored(read(false), flags);
+  write(environment, flags, last);
+  if (!flags.follow) return;
+  let place = 0;
+  for await (const line of read(true)) {
+    // Following begins with what is stored, which has been shown.
+    if (++place <= seen || !reaches(line.level, flags.level)) continue;
+    write(environment, flags, [line]);
+  }
+}
+
+/** How many lines there are, and the last of those that matter. */
+async function readStored(
+  lines: AsyncIterable<LogLine>,
+  { lines: most = Infinity, level }: Flags,
+): Promise<{ seen: number; last: LogLine[] }> {
+  const last: LogLine[] = [];
+  let seen = 0;
+  for await (const line of lines) {
+    seen++;
+    if (reaches(line.level, level)) last.push(line);
+    if (last.length > most) last.shift();
+  }
+  return { seen, last };
+}
+
+function write(
+  { stdout }: Environment,
+  { json }: Flags,
+  lines: readonly LogLine[],
+): void {
+  const render = json ? (line: LogLine) => JSON.stringify(line) : renderLogLine;
+  writeLines(stdout, lines.map(render));
+}

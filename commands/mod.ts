@@ -1,0 +1,56 @@
+/** The command tree. A new command is one file beside this one and one line here. */
+import { Command } from "@cliffy/command";
+import { withSettings } from "./command.ts";
+import { completionsCommand } from "./completions.ts";
+import { configCommand } from "./config.ts";
+import type { Environment } from "./environment.ts";
+import { getCommand } from "./get.ts";
+import { type Described, renderHelp } from "./help.ts";
+import { listCommand } from "./list.ts";
+import { logsCommand } from "./logs.ts";
+import { seedsCommand } from "./seeds.ts";
+import { serveCommand } from "./serve.ts";
+import { statusCommand } from "./status.ts";
+
+export function commandTree(environment: Environment) {
+  return rootCommand(environment)
+    .command("get", getCommand(environment))
+    .command("serve", serveCommand(environment))
+    .command("list", listCommand(environment))
+    .command("status", statusCommand(environment))
+    .command("logs", logsCommand(environment))
+    .command("seeds", seedsCommand(environment))
+    .command("config", configCommand(environment))
+    .command("completions", completionsCommand(environment))
+    .reset();
+}
+
+/** Everything that holds for all commands has to be said before the first of them is added. */
+function rootCommand(environment: Environment) {
+  const { stdout, version } = environment;
+  const root = new Command()
+    .name("p2p")
+    .description(
+      "Downloads files from several seeds at once, checks every byte, and shares a folder as a seed.",
+    )
+    .example("share this folder", "p2p serve")
+    .example("download a file", "p2p get ubuntu.iso --seed 192.168.1.20")
+    .example("watch from another terminal", "p2p status")
+    .help((command: Described) => renderHelp(command))
+    .noExit()
+    .helpOption("-h, --help", "Show this help", {
+      global: true,
+      action(this: Described) {
+        stdout.write(renderHelp(this));
+      },
+    })
+    .versionOption("-V, --version", "Show the version", {
+      global: true,
+      action: () => stdout.write(`p2p ${version}\n`),
+    })
+    .version(version);
+  return withSettings(root, "all")
+    .action(function (this: Described) {
+      stdout.write(renderHelp(this));
+    });
+}

@@ -1,0 +1,57 @@
+/** Kinds of values as argument types of the command line. */
+import { type ArgumentValue, Type, ValidationError } from "@cliffy/command";
+import { printable } from "../core/mod.ts";
+import { FaultyValue, type Kind } from "./kinds.ts";
+
+/**
+ * A value of one kind. A value that begins with "-" is a mistyped flag: one
+ * release of the command line library would take it for an argument.
+ */
+export class KindType<T> extends Type<T> {
+  constructor(readonly kind: Kind<T>) {
+    super();
+  }
+
+  override parse({ label, name, value }: ArgumentValue): T {
+    refuseFlag(value);
+    try {
+      return this.kind.parse(value);
+    } catch (error) {
+      if (!(error instanceof FaultyValue)) throw error;
+      const place = label === "Option" ? `--${name}` : name;
+      throw new ValidationError(
+        `Cannot use "${printable(value)}" as ${place}: it must be ${error.message}`,
+      );
+    }
+  }
+
+  override complete(): string[] {
+    return [...this.kind.choices ?? []];
+  }
+}
+
+/**
+ * The text of a setting: only checked here against being a flag. It is parsed
+ * with the settings of all other places, so that there is one parser for all.
+ */
+export class SettingType extends Type<string> {
+  constructor(readonly choices: readonly string[] = []) {
+    super();
+  }
+
+  override parse({ value }: ArgumentValue): string {
+    refuseFlag(value);
+    return value;
+  }
+
+  override complete(): string[] {
+    return [...this.choices];
+  }
+}
+
+function refuseFlag(value: string): void {
+  if (value.startsWith("-")) {
+    const [flag = value] = value.split("=");
+    throw new ValidationError(`Unknown option "${printable(flag)}".`);
+  }
+}

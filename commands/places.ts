@@ -1,0 +1,83 @@
+/** The places that settings come from, and which of them wins: decided here alone. */
+import { printable, UsageError } from "../core/mod.ts";
+import { FaultyValue } from "./kinds.ts";
+import {
+  flagOf,
+  SETTING_NAMES,
+  type SettingName,
+  settingOf,
+  type Values,
+  variableOf,
+} from "./settings.ts";
+
+/** Where values can come from, the first winning over the next; each is a text by setting. */
+export interface Place {
+  /** Names the place of one setting in messages and in `p2p config`. */
+  where(name: SettingName): string;
+  textOf(name: SettingName): string | undefined;
+}
+
+export interface Resolved {
+  readonly values: Values;
+  /** "default", or the place that gave the value. */
+  readonly origins: Readonly<Record<SettingName, string>>;
+}
+
+/** @throws {UsageError} naming the place of the first value that is not allowed. */
+export function resolveSettings(places: readonly Place[]): Resolved {
+  const values: Partial<Record<SettingName, unknown>> = {};
+  const origins: Partial<Record<SettingName, string>> = {};
+  for (const name of SETTING_NAMES) {
+    values[name] = settingOf(name).default;
+    origins[name] = "default";
+    // Weakest first, so that every place is checked, also where a stronger one wins.
+    for (const place of places.toReversed()) {
+      const text = place.textOf(name);
+      if (text === undefined) continue;
+      values[name] = parseSetting(name, text, place.where(name));
+      origins[name] = place.where(name);
+    }
+  }
+  return {
+    values: values as Values,
+    origins: origins as Record<SettingName, string>,
+  };
+}
+
+/** @throws {UsageError} */
+function parseSetting(name: SettingName, text: string, where: string): unknown {
+  try {
+    return settingOf(name).kind.parse(text);
+  } catch (error) {
+    if (!(error instanceof FaultyValue)) throw error;
+    throw new UsageError(
+      `Cannot use "${printable(text)}" from ${where}: it must be ${error.message}`,
+    );
+  }
+}
+
+/** What the flags of this run say. */
+export function flagPlace(options: Readonly<Record<string, unknown>>): Place {
+  return {
+    where: (name) => `--${flagOf(name)}`,
+    textOf(name) {
+      const value = options[camelCase(flagOf(name))];
+      if (value === undefined || value === false) return undefined;
+      return Array.isArray(value) ? value.join(",") : String(value);
+    },
+  };
+}
+
+/** What the environment says; an empty variable is an unset one. */
+export function environmentPlace(
+  env: (name: string) => string | undefined,
+): Place {
+  return {
+    where: variableOf,
+    textOf: (name) => env(variableOf(name)) || undefined,
+  };
+}
+
+function camelCase(flag: string): string {
+  return flag.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase());
+}

@@ -1,0 +1,159 @@
+/** The events of `get --json`, one object a line, as `cli.md` names them. */
+import type { TaskEvent, TaskFailure, TaskOutcome, TaskResult } from "../../core/mod.ts";
+import { exitOfFailure, type StopSignal } from "./failure.ts";
+import type { TaskView, View } from "./view.ts";
+
+/** Twice a second for each download: enough for a bar, not too much for a log. */
+const PROGRESS_EVERY_MS = 500;
+
+/** Turns events into lines; `view` must have seen each event before. */
+export class JsonLines {
+  readonly #view: View;
+  readonly #toldAt = new Map<string, number>();
+
+  constructor(view: View) {
+    this.#view = view;
+  }
+
+  linesOf(event: TaskEvent, stopped: StopSignal | undefined): string[] {
+    // Events of received bytes come by the thousand: most are over here.
+    if (isProgress(event) && !this.#isDue(event)) return [];
+    const task = this.#view.task(event.task, event.time);
+    const fields = task && fieldsOf(event, task, stopped);
+    if (fields === undefined) return [];
+    return [line(nameOf(event), event.time, fields)];
+  }
+
+  summary(
+    outcomes: readonly TaskOutcome[],
+    elapsedMs: number,
+    now: number,
+  ): string {
+    const done = outcomes.filter(({ outcome }) => outcome.ok).length;
+    return line("summary", now, {
+      done,
+      failed: outcomes.length - done,
+      bytes: this.#view.totals(now).received,
+      elapsedMs,
+      tasks: outcomes.map(summaryOfTask),
+    });
+  }
+
+  /** A change of state is told at once, all else at its beat. */
+  #isDue({ kind, task, time }: TaskEvent): boolean {
+    const last = this.#toldAt.get(task) ?? -Infinity;
+    if (kind !== "state" && time - last < PROGRESS_EVERY_MS) return false;
+    this.#toldAt.set(task, time);
+    return true;
+  }
+}
+
+function isProgress({ kind }: TaskEvent): boolean {
+  return kind === "received" || kind === "stored" || kind === "state" ||
+    kind === "resumed";
+}
+
+function nameOf(event: TaskEvent): string {
+  if (event.kind === "found") return "task";
+  return isProgress(event) ? "progress" : event.kind;
+}
+
+/** The fields of the line for `event`, or undefined where there is none. */
+function fieldsOf(
+  event: TaskEvent,
+  task: TaskView,
+  stopped: StopSignal | undefined,
+): object | undefined {
+  switch (event.kind) {
+    case "found":
+      return taskFields(task);
+    case "received":
+    case "stored":
+    case "state":
+    case "resumed":
+      return progressFields(task);
+    case "seed":
+      return seedFields(event);
+    case "done":
+      return doneFields(task, event.result);
+    case "failed":
+      return failedFields(task, event.failure, stopped);
+    case "queued":
+    case "note":
+      return undefined;
+  }
+}
+
+function line(event: string, time: number, fields: object): string {
+  return JSON.stringify({
+    event,
+    time: new Date(time).toISOString(),
+    ...fields,
+  });
+}
+
+function taskFields({ task, name, size, id, seeds }: TaskView): object {
+  return { task, name, size, id, verified: id !== null, seeds };
+}
+
+function progressFields(task: TaskView): object {
+  const { state, size, held, rate, etaMs, seeds } = task;
+  return {
+    task: task.task,
+    name: task.name,
+    state,
+    downloaded: held,
+    size,
+    percent: size === null ? null : size === 0 ? 100 : Math.floor(held * 1000 / size) / 10,
+    rate: Math.round(rate),
+    etaMs: etaMs === null ? null : Math.round(etaMs),
+    seeds,
+  };
+}
+
+function seedFields(event: TaskEvent & { kind: "seed" }): object {
+  const { task, seed, what, reason, retryInMs } = event;
+  return { task, seed, what, reason, retryInMs: retryInMs ?? null };
+}
+
+function doneFields({ task, name }: TaskView, result: TaskResult): object {
+  const { path, size, sha256, id, verified, elapsedMs, bytesBySeed, how } = result;
+  return {
+    task,
+    name,
+    path,
+    size,
+    sha256,
+    id,
+    verified,
+    elapsedMs,
+    bytesBySeed,
+    how,
+  };
+}
+
+function failedFields(
+  { task, name }: TaskView,
+  { code, message, hint }: TaskFailure,
+  stopped: StopSignal | undefined,
+): object {
+  const exit = exitOfFailure(code, stopped);
+  return { task, name, code, message, hint: hint ?? null, exit };
+}
+
+function summaryOfTask({ task, name, state, outcome }: TaskOutcome): object {
+  if (!outcome.ok) {
+    return {
+      task,
+      name,
+      state,
+      path: null,
+      size: null,
+      sha256: null,
+      verified: false,
+      error: outcome.failure.message,
+    };
+  }
+  const { path, size, sha256, verified } = outcome.result;
+  return { task, name, state, path, size, sha256, verified, error: null };
+}

@@ -1,0 +1,64 @@
+/** Downloads as plain lines: for logs, pipes, screen readers and dumb terminals. */
+import { printable, type TaskEvent, type TaskOutcome, type TaskResult } from "../../core/mod.ts";
+import { renderTaskFailure } from "./failure.ts";
+import { shareText } from "./progress.ts";
+import { type Level, levelOf, proseOf, reaches, speedOf } from "./prose.ts";
+import { formatBytes, formatElapsed, formatEta, formatRate, formatTime } from "./units.ts";
+import { plural } from "./units.ts";
+import type { Totals } from "./view.ts";
+
+/** The lines of one event, or none when it matters less than `least`. Failures are always told. */
+export function renderEvent(
+  event: TaskEvent,
+  name: string,
+  least: Level,
+): string[] {
+  if (event.kind === "failed") {
+    // Who stopped the run is told once, not for each of its downloads.
+    return event.failure.code === "interrupted" ? [] : renderTaskFailure(name, event.failure);
+  }
+  if (!reaches(levelOf(event), least)) return [];
+  const label = `${formatTime(event.time)} ${printable(name)}`;
+  return [
+    event.kind === "done"
+      ? `${label}: ${renderDone(event.result, name)}`
+      : `${label}: ${proseOf(event)}`,
+  ];
+}
+
+/** How a download ended well; where the file is only when its name does not tell. */
+export function renderDone(result: TaskResult, name: string): string {
+  const { path, how, size, elapsedMs } = result;
+  const proof = result.verified ? "verified" : "unverified";
+  const place = path.replaceAll("\\", "/").endsWith(name) ? "" : ` -> ${printable(path)}`;
+  if (how === "skipped") return `skipped, it exists with other bytes${place}`;
+  if (how === "already-there") {
+    return `already there, ${formatBytes(size)}, ${proof}${place}`;
+  }
+  return `done, ${formatBytes(size)} in ${formatElapsed(elapsedMs)}${
+    speedOf(result)
+  }, ${proof}${place}`;
+}
+
+/** The line that comes now and then while nothing else does. */
+export function renderTotal(totals: Totals, now: number): string {
+  const share = totals.size > 0 ? `${shareText(totals)}, ` : "";
+  return `${formatTime(now)} total: ${share}${formatRate(totals.rate)}, ` +
+    `${totals.done} done, ${totals.active} active, ${totals.waiting} waiting, ` +
+    `${totals.failed} failed, ETA ${formatEta(totals.etaMs)}`;
+}
+
+/** What a run of several downloads came to. */
+export function renderSummary(
+  outcomes: readonly TaskOutcome[],
+  elapsedMs: number,
+): string {
+  const results = outcomes.flatMap(({ outcome }) => outcome.ok ? [outcome.result] : []);
+  const size = results.reduce((sum, result) => sum + result.size, 0);
+  const unverified = results.filter(({ verified }) => !verified).length;
+  return [
+    `${results.length} of ${plural(outcomes.length, "file")} there`,
+    `${formatBytes(size)} in ${formatElapsed(elapsedMs)}`,
+    ...unverified > 0 ? [`${unverified} unverified`] : [],
+  ].join(", ");
+}

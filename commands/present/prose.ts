@@ -1,0 +1,145 @@
+/** Events of a download as sentences, for the plain view and for `p2p logs`. */
+import { printable, type TaskEvent, type TaskFailure, type TaskResult } from "../../core/mod.ts";
+import { formatBytes, formatElapsed, formatRate, plural } from "./units.ts";
+
+export const LEVELS = ["debug", "info", "warn", "error"] as const;
+export type Level = typeof LEVELS[number];
+
+export function reaches(level: Level, least: Level): boolean {
+  return LEVELS.indexOf(level) >= LEVELS.indexOf(least);
+}
+
+/** How much an event matters to somebody who looks on. */
+export function levelOf(event: TaskEvent): Level {
+  switch (event.kind) {
+    case "failed":
+      return "error";
+    case "note":
+      return event.level;
+    case "seed":
+      return levelOfSeedNews(event.what);
+    case "found":
+    case "resumed":
+    case "done":
+      return "info";
+    case "queued":
+    case "state":
+    case "received":
+    case "stored":
+      return "debug";
+  }
+}
+
+function levelOfSeedNews(what: (TaskEvent & { kind: "seed" })["what"]): Level {
+  switch (what) {
+    case "dissents":
+    case "corrupt":
+    case "dropped":
+    case "failing":
+      return "warn";
+    case "back":
+      return "info";
+    case "joined":
+    case "lacks":
+    case "busy":
+      return "debug";
+  }
+}
+
+/** One sentence without the file's name; safe for a terminal. */
+export function proseOf(event: TaskEvent): string {
+  return printable(sentenceOf(event));
+}
+
+function sentenceOf(event: TaskEvent): string {
+  switch (event.kind) {
+    case "queued":
+      return `queued ${event.name}, to be ${event.target}`;
+    case "state":
+      return `now ${event.state}`;
+    case "found":
+      return foundSentence(event);
+    case "resumed":
+      return resumedSentence(event);
+    case "received":
+      return `received ${formatBytes(event.bytes)} from ${event.seed}`;
+    case "stored":
+      return `stored piece ${event.piece}, ${formatBytes(event.bytes)} from ${event.seed}`;
+    case "seed":
+      return seedSentence(event);
+    case "note":
+      return event.text;
+    case "done":
+      return doneSentence(event.result);
+    case "failed":
+      return failedSentence(event.failure);
+  }
+}
+
+function foundSentence(event: TaskEvent & { kind: "found" }): string {
+  const id = event.id === null ? "no digest" : `id ${event.id.slice(0, 8)}`;
+  return `found ${formatBytes(event.size)} (${id}) at ${event.seeds.join(", ")}`;
+}
+
+function resumedSentence(event: TaskEvent & { kind: "resumed" }): string {
+  const again = event.rehashed > 0 ? `, ${event.rehashed} hashed again` : "";
+  return `resumed with ${formatBytes(event.bytes)} of an earlier run (${
+    plural(event.pieces, "piece")
+  }${again})`;
+}
+
+const SEED_NEWS = {
+  joined: "takes part",
+  dissents: "dissents",
+  lacks: "lacks it",
+  busy: "is busy",
+  failing: "fails",
+  corrupt: "sent corrupt bytes",
+  back: "answers again",
+  dropped: "is not asked again",
+} as const satisfies Record<(TaskEvent & { kind: "seed" })["what"], string>;
+
+function seedSentence(event: TaskEvent & { kind: "seed" }): string {
+  const reason = event.reason === "" ? "" : `: ${event.reason}`;
+  const retry = event.retryInMs === undefined
+    ? ""
+    : `; next try in ${formatElapsed(event.retryInMs)}`;
+  return `seed ${event.seed} ${SEED_NEWS[event.what]}${reason}${retry}`;
+}
+
+function failedSentence({ code, message, hint }: TaskFailure): string {
+  if (code === "interrupted") return "stopped; the same command goes on from here";
+  return `failed (${code}): ${message}${hint === undefined ? "" : ` (hint: ${hint})`}`;
+}
+
+function doneSentence(result: TaskResult): string {
+  const proof = result.verified ? "verified" : "unverified";
+  if (result.how === "skipped") {
+    return `skipped: ${result.path} exists with other bytes`;
+  }
+  if (result.how === "already-there") {
+    return `already there: ${result.path}, ${formatBytes(result.size)}, ${proof}`;
+  }
+  return `done: ${result.path}, ${formatBytes(result.size)} in ${formatElapsed(result.elapsedMs)}${
+    speedOf(result)
+  }, ${proof}${sharesOf(result)}`;
+}
+
+/** The average over this run, where it ran long enough to tell. */
+export function speedOf({ bytesBySeed, elapsedMs }: TaskResult): string {
+  const bytes = sum(Object.values(bytesBySeed));
+  return bytes > 0 && elapsedMs > 0 ? ` (${formatRate(bytes * 1000 / elapsedMs)})` : "";
+}
+
+/** Who gave how much, where several did. */
+function sharesOf({ bytesBySeed }: TaskResult): string {
+  const shares = Object.entries(bytesBySeed).filter(([, bytes]) => bytes > 0);
+  if (shares.length < 2) return "";
+  const all = sum(shares.map(([, bytes]) => bytes));
+  return "; " +
+    shares.map(([seed, bytes]) => `${seed} ${Math.round(bytes * 100 / all)}%`).join(", ");
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, number) => total + number, 0);
+}

@@ -1,0 +1,87 @@
+/** Numbers as people read them. */
+
+const UNITS = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"] as const;
+
+/** The unit in which `bytes` has at most three digits; bytes themselves may have four. */
+function unitOf(bytes: number): number {
+  let unit = bytes < 1024 ? 0 : 1;
+  while (
+    unit > 0 && bytes / 1024 ** unit >= 999.5 && unit < UNITS.length - 1
+  ) unit++;
+  return unit;
+}
+
+function inUnit(bytes: number, unit: number): string {
+  const value = bytes / 1024 ** unit;
+  return unit === 0 ? String(Math.round(value)) : value.toFixed(
+    value < 9.95 ? 1 : 0,
+  );
+}
+
+/** `3.1 GiB` */
+export function formatBytes(bytes: number): string {
+  const unit = unitOf(bytes);
+  return `${inUnit(bytes, unit)} ${UNITS[unit]}`;
+}
+
+/** `3.1/5.0 GiB`: both in the unit of the whole. */
+export function formatPart(bytes: number, of: number): string {
+  const unit = unitOf(of);
+  return `${inUnit(bytes, unit)}/${inUnit(of, unit)} ${UNITS[unit]}`;
+}
+
+export function formatRate(bytesPerSecond: number): string {
+  return `${formatBytes(bytesPerSecond)}/s`;
+}
+
+/** Whole percents, rounded down: 100 is only said of what is complete. */
+export function percentOf(bytes: number, of: number): number {
+  return of === 0 ? 100 : Math.min(100, Math.floor(bytes * 100 / of));
+}
+
+/** `0:21`, `4:11`, `1:02:03`, `3d 4h`; `-` where nobody can tell. */
+export function formatEta(ms: number | null): string {
+  if (ms === null || !Number.isFinite(ms)) return "-";
+  const seconds = Math.ceil(ms / 1000);
+  const [minutes, hours] = [Math.floor(seconds / 60), Math.floor(seconds / 3600)];
+  if (hours >= 24 * 365) return "-";
+  if (hours >= 24) return `${Math.floor(hours / 24)}d ${hours % 24}h`;
+  const tail = twoDigits(seconds % 60);
+  return hours === 0 ? `${minutes}:${tail}` : `${hours}:${twoDigits(minutes % 60)}:${tail}`;
+}
+
+/** `850 ms`, `3.1 s`, `89 s`, `12:03` */
+export function formatElapsed(ms: number): string {
+  if (ms < 1000) return `${Math.round(ms)} ms`;
+  if (ms < 9950) return `${(ms / 1000).toFixed(1)} s`;
+  return ms < 120_000 ? `${Math.round(ms / 1000)} s` : formatEta(ms);
+}
+
+/** How long the rest takes at `rate`, or null when nothing comes. */
+export function etaMs(missing: number, rate: number): number | null {
+  if (missing === 0) return 0;
+  return rate > 0 ? missing * 1000 / rate : null;
+}
+
+/** Local time of day, `10:31:02`. */
+export function formatTime(ms: number): string {
+  const date = new Date(ms);
+  return [date.getHours(), date.getMinutes(), date.getSeconds()]
+    .map(twoDigits).join(":");
+}
+
+/** Local day and time with milliseconds, `2026-11-22 10:31:02.114`. */
+export function formatMoment(ms: number): string {
+  const date = new Date(ms);
+  const day = [date.getFullYear(), date.getMonth() + 1, date.getDate()]
+    .map(twoDigits).join("-");
+  return `${day} ${formatTime(ms)}.${String(date.getMilliseconds()).padStart(3, "0")}`;
+}
+
+export function plural(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? "" : "s"}`;
+}
+
+function twoDigits(number: number): string {
+  return String(number).padStart(2, "0");
+}

@@ -1,0 +1,64 @@
+/** How many columns text takes on a terminal, and cutting it to fit. */
+
+const graphemes = new Intl.Segmenter("und", { granularity: "grapheme" });
+
+/** Takes no column of its own: combining marks, and what is not to be seen. */
+const NARROWEST = /^[\p{Mn}\p{Me}\p{Default_Ignorable_Code_Point}\p{Cc}]+$/u;
+
+/** Two columns: East Asian wide and full-width characters, and pictures. */
+const WIDE =
+  /^(?:[\u1100-\u115f\u2329\u232a\u2e80-\u303e\u3041-\u4dbf\u4e00-\ua4cf\ua960-\ua97f\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff01-\uff60\uffe0-\uffe6\u{16fe0}-\u{18cff}\u{1aff0}-\u{1b2ff}\u{20000}-\u{3fffd}]|\p{Emoji_Presentation}|.\ufe0f)/u;
+
+const PLAIN_ASCII = /^[\x20-\x7e]*$/;
+
+export function displayWidth(text: string): number {
+  if (PLAIN_ASCII.test(text)) return text.length;
+  let width = 0;
+  for (const { segment } of graphemes.segment(text)) width += widthOf(segment);
+  return width;
+}
+
+function widthOf(grapheme: string): number {
+  if (NARROWEST.test(grapheme)) return 0;
+  return WIDE.test(grapheme) ? 2 : 1;
+}
+
+/** As much of the beginning of `text` as fits. */
+export function clip(text: string, width: number): string {
+  if (displayWidth(text) <= width) return text;
+  let used = 0;
+  let kept = "";
+  for (const { segment } of graphemes.segment(text)) {
+    used += widthOf(segment);
+    if (used > width) break;
+    kept += segment;
+  }
+  return kept;
+}
+
+/** As much of the end of `text` as fits. */
+function clipStart(text: string, width: number): string {
+  const all = Array.from(graphemes.segment(text), ({ segment }) => segment);
+  let used = 0;
+  let from = all.length;
+  while (from > 0 && used + widthOf(all[from - 1]!) <= width) {
+    used += widthOf(all[--from]!);
+  }
+  return all.slice(from).join("");
+}
+
+/** Both ends of a name tell most: the folder, and the number with the extension. */
+export function shortenMiddle(text: string, width: number): string {
+  if (displayWidth(text) <= width) return text;
+  if (width < 5) return clip(text, width);
+  const head = Math.ceil((width - 1) / 2);
+  return `${clip(text, head)}…${clipStart(text, width - 1 - head)}`;
+}
+
+export function padEnd(text: string, width: number): string {
+  return text + " ".repeat(Math.max(0, width - displayWidth(text)));
+}
+
+export function padStart(text: string, width: number): string {
+  return " ".repeat(Math.max(0, width - displayWidth(text))) + text;
+}

@@ -1,0 +1,94 @@
+/** Runs the command line once: outcome → exit code. */
+import { ValidationError } from "@cliffy/command";
+import { P2pError } from "../core/mod.ts";
+import { type Environment, type Output, writeLines } from "./environment.ts";
+import { Finished } from "./finished.ts";
+import { Interrupted } from "./interrupt.ts";
+import { commandTree } from "./mod.ts";
+import { closest } from "./present/closest.ts";
+import {
+  EXIT_OF_BUG,
+  EXIT_OF_USAGE,
+  exitOfFailure,
+  exitOfSignal,
+  failureOf,
+  renderBug,
+  renderFailure,
+} from "./present/failure.ts";
+
+export async function run(
+  args: readonly string[],
+  environment: Environment,
+): Promise<number> {
+  try {
+    await commandTree(environment).parse(splitLeadingFlags(args));
+    const { closed } = environment.stdout;
+    if (closed.reason instanceof P2pError) throw closed.reason;
+    return 0;
+  } catch (error) {
+    return tell(error, environment);
+  }
+}
+
+/** `--log-level=debug get` → `--log-level debug get`: one release of the library knows only that form before a command. */
+function splitLeadingFlags(args: readonly string[]): string[] {
+  const first = args.findIndex((arg) => !arg.startsWith("-"));
+  const leading = first < 0 ? args.length : first;
+  return args.flatMap((arg, i) => {
+    const at = arg.indexOf("=");
+    return i < leading && arg.startsWith("--") && at > 0
+      ? [arg.slice(0, at), arg.slice(at + 1)]
+      : [arg];
+  });
+}
+
+function tell(error: unknown, { stdout, stderr }: Environment): number {
+  if (error instanceof Finished) return error.exitCode;
+  if (error instanceof Interrupted) return exitOfSignal(error.signal);
+  if (error instanceof ValidationError) {
+    writeLines(stderr, renderFailure(usageFailureOf(error)));
+    return EXIT_OF_USAGE;
+  }
+  if (error instanceof P2pError) {
+    writeLines(stderr, renderFailure(failureOf(error)));
+    return exitOfFailure(error.code);
+  }
+  // Who reads our output has enough of it, as `head` does: that is no failure.
+  if (stdout.closed.aborted) return 0;
+  return tellBug(error, stderr);
+}
+
+/** A fault of ours, with all that a report needs. */
+export function tellBug(error: unknown, stderr: Output): number {
+  writeLines(stderr, renderBug(error));
+  return EXIT_OF_BUG;
+}
+
+/**
+ * The library's message in our form. Its guesses differ from release to release,
+ * so what somebody may have meant is found here.
+ */
+function usageFailureOf(
+  { message, cmd }: ValidationError,
+): { message: string; hint: string } {
+  const [what = ""] = message.split(/ (?=Did you mean)/);
+  const [, kind, word] = what.match(/^Unknown (option|command) "([^"=]*)/) ??
+    [];
+  const near = kind === undefined || word === undefined
+    ? undefined
+    : closest(word, kind === "command" ? commandsOf(cmd) : flagsOf(cmd));
+  const hint = near === undefined
+    ? `${cmd?.getPath() ?? "p2p"} --help shows what there is`
+    : `Did you mean "${near}"?`;
+  return { message: what.replace(/\.$/, ""), hint };
+}
+
+function commandsOf(command: ValidationError["cmd"]): string[] {
+  return command?.getCommands().map((each) => each.getName()) ?? [];
+}
+
+/** Long ones only: every letter is near to every other. */
+function flagsOf(command: ValidationError["cmd"]): string[] {
+  return command?.getOptions().flatMap(({ flags }) => flags)
+    .filter((flag) => flag.startsWith("--")) ?? [];
+}

@@ -1,0 +1,123 @@
+/** `p2p serve`: shares a folder until Ctrl-C. */
+import { Command } from "@cliffy/command";
+import { SERVE_DEFAULTS, type ServeEvent, type ServeSettings, UsageError } from "../core/mod.ts";
+import { withSettings } from "./command.ts";
+import { type Environment, writeLines } from "./environment.ts";
+import { exampleName } from "./example_name.ts";
+import { Interrupted, interruptible } from "./interrupt.ts";
+import { text } from "./kinds.ts";
+import { loadSettings, readSettingFile, tokenIn } from "./load.ts";
+import { KindType } from "./options.ts";
+import { type Level, reaches } from "./present/prose.ts";
+import { type Invitation, renderListening, renderServeEvent } from "./present/serving.ts";
+import type { Values } from "./settings.ts";
+
+const DESCRIPTION = `Serves the files below a folder until Ctrl-C.
+
+The first Ctrl-C finishes what is being sent, the second ends at once.`;
+
+export function serveCommand(environment: Environment) {
+  const command = new Command()
+    .description(DESCRIPTION)
+    .example("share this folder", "p2p serve")
+    .example("another one, on any free port", "p2p serve ~/videos --port 0")
+    .example(
+      "only for those who know the token",
+      "p2p serve --token-file ~/token",
+    )
+    .type("dir", new KindType(text("dir")))
+    .arguments("[dir:dir]");
+  return withSettings(command, "serve")
+    .option("--json", "What is listened on as JSON, one object a line")
+    .action((flags, dir) => serve(environment, { ...flags }, dir));
+}
+
+async function serve(
+  environment: Environment,
+  flags: Readonly<Record<string, unknown>>,
+  dir: string | undefined,
+): Promise<void> {
+  const { values, directories } = await loadSettings(environment, flags);
+  const settings = await serveSettingsOf(values, dir ?? SERVE_DEFAULTS.dir);
+  const example = await exampleName(settings.dir, settings.hidden);
+  const teller = new Teller(environment, {
+    json: flags.json === true,
+    least: values.quiet ? "error" : values["log-level"],
+    invitation: { example, tls: settings.tls !== undefined, token: settings.token !== undefined },
+  });
+  const now = new AbortController();
+  using interruption = interruptible(environment, {
+    signals: 2,
+    told(times) {
+      if (times === 1) teller.note("stopping; Ctrl-C again ends it at once");
+      else now.abort(new Interrupted("SIGINT"));
+    },
+  });
+  await environment.core.serve(
+    settings,
+    directories,
+    (event) => teller.handle(event),
+    interruption.signal,
+    now.signal,
+  );
+  // Ctrl-C is how a seed ends; only one that was cut short was interrupted.
+  now.signal.throwIfAborted();
+}
+
+interface Telling {
+  readonly json: boolean;
+  readonly least: Level;
+  readonly invitation: Invitation;
+}
+
+/** Tells where we listen on stdout, and all else on stderr. */
+class Teller {
+  constructor(
+    readonly environment: Environment,
+    readonly telling: Telling,
+  ) {}
+
+  handle(event: ServeEvent): void {
+    const { stdout, stderr, now } = this.environment;
+    const { json, least, invitation } = this.telling;
+    if (event.kind === "listening") {
+      writeLines(stdout, [renderListening(event, json)]);
+    }
+    writeLines(stderr, renderServeEvent(event, now(), least, invitation));
+  }
+
+  note(text: string): void {
+    if (!reaches("info", this.telling.least)) return;
+    writeLines(this.environment.stderr, [`p2p: ${text}`]);
+  }
+}
+
+async function serveSettingsOf(
+  values: Values,
+  dir: string,
+): Promise<ServeSettings> {
+  return {
+    dir,
+    host: values.host,
+    port: values.port,
+    maxConnections: values["max-connections"],
+    clientConnections: values["client-connections"],
+    uploads: values.uploads,
+    chunkBytes: values.chunk,
+    hidden: values.hidden,
+    token: await tokenIn(values["token-file"]),
+    tls: await tlsOf(values),
+  };
+}
+
+async function tlsOf(values: Values): Promise<ServeSettings["tls"]> {
+  const [cert, key] = [values["tls-cert"], values["tls-key"]];
+  if (cert === undefined && key === undefined) return undefined;
+  if (cert === undefined || key === undefined) {
+    throw new UsageError("Cannot serve TLS: --tls-cert and --tls-key go together");
+  }
+  return {
+    cert: await readSettingFile("tls-cert", cert),
+    key: await readSettingFile("tls-key", key),
+  };
+}

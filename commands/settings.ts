@@ -1,0 +1,253 @@
+/**
+ * Every setting, declared once: its flag with help, its environment variable,
+ * its key in `config.json`, its kind and its default all come from this table.
+ */
+import { DEFAULT_PORT, DOWNLOAD_DEFAULTS, type SeedAddress, SERVE_DEFAULTS } from "../core/mod.ts";
+import {
+  choice,
+  DURATION,
+  type Kind,
+  RATE,
+  SEED,
+  SIZE,
+  SWITCH,
+  text,
+  wholeNumber,
+} from "./kinds.ts";
+
+import { LEVELS } from "./present/prose.ts";
+
+export type CommandName = "get" | "list" | "serve";
+
+export interface Setting<T> {
+  readonly kind: Kind<T>;
+  readonly default: NoInfer<T> | undefined;
+  /** Shown in place of the default's own text. */
+  readonly defaultText?: string;
+  /** The commands with a flag for it; "all" is the root. */
+  readonly commands: readonly CommandName[] | "all";
+  readonly help: string;
+  /** Where the flag is not called like the setting. */
+  readonly flag?: string;
+  readonly short?: string;
+}
+
+function setting<T>(setting: Setting<T>): Setting<T> {
+  return setting;
+}
+
+const COUNT = wholeNumber(1, 100_000);
+
+/** In the order of the help; `seeds` alone is a list. */
+export const SETTINGS = {
+  seeds: setting<readonly SeedAddress[]>({
+    kind: listOf(SEED),
+    default: [{ host: "127.0.0.1", port: DEFAULT_PORT, tls: false }],
+    commands: ["get", "list"],
+    help: "Where to ask; may be given several times",
+    flag: "seed",
+    short: "s",
+  }),
+  max: setting({
+    kind: wholeNumber(1, 1000),
+    default: DOWNLOAD_DEFAULTS.max,
+    commands: ["get"],
+    help: "Downloads at a time; the rest wait in the order given",
+    short: "m",
+  }),
+  out: setting({
+    kind: text("dir"),
+    default: ".",
+    commands: ["get"],
+    help: "Folder for the files, made when missing",
+    short: "o",
+  }),
+  "require-verified": setting({
+    kind: SWITCH,
+    default: DOWNLOAD_DEFAULTS.requireVerified,
+    commands: ["get"],
+    help: "Refuse seeds that offer no digests",
+  }),
+  "seed-connections": setting({
+    kind: wholeNumber(1, 64),
+    default: DOWNLOAD_DEFAULTS.seedConnections,
+    commands: ["get"],
+    help: "Connections to one seed, over all downloads",
+  }),
+  limit: setting({
+    kind: RATE,
+    default: DOWNLOAD_DEFAULTS.limit,
+    defaultText: "none",
+    commands: ["get"],
+    help: "Most bytes a second, over all downloads",
+  }),
+  "task-limit": setting({
+    kind: RATE,
+    default: DOWNLOAD_DEFAULTS.taskLimit,
+    defaultText: "none",
+    commands: ["get"],
+    help: "Most bytes a second, each download",
+  }),
+  stall: setting({
+    kind: DURATION,
+    default: DOWNLOAD_DEFAULTS.stallMs,
+    commands: ["get"],
+    help: "A seed silent for so long, with something in flight, has stalled",
+  }),
+  "give-up": setting({
+    kind: DURATION,
+    default: DOWNLOAD_DEFAULTS.giveUpMs,
+    commands: ["get"],
+    help: "A download without a byte from any seed for so long fails",
+  }),
+  "on-conflict": setting({
+    kind: choice("rename", "skip", "fail", "overwrite"),
+    default: DOWNLOAD_DEFAULTS.onConflict,
+    commands: ["get"],
+    help: "What to do where the target exists with other bytes",
+  }),
+  sync: setting({
+    kind: choice("finish", "never"),
+    default: DOWNLOAD_DEFAULTS.sync,
+    commands: ["get"],
+    help:
+      "Whether the bytes must be on the disk before the final name appears, or the system decides",
+  }),
+  progress: setting({
+    kind: choice("auto", "bar", "plain", "none"),
+    default: "auto",
+    commands: ["get"],
+    help: "Bars on a terminal, or plain lines",
+  }),
+  host: setting({
+    kind: text("host"),
+    default: SERVE_DEFAULTS.host,
+    commands: ["serve"],
+    help: "Address to listen on",
+  }),
+  port: setting({
+    kind: wholeNumber(0, 65_535),
+    default: DEFAULT_PORT,
+    commands: ["serve"],
+    help: "Port to listen on; 0 is any free one",
+    short: "p",
+  }),
+  "max-connections": setting({
+    kind: COUNT,
+    default: SERVE_DEFAULTS.maxConnections,
+    commands: ["serve"],
+    help: "Connections at a time; those beyond are told to come back",
+  }),
+  "client-connections": setting({
+    kind: COUNT,
+    default: SERVE_DEFAULTS.clientConnections,
+    commands: ["serve"],
+    help: "The same for one client address",
+  }),
+  uploads: setting({
+    kind: COUNT,
+    default: SERVE_DEFAULTS.uploads,
+    commands: ["serve"],
+    help: "Bodies being sent at a time, shared fairly over clients",
+  }),
+  chunk: setting({
+    kind: SIZE,
+    default: SERVE_DEFAULTS.chunkBytes,
+    commands: ["serve"],
+    help: "What one answer to an old client holds at most",
+  }),
+  "token-file": setting<string | undefined>({
+    kind: text("file"),
+    default: undefined,
+    defaultText: "none",
+    commands: ["get", "list", "serve"],
+    help: "File with the secret that seed and client share",
+  }),
+  "tls-ca": setting<string | undefined>({
+    kind: text("file"),
+    default: undefined,
+    defaultText: "the system's",
+    commands: ["get", "list"],
+    help: "Certificates (PEM) to trust besides the system's, for tls:// seeds",
+  }),
+  "tls-cert": setting<string | undefined>({
+    kind: text("file"),
+    default: undefined,
+    defaultText: "none",
+    commands: ["serve"],
+    help: "Certificate (PEM): serve TLS; needs --tls-key",
+  }),
+  "tls-key": setting<string | undefined>({
+    kind: text("file"),
+    default: undefined,
+    defaultText: "none",
+    commands: ["serve"],
+    help: "Private key (PEM) of that certificate",
+  }),
+  hidden: setting({
+    kind: SWITCH,
+    default: SERVE_DEFAULTS.hidden,
+    commands: ["serve"],
+    help: "Also files and folders whose name begins with a dot",
+  }),
+  "log-level": setting({
+    kind: choice(...LEVELS),
+    default: "info",
+    commands: "all",
+    help: "How much is told on stderr besides progress and errors",
+  }),
+  quiet: setting({
+    kind: SWITCH,
+    default: false,
+    commands: "all",
+    help: "Nothing on stderr but errors",
+    short: "q",
+  }),
+} as const;
+
+export type SettingName = keyof typeof SETTINGS;
+export type Values = {
+  readonly [Name in SettingName]: typeof SETTINGS[Name] extends Setting<infer T> ? T : never;
+};
+
+export const SETTING_NAMES = Object.keys(SETTINGS) as SettingName[];
+
+export function isSettingName(text: string): text is SettingName {
+  return Object.hasOwn(SETTINGS, text);
+}
+
+/** A setting without its type, for code that treats all alike. */
+export function settingOf(name: SettingName): Setting<unknown> {
+  return SETTINGS[name] as Setting<unknown>;
+}
+
+export function flagOf(name: SettingName): string {
+  return settingOf(name).flag ?? name;
+}
+
+/** `--max` → `P2P_MAX`. */
+export function variableOf(name: SettingName): string {
+  return `P2P_${name.toUpperCase().replaceAll("-", "_")}`;
+}
+
+export function settingsOfCommand(command: CommandName | "all"): SettingName[] {
+  return SETTING_NAMES.filter((name) => {
+    const { commands } = settingOf(name);
+    return commands === "all" ? command === "all" : command !== "all" && commands.includes(command);
+  });
+}
+
+/** Values of `kind` with commas between, as in the environment; an array in `config.json`. */
+function listOf<T>(kind: Kind<T>): Kind<readonly T[]> {
+  return {
+    placeholder: kind.placeholder,
+    allowed: kind.allowed,
+    parse: (text) => text.split(",").map((each) => kind.parse(each.trim())),
+    fromJson: (value) =>
+      Array.isArray(value) &&
+        value.every((each) => typeof each === "string" && !each.includes(","))
+        ? value.join(",")
+        : undefined,
+    format: (values) => values.map((value) => kind.format(value)).join(","),
+  };
+}

@@ -1,0 +1,48 @@
+/** `p2p status`: the tasks of every process of this user. */
+import { Command } from "@cliffy/command";
+import { type Environment, writeLines } from "./environment.ts";
+import { text } from "./kinds.ts";
+import { directoriesIn } from "./load.ts";
+import { KindType } from "./options.ts";
+import { renderStatus, renderTask, statusFields } from "./present/status.ts";
+
+interface Flags {
+  readonly all?: boolean | undefined;
+  readonly json?: boolean | undefined;
+}
+
+export function statusCommand(environment: Environment) {
+  return new Command()
+    .description(
+      "Shows running, waiting and paused downloads, of every process of this user.",
+    )
+    .example("what is going on", "p2p status")
+    .example("one download in detail", "p2p status ubuntu.iso")
+    .example("also what is over, for a program", "p2p status --all --json")
+    .type("task", new KindType(text("task")))
+    .arguments("[task:task]")
+    .option("-a, --all", "Also downloads that are over")
+    .option("--json", "One JSON object on standard output")
+    .action((flags, task) => status(environment, flags, task));
+}
+
+async function status(
+  environment: Environment,
+  { all, json }: Flags,
+  task: string | undefined,
+): Promise<void> {
+  const { core, stdout } = environment;
+  const directories = directoriesIn(environment);
+  const tasks = task === undefined
+    ? await core.tasks(directories, { all: all === true })
+    : [await core.findTask(directories, task)];
+  if (json) {
+    const object = { tasks: tasks.map(statusFields) };
+    writeLines(stdout, [JSON.stringify(object)]);
+  } else {
+    writeLines(
+      stdout,
+      task === undefined ? renderStatus(tasks) : tasks.flatMap(renderTask),
+    );
+  }
+}

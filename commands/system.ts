@@ -1,0 +1,82 @@
+/** The real surroundings of a command; the only place that asks the platform for them. */
+import * as core from "../core/mod.ts";
+import type { Environment, Output } from "./environment.ts";
+import type { StopSignal } from "./present/failure.ts";
+
+type Stream = typeof Deno.stdout | typeof Deno.stderr;
+
+export function systemEnvironment(
+  version: string,
+  exit: (code: number) => never,
+): Environment {
+  return {
+    core,
+    version,
+    stdout: outputTo(Deno.stdout),
+    stderr: outputTo(Deno.stderr),
+    platform: Deno.build.os,
+    env: (name) => Deno.env.get(name),
+    now: () => Date.now(),
+    onSignal: listenToSignals,
+    exit,
+  };
+}
+
+function outputTo(stream: Stream): Output {
+  const closing = new AbortController();
+  const encoder = new TextEncoder();
+  return {
+    terminal: stream.isTerminal(),
+    closed: closing.signal,
+    write(text) {
+      if (closing.signal.aborted) return;
+      try {
+        writeAll(stream, encoder.encode(text));
+      } catch (error) {
+        closing.abort(faultOf(error));
+      }
+    },
+    size: terminalSize,
+  };
+}
+
+/** A reader that went away is no fault; a full disk behind the stream is. */
+function faultOf(error: unknown): unknown {
+  return error instanceof Deno.errors.BrokenPipe ? error : new core.DiskError(
+    `Cannot write the output: ${core.reasonOf(error)}`,
+    { cause: error },
+  );
+}
+
+function writeAll(stream: Stream, bytes: Uint8Array): void {
+  for (let rest = bytes; rest.length > 0;) {
+    rest = rest.subarray(stream.writeSync(rest));
+  }
+}
+
+function terminalSize(): { columns: number; rows: number } {
+  try {
+    const { columns, rows } = Deno.consoleSize();
+    // Some terminals without a window tell 0.
+    return { columns: columns || 80, rows: rows || 24 };
+  } catch {
+    return { columns: 80, rows: 24 };
+  }
+}
+
+function listenToSignals(handler: (signal: StopSignal) => void): Disposable {
+  // Windows knows no SIGTERM, and listening to it would throw.
+  const signals: StopSignal[] = Deno.build.os === "windows" ? ["SIGINT"] : ["SIGINT", "SIGTERM"];
+  const listeners = signals.map((signal) => {
+    const listener = () => handler(signal);
+    Deno.addSignalListener(signal, listener);
+    return { signal, listener };
+  });
+  return {
+    [Symbol.dispose]() {
+      for (const { signal, listener } of listeners) {
+        Deno.removeSignalListener(signal, listener);
+      }
+    },
+  };
+}

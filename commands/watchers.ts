@@ -1,0 +1,172 @@
+/**
+ * Those who look on while `get` works: a block on a terminal, plain lines, JSON
+ * lines, or only failures. Each gets every event; none ever makes core wait.
+ */
+import type { TaskEvent, TaskOutcome } from "../core/mod.ts";
+import type { Environment } from "./environment.ts";
+import { writeLines } from "./environment.ts";
+import type { StopSignal } from "./present/failure.ts";
+import { JsonLines } from "./present/json_lines.ts";
+import { renderEvent, renderTotal } from "./present/plain.ts";
+import { renderProgress } from "./present/progress.ts";
+import { type Level, reaches } from "./present/prose.ts";
+import { Repeats } from "./present/repeats.ts";
+import { View } from "./present/view.ts";
+import { Screen } from "./screen.ts";
+
+const PAINT_EVERY_MS = 100;
+const TOTAL_EVERY_MS = 30_000;
+
+export interface Watcher {
+  handle(event: TaskEvent): void;
+  /** Says something that is no event. */
+  note(lines: readonly string[]): void;
+  /** Leaves the terminal as a finished command does; may be called more than once. */
+  end(): void;
+}
+
+/** Bars on stderr; what must stay is written above them. */
+export class BarWatcher implements Watcher {
+  readonly #environment: Environment;
+  readonly #screen: Screen;
+  readonly #view = new View();
+  readonly #lines: EventLines;
+  readonly #timer: number;
+  #above: string[] = [];
+
+  constructor(environment: Environment, least: Level) {
+    this.#environment = environment;
+    // The block itself tells what "info" would, but for what is done.
+    this.#lines = new EventLines(this.#view, least === "info" ? "warn" : least);
+    this.#screen = new Screen(environment.stderr);
+    this.#timer = setInterval(() => this.#paint(), PAINT_EVERY_MS);
+  }
+
+  handle(event: TaskEvent): void {
+    this.#view.apply(event);
+    this.#above.push(...this.#lines.of(event));
+  }
+
+  note(lines: readonly string[]): void {
+    this.#above.push(...lines);
+    this.#paint();
+  }
+
+  end(): void {
+    clearInterval(this.#timer);
+    this.#screen.paint(this.#above.splice(0), []);
+    this.#screen.clear();
+  }
+
+  #paint(): void {
+    const { stderr, now } = this.#environment;
+    const block = renderProgress(this.#view, stderr.size(), now());
+    this.#screen.paint(this.#above.splice(0), block);
+  }
+}
+
+/** A line an event on stderr, and one for all now and then. */
+export class PlainWatcher implements Watcher {
+  readonly #environment: Environment;
+  readonly #view = new View();
+  readonly #lines: EventLines;
+  readonly #timer: number | undefined;
+
+  constructor(environment: Environment, least: Level) {
+    this.#environment = environment;
+    this.#lines = new EventLines(this.#view, least);
+    if (!reaches("info", least)) return;
+    this.#timer = setInterval(() => this.#total(), TOTAL_EVERY_MS);
+  }
+
+  handle(event: TaskEvent): void {
+    this.#view.apply(event);
+    this.note(this.#lines.of(event));
+  }
+
+  note(lines: readonly string[]): void {
+    writeLines(this.#environment.stderr, lines);
+  }
+
+  end(): void {
+    clearInterval(this.#timer);
+  }
+
+  #total(): void {
+    const now = this.#environment.now();
+    this.note([renderTotal(this.#view.totals(now), now)]);
+  }
+}
+
+/** Nothing but failures, on stderr. */
+export class QuietWatcher implements Watcher {
+  readonly #environment: Environment;
+  readonly #view = new View();
+  readonly #lines = new EventLines(this.#view, "error");
+
+  constructor(environment: Environment) {
+    this.#environment = environment;
+  }
+
+  handle(event: TaskEvent): void {
+    this.#view.apply(event);
+    if (event.kind !== "failed") return;
+    writeLines(this.#environment.stderr, this.#lines.of(event));
+  }
+
+  note(): void {}
+  end(): void {}
+}
+
+/** What goes to stdout: JSON lines, or the path of each finished file for the next program in a pipe. */
+export class ResultWriter {
+  readonly #environment: Environment;
+  readonly #view = new View();
+  readonly #json: JsonLines | undefined;
+  readonly #startedAt: number;
+
+  constructor(environment: Environment, json: boolean) {
+    this.#environment = environment;
+    this.#json = json ? new JsonLines(this.#view) : undefined;
+    this.#startedAt = environment.now();
+  }
+
+  handle(event: TaskEvent, stopped: StopSignal | undefined): void {
+    const { stdout } = this.#environment;
+    if (this.#json !== undefined) {
+      this.#view.apply(event);
+      writeLines(stdout, this.#json.linesOf(event, stopped));
+    } else if (event.kind === "done" && !stdout.terminal) {
+      writeLines(stdout, [event.result.path]);
+    }
+  }
+
+  end(outcomes: readonly TaskOutcome[]): void {
+    if (this.#json === undefined) return;
+    const now = this.#environment.now();
+    writeLines(this.#environment.stdout, [
+      this.#json.summary(outcomes, now - this.#startedAt, now),
+    ]);
+  }
+}
+
+/** The lines of events that matter, and say something new. */
+class EventLines {
+  readonly #view: View;
+  readonly #least: Level;
+  readonly #repeats = new Repeats();
+
+  constructor(view: View, least: Level) {
+    this.#view = view;
+    this.#least = least;
+  }
+
+  of(event: TaskEvent): string[] {
+    // Payload comes by the thousand, and is never a line.
+    if (event.kind === "received" || event.kind === "stored") return [];
+    if (this.#repeats.isRepeat(event) && this.#least !== "debug") return [];
+    const name = this.#view.task(event.task, event.time)?.name ?? event.task;
+    const least = event.kind === "done" && this.#least === "warn" ? "info" : this.#least;
+    return renderEvent(event, name, least);
+  }
+}

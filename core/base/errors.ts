@@ -1,0 +1,105 @@
+/**
+ * What can go wrong, one class for each thing that a caller does differently.
+ * `code` is for scripts, `retryable` for the scheduler, `hint` for people; how a
+ * failure becomes an exit code is decided in `commands/`.
+ */
+
+export type ErrorCode =
+  | "usage"
+  | "not-found"
+  | "unreachable"
+  | "timeout"
+  | "busy"
+  | "auth"
+  | "protocol"
+  | "corrupt"
+  | "changed"
+  | "disk"
+  | "conflict";
+
+export abstract class P2pError extends Error {
+  abstract readonly code: ErrorCode;
+  /** Whether trying again, or another seed, can help. */
+  readonly retryable: boolean = false;
+  /** What the user can do about it, as one imperative sentence. */
+  readonly hint?: string;
+
+  constructor(
+    message: string,
+    options: { cause?: unknown; hint?: string | undefined } = {},
+  ) {
+    super(
+      message,
+      options.cause === undefined ? undefined : { cause: options.cause },
+    );
+    this.name = new.target.name;
+    if (options.hint !== undefined) this.hint = options.hint;
+  }
+}
+
+/** A flag, an argument or a setting is not what it must be. */
+export class UsageError extends P2pError {
+  override readonly code = "usage";
+}
+
+/** A seed, or every seed, does not have the file. */
+export class NotFoundError extends P2pError {
+  override readonly code = "not-found";
+}
+
+/** No connection, or a connection that ended early. */
+export class UnreachableError extends P2pError {
+  override readonly code = "unreachable";
+  override readonly retryable = true;
+}
+
+/** Nothing came for as long as we were ready to wait. */
+export class TimeoutError extends P2pError {
+  override readonly code = "timeout";
+  override readonly retryable = true;
+}
+
+/** A seed asks us to come back: not a failure. */
+export class BusyError extends P2pError {
+  override readonly code = "busy";
+  override readonly retryable = true;
+  constructor(message: string, readonly retryAfterMs: number) {
+    super(message);
+  }
+}
+
+/** The seed wants a token that we do not have. */
+export class AuthError extends P2pError {
+  override readonly code = "auth";
+}
+
+/** The other end said something that the protocol does not allow. */
+export class ProtocolError extends P2pError {
+  override readonly code = "protocol";
+}
+
+/** The bytes are not those that their digest promises. */
+export class CorruptError extends P2pError {
+  override readonly code = "corrupt";
+}
+
+/** The file is another one than when its manifest was made. */
+export class ChangedError extends P2pError {
+  override readonly code = "changed";
+  override readonly retryable = true;
+}
+
+/** The local disk: full, not writable, failing. Never a seed's fault. */
+export class DiskError extends P2pError {
+  override readonly code = "disk";
+}
+
+/** The target is taken: by other bytes, or by another p2p that works on it. */
+export class ConflictError extends P2pError {
+  override readonly code = "conflict";
+}
+
+/** The text of anything thrown, for a log line or the end of a message. */
+export function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

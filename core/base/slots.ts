@@ -1,0 +1,66 @@
+/**
+ * A counting semaphore whose waiters are served in order, can be given up by a
+ * signal, and whose size can change while it is in use.
+ */
+export class Slots {
+  #size: number;
+  #taken = 0;
+  readonly #waiting: (() => void)[] = [];
+
+  /** @param size how many may be held at a time, at least 1. */
+  constructor(size: number) {
+    this.#size = size;
+  }
+
+  get free(): number {
+    return Math.max(0, this.#size - this.#taken);
+  }
+
+  /** A smaller size takes nothing away: it holds back the next takers. */
+  resize(size: number): void {
+    this.#size = size;
+    this.#admit();
+  }
+
+  /**
+   * Waits for a slot; disposing what comes back frees it, once.
+   *
+   * @throws the signal's reason if it aborts before a slot is free.
+   */
+  async take(signal: AbortSignal): Promise<Disposable> {
+    signal.throwIfAborted();
+    if (this.#taken < this.#size && this.#waiting.length === 0) this.#taken++;
+    else await this.#queue(signal);
+    let held = true;
+    return {
+      [Symbol.dispose]: () => {
+        if (!held) return;
+        held = false;
+        this.#taken--;
+        this.#admit();
+      },
+    };
+  }
+
+  #queue(signal: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const admit = () => {
+        signal.removeEventListener("abort", giveUp);
+        resolve();
+      };
+      const giveUp = () => {
+        this.#waiting.splice(this.#waiting.indexOf(admit), 1);
+        reject(signal.reason);
+      };
+      signal.addEventListener("abort", giveUp, { once: true });
+      this.#waiting.push(admit);
+    });
+  }
+
+  #admit(): void {
+    while (this.#taken < this.#size && this.#waiting.length > 0) {
+      this.#taken++;
+      this.#waiting.shift()!();
+    }
+  }
+}

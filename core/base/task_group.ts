@@ -1,0 +1,59 @@
+/** Owns background jobs: none of them outlives the group. */
+export class TaskGroup implements AsyncDisposable {
+  readonly #abort = new AbortController();
+  readonly #unlink: () => void;
+  readonly #running = new Set<Promise<void>>();
+  #failure: { error: unknown } | undefined;
+
+  constructor(parent: AbortSignal) {
+    const stop = () => this.#abort.abort(parent.reason);
+    if (parent.aborted) stop();
+    else parent.addEventListener("abort", stop, { once: true });
+    this.#unlink = () => parent.removeEventListener("abort", stop);
+  }
+
+  /** Aborted when the parent is, when a job fails, or when the group is disposed. */
+  get signal(): AbortSignal {
+    return this.#abort.signal;
+  }
+
+  get size(): number {
+    return this.#running.size;
+  }
+
+  /** Starts `job`; its first failure aborts its siblings and is thrown by `join`. */
+  spawn(job: (signal: AbortSignal) => Promise<void>): void {
+    const run = this.#run(job).finally(() => this.#running.delete(run));
+    this.#running.add(run);
+  }
+
+  /** Resolves when every job has ended. @throws the first failure, once. */
+  async join(): Promise<void> {
+    while (this.#running.size > 0) await Promise.all(this.#running);
+    const failure = this.#failure;
+    this.#failure = undefined;
+    if (failure) throw failure.error;
+  }
+
+  /** Tells every job to stop, with the reason that they will throw. */
+  abort(reason?: unknown): void {
+    this.#abort.abort(reason);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.abort();
+    this.#unlink();
+    await this.join();
+  }
+
+  async #run(job: (signal: AbortSignal) => Promise<void>): Promise<void> {
+    try {
+      await job(this.signal);
+    } catch (error) {
+      // A job that stops because it was told to is not a failure.
+      if (this.signal.aborted) return;
+      this.#failure ??= { error };
+      this.abort(error);
+    }
+  }
+}

@@ -1,0 +1,84 @@
+/**
+ * The numbers of a download and of a seed, each default with its reason.
+ * Where a value came from (flag, environment, file) is the command line's business.
+ */
+import type { SeedAddress } from "./base/seed_address.ts";
+
+import type { ConflictPolicy, SyncPolicy } from "./base/policies.ts";
+
+export type { ConflictPolicy, SyncPolicy };
+
+export interface DownloadSettings {
+  /** Where to ask; in this order where nothing else decides. */
+  readonly seeds: readonly SeedAddress[];
+  /** Downloads at a time. */
+  readonly max: number;
+  /** Connections to one seed, over all tasks. */
+  readonly seedConnections: number;
+  /** Refuse seeds that offer no manifest. */
+  readonly requireVerified: boolean;
+  /** A seed silent for so long, with something in flight, has stalled. */
+  readonly stallMs: number;
+  /** A task without a byte from any seed for so long fails. */
+  readonly giveUpMs: number;
+  readonly onConflict: ConflictPolicy;
+  readonly sync: SyncPolicy;
+  /** Bytes a second over all tasks, and for each; undefined: no limit. */
+  readonly limit: number | undefined;
+  readonly taskLimit: number | undefined;
+  /** The shared secret of seeds that want one. */
+  readonly token: string | undefined;
+  /** Certificates, PEM, trusted besides the system's. */
+  readonly caCerts: readonly string[];
+}
+
+export const DOWNLOAD_DEFAULTS = {
+  // Enough to hide one file's finding and finishing behind the others' bytes.
+  max: 3,
+  // One connection fills a LAN; four also fill a line with loss or long round trips,
+  // and stay polite: browsers use six.
+  seedConnections: 4,
+  requireVerified: false,
+  // Longer than a TCP retransmission storm, short enough that nobody reaches for Ctrl-C.
+  stallMs: 5000,
+  giveUpMs: 120_000,
+  onConflict: "rename",
+  sync: "finish",
+  limit: undefined,
+  taskLimit: undefined,
+  token: undefined,
+  caCerts: [],
+} as const satisfies Omit<DownloadSettings, "seeds">;
+
+export interface ServeSettings {
+  /** The folder. */
+  readonly dir: string;
+  readonly host: string;
+  /** 0: any free one. */
+  readonly port: number;
+  readonly maxConnections: number;
+  readonly clientConnections: number;
+  /** Bodies being sent at a time. */
+  readonly uploads: number;
+  /** What a one-shot `DOWNLOAD` sends at most. */
+  readonly chunkBytes: number;
+  /** Also files and folders whose name begins with a dot. */
+  readonly hidden: boolean;
+  readonly token: string | undefined;
+  readonly tls: { readonly cert: string; readonly key: string } | undefined;
+}
+
+export const SERVE_DEFAULTS = {
+  dir: ".",
+  host: "0.0.0.0",
+  // Below the usual limit of 1,024 descriptors, with room for as many open files.
+  maxConnections: 256,
+  // Four clients behind one address, each with the four connections of `get`.
+  clientConnections: 16,
+  // A body is at most 1 MiB: 32 of them keep every disk and line busy.
+  uploads: 32,
+  chunkBytes: 32 * 1024,
+  hidden: false,
+  token: undefined,
+  tls: undefined,
+} as const satisfies Omit<ServeSettings, "port">;

@@ -1,0 +1,156 @@
+/**
+ * What core tells while it works: one closed union, told to one sink that never
+ * waits and never throws. The view, the JSON lines, the task's log and the
+ * record that `p2p status` reads are all made from these.
+ */
+import type { ErrorCode } from "./base/errors.ts";
+
+export const TASK_STATES = [
+  "waiting",
+  "finding",
+  "downloading",
+  "verifying",
+  "paused",
+  "done",
+  "failed",
+  "cancelled",
+] as const;
+
+export type TaskState = typeof TASK_STATES[number];
+
+/** States that nothing follows by itself. */
+export function isOver(state: TaskState): boolean {
+  return state === "done" || state === "failed" || state === "cancelled";
+}
+
+export interface TaskFailure {
+  readonly code: ErrorCode | "bug" | "interrupted";
+  readonly message: string;
+  readonly hint?: string;
+}
+
+/** How a task ended well. */
+export interface TaskResult {
+  /** Where the file is. */
+  readonly path: string;
+  readonly size: number;
+  /** null where it was not computed: other bytes were there, and stayed. */
+  readonly sha256: string | null;
+  /** The content's id, or null where no seed offered a manifest. */
+  readonly id: string | null;
+  /** Whether every byte was checked against a digest that a seed or the user gave. */
+  readonly verified: boolean;
+  readonly elapsedMs: number;
+  /** Received in this run, by seed; nothing for what was there already. */
+  readonly bytesBySeed: Readonly<Record<string, number>>;
+  /** How it came to be there. */
+  readonly how: "downloaded" | "already-there" | "skipped";
+}
+
+/** Facts about one task; `task` is its id. */
+export type TaskEvent =
+  & { readonly task: string; readonly time: number }
+  & (
+    | {
+      readonly kind: "queued";
+      readonly name: string;
+      readonly target: string;
+    }
+    | { readonly kind: "state"; readonly state: TaskState }
+    | {
+      /** The seeds were asked: this is what will be downloaded, and from whom. */
+      readonly kind: "found";
+      readonly size: number;
+      readonly id: string | null;
+      readonly seeds: readonly string[];
+    }
+    | {
+      /** What an earlier run left and what of it counts. */
+      readonly kind: "resumed";
+      readonly bytes: number;
+      readonly pieces: number;
+      /** Pieces that were not trusted and had to be hashed again. */
+      readonly rehashed: number;
+    }
+    | {
+      /** Payload came from a seed; not yet verified. */
+      readonly kind: "received";
+      readonly seed: string;
+      readonly bytes: number;
+    }
+    | {
+      /** A piece is verified and on the disk. */
+      readonly kind: "stored";
+      readonly seed: string;
+      readonly piece: number;
+      readonly bytes: number;
+    }
+    | {
+      /** Something about a seed that changes who is asked. */
+      readonly kind: "seed";
+      readonly seed: string;
+      readonly what: SeedNews;
+      /** Why, for people; one line. */
+      readonly reason: string;
+      readonly retryInMs?: number;
+    }
+    /** Anything else worth a line in the task's log. */
+    | {
+      readonly kind: "note";
+      readonly level: "debug" | "info" | "warn";
+      readonly text: string;
+    }
+    | { readonly kind: "done"; readonly result: TaskResult }
+    | { readonly kind: "failed"; readonly failure: TaskFailure }
+  );
+
+export type SeedNews =
+  /** Has the file and takes part. */
+  | "joined"
+  /** Holds other bytes under this name. */
+  | "dissents"
+  /** Does not have the file. */
+  | "lacks"
+  /** Asked us to wait: not a failure. */
+  | "busy"
+  /** Failed; will be tried again. */
+  | "failing"
+  /** Sent bytes with a wrong digest. */
+  | "corrupt"
+  /** Answers again. */
+  | "back"
+  /** Not asked again by this task. */
+  | "dropped";
+
+/** What happens in a seed that serves. */
+export type ServeEvent =
+  | {
+    readonly kind: "listening";
+    readonly host: string;
+    readonly port: number;
+    readonly files: number;
+    readonly bytes: number;
+  }
+  | {
+    readonly kind: "hashed";
+    readonly name: string;
+    readonly bytes: number;
+    readonly elapsedMs: number;
+  }
+  | {
+    /** A client is through with a file, or went away. */
+    readonly kind: "sent";
+    readonly client: string;
+    readonly name: string;
+    readonly size: number;
+    readonly bytes: number;
+    readonly elapsedMs: number;
+  }
+  | {
+    readonly kind: "refused";
+    readonly client: string;
+    readonly reason: string;
+  }
+  | { readonly kind: "draining"; readonly connections: number };
+
+export type Sink<Event> = (event: Event) => void;

@@ -1,0 +1,111 @@
+/**
+ * The only door to core: what the command line, or another program, can ask
+ * for. It brings the platform in (clock, dice, sockets, process); nothing below
+ * asks for these.
+ */
+import { systemChance } from "./base/chance.ts";
+import { systemClock } from "./base/clock.ts";
+import type { DownloadSettings, ServeSettings } from "./config.ts";
+import { isOver, type ServeEvent, type Sink, type TaskEvent } from "./events.ts";
+import { dialer } from "./net/transport.ts";
+import { serve as serveFolder } from "./serve/server.ts";
+import type { Directories } from "./state/directories.ts";
+import { type LogLine, readLog } from "./state/task_log.ts";
+import { readTasks, taskNamed, type TaskStatus } from "./state/task_status.ts";
+import * as jobs from "./task/download.ts";
+import * as offers from "./task/list.ts";
+
+export * from "./base/errors.ts";
+export * from "./config.ts";
+export * from "./events.ts";
+export { faultOfName } from "./base/names.ts";
+export { printable } from "./base/printable.ts";
+export { RateMeter } from "./base/rate.ts";
+export {
+  DEFAULT_PORT,
+  formatSeedAddress,
+  parseSeedAddress,
+  type SeedAddress,
+} from "./base/seed_address.ts";
+export { type Directories, directoriesOf } from "./state/directories.ts";
+export type { LogLine } from "./state/task_log.ts";
+export type { TaskStatus } from "./state/task_status.ts";
+export type { DownloadJob, DownloadRequest, TaskOutcome } from "./task/download.ts";
+export type { ListQuery, Offer, OfferedFile, SeedReport } from "./task/list.ts";
+
+function platform({ caCerts }: DownloadSettings): jobs.Platform {
+  return {
+    clock: systemClock,
+    chance: systemChance,
+    dial: dialer({ caCerts }),
+    store: { pid: Deno.pid, boot: systemClock.now() - Deno.osUptime() * 1000 },
+  };
+}
+
+/** Downloads everything asked for: one outcome for each different name, in their order, whatever happens to the others. */
+export async function download(
+  job: jobs.DownloadJob,
+  emit: Sink<TaskEvent>,
+  signal: AbortSignal,
+): Promise<jobs.TaskOutcome[]> {
+  return await jobs.download(job, platform(job.settings), emit, signal);
+}
+
+/** What the seeds offer; one-shot seeds tell no time: `modified` is then 0. */
+export async function list(
+  query: offers.ListQuery,
+  settings: DownloadSettings,
+  signal: AbortSignal,
+): Promise<offers.Offer> {
+  return await offers.list(query, settings, platform(settings), signal);
+}
+
+/** The names that patterns mean; see `task/list.ts`. */
+export async function resolveNames(
+  patterns: readonly string[],
+  all: boolean,
+  settings: DownloadSettings,
+  signal: AbortSignal,
+): Promise<string[]> {
+  return await offers.resolveNames(patterns, all, settings, platform(settings), signal);
+}
+
+/** Serves until `signal` aborts and what is being sent is finished; `now` ends everything at once. */
+export async function serve(
+  settings: ServeSettings,
+  directories: Directories,
+  emit: Sink<ServeEvent>,
+  signal: AbortSignal,
+  now: AbortSignal,
+): Promise<void> {
+  const parts = {
+    clock: systemClock,
+    random: () => systemChance.random(),
+    nonce: () => systemChance.hex(16),
+  };
+  await serveFolder(settings, directories.cache, parts, emit, signal, now);
+}
+
+/** Every task that is known, oldest first; those that are over only with `all`. */
+export async function tasks(
+  directories: Directories,
+  { all }: { readonly all: boolean },
+): Promise<TaskStatus[]> {
+  const known = await readTasks(directories.state, systemClock.now());
+  return all ? known : known.filter(({ state }) => !isOver(state));
+}
+
+/** The task that `text` means: an id, a unique beginning of one, or a file name (its newest task). */
+export async function findTask(directories: Directories, text: string): Promise<TaskStatus> {
+  return taskNamed(await readTasks(directories.state, systemClock.now()), text);
+}
+
+/** The log of a task, oldest first; with `follow` it goes on until the task is over or `signal` aborts. */
+export function logLines(
+  directories: Directories,
+  task: string,
+  options: { readonly follow: boolean },
+  signal: AbortSignal,
+): AsyncIterable<LogLine> {
+  return readLog(directories.state, task, options, systemClock, signal);
+}

@@ -1,0 +1,115 @@
+/** The first words with a seed: they tell which dialect it speaks. */
+import type { Clock } from "../base/clock.ts";
+import { deadline } from "../base/abort.ts";
+import { AuthError, TimeoutError } from "../base/errors.ts";
+import { answerTo } from "../wire/auth.ts";
+import { type Greeting, parseGreeting } from "../wire/greeting.ts";
+import { Inbox } from "../wire/inbox.ts";
+import { parseRefusal, type Refusal } from "../wire/refusals.ts";
+import { encodeSessionRequest, HELLO } from "../wire/requests.ts";
+import { errorOfRefusal } from "./refused.ts";
+import { type ByteStream, readOrAbort } from "./transport.ts";
+
+export interface GreetingTerms {
+  readonly clock: Clock;
+  /** Silence for so long means a seed that waits for something else: an old one. */
+  readonly waitMs: number;
+  readonly token: string | undefined;
+}
+
+/**
+ * Opens a session on a fresh `stream`, answering the seed's question for a
+ * token. undefined when an old seed answered, closed, or kept silent: then the
+ * stream is of no more use, and the seed wants the one-shot dialect.
+ *
+ * @throws {BusyError} @throws {AuthError} @throws {UnreachableError} if it knows sessions but takes none.
+ */
+export async function greet(
+  seed: string,
+  stream: ByteStream,
+  inbox: Inbox,
+  terms: GreetingTerms,
+  signal: AbortSignal,
+): Promise<Greeting | undefined> {
+  const line = await firstLine(seed, stream, inbox, terms, signal);
+  if (line === undefined) return undefined;
+  const refusal = parseRefusal(line);
+  if (refusal && knowsSessions(refusal)) throw errorOfRefusal(seed, refusal);
+  const greeting = parseGreeting(line);
+  if (greeting?.auth === "token") {
+    await prove(seed, stream, inbox, greeting, terms, signal);
+  }
+  return greeting;
+}
+
+/** Only these refuse a session; an old seed may answer any other error to a request that it does not know. */
+function knowsSessions({ code }: Refusal): boolean {
+  return code === "BUSY" || code === "AUTH" || code === "SHUTDOWN";
+}
+
+async function firstLine(
+  seed: string,
+  stream: ByteStream,
+  inbox: Inbox,
+  { clock, waitMs }: GreetingTerms,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  using limit = deadline(
+    signal,
+    clock,
+    waitMs,
+    () => new TimeoutError(`${seed} did not answer the greeting`),
+  );
+  try {
+    await stream.write(new TextEncoder().encode(`${HELLO}\n`));
+    return await lineFrom(stream, inbox, limit.signal);
+  } catch {
+    signal.throwIfAborted();
+    return undefined;
+  }
+}
+
+async function prove(
+  seed: string,
+  stream: ByteStream,
+  inbox: Inbox,
+  { nonce }: Greeting,
+  { token, clock, waitMs }: GreetingTerms,
+  signal: AbortSignal,
+): Promise<void> {
+  if (token === undefined) {
+    throw new AuthError(`${seed} asks for a token`, {
+      hint: "Give the seed's token with --token-file",
+    });
+  }
+  const request = encodeSessionRequest({
+    verb: "AUTH",
+    answer: answerTo(nonce, token),
+  });
+  using limit = deadline(
+    signal,
+    clock,
+    waitMs,
+    () => new TimeoutError(`${seed} did not answer AUTH`),
+  );
+  await stream.write(new TextEncoder().encode(`${request}\n`));
+  if (await lineFrom(stream, inbox, limit.signal) !== "OK 0") {
+    throw new AuthError(`${seed} does not accept the token`, {
+      hint: "Compare the token file with the seed's",
+    });
+  }
+}
+
+/** One line, or undefined when the stream ends before it. */
+async function lineFrom(
+  stream: ByteStream,
+  inbox: Inbox,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  for (let line = inbox.takeLine();; line = inbox.takeLine()) {
+    if (line !== undefined) return line;
+    const count = await readOrAbort(stream, inbox.space(), signal);
+    if (count === null) return undefined;
+    inbox.filled(count);
+  }
+}

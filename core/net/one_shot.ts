@@ -1,0 +1,196 @@
+/**
+ * The original dialect: a connection carries one request, and the reply ends
+ * when the seed closes.
+ */
+import type { Clock } from "../base/clock.ts";
+import { deadline } from "../base/abort.ts";
+import {
+  P2pError,
+  ProtocolError,
+  reasonOf,
+  TimeoutError,
+  UnreachableError,
+} from "../base/errors.ts";
+import type { ByteRange } from "../base/ranges.ts";
+import { encodeOneShotRequest, type OneShotRequest } from "../wire/requests.ts";
+import type { ByteStream } from "./transport.ts";
+import { readOrAbort } from "./transport.ts";
+
+export interface OneShotTerms {
+  readonly clock: Clock;
+  readonly stallMs: number;
+  /** A fresh connection, in a slot of its own; disposing it frees the slot. */
+  connect(signal: AbortSignal): Promise<ByteStream>;
+}
+
+/** Names of up to 1,024 bytes, some ten thousand of them: what a client takes of a reply in text. */
+const MOST_TEXT_BYTES = 64 * 1024 * 1024;
+
+/** One seed, asked in the original dialect. */
+export class OneShotClient {
+  readonly #seed: string;
+  readonly #terms: OneShotTerms;
+  /** Whether we tell the end of a request by ending our side, which saves the seed's wait of 200 ms. */
+  #endsRequests: boolean | undefined;
+
+  constructor(seed: string, terms: OneShotTerms) {
+    this.#seed = seed;
+    this.#terms = terms;
+  }
+
+  /**
+   * The whole reply as text. "" may mean that the seed has nothing to say.
+   *
+   * @throws {UnreachableError} @throws {TimeoutError} @throws {ProtocolError} if it is no UTF-8, or too long.
+   */
+  async text(request: OneShotRequest, signal: AbortSignal): Promise<string> {
+    const reply = await this.#text(request, this.#endsRequests ?? true, signal);
+    if (reply !== "" || this.#endsRequests !== undefined) {
+      if (reply !== "") this.#endsRequests ??= true;
+      return reply;
+    }
+    // Some old seeds take the end of our side for the end of everything.
+    const second = await this.#text(request, false, signal);
+    if (second !== "") this.#endsRequests = false;
+    return second;
+  }
+
+  /**
+   * Fills `into` with `range` of a file of `size` bytes, chunk by chunk.
+   *
+   * @throws {UnreachableError} if a reply is empty: the seed fails. @throws {ProtocolError} if it is longer than what is missing of the file.
+   */
+  async readRange(
+    name: string,
+    range: ByteRange,
+    size: number,
+    into: Uint8Array,
+    onBytes: (count: number) => void,
+    signal: AbortSignal,
+  ): Promise<void> {
+    for (let at = 0; at < into.length;) {
+      const offset = range.start + at;
+      const count = await this.#chunk(
+        { verb: "DOWNLOAD", name, offset },
+        into.subarray(at),
+        size,
+        onBytes,
+        signal,
+      );
+      if (count === 0) {
+        throw new UnreachableError(
+          `${this.#seed} sent nothing for byte ${offset}`,
+        );
+      }
+      at += count;
+    }
+  }
+
+  /** One connection: as many bytes as the seed sends and `into` takes. */
+  async #chunk(
+    request: OneShotRequest & { verb: "DOWNLOAD" },
+    into: Uint8Array,
+    size: number,
+    onBytes: (count: number) => void,
+    signal: AbortSignal,
+  ): Promise<number> {
+    using stream = await this.#send(
+      request,
+      this.#endsRequests ?? true,
+      signal,
+    );
+    let at = 0;
+    while (at < into.length) {
+      const count = await this.#read(stream, into.subarray(at), signal);
+      if (count === null) return at;
+      at += count;
+      onBytes(count);
+    }
+    // Behind the last byte of the file there must be nothing.
+    if (
+      request.offset + at === size &&
+      await this.#read(stream, new Uint8Array(1), signal) !== null
+    ) {
+      throw new ProtocolError(
+        `${this.#seed} sent more bytes than the file has`,
+      );
+    }
+    return at;
+  }
+
+  async #text(
+    request: OneShotRequest,
+    ending: boolean,
+    signal: AbortSignal,
+  ): Promise<string> {
+    using stream = await this.#send(request, ending, signal);
+    const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+    const buffer = new Uint8Array(64 * 1024);
+    let text = "";
+    try {
+      for (let total = 0;;) {
+        const count = await this.#read(stream, buffer, signal);
+        if (count === null) return text + decoder.decode();
+        total += count;
+        if (total > MOST_TEXT_BYTES) {
+          throw new ProtocolError(`${this.#seed} sent an endless reply`);
+        }
+        text += decoder.decode(buffer.subarray(0, count), { stream: true });
+      }
+    } catch (error) {
+      if (error instanceof TypeError) {
+        throw new ProtocolError(`${this.#seed} sent a reply that is not UTF-8`);
+      }
+      throw error;
+    }
+  }
+
+  async #send(
+    request: OneShotRequest,
+    ending: boolean,
+    signal: AbortSignal,
+  ): Promise<ByteStream> {
+    const stream = await this.#terms.connect(signal);
+    try {
+      await stream.write(
+        new TextEncoder().encode(encodeOneShotRequest(request)),
+      );
+      if (ending) await stream.endWriting();
+      return stream;
+    } catch (error) {
+      stream.close();
+      throw this.#lost(error);
+    }
+  }
+
+  async #read(
+    stream: ByteStream,
+    into: Uint8Array,
+    signal: AbortSignal,
+  ): Promise<number | null> {
+    const { clock, stallMs } = this.#terms;
+    using limit = deadline(
+      signal,
+      clock,
+      stallMs,
+      () =>
+        new TimeoutError(
+          `${this.#seed} stalled: nothing came for ${stallMs / 1000} s`,
+        ),
+    );
+    try {
+      return await readOrAbort(stream, into, limit.signal);
+    } catch (error) {
+      signal.throwIfAborted();
+      throw this.#lost(error);
+    }
+  }
+
+  #lost(error: unknown): unknown {
+    if (error instanceof P2pError) return error;
+    return new UnreachableError(
+      `Lost the connection to ${this.#seed}: ${reasonOf(error)}`,
+      { cause: error },
+    );
+  }
+}

@@ -1,0 +1,440 @@
+/**
+ * All that we have to do with one seed, over all tasks: its dialect, its
+ * connections, and how many of them there may be. Asks what it is told to ask;
+ * which range to want from whom is decided elsewhere.
+ */
+import { abortable } from "@std/async";
+import type { Clock } from "../base/clock.ts";
+import { deadline } from "../base/abort.ts";
+import {
+  BusyError,
+  NotFoundError,
+  ProtocolError,
+  TimeoutError,
+  UnreachableError,
+} from "../base/errors.ts";
+import { type ByteRange, lengthOf, splitRange } from "../base/ranges.ts";
+import { formatSeedAddress, type SeedAddress } from "../base/seed_address.ts";
+import { Slots } from "../base/slots.ts";
+import { Inbox } from "../wire/inbox.ts";
+import {
+  type ListedFile,
+  MOST_LISTING_BYTES,
+  parseListing,
+  parseOneShotListing,
+} from "../wire/listing.ts";
+import { type Manifest, MOST_MANIFEST_BYTES, parseManifest } from "../wire/manifest.ts";
+import { Refusal } from "../wire/refusals.ts";
+import { parseOneShotSize } from "../wire/replies.ts";
+import type { SessionRequest } from "../wire/requests.ts";
+import { greet } from "./greet.ts";
+import { OneShotClient } from "./one_shot.ts";
+import { errorOfRefusal } from "./refused.ts";
+import { type Answer, type BodyPlace, SessionConnection } from "./session_connection.ts";
+import type { ByteStream, Dial } from "./transport.ts";
+
+export type Dialect = "session" | "one-shot";
+
+export interface LinkTerms {
+  readonly clock: Clock;
+  readonly dial: Dial;
+  /** Connections to this seed, in all. */
+  readonly connections: number;
+  /** Connections to all seeds together. */
+  readonly slots: Slots;
+  /** To connect, and again to be greeted. */
+  readonly connectMs: number;
+  readonly stallMs: number;
+  readonly token: string | undefined;
+}
+
+export interface ReadOptions {
+  /** Told as payload comes in, in bytes. */
+  readonly onBytes: (count: number) => void;
+  /** Waits until so many bytes may be asked for, where there is a limit. */
+  readonly pace: Pace | undefined;
+}
+
+export interface Pace {
+  /** Ask for no more than this at a time. */
+  readonly mostBytes: number;
+  wait(bytes: number, signal: AbortSignal): Promise<void>;
+}
+
+/** A connection with so many requests pending is busy enough to want another one beside it. */
+const ENOUGH_PENDING = 2;
+/** More would only make a queue at the seed: 8 deep is where a round trip is hidden. */
+const MOST_PENDING = 8;
+/** A connect that takes longer is one that others need not wait for. */
+const SLOW_MS = 1000;
+/** Below the 30 s after which a seed drops a silent client. */
+const IDLE_MS = 20_000;
+
+export class SeedLink implements AsyncDisposable {
+  readonly name: string;
+  readonly #address: SeedAddress;
+  readonly #terms: LinkTerms;
+  readonly #slots: Slots;
+  readonly #sessions = new Set<SessionConnection>();
+  readonly #oneShot: OneShotClient;
+  readonly #closing = new AbortController();
+  #dialect: Dialect | undefined;
+  /** The first greeting, while it lasts. */
+  #contact: Promise<Dialect> | undefined;
+  /** What the last greeting allows. */
+  #maxLength = Infinity;
+  #opening = 0;
+  #troubled = false;
+  #changed = Promise.withResolvers<void>();
+
+  constructor(address: SeedAddress, terms: LinkTerms) {
+    this.name = formatSeedAddress(address);
+    this.#address = address;
+    this.#terms = terms;
+    this.#slots = new Slots(terms.connections);
+    this.#oneShot = new OneShotClient(this.name, {
+      clock: terms.clock,
+      stallMs: terms.stallMs,
+      connect: (signal) => this.#connect(signal),
+    });
+  }
+
+  /** Live session connections. */
+  get connections(): number {
+    return this.#sessions.size;
+  }
+
+  /** Whether the last try to connect failed, or the first one is taking long. */
+  get troubled(): boolean {
+    return this.#troubled;
+  }
+
+  /** How this seed talks. @throws {UnreachableError} and its kin if it does not talk at all. */
+  async dialect(signal: AbortSignal): Promise<Dialect> {
+    if (this.#dialect) return this.#dialect;
+    // One finds it out for all who ask meanwhile, and goes on when one of them leaves.
+    this.#contact ??= this.#open(this.#closing.signal).finally(() => this.#contact = undefined);
+    return await abortable(this.#contact, signal);
+  }
+
+  /**
+   * The manifest of a file, or undefined from a seed that has none to offer.
+   *
+   * @throws {NotFoundError} if it does not have the file. @throws {PendingError} while it is hashing.
+   */
+  async manifest(
+    name: string,
+    signal: AbortSignal,
+  ): Promise<Manifest | undefined> {
+    if (await this.dialect(signal) === "one-shot") return undefined;
+    const { body } = await this.#ask({ verb: "MANIFEST", name }, {
+      kind: "upTo",
+      bytes: MOST_MANIFEST_BYTES,
+    }, signal);
+    return parseManifest(this.#text(body));
+  }
+
+  /** @throws {NotFoundError} if it does not have the file. */
+  async fileSize(name: string, signal: AbortSignal): Promise<number> {
+    if (await this.dialect(signal) === "session") {
+      const { reply } = await this.#ask({ verb: "FILESIZE", name }, {
+        kind: "none",
+      }, signal);
+      if (reply.kind === "size") return reply.size;
+      throw new ProtocolError(`${this.name} answered FILESIZE without a size`);
+    }
+    return this.#inOneShot(async () => {
+      const reply = await this.#oneShot.text(
+        { verb: "FILESIZE", name },
+        signal,
+      );
+      if (reply === "") {
+        throw new NotFoundError(
+          `${this.name} does not say how long the file is`,
+        );
+      }
+      return parseOneShotSize(reply);
+    });
+  }
+
+  /** Everything it offers, page after page; an old seed tells names only, and their sizes are asked for one by one. */
+  async list(signal: AbortSignal): Promise<ListedFile[]> {
+    return await this.dialect(signal) === "session"
+      ? await this.#pages(signal)
+      : await this.#oneShotNames(signal);
+  }
+
+  /**
+   * Fills `into`, whose length is the range's, with a range of a file of `size` bytes.
+   * When it settles, in whatever way, nothing writes to `into` any more.
+   */
+  async readRange(
+    name: string,
+    range: ByteRange,
+    size: number,
+    into: Uint8Array,
+    options: ReadOptions,
+    signal: AbortSignal,
+  ): Promise<void> {
+    if (await this.dialect(signal) === "session") {
+      return await this.#readInSession(name, range, into, options, signal);
+    }
+    await options.pace?.wait(lengthOf(range), signal);
+    await this.#inOneShot(() =>
+      this.#oneShot.readRange(name, range, size, into, options.onBytes, signal)
+    );
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closing.abort(new UnreachableError(`The link to ${this.name} was closed`));
+    await this.#contact?.catch(() => {});
+    await Promise.all(Array.from(this.#sessions, (session) => session[Symbol.asyncDispose]()));
+  }
+
+  async #readInSession(
+    name: string,
+    range: ByteRange,
+    into: Uint8Array,
+    { onBytes, pace }: ReadOptions,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const most = Math.min(this.#maxLength, pace?.mostBytes ?? Infinity);
+    const parts = splitRange(range, most).map(async (part) => {
+      await pace?.wait(lengthOf(part), signal);
+      const bytes = into.subarray(
+        part.start - range.start,
+        part.end - range.start,
+      );
+      await this.#ask({ verb: "DOWNLOAD", name, range: part }, {
+        kind: "into",
+        bytes,
+        onBytes,
+      }, signal);
+    });
+    // Whatever one part does, the memory is free only when all have ended.
+    const failed = (await Promise.allSettled(parts)).find((part) => part.status === "rejected");
+    if (failed) throw failed.reason;
+  }
+
+  /** Asks over the connection that is least busy, or over a new one. */
+  async #ask(request: SessionRequest, place: BodyPlace, signal: AbortSignal): Promise<Answer> {
+    while (true) {
+      const session = this.#leastBusy();
+      const mostDepth = session &&
+        (this.#mayOpen() ? enoughPending(session) : mostPending(session));
+      // Nothing may wait between this choice and the request, or the depth is another one.
+      if (session && session.depth < mostDepth!) {
+        return this.#accepted(await session.ask(request, place, signal));
+      }
+      if (!this.#mayOpen()) await this.#room(signal);
+      else if (await this.#open(signal) === "one-shot") {
+        throw new UnreachableError(`${this.name} takes no sessions any more`);
+      }
+    }
+  }
+
+  #accepted(answer: Answer): Answer {
+    // A request may have come out of the queue: somebody can go on.
+    this.#tellChange();
+    if (answer.reply.kind === "refusal") {
+      throw errorOfRefusal(this.name, answer.reply.refusal);
+    }
+    return answer;
+  }
+
+  #leastBusy(): SessionConnection | undefined {
+    let best: SessionConnection | undefined;
+    for (const session of this.#sessions) {
+      if (!best || session.depth < best.depth) best = session;
+    }
+    return best;
+  }
+
+  #mayOpen(): boolean {
+    return this.#sessions.size + this.#opening < this.#terms.connections &&
+      this.#terms.slots.free > 0;
+  }
+
+  /** Resolves when a reply came, or a connection came or went. */
+  async #room(signal: AbortSignal): Promise<void> {
+    const stop = Promise.withResolvers<never>();
+    const abort = () => stop.reject(signal.reason);
+    signal.throwIfAborted();
+    signal.addEventListener("abort", abort, { once: true });
+    try {
+      await Promise.race([this.#changed.promise, stop.promise]);
+    } finally {
+      signal.removeEventListener("abort", abort);
+    }
+  }
+
+  #tellChange(): void {
+    this.#changed.resolve();
+    this.#changed = Promise.withResolvers();
+  }
+
+  /** Adds a session connection, unless the seed turns out to be an old one. */
+  async #open(signal: AbortSignal): Promise<Dialect> {
+    this.#opening++;
+    try {
+      const stream = await this.#connect(signal);
+      return await this.#greet(stream, signal).catch((error) => {
+        stream.close();
+        throw error;
+      });
+    } catch (error) {
+      // It may come back as another seed: ask again who it is.
+      if (this.#sessions.size === 0 && !(error instanceof BusyError)) {
+        this.#dialect = undefined;
+      }
+      throw error;
+    } finally {
+      this.#opening--;
+      this.#tellChange();
+    }
+  }
+
+  async #greet(stream: ByteStream, signal: AbortSignal): Promise<Dialect> {
+    const { clock, connectMs, stallMs, token } = this.#terms;
+    const inbox = new Inbox();
+    const terms = { clock, waitMs: connectMs, token };
+    const greeting = await greet(this.name, stream, inbox, terms, signal);
+    if (greeting === undefined) {
+      stream.close();
+      return this.#dialect = "one-shot";
+    }
+    const limits = { clock, stallMs, idleMs: IDLE_MS };
+    const ended = () => {
+      this.#sessions.delete(session);
+      this.#tellChange();
+    };
+    const session: SessionConnection = new SessionConnection(
+      this.name,
+      stream,
+      inbox,
+      greeting,
+      limits,
+      ended,
+    );
+    this.#sessions.add(session);
+    this.#maxLength = greeting.maxLength;
+    return this.#dialect = "session";
+  }
+
+  /** A connection in a slot of this seed's and of all; closing it frees both. */
+  async #connect(signal: AbortSignal): Promise<ByteStream> {
+    const own = await this.#slots.take(signal);
+    const shared = await this.#terms.slots.take(signal).catch((error) => {
+      own[Symbol.dispose]();
+      throw error;
+    });
+    const free = () => {
+      own[Symbol.dispose]();
+      shared[Symbol.dispose]();
+    };
+    try {
+      return freeing(await this.#dial(signal), free);
+    } catch (error) {
+      free();
+      throw error;
+    }
+  }
+
+  /** Connects, and remembers whether that works: others need not wait for it then. */
+  async #dial(signal: AbortSignal): Promise<ByteStream> {
+    using _slow = this.#terms.clock.after(SLOW_MS, () => this.#troubled = true);
+    try {
+      const stream = await this.#dialInTime(signal);
+      this.#troubled = false;
+      return stream;
+    } catch (error) {
+      if (!signal.aborted) this.#troubled = true;
+      throw error;
+    }
+  }
+
+  async #dialInTime(signal: AbortSignal): Promise<ByteStream> {
+    const { clock, connectMs, dial } = this.#terms;
+    const late = () =>
+      new TimeoutError(
+        `Cannot connect to ${this.name}: no answer for ${connectMs / 1000} s`,
+      );
+    using limit = deadline(signal, clock, connectMs, late);
+    return await dial(this.#address, limit.signal);
+  }
+
+  async #inOneShot<T>(ask: () => Promise<T>): Promise<T> {
+    try {
+      return await ask();
+    } catch (error) {
+      const plain = error instanceof Refusal ? errorOfRefusal(this.name, error) : error;
+      // Whoever answers there next time may be another seed; and one that says BUSY
+      // knows sessions: it only had no ear for our greeting.
+      if (plain instanceof UnreachableError || plain instanceof BusyError) {
+        this.#dialect = undefined;
+      }
+      throw plain;
+    }
+  }
+
+  async #pages(signal: AbortSignal): Promise<ListedFile[]> {
+    const files: ListedFile[] = [];
+    for (let more = true; more;) {
+      const after = files.at(-1)?.name ?? "";
+      const { reply, body } = await this.#ask(
+        { verb: "LIST", after },
+        { kind: "upTo", bytes: MOST_LISTING_BYTES },
+        signal,
+      );
+      const page = parseListing(this.#text(body), after);
+      files.push(...page);
+      more = reply.kind === "ok" && reply.fields.get("more") === "1" &&
+        page.length > 0;
+    }
+    return files;
+  }
+
+  async #oneShotNames(signal: AbortSignal): Promise<ListedFile[]> {
+    const names = await this.#inOneShot(async () =>
+      parseOneShotListing(await this.#oneShot.text({ verb: "LIST" }, signal))
+    );
+    const files = names.map(async (name) => ({
+      name,
+      size: await this.fileSize(name, signal),
+      modified: 0,
+    }));
+    return await Promise.all(files);
+  }
+
+  #text(body: Uint8Array): string {
+    try {
+      return new TextDecoder("utf-8", { fatal: true }).decode(body);
+    } catch {
+      throw new ProtocolError(`${this.name} sent text that is not UTF-8`);
+    }
+  }
+}
+
+function enoughPending({ greeting }: SessionConnection): number {
+  return Math.min(greeting.maxInflight, ENOUGH_PENDING);
+}
+
+function mostPending({ greeting }: SessionConnection): number {
+  return Math.min(greeting.maxInflight, MOST_PENDING);
+}
+
+/** `stream`, whose end also frees what it held. */
+function freeing(stream: ByteStream, free: () => void): ByteStream {
+  const close = () => {
+    stream.close();
+    free();
+  };
+  return {
+    peer: stream.peer,
+    read: (into) => stream.read(into),
+    write: (bytes) => stream.write(bytes),
+    endWriting: () => stream.endWriting(),
+    close,
+    [Symbol.dispose]: close,
+  };
+}

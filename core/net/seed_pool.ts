@@ -1,0 +1,52 @@
+/** Every seed that this process talks to, each with one link that all tasks share. */
+
+import type { Clock } from "../base/clock.ts";
+import { formatSeedAddress, type SeedAddress } from "../base/seed_address.ts";
+import { Slots } from "../base/slots.ts";
+import { SeedLink } from "./seed_link.ts";
+import type { Dial } from "./transport.ts";
+
+export interface PoolTerms {
+  readonly clock: Clock;
+  readonly dial: Dial;
+  /** Connections to one seed, over all tasks. */
+  readonly seedConnections: number;
+  readonly stallMs: number;
+  readonly token: string | undefined;
+}
+
+/** To connect, and to be greeted. A seed farther away than this is no use for a download. */
+const CONNECT_MS = 5000;
+/** Half of the usual 1,024 descriptors: the rest is for files. */
+const CONNECTIONS_IN_ALL = 512;
+
+export class SeedPool implements AsyncDisposable {
+  readonly #links = new Map<string, SeedLink>();
+  readonly #slots = new Slots(CONNECTIONS_IN_ALL);
+  readonly #terms: PoolTerms;
+
+  constructor(terms: PoolTerms) {
+    this.#terms = terms;
+  }
+
+  link(address: SeedAddress): SeedLink {
+    const name = formatSeedAddress(address);
+    const known = this.#links.get(name);
+    if (known) return known;
+    const { seedConnections, ...terms } = this.#terms;
+    const link = new SeedLink(address, {
+      ...terms,
+      connections: seedConnections,
+      slots: this.#slots,
+      connectMs: CONNECT_MS,
+    });
+    this.#links.set(name, link);
+    return link;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(
+      Array.from(this.#links.values(), (link) => link[Symbol.asyncDispose]()),
+    );
+  }
+}

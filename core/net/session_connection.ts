@@ -1,0 +1,295 @@
+/**
+ * One connection that speaks the session dialect: many requests may wait for
+ * their replies, which come in order. It owns its pending requests, and a body
+ * is read straight into the memory that its asker gave.
+ *
+ * It does not know which range is wanted, nor what a digest is.
+ */
+import type { Clock } from "../base/clock.ts";
+import { onAbort } from "../base/abort.ts";
+import {
+  P2pError,
+  ProtocolError,
+  reasonOf,
+  TimeoutError,
+  UnreachableError,
+} from "../base/errors.ts";
+import type { Greeting } from "../wire/greeting.ts";
+import type { Inbox } from "../wire/inbox.ts";
+import { parseReply, type Reply } from "../wire/replies.ts";
+import { encodeSessionRequest, type SessionRequest } from "../wire/requests.ts";
+import type { ByteStream } from "./transport.ts";
+
+/** Where a reply's body goes: memory of exactly its length, or any length up to a limit. */
+export type BodyPlace =
+  | { readonly kind: "none" }
+  | {
+    readonly kind: "into";
+    readonly bytes: Uint8Array;
+    readonly onBytes?: (count: number) => void;
+  }
+  | { readonly kind: "upTo"; readonly bytes: number };
+
+export interface Answer {
+  readonly reply: Reply;
+  readonly body: Uint8Array;
+}
+
+interface Pending {
+  readonly place: BodyPlace;
+  readonly settle: (answer: Answer) => void;
+  readonly fail: (error: unknown) => void;
+  /** The asker has left, and why: the body is read past. */
+  left?: { readonly reason: unknown };
+  /** What of the body has not come yet, as far as we know. */
+  missing: number;
+}
+
+export interface ConnectionLimits {
+  readonly clock: Clock;
+  /** Silence for so long, with a request pending, ends the connection. */
+  readonly stallMs: number;
+  /** A connection that nobody uses for so long is closed; less than the 30 s after which a seed would. */
+  readonly idleMs: number;
+}
+
+/** An abandoned body of more than this is not worth reading past: a new connection is cheaper. */
+const READ_PAST_BYTES = 64 * 1024;
+const NOTHING = new Uint8Array();
+
+export class SessionConnection implements AsyncDisposable {
+  readonly #seed: string;
+  readonly #stream: ByteStream;
+  readonly #inbox: Inbox;
+  readonly #limits: ConnectionLimits;
+  readonly #pending: Pending[] = [];
+  readonly #reading: Promise<void>;
+  readonly #onClose: () => void;
+  #writing: Promise<void> | undefined;
+  #outgoing = "";
+  #scratch: Uint8Array | undefined;
+  #lastByteAt: number;
+  #watch: Disposable | undefined;
+  #closed = false;
+  /** The pending request whose memory a read may be writing to right now. */
+  #receiving: Pending | undefined;
+
+  /** Takes over `stream`, whose greeting was read through `inbox`. @param onClose told once, when the connection is of no more use. */
+  constructor(
+    seed: string,
+    stream: ByteStream,
+    inbox: Inbox,
+    readonly greeting: Greeting,
+    limits: ConnectionLimits,
+    onClose: () => void,
+  ) {
+    this.#seed = seed;
+    this.#stream = stream;
+    this.#inbox = inbox;
+    this.#limits = limits;
+    this.#onClose = onClose;
+    this.#lastByteAt = limits.clock.now();
+    this.#reading = this.#readReplies();
+    this.#keepWatch();
+  }
+
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /** Requests that wait for their reply. */
+  get depth(): number {
+    return this.#pending.length;
+  }
+
+  /**
+   * Sends `request` and waits for its reply. Several may wait; the caller keeps
+   * `depth` at or below the seed's `maxInflight`.
+   *
+   * When it settles, in whatever way, nothing writes to the place's memory any more.
+   *
+   * @throws {UnreachableError} if the connection ended. @throws {TimeoutError} if it stalled.
+   * @throws {ProtocolError} if the seed breaks the protocol.
+   * @throws the signal's reason if it aborts.
+   */
+  async ask(
+    request: SessionRequest,
+    place: BodyPlace,
+    signal: AbortSignal,
+  ): Promise<Answer> {
+    if (this.#closed) {
+      throw new UnreachableError(
+        `Cannot ask ${this.#seed}: the connection has ended`,
+      );
+    }
+    const { promise, resolve, reject } = Promise.withResolvers<Answer>();
+    const pending: Pending = {
+      place,
+      settle: resolve,
+      fail: reject,
+      missing: place.kind === "into" ? place.bytes.length : 0,
+    };
+    using _leave = onAbort(signal, () => this.#abandon(pending, signal.reason));
+    if (this.#pending.length === 0) this.#lastByteAt = this.#limits.clock.now();
+    this.#pending.push(pending);
+    this.#keepWatch();
+    this.#send(encodeSessionRequest(request) + "\n");
+    return await promise;
+  }
+
+  /** Ends the connection at once; what is pending fails with `error`. */
+  close(
+    error: unknown = new UnreachableError(
+      `The connection to ${this.#seed} was closed`,
+    ),
+  ): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#watch?.[Symbol.dispose]();
+    this.#stream.close();
+    for (const pending of this.#pending.splice(0)) {
+      // Its memory is still being written to: it is told when that read has ended.
+      if (pending !== this.#receiving) pending.fail(error);
+      else this.#reading.then(() => pending.fail(error));
+    }
+    this.#onClose();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.close();
+    await Promise.all([this.#reading, this.#writing]);
+  }
+
+  #abandon(pending: Pending, reason: unknown): void {
+    pending.left = { reason };
+    if (pending !== this.#receiving) pending.fail(reason);
+    const worthless = this.#pending.every((one) => one.left);
+    const missing = this.#pending.reduce((sum, one) => sum + one.missing, 0);
+    if (worthless && missing > READ_PAST_BYTES) this.close(reason);
+  }
+
+  /** Requests made in one turn leave in one write. */
+  #send(line: string): void {
+    this.#outgoing += line;
+    this.#writing ??= this.#flush();
+  }
+
+  async #flush(): Promise<void> {
+    await Promise.resolve();
+    try {
+      while (this.#outgoing !== "") {
+        const bytes = new TextEncoder().encode(this.#outgoing);
+        this.#outgoing = "";
+        await this.#stream.write(bytes);
+      }
+    } catch (error) {
+      this.close(this.#lost(error));
+    } finally {
+      this.#writing = undefined;
+    }
+  }
+
+  async #readReplies(): Promise<void> {
+    try {
+      while (true) {
+        const line = await this.#readLine();
+        const pending = this.#pending[0];
+        if (pending === undefined) {
+          throw new UnreachableError(
+            `${this.#seed} ended the session: ${line}`,
+          );
+        }
+        const reply = parseReply(line);
+        const body = await this.#readBody(pending, reply);
+        this.#pending.shift();
+        this.#receiving = undefined;
+        pending.settle({ reply, body });
+        if (this.#pending.length === 0) this.#keepWatch();
+      }
+    } catch (error) {
+      this.close(this.#lost(error));
+    }
+  }
+
+  async #readLine(): Promise<string> {
+    for (let line = this.#inbox.takeLine();; line = this.#inbox.takeLine()) {
+      if (line !== undefined) return line;
+      const space = this.#inbox.space();
+      this.#inbox.filled(await this.#read(space));
+    }
+  }
+
+  async #readBody(pending: Pending, reply: Reply): Promise<Uint8Array> {
+    const body = this.#memoryFor(pending, reply);
+    pending.missing = body.length;
+    for (let at = 0; at < body.length;) {
+      this.#receiving = pending;
+      const target = pending.left ? this.#scratchOf(body.length - at) : body.subarray(at);
+      const count = this.#inbox.takeInto(target) || await this.#read(target);
+      at += count;
+      pending.missing -= count;
+      // From here on, nothing writes to the memory of one who left.
+      if (pending.left) pending.fail(pending.left.reason);
+      else if (pending.place.kind === "into") pending.place.onBytes?.(count);
+    }
+    return body;
+  }
+
+  #memoryFor({ place }: Pending, reply: Reply): Uint8Array {
+    if (reply.kind !== "ok") return NOTHING;
+    if (place.kind === "into" && reply.length === place.bytes.length) {
+      return place.bytes;
+    }
+    if (place.kind === "upTo" && reply.length <= place.bytes) {
+      return new Uint8Array(reply.length);
+    }
+    if (place.kind === "none" && reply.length === 0) return NOTHING;
+    throw new ProtocolError(
+      `${this.#seed} announced a body of ${reply.length} bytes, which was not asked for`,
+    );
+  }
+
+  #scratchOf(length: number): Uint8Array {
+    this.#scratch ??= new Uint8Array(READ_PAST_BYTES);
+    return this.#scratch.subarray(0, length);
+  }
+
+  async #read(into: Uint8Array): Promise<number> {
+    const count = await this.#stream.read(into);
+    if (count === null) {
+      throw new UnreachableError(`${this.#seed} closed the connection`);
+    }
+    this.#lastByteAt = this.#limits.clock.now();
+    return count;
+  }
+
+  /** One timer: it looks for silence while something is pending, and for idleness otherwise. */
+  #keepWatch(): void {
+    if (this.#closed) return;
+    this.#watch?.[Symbol.dispose]();
+    const { clock, stallMs, idleMs } = this.#limits;
+    const busy = this.#pending.length > 0;
+    const silentMs = clock.now() - this.#lastByteAt;
+    if (busy && silentMs >= stallMs) {
+      const seconds = (silentMs / 1000).toFixed(1);
+      return this.close(
+        new TimeoutError(
+          `${this.#seed} stalled: nothing came for ${seconds} s`,
+        ),
+      );
+    }
+    const waitMs = busy ? stallMs - silentMs : idleMs;
+    this.#watch = clock.after(waitMs, () => {
+      if (this.#pending.length > 0) this.#keepWatch();
+      else this.close();
+    });
+  }
+
+  #lost(error: unknown): unknown {
+    if (error instanceof P2pError) return error;
+    return new UnreachableError(
+      `Lost the connection to ${this.#seed}: ${reasonOf(error)}`,
+      { cause: error },
+    );
+  }
+}

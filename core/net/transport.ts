@@ -1,0 +1,168 @@
+/**
+ * A two-way stream of bytes, and the ways to get one. Knows sockets, not the
+ * protocol; the only file of `core/` that opens a connection or a listener.
+ */
+import { abortable } from "@std/async";
+import { onAbort } from "../base/abort.ts";
+import { reasonOf, UnreachableError, UsageError } from "../base/errors.ts";
+import { formatSeedAddress, type SeedAddress } from "../base/seed_address.ts";
+
+export interface ByteStream extends Disposable {
+  /** The other end's address, for logs and limits. */
+  readonly peer: string;
+  /** How many bytes came to the beginning of `into`, or null at the end of the stream. */
+  read(into: Uint8Array): Promise<number | null>;
+  /** Writes all of `bytes`. */
+  write(bytes: Uint8Array): Promise<void>;
+  /** Says that nothing more will be written; the other direction stays open. */
+  endWriting(): Promise<void>;
+  /** Ends both directions at once; a waiting read or write rejects. Twice is no error. */
+  close(): void;
+}
+
+/** @throws {UnreachableError} if nobody answers there. @throws the signal's reason if it aborts. */
+export type Dial = (
+  address: SeedAddress,
+  signal: AbortSignal,
+) => Promise<ByteStream>;
+
+export interface TlsTrust {
+  /** Certificates, PEM, trusted besides the system's. */
+  readonly caCerts: readonly string[];
+}
+
+/** The sockets of this machine. */
+export function dialer(trust: TlsTrust = { caCerts: [] }): Dial {
+  return async (address, signal) => {
+    const opening = open(address, trust);
+    try {
+      return streamOf(await abortable(opening, signal));
+    } catch (error) {
+      // The platform cannot take back every connect: one that still comes is closed.
+      opening.then((conn) => conn.close(), () => {});
+      signal.throwIfAborted();
+      throw new UnreachableError(
+        `Cannot connect to ${formatSeedAddress(address)}: ${plainReason(error)}`,
+        { cause: error },
+      );
+    }
+  };
+}
+
+function open(
+  { host, port, tls }: SeedAddress,
+  { caCerts }: TlsTrust,
+): Promise<Deno.TcpConn | Deno.TlsConn> {
+  if (!tls) return Deno.connect({ hostname: host, port });
+  return Deno.connectTls({ hostname: host, port, caCerts: [...caCerts] });
+}
+
+/** "Connection refused (os error 111)" → "connection refused" */
+function plainReason(error: unknown): string {
+  const text = reasonOf(error).replace(/ \(os error \d+\)$/, "");
+  return text.charAt(0).toLowerCase() + text.slice(1);
+}
+
+export function streamOf(conn: Deno.TcpConn | Deno.TlsConn): ByteStream {
+  let closed = false;
+  const close = () => {
+    if (closed) return;
+    closed = true;
+    conn.close();
+  };
+  return {
+    peer: conn.remoteAddr.hostname,
+    read: (into) => conn.read(into),
+    async write(bytes) {
+      for (let sent = 0; sent < bytes.length;) {
+        sent += await conn.write(bytes.subarray(sent));
+      }
+    },
+    endWriting: () => conn.closeWrite(),
+    close,
+    [Symbol.dispose]: close,
+  };
+}
+
+export interface ListenOptions {
+  readonly host: string;
+  /** 0: any free one. */
+  readonly port: number;
+  readonly tls?: { readonly cert: string; readonly key: string };
+}
+
+export interface Listening extends Disposable {
+  readonly host: string;
+  readonly port: number;
+  /** Every client that connects, until the listener is closed. */
+  clients(): AsyncIterable<ByteStream>;
+  close(): void;
+}
+
+/** @throws {UsageError} if the address cannot be listened on. */
+export function listen({ host, port, tls }: ListenOptions): Listening {
+  const listener = bind({ host, port, ...(tls && { tls }) });
+  let closed = false;
+  const close = () => {
+    if (closed) return;
+    closed = true;
+    listener.close();
+  };
+  return {
+    host: listener.addr.hostname,
+    port: listener.addr.port,
+    clients: () => accepted(listener, () => closed),
+    close,
+    [Symbol.dispose]: close,
+  };
+}
+
+type Listener = Deno.Listener<Deno.TcpConn | Deno.TlsConn, Deno.NetAddr>;
+
+function bind({ host, port, tls }: ListenOptions): Listener {
+  try {
+    return tls
+      ? Deno.listenTls({ hostname: host, port, ...tls })
+      : Deno.listen({ hostname: host, port });
+  } catch (error) {
+    throw new UsageError(
+      `Cannot listen on ${host}:${port}: ${plainReason(error)}`,
+      {
+        cause: error,
+        hint: "Choose another address with --host and --port; --port 0 takes any free port",
+      },
+    );
+  }
+}
+
+/** An accept can fail because of one client (a reset, a failed handshake) or a lack of descriptors: the listener goes on. */
+async function* accepted(
+  listener: Listener,
+  isClosed: () => boolean,
+): AsyncIterable<ByteStream> {
+  while (!isClosed()) {
+    try {
+      yield streamOf(await listener.accept());
+    } catch (error) {
+      if (isClosed()) return;
+      if (error instanceof Deno.errors.BadResource) return;
+      // Without descriptors accept fails at once, again and again: do not spin.
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  }
+}
+
+/** Reads once; an abort closes the stream and is thrown as the signal's reason. */
+export async function readOrAbort(
+  stream: ByteStream,
+  into: Uint8Array,
+  signal: AbortSignal,
+): Promise<number | null> {
+  using _stop = onAbort(signal, () => stream.close());
+  try {
+    return await stream.read(into);
+  } catch (error) {
+    signal.throwIfAborted();
+    throw error;
+  }
+}

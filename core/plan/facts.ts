@@ -1,0 +1,55 @@
+/** What the scheduler is told and what it orders: plain data, so that either may cross a thread or be made up by a simulation. */
+
+/** Why an order came to nothing. */
+export type Failure =
+  /** The connection could not be had, or was lost. */
+  | { readonly kind: "lost"; readonly reason: string }
+  /** Silence with something in flight. */
+  | { readonly kind: "stalled"; readonly reason: string }
+  /** The seed asked for a pause. */
+  | { readonly kind: "busy"; readonly reason: string; readonly retryAfterMs: number }
+  /** The bytes have a wrong digest. */
+  | { readonly kind: "corrupt"; readonly reason: string }
+  /** The seed's file is another one than it was. */
+  | { readonly kind: "changed"; readonly reason: string }
+  /** It will not help to ask this seed again. */
+  | { readonly kind: "hopeless"; readonly reason: string };
+
+export type Fact =
+  /** A seed was inquired and holds the content. */
+  | { readonly kind: "holds"; readonly seed: string }
+  /** A seed was inquired, in vain. */
+  | { readonly kind: "inquired"; readonly seed: string; readonly failure: Failure }
+  | { readonly kind: "received"; readonly order: number; readonly bytes: number }
+  /** The piece is verified and in the part file. */
+  | { readonly kind: "stored"; readonly order: number }
+  | { readonly kind: "failed"; readonly order: number; readonly failure: Failure }
+  /** The time of the last `wake` has come. */
+  | { readonly kind: "woken" };
+
+export type SeedTurn = "back" | "busy" | "failing" | "corrupt" | "dropped";
+
+export type Action =
+  /** Fetch this piece from that seed. */
+  | { readonly kind: "ask"; readonly order: number; readonly seed: string; readonly piece: number }
+  /** Take an order back: its piece came from elsewhere. Nothing is told of it any more. */
+  | { readonly kind: "take-back"; readonly order: number }
+  /** Ask the seed again what it holds. */
+  | { readonly kind: "inquire"; readonly seed: string }
+  /** Tell `woken` at this time; replaces the last one. */
+  | { readonly kind: "wake"; readonly atMs: number }
+  /** A turn worth telling. */
+  | {
+    readonly kind: "tell";
+    readonly seed: string;
+    readonly turn: SeedTurn;
+    readonly reason: string;
+    readonly retryInMs?: number;
+  }
+  | { readonly kind: "complete" }
+  /** Nobody sent anything for too long; or no seed is left, the last one having lied, or refused. */
+  | {
+    readonly kind: "give-up";
+    readonly why: "silence" | "corrupt" | "refused";
+    readonly reason: string;
+  };

@@ -1,0 +1,290 @@
+/**
+ * Which bytes a name means, and who holds them: asks every seed, groups the
+ * answers by content, and decides once enough have spoken. Pure, like the
+ * scheduler.
+ *
+ * The manifest held by most seeds wins, on a tie the lowest id; where nobody
+ * offers a manifest, the size that most old seeds tell.
+ */
+import { type BackoffLimits, backoffMs } from "../base/backoff.ts";
+import type { ErrorCode } from "../base/errors.ts";
+
+export type SeedAnswer =
+  | {
+    readonly kind: "manifest";
+    readonly id: string;
+    readonly size: number;
+    readonly sha256: string;
+  }
+  /** An old seed: it cannot say what the bytes are. */
+  | { readonly kind: "size"; readonly size: number }
+  | { readonly kind: "lacks" }
+  /** Hashing or busy: ask again, it is no failure. */
+  | { readonly kind: "later"; readonly retryAfterMs: number; readonly reason: string }
+  | { readonly kind: "failed"; readonly reason: string; readonly code: ErrorCode }
+  /** It will not help to ask this seed again. */
+  | { readonly kind: "refused"; readonly reason: string; readonly code: ErrorCode };
+
+export interface Content {
+  /** null where nobody offers a manifest. */
+  readonly id: string | null;
+  readonly size: number;
+}
+
+export type FinderFact =
+  | { readonly kind: "answered"; readonly seed: string; readonly answer: SeedAnswer }
+  | { readonly kind: "woken" };
+
+export type FinderAction =
+  | { readonly kind: "inquire"; readonly seed: string }
+  | { readonly kind: "wake"; readonly atMs: number }
+  | { readonly kind: "dissent"; readonly seed: string; readonly reason: string }
+  | {
+    readonly kind: "chosen";
+    readonly content: Content;
+    readonly holders: readonly string[];
+    /** Seeds that may still turn out to hold it. */
+    readonly others: readonly string[];
+  }
+  | { readonly kind: "hopeless"; readonly code: ErrorCode; readonly reason: string };
+
+export interface FinderOptions {
+  readonly name: string;
+  readonly seeds: readonly {
+    readonly name: string;
+    /** Whether it was of no use lately: then nobody waits for its answer. */
+    readonly troubled: boolean;
+  }[];
+  /** The user's word on what the bytes are, hex; an id may be cut short. */
+  readonly wanted: { readonly sha256: string | undefined; readonly id: string | undefined };
+  readonly requireVerified: boolean;
+  readonly giveUpMs: number;
+  readonly random: () => number;
+}
+
+interface Candidate {
+  readonly name: string;
+  readonly troubled: boolean;
+  answer: SeedAnswer | undefined;
+  asking: boolean;
+  askAgainAt: number;
+  failures: number;
+}
+
+/** Three round trips to a seed on the other side of the world, and a hiccup. */
+const GRACE_MS = 2000;
+/** A seed that is being restarted is back within these tries; a wrong address costs a second or two. */
+const TRIES: BackoffLimits & { readonly most: number } = { most: 3, firstMs: 400, mostMs: 2000 };
+
+export class Finder {
+  readonly #options: FinderOptions;
+  readonly #candidates: Map<string, Candidate>;
+  readonly #startedAt: number;
+  #firstManifestAt: number | undefined;
+  #over = false;
+  #actions: FinderAction[] = [];
+
+  constructor(options: FinderOptions, nowMs: number) {
+    this.#options = options;
+    this.#startedAt = nowMs;
+    this.#candidates = new Map(options.seeds.map(({ name, troubled }) => [name, {
+      name,
+      troubled,
+      answer: undefined,
+      asking: false,
+      askAgainAt: nowMs,
+      failures: 0,
+    }]));
+  }
+
+  start(nowMs: number): FinderAction[] {
+    return this.#plan(nowMs);
+  }
+
+  handle(fact: FinderFact, nowMs: number): FinderAction[] {
+    if (this.#over) return [];
+    if (fact.kind === "answered") this.#hear(fact.seed, fact.answer, nowMs);
+    return this.#plan(nowMs);
+  }
+
+  #hear(seed: string, answer: SeedAnswer, nowMs: number): void {
+    const candidate = this.#candidates.get(seed)!;
+    candidate.asking = false;
+    candidate.answer = answer;
+    candidate.askAgainAt = Infinity;
+    if (answer.kind === "later") candidate.askAgainAt = nowMs + answer.retryAfterMs;
+    if (answer.kind === "failed" && ++candidate.failures < TRIES.most) {
+      candidate.askAgainAt = nowMs + backoffMs(candidate.failures, this.#options.random(), TRIES);
+    }
+    if (answer.kind === "manifest" && this.#isWanted(answer)) this.#firstManifestAt ??= nowMs;
+  }
+
+  #plan(nowMs: number): FinderAction[] {
+    for (const candidate of this.#candidates.values()) {
+      if (candidate.asking || candidate.askAgainAt > nowMs) continue;
+      candidate.asking = true;
+      this.#actions.push({ kind: "inquire", seed: candidate.name });
+    }
+    this.#decide(nowMs);
+    const actions = this.#actions;
+    this.#actions = [];
+    return actions;
+  }
+
+  #decide(nowMs: number): void {
+    const candidates = Array.from(this.#candidates.values());
+    const groups = this.#groups(candidates);
+    if (groups.length > 0 && this.#heardEnough(candidates, nowMs)) {
+      return this.#choose(groups, candidates);
+    }
+    const patient = nowMs - this.#startedAt < this.#options.giveUpMs;
+    if (patient && candidates.some((one) => one.asking || one.askAgainAt < Infinity)) {
+      return this.#wake(candidates, nowMs);
+    }
+    const sizes = this.#sizes(candidates);
+    if (sizes.length > 0 && !this.#options.requireVerified) return this.#choose(sizes, candidates);
+    this.#despair(candidates);
+  }
+
+  /** Enough when nobody is left who may change the choice, or has taken too long. */
+  #heardEnough(candidates: Candidate[], nowMs: number): boolean {
+    const { wanted } = this.#options;
+    if (wanted.sha256 !== undefined) return true;
+    if (nowMs - this.#firstManifestAt! >= GRACE_MS) return true;
+    return candidates.every(({ answer, troubled }) =>
+      troubled || (answer && answer.kind !== "later")
+    );
+  }
+
+  #wake(candidates: Candidate[], nowMs: number): void {
+    const times = candidates.map(({ asking, askAgainAt }) => asking ? Infinity : askAgainAt);
+    const grace = (this.#firstManifestAt ?? Infinity) + GRACE_MS;
+    if (grace > nowMs) times.push(grace);
+    this.#actions.push({
+      kind: "wake",
+      atMs: Math.min(this.#startedAt + this.#options.giveUpMs, ...times),
+    });
+  }
+
+  #isWanted({ id, sha256 }: SeedAnswer & { kind: "manifest" }): boolean {
+    const { wanted } = this.#options;
+    return id.startsWith(wanted.id ?? "") && sha256 === (wanted.sha256 ?? sha256);
+  }
+
+  /** The contents that manifests name, the winner first. */
+  #groups(candidates: Candidate[]): Group[] {
+    const wanted = candidates.flatMap(({ name, answer }) =>
+      answer?.kind === "manifest" && this.#isWanted(answer)
+        ? [{ name, id: answer.id, size: answer.size }]
+        : []
+    );
+    return groupsOf(wanted);
+  }
+
+  #sizes(candidates: Candidate[]): Group[] {
+    // An id was asked for, and an old seed cannot tell whether its bytes have it.
+    if (this.#options.wanted.id !== undefined) return [];
+    return groupsOf(
+      candidates.flatMap(({ name, answer }) =>
+        answer?.kind === "size" ? [{ name, id: null, size: answer.size }] : []
+      ),
+    );
+  }
+
+  #choose(groups: Group[], candidates: Candidate[]): void {
+    const { id, size } = groups[0]!;
+    const ids = new Set(groups.map((group) => group.id));
+    if (this.#options.wanted.id !== undefined && ids.size > 1) {
+      return this.#fail(
+        "usage",
+        `several contents have an id that begins with "${this.#options.wanted.id}"`,
+      );
+    }
+    const holders: string[] = [];
+    const others: string[] = [];
+    for (const { name, answer } of candidates) {
+      const says = answer && standing(answer, { id, size }, this.#options.requireVerified);
+      if (says === "holds") holders.push(name);
+      else if (says === undefined || says === "open") others.push(name);
+      else if (says !== "out") {
+        this.#actions.push({ kind: "dissent", seed: name, reason: says.differs });
+      }
+    }
+    this.#over = true;
+    this.#actions.push({ kind: "chosen", content: { id, size }, holders, others });
+  }
+
+  /** Nobody has what is wanted: why, in the words that help most. */
+  #despair(candidates: Candidate[]): void {
+    const { name, wanted, requireVerified } = this.#options;
+    const answers = candidates.flatMap(({ answer }) => answer ?? []);
+    const away = answers.filter((answer) => answer.kind === "failed" || answer.kind === "refused");
+    const reasons = away.map(({ reason }) => reason).join("; ");
+    if (
+      answers.some(({ kind }) =>
+        kind === "manifest" || (kind === "size" && wanted.id !== undefined)
+      )
+    ) {
+      return this.#fail("corrupt", `no seed holds the content asked for of "${name}"`);
+    }
+    if (requireVerified && answers.some(({ kind }) => kind === "size")) {
+      return this.#fail(
+        "protocol",
+        `no seed offers a manifest for "${name}", so it could not be verified`,
+      );
+    }
+    if (answers.some(({ kind }) => kind === "lacks")) {
+      return this.#fail("not-found", `no seed has "${name}"${reasons && ` (${reasons})`}`);
+    }
+    if (away.length === 0) return this.#fail("timeout", `no seed had "${name}" ready in time`);
+    const codes = new Set(away.map(({ code }) => code));
+    this.#fail(codes.size === 1 ? away[0]!.code : "unreachable", reasons);
+  }
+
+  #fail(code: ErrorCode, reason: string): void {
+    this.#over = true;
+    this.#actions.push({ kind: "hopeless", code, reason });
+  }
+}
+
+interface Group extends Content {
+  readonly holders: number;
+}
+
+/** Most holders first; of two equal groups the lowest id, of old seeds the smaller size. */
+function groupsOf(answers: readonly (Content & { name: string })[]): Group[] {
+  const groups = new Map<string, Group>();
+  for (const { id, size } of answers) {
+    const key = id ?? String(size);
+    groups.set(key, { id, size, holders: (groups.get(key)?.holders ?? 0) + 1 });
+  }
+  return Array.from(groups.values()).sort((a, b) =>
+    b.holders - a.holders ||
+    ((a.id ?? "") < (b.id ?? "") ? -1 : a.id === b.id ? a.size - b.size : 1)
+  );
+}
+
+/** What an answer means once the content is chosen. */
+export function standing(
+  answer: SeedAnswer,
+  content: Content,
+  requireVerified: boolean,
+): "holds" | "open" | "out" | { readonly differs: string } {
+  switch (answer.kind) {
+    case "manifest":
+      if (content.id === null) {
+        return { differs: "it speaks of other bytes than the old seeds can prove" };
+      }
+      if (answer.id === content.id) return "holds";
+      return { differs: `it holds other bytes under this name (id ${answer.id.slice(0, 8)})` };
+    case "size":
+      if (requireVerified) return { differs: "it offers no manifest" };
+      if (answer.size === content.size) return "holds";
+      return { differs: `its file has ${answer.size} bytes instead of ${content.size}` };
+    case "lacks":
+    case "refused":
+      return "out";
+    default:
+      return "open";
+  }
+}

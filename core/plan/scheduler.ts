@@ -1,0 +1,357 @@
+/**
+ * The only place that says which piece to fetch from whom, when to try a seed
+ * again, and when to give up. Pure: facts and the time go in, actions come out;
+ * no socket, clock or dice of its own.
+ *
+ * Invariant: every piece is in exactly one of missing, in flight, stored; in
+ * flight twice only in the tail.
+ */
+import { lengthOf } from "../base/ranges.ts";
+import { type PieceLayout, rangeOfPiece } from "../base/pieces.ts";
+import type { Action, Fact, Failure, SeedTurn } from "./facts.ts";
+import { SeedRecord } from "./seed_record.ts";
+
+export interface SchedulerOptions {
+  readonly layout: PieceLayout;
+  /** Pieces to fetch, in the order in which they are wanted. */
+  readonly missing: readonly number[];
+  /** Seeds that hold the content, and seeds that did not say yet. */
+  readonly seeds: readonly { readonly name: string; readonly holds: boolean }[];
+  /** Pieces in flight from all seeds together: a bound for memory. */
+  readonly mostInFlight: number;
+  /** Without a byte for so long, the task has no hope. */
+  readonly giveUpMs: number;
+  /** From 0 up to but not including 1. */
+  readonly random: () => number;
+}
+
+interface Order {
+  readonly id: number;
+  readonly piece: number;
+  readonly seed: SeedRecord;
+  received: number;
+}
+
+/** In the tail, so much of the whole may come twice, or two pieces of a small file. */
+const TAIL_SHARE = 0.02;
+const TAIL_PIECES = 2;
+/** A second seed is asked only when it should be done in half of the time. */
+const TAIL_GAIN = 2;
+/** Nobody waits longer than that for the last piece when another seed has it in a quarter of the time. */
+const CRAWL_SECONDS = 5;
+const CRAWL_GAIN = 4;
+/** What one piece may take from a seed of which nothing is known. */
+const TRIAL_SECONDS = 2;
+/** How often the tail is looked over: slow seeds do not say that they are slow. */
+const TAIL_BEAT_MS = 250;
+
+export class Scheduler {
+  readonly #options: SchedulerOptions;
+  readonly #seeds = new Map<string, SeedRecord>();
+  readonly #orders = new Map<number, Order>();
+  /** Pieces that nobody was asked for, the next one last. */
+  readonly #missing: number[];
+  readonly #stored = new Set<number>();
+  readonly #toStore: number;
+  #nextOrder = 0;
+  /** What came of pieces that another seed had sent already. */
+  #wastedBytes = 0;
+  #lastByteMs: number;
+  #lastDrop = "";
+  #lied = false;
+  #over = false;
+  #actions: Action[] = [];
+
+  constructor(options: SchedulerOptions, nowMs: number) {
+    this.#options = options;
+    this.#missing = options.missing.toReversed();
+    this.#toStore = options.missing.length;
+    this.#lastByteMs = nowMs;
+    for (const { name, holds } of options.seeds) {
+      const standing = holds
+        ? { kind: "ready" } as const
+        : { kind: "waiting", untilMs: nowMs } as const;
+      this.#seeds.set(name, new SeedRecord(name, standing));
+    }
+  }
+
+  /** What to do at the beginning. */
+  start(nowMs: number): Action[] {
+    return this.#plan(nowMs);
+  }
+
+  /** What to do about `fact`. After `complete` or `give-up` nothing any more. */
+  handle(fact: Fact, nowMs: number): Action[] {
+    if (this.#over) return [];
+    this.#take(fact, nowMs);
+    // Bytes on their way change nothing that is worth planning anew.
+    return fact.kind === "received" ? [] : this.#plan(nowMs);
+  }
+
+  #take(fact: Fact, nowMs: number): void {
+    switch (fact.kind) {
+      case "holds":
+        return this.#seed(fact.seed, (seed) => seed.standing = { kind: "ready" });
+      case "inquired":
+        return this.#seed(fact.seed, (seed) => this.#failSeed(seed, fact.failure, nowMs));
+      case "received":
+        return this.#received(fact.order, fact.bytes, nowMs);
+      case "stored":
+        return this.#storedBy(fact.order, nowMs);
+      case "failed":
+        return this.#failed(fact.order, fact.failure, nowMs);
+      case "woken":
+        return;
+    }
+  }
+
+  #seed(name: string, act: (seed: SeedRecord) => void): void {
+    const seed = this.#seeds.get(name);
+    if (seed && seed.standing.kind !== "dropped") act(seed);
+  }
+
+  #received(id: number, bytes: number, nowMs: number): void {
+    this.#lastByteMs = nowMs;
+    const order = this.#orders.get(id);
+    if (!order) return;
+    order.received += bytes;
+    order.seed.received(bytes, nowMs);
+  }
+
+  #storedBy(id: number, nowMs: number): void {
+    const order = this.#end(id);
+    if (!order) return;
+    this.#stored.add(order.piece);
+    if (order.seed.succeeded(nowMs)) this.#tell(order.seed, "back", "it answers again");
+    for (const other of this.#ordersFor(order.piece)) this.#takeBack(other);
+  }
+
+  #takeBack(order: Order): void {
+    this.#end(order.id);
+    this.#wastedBytes += order.received;
+    this.#actions.push({ kind: "take-back", order: order.id });
+  }
+
+  #failed(id: number, failure: Failure, nowMs: number): void {
+    const order = this.#end(id);
+    if (!order) return;
+    if (this.#ordersFor(order.piece).length === 0) this.#missing.push(order.piece);
+    this.#failSeed(order.seed, failure, nowMs);
+  }
+
+  #failSeed(seed: SeedRecord, failure: Failure, nowMs: number): void {
+    switch (failure.kind) {
+      case "busy":
+        // With jitter, so that all who were sent away do not come back at once.
+        return this.#pauseSeed(
+          seed,
+          failure.retryAfterMs * (1 + this.#options.random() / 4),
+          failure,
+          nowMs,
+        );
+      case "hopeless":
+        return this.#dropSeed(seed, failure.reason);
+      case "corrupt":
+        this.#lied = true;
+        if (seed.corrupted()) return this.#dropSeed(seed, `${failure.reason}, for the third time`);
+        return this.#tell(seed, "corrupt", failure.reason);
+      case "changed":
+      case "lost":
+      case "stalled": {
+        const retryInMs = seed.failed(nowMs, this.#options.random());
+        if (retryInMs !== undefined) this.#tell(seed, "failing", failure.reason, retryInMs);
+      }
+    }
+  }
+
+  #pauseSeed(seed: SeedRecord, ms: number, { reason }: Failure, nowMs: number): void {
+    const wasReady = seed.ready || seed.standing.kind === "inquiring";
+    seed.pause(ms, nowMs);
+    if (wasReady) this.#tell(seed, "busy", reason, Math.round(ms));
+  }
+
+  #dropSeed(seed: SeedRecord, reason: string): void {
+    if (seed.standing.kind === "dropped") return;
+    seed.drop();
+    this.#lastDrop = reason;
+    this.#tell(seed, "dropped", reason);
+  }
+
+  #plan(nowMs: number): Action[] {
+    if (this.#stored.size === this.#toStore) this.#finish({ kind: "complete" });
+    else {
+      this.#inquire(nowMs);
+      this.#fill(nowMs);
+      if (this.#missing.length === 0) this.#shortenTail(nowMs);
+      this.#despairOrWake(nowMs);
+    }
+    const actions = this.#actions;
+    this.#actions = [];
+    return actions;
+  }
+
+  /** Seeds whose pause is over say again what they hold. */
+  #inquire(nowMs: number): void {
+    for (const seed of this.#seeds.values()) {
+      if (seed.standing.kind !== "waiting" || seed.standing.untilMs > nowMs) continue;
+      seed.standing = { kind: "inquiring" };
+      this.#actions.push({ kind: "inquire", seed: seed.name });
+    }
+  }
+
+  /** Asks for missing pieces while a seed has room. */
+  #fill(nowMs: number): void {
+    while (this.#missing.length > 0 && this.#orders.size < this.#options.mostInFlight) {
+      const seed = this.#roomiest(nowMs);
+      if (seed === undefined) return;
+      this.#ask(seed, this.#missing.pop()!);
+    }
+  }
+
+  /** The seed with the most room left; the faster of two. */
+  #roomiest(nowMs: number): SeedRecord | undefined {
+    let best: { seed: SeedRecord; room: number; goodput: number } | undefined;
+    for (const seed of this.#seeds.values()) {
+      const room = this.#roomAt(seed, nowMs);
+      if (room <= 0 || (best && room < best.room)) continue;
+      const goodput = seed.goodput(nowMs);
+      if (!best || room > best.room || goodput > best.goodput) best = { seed, room, goodput };
+    }
+    return best?.seed;
+  }
+
+  #roomAt(seed: SeedRecord, nowMs: number): number {
+    return seed.window(this.#options.layout.pieceSize, nowMs) - seed.inFlight.size;
+  }
+
+  #ask(seed: SeedRecord, piece: number): void {
+    const id = this.#nextOrder++;
+    this.#orders.set(id, { id, piece, seed, received: 0 });
+    seed.inFlight.add(id);
+    this.#actions.push({ kind: "ask", order: id, seed: seed.name, piece });
+  }
+
+  /** The last pieces are also asked from seeds that should be through with them much sooner. */
+  #shortenTail(nowMs: number): void {
+    const { layout, mostInFlight } = this.#options;
+    const pieces = this.#piecesInFlight(nowMs);
+    const twice = pieces.filter(({ orders }) => orders.length > 1);
+    const most = Math.max(TAIL_SHARE * layout.size, TAIL_PIECES * layout.pieceSize);
+    let budget = most - this.#wastedBytes - sum(twice.map(({ bytes }) => bytes));
+    for (const { piece, bytes, orders, seconds } of pieces) {
+      const second = this.#soonest(bytes, orders, nowMs);
+      if (!second || second.seconds * TAIL_GAIN > seconds) continue;
+      const mayAskTwice = orders.length === 1 && this.#orders.size < mostInFlight &&
+        bytes <= budget;
+      if (mayAskTwice) budget -= bytes;
+      else if (orders.length > 1 || crawls(seconds, second.seconds)) this.#takeBack(orders.at(-1)!);
+      else continue;
+      this.#ask(second.seed, piece);
+    }
+  }
+
+  /** The one that should be through with a piece first, of the seeds that have room and are not at it yet. */
+  #soonest(
+    bytes: number,
+    orders: Order[],
+    nowMs: number,
+  ): { seed: SeedRecord; seconds: number } | undefined {
+    let best: { seed: SeedRecord; seconds: number } | undefined;
+    for (const seed of this.#seeds.values()) {
+      if (this.#roomAt(seed, nowMs) <= 0 || orders.some((order) => order.seed === seed)) continue;
+      const rate = seed.goodput(nowMs) || bytes / TRIAL_SECONDS;
+      const seconds = (this.#bytesAhead(seed) + bytes) / rate;
+      if (!best || seconds < best.seconds) best = { seed, seconds };
+    }
+    return best;
+  }
+
+  /** What is in flight, by piece, the slowest first; a piece's orders the soonest first. */
+  #piecesInFlight(nowMs: number) {
+    const byPiece = Map.groupBy(this.#orders.values(), ({ piece }) => piece);
+    const pieces = Array.from(byPiece, ([piece, group]) => {
+      const left = new Map(group.map((order) => [order, this.#secondsLeft(order, nowMs)]));
+      const orders = group.sort((a, b) => left.get(a)! - left.get(b)!);
+      return { piece, bytes: this.#bytesOf(piece), orders, seconds: left.get(orders[0]!)! };
+    });
+    return pieces.sort((a, b) => b.seconds - a.seconds);
+  }
+
+  /** Until this order is through, as far as its seed's speed tells. */
+  #secondsLeft({ seed, piece, received }: Order, nowMs: number): number {
+    const share = seed.goodput(nowMs) / Math.max(1, seed.inFlight.size);
+    return (this.#bytesOf(piece) - received) / share;
+  }
+
+  #bytesAhead(seed: SeedRecord): number {
+    let bytes = 0;
+    for (const id of seed.inFlight) {
+      const order = this.#orders.get(id)!;
+      bytes += this.#bytesOf(order.piece) - order.received;
+    }
+    return bytes;
+  }
+
+  #despairOrWake(nowMs: number): void {
+    const seeds = Array.from(this.#seeds.values());
+    const giveUpAt = this.#lastByteMs + this.#options.giveUpMs;
+    if (seeds.every(({ standing }) => standing.kind === "dropped")) {
+      const why = this.#lied ? "corrupt" : "refused";
+      return this.#finish({ kind: "give-up", why, reason: `no seed is left (${this.#lastDrop})` });
+    }
+    if (nowMs >= giveUpAt) {
+      const seconds = this.#options.giveUpMs / 1000;
+      return this.#finish({
+        kind: "give-up",
+        why: "silence",
+        reason: `no seed sent a byte for ${seconds} s`,
+      });
+    }
+    const pauses = seeds.map(({ standing }) =>
+      standing.kind === "waiting" ? standing.untilMs : Infinity
+    );
+    const beat = this.#missing.length === 0 && this.#orders.size > 0
+      ? nowMs + TAIL_BEAT_MS
+      : Infinity;
+    this.#actions.push({ kind: "wake", atMs: Math.min(giveUpAt, beat, ...pauses) });
+  }
+
+  #finish(action: Action): void {
+    this.#over = true;
+    this.#actions.push(action);
+  }
+
+  #end(id: number): Order | undefined {
+    const order = this.#orders.get(id);
+    this.#orders.delete(id);
+    order?.seed.inFlight.delete(id);
+    return order;
+  }
+
+  #ordersFor(piece: number): Order[] {
+    return Array.from(this.#orders.values()).filter((order) => order.piece === piece);
+  }
+
+  #bytesOf(piece: number): number {
+    return lengthOf(rangeOfPiece(this.#options.layout, piece));
+  }
+
+  #tell(seed: SeedRecord, turn: SeedTurn, reason: string, retryInMs?: number): void {
+    this.#actions.push({
+      kind: "tell",
+      seed: seed.name,
+      turn,
+      reason,
+      ...(retryInMs === undefined ? {} : { retryInMs }),
+    });
+  }
+}
+
+/** So slow that waiting for it is worse than throwing away what it sent. */
+function crawls(seconds: number, elsewhere: number): boolean {
+  return seconds > CRAWL_SECONDS && elsewhere * CRAWL_GAIN <= seconds;
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, number) => total + number, 0);
+}

@@ -1,0 +1,99 @@
+/** What one task knows of one seed: is it usable, how fast is it, what was asked of it. */
+import { backoffMs } from "../base/backoff.ts";
+import { RateMeter } from "../base/rate.ts";
+
+export type SeedStanding =
+  /** Holds the content and may be asked. */
+  | { readonly kind: "ready" }
+  /** Not asked before `untilMs`. */
+  | { readonly kind: "waiting"; readonly untilMs: number }
+  /** Waited long enough, or never asked: it must say again what it holds. */
+  | { readonly kind: "inquiring" }
+  | { readonly kind: "dropped" };
+
+/** A lying seed costs at most three pieces. */
+const MOST_CORRUPT = 3;
+/** Enough to keep a line full between two replies, before its speed is known. */
+const FIRST_WINDOW = 2;
+/** Far beyond what one line needs at 1 MiB a piece; a bound for memory. */
+const WIDEST_WINDOW = 16;
+/** How much time's worth of pieces a seed has in hand: longer makes slow seeds hoard, shorter leaves gaps. */
+const WINDOW_SECONDS = 0.5;
+
+export class SeedRecord {
+  readonly name: string;
+  standing: SeedStanding;
+  /** Orders that it has not answered yet. */
+  readonly inFlight = new Set<number>();
+  readonly #meter = new RateMeter();
+  /** How fast it was when it had last something to do. */
+  #lastGoodput = 0;
+  #failures = 0;
+  #corrupt = 0;
+  /** After a failure it has to prove itself with one piece. */
+  #onProbation = false;
+  #proven = false;
+
+  constructor(name: string, standing: SeedStanding) {
+    this.name = name;
+    this.standing = standing;
+  }
+
+  get ready(): boolean {
+    return this.standing.kind === "ready";
+  }
+
+  received(bytes: number, nowMs: number): void {
+    this.#meter.add(bytes, nowMs);
+  }
+
+  /** A right piece came. True when that is news after a failure. */
+  succeeded(nowMs: number): boolean {
+    this.#lastGoodput = this.#meter.at(nowMs);
+    const news = this.#onProbation;
+    this.#failures = 0;
+    this.#onProbation = false;
+    this.#proven = true;
+    return news;
+  }
+
+  /** Bytes a second, of late; of one that has nothing to do, what it last reached. */
+  goodput(nowMs: number): number {
+    if (this.inFlight.size > 0) this.#lastGoodput = this.#meter.at(nowMs);
+    return this.#lastGoodput;
+  }
+
+  /** How many pieces it may have in flight. */
+  window(pieceSize: number, nowMs: number): number {
+    if (!this.ready) return 0;
+    if (this.#onProbation) return 1;
+    if (!this.#proven) return FIRST_WINDOW;
+    const pieces = Math.ceil(this.goodput(nowMs) * WINDOW_SECONDS / pieceSize) + 1;
+    return Math.min(WIDEST_WINDOW, pieces);
+  }
+
+  /** A pause after a failure, longer each time; several failures of one moment count once. @returns its length in ms */
+  failed(nowMs: number, random: number): number | undefined {
+    if (!this.ready && this.standing.kind !== "inquiring") return undefined;
+    this.#failures++;
+    this.#onProbation = true;
+    const pauseMs = backoffMs(this.#failures, random);
+    this.standing = { kind: "waiting", untilMs: nowMs + pauseMs };
+    return pauseMs;
+  }
+
+  /** A pause that the seed asked for: not a failure. */
+  pause(ms: number, nowMs: number): void {
+    if (this.standing.kind === "dropped") return;
+    this.standing = { kind: "waiting", untilMs: nowMs + ms };
+  }
+
+  /** It sent bytes with a wrong digest. True when that was once too often. */
+  corrupted(): boolean {
+    return ++this.#corrupt >= MOST_CORRUPT;
+  }
+
+  drop(): void {
+    this.standing = { kind: "dropped" };
+  }
+}

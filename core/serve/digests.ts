@@ -1,0 +1,223 @@
+/**
+ * Digests of the files' pieces: made when first asked for, once for all who wait,
+ * a few files at a time, while uploads go on. A hashing goes on although who
+ * asked for it has left, for the client will come back; it ends with the seed.
+ */
+import { onAbort } from "../base/abort.ts";
+import type { Clock } from "../base/clock.ts";
+import { DIGEST_BYTES, RunningDigest, sha256 } from "../base/digest.ts";
+import { reasonOf } from "../base/errors.ts";
+import { layoutOf, rangeOfPiece, SMALLEST_PIECE } from "../base/pieces.ts";
+import { lengthOf, splitRange } from "../base/ranges.ts";
+import { Slots } from "../base/slots.ts";
+import type { TaskGroup } from "../base/task_group.ts";
+import type { ServeEvent, Sink } from "../events.ts";
+import { makeManifest, type Manifest } from "../wire/manifest.ts";
+import { Refusal } from "../wire/refusals.ts";
+import type { DigestCache } from "./digest_cache.ts";
+import type { Folder } from "./folder.ts";
+import { KnownManifests } from "./known_manifests.ts";
+import { FileChangedError, openServed, type ServedFile } from "./served_file.ts";
+import type { FileVersion } from "./version.ts";
+
+/** One keeps a disk busy; the second keeps a small file from waiting for a large one. */
+const FILES_AT_ONCE = 2;
+/** Long enough for a file of some tens of MiB, short enough that a client sees progress. */
+const PATIENCE_MS = 100;
+/** Read and hashed without a pause: a good millisecond in which nobody else is served. */
+const BLOCK_BYTES = SMALLEST_PIECE;
+/** A file that is written all the time has no digest. */
+const MOST_ATTEMPTS = 3;
+
+export interface DigestParts {
+  readonly folder: Folder;
+  readonly cache: DigestCache;
+  readonly clock: Clock;
+  readonly emit: Sink<ServeEvent>;
+  /** Where hashing runs; it ends with this group. */
+  readonly jobs: TaskGroup;
+}
+
+interface Hashing {
+  /** Bytes hashed of so many. */
+  done: number;
+  size: number;
+  /** Resolves when there is an outcome. */
+  readonly ended: Promise<void>;
+  readonly end: (outcome: Outcome) => void;
+  outcome: Outcome | undefined;
+}
+
+type Outcome = Hashed | Refusal;
+
+interface Hashed {
+  readonly version: FileVersion;
+  readonly manifest: Manifest;
+}
+
+export class Digests {
+  readonly #parts: DigestParts;
+  readonly #known = new KnownManifests();
+  /** By path, so that one file under two names is hashed once. */
+  readonly #running = new Map<string, Hashing>();
+  readonly #slots = new Slots(FILES_AT_ONCE);
+
+  constructor(parts: DigestParts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * The manifest of the version of `file` that is open.
+   *
+   * @throws {Refusal} PENDING while it is not ready.
+   * @throws {FileChangedError} if the file is another version by now.
+   */
+  async manifestOf(file: ServedFile, signal: AbortSignal): Promise<Manifest> {
+    const known = this.#known.find(file.path, file.version);
+    if (known) return known;
+    // One piece: done before any waiting could begin.
+    if (file.version.size <= BLOCK_BYTES) return this.#hashAtOnce(file);
+    const hashing = this.#running.get(file.path) ?? this.#start(file);
+    await this.#waitFor(hashing, signal);
+    const outcome = hashing.outcome!;
+    if (outcome instanceof Refusal) throw outcome;
+    if (outcome.version.id === file.version.id) return outcome.manifest;
+    throw new FileChangedError(file.name);
+  }
+
+  #hashAtOnce(file: ServedFile): Manifest {
+    const hashedAt = this.#parts.clock.now();
+    const bytes = new Uint8Array(file.version.size);
+    file.read(bytes, 0);
+    const digest = sha256(bytes);
+    const pieces = bytes.length === 0 ? new Uint8Array() : digest;
+    const manifest = makeManifest(bytes.length, digest.toHex(), pieces);
+    this.#keep(file, manifest, hashedAt);
+    return manifest;
+  }
+
+  #keep(file: ServedFile, manifest: Manifest, hashedAt: number): void {
+    this.#known.keep(file.path, file.version, manifest, hashedAt);
+    this.#parts.emit({
+      kind: "hashed",
+      name: file.name,
+      bytes: file.version.size,
+      elapsedMs: this.#parts.clock.now() - hashedAt,
+    });
+  }
+
+  async #waitFor(hashing: Hashing, signal: AbortSignal): Promise<void> {
+    const late = Promise.withResolvers<void>();
+    using _timer = this.#parts.clock.after(PATIENCE_MS, late.resolve);
+    using _left = onAbort(signal, late.resolve);
+    await Promise.race([hashing.ended, late.promise]);
+    signal.throwIfAborted();
+    if (!hashing.outcome) throw new Refusal("PENDING", percentOf(hashing));
+  }
+
+  #start({ name, path, version }: ServedFile): Hashing {
+    const hashing = newHashing(version.size, () => this.#running.delete(path));
+    this.#running.set(path, hashing);
+    this.#parts.jobs.spawn(async (signal) => {
+      try {
+        await this.#hash(name, hashing, signal);
+      } catch (error) {
+        hashing.end(failureOf(error));
+      }
+    });
+    return hashing;
+  }
+
+  async #hash(
+    name: string,
+    hashing: Hashing,
+    signal: AbortSignal,
+  ): Promise<void> {
+    using _slot = await this.#slots.take(signal);
+    for (let attempt = 1;; attempt++) {
+      using file = openServed(this.#parts.folder, name);
+      try {
+        return await this.#hashVersion(file, hashing, signal);
+      } catch (error) {
+        const again = error instanceof FileChangedError;
+        if (!again || attempt === MOST_ATTEMPTS) throw error;
+      }
+    }
+  }
+
+  async #hashVersion(
+    file: ServedFile,
+    hashing: Hashing,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { cache, clock } = this.#parts;
+    const { path, version } = file;
+    const hashedAt = clock.now();
+    const cached = await cache.find(path, version);
+    if (cached) {
+      this.#known.keep(path, version, cached, hashedAt);
+      return hashing.end({ version, manifest: cached });
+    }
+    hashing.size = version.size;
+    const manifest = await hashFile(file, signal, (done) => {
+      hashing.done = done;
+    });
+    this.#keep(file, manifest, hashedAt);
+    // Before the cache is written, for nobody need wait for that.
+    hashing.end({ version, manifest });
+    await cache.keep(path, version, manifest, hashedAt);
+  }
+}
+
+function newHashing(size: number, onEnd: () => void): Hashing {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const hashing: Hashing = {
+    done: 0,
+    size,
+    ended: promise,
+    outcome: undefined,
+    end(outcome) {
+      if (hashing.outcome) return;
+      hashing.outcome = outcome;
+      onEnd();
+      resolve();
+    },
+  };
+  return hashing;
+}
+
+function percentOf({ done, size }: Hashing): string {
+  return String(Math.min(99, Math.floor(done * 100 / Math.max(size, 1))));
+}
+
+function failureOf(error: unknown): Refusal {
+  return error instanceof Refusal
+    ? error
+    : new Refusal("INTERNAL", `cannot hash the file: ${reasonOf(error)}`);
+}
+
+/** @throws {FileChangedError} @throws the signal's reason if it aborts. */
+async function hashFile(
+  file: ServedFile,
+  signal: AbortSignal,
+  progress: (done: number) => void,
+): Promise<Manifest> {
+  const layout = layoutOf(file.version.size);
+  const whole = new RunningDigest();
+  const digests = new Uint8Array(layout.count * DIGEST_BYTES);
+  const buffer = new Uint8Array(BLOCK_BYTES);
+  for (let piece = 0; piece < layout.count; piece++) {
+    const digest = new RunningDigest();
+    for (const range of splitRange(rangeOfPiece(layout, piece), BLOCK_BYTES)) {
+      signal.throwIfAborted();
+      const block = buffer.subarray(0, lengthOf(range));
+      // This wait is also what lets the event loop serve others between blocks.
+      await file.readSlowly(block, range.start);
+      digest.update(block);
+      whole.update(block);
+      progress(range.end);
+    }
+    digests.set(Uint8Array.fromHex(digest.hex()), piece * DIGEST_BYTES);
+  }
+  return makeManifest(layout.size, whole.hex(), digests);
+}

@@ -1,0 +1,90 @@
+/**
+ * The served folder: which names it offers, and where they are on the disk.
+ * Whether something that can be served is there is `served_file.ts`'s business.
+ */
+import { join, relative, SEPARATOR } from "@std/path";
+import { DiskError, reasonOf, UsageError } from "../base/errors.ts";
+import { isValidName } from "../base/names.ts";
+
+export interface Folder {
+  /** The folder's own path without links. */
+  readonly root: string;
+  /** Also names with a part that begins with a dot. */
+  readonly hidden: boolean;
+}
+
+/** Downloads that are not finished: their bytes are not what their name says. */
+const UNFINISHED = /\.p2p-(?:part|journal)$/i;
+const ON_WINDOWS = SEPARATOR === "\\";
+/** Cannot be in a file's name there; a colon would even open another stream of the file. */
+const NOT_ON_WINDOWS = /[<>:"|?*]|[. ](?:\/|$)/;
+
+/**
+ * @throws {UsageError} if there is no such folder.
+ * @throws {DiskError} if it may not be read.
+ */
+export function openFolder(dir: string, hidden: boolean): Folder {
+  try {
+    const root = Deno.realPathSync(dir);
+    // Reads the beginning of the folder: a right that is missing shows now, not at the first client.
+    Deno.readDirSync(root)[Symbol.iterator]().next();
+    return { root, hidden };
+  } catch (error) {
+    throw faultOfFolder(dir, error);
+  }
+}
+
+function faultOfFolder(dir: string, error: unknown): Error {
+  if (error instanceof Deno.errors.NotFound) {
+    return new UsageError(`Cannot serve "${dir}": there is no such folder`, {
+      cause: error,
+      hint: "Name the folder to serve, as in: p2p serve ./files",
+    });
+  }
+  if (error instanceof Deno.errors.NotADirectory) {
+    return new UsageError(`Cannot serve "${dir}": it is not a folder`, {
+      cause: error,
+      hint: "Name the folder that the file is in",
+    });
+  }
+  return new DiskError(`Cannot serve "${dir}": ${reasonOf(error)}`, {
+    cause: error,
+    hint: "Give yourself the right to read the folder, or serve another one",
+  });
+}
+
+/** Whether `name` may be served at all, whatever is on the disk. */
+export function offers(folder: Folder, name: string): boolean {
+  if (!isValidName(name) || UNFINISHED.test(name)) return false;
+  if (ON_WINDOWS && NOT_ON_WINDOWS.test(name)) return false;
+  return folder.hidden || !hasHiddenPart(name);
+}
+
+function hasHiddenPart(name: string): boolean {
+  return name.startsWith(".") || name.includes("/.");
+}
+
+/** Where `name` is on the disk; `name` must be one that the folder offers. */
+export function pathOf(folder: Folder, name: string): string {
+  return join(folder.root, ...name.split("/"));
+}
+
+/**
+ * Whether what is at `realPath`, a path without links, may be given out: it lies
+ * inside the folder and is no unfinished download. A link of the owner's may
+ * lead to a hidden file; a short name of Windows (`GIT~1`) may not.
+ */
+export function mayGiveOut(folder: Folder, realPath: string): boolean {
+  if (!isInside(folder.root, realPath) || UNFINISHED.test(realPath)) {
+    return false;
+  }
+  if (!ON_WINDOWS || folder.hidden) return true;
+  const name = relative(folder.root, realPath).replaceAll(SEPARATOR, "/");
+  return !hasHiddenPart(name);
+}
+
+/** Both without links. */
+export function isInside(root: string, path: string): boolean {
+  const begin = root.endsWith(SEPARATOR) ? root : root + SEPARATOR;
+  return path === root || path.startsWith(begin);
+}

@@ -1,0 +1,92 @@
+/**
+ * One client of the original protocol: one request, and a reply that ends when
+ * we close. Where a reply is the file's bytes and nothing else, an error can
+ * only be told by sending nothing: any text would end up in the client's file.
+ */
+import { encodeOneShotListing } from "../wire/listing.ts";
+import { encodeRefusal, Refusal } from "../wire/refusals.ts";
+import { encodeSize } from "../wire/replies.ts";
+import { type OneShotRequest, parseOneShotRequest } from "../wire/requests.ts";
+import { BodySender } from "./body.ts";
+import type { ClientLink } from "./client_link.ts";
+import { type Seed, shutdown, unauthorized } from "./seed.ts";
+import { locate, openServed } from "./served_file.ts";
+
+/** Answers the request in `line`; the caller closes. */
+export async function answerOneShot(
+  line: string,
+  link: ClientLink,
+  seed: Seed,
+  signal: AbortSignal,
+): Promise<void> {
+  try {
+    if (seed.settings.token !== undefined) throw unauthorized();
+    if (seed.draining.aborted) throw shutdown();
+    await answer(parseOneShotRequest(line), link, seed, signal);
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    await refuseOneShot(line, error, link);
+  }
+}
+
+/** Says no, where the reply to the request in `line` has room for it. */
+export async function refuseOneShot(
+  line: string,
+  refusal: Refusal,
+  link: ClientLink,
+): Promise<void> {
+  if (!/^DOWNLOAD\b/.test(line)) await link.sendText(encodeRefusal(refusal));
+}
+
+async function answer(
+  request: OneShotRequest,
+  link: ClientLink,
+  seed: Seed,
+  signal: AbortSignal,
+): Promise<void> {
+  switch (request.verb) {
+    case "LIST":
+      return await sendNames(link, seed, signal);
+    case "FILESIZE": {
+      const { version } = locate(seed.folder, request.name);
+      return await link.sendText(encodeSize(version.size));
+    }
+    case "DOWNLOAD":
+      return await sendChunk(request.name, request.offset, link, seed, signal);
+  }
+}
+
+async function sendNames(
+  link: ClientLink,
+  seed: Seed,
+  signal: AbortSignal,
+): Promise<void> {
+  const files = await seed.catalogue.all();
+  using _slot = await seed.uploads.take(link.client, signal);
+  await link.sendText(encodeOneShotListing(files.map(({ name }) => name)));
+}
+
+async function sendChunk(
+  name: string,
+  start: number,
+  link: ClientLink,
+  seed: Seed,
+  signal: AbortSignal,
+): Promise<void> {
+  using file = openServed(seed.folder, name);
+  const { size } = file.version;
+  const end = Math.min(start + seed.settings.chunkBytes, size);
+  if (start >= end) return;
+  using _slot = await seed.uploads.take(link.client, signal);
+  const startedAt = seed.clock.now();
+  await new BodySender(link).send(file, { start, end });
+  const { client } = link;
+  // By address: such a client connects anew for every chunk.
+  seed.transfers.add(client, {
+    client,
+    name,
+    size,
+    bytes: end - start,
+    startedAt,
+  });
+}

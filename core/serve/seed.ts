@@ -1,0 +1,41 @@
+/** What all clients of one seed share. */
+import type { Clock } from "../base/clock.ts";
+import type { ServeSettings } from "../config.ts";
+import type { ServeEvent, Sink } from "../events.ts";
+import { Refusal } from "../wire/refusals.ts";
+import type { Catalogue } from "./catalogue.ts";
+import type { Digests } from "./digests.ts";
+import type { Folder } from "./folder.ts";
+import type { Transfers } from "./transfers.ts";
+import type { Uploads } from "./uploads.ts";
+
+export interface Seed {
+  readonly settings: ServeSettings;
+  readonly folder: Folder;
+  readonly catalogue: Catalogue;
+  readonly digests: Digests;
+  /**
+   * The version of a name that its last manifest was made of: over all clients,
+   * for a client asks for the manifest on one connection and for bytes on others.
+   */
+  readonly promised: Map<string, string>;
+  readonly uploads: Uploads;
+  readonly transfers: Transfers;
+  readonly clock: Clock;
+  /** From 0 up to but not including 1. */
+  readonly random: () => number;
+  /** 32 hex digits, never the same. */
+  readonly nonce: () => string;
+  readonly emit: Sink<ServeEvent>;
+  /** Aborts when the seed begins to go away: what is being sent is finished, nothing new is begun. */
+  readonly draining: AbortSignal;
+}
+
+export function shutdown(): Refusal {
+  return new Refusal("SHUTDOWN", "the seed is going away");
+}
+
+/** A token is wanted, and this is not it. */
+export function unauthorized(): Refusal {
+  return new Refusal("AUTH", "this seed wants a token");
+}

@@ -1,0 +1,202 @@
+/**
+ * A seed from the first listening to the last goodbye.
+ *
+ * Loops, and what each owns: the listener's, who is let in; one for each client
+ * (`reception.ts`), its conversation; hashing (`digests.ts`), the digests; and
+ * the sweep, which once a second ends what has taken too long.
+ *
+ * Two signals end it. `signal`: nobody new, nothing new, but what is being sent
+ * is finished. `now`: everything closes at once.
+ */
+import { onAbort } from "../base/abort.ts";
+import type { Clock } from "../base/clock.ts";
+import { TaskGroup } from "../base/task_group.ts";
+import type { ServeSettings } from "../config.ts";
+import type { ServeEvent, Sink } from "../events.ts";
+import { type ByteStream, listen, type Listening } from "../net/transport.ts";
+import type { ListedFile } from "../wire/listing.ts";
+import { Admission } from "./admission.ts";
+import { Catalogue, walkFolder } from "./catalogue.ts";
+import { ClientLink } from "./client_link.ts";
+import { DigestCache } from "./digest_cache.ts";
+import { Digests } from "./digests.ts";
+import { type Folder, openFolder } from "./folder.ts";
+import { receive, turnAway } from "./reception.ts";
+import { type Seed, shutdown } from "./seed.ts";
+import { Transfers } from "./transfers.ts";
+import { Uploads } from "./uploads.ts";
+
+export interface ServeParts {
+  readonly clock: Clock;
+  /** From 0 up to but not including 1. */
+  readonly random: () => number;
+  /** 32 hex digits, never the same. */
+  readonly nonce: () => string;
+}
+
+/** For what is being sent when the seed is told to end. */
+const DRAIN_MS = 10_000;
+/** How exactly limits of time are kept. */
+const SWEEP_MS = 1000;
+/** Clients that are turned away at a time; further ones are closed without a word. */
+const MOST_TURNED_AWAY = 64;
+
+/**
+ * Serves the folder until `signal` aborts and what is being sent is finished, or `now` aborts.
+ *
+ * @param cacheDir where digests are kept over restarts; made when missing, missed by nobody when it cannot be.
+ * @throws {UsageError} if there is no such folder, or the address cannot be listened on.
+ * @throws {DiskError} if the folder may not be read.
+ */
+export async function serve(
+  settings: ServeSettings,
+  cacheDir: string,
+  parts: ServeParts,
+  emit: Sink<ServeEvent>,
+  signal: AbortSignal,
+  now: AbortSignal,
+): Promise<void> {
+  const folder = openFolder(settings.dir, settings.hidden);
+  const { host, port, tls } = settings;
+  using listening = listen({ host, port, ...(tls && { tls }) });
+  const ending = AbortSignal.any([signal, now]);
+  if (ending.aborted) return;
+  using _stop = onAbort(ending, () => listening.close());
+  await using work = new TaskGroup(now);
+  const cache = new DigestCache(cacheDir, parts.clock, parts.nonce);
+  const seed = makeSeed(settings, folder, cache, parts, emit, work, ending);
+  const house = new House(seed);
+  work.spawn((signal) => house.sweep(signal));
+  work.spawn((signal) => cache.prune(signal));
+  await using clients = new TaskGroup(now);
+  await announce(listening, seed);
+  for await (const stream of listening.clients()) house.admit(stream, clients);
+  await drain(house, clients, seed, now);
+}
+
+function makeSeed(
+  settings: ServeSettings,
+  folder: Folder,
+  cache: DigestCache,
+  parts: ServeParts,
+  emit: Sink<ServeEvent>,
+  jobs: TaskGroup,
+  draining: AbortSignal,
+): Seed {
+  const { clock } = parts;
+  return {
+    ...parts,
+    settings,
+    folder,
+    catalogue: new Catalogue(() => walkFolder(folder, jobs.signal), clock),
+    digests: new Digests({ folder, cache, clock, emit, jobs }),
+    promised: new Map(),
+    uploads: new Uploads(settings.uploads),
+    transfers: new Transfers(clock, emit),
+    emit,
+    draining,
+  };
+}
+
+/** Walks the folder first: a seed that says that it listens can also answer. */
+async function announce(
+  { host, port }: Listening,
+  { folder, emit, draining }: Seed,
+): Promise<void> {
+  let files: readonly ListedFile[];
+  try {
+    files = await walkFolder(folder, draining);
+  } catch (error) {
+    if (draining.aborted) return;
+    throw error;
+  }
+  const bytes = files.reduce((sum, { size }) => sum + size, 0);
+  emit({ kind: "listening", host, port, files: files.length, bytes });
+}
+
+async function drain(
+  house: House,
+  clients: TaskGroup,
+  seed: Seed,
+  now: AbortSignal,
+): Promise<void> {
+  if (!now.aborted) {
+    seed.emit({ kind: "draining", connections: clients.size });
+    seed.uploads.close(shutdown());
+    house.closeIdle();
+    await using patience = new TaskGroup(now);
+    patience.spawn(async (signal) => {
+      await seed.clock.sleep(DRAIN_MS, signal);
+      clients.abort();
+    });
+    await clients.join();
+  }
+  seed.transfers.endAll();
+}
+
+/** Everyone who is connected. */
+class House {
+  readonly #seed: Seed;
+  readonly #admission: Admission;
+  readonly #links = new Set<ClientLink>();
+  #turnedAway = 0;
+
+  constructor(seed: Seed) {
+    this.#seed = seed;
+    this.#admission = new Admission(seed.settings);
+  }
+
+  admit(stream: ByteStream, clients: TaskGroup): void {
+    const link = new ClientLink(stream, this.#seed.clock);
+    const place = this.#admission.admit(link.client);
+    if (typeof place !== "string") {
+      clients.spawn((signal) => this.#host(link, place, signal));
+    } else if (this.#turnedAway < MOST_TURNED_AWAY) {
+      clients.spawn((signal) => this.#turnAway(link, place, signal));
+    } else {
+      link.close();
+    }
+  }
+
+  /** Those of whom nothing is in flight. */
+  closeIdle(): void {
+    for (const link of this.#links) {
+      if (link.atRest) link.close("the seed is going away");
+    }
+  }
+
+  async sweep(signal: AbortSignal): Promise<void> {
+    const { clock, transfers } = this.#seed;
+    for (;;) {
+      await clock.sleep(SWEEP_MS, signal);
+      const now = clock.now();
+      for (const link of this.#links) link.check(now);
+      transfers.sweep(now);
+    }
+  }
+
+  async #host(
+    link: ClientLink,
+    place: Disposable,
+    signal: AbortSignal,
+  ): Promise<void> {
+    this.#links.add(link);
+    await receive(link, this.#seed, signal);
+    this.#links.delete(link);
+    // Not waited for: a client that does not read can make this last as long as
+    // it likes. It keeps its place so long, for it keeps one of our descriptors.
+    link.released.then(() => place[Symbol.dispose]());
+  }
+
+  async #turnAway(
+    link: ClientLink,
+    why: string,
+    signal: AbortSignal,
+  ): Promise<void> {
+    this.#turnedAway++;
+    this.#links.add(link);
+    await turnAway(link, why, this.#seed, signal);
+    this.#links.delete(link);
+    this.#turnedAway--;
+  }
+}

@@ -1,0 +1,300 @@
+/**
+ * One client in a session, from the greeting to the goodbye. The reader turns
+ * lines into requests and puts them in a queue; the writer answers them in
+ * order. Either ends the other: the reader when the client has said its last
+ * word, the writer when we have.
+ */
+import { type ByteRange, lengthOf } from "../base/ranges.ts";
+import { TaskGroup } from "../base/task_group.ts";
+import { isRightAnswer } from "../wire/auth.ts";
+import { encodeGreeting } from "../wire/greeting.ts";
+import { LineNotTextError, LineTooLongError } from "../wire/inbox.ts";
+import { onAbort } from "../base/abort.ts";
+import { encodeListing } from "../wire/listing.ts";
+import { encodeManifest } from "../wire/manifest.ts";
+import { encodeRefusal, Refusal } from "../wire/refusals.ts";
+import { encodeOk, encodeSize } from "../wire/replies.ts";
+import { parseSessionRequest, type SessionRequest } from "../wire/requests.ts";
+import { BodySender, BrokenBodyError, changed } from "./body.ts";
+import { type ClientLink, LinkLostError } from "./client_link.ts";
+import { RequestQueue } from "./request_queue.ts";
+import { type Seed, shutdown, unauthorized } from "./seed.ts";
+import { FileChangedError, locate, openServed, type ServedFile } from "./served_file.ts";
+
+/** Fixed, so that nobody learns our version from it. */
+const AGENT = "p2p/1";
+/** A body of a millisecond on a fast line; larger ones would only make others wait longer. */
+const MAX_LENGTH = 1_048_576;
+/** Keeps 16 MiB on the way to one connection: enough for 1 Gbit/s at 130 ms. */
+const MAX_INFLIGHT = 16;
+/** Names whose version a session remembers; a client that walks a large folder needs only the last. */
+const MOST_SEEN = 1024;
+
+/** A line that came: what it asks for, or why it asks for nothing. */
+type Incoming = SessionRequest | Refusal;
+
+export class Session {
+  readonly #link: ClientLink;
+  readonly #seed: Seed;
+  readonly #nonce: string;
+  readonly #queue = new RequestQueue<Incoming>(MAX_INFLIGHT);
+  readonly #body: BodySender;
+  /** The version of a name that this client was told of, where no manifest did. */
+  readonly #seen = new Map<string, string>();
+  /** The file asked for last, kept open: the next range is most likely of the same. */
+  #file: ServedFile | undefined;
+  #trusted: boolean;
+  /** We have said our last word. */
+  #over = false;
+
+  constructor(link: ClientLink, seed: Seed) {
+    this.#link = link;
+    this.#seed = seed;
+    this.#nonce = seed.nonce();
+    this.#body = new BodySender(link);
+    this.#trusted = seed.settings.token === undefined;
+  }
+
+  /** Resolves when the client is through. @throws {LinkLostError} @throws {BrokenBodyError} */
+  async run(signal: AbortSignal): Promise<void> {
+    await using jobs = new TaskGroup(signal);
+    using _close = onAbort(jobs.signal, () => this.#stop());
+    try {
+      await this.#greet();
+      jobs.spawn(() => this.#read());
+      jobs.spawn((signal) => this.#write(signal));
+      await jobs.join();
+    } finally {
+      this.#file?.[Symbol.dispose]();
+      this.#seed.transfers.end(this);
+    }
+  }
+
+  /** Ends every wait: for the client, and of reader and writer for each other. */
+  #stop(): void {
+    this.#link.close();
+    this.#queue.end();
+  }
+
+  async #greet(): Promise<void> {
+    await this.#link.sendText(encodeGreeting({
+      agent: AGENT,
+      nonce: this.#nonce,
+      auth: this.#trusted ? "none" : "token",
+      maxLength: MAX_LENGTH,
+      maxInflight: MAX_INFLIGHT,
+    }));
+    this.#link.rest();
+  }
+
+  async #read(): Promise<void> {
+    try {
+      while (!this.#over) {
+        const incoming = this.#nextIncoming();
+        if (incoming) await this.#accept(incoming);
+        else if (!(await this.#link.fill())) return;
+      }
+    } finally {
+      this.#queue.end();
+    }
+    await this.#link.discard();
+  }
+
+  async #accept(incoming: Incoming): Promise<void> {
+    this.#link.busy();
+    await this.#queue.put(incoming);
+    // Behind a line without an end, there are no lines.
+    if (isLast(incoming)) this.#over = true;
+  }
+
+  /** undefined when no line is complete. */
+  #nextIncoming(): Incoming | undefined {
+    try {
+      const line = this.#link.inbox.takeLine();
+      return line === undefined ? undefined : parseSessionRequest(line);
+    } catch (error) {
+      if (error instanceof Refusal) return error;
+      if (error instanceof LineNotTextError) {
+        return new Refusal("BAD_REQUEST", "the line is not UTF-8");
+      }
+      if (error instanceof LineTooLongError) {
+        return new Refusal("TOO_LONG", "the line is too long");
+      }
+      throw error;
+    }
+  }
+
+  async #write(signal: AbortSignal): Promise<void> {
+    for (;;) {
+      const incoming = await this.#queue.take();
+      if (!incoming || await this.#answer(incoming, signal)) break;
+      if (this.#queue.size > 0) continue;
+      if (this.#seed.draining.aborted) break;
+      this.#link.rest();
+    }
+    this.#over = true;
+    this.#queue.end();
+    await this.#link.endWriting();
+  }
+
+  /** Sends one reply; true when it was the last. */
+  async #answer(incoming: Incoming, signal: AbortSignal): Promise<boolean> {
+    try {
+      if (incoming instanceof Refusal) throw incoming;
+      this.#requireTrust(incoming);
+      await this.#serve(incoming, signal);
+      return incoming.verb === "BYE";
+    } catch (error) {
+      const refusal = this.#refusalOf(error, signal);
+      await this.#link.sendText(encodeRefusal(refusal));
+      if (refusal.code !== "PENDING") this.#tell(refusal.message);
+      return refusal.code === "AUTH" || isLast(incoming);
+    }
+  }
+
+  #requireTrust({ verb }: SessionRequest): void {
+    const free = verb === "AUTH" || verb === "BYE" || verb === "PING";
+    if (!this.#trusted && !free) throw unauthorized();
+    if (this.#seed.draining.aborted && verb !== "BYE") throw shutdown();
+  }
+
+  /** What to answer to a failure. @throws what ends the session. */
+  #refusalOf(error: unknown, signal: AbortSignal): Refusal {
+    if (error instanceof Refusal) {
+      return this.#trusted || isLast(error) ? error : unauthorized();
+    }
+    if (error instanceof FileChangedError) return changed();
+    const ends = error instanceof LinkLostError ||
+      error instanceof BrokenBodyError;
+    if (ends || signal.aborted) throw error;
+    // A bug of ours, or a failing disk: the client learns no more than that.
+    this.#tell(String(error));
+    return new Refusal("INTERNAL", "the seed failed");
+  }
+
+  async #serve(request: SessionRequest, signal: AbortSignal): Promise<void> {
+    switch (request.verb) {
+      case "AUTH":
+        return await this.#authenticate(request.answer);
+      case "LIST":
+        return await this.#list(request.after, signal);
+      case "FILESIZE":
+        return await this.#size(request.name);
+      case "MANIFEST":
+        return await this.#manifest(request.name, signal);
+      case "DOWNLOAD":
+        return await this.#download(request.name, request.range, signal);
+      case "PING":
+      case "BYE":
+        return await this.#link.sendText(encodeOk(0));
+    }
+  }
+
+  async #authenticate(answer: string): Promise<void> {
+    const { token } = this.#seed.settings;
+    if (token !== undefined && !isRightAnswer(answer, this.#nonce, token)) {
+      throw new Refusal("AUTH", "the token is not right");
+    }
+    this.#trusted = true;
+    await this.#link.sendText(encodeOk(0));
+  }
+
+  async #list(after: string, signal: AbortSignal): Promise<void> {
+    const { files, more } = await this.#seed.catalogue.page(after);
+    const fields: Record<string, number> = more ? { more: 1 } : {};
+    await this.#sendBody(encodeListing(files), fields, signal);
+  }
+
+  async #size(name: string): Promise<void> {
+    const { version } = locate(this.#seed.folder, name);
+    this.#remember(name, version.id);
+    await this.#link.sendText(encodeSize(version.size));
+  }
+
+  async #manifest(name: string, signal: AbortSignal): Promise<void> {
+    const file = this.#open(name);
+    const manifest = await this.#seed.digests.manifestOf(file, signal);
+    this.#seed.promised.set(name, file.version.id);
+    await this.#sendBody(encodeManifest(name, manifest), {}, signal);
+  }
+
+  async #download(
+    name: string,
+    range: ByteRange,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const file = this.#open(name);
+    this.#requirePromised(file);
+    requireInside(file, range);
+    const { client } = this.#link;
+    using _slot = await this.#seed.uploads.take(client, signal);
+    const startedAt = this.#seed.clock.now();
+    const bytes = lengthOf(range);
+    await this.#body.send(file, range, encodeOk(bytes));
+    const { size } = file.version;
+    this.#seed.transfers.add(this, { client, name, size, bytes, startedAt });
+  }
+
+  async #sendBody(
+    text: string,
+    fields: Record<string, number>,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const body = new TextEncoder().encode(text);
+    const head = new TextEncoder().encode(encodeOk(body.length, fields));
+    using _slot = await this.#seed.uploads.take(this.#link.client, signal);
+    await this.#link.send(concat(head, body));
+  }
+
+  /** The file of that name as it is now. */
+  #open(name: string): ServedFile {
+    if (this.#file?.name === name && this.#file.isUnchanged()) {
+      return this.#file;
+    }
+    this.#file?.[Symbol.dispose]();
+    this.#file = undefined;
+    return this.#file = openServed(this.#seed.folder, name);
+  }
+
+  /** Bytes are only given out of the version that the client knows. */
+  #requirePromised({ name, version }: ServedFile): void {
+    const known = this.#seed.promised.get(name) ?? this.#seen.get(name);
+    if (known === undefined) this.#remember(name, version.id);
+    else if (known !== version.id) throw changed();
+  }
+
+  #remember(name: string, version: string): void {
+    this.#seen.delete(name);
+    this.#seen.set(name, version);
+    if (this.#seen.size <= MOST_SEEN) return;
+    for (const [oldest] of this.#seen) return void this.#seen.delete(oldest);
+  }
+
+  #tell(reason: string): void {
+    this.#seed.emit({ kind: "refused", client: this.#link.client, reason });
+  }
+}
+
+/** Nothing can follow this. */
+function isLast(incoming: Incoming): boolean {
+  return incoming instanceof Refusal ? incoming.code === "TOO_LONG" : incoming.verb === "BYE";
+}
+
+function requireInside(file: ServedFile, range: ByteRange): void {
+  const bytes = lengthOf(range);
+  const fits = bytes >= 1 && bytes <= MAX_LENGTH &&
+    range.end <= file.version.size;
+  if (!fits) {
+    throw new Refusal(
+      "RANGE",
+      `a range is 1 to ${MAX_LENGTH} bytes inside the file's ${file.version.size}`,
+    );
+  }
+}
+
+function concat(head: Uint8Array, body: Uint8Array): Uint8Array {
+  const whole = new Uint8Array(head.length + body.length);
+  whole.set(head);
+  whole.set(body, head.length);
+  return whole;
+}

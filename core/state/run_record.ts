@@ -1,0 +1,185 @@
+/**
+ * What one process is doing, readable by all others of the same user: an
+ * append-only file of the events that change a task's state, beside it a small
+ * file that is replaced as bytes come in, and a lock that tells whether the
+ * process lives. No port, no daemon.
+ */
+import { join } from "@std/path";
+import type { Clock } from "../base/clock.ts";
+import { RateMeter } from "../base/rate.ts";
+import { isOver, type TaskEvent } from "../events.ts";
+
+export const RECORD_SUFFIX = ".jsonl";
+export const NOW_SUFFIX = ".now";
+export const LOCK_SUFFIX = ".lock";
+
+export interface RunHeader {
+  readonly pid: number;
+  readonly startedAt: number;
+}
+
+/** How one task stands at this moment. */
+export interface TaskNow {
+  readonly downloaded: number;
+  readonly rate: number;
+  readonly seeds: readonly string[];
+}
+
+/** The content of the file that is replaced. */
+export interface RunNow {
+  readonly time: number;
+  readonly tasks: Readonly<Record<string, TaskNow>>;
+}
+
+/** A person looks at it: twice a second is lively, and costs nothing. */
+const BEAT_MS = 500;
+/** Records of runs that ended so long ago are removed. */
+const KEEP_MS = 30 * 24 * 3600 * 1000;
+
+export function runsFolder(stateDir: string): string {
+  return join(stateDir, "runs");
+}
+
+/** A task that has begun: what changes too often for the record. */
+class Moving {
+  readonly #meter = new RateMeter();
+  readonly #seeds = new Set<string>();
+  #downloaded = 0;
+
+  take(event: TaskEvent): void {
+    switch (event.kind) {
+      case "resumed":
+        this.#downloaded = event.bytes;
+        break;
+      case "received":
+        this.#meter.add(event.bytes, event.time);
+        break;
+      case "stored":
+        this.#downloaded += event.bytes;
+        break;
+      case "seed":
+        if (event.what === "joined") this.#seeds.add(event.seed);
+        else if (event.what === "dropped") this.#seeds.delete(event.seed);
+    }
+  }
+
+  at(timeMs: number): TaskNow {
+    return {
+      downloaded: this.#downloaded,
+      rate: Math.round(this.#meter.at(timeMs)),
+      seeds: Array.from(this.#seeds),
+    };
+  }
+}
+
+export class RunRecord implements AsyncDisposable {
+  readonly #base: string;
+  readonly #record: Deno.FsFile;
+  readonly #lock: Deno.FsFile;
+  readonly #clock: Clock;
+  readonly #moving = new Map<string, Moving>();
+  #unwritten = "";
+  #beat: Disposable | undefined;
+
+  private constructor(base: string, record: Deno.FsFile, lock: Deno.FsFile, clock: Clock) {
+    this.#base = base;
+    this.#record = record;
+    this.#lock = lock;
+    this.#clock = clock;
+  }
+
+  static async open(stateDir: string, pid: number, clock: Clock): Promise<RunRecord> {
+    const folder = runsFolder(stateDir);
+    const startedAt = clock.now();
+    const base = join(folder, `${startedAt}-${pid}`);
+    const lock = await Deno.open(base + LOCK_SUFFIX, { createNew: true, write: true });
+    await lock.lock(true);
+    const record = await Deno.open(base + RECORD_SUFFIX, { createNew: true, append: true });
+    const run = new RunRecord(base, record, lock, clock);
+    const header: RunHeader = { pid, startedAt };
+    run.#append(header);
+    run.#flush();
+    return run;
+  }
+
+  add(event: TaskEvent): void {
+    this.#follow(event);
+    switch (event.kind) {
+      case "received":
+      case "seed":
+      case "note":
+        return;
+      case "stored":
+        return this.#startBeat();
+      default:
+        this.#append(event);
+        // The queue may be long: what waits is written in one go.
+        if (event.kind !== "queued") this.#flush();
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#beat?.[Symbol.dispose]();
+    this.#flush();
+    this.#record.close();
+    // How far the unfinished ones came is worth knowing.
+    if (this.#moving.size > 0) this.#writeNow();
+    else await Deno.remove(this.#base + NOW_SUFFIX).catch(() => {});
+    this.#lock.close();
+    await Deno.remove(this.#base + LOCK_SUFFIX).catch(() => {});
+  }
+
+  #follow(event: TaskEvent): void {
+    if (event.kind === "found") this.#moving.set(event.task, new Moving());
+    this.#moving.get(event.task)?.take(event);
+    const over = event.kind === "done" || (event.kind === "state" && isOver(event.state));
+    if (over) this.#moving.delete(event.task);
+  }
+
+  #append(value: unknown): void {
+    this.#unwritten += JSON.stringify(value) + "\n";
+  }
+
+  #flush(): void {
+    const bytes = new TextEncoder().encode(this.#unwritten);
+    this.#unwritten = "";
+    withoutHarm(() => {
+      for (let at = 0; at < bytes.length;) at += this.#record.writeSync(bytes.subarray(at));
+    });
+  }
+
+  /** A beat after the first news since the last one. */
+  #startBeat(): void {
+    this.#beat ??= this.#clock.after(BEAT_MS, () => this.#writeNow());
+  }
+
+  #writeNow(): void {
+    this.#beat = undefined;
+    const time = this.#clock.now();
+    const tasks = Array.from(this.#moving, ([task, moving]) => [task, moving.at(time)] as const);
+    const now: RunNow = { time, tasks: Object.fromEntries(tasks) };
+    const draft = `${this.#base}${NOW_SUFFIX}.draft`;
+    withoutHarm(() => {
+      Deno.writeTextFileSync(draft, JSON.stringify(now));
+      Deno.renameSync(draft, this.#base + NOW_SUFFIX);
+    });
+  }
+}
+
+/** A state folder that is full or gone must not stop a download: the record then has a gap. */
+function withoutHarm(write: () => void): void {
+  try {
+    write();
+  } catch {
+    // Nobody to tell: the one who would read it is another process.
+  }
+}
+
+/** Removes what ended long ago; what cannot be removed stays. */
+export async function forgetOldRuns(stateDir: string, nowMs: number): Promise<void> {
+  const folder = runsFolder(stateDir);
+  for await (const { name } of Deno.readDir(folder)) {
+    const startedAt = Number(name.split("-")[0]);
+    if (nowMs - startedAt > KEEP_MS) await Deno.remove(join(folder, name)).catch(() => {});
+  }
+}

@@ -1,0 +1,199 @@
+/** All tasks of this user, put together from the records of all runs. */
+import { join } from "@std/path";
+import { NotFoundError, UsageError } from "../base/errors.ts";
+import { isOver, type TaskEvent, type TaskState } from "../events.ts";
+import {
+  LOCK_SUFFIX,
+  NOW_SUFFIX,
+  RECORD_SUFFIX,
+  type RunHeader,
+  type RunNow,
+  runsFolder,
+} from "./run_record.ts";
+
+/** A task as any process of this user sees it. */
+export interface TaskStatus {
+  readonly task: string;
+  readonly name: string;
+  readonly state: TaskState;
+  /** null until a seed said it. */
+  readonly size: number | null;
+  readonly downloaded: number;
+  /** 0 to 100, one decimal; null while the size is unknown. */
+  readonly percent: number | null;
+  /** Bytes a second. */
+  readonly rate: number;
+  /** null where nobody can tell. */
+  readonly etaMs: number | null;
+  readonly seeds: readonly string[];
+  /** Where the file is, or will be. */
+  readonly path: string;
+  /** The process that works on it, or null. */
+  readonly pid: number | null;
+  readonly verified: boolean;
+  /** Why it failed, or null. */
+  readonly error: string | null;
+  readonly updatedAt: number;
+}
+
+/** Three beats of the record. */
+const STALE_MS = 1500;
+
+/** Every task that is known, in the order in which they were begun; a later run's word counts. */
+export async function readTasks(stateDir: string, nowMs: number): Promise<TaskStatus[]> {
+  const tasks = new Map<string, TaskStatus>();
+  for (const base of await runsOf(stateDir)) {
+    for (const task of await tasksOfRun(base, nowMs)) {
+      // The newest run of a task puts it last.
+      tasks.delete(task.task);
+      tasks.set(task.task, task);
+    }
+  }
+  return Array.from(tasks.values());
+}
+
+/**
+ * The task that `text` means: an id, a unique beginning of one, or a file name (its newest task).
+ *
+ * @throws {NotFoundError} if there is none. @throws {UsageError} if several ids begin so.
+ */
+export function taskNamed(tasks: readonly TaskStatus[], text: string): TaskStatus {
+  const exact = tasks.find(({ task }) => task === text);
+  const named = tasks.findLast(({ name }) => name === text);
+  if (exact ?? named) return (exact ?? named)!;
+  const begun = text === "" ? [] : tasks.filter(({ task }) => task.startsWith(text));
+  if (begun.length === 1) return begun[0]!;
+  if (begun.length === 0) {
+    throw new NotFoundError(`Cannot find task "${text}"`, {
+      hint: "See all tasks with p2p status --all",
+    });
+  }
+  const ids = begun.slice(0, 5).map(({ task }) => task).join(", ");
+  throw new UsageError(`Cannot tell which task "${text}" is: several begin so (${ids})`);
+}
+
+/** The runs' paths without suffix, oldest first. */
+async function runsOf(stateDir: string): Promise<string[]> {
+  const folder = runsFolder(stateDir);
+  const names: string[] = [];
+  try {
+    for await (const { name } of Deno.readDir(folder)) {
+      if (name.endsWith(RECORD_SUFFIX)) names.push(name.slice(0, -RECORD_SUFFIX.length));
+    }
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+  const startOf = (name: string) => Number(name.split("-")[0]);
+  return names.sort((a, b) => startOf(a) - startOf(b)).map((name) => join(folder, name));
+}
+
+async function tasksOfRun(base: string, nowMs: number): Promise<TaskStatus[]> {
+  // Asked first: a run that ends while we read has then written all it will write.
+  const alive = await isAlive(base);
+  const lines = await readLines(base + RECORD_SUFFIX);
+  const [header, ...events] = lines as [RunHeader, ...TaskEvent[]];
+  const tasks = new Map<string, TaskStatus>();
+  for (const event of events) tasks.set(event.task, fold(tasks.get(event.task), event, header.pid));
+  const now = await readNow(base);
+  const all = Array.from(tasks.values(), (task) => withNow(task, now, nowMs));
+  return alive ? all : all.flatMap(abandoned);
+}
+
+/** Its process holds the lock as long as it lives, however it dies. */
+async function isAlive(base: string): Promise<boolean> {
+  try {
+    using lock = await Deno.open(base + LOCK_SUFFIX, { read: true });
+    // Shared, so that two who look at the same time do not take each other for the process.
+    return !lock.tryLockSync(false);
+  } catch {
+    return false;
+  }
+}
+
+async function readLines(path: string): Promise<unknown[]> {
+  const text = await Deno.readTextFile(path).catch(() => "");
+  return text.split("\n").slice(0, -1).flatMap((line) => {
+    try {
+      return [JSON.parse(line)];
+    } catch {
+      return [];
+    }
+  });
+}
+
+async function readNow(base: string): Promise<RunNow | undefined> {
+  try {
+    return JSON.parse(await Deno.readTextFile(base + NOW_SUFFIX));
+  } catch {
+    return undefined;
+  }
+}
+
+function fold(task: TaskStatus | undefined, event: TaskEvent, pid: number): TaskStatus {
+  const before = task ?? blank(event, pid);
+  const updated = { ...before, updatedAt: event.time };
+  switch (event.kind) {
+    case "queued":
+      return { ...updated, name: event.name, path: event.target };
+    case "state":
+      return { ...updated, state: event.state };
+    case "found":
+      return { ...updated, size: event.size, seeds: event.seeds, verified: event.id !== null };
+    case "resumed":
+      return { ...updated, downloaded: event.bytes, percent: percentOf(event.bytes, updated.size) };
+    case "done": {
+      const { path, size, verified } = event.result;
+      return { ...updated, state: "done", path, size, downloaded: size, percent: 100, verified };
+    }
+    case "failed":
+      if (event.failure.code === "interrupted") return { ...updated, state: "paused" };
+      return { ...updated, state: "failed", error: event.failure.message };
+    default:
+      return updated;
+  }
+}
+
+function blank({ task, time }: TaskEvent, pid: number): TaskStatus {
+  return {
+    task,
+    name: "",
+    state: "waiting",
+    size: null,
+    downloaded: 0,
+    percent: null,
+    rate: 0,
+    etaMs: null,
+    seeds: [],
+    path: "",
+    pid,
+    verified: false,
+    error: null,
+    updatedAt: time,
+  };
+}
+
+function percentOf(downloaded: number, size: number | null): number | null {
+  if (size === null) return null;
+  return size === 0 ? 100 : Math.floor(downloaded / size * 1000) / 10;
+}
+
+function withNow(task: TaskStatus, now: RunNow | undefined, nowMs: number): TaskStatus {
+  const pid = isOver(task.state) ? null : task.pid;
+  const moving = now?.tasks[task.task];
+  if (now === undefined || moving === undefined || task.state === "done") return { ...task, pid };
+  // The file is replaced while bytes come: an old one means that none do.
+  const rate = nowMs - now.time > STALE_MS ? 0 : moving.rate;
+  const { downloaded, seeds } = moving;
+  const missing = (task.size ?? 0) - downloaded;
+  const etaMs = rate > 0 && task.size !== null ? Math.round(missing / rate * 1000) : null;
+  const percent = percentOf(downloaded, task.size);
+  return { ...task, pid, downloaded, rate, seeds, percent, etaMs, updatedAt: now.time };
+}
+
+/** What became of a task whose process is gone: what was begun is kept and goes on with the same command. */
+function abandoned(task: TaskStatus): TaskStatus[] {
+  if (isOver(task.state)) return [{ ...task, pid: null }];
+  return task.state === "waiting"
+    ? []
+    : [{ ...task, state: "paused", pid: null, rate: 0, etaMs: null }];
+}

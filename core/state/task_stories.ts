@@ -1,0 +1,69 @@
+/** What becomes of each task of this process, kept for others to read: the run's record, and a log for each task. */
+import type { Chance } from "../base/chance.ts";
+import type { Clock } from "../base/clock.ts";
+import { isOver, type TaskEvent } from "../events.ts";
+import { onDiskOfState } from "./state_faults.ts";
+import { forgetOldRuns, RunRecord, runsFolder } from "./run_record.ts";
+import { logsFolder, TaskLog } from "./task_log.ts";
+import { readTasks } from "./task_status.ts";
+
+/** Short enough to type, and long enough: among 100,000 tasks, two with one id are met once in 200 runs of a lifetime, and only share a log. */
+const ID_BYTES = 5;
+
+export class TaskStories implements AsyncDisposable {
+  readonly #stateDir: string;
+  readonly #record: RunRecord;
+  readonly #logs = new Map<string, TaskLog>();
+  /** Tasks of earlier runs that were not finished, by target. */
+  readonly #unfinished: ReadonlyMap<string, string>;
+
+  private constructor(
+    stateDir: string,
+    record: RunRecord,
+    unfinished: ReadonlyMap<string, string>,
+  ) {
+    this.#stateDir = stateDir;
+    this.#record = record;
+    this.#unfinished = unfinished;
+  }
+
+  /** @throws {DiskError} if the state folder cannot be written. */
+  static async open(stateDir: string, pid: number, clock: Clock): Promise<TaskStories> {
+    return await onDiskOfState(stateDir, async () => {
+      await Deno.mkdir(runsFolder(stateDir), { recursive: true, mode: 0o700 });
+      await Deno.mkdir(logsFolder(stateDir), { recursive: true, mode: 0o700 });
+      await forgetOldRuns(stateDir, clock.now());
+      const earlier = await readTasks(stateDir, clock.now());
+      const unfinished = earlier.filter(({ state, pid }) =>
+        pid === null && (state === "failed" || !isOver(state))
+      );
+      const byTarget = new Map(unfinished.map(({ path, task }) => [path, task]));
+      return new TaskStories(stateDir, await RunRecord.open(stateDir, pid, clock), byTarget);
+    });
+  }
+
+  /** The same task as in the run that did not finish it, so that its log goes on; otherwise a new one. */
+  idFor(target: string, chance: Chance): string {
+    return this.#unfinished.get(target) ?? chance.hex(ID_BYTES);
+  }
+
+  add(event: TaskEvent): void {
+    this.#record.add(event);
+    // What only waits has no story yet.
+    if (event.kind === "queued") return;
+    let log = this.#logs.get(event.task);
+    if (!log) this.#logs.set(event.task, log = new TaskLog(this.#stateDir, event.task));
+    log.add(event);
+  }
+
+  /** The task tells nothing more. */
+  close(task: string): void {
+    this.#logs.get(task)?.[Symbol.dispose]();
+    this.#logs.delete(task);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const task of this.#logs.keys()) this.close(task);
+    await this.#record[Symbol.asyncDispose]();
+  }
+}

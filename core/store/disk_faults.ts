@@ -1,0 +1,47 @@
+/** What the platform says of a disk, in our words. */
+import { DiskError, P2pError, reasonOf } from "../base/errors.ts";
+
+/** No space: other tasks may go on, and this one later. */
+export class DiskFullError extends DiskError {}
+
+/** `error`, thrown while doing `what` ("write to "/a/b""), as a DiskError; our own errors stay as they are. */
+export function diskFault(what: string, error: unknown): unknown {
+  if (error instanceof P2pError || !(error instanceof Error)) return error;
+  const code = (error as { code?: unknown }).code;
+  if (
+    code === "ENOSPC" || code === "EDQUOT" ||
+    /no space left|quota exceeded/i.test(error.message)
+  ) {
+    return new DiskFullError(`Cannot ${what}: the disk is full`, {
+      cause: error,
+      hint: "Free some space or choose another folder with --out, then run the same command again",
+    });
+  }
+  if (!isOfTheSystem(error)) return error;
+  const reason = reasonOf(error).replace(/ \(os error \d+\).*$/s, "");
+  return new DiskError(
+    `Cannot ${what}: ${reason.charAt(0).toLowerCase()}${reason.slice(1)}`,
+    {
+      cause: error,
+      hint: "Check the folder and its rights, or choose another one with --out",
+    },
+  );
+}
+
+/** An error of the platform, not a bug of ours. */
+function isOfTheSystem(error: Error): boolean {
+  return Object.values(Deno.errors).some((kind) => error instanceof kind) ||
+    /\(os error \d+\)/.test(error.message);
+}
+
+/** Runs `act`, turning what the disk throws into a DiskError. */
+export async function onDisk<T>(
+  what: string,
+  act: () => T | Promise<T>,
+): Promise<T> {
+  try {
+    return await act();
+  } catch (error) {
+    throw diskFault(what, error);
+  }
+}

@@ -1,0 +1,79 @@
+/** Digests of what is on the disk, read piece by piece so that other work goes on in between. */
+import { equalBytes, RunningDigest, sha256 } from "../base/digest.ts";
+import { lengthOf } from "../base/ranges.ts";
+import { type PieceLayout, rangeOfPiece } from "../base/pieces.ts";
+import { digestOfPiece, type Manifest } from "../wire/manifest.ts";
+
+const READ_BYTES = 1024 * 1024;
+
+/** SHA-256 of a whole file, hex. @throws the signal's reason if it aborts. */
+export async function hashFile(
+  path: string,
+  signal: AbortSignal,
+): Promise<string> {
+  using file = await Deno.open(path, { read: true });
+  const digest = new RunningDigest();
+  const buffer = new Uint8Array(READ_BYTES);
+  for (let count; (count = await file.read(buffer)) !== null;) {
+    signal.throwIfAborted();
+    digest.update(buffer.subarray(0, count));
+  }
+  return digest.hex();
+}
+
+/** Whether the file at `path` holds exactly the manifest's bytes; stops at the first that differs. */
+export async function holds(
+  path: string,
+  manifest: Manifest,
+  signal: AbortSignal,
+): Promise<boolean> {
+  using file = await Deno.open(path, { read: true });
+  if ((await file.stat()).size !== manifest.layout.size) return false;
+  const pieces = Array.from(
+    { length: manifest.layout.count },
+    (_, piece) => piece,
+  );
+  for await (const { right } of checkPieces(file, manifest, pieces, signal)) {
+    if (!right) return false;
+  }
+  return true;
+}
+
+/** Hashes `pieces` of an open file, in order, and says of each whether it is the manifest's. */
+export async function* checkPieces(
+  file: Deno.FsFile,
+  manifest: Manifest,
+  pieces: Iterable<number>,
+  signal: AbortSignal,
+): AsyncIterable<{ piece: number; right: boolean }> {
+  const buffer = new Uint8Array(
+    Math.min(manifest.layout.pieceSize, manifest.layout.size),
+  );
+  for (const piece of pieces) {
+    signal.throwIfAborted();
+    const bytes = await readPiece(file, manifest.layout, piece, buffer);
+    yield {
+      piece,
+      right: bytes !== undefined &&
+        equalBytes(sha256(bytes), digestOfPiece(manifest, piece)),
+    };
+  }
+}
+
+/** undefined when the file is too short. */
+async function readPiece(
+  file: Deno.FsFile,
+  layout: PieceLayout,
+  piece: number,
+  buffer: Uint8Array,
+): Promise<Uint8Array | undefined> {
+  const range = rangeOfPiece(layout, piece);
+  const bytes = buffer.subarray(0, lengthOf(range));
+  await file.seek(range.start, Deno.SeekMode.Start);
+  for (let at = 0; at < bytes.length;) {
+    const count = await file.read(bytes.subarray(at));
+    if (count === null) return undefined;
+    at += count;
+  }
+  return bytes;
+}

@@ -1,0 +1,126 @@
+/**
+ * A journal as text: one record a line, `<crc32> <json>`, the first one the
+ * identity. Whatever a crash left behind the last whole record does not count.
+ */
+import { crc32 } from "node:zlib";
+
+/** What the part file is a part of. */
+export interface JournalIdentity {
+  /** The content's id, or null where no seed offered a manifest. */
+  readonly id: string | null;
+  readonly size: number;
+  readonly pieceSize: number;
+}
+
+export type JournalRecord =
+  /** A process began to write; `boot` is when its machine was started, ms since 1970. */
+  | { readonly run: { readonly pid: number; readonly boot: number } }
+  /** A piece is verified and written. */
+  | { readonly piece: number }
+  /** All pieces before this record are on the disk itself. */
+  | { readonly synced: true };
+
+export interface JournalContent {
+  readonly identity: JournalIdentity;
+  /** Pieces that were on the disk for certain when the journal ended. */
+  readonly synced: ReadonlySet<number>;
+  /** Pieces written but not synced, with the boot in which that was. */
+  readonly unsynced: ReadonlyMap<number, number>;
+  /** The process that wrote last. */
+  readonly pid: number | undefined;
+  /** Bytes of the text that are whole records. */
+  readonly length: number;
+}
+
+const VERSION = 1;
+
+export function encodeIdentity(
+  { id, size, pieceSize }: JournalIdentity,
+): string {
+  return encodeLine({ "p2p-journal": VERSION, id, size, pieceSize });
+}
+
+export function encodeRecord(record: JournalRecord): string {
+  return encodeLine(record);
+}
+
+function encodeLine(value: unknown): string {
+  const json = JSON.stringify(value);
+  return `${checksum(json)} ${json}\n`;
+}
+
+function checksum(json: string): string {
+  return crc32(json).toString(16).padStart(8, "0");
+}
+
+/** undefined when not even the identity can be read. */
+export function parseJournal(text: string): JournalContent | undefined {
+  const lines = wholeLines(text);
+  const identity = identityOf(lines[0]?.value);
+  if (identity === undefined) return undefined;
+  const synced = new Set<number>();
+  const unsynced = new Map<number, number>();
+  let length = lines[0]!.end;
+  let run: { pid: number; boot: number } | undefined;
+  for (const { value, end } of lines.slice(1)) {
+    const record = recordOf(value, identity);
+    if (record === undefined) break;
+    length = end;
+    if ("run" in record) run = record.run;
+    else if ("piece" in record) unsynced.set(record.piece, run?.boot ?? 0);
+    else {
+      for (const piece of unsynced.keys()) synced.add(piece);
+      unsynced.clear();
+    }
+  }
+  return { identity, synced, unsynced, pid: run?.pid, length };
+}
+
+/** The lines whose checksum is right, up to the first whose is not; `end` counts characters, which are bytes: all is ASCII. */
+function wholeLines(text: string): { value: unknown; end: number }[] {
+  const lines: { value: unknown; end: number }[] = [];
+  let at = 0;
+  for (const line of text.split("\n").slice(0, -1)) {
+    const json = line.slice(9);
+    if (line[8] !== " " || line.slice(0, 8) !== checksum(json)) break;
+    at += line.length + 1;
+    lines.push({ value: parseJson(json), end: at });
+  }
+  return lines;
+}
+
+function parseJson(json: string): unknown {
+  try {
+    return JSON.parse(json);
+  } catch {
+    return undefined;
+  }
+}
+
+function isCount(value: unknown): value is number {
+  return typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
+}
+
+function identityOf(value: unknown): JournalIdentity | undefined {
+  const { "p2p-journal": version, id, size, pieceSize } = Object(
+    value,
+  ) as Record<string, unknown>;
+  if (
+    version !== VERSION || !isCount(size) || !isCount(pieceSize) ||
+    pieceSize === 0
+  ) return undefined;
+  if (id !== null && typeof id !== "string") return undefined;
+  return { id, size, pieceSize };
+}
+
+function recordOf(
+  value: unknown,
+  { size, pieceSize }: JournalIdentity,
+): JournalRecord | undefined {
+  const { run, piece, synced } = Object(value) as Record<string, unknown>;
+  if (isCount(piece) && piece * pieceSize < size) return { piece };
+  if (synced === true) return { synced };
+  const { pid, boot } = Object(run) as Record<string, unknown>;
+  if (isCount(pid) && typeof boot === "number") return { run: { pid, boot } };
+  return undefined;
+}

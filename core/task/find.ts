@@ -1,0 +1,151 @@
+/** The first part of a download: which bytes, and who holds them. */
+import {
+  AuthError,
+  CorruptError,
+  type ErrorCode,
+  NotFoundError,
+  type P2pError,
+  ProtocolError,
+  TimeoutError,
+  UnreachableError,
+  UsageError,
+} from "../base/errors.ts";
+import { layoutOf } from "../base/pieces.ts";
+import { TaskGroup } from "../base/task_group.ts";
+import type { SeedLink } from "../net/seed_link.ts";
+import {
+  type Content as Choice,
+  Finder,
+  type FinderAction,
+  type FinderFact,
+  type SeedAnswer,
+} from "../plan/finder.ts";
+import type { Content } from "../store/stored_file.ts";
+import type { Manifest } from "../wire/manifest.ts";
+import { inquire } from "./inquire.ts";
+import type { TaskParts } from "./parts.ts";
+import { runMachine, type Running } from "./run_machine.ts";
+
+/** What was asked for. */
+export interface Wanted {
+  readonly name: string;
+  readonly sha256: string | undefined;
+  readonly id: string | undefined;
+}
+
+export interface Found {
+  readonly content: Content;
+  /** As the finder chose it, to compare later answers with. */
+  readonly choice: Choice;
+  readonly links: ReadonlyMap<string, SeedLink>;
+  readonly holders: readonly string[];
+  /** Seeds that may still turn out to hold it. */
+  readonly others: readonly string[];
+}
+
+/** @throws {NotFoundError} @throws {UnreachableError} and their kin when nobody has it. */
+export async function find(wanted: Wanted, parts: TaskParts, signal: AbortSignal): Promise<Found> {
+  const { settings, clock, random, pool } = parts;
+  const links = new Map(
+    settings.seeds.map((address) => pool.link(address)).map((link) => [link.name, link]),
+  );
+  const manifests = new Map<string, Manifest>();
+  const finder = new Finder({
+    name: wanted.name,
+    seeds: Array.from(links.values(), ({ name, troubled }) => ({ name, troubled })),
+    wanted,
+    requireVerified: settings.requireVerified,
+    giveUpMs: settings.giveUpMs,
+    random,
+  }, clock.now());
+  await using inquiries = new TaskGroup(signal);
+  const perform = (action: FinderAction, running: Running<FinderFact, Found>) => {
+    switch (action.kind) {
+      case "inquire":
+        return inquiries.spawn(async (signal) => {
+          const { answer, manifest } = await inquire(links.get(action.seed)!, wanted.name, signal);
+          if (manifest) manifests.set(manifest.id, manifest);
+          tellAnswer(action.seed, answer, parts);
+          running.tell({ kind: "answered", seed: action.seed, answer });
+        });
+      case "wake":
+        return running.wakeAt(action.atMs);
+      case "dissent":
+        return parts.tell({
+          kind: "seed",
+          seed: action.seed,
+          what: "dissents",
+          reason: action.reason,
+        });
+      case "chosen": {
+        const { content: choice, holders, others } = action;
+        return running.end({
+          content: contentOf(choice, manifests),
+          choice,
+          links,
+          holders,
+          others,
+        });
+      }
+      case "hopeless":
+        return running.fail(hopeless(wanted.name, action.code, action.reason));
+    }
+  };
+  return await runMachine(finder, perform, clock, inquiries.signal);
+}
+
+/** The log tells what every seed said; what it means is told later. */
+function tellAnswer(seed: string, answer: SeedAnswer, { tell }: TaskParts): void {
+  switch (answer.kind) {
+    case "lacks":
+      return tell({ kind: "seed", seed, what: "lacks", reason: "it does not have the file" });
+    case "later":
+      return tell({
+        kind: "seed",
+        seed,
+        what: "busy",
+        reason: answer.reason,
+        retryInMs: answer.retryAfterMs,
+      });
+    case "failed":
+      return tell({ kind: "seed", seed, what: "failing", reason: answer.reason });
+    case "refused":
+      return tell({ kind: "seed", seed, what: "dropped", reason: answer.reason });
+    case "manifest":
+      return note(`${seed} has ${answer.size} bytes, id ${answer.id.slice(0, 8)}`);
+    case "size":
+      return note(`${seed} has ${answer.size} bytes and offers no manifest`);
+  }
+  function note(text: string): void {
+    tell({ kind: "note", level: "debug", text });
+  }
+}
+
+function contentOf({ id, size }: Choice, manifests: ReadonlyMap<string, Manifest>): Content {
+  const manifest = id === null ? undefined : manifests.get(id);
+  return { layout: layoutOf(size), manifest };
+}
+
+function hopeless(name: string, code: ErrorCode, reason: string): P2pError {
+  const message = `Cannot download "${name}": ${reason}`;
+  switch (code) {
+    case "not-found":
+      return new NotFoundError(message, { hint: "See what there is with p2p list" });
+    case "auth":
+      return new AuthError(message, { hint: "Give the seed's token with --token-file" });
+    case "usage":
+      return new UsageError(message, { hint: "Give more digits of the id with --id" });
+    case "corrupt":
+      return new CorruptError(message, { hint: "Compare with p2p list --json" });
+    case "protocol":
+      return new ProtocolError(message);
+    case "timeout":
+      return new TimeoutError(message, {
+        hint: "Check that the seeds run, or give more time with --give-up",
+      });
+    default:
+      return new UnreachableError(message, {
+        hint: "Start a seed with p2p serve, or name one with --seed host:port",
+      });
+  }
+}

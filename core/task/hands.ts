@@ -1,0 +1,147 @@
+/**
+ * Who does what the scheduler orders: fetch a piece, check it, store it. Orders
+ * go down, small facts come up; payload goes from the socket through the
+ * piece's memory to the disk and passes nobody else.
+ */
+import { equalBytes, sha256 } from "../base/digest.ts";
+import {
+  AuthError,
+  BusyError,
+  ChangedError,
+  CorruptError,
+  NotFoundError,
+  P2pError,
+  ProtocolError,
+  TimeoutError,
+  UnreachableError,
+} from "../base/errors.ts";
+import { lengthOf } from "../base/ranges.ts";
+import { rangeOfPiece } from "../base/pieces.ts";
+import { TaskGroup } from "../base/task_group.ts";
+import type { Pace, SeedLink } from "../net/seed_link.ts";
+import type { Fact, Failure } from "../plan/facts.ts";
+import type { StoredFile } from "../store/stored_file.ts";
+import { digestOfPiece } from "../wire/manifest.ts";
+
+export interface Order {
+  readonly id: number;
+  readonly seed: string;
+  readonly piece: number;
+}
+
+export type HandFact = Extract<Fact, { kind: "received" | "stored" | "failed" }>;
+
+export interface Hands extends AsyncDisposable {
+  fetch(order: Order): void;
+  /** Nothing is told of the order any more. */
+  takeBack(order: number): void;
+}
+
+export interface HandsTerms {
+  readonly name: string;
+  readonly file: StoredFile;
+  readonly links: ReadonlyMap<string, SeedLink>;
+  readonly pace: Pace | undefined;
+  tell(fact: HandFact): void;
+  /** The disk failed, or there is a bug: no seed's fault, and the end of the task. */
+  fail(error: unknown): void;
+}
+
+/** Hands on this thread. */
+export class LocalHands implements Hands {
+  readonly #terms: HandsTerms;
+  readonly #jobs: TaskGroup;
+  readonly #running = new Map<number, AbortController>();
+  /** Memory of pieces that are through, for the next ones: fresh memory is zeroed first. */
+  readonly #spare: Uint8Array[] = [];
+
+  constructor(terms: HandsTerms, signal: AbortSignal) {
+    this.#terms = terms;
+    this.#jobs = new TaskGroup(signal);
+  }
+
+  fetch(order: Order): void {
+    const stop = new AbortController();
+    this.#running.set(order.id, stop);
+    this.#jobs.spawn(async (jobSignal) => {
+      jobSignal.throwIfAborted();
+      const stopWithAll = () => stop.abort(jobSignal.reason);
+      jobSignal.addEventListener("abort", stopWithAll, { once: true });
+      try {
+        await this.#fetch(order, stop.signal);
+      } catch (error) {
+        if (!stop.signal.aborted) this.#failed(order, error);
+      } finally {
+        jobSignal.removeEventListener("abort", stopWithAll);
+        this.#running.delete(order.id);
+      }
+    });
+  }
+
+  takeBack(order: number): void {
+    this.#running.get(order)?.abort(new UnreachableError("The order was taken back"));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#jobs[Symbol.asyncDispose]();
+  }
+
+  async #fetch(order: Order, signal: AbortSignal): Promise<void> {
+    const { file, links, name, pace, tell } = this.#terms;
+    const { layout } = file.content;
+    const range = rangeOfPiece(layout, order.piece);
+    const memory = this.#spare.pop() ?? new Uint8Array(Math.min(layout.pieceSize, layout.size));
+    const bytes = memory.subarray(0, lengthOf(range));
+    try {
+      const onBytes = (count: number) => {
+        if (!signal.aborted) tell({ kind: "received", order: order.id, bytes: count });
+      };
+      await links.get(order.seed)!.readRange(
+        name,
+        range,
+        layout.size,
+        bytes,
+        { onBytes, pace },
+        signal,
+      );
+      // From here on there is no wait: a piece that was taken back is not stored.
+      signal.throwIfAborted();
+      this.#verify(order, bytes);
+      file.store(order.piece, bytes);
+    } finally {
+      this.#spare.push(memory);
+    }
+    tell({ kind: "stored", order: order.id });
+  }
+
+  #verify({ piece, seed }: Order, bytes: Uint8Array): void {
+    const { manifest } = this.#terms.file.content;
+    if (manifest && !equalBytes(sha256(bytes), digestOfPiece(manifest, piece))) {
+      throw new CorruptError(`${seed} sent piece ${piece} with a wrong digest`);
+    }
+  }
+
+  #failed(order: Order, error: unknown): void {
+    const failure = failureOf(error);
+    if (failure) this.#terms.tell({ kind: "failed", order: order.id, failure });
+    else this.#terms.fail(error);
+  }
+}
+
+/** What an error means to the scheduler; undefined for what is no seed's fault. */
+export function failureOf(error: unknown): Failure | undefined {
+  if (!(error instanceof P2pError)) return undefined;
+  const reason = error.message;
+  if (error instanceof BusyError) return { kind: "busy", reason, retryAfterMs: error.retryAfterMs };
+  if (error instanceof TimeoutError) return { kind: "stalled", reason };
+  if (error instanceof UnreachableError) return { kind: "lost", reason };
+  if (error instanceof ChangedError) return { kind: "changed", reason };
+  // What a line garbles once may be right the next time: three of these, and it is dropped.
+  if (error instanceof CorruptError || error instanceof ProtocolError) {
+    return { kind: "corrupt", reason };
+  }
+  if (error instanceof AuthError || error instanceof NotFoundError) {
+    return { kind: "hopeless", reason };
+  }
+  return undefined;
+}

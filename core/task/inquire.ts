@@ -1,0 +1,38 @@
+/** Asks one seed what it holds under a name, and puts the answer into the words of `plan/`. */
+import { AuthError, BusyError, NotFoundError, P2pError, ProtocolError } from "../base/errors.ts";
+import type { SeedLink } from "../net/seed_link.ts";
+import type { SeedAnswer } from "../plan/finder.ts";
+import type { Manifest } from "../wire/manifest.ts";
+
+export interface Inquiry {
+  readonly answer: SeedAnswer;
+  readonly manifest?: Manifest;
+}
+
+/** Never throws but the signal's reason and bugs. */
+export async function inquire(link: SeedLink, name: string, signal: AbortSignal): Promise<Inquiry> {
+  try {
+    const manifest = await link.manifest(name, signal);
+    if (manifest === undefined) {
+      return { answer: { kind: "size", size: await link.fileSize(name, signal) } };
+    }
+    const { id, sha256, layout: { size } } = manifest;
+    return { answer: { kind: "manifest", id, size, sha256 }, manifest };
+  } catch (error) {
+    signal.throwIfAborted();
+    if (!(error instanceof P2pError)) throw error;
+    return { answer: answerOf(error) };
+  }
+}
+
+function answerOf(error: P2pError): SeedAnswer {
+  const reason = error.message;
+  if (error instanceof NotFoundError) return { kind: "lacks" };
+  if (error instanceof BusyError) {
+    return { kind: "later", reason, retryAfterMs: error.retryAfterMs };
+  }
+  if (error instanceof AuthError || error instanceof ProtocolError) {
+    return { kind: "refused", reason, code: error.code };
+  }
+  return { kind: "failed", reason, code: error.code };
+}

@@ -1,0 +1,167 @@
+/** What the seeds offer together, asked all at once. */
+import { globToRegExp } from "@std/path";
+import { NotFoundError, P2pError, UnreachableError } from "../base/errors.ts";
+import { compareNames } from "../base/names.ts";
+import { Slots } from "../base/slots.ts";
+import type { DownloadSettings } from "../config.ts";
+import type { Dialect, SeedLink } from "../net/seed_link.ts";
+import { SeedPool } from "../net/seed_pool.ts";
+import type { ListedFile } from "../wire/listing.ts";
+import type { Platform } from "./download.ts";
+import { inquire } from "./inquire.ts";
+
+/** What one seed answered to "what do you have?" */
+export interface SeedReport {
+  readonly seed: string;
+  readonly dialect: Dialect | null;
+  readonly ok: boolean;
+  readonly error: string | null;
+}
+
+export interface OfferedFile extends ListedFile {
+  /** Seeds that have it. */
+  readonly seeds: readonly string[];
+  /** The distinct contents among them; empty where no seed could say. */
+  readonly ids: readonly string[];
+}
+
+export interface Offer {
+  readonly files: readonly OfferedFile[];
+  readonly seeds: readonly SeedReport[];
+}
+
+export interface ListQuery {
+  /** undefined for everything. */
+  readonly glob: string | undefined;
+  /** Also ask for the contents' ids, which makes the seeds hash. */
+  readonly ids: boolean;
+}
+
+/** Files whose content is asked for at a time: enough to fill the lines of several seeds. */
+const INQUIRIES = 16;
+/** How often a seed that is still hashing is asked again: with its pauses, some seconds. */
+const PATIENCE = 20;
+
+export async function list(
+  query: ListQuery,
+  settings: DownloadSettings,
+  { clock, dial }: Platform,
+  signal: AbortSignal,
+): Promise<Offer> {
+  await using pool = new SeedPool({ ...settings, clock, dial });
+  const links = settings.seeds.map((address) => pool.link(address));
+  const answers = await Promise.all(links.map((link) => ask(link, signal)));
+  const files = gather(answers, query.glob);
+  const slots = new Slots(INQUIRIES);
+  const withIds = query.ids
+    ? await Promise.all(files.map((file) => withContents(file, links, slots, clock, signal)))
+    : files;
+  return { files: withIds, seeds: answers.map(({ report }) => report) };
+}
+
+interface Answer {
+  readonly report: SeedReport;
+  readonly files: readonly ListedFile[];
+}
+
+async function ask(link: SeedLink, signal: AbortSignal): Promise<Answer> {
+  const seed = link.name;
+  try {
+    const dialect = await link.dialect(signal);
+    return { report: { seed, dialect, ok: true, error: null }, files: await link.list(signal) };
+  } catch (error) {
+    signal.throwIfAborted();
+    if (!(error instanceof P2pError)) throw error;
+    return { report: { seed, dialect: null, ok: false, error: error.message }, files: [] };
+  }
+}
+
+/** One entry a name; where seeds differ in size or time, the first one's word. */
+function gather(answers: readonly Answer[], glob: string | undefined): OfferedFile[] {
+  const pattern = glob === undefined ? undefined : globToRegExp(glob);
+  const files = new Map<string, OfferedFile>();
+  for (const { report: { seed }, files: offered } of answers) {
+    for (const file of offered) {
+      if (pattern && !pattern.test(file.name) && file.name !== glob) continue;
+      const known = files.get(file.name);
+      files.set(
+        file.name,
+        known ? { ...known, seeds: [...known.seeds, seed] } : { ...file, seeds: [seed], ids: [] },
+      );
+    }
+  }
+  return Array.from(files.values()).sort((a, b) => compareNames(a.name, b.name));
+}
+
+async function withContents(
+  file: OfferedFile,
+  links: readonly SeedLink[],
+  slots: Slots,
+  clock: Platform["clock"],
+  signal: AbortSignal,
+): Promise<OfferedFile> {
+  using _slot = await slots.take(signal);
+  const holders = links.filter(({ name }) => file.seeds.includes(name));
+  const ids = await Promise.all(holders.map((link) => idAt(link, file.name, clock, signal)));
+  return { ...file, ids: Array.from(new Set(ids.filter((id) => id !== undefined))).sort() };
+}
+
+async function idAt(
+  link: SeedLink,
+  name: string,
+  clock: Platform["clock"],
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  for (let tries = 0; tries < PATIENCE; tries++) {
+    const { answer } = await inquire(link, name, signal);
+    if (answer.kind === "manifest") return answer.id;
+    if (answer.kind !== "later") return undefined;
+    await clock.sleep(answer.retryAfterMs, signal);
+  }
+  return undefined;
+}
+
+/**
+ * The names that `patterns` mean: one that a seed has is itself, a glob is what
+ * it matches on any seed; `all` is everything. Each once.
+ *
+ * @throws {NotFoundError} if a glob matches nothing. @throws {UnreachableError} if no seed answers.
+ */
+export async function resolveNames(
+  patterns: readonly string[],
+  all: boolean,
+  settings: DownloadSettings,
+  platform: Platform,
+  signal: AbortSignal,
+): Promise<string[]> {
+  if (!all && !patterns.some(isGlob)) return Array.from(new Set(patterns));
+  const { files, seeds } = await list({ glob: undefined, ids: false }, settings, platform, signal);
+  if (!seeds.some(({ ok }) => ok)) {
+    throw new UnreachableError(
+      `Cannot ask what there is: ${seeds.map(({ error }) => error).join("; ")}`,
+      {
+        hint: "Start a seed with p2p serve, or name one with --seed host:port",
+      },
+    );
+  }
+  const offered = files.map(({ name }) => name);
+  const names = all ? offered : patterns.flatMap((pattern) => namesFor(pattern, offered));
+  if (names.length === 0) {
+    throw new NotFoundError("Cannot download anything: the seeds offer no file");
+  }
+  return Array.from(new Set(names));
+}
+
+function isGlob(pattern: string): boolean {
+  return /[*?[\]{}]/.test(pattern);
+}
+
+function namesFor(pattern: string, offered: readonly string[]): string[] {
+  if (!isGlob(pattern) || offered.includes(pattern)) return [pattern];
+  const form = globToRegExp(pattern);
+  const names = offered.filter((name) => form.test(name));
+  if (names.length > 0) return names;
+  throw new NotFoundError(`Cannot find "${pattern}": no seed offers a name that fits`, {
+    hint: "See what there is with p2p list",
+  });
+}

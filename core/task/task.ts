@@ -1,0 +1,142 @@
+/** The story of one download, from a name to a file with that name. */
+import { ConflictError, CorruptError } from "../base/errors.ts";
+import type { TaskResult } from "../events.ts";
+import { type Bytes, lookAt, prepareTarget, settle, type Settlement } from "../store/target.ts";
+import { type Content, removeLeftovers, StoredFile } from "../store/stored_file.ts";
+import { find, type Found, type Wanted } from "./find.ts";
+import type { TaskParts } from "./parts.ts";
+import { transfer } from "./transfer.ts";
+
+/**
+ * Downloads what is wanted into `outDir`. What arrived stays for the next run,
+ * whatever is thrown.
+ *
+ * @throws {NotFoundError} @throws {UnreachableError} @throws {TimeoutError} @throws {CorruptError}
+ * @throws {DiskError} @throws {ConflictError} and the signal's reason if it aborts.
+ */
+export async function runTask(
+  wanted: Wanted,
+  outDir: string,
+  parts: TaskParts,
+  signal: AbortSignal,
+): Promise<TaskResult> {
+  const startedAt = parts.clock.now();
+  parts.tell({ kind: "state", state: "finding" });
+  const found = await find(wanted, parts, signal);
+  tellFound(found, parts);
+  const path = await prepareTarget(outDir, wanted.name);
+  const place = await settleTarget(path, wanted, found.content, parts, signal);
+  if (place.kind === "same") await removeLeftovers(place.path, found.content);
+  const outcome = place.kind === "same" || place.kind === "skip"
+    ? keep(place, wanted, found.content)
+    : await fetchInto(place.path, wanted, found, parts, signal);
+  return { ...outcome, elapsedMs: parts.clock.now() - startedAt };
+}
+
+type Outcome = Omit<TaskResult, "elapsedMs">;
+
+function tellFound({ choice, holders, others }: Found, parts: TaskParts): void {
+  const { id, size } = choice;
+  parts.tell({ kind: "found", size, id, seeds: holders });
+  for (const seed of holders) {
+    parts.tell({ kind: "seed", seed, what: "joined", reason: "it holds these bytes" });
+  }
+  if (others.length > 0) {
+    const text = `not waiting for ${others.join(", ")}: will join when it answers`;
+    parts.tell({ kind: "note", level: "info", text });
+  }
+}
+
+/** Where to write, given what is there. Without any digest that can only be settled at the end. */
+async function settleTarget(
+  path: string,
+  wanted: Wanted,
+  { manifest }: Content,
+  parts: TaskParts,
+  signal: AbortSignal,
+): Promise<Settlement> {
+  const there = await lookAt(path);
+  if (there === undefined) return { kind: "free", path };
+  const { onConflict } = parts.settings;
+  const bytes: Bytes | undefined = manifest
+    ? { manifest }
+    : wanted.sha256 === undefined
+    ? undefined
+    : { sha256: wanted.sha256 };
+  if (bytes) {
+    parts.tell({ kind: "state", state: "verifying" });
+    return await settle(path, bytes, onConflict, signal);
+  }
+  if (onConflict === "skip") return { kind: "skip", path };
+  if (onConflict !== "fail") return { kind: "free", path };
+  throw new ConflictError(
+    `Cannot write "${path}": it exists, and no seed can say whether it is the same`,
+    {
+      hint: "Choose what to do with --on-conflict rename, skip or overwrite",
+    },
+  );
+}
+
+/** Nothing to do: the very bytes are there, or others that shall stay. */
+function keep(place: Settlement, wanted: Wanted, { layout, manifest }: Content): Outcome {
+  const same = place.kind === "same";
+  return {
+    path: place.path,
+    size: layout.size,
+    sha256: manifest?.sha256 ?? wanted.sha256 ?? null,
+    id: manifest?.id ?? null,
+    verified: same,
+    bytesBySeed: {},
+    how: same ? "already-there" : "skipped",
+  };
+}
+
+async function fetchInto(
+  path: string,
+  wanted: Wanted,
+  found: Found,
+  parts: TaskParts,
+  signal: AbortSignal,
+): Promise<Outcome> {
+  using file = await StoredFile.open(path, found.content, parts.store, signal);
+  const { resumed } = file;
+  if (resumed.pieces > 0 || resumed.rehashed > 0) parts.tell({ kind: "resumed", ...resumed });
+  parts.tell({ kind: "state", state: "downloading" });
+  const bytesBySeed = file.complete ? {} : await transfer(wanted.name, found, file, parts, signal);
+  const sha256 = await proveWhole(file, wanted, parts, signal);
+  const { onConflict: policy, sync } = parts.settings;
+  const placed = await file.finish({ policy, sync, sha256 }, signal);
+  const { layout, manifest } = found.content;
+  return {
+    ...placed,
+    size: layout.size,
+    sha256,
+    id: manifest?.id ?? null,
+    verified: manifest !== undefined || wanted.sha256 !== undefined,
+    bytesBySeed,
+  };
+}
+
+/**
+ * The digest of the whole: the user's word is checked over the finished file, and
+ * without a manifest it is all that there is.
+ *
+ * @throws {CorruptError} if it is not the one asked for; what was downloaded is then discarded.
+ */
+async function proveWhole(
+  file: StoredFile,
+  wanted: Wanted,
+  parts: TaskParts,
+  signal: AbortSignal,
+): Promise<string> {
+  const { manifest } = file.content;
+  if (manifest && wanted.sha256 === undefined) return manifest.sha256;
+  parts.tell({ kind: "state", state: "verifying" });
+  const sha256 = await file.sha256(signal);
+  if (sha256 === (wanted.sha256 ?? sha256)) return sha256;
+  await file.discard();
+  throw new CorruptError(
+    `Cannot finish "${wanted.name}": its SHA-256 is ${sha256}, not the one asked for`,
+    { hint: "Check the digest, or ask other seeds with --seed; what was downloaded is discarded" },
+  );
+}

@@ -1,0 +1,170 @@
+/** The second part of a download: the missing pieces, from everyone who holds them. */
+import { CorruptError, type P2pError, TimeoutError, UnreachableError } from "../base/errors.ts";
+import { lengthOf } from "../base/ranges.ts";
+import { rangeOfPiece } from "../base/pieces.ts";
+import { TaskGroup } from "../base/task_group.ts";
+import type { Action, Fact, Failure } from "../plan/facts.ts";
+import { type SeedAnswer, standing } from "../plan/finder.ts";
+import { Scheduler } from "../plan/scheduler.ts";
+import type { StoredFile } from "../store/stored_file.ts";
+import type { Found } from "./find.ts";
+import { type HandFact, LocalHands } from "./hands.ts";
+import { inquire } from "./inquire.ts";
+import type { TaskParts } from "./parts.ts";
+import { runMachine, type Running } from "./run_machine.ts";
+
+/**
+ * Fetches what is missing of `file`. When it settles, nothing of it is under way any more.
+ *
+ * @returns bytes received by seed.
+ * @throws {TimeoutError} if no seed sent anything for too long. @throws {DiskError}
+ */
+export async function transfer(
+  name: string,
+  found: Found,
+  file: StoredFile,
+  parts: TaskParts,
+  signal: AbortSignal,
+): Promise<Record<string, number>> {
+  const { layout } = file.content;
+  const scheduler = new Scheduler({
+    layout,
+    missing: file.missing(),
+    seeds: [
+      ...found.holders.map((name) => ({ name, holds: true })),
+      ...found.others.map((name) => ({ name, holds: false })),
+    ],
+    mostInFlight: parts.mostInFlight(layout.pieceSize),
+    giveUpMs: parts.settings.giveUpMs,
+    random: parts.random,
+  }, parts.clock.now());
+  await using inquiries = new TaskGroup(signal);
+  const performer = new Performer(name, found, file, parts, inquiries);
+  await using _hands = performer.hands;
+  await runMachine(
+    scheduler,
+    (action, running) => performer.perform(action, running),
+    parts.clock,
+    inquiries.signal,
+  );
+  return performer.bytesBySeed;
+}
+
+type Run = Running<Fact, void>;
+
+/** Does what the scheduler orders, and tells what comes of it. */
+class Performer {
+  readonly hands: LocalHands;
+  readonly bytesBySeed: Record<string, number> = {};
+  readonly #name: string;
+  readonly #found: Found;
+  readonly #file: StoredFile;
+  readonly #parts: TaskParts;
+  readonly #inquiries: TaskGroup;
+  readonly #orders = new Map<number, { seed: string; piece: number }>();
+  #running: Run | undefined;
+
+  constructor(
+    name: string,
+    found: Found,
+    file: StoredFile,
+    parts: TaskParts,
+    inquiries: TaskGroup,
+  ) {
+    this.#name = name;
+    this.#found = found;
+    this.#file = file;
+    this.#parts = parts;
+    this.#inquiries = inquiries;
+    this.hands = new LocalHands({
+      name,
+      file,
+      links: found.links,
+      pace: parts.pace,
+      tell: (fact) => this.#report(fact),
+      fail: (error) => this.#running?.fail(error),
+    }, inquiries.signal);
+  }
+
+  perform(action: Action, running: Run): void {
+    this.#running = running;
+    switch (action.kind) {
+      case "ask":
+        this.#orders.set(action.order, action);
+        return this.hands.fetch({ id: action.order, seed: action.seed, piece: action.piece });
+      case "take-back":
+        this.#orders.delete(action.order);
+        return this.hands.takeBack(action.order);
+      case "inquire":
+        return this.#inquiries.spawn((signal) => this.#inquire(action.seed, running, signal));
+      case "wake":
+        return running.wakeAt(action.atMs);
+      case "tell": {
+        const { seed, turn, reason, retryInMs } = action;
+        const retry = retryInMs === undefined ? {} : { retryInMs };
+        return this.#parts.tell({ kind: "seed", seed, what: turn, reason, ...retry });
+      }
+      case "complete":
+        return running.end();
+      case "give-up":
+        return running.fail(hopeless(this.#name, action));
+    }
+  }
+
+  /** Facts of the hands go to the scheduler; what the user may see of them goes out as events. */
+  #report(fact: HandFact): void {
+    const order = this.#orders.get(fact.order);
+    if (!order) return;
+    const { seed, piece } = order;
+    if (fact.kind === "received") {
+      this.bytesBySeed[seed] = (this.bytesBySeed[seed] ?? 0) + fact.bytes;
+      this.#parts.tell({ kind: "received", seed, bytes: fact.bytes });
+    } else this.#orders.delete(fact.order);
+    if (fact.kind === "stored") {
+      const bytes = lengthOf(rangeOfPiece(this.#file.content.layout, piece));
+      this.#parts.tell({ kind: "stored", seed, piece, bytes });
+    }
+    this.#running?.tell(fact);
+  }
+
+  async #inquire(seed: string, running: Run, signal: AbortSignal): Promise<void> {
+    const { answer } = await inquire(this.#found.links.get(seed)!, this.#name, signal);
+    const says = standing(answer, this.#found.choice, this.#parts.settings.requireVerified);
+    if (says === "holds") {
+      this.#parts.tell({ kind: "seed", seed, what: "joined", reason: "it holds these bytes" });
+      return running.tell({ kind: "holds", seed });
+    }
+    if (typeof says === "object") {
+      this.#parts.tell({ kind: "seed", seed, what: "dissents", reason: says.differs });
+      return running.tell({
+        kind: "inquired",
+        seed,
+        failure: { kind: "hopeless", reason: says.differs },
+      });
+    }
+    running.tell({ kind: "inquired", seed, failure: failureOfAnswer(answer) });
+  }
+}
+
+function failureOfAnswer(answer: SeedAnswer): Failure {
+  switch (answer.kind) {
+    case "later":
+      return { kind: "busy", reason: answer.reason, retryAfterMs: answer.retryAfterMs };
+    case "failed":
+      return { kind: "lost", reason: answer.reason };
+    case "refused":
+      return { kind: "hopeless", reason: answer.reason };
+    default:
+      return { kind: "hopeless", reason: "it does not have the file any more" };
+  }
+}
+
+function hopeless(name: string, { why, reason }: Action & { kind: "give-up" }): P2pError {
+  const message = `Cannot download "${name}": ${reason}`;
+  const hint = "What there is of it is kept: run the same command again";
+  if (why === "silence") return new TimeoutError(message, { hint });
+  if (why === "corrupt") {
+    return new CorruptError(message, { hint: "See which seed lied with p2p logs" });
+  }
+  return new UnreachableError(message, { hint });
+}

@@ -1,0 +1,18 @@
+/** Proof of a shared token without sending it. */
+import { createHmac, timingSafeEqual } from "node:crypto";
+
+/** What `AUTH` carries: HMAC-SHA-256 of the nonce's characters under the token, hex. */
+export function answerTo(nonce: string, token: string): string {
+  return createHmac("sha256", token).update(nonce).digest("hex");
+}
+
+/** Compares in constant time, so that a guess learns nothing from how long it takes. */
+export function isRightAnswer(
+  answer: string,
+  nonce: string,
+  token: string,
+): boolean {
+  if (!/^[0-9a-fA-F]{64}$/.test(answer)) return false;
+  const right = Uint8Array.fromHex(answerTo(nonce, token));
+  return timingSafeEqual(Uint8Array.fromHex(answer), right);
+}

@@ -1,0 +1,81 @@
+/** What a seed offers, in both dialects. */
+import { ProtocolError } from "../base/errors.ts";
+import { compareNames, isValidName } from "../base/names.ts";
+
+/** Lines in one reply to `LIST`. */
+export const MOST_LISTED = 10_000;
+/** 10,000 lines of the longest names, each character escaped at worst, with room for the numbers. */
+export const MOST_LISTING_BYTES = 64 * 1024 * 1024;
+
+export interface ListedFile {
+  readonly name: string;
+  readonly size: number;
+  /** Milliseconds since 1970. */
+  readonly modified: number;
+}
+
+export function encodeListing(files: readonly ListedFile[]): string {
+  return files.map(({ name, size, modified }) => JSON.stringify({ name, size, modified }) + "\n")
+    .join("");
+}
+
+/**
+ * The files of one page. A name that is not valid is passed over: one bad name
+ * must not hide the others.
+ *
+ * @throws {ProtocolError} if a line is no entry, or the order is not the protocol's.
+ */
+export function parseListing(text: string, after: string): ListedFile[] {
+  if (text !== "" && !text.endsWith("\n")) {
+    throw new ProtocolError("Cannot use listing: it is cut off");
+  }
+  const files: ListedFile[] = [];
+  let last = after;
+  for (const line of text.split("\n").slice(0, -1)) {
+    const file = parseEntry(line);
+    if (!isValidName(file.name)) continue;
+    // Strictly growing names also mean that paging comes to an end.
+    if (compareNames(file.name, last) <= 0) {
+      throw new ProtocolError("Cannot use listing: it is not sorted");
+    }
+    last = file.name;
+    files.push(file);
+  }
+  return files;
+}
+
+function parseEntry(line: string): ListedFile {
+  let value: unknown;
+  try {
+    value = JSON.parse(line);
+  } catch {
+    // Told below, in our words.
+  }
+  const { name, size, modified } = Object(value) as Record<string, unknown>;
+  if (
+    typeof name !== "string" || !isSize(size) || typeof modified !== "number"
+  ) {
+    throw new ProtocolError(
+      `Cannot use listing: "${line.slice(0, 60)}" is no entry`,
+    );
+  }
+  return { name, size, modified };
+}
+
+function isSize(value: unknown): value is number {
+  return typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
+}
+
+export function encodeOneShotListing(names: readonly string[]): string {
+  return names.map((name) => `${name}\n`).join("");
+}
+
+/** The valid names of an old seed. @throws {ProtocolError} if the reply is cut off in a name. */
+export function parseOneShotListing(text: string): string[] {
+  if (text !== "" && !text.endsWith("\n")) {
+    throw new ProtocolError("Cannot use listing: it is cut off");
+  }
+  return text.split("\n").map((line) => line.replace(/\r$/, "")).filter(
+    isValidName,
+  );
+}

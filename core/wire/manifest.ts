@@ -1,0 +1,123 @@
+/** What a file's bytes are: its size and the digest of every piece, under one id. */
+import { DIGEST_BYTES, RunningDigest, sha256 } from "../base/digest.ts";
+import { ProtocolError } from "../base/errors.ts";
+import { layoutOf, type PieceLayout, pieceSizeOf } from "../base/pieces.ts";
+
+/** A client takes no more than this for a manifest. */
+export const MOST_MANIFEST_BYTES = 8 * 1024 * 1024;
+
+export interface Manifest {
+  readonly layout: PieceLayout;
+  /** Of the whole file, hex; the seed's word: the id does not cover it. */
+  readonly sha256: string;
+  /** Names the content: equal ids, equal bytes. Hex. */
+  readonly id: string;
+  /** The raw digests of all pieces, one behind the other. */
+  readonly digests: Uint8Array;
+}
+
+export function digestOfPiece(manifest: Manifest, piece: number): Uint8Array {
+  return manifest.digests.subarray(
+    piece * DIGEST_BYTES,
+    (piece + 1) * DIGEST_BYTES,
+  );
+}
+
+export function makeManifest(
+  size: number,
+  sha256: string,
+  digests: Uint8Array,
+): Manifest {
+  const layout = layoutOf(size);
+  return { layout, sha256, id: idOf(layout, digests), digests };
+}
+
+function idOf({ size, pieceSize }: PieceLayout, digests: Uint8Array): string {
+  const digest = new RunningDigest();
+  digest.update(
+    new TextEncoder().encode(`p2p-manifest-1\n${size}\n${pieceSize}\n`),
+  );
+  digest.update(digests);
+  return digest.hex();
+}
+
+export function encodeManifest(name: string, manifest: Manifest): string {
+  const { layout: { size, pieceSize }, sha256, id, digests } = manifest;
+  return JSON.stringify({
+    name,
+    size,
+    pieceSize,
+    sha256,
+    id,
+    pieces: digests.toBase64(),
+  });
+}
+
+/**
+ * The manifest in `text`, after recomputing all that can be recomputed.
+ *
+ * @throws {ProtocolError} if anything in it does not fit the rest.
+ */
+export function parseManifest(text: string): Manifest {
+  const fields = parseObject(text);
+  const size = fields["size"];
+  if (typeof size !== "number" || !Number.isSafeInteger(size) || size < 0) {
+    throw new ProtocolError("Cannot use manifest: its size is no whole number");
+  }
+  if (fields["pieceSize"] !== pieceSizeOf(size)) {
+    throw new ProtocolError(
+      `Cannot use manifest: the piece size of ${size} bytes is ${pieceSizeOf(size)}`,
+    );
+  }
+  const sha256 = fields["sha256"];
+  if (typeof sha256 !== "string" || !/^[0-9a-f]{64}$/.test(sha256)) {
+    throw new ProtocolError("Cannot use manifest: its sha256 is no digest");
+  }
+  const manifest = makeManifest(size, sha256, parseDigests(fields["pieces"]));
+  if (manifest.digests.length !== manifest.layout.count * DIGEST_BYTES) {
+    throw new ProtocolError(
+      `Cannot use manifest: it must hold ${manifest.layout.count} digests`,
+    );
+  }
+  if (manifest.id !== fields["id"]) {
+    throw new ProtocolError(
+      "Cannot use manifest: its id does not fit its pieces",
+    );
+  }
+  requireOneTruth(manifest);
+  return manifest;
+}
+
+function parseObject(text: string): Record<string, unknown> {
+  try {
+    const value: unknown = JSON.parse(text);
+    if (typeof value === "object" && value !== null) {
+      return value as Record<string, unknown>;
+    }
+  } catch {
+    // Told below, in our words.
+  }
+  throw new ProtocolError("Cannot use manifest: it is no JSON object");
+}
+
+function parseDigests(value: unknown): Uint8Array {
+  try {
+    if (typeof value === "string") {
+      return Uint8Array.fromBase64(value, { lastChunkHandling: "strict" });
+    }
+  } catch {
+    // Told below, in our words.
+  }
+  throw new ProtocolError("Cannot use manifest: its pieces are no base64");
+}
+
+/** A file of at most one piece has one digest, told twice. */
+function requireOneTruth({ layout, sha256: whole, digests }: Manifest): void {
+  if (layout.count > 1) return;
+  const only = layout.count === 1 ? digests : sha256(new Uint8Array());
+  if (only.toHex() !== whole) {
+    throw new ProtocolError(
+      "Cannot use manifest: its sha256 does not fit its only piece",
+    );
+  }
+}

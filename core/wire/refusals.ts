@@ -1,0 +1,59 @@
+/** A seed's `ERROR:<CODE> <text>`, on either side of the wire. */
+
+export const REFUSAL_CODES = [
+  "BAD_REQUEST",
+  "TOO_LONG",
+  "NOT_FOUND",
+  "RANGE",
+  "BUSY",
+  "PENDING",
+  "CHANGED",
+  "AUTH",
+  "SHUTDOWN",
+  "INTERNAL",
+] as const;
+
+export type RefusalCode = typeof REFUSAL_CODES[number];
+
+/** Thrown by a seed to be sent, and by a client when it was received. */
+export class Refusal extends Error {
+  constructor(readonly code: RefusalCode, readonly text: string) {
+    super(`${code} ${text}`.trimEnd());
+    this.name = "Refusal";
+  }
+}
+
+const LINE = /^ERROR:([A-Z_]+)(?: (.*))?$/;
+
+export function encodeRefusal({ code, text }: Refusal): string {
+  // A text is one line, whatever went into it.
+  return `ERROR:${code} ${text.replace(/[\r\n]+/g, " ")}`.trimEnd() + "\n";
+}
+
+/** undefined when `line` is no refusal. A code that we do not know counts as INTERNAL. */
+export function parseRefusal(line: string): Refusal | undefined {
+  const [, code, text = ""] = line.match(LINE) ?? [];
+  if (code === undefined) return undefined;
+  const known = REFUSAL_CODES.find((one) => one === code);
+  return known ? new Refusal(known, text) : new Refusal("INTERNAL", `${code} ${text}`.trimEnd());
+}
+
+export function busy(retryAfterMs: number, why: string): Refusal {
+  return new Refusal("BUSY", `retry-after-ms=${retryAfterMs} ${why}`);
+}
+
+/** The longest pause that a seed can ask for: a minute, so that a lie costs no more. */
+const LONGEST_RETRY_MS = 60_000;
+/** For a seed that says BUSY without a number. */
+const USUAL_RETRY_MS = 1000;
+
+export function retryAfterMsOf({ text }: Refusal): number {
+  const digits = text.match(/^retry-after-ms=([0-9]{1,15})(?: |$)/)?.[1];
+  return digits === undefined ? USUAL_RETRY_MS : Math.min(Number(digits), LONGEST_RETRY_MS);
+}
+
+/** How far the hashing is, of 100; 0 when the seed does not say. */
+export function percentOf({ text }: Refusal): number {
+  const digits = text.match(/^([0-9]{1,3})(?:[ .%]|$)/)?.[1];
+  return digits === undefined ? 0 : Math.min(Number(digits), 100);
+}

@@ -1,0 +1,13 @@
+/** The command line: runs it and turns its outcome into the exit code. */
+import { run, tellBug } from "./commands/run.ts";
+import { systemEnvironment } from "./commands/system.ts";
+import config from "./deno.json" with { type: "json" };
+
+if (import.meta.main) {
+  const environment = systemEnvironment(config.version, Deno.exit);
+  const fail = (error: unknown) => Deno.exit(tellBug(error, environment.stderr));
+  // What nobody waited for, or what a timer threw, has failed all the same.
+  addEventListener("unhandledrejection", ({ reason }) => fail(reason));
+  addEventListener("error", ({ error }) => fail(error));
+  Deno.exit(await run(Deno.args, environment));
+}

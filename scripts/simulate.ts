@@ -1,0 +1,19 @@
+/**
+ * Runs the scheduler through made-up worlds: `deno task simulate [count] [first]`.
+ * A world that breaks a rule is printed with its number; `deno task simulate 1 <number>` meets it again.
+ */
+import { faultsOfWorld, planOfWorld } from "../tests/sim/random_world.ts";
+
+const [count = 1000, first = 0] = Deno.args.map(Number);
+const startedAt = performance.now();
+let bad = 0;
+for (let world = first; world < first + count; world++) {
+  const faults = faultsOfWorld(world);
+  if (faults.length === 0) continue;
+  bad++;
+  console.log(`world ${world}: ${faults.slice(0, 5).join("; ")}`);
+  if (count === 1) console.log(JSON.stringify(planOfWorld(world), null, 2));
+}
+const seconds = ((performance.now() - startedAt) / 1000).toFixed(1);
+console.log(`${count} worlds in ${seconds} s, ${bad} of them against the rules`);
+Deno.exitCode = bad === 0 ? 0 : 1;

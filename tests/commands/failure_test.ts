@@ -1,0 +1,84 @@
+import { assertEquals } from "@std/assert";
+import type { ErrorCode, TaskOutcome } from "../../core/mod.ts";
+import {
+  exitOfFailure,
+  exitOfOutcomes,
+  renderBug,
+  renderFailure,
+  renderTaskFailure,
+} from "../../commands/present/failure.ts";
+import { doneOutcome, failedOutcome } from "./stand_in.ts";
+
+const exits: Record<ErrorCode | "bug" | "interrupted", number> = {
+  bug: 1,
+  usage: 2,
+  "not-found": 3,
+  unreachable: 4,
+  timeout: 4,
+  busy: 4,
+  auth: 4,
+  protocol: 5,
+  corrupt: 5,
+  changed: 5,
+  disk: 6,
+  conflict: 7,
+  interrupted: 130,
+};
+for (const [code, exit] of Object.entries(exits)) {
+  Deno.test(`exitOfFailure() is ${exit} for ${code}`, () => {
+    assertEquals(exitOfFailure(code as ErrorCode), exit);
+  });
+}
+
+const runs: { name: string; outcomes: TaskOutcome[]; exit: number }[] = [
+  { name: "nothing", outcomes: [], exit: 0 },
+  { name: "all good", outcomes: [doneOutcome("a"), doneOutcome("b")], exit: 0 },
+  {
+    name: "one bad of two",
+    outcomes: [doneOutcome("a"), failedOutcome("b", "not-found")],
+    exit: 3,
+  },
+  {
+    name: "two bad for one reason",
+    outcomes: [failedOutcome("a", "unreachable"), failedOutcome("b", "timeout")],
+    exit: 4,
+  },
+  {
+    name: "two bad for two reasons",
+    outcomes: [failedOutcome("a", "disk"), failedOutcome("b", "not-found")],
+    exit: 1,
+  },
+  {
+    name: "bad and interrupted",
+    outcomes: [failedOutcome("a", "disk"), failedOutcome("b", "interrupted")],
+    exit: 143,
+  },
+];
+for (const { name, outcomes, exit } of runs) {
+  Deno.test(`exitOfOutcomes() is ${exit} for ${name}`, () => {
+    assertEquals(exitOfOutcomes(outcomes, "SIGTERM"), exit);
+  });
+}
+
+Deno.test("renderFailure() writes one line and the hint, inert", () => {
+  assertEquals(
+    renderFailure({ message: "Cannot read \x1b[2J\nmore", hint: "Do\x07 it" }),
+    ["p2p: Cannot read \\x1b[2J; more", "hint: Do\\x07 it"],
+  );
+});
+
+Deno.test("renderTaskFailure() names the file once", () => {
+  const code = "not-found";
+  assertEquals(renderTaskFailure("a", { code, message: 'Cannot find "a"' }), [
+    'p2p: Cannot find "a"',
+  ]);
+  assertEquals(renderTaskFailure("b.iso", { code, message: "No seed" }), [
+    'p2p: Cannot get "b.iso": No seed',
+  ]);
+});
+
+Deno.test("renderBug() ends with the wish for a report", () => {
+  const lines = renderBug(new TypeError("x is not a function"));
+  assertEquals(lines[0], "TypeError: x is not a function");
+  assertEquals(lines.at(-1), "this is a bug in p2p, please report it");
+});

@@ -1,0 +1,150 @@
+import { assertEquals, assertThrows } from "@std/assert";
+import {
+  choice,
+  DURATION,
+  FaultyValue,
+  hex,
+  type Kind,
+  NAME,
+  RATE,
+  SEED,
+  SIZE,
+  SWITCH,
+  text,
+  wholeNumber,
+} from "../../commands/kinds.ts";
+
+function accepts<T>(
+  name: string,
+  kind: Kind<T>,
+  cases: readonly (readonly [string, T])[],
+): void {
+  for (const [given, want] of cases) {
+    Deno.test(`${name} accepts ${JSON.stringify(given)}`, () => {
+      assertEquals(kind.parse(given), want);
+    });
+  }
+}
+
+function rejects<T>(
+  name: string,
+  kind: Kind<T>,
+  cases: readonly string[],
+): void {
+  for (const given of cases) {
+    Deno.test(`${name} rejects ${JSON.stringify(given)}`, () => {
+      assertThrows(() => kind.parse(given), FaultyValue);
+    });
+  }
+}
+
+accepts("a size", SIZE, [
+  ["512", 512],
+  ["1B", 1],
+  ["64KiB", 65_536],
+  ["10MiB", 10_485_760],
+  ["1.5GB", 1_500_000_000],
+  ["0.5KiB", 512],
+  ["2TB", 2e12],
+  ["3kB", 3000],
+]);
+rejects("a size", SIZE, [
+  "",
+  "0",
+  "0KiB",
+  "-1",
+  "+1",
+  "1.5",
+  "1.5B",
+  ".5KiB",
+  "1.KiB",
+  "1e3",
+  "10 MiB",
+  "10mib",
+  "10M",
+  "MiB",
+  "Infinity",
+  "0x10",
+  "99999999TiB",
+  "1constructor",
+  "١KiB",
+]);
+
+accepts("a rate", RATE, [["500KiB", 512_000], ["none", undefined]]);
+rejects("a rate", RATE, ["0", "None", "5MiB/s"]);
+
+accepts("a duration", DURATION, [
+  ["500ms", 500],
+  ["5s", 5000],
+  ["1.5s", 1500],
+  ["2m", 120_000],
+  ["1h", 3_600_000],
+]);
+rejects("a duration", DURATION, [
+  "",
+  "5",
+  "0s",
+  "0.1ms",
+  "-5s",
+  "5 s",
+  "5S",
+  "5d",
+  "501h",
+  "1h30m",
+]);
+
+accepts("a seed", SEED, [
+  ["nas1", { host: "nas1", port: 7270, tls: false }],
+  ["nas1:80", { host: "nas1", port: 80, tls: false }],
+  ["[::1]:80", { host: "::1", port: 80, tls: false }],
+  ["tls://nas1", { host: "nas1", port: 7270, tls: true }],
+]);
+rejects("a seed", SEED, ["", "nas1:0", "nas1:70000", "http://nas1", "::1", "a b"]);
+
+accepts("a sha256", hex(64), [["AB".repeat(32), "ab".repeat(32)]]);
+rejects("a sha256", hex(64), ["", "ab", "g".repeat(64), "a".repeat(65)]);
+accepts("an id", hex(1), [["4E", "4e"]]);
+rejects("an id", hex(1), ["", "xyz", "a".repeat(65)]);
+
+accepts("a whole number", wholeNumber(1, 10), [["1", 1], ["10", 10]]);
+rejects("a whole number", wholeNumber(1, 10), [
+  "",
+  "0",
+  "11",
+  "1.5",
+  "1e0",
+  " 1",
+  "0x1",
+  "-1",
+]);
+
+accepts("a switch", SWITCH, [
+  ["true", true],
+  ["1", true],
+  ["false", false],
+  ["0", false],
+]);
+rejects("a switch", SWITCH, ["", "yes", "TRUE"]);
+
+accepts("a choice", choice("a", "b"), [["b", "b"]]);
+rejects("a choice", choice("a", "b"), ["", "c", "A"]);
+
+accepts("a name", NAME, [["a/b.iso", "a/b.iso"], ["**/*.jpg", "**/*.jpg"]]);
+rejects("a name", NAME, ["", "../a", "/a", "a//b", "a\\b", "a\x1b[2J"]);
+
+rejects("a text", text("file"), ["", "a\0b"]);
+
+for (
+  const [ms, want] of [
+    [500, "500ms"],
+    [5000, "5s"],
+    [120_000, "2m"],
+    [7_200_000, "2h"],
+    [90_000, "90s"],
+  ] as const
+) {
+  Deno.test(`DURATION.format() writes ${ms} ms as ${want}`, () => {
+    assertEquals(DURATION.format(ms), want);
+    assertEquals(DURATION.parse(want), ms);
+  });
+}

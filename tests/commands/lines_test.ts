@@ -1,0 +1,261 @@
+import { assertEquals } from "@std/assert";
+import { JsonLines } from "../../commands/present/json_lines.ts";
+import { renderLogLine } from "../../commands/present/log_prose.ts";
+import {
+  renderDone,
+  renderEvent,
+  renderSummary,
+  renderTotal,
+} from "../../commands/present/plain.ts";
+import { Repeats } from "../../commands/present/repeats.ts";
+import { View } from "../../commands/present/view.ts";
+import type { TaskEvent } from "../../core/mod.ts";
+import { doneOutcome, event, failedOutcome, NOON, resultOf } from "./stand_in.ts";
+
+const failure = {
+  code: "not-found",
+  message: 'Cannot find "a.iso": no seed has it',
+  hint: "p2p list shows what there is",
+} as const;
+
+const plain: { event: TaskEvent; want: string[] }[] = [
+  {
+    event: event({
+      kind: "found",
+      size: 5 * 2 ** 30,
+      id: "4e1f00aabb",
+      seeds: ["nas1:7270", "lab:1"],
+    }),
+    want: ["12:00:00 a.iso: found 5.0 GiB (id 4e1f00aa) at nas1:7270, lab:1"],
+  },
+  {
+    event: event({ kind: "resumed", bytes: 2048, pieces: 2, rehashed: 1 }),
+    want: [
+      "12:00:00 a.iso: resumed with 2.0 KiB of an earlier run (2 pieces, 1 hashed again)",
+    ],
+  },
+  {
+    event: event({
+      kind: "seed",
+      seed: "nas2:7270",
+      what: "failing",
+      reason: "Cannot connect\x1b[2J",
+      retryInMs: 1400,
+    }),
+    want: [
+      "12:00:00 a.iso: seed nas2:7270 fails: Cannot connect\\x1b[2J; next try in 1.4 s",
+    ],
+  },
+  {
+    event: event({ kind: "done", result: resultOf() }),
+    want: [
+      "12:00:00 a.iso: done, 2.0 KiB in 2.0 s (1.0 KiB/s), verified",
+    ],
+  },
+  {
+    event: event({ kind: "failed", failure }),
+    want: [
+      'p2p: Cannot find "a.iso": no seed has it',
+      "hint: p2p list shows what there is",
+    ],
+  },
+  {
+    event: event({
+      kind: "failed",
+      failure: { code: "interrupted", message: "interrupted" },
+    }),
+    want: [],
+  },
+  { event: event({ kind: "state", state: "finding" }), want: [] },
+  {
+    event: event({ kind: "note", level: "info", text: "hm" }),
+    want: ["12:00:00 a.iso: hm"],
+  },
+  { event: event({ kind: "note", level: "debug", text: "hm" }), want: [] },
+];
+for (const { event, want } of plain) {
+  Deno.test(`renderEvent() tells of ${event.kind}: ${want[0] ?? "nothing"}`, () => {
+    assertEquals(renderEvent(event, "a.iso", "info"), want);
+  });
+}
+
+Deno.test("Repeats finds trouble that was told already, until the seed answers", () => {
+  const repeats = new Repeats();
+  const news = (what: "failing" | "back", reason: string) =>
+    repeats.isRepeat(event({ kind: "seed", seed: "nas1", what, reason }));
+  assertEquals(news("failing", "refused"), false);
+  assertEquals(news("failing", "refused"), true);
+  assertEquals(news("failing", "stalled"), false);
+  assertEquals(news("back", ""), false);
+  assertEquals(news("failing", "stalled"), false);
+});
+
+Deno.test("renderDone() says where the file is when its name does not", () => {
+  const renamed = resultOf({ path: "out/a~cdcdcdcd.iso", verified: false });
+  assertEquals(
+    renderDone(renamed, "a.iso"),
+    "done, 2.0 KiB in 2.0 s (1.0 KiB/s), unverified -> out/a~cdcdcdcd.iso",
+  );
+  assertEquals(
+    renderDone(resultOf({ how: "already-there" }), "a.iso"),
+    "already there, 2.0 KiB, verified",
+  );
+  assertEquals(
+    renderDone(resultOf({ how: "skipped" }), "a.iso"),
+    "skipped, it exists with other bytes",
+  );
+});
+
+Deno.test("renderTotal() sums up a run on one line", () => {
+  const view = new View();
+  view.apply(event({ kind: "queued", name: "a", target: "a" }));
+  view.apply(event({ kind: "found", size: 4096, id: null, seeds: [] }));
+  view.apply(event({ kind: "resumed", bytes: 1024, pieces: 1, rehashed: 0 }));
+  assertEquals(
+    renderTotal(view.totals(NOON), NOON),
+    "12:00:00 total: 25% of 4.0 KiB, 0 B/s, 0 done, 0 active, 1 waiting, 0 failed, ETA -",
+  );
+});
+
+Deno.test("renderSummary() counts what is there", () => {
+  const outcomes = [doneOutcome("a"), failedOutcome("b", "disk")];
+  assertEquals(
+    renderSummary(outcomes, 3100),
+    "1 of 2 files there, 2.0 KiB in 3.1 s",
+  );
+});
+
+Deno.test("renderLogLine() writes moment, level and sentence", () => {
+  const { time, task, ...rest } = event(
+    { kind: "stored", seed: "nas1", piece: 7, bytes: 1024 },
+    { at: 114 },
+  );
+  const line = {
+    time: new Date(time).toISOString(),
+    level: "debug",
+    task,
+    event: rest,
+  } as const;
+  assertEquals(
+    renderLogLine(line),
+    "2026-11-22 12:00:00.114 debug stored piece 7, 1.0 KiB from nas1",
+  );
+});
+
+function jsonOf(events: readonly TaskEvent[]): unknown[] {
+  const view = new View();
+  const lines = new JsonLines(view);
+  return events.flatMap((event) => {
+    view.apply(event);
+    return lines.linesOf(event, "SIGTERM");
+  }).map((line) => JSON.parse(line));
+}
+
+const queued = event({ kind: "queued", name: "a.iso", target: "out/a.iso" });
+const found = event({ kind: "found", size: 4000, id: "4e", seeds: ["nas1"] });
+const time = new Date(NOON).toISOString();
+
+Deno.test("JsonLines tells task, seed, done and failed with the fields of the manual", () => {
+  const result = resultOf();
+  const { how, ...shown } = result;
+  assertEquals(
+    jsonOf([
+      queued,
+      found,
+      event({ kind: "seed", seed: "nas2", what: "lacks", reason: "no file" }),
+      event({ kind: "done", result }),
+      event({ kind: "failed", failure }),
+      event({ kind: "failed", failure: { code: "interrupted", message: "x" } }),
+    ]),
+    [
+      {
+        event: "task",
+        time,
+        task: "t1",
+        name: "a.iso",
+        size: 4000,
+        id: "4e",
+        verified: true,
+        seeds: ["nas1"],
+      },
+      {
+        event: "seed",
+        time,
+        task: "t1",
+        seed: "nas2",
+        what: "lacks",
+        reason: "no file",
+        retryInMs: null,
+      },
+      { event: "done", time, task: "t1", name: "a.iso", ...shown, how },
+      { event: "failed", time, task: "t1", name: "a.iso", ...failure, exit: 3 },
+      {
+        event: "failed",
+        time,
+        task: "t1",
+        name: "a.iso",
+        code: "interrupted",
+        message: "x",
+        hint: null,
+        exit: 143,
+      },
+    ],
+  );
+});
+
+Deno.test("JsonLines tells progress at most twice a second, and each new state", () => {
+  const stored = (at: number) =>
+    event({ kind: "stored", seed: "nas1", piece: 0, bytes: 100 }, { at });
+  const lines = jsonOf([
+    queued,
+    found,
+    ...Array.from({ length: 20 }, (_, i) => stored(i * 100)),
+    event({ kind: "state", state: "verifying" }, { at: 1950 }),
+  ]).filter((line) => (line as { event: string }).event === "progress") as {
+    downloaded: number;
+    state: string;
+  }[];
+  assertEquals(lines.map(({ downloaded }) => downloaded), [
+    100,
+    600,
+    1100,
+    1600,
+    2000,
+  ]);
+  assertEquals(lines.at(-1)!.state, "verifying");
+});
+
+Deno.test("JsonLines.summary() has one entry a task, in their order", () => {
+  const lines = new JsonLines(new View());
+  const outcomes = [doneOutcome("a"), failedOutcome("b", "disk")];
+  assertEquals(JSON.parse(lines.summary(outcomes, 5, NOON)), {
+    event: "summary",
+    time,
+    done: 1,
+    failed: 1,
+    bytes: 0,
+    elapsedMs: 5,
+    tasks: [
+      {
+        task: "a",
+        name: "a",
+        state: "done",
+        path: "a",
+        size: 2048,
+        sha256: "ab".repeat(32),
+        verified: true,
+        error: null,
+      },
+      {
+        task: "b",
+        name: "b",
+        state: "failed",
+        path: null,
+        size: null,
+        sha256: null,
+        verified: false,
+        error: 'Cannot get "b": because',
+      },
+    ],
+  });
+});

@@ -1,0 +1,78 @@
+import { assertEquals } from "@std/assert";
+import { renderProgress } from "../../commands/present/progress.ts";
+import { View } from "../../commands/present/view.ts";
+import { displayWidth } from "../../commands/present/width.ts";
+import { event, NOON, resultOf } from "./stand_in.ts";
+
+const MIB = 2 ** 20;
+
+/** One task that runs, one that verifies, one that asks, one that waits and one that is done. */
+function busyView(): View {
+  const view = new View();
+  const queue = (task: string, name: string) =>
+    view.apply(event({ kind: "queued", name, target: name }, { task }));
+  const state = (
+    task: string,
+    state: "finding" | "downloading" | "verifying",
+  ) => view.apply(event({ kind: "state", state }, { task }));
+  const found = (task: string, size: number, seeds: string[]) =>
+    view.apply(event({ kind: "found", size, id: null, seeds }, { task }));
+
+  queue("t1", "ubuntu-24.04-desktop-amd64-with-a-long-name.iso");
+  state("t1", "downloading");
+  found("t1", 5000 * MIB, ["nas1", "nas2", "lab"]);
+  view.apply(event({ kind: "resumed", bytes: 3000 * MIB, pieces: 3000, rehashed: 0 }));
+  for (let i = 0; i < 20; i++) {
+    view.apply(event({ kind: "received", seed: "nas1", bytes: 10 * MIB }, { at: i * 100 }));
+    view.apply(event({ kind: "stored", seed: "nas1", piece: i, bytes: 10 * MIB }));
+  }
+  queue("t2", "写真/家族旅行の思い出.zip");
+  state("t2", "verifying");
+  found("t2", 256 * MIB, ["nas1"]);
+  view.apply(
+    event({ kind: "resumed", bytes: 256 * MIB, pieces: 256, rehashed: 0 }, { task: "t2" }),
+  );
+  queue("t3", "evil\x1b[2J\u202egpj.exe");
+  state("t3", "finding");
+  queue("t4", "later.bin");
+  queue("t5", "ready.bin");
+  view.apply(event({ kind: "done", result: resultOf({ size: MIB }) }, { task: "t5" }));
+  return view;
+}
+
+for (const columns of [40, 80, 200]) {
+  Deno.test(`renderProgress() draws the golden screen of ${columns} columns`, async () => {
+    const lines = renderProgress(busyView(), { columns, rows: 24 }, NOON + 2000);
+    const path = new URL(`screens/${columns}.txt`, import.meta.url);
+    // To record anew: P2P_RECORD=1, and read the difference.
+    if (Deno.env.get("P2P_RECORD")) {
+      await Deno.writeTextFile(path, lines.join("\n") + "\n");
+    }
+    assertEquals(lines.join("\n") + "\n", await Deno.readTextFile(path));
+  });
+}
+
+for (const columns of [1, 2, 5, 10, 20, 39, 40, 60, 79, 80, 81, 120, 200, 500]) {
+  Deno.test(`renderProgress() stays within ${columns} columns and lets nothing foreign act`, () => {
+    const lines = renderProgress(busyView(), { columns, rows: 24 }, NOON + 2000);
+    for (const line of lines) {
+      assertEquals(displayWidth(line) < Math.max(columns, 2), true, line);
+      // deno-lint-ignore no-control-regex -- that none is there is the point
+      assertEquals(/[\x00-\x1f\x7f-\x9f\u202e]/.test(line), false, line);
+    }
+  });
+}
+
+for (const [rows, want] of [[1, 1], [3, 1], [4, 2], [12, 10], [24, 10], [60, 10]] as const) {
+  Deno.test(`renderProgress() of 50 active tasks has ${want} lines on ${rows} rows`, () => {
+    const view = new View();
+    for (let i = 0; i < 50; i++) {
+      const task = `t${i}`;
+      view.apply(event({ kind: "queued", name: task, target: task }, { task }));
+      view.apply(event({ kind: "state", state: "downloading" }, { task }));
+    }
+    const lines = renderProgress(view, { columns: 80, rows }, NOON);
+    assertEquals(lines.length, want);
+    assertEquals(lines.at(-1), "0 done, 50 active  0 B/s");
+  });
+}

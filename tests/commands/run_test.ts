@@ -1,0 +1,544 @@
+import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { join } from "@std/path";
+import { run } from "../../commands/run.ts";
+import type { Core } from "../../commands/environment.ts";
+import {
+  DiskError,
+  type DownloadJob,
+  NotFoundError,
+  type Offer,
+  type TaskStatus,
+} from "../../core/mod.ts";
+import {
+  doneOutcome,
+  event,
+  Exited,
+  failedOutcome,
+  fakeEnvironment,
+  fakeOutput,
+  resultOf,
+} from "./stand_in.ts";
+
+/** Runs one command line in a small world. */
+async function p2p(
+  line: string,
+  options: Parameters<typeof fakeEnvironment>[0] = {},
+) {
+  const environment = fakeEnvironment(options);
+  const code = await run(line.split(" ").filter(Boolean), environment);
+  const { stdout, stderr } = environment;
+  return { code, stdout: stdout.text, stderr: stderr.text };
+}
+
+/** A core that downloads whatever it is asked for, and remembers what that was. */
+function downloader(outcomes = [doneOutcome("a")]) {
+  const jobs: DownloadJob[] = [];
+  const core: Partial<Core> = {
+    download(job, emit) {
+      jobs.push(job);
+      emit(event({ kind: "queued", name: "a", target: "a" }));
+      emit(event({ kind: "found", size: 2048, id: "4e", seeds: ["nas1"] }));
+      emit(event({ kind: "done", result: resultOf({ path: "a" }) }));
+      return Promise.resolve(outcomes);
+    },
+    resolveNames: (patterns) =>
+      Promise.resolve(patterns.map((pattern) => pattern.replace("*", "1"))),
+  };
+  return { core, jobs };
+}
+
+const usage = [
+  ["gett", 'Unknown command "gett"', 'Did you mean "get"?'],
+  ["get a --maxx 3", 'Unknown option "--maxx"', 'Did you mean "--max"?'],
+  ["get --seeed=a", 'Unknown option "--seeed"', 'Did you mean "--seed"?'],
+  ["get a -5", 'Unknown option "-5"', "p2p get --help"],
+  ["get --bogus", 'Unknown option "--bogus"', ""],
+  ["status --bogus", 'Unknown option "--bogus"', ""],
+  ["logs --bogus", 'Unknown option "--bogus"', ""],
+  ["list --bogus", 'Unknown option "--bogus"', ""],
+  ["serve --bogus", 'Unknown option "--bogus"', ""],
+  ["seeds ad x", 'Unknown command "ad"', 'Did you mean "add"?'],
+  ["logs", "task", ""],
+  ["logs a -n x", "it must be a whole number", ""],
+  ["logs a --level loud", "it must be one of debug, info, warn, error", ""],
+  ["status a b", "Too many arguments", ""],
+  ["get", "no name was given", "--all"],
+  ["get a --all", "names and --all", ""],
+  ["get a b --sha256 " + "a".repeat(64), "--sha256 with more than one", ""],
+  ["get --all --id 4e", "--id with more than one", ""],
+  ["get a --sha256 xyz", "it must be 64 hexadecimal digits", ""],
+  ["get ../a", 'it has a part ".."', ""],
+  ["get a --max 0", 'Cannot use "0" from --max', ""],
+  ["get a --stall 5", 'Cannot use "5" from --stall', ""],
+  ["get a --on-conflict ask", 'Cannot use "ask" from --on-conflict', ""],
+  ["get a --token-file /nowhere/token", "--token-file", ""],
+  ["serve --tls-cert x", "go together", ""],
+  ["serve --port 70000", 'Cannot use "70000" from --port', ""],
+] as const;
+for (const [line, message, hint] of usage) {
+  Deno.test(`run() exits 2 and says why for: p2p ${line}`, async () => {
+    const { code, stdout, stderr } = await p2p(line);
+    assertEquals([code, stdout], [2, ""]);
+    assertMatch(stderr, /^p2p: .+\n(hint: .+\n)?$/);
+    assertStringIncludes(stderr, message);
+    assertStringIncludes(stderr, hint);
+  });
+}
+
+const commands = [
+  "",
+  "get",
+  "serve",
+  "list",
+  "status",
+  "logs",
+  "seeds",
+  "seeds add",
+  "seeds remove",
+  "config",
+  "completions",
+];
+for (const command of commands) {
+  Deno.test(`run() shows help that begins with examples for: p2p ${command} --help`, async () => {
+    for (const flag of ["--help", "-h"]) {
+      const { code, stdout, stderr } = await p2p(`${command} ${flag}`);
+      assertEquals([code, stderr], [0, ""]);
+      assertMatch(stdout, /^Examples:\n( {2}\S.*# .+\n){2,3}\nUsage:\n {2}p2p/);
+      assertEquals(stdout.includes("\x1b"), false);
+    }
+  });
+
+  Deno.test(`run() shows the version for: p2p ${command} --version`, async () => {
+    const { code, stdout } = await p2p(`${command} --version`);
+    assertEquals([code, stdout], [0, "p2p 1.2.3\n"]);
+  });
+}
+
+Deno.test("run() shows help when nothing is asked for", async () => {
+  const { code, stdout } = await p2p("");
+  assertEquals(code, 0);
+  assertStringIncludes(stdout, "Commands:\n  get ");
+});
+
+Deno.test("run() exits 1 with the stack for a bug", async () => {
+  const tasks = () => Promise.reject(new TypeError("boom"));
+  const { code, stderr } = await p2p("status", { core: { tasks } });
+  assertEquals(code, 1);
+  assertMatch(stderr, /^TypeError: boom\n {4}at /);
+  assertStringIncludes(stderr, "this is a bug in p2p, please report it\n");
+});
+
+Deno.test("run() ends quietly with 0 when nobody reads its output", async () => {
+  const stdout = fakeOutput();
+  const tasks = () => {
+    stdout.shut.abort();
+    return Promise.reject(new Error("stopped"));
+  };
+  const { code, stderr } = await p2p("status", { core: { tasks }, stdout });
+  assertEquals([code, stderr], [0, ""]);
+});
+
+Deno.test("run() exits 6 when its output cannot be written", async () => {
+  const stdout = fakeOutput();
+  stdout.shut.abort(new DiskError("Cannot write the output: full"));
+  const tasks = () => Promise.resolve([]);
+  const { code, stderr } = await p2p("status", { core: { tasks }, stdout });
+  assertEquals([code, stderr], [6, "p2p: Cannot write the output: full\n"]);
+});
+
+Deno.test("get passes on names and settings, flag before variable before file", async () => {
+  const { core, jobs } = downloader();
+  const directory = await Deno.makeTempDir();
+  try {
+    await Deno.writeTextFile(
+      join(directory, "config.json"),
+      '{"seeds": ["nas1", "nas2:7271"], "max": 9, "stall": "1s"}',
+    );
+    const env = { P2P_MAX: "8", P2P_STALL: "2s" };
+    const line = "get a b a --max 7 --limit 1MiB --out x --require-verified";
+    assertEquals((await p2p(line, { core, env, directory })).code, 0);
+    const [{ requests, outDir, settings }] = jobs as [DownloadJob];
+    assertEquals(requests, [{ name: "a" }, { name: "b" }]);
+    assertEquals(outDir, "x");
+    assertEquals(
+      [settings.max, settings.stallMs, settings.limit, settings.sync],
+      [7, 2000, 1_048_576, "finish"],
+    );
+    assertEquals(settings.requireVerified, true);
+    assertEquals(settings.seeds.map(({ port }) => port), [7270, 7271]);
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+});
+
+Deno.test("get takes several seeds, and names after -- that begin with a dash", async () => {
+  const { core, jobs } = downloader();
+  await p2p("get --seed a --seed b:1 -- -x", { core });
+  assertEquals(jobs[0]!.requests, [{ name: "-x" }]);
+  assertEquals(jobs[0]!.settings.seeds.map(({ host }) => host), ["a", "b"]);
+});
+
+Deno.test("get asks for names only where there is a glob", async () => {
+  const { core, jobs } = downloader();
+  await p2p("get a*", { core });
+  assertEquals(jobs[0]!.requests, [{ name: "a1" }]);
+  const never = { ...core, resolveNames: () => Promise.reject(new Error()) };
+  assertEquals((await p2p("get a", { core: never })).code, 0);
+});
+
+Deno.test("get reads the token from its file", async () => {
+  const { core, jobs } = downloader();
+  const file = await Deno.makeTempFile();
+  await Deno.writeTextFile(file, "secret\n");
+  await p2p(`get a --token-file ${file}`, { core });
+  assertEquals(jobs[0]!.settings.token, "secret");
+  await Deno.remove(file);
+});
+
+Deno.test("get prints paths into a pipe, none on a terminal, and plain lines on stderr", async () => {
+  const { core } = downloader();
+  const piped = await p2p("get a", { core });
+  assertEquals(piped.stdout, "a\n");
+  assertMatch(piped.stderr, /a: found 2\.0 KiB.*\n.*a: done, 2\.0 KiB/);
+  const stdout = fakeOutput({ terminal: true });
+  assertEquals((await p2p("get a", { core, stdout })).stdout, "");
+});
+
+Deno.test("get prints JSON lines that end with a summary", async () => {
+  const { core } = downloader();
+  const { stdout } = await p2p("get a --json --progress none", { core });
+  const events = stdout.trimEnd().split("\n").map((line) => JSON.parse(line));
+  assertEquals(events.map(({ event }) => event), ["task", "done", "summary"]);
+});
+
+Deno.test("get prints a summary also when no name could be found", async () => {
+  const resolveNames = () => Promise.reject(new NotFoundError('Cannot find "x*": no seed has it'));
+  const { code, stdout, stderr } = await p2p("get x* --json", {
+    core: { resolveNames },
+  });
+  assertEquals(code, 3);
+  assertEquals(JSON.parse(stdout).event, "summary");
+  assertEquals(stderr, 'p2p: Cannot find "x*": no seed has it\n');
+});
+
+Deno.test("get -q says nothing but failures", async () => {
+  const { core } = downloader();
+  const { stderr } = await p2p("get a -q", { core });
+  assertEquals(stderr, "");
+});
+
+Deno.test("get exits with the code of its failures", async () => {
+  const { core } = downloader([doneOutcome("a"), failedOutcome("b", "disk")]);
+  assertEquals((await p2p("get a b", { core })).code, 6);
+});
+
+Deno.test("get draws bars on a terminal, and leaves only what must stay", async () => {
+  const { core } = downloader();
+  const stderr = fakeOutput({ terminal: true });
+  const { code } = await p2p("get a", { core, stderr });
+  assertEquals(code, 0);
+  assertMatch(stderr.text, /a: done, 2\.0 KiB/);
+  assertEquals(stderr.text.includes("found"), false);
+});
+
+for (
+  const [why, env] of [["NO_COLOR", { NO_COLOR: "1" }], [
+    "TERM=dumb",
+    { TERM: "dumb" },
+  ]] as const
+) {
+  Deno.test(`get never moves the cursor with ${why}`, async () => {
+    const { core } = downloader();
+    const stderr = fakeOutput({ terminal: true });
+    await p2p("get a --progress bar", { core, stderr, env });
+    assertEquals(stderr.text.includes("\x1b"), false);
+    assertStringIncludes(stderr.text, "found");
+  });
+}
+
+Deno.test("get stops at the first signal, and says how to go on", async () => {
+  const environment = fakeEnvironment({
+    core: {
+      download: (_job, _emit, signal) =>
+        new Promise((resolve) =>
+          signal.addEventListener(
+            "abort",
+            () => resolve([failedOutcome("a", "interrupted")]),
+          )
+        ),
+    },
+  });
+  const running = run(["get", "a"], environment);
+  await new Promise((resolve) => setTimeout(resolve, 10));
+  environment.send("SIGTERM");
+  assertEquals(await running, 143);
+  assertEquals(
+    environment.stderr.text,
+    "p2p: stopping; Ctrl-C again ends it at once\n" +
+      "p2p: interrupted: the partial files are kept\n" +
+      "hint: The same command goes on from there\n",
+  );
+});
+
+Deno.test("get finishes its files when nobody reads its output, and exits with their code", async () => {
+  const stdout = fakeOutput();
+  const { core } = downloader([failedOutcome("a", "disk")]);
+  stdout.shut.abort();
+  assertEquals((await p2p("get a --json", { core, stdout })).code, 6);
+});
+
+Deno.test("get ends at once at the second signal", async () => {
+  let finish = () => {};
+  const environment = fakeEnvironment({
+    core: {
+      download: () => new Promise((resolve) => finish = () => resolve([])),
+    },
+  });
+  const running = run(["get", "a"], environment);
+  await new Promise((resolve) => setTimeout(resolve, 10));
+  environment.send("SIGINT");
+  try {
+    environment.send("SIGINT");
+  } catch (error) {
+    assertEquals(error instanceof Exited && error.code, 130);
+  }
+  finish();
+  await running;
+});
+
+const offer: Offer = {
+  files: [
+    {
+      name: "a\x1b[2J.iso",
+      size: 2048,
+      modified: 5,
+      seeds: ["nas1:7270", "nas2:7270"],
+      ids: ["4e"],
+    },
+    { name: "b", size: 1, modified: 0, seeds: ["nas1:7270"], ids: [] },
+    { name: "c", size: 1, modified: 0, seeds: ["n", "m"], ids: ["1", "2"] },
+  ],
+  seeds: [
+    { seed: "nas1:7270", dialect: "session", ok: true, error: null },
+    { seed: "lab:7270", dialect: null, ok: false, error: "Cannot connect" },
+  ],
+};
+
+Deno.test("list prints a table, and on stderr who does not answer", async () => {
+  const core = { list: () => Promise.resolve(offer) };
+  const { code, stdout, stderr } = await p2p("list", { core });
+  assertEquals(code, 0);
+  assertEquals(stdout.split("\n"), [
+    "   SIZE  SEEDS  BYTES       NAME",
+    "2.0 KiB      2  agree       a\\x1b[2J.iso",
+    "    1 B      1  unknown     b",
+    "    1 B      2  differ (2)  c",
+    "",
+  ]);
+  assertEquals(stderr, "seed lab:7270 does not answer: Cannot connect\n");
+});
+
+Deno.test("list --json prints the offer", async () => {
+  const core = { list: () => Promise.resolve(offer) };
+  const { stdout } = await p2p("list --json", { core });
+  assertEquals(JSON.parse(stdout), JSON.parse(JSON.stringify(offer)));
+});
+
+const poorOffers = [
+  { line: "list", offer: { files: [], seeds: offer.seeds }, code: 0 },
+  { line: "list x*", offer: { files: [], seeds: offer.seeds }, code: 3 },
+  { line: "list", offer: { files: [], seeds: [offer.seeds[1]!] }, code: 4 },
+];
+for (const { line, offer, code } of poorOffers) {
+  Deno.test(`p2p ${line} exits ${code} with ${offer.seeds.length} seeds and no file`, async () => {
+    const core = { list: () => Promise.resolve(offer) };
+    assertEquals((await p2p(line, { core })).code, code);
+  });
+}
+
+const task: TaskStatus = {
+  task: "t7k",
+  name: "a.iso",
+  state: "downloading",
+  size: 5 * 2 ** 30,
+  downloaded: 3.1 * 2 ** 30,
+  percent: 62.4,
+  rate: 88 * 2 ** 20,
+  etaMs: 21_000,
+  seeds: ["nas1:7270", "nas2:7270"],
+  path: "/x/a.iso",
+  pid: 12,
+  verified: true,
+  error: null,
+  updatedAt: 0,
+};
+
+Deno.test("status says so when there is nothing", async () => {
+  const core = { tasks: () => Promise.resolve([]) };
+  assertEquals((await p2p("status", { core })).stdout, "No active downloads.\n");
+  assertEquals((await p2p("status --json", { core })).stdout, '{"tasks":[]}\n');
+});
+
+Deno.test("status prints a table, or one task in detail", async () => {
+  const core: Partial<Core> = {
+    tasks: () => Promise.resolve([task]),
+    findTask: () => Promise.resolve(task),
+  };
+  assertEquals((await p2p("status", { core })).stdout.split("\n"), [
+    "TASK  STATE          %         SIZE      RATE   ETA  SEEDS                NAME",
+    "t7k   downloading  62%  3.1/5.0 GiB  88 MiB/s  0:21  nas1:7270 nas2:7270  a.iso",
+    "",
+  ]);
+  const { stdout } = await p2p("status t7k", { core });
+  assertStringIncludes(stdout, "size:     3.1/5.0 GiB (62%)\n");
+  const json = JSON.parse((await p2p("status --json", { core })).stdout);
+  const { updatedAt: _, ...shown } = task;
+  assertEquals(json, { tasks: [shown] });
+});
+
+function logOf(levels: readonly ("debug" | "info" | "warn")[]) {
+  return levels.map((level, i) => ({
+    time: new Date(2026, 10, 22, 12, 0, i).toISOString(),
+    level,
+    task: "t7k",
+    event: { kind: "note" as const, level, text: `line ${i}` },
+  }));
+}
+
+Deno.test("logs shows the last lines that matter, and follows from there", async () => {
+  const stored = logOf(["info", "debug", "warn"]);
+  const later = logOf(["info", "debug", "warn", "debug", "info"]);
+  const core: Partial<Core> = {
+    findTask: () => Promise.resolve(task),
+    async *logLines(_directories, _task, { follow }) {
+      await Promise.resolve();
+      yield* follow ? later : stored;
+    },
+  };
+  const shown = async (line: string) =>
+    (await p2p(line, { core })).stdout.trimEnd().split("\n")
+      .map((line) => line.match(/line \d/)?.[0]);
+  assertEquals(await shown("logs t7k"), ["line 0", "line 2"]);
+  assertEquals(await shown("logs t7k -n 1"), ["line 2"]);
+  assertEquals(await shown("logs t7k --level debug"), [
+    "line 0",
+    "line 1",
+    "line 2",
+  ]);
+  assertEquals(await shown("logs t7k -n 1 --follow"), ["line 2", "line 4"]);
+  const json = await p2p("logs t7k --json -n 1", { core });
+  assertEquals(JSON.parse(json.stdout), stored[2]);
+});
+
+Deno.test("seeds add and remove change config.json and nothing else in it", async () => {
+  const directory = join(await Deno.makeTempDir(), "deep");
+  const path = join(directory, "config.json");
+  const read = async () => JSON.parse(await Deno.readTextFile(path));
+  assertEquals((await p2p("seeds add nas1 nas2:7271", { directory })).code, 0);
+  assertEquals(await read(), { seeds: ["nas1:7270", "nas2:7271"] });
+  await Deno.writeTextFile(path, '{"max": 4, "seeds": ["nas1"]}');
+  assertEquals((await p2p("seeds add nas1 lab", { directory })).code, 0);
+  assertEquals(await read(), { max: 4, seeds: ["nas1:7270", "lab:7270"] });
+  const env = { P2P_SEEDS: "other" };
+  const { stderr } = await p2p("seeds remove nas1", { directory, env });
+  assertStringIncludes(stderr, "P2P_SEEDS is set, and wins over it");
+  assertEquals(await read(), { max: 4, seeds: ["lab:7270"] });
+  assertEquals((await p2p("seeds remove nas1", { directory })).code, 2);
+  assertEquals((await p2p("seeds add http://x", { directory })).code, 2);
+  assertEquals(
+    (await Array.fromAsync(Deno.readDir(directory))).map(({ name }) => name),
+    ["config.json"],
+  );
+  await Deno.remove(join(directory, ".."), { recursive: true });
+});
+
+Deno.test("seeds shows how each is doing", async () => {
+  const core = { list: () => Promise.resolve(offer) };
+  const { code, stdout } = await p2p("seeds", { core });
+  assertEquals(code, 0);
+  assertEquals(stdout.split("\n"), [
+    "SEED       STATE    DIALECT  ERROR",
+    "nas1:7270  ok       session",
+    "lab:7270   failing  -        Cannot connect",
+    "",
+  ]);
+});
+
+Deno.test("config shows every setting, its value and where it came from", async () => {
+  const env = { P2P_MAX: "5", P2P_SEEDS: "nas1,tls://b:1" };
+  const { stdout } = await p2p("config", { env });
+  assertMatch(stdout, /^max +5 +P2P_MAX$/m);
+  assertMatch(stdout, /^seeds +nas1:7270,tls:\/\/b:1 +P2P_SEEDS$/m);
+  assertMatch(stdout, /^limit +none +default$/m);
+  const json = JSON.parse((await p2p("config --json", { env })).stdout);
+  const of = (wanted: string) =>
+    json.settings.find(({ name }: { name: string }) => name === wanted);
+  assertEquals(of("max"), { name: "max", value: 5, origin: "P2P_MAX" });
+  assertEquals(of("seeds").value, ["nas1:7270", "tls://b:1"]);
+  assertEquals([of("stall").value, of("hidden").value], ["5s", false]);
+  assertEquals(json.file, "/nowhere/config.json");
+});
+
+Deno.test("serve prints where it listens, and the line for the other side", async () => {
+  const directory = await Deno.makeTempDir();
+  await Deno.writeTextFile(join(directory, ".hidden"), "");
+  await Deno.mkdir(join(directory, "sub dir"));
+  await Deno.writeTextFile(join(directory, "sub dir", "it's.txt"), "x");
+  const core: Partial<Core> = {
+    serve(_settings, _directories, emit) {
+      emit({ kind: "listening", host: "0.0.0.0", port: 99, files: 1, bytes: 1 });
+      emit({
+        kind: "sent",
+        client: "10.0.0.2:5\x1b",
+        name: "x",
+        size: 2048,
+        bytes: 1024,
+        elapsedMs: 1000,
+      });
+      return Promise.resolve();
+    },
+  };
+  const { code, stdout, stderr } = await p2p(`serve ${directory}`, { core });
+  assertEquals([code, stdout], [0, "listening on 0.0.0.0:99\n"]);
+  assertStringIncludes(stderr, "sharing 1 file, 1 B\n");
+  assertStringIncludes(
+    stderr,
+    "p2p get 'sub dir/it'\\''s.txt' --seed 127.0.0.1:99\n",
+  );
+  assertStringIncludes(
+    stderr,
+    "sent x to 10.0.0.2:5\\x1b: 1.0 KiB of 2.0 KiB in 1.0 s (1.0 KiB/s)",
+  );
+  const json = await p2p(`serve ${directory} --json -q`, { core });
+  assertEquals(json.stderr, "");
+  assertEquals(JSON.parse(json.stdout), {
+    event: "listening",
+    host: "0.0.0.0",
+    port: 99,
+    files: 1,
+    bytes: 1,
+  });
+  await Deno.remove(directory, { recursive: true });
+});
+
+Deno.test("serve drains at the first signal, and cuts short at the second", async () => {
+  const said: string[] = [];
+  const environment = fakeEnvironment({
+    core: {
+      serve: (_settings, _directories, _emit, signal, now) =>
+        new Promise((resolve) => {
+          signal.addEventListener("abort", () => said.push("drain"));
+          now.addEventListener("abort", () => {
+            said.push("now");
+            resolve();
+          });
+        }),
+    },
+  });
+  const running = run(["serve"], environment);
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  environment.send("SIGINT");
+  environment.send("SIGINT");
+  assertEquals(await running, 130);
+  assertEquals(said, ["drain", "now"]);
+});

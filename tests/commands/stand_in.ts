@@ -1,0 +1,116 @@
+/** A small world for commands: no terminal, no environment, no network. */
+import type { Directories, TaskEvent, TaskOutcome, TaskResult } from "../../core/mod.ts";
+import type { Core, Environment, Output } from "../../commands/environment.ts";
+import type { StopSignal } from "../../commands/present/failure.ts";
+
+export interface FakeOutput extends Output {
+  text: string;
+  readonly shut: AbortController;
+}
+
+export function fakeOutput(
+  { terminal = false, columns = 80, rows = 24 } = {},
+): FakeOutput {
+  const shut = new AbortController();
+  return {
+    text: "",
+    terminal,
+    shut,
+    closed: shut.signal,
+    write(text) {
+      this.text += text;
+    },
+    size: () => ({ columns, rows }),
+  };
+}
+
+/** Thrown where the process would end. */
+export class Exited extends Error {
+  constructor(readonly code: number) {
+    super(`Exited with ${code}`);
+  }
+}
+
+export interface FakeEnvironment extends Environment {
+  readonly stdout: FakeOutput;
+  readonly stderr: FakeOutput;
+  /** As if the signal came. */
+  send(signal: StopSignal): void;
+}
+
+export function fakeEnvironment(
+  { core = {}, env = {}, directory = "/nowhere", stdout, stderr }: {
+    core?: Partial<Core>;
+    env?: Record<string, string>;
+    directory?: string;
+    stdout?: FakeOutput;
+    stderr?: FakeOutput;
+  } = {},
+): FakeEnvironment {
+  const handlers = new Set<(signal: StopSignal) => void>();
+  return {
+    core: { directoriesOf: () => directoriesIn(directory), ...core } as Core,
+    version: "1.2.3",
+    stdout: stdout ?? fakeOutput(),
+    stderr: stderr ?? fakeOutput(),
+    platform: "linux",
+    env: (name) => env[name],
+    now: () => 1000,
+    onSignal(handler) {
+      handlers.add(handler);
+      return { [Symbol.dispose]: () => void handlers.delete(handler) };
+    },
+    exit(code) {
+      throw new Exited(code);
+    },
+    send: (signal) => handlers.forEach((handler) => handler(signal)),
+  };
+}
+
+export function directoriesIn(directory: string): Directories {
+  return { config: directory, state: directory, cache: directory };
+}
+
+type Bare<Event> = Event extends unknown ? Omit<Event, "task" | "time"> : never;
+
+/** An event of task `t1` at noon, local time. */
+export function event(
+  bare: Bare<TaskEvent>,
+  { task = "t1", at = 0 } = {},
+): TaskEvent {
+  return { ...bare, task, time: NOON + at } as TaskEvent;
+}
+
+export const NOON = new Date(2026, 10, 22, 12, 0, 0).getTime();
+
+export function resultOf(changes: Partial<TaskResult> = {}): TaskResult {
+  return {
+    path: "out/a.iso",
+    size: 2048,
+    sha256: "ab".repeat(32),
+    id: "cd".repeat(32),
+    verified: true,
+    elapsedMs: 2000,
+    bytesBySeed: { "nas1:7270": 1536, "nas2:7270": 512 },
+    how: "downloaded",
+    ...changes,
+  };
+}
+
+export function doneOutcome(name: string): TaskOutcome {
+  const outcome = { ok: true, result: resultOf({ path: name }) } as const;
+  return { task: name, name, state: "done", outcome };
+}
+
+export function failedOutcome(
+  name: string,
+  code: Extract<TaskOutcome["outcome"], { ok: false }>["failure"]["code"],
+): TaskOutcome {
+  const failure = { code, message: `Cannot get "${name}": because` };
+  return {
+    task: name,
+    name,
+    state: "failed",
+    outcome: { ok: false, failure },
+  };
+}

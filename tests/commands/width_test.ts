@@ -1,0 +1,44 @@
+import { assertEquals } from "@std/assert";
+import { clip, displayWidth, padStart, shortenMiddle } from "../../commands/present/width.ts";
+
+const widths = [
+  ["abc", 3],
+  ["日本語", 6],
+  ["ｆｕｌｌ", 8],
+  ["한글", 4],
+  ["e\u0301", 1],
+  ["🦕", 2],
+  ["👩‍👩‍👧", 2],
+  ["🇩🇪", 2],
+  ["☃", 1],
+  ["☃\ufe0f", 2],
+  ["", 0],
+  ["…", 1],
+  ["äöü", 3],
+  ["עברית", 5],
+] as const;
+for (const [text, want] of widths) {
+  Deno.test(`displayWidth() of ${JSON.stringify(text)} is ${want}`, () => {
+    assertEquals(displayWidth(text), want);
+  });
+}
+
+Deno.test("clip() never cuts a character in two", () => {
+  assertEquals(clip("日本語", 3), "日");
+  assertEquals(clip("ae\u0301b", 2), "ae\u0301");
+});
+
+Deno.test("shortenMiddle() keeps both ends within the width", () => {
+  assertEquals(
+    shortenMiddle("data/part-000000007.parquet", 16),
+    "data/par…parquet",
+  );
+  for (let width = 1; width < 30; width++) {
+    const short = shortenMiddle("日本語/とても長い名前-0001.parquet", width);
+    assertEquals(displayWidth(short) <= width, true, `${width}: ${short}`);
+  }
+});
+
+Deno.test("padStart() counts columns, not characters", () => {
+  assertEquals(padStart("日", 4), "  日");
+});

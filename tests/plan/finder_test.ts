@@ -1,0 +1,187 @@
+import { assertEquals } from "@std/assert";
+import {
+  Finder,
+  type FinderAction,
+  type FinderOptions,
+  type SeedAnswer,
+} from "../../core/plan/finder.ts";
+
+const ID = { a: "a".repeat(64), b: "b".repeat(64) };
+
+function manifest(id: string, size = 10): SeedAnswer {
+  return { kind: "manifest", id, size, sha256: id.toUpperCase() };
+}
+const size = (bytes: number): SeedAnswer => ({ kind: "size", size: bytes });
+const failed: SeedAnswer = { kind: "failed", reason: "refused", code: "unreachable" };
+const later: SeedAnswer = { kind: "later", reason: "hashing", retryAfterMs: 100 };
+const lacks: SeedAnswer = { kind: "lacks" };
+
+interface Case {
+  readonly name: string;
+  /** What each seed answers, first, second, … time; the last one again and again; none: silence. */
+  readonly answers: Record<string, SeedAnswer[]>;
+  readonly options?: Partial<FinderOptions>;
+  readonly troubled?: string[];
+  readonly want: Partial<
+    Record<"id" | "size" | "holders" | "others" | "dissenters" | "code" | "ms", unknown>
+  >;
+}
+
+/** Lets a finder ask seeds that answer after 10 ms. */
+function play({ answers, options, troubled = [] }: Case) {
+  const given = new Map(Object.entries(answers).map(([seed, list]) => [seed, [...list]]));
+  const seeds = Array.from(given.keys(), (name) => ({ name, troubled: troubled.includes(name) }));
+  const finder = new Finder({
+    name: "x",
+    seeds,
+    wanted: { sha256: undefined, id: undefined },
+    requireVerified: false,
+    giveUpMs: 60_000,
+    random: () => 0.5,
+    ...options,
+  }, 0);
+  const due: { atMs: number; seed: string | undefined }[] = [];
+  const dissenters: string[] = [];
+  let now = 0;
+  let actions: FinderAction[] = finder.start(now);
+  for (let turns = 0; turns < 10_000; turns++) {
+    for (const action of actions) {
+      if (action.kind === "inquire") {
+        if (given.get(action.seed)!.length > 0) due.push({ atMs: now + 10, seed: action.seed });
+      } else if (action.kind === "wake") due.push({ atMs: action.atMs, seed: undefined });
+      else if (action.kind === "dissent") dissenters.push(action.seed);
+      else if (action.kind === "hopeless") return { code: action.code, ms: now };
+      else {
+        const { content: { id, size }, holders, others } = action;
+        return { id, size, holders, others, dissenters, ms: now };
+      }
+    }
+    due.sort((a, b) => a.atMs - b.atMs);
+    const { atMs, seed } = due.shift()!;
+    now = Math.max(now, atMs);
+    const list = seed === undefined ? [] : given.get(seed)!;
+    const answer = list.length > 1 ? list.shift()! : list[0]!;
+    actions = finder.handle(
+      seed === undefined ? { kind: "woken" } : { kind: "answered", seed, answer },
+      now,
+    );
+  }
+  throw new Error("it never decides");
+}
+
+const cases: Case[] = [
+  {
+    name: "takes the only manifest at once",
+    answers: { s: [manifest(ID.a)] },
+    want: { id: ID.a, size: 10, holders: ["s"], ms: 10 },
+  },
+  {
+    name: "takes the content of most seeds and names the dissenter",
+    answers: { s: [manifest(ID.b)], t: [manifest(ID.a)], u: [manifest(ID.b)] },
+    want: { id: ID.b, holders: ["s", "u"], dissenters: ["t"] },
+  },
+  {
+    name: "takes the lowest id on a tie",
+    answers: { s: [manifest(ID.b)], t: [manifest(ID.a)] },
+    want: { id: ID.a, holders: ["t"], dissenters: ["s"] },
+  },
+  {
+    name: "waits 2 s for a silent seed, and keeps it in mind",
+    answers: { s: [manifest(ID.a)], silent: [] },
+    want: { id: ID.a, holders: ["s"], others: ["silent"], ms: 2010 },
+  },
+  {
+    name: "does not wait for a seed that was of no use lately",
+    answers: { s: [manifest(ID.a)], silent: [] },
+    troubled: ["silent"],
+    want: { holders: ["s"], others: ["silent"], ms: 10 },
+  },
+  {
+    name: "lets an old seed of the same size take part in a verified download",
+    answers: { s: [manifest(ID.a)], old: [size(10)], other: [size(11)] },
+    want: { id: ID.a, holders: ["s", "old"], dissenters: ["other"] },
+  },
+  {
+    name: "refuses old seeds when everything must be verified",
+    answers: { s: [manifest(ID.a)], old: [size(10)] },
+    options: { requireVerified: true },
+    want: { holders: ["s"], dissenters: ["old"] },
+  },
+  {
+    name: "has no hope when everything must be verified and nobody offers a manifest",
+    answers: { old: [size(10)] },
+    options: { requireVerified: true },
+    want: { code: "protocol" },
+  },
+  {
+    name: "takes the size that most old seeds tell, and never mixes two",
+    answers: { s: [size(10)], t: [size(12)], u: [size(12)] },
+    want: { id: null, size: 12, holders: ["t", "u"], dissenters: ["s"] },
+  },
+  {
+    name: "prefers a seed that is still hashing to an old one",
+    answers: { old: [size(10)], s: [later, later, later, manifest(ID.a)] },
+    want: { id: ID.a, holders: ["old", "s"] },
+  },
+  {
+    name: "asks a failing seed again before it despairs",
+    answers: { s: [failed, failed, manifest(ID.a)] },
+    want: { id: ID.a, holders: ["s"] },
+  },
+  {
+    name: "has no hope after three tries at the only seed",
+    answers: { s: [failed] },
+    want: { code: "unreachable" },
+  },
+  {
+    name: "says that nobody has it when one lacks it and another is away",
+    answers: { s: [lacks], t: [failed] },
+    want: { code: "not-found" },
+  },
+  {
+    name: "downloads although a seed lacks it and another is away",
+    answers: { s: [lacks], t: [failed], u: [manifest(ID.a)] },
+    want: { holders: ["u"], others: ["t"] },
+  },
+  {
+    name: "takes only the content whose id was asked for",
+    answers: { s: [manifest(ID.a)], t: [manifest(ID.a)], u: [manifest(ID.b)] },
+    options: { wanted: { sha256: undefined, id: "bb" } },
+    want: { id: ID.b, holders: ["u"], dissenters: ["s", "t"] },
+  },
+  {
+    name: "takes only the content whose digest was asked for",
+    answers: { s: [manifest(ID.a)], u: [manifest(ID.b)] },
+    options: { wanted: { sha256: ID.b.toUpperCase(), id: undefined } },
+    want: { id: ID.b, holders: ["u"], dissenters: ["s"] },
+  },
+  {
+    name: "says so when nobody holds the content asked for",
+    answers: { s: [manifest(ID.a)] },
+    options: { wanted: { sha256: undefined, id: "cc" } },
+    want: { code: "corrupt" },
+  },
+  {
+    name: "asks for more digits when the id may mean two contents",
+    answers: { s: [manifest("aa1")], t: [manifest("aa2")] },
+    options: { wanted: { sha256: undefined, id: "aa" } },
+    want: { code: "usage" },
+  },
+  {
+    name: "gives up on a seed that hashes for ever",
+    answers: { s: [later] },
+    options: { giveUpMs: 5000 },
+    want: { code: "timeout" },
+  },
+  {
+    name: "tells that a token is wanted when that is all that is missing",
+    answers: { s: [{ kind: "refused", reason: "asks for a token", code: "auth" }] },
+    want: { code: "auth" },
+  },
+];
+for (const one of cases) {
+  Deno.test(`Finder ${one.name}`, () => {
+    const end = play(one) as Record<string, unknown>;
+    for (const [key, value] of Object.entries(one.want)) assertEquals(end[key], value, key);
+  });
+}

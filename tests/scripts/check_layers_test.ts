@@ -1,0 +1,223 @@
+import { assertEquals, assertThrows } from "@std/assert";
+import {
+  faultsOf,
+  type Module,
+  modulesOf,
+  platformFaultsOf,
+  roomOf,
+} from "../../scripts/check_layers.ts";
+
+const rooms = [
+  { file: "core/base/clock.ts", want: "core/base" },
+  { file: "core/events.ts", want: "core/events.ts" },
+  { file: "core/mod.ts", want: "core/mod.ts" },
+  { file: "commands/get.ts", want: "commands" },
+  { file: "commands/present/table.ts", want: "commands/present" },
+  { file: "main.ts", want: "main.ts" },
+  { file: "core/basement/shelf.ts", want: undefined },
+  { file: "core/helpers.ts", want: undefined },
+];
+for (const { file, want } of rooms) {
+  Deno.test(`roomOf() gives ${want ?? "no room"} for ${file}`, () => {
+    assertEquals(roomOf(file), want);
+  });
+}
+
+const moduleOf = (file: string, ...imports: string[]): Module => ({
+  file,
+  imports,
+});
+
+const worlds = [
+  {
+    name: "nothing when every import is allowed",
+    modules: [
+      moduleOf("main.ts", "commands/mod.ts", "core/mod.ts", "deno.json"),
+      moduleOf("commands/mod.ts", "commands/get.ts"),
+      moduleOf("commands/get.ts", "commands/present/view.ts", "core/mod.ts"),
+      moduleOf("commands/present/view.ts", "core/mod.ts"),
+      moduleOf("core/mod.ts", "core/task/task.ts", "core/base/clock.ts"),
+      moduleOf("core/task/task.ts", "core/base/clock.ts"),
+      moduleOf("core/base/clock.ts"),
+      moduleOf("deno.json"),
+    ],
+    want: [],
+  },
+  {
+    name: "the rooms that are allowed when another one is imported",
+    modules: [moduleOf("core/net/pool.ts", "core/plan/picker.ts")],
+    want: [
+      'core/net/pool.ts imports core/plan/picker.ts: "core/net" may import core/wire, core/base',
+    ],
+  },
+  {
+    name: "a fault when base imports anything",
+    modules: [moduleOf("core/base/clock.ts", "core/wire/greeting.ts")],
+    want: [
+      'core/base/clock.ts imports core/wire/greeting.ts: "core/base" may import no other room',
+    ],
+  },
+  {
+    name: "a fault when a command goes past the door of core",
+    modules: [moduleOf("commands/get.ts", "core/base/names.ts")],
+    want: [
+      "commands/get.ts imports core/base/names.ts: " +
+      '"commands" may import commands/present, core/mod.ts',
+    ],
+  },
+  {
+    name: "one line when a file lies in no room",
+    modules: [
+      moduleOf("core/mod.ts", "core/helpers.ts"),
+      moduleOf("core/helpers.ts"),
+    ],
+    want: ["core/helpers.ts lies in no room"],
+  },
+  {
+    name: "the cycle when files of one room import each other",
+    modules: [
+      moduleOf("core/plan/a.ts", "core/plan/b.ts"),
+      moduleOf("core/plan/b.ts", "core/plan/c.ts"),
+      moduleOf("core/plan/c.ts", "core/plan/b.ts"),
+    ],
+    want: [
+      "files in a cycle: core/plan/b.ts -> core/plan/c.ts -> core/plan/b.ts",
+    ],
+  },
+  {
+    name: "every cycle when there are several",
+    modules: [
+      moduleOf("core/plan/a.ts", "core/plan/a.ts"),
+      moduleOf("core/plan/b.ts", "core/plan/c.ts"),
+      moduleOf("core/plan/c.ts", "core/plan/b.ts"),
+    ],
+    want: [
+      "files in a cycle: core/plan/a.ts -> core/plan/a.ts",
+      "files in a cycle: core/plan/b.ts -> core/plan/c.ts -> core/plan/b.ts",
+    ],
+  },
+  {
+    name: "the cycle when two rooms import each other through different files",
+    modules: [
+      moduleOf("core/store/a.ts", "core/wire/a.ts"),
+      moduleOf("core/wire/b.ts", "core/store/b.ts"),
+    ],
+    want: [
+      'core/wire/b.ts imports core/store/b.ts: "core/wire" may import core/base',
+      "rooms in a cycle: core/store -> core/wire -> core/store",
+    ],
+  },
+];
+for (const { name, modules, want } of worlds) {
+  Deno.test(`faultsOf() gives ${name}`, () => {
+    assertEquals(faultsOf(modules), want);
+  });
+}
+
+const sources = [
+  {
+    name: "the line when core asks for the time",
+    file: "core/plan/picker.ts",
+    source: "const a = 1;\nconst b = Date.now();\n",
+    want: [
+      "core/plan/picker.ts:2 uses Date.now: " +
+      "only core/mod.ts, core/state, core/base/clock.ts, core/net/transport.ts may",
+    ],
+  },
+  {
+    name: "each name when one line has several",
+    file: "core/wire/auth.ts",
+    source: "f(Math.random(), performance.now(), Deno.env);",
+    want: ["Math.random", "performance.now", "Deno.env"].map((name) =>
+      `core/wire/auth.ts:1 uses ${name}: ` +
+      "only core/mod.ts, core/state, core/base/clock.ts, core/net/transport.ts may"
+    ),
+  },
+  {
+    name: "nothing when only comments name it",
+    file: "core/plan/picker.ts",
+    source: "// not Date.now\n/* nor\n * Deno.env */\nconst a = 1; // Math.random",
+    want: [],
+  },
+  {
+    name: "the true line when a comment stands before",
+    file: "commands/get.ts",
+    source: "/* one\n * two */\nDeno.exit(1);",
+    want: ["commands/get.ts:3 uses Deno.exit: only main.ts may"],
+  },
+  {
+    name: "a fault when it stands behind a string with slashes",
+    file: "commands/get.ts",
+    source: 'open("p2p://a"); Deno.exit(1);',
+    want: ["commands/get.ts:1 uses Deno.exit: only main.ts may"],
+  },
+  {
+    name: "nothing when the clock asks for the time",
+    file: "core/base/clock.ts",
+    source: "Date.now();",
+    want: [],
+  },
+  {
+    name: "nothing when a file of state reads the environment",
+    file: "core/state/directories.ts",
+    source: 'Deno.env.get("HOME");',
+    want: [],
+  },
+  {
+    name: "nothing when a command measures time",
+    file: "commands/get.ts",
+    source: "performance.now();",
+    want: [],
+  },
+  {
+    name: "nothing when main exits",
+    file: "main.ts",
+    source: "Deno.exit(0);",
+    want: [],
+  },
+  {
+    name: "nothing when a longer name only begins like it",
+    file: "core/plan/picker.ts",
+    source: "myDate.nowhere; Deno.environment; Deno.exitCode;",
+    want: [],
+  },
+];
+for (const { name, file, source, want } of sources) {
+  Deno.test(`platformFaultsOf() gives ${name}`, () => {
+    assertEquals(platformFaultsOf(file, source), want);
+  });
+}
+
+Deno.test("modulesOf() keeps code and type imports of ours when packages are imported too", () => {
+  const specifier = "file:///p2p/main.ts";
+  const dependencies = [
+    { code: { specifier: "file:///p2p/core/mod.ts" } },
+    { type: { specifier: "file:///p2p/core/events.ts" } },
+    { code: { specifier: "node:fs" } },
+    { code: { specifier: "https://jsr.io/@std/path/1.1.6/mod.ts" } },
+    { code: { specifier: "file:///p2p/.npm-only/deps-1/std/async/mod.js" } },
+    { code: { specifier: "file:///elsewhere/a.ts" } },
+    {},
+  ];
+  assertEquals(
+    modulesOf({
+      modules: [
+        { specifier, dependencies },
+        { specifier: "file:///p2p/.npm-only/deps-1/std/async/mod.js" },
+      ],
+    }, "file:///p2p/"),
+    [moduleOf("main.ts", "core/mod.ts", "core/events.ts")],
+  );
+});
+
+Deno.test("modulesOf() throws when a module of ours cannot be read", () => {
+  const missing = {
+    specifier: "file:///p2p/core/mod.ts",
+    error: "Module not found",
+  };
+  assertThrows(
+    () => modulesOf({ modules: [missing] }, "file:///p2p/"),
+    Error,
+    "Cannot check imports: Module not found",
+  );
+});

@@ -1,0 +1,238 @@
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { join } from "@std/path";
+import { sha256 } from "../../core/base/digest.ts";
+import { DigestCache } from "../../core/serve/digest_cache.ts";
+import { versionOf } from "../../core/serve/version.ts";
+import { makeManifest, parseManifest } from "../../core/wire/manifest.ts";
+import {
+  ManualClock,
+  nonce,
+  patternOf,
+  RawClient,
+  RunningSeed,
+  TempFolder,
+  test,
+} from "./support.ts";
+
+/** Large enough for the cache. */
+const LARGE = 9 * 1024 * 1024;
+const LARGE_CONTENT = patternOf(LARGE);
+
+async function manifestOf(client: RawClient, name: string): Promise<string> {
+  for (;;) {
+    const line = await client.ask(`MANIFEST ${name}`);
+    if (line.startsWith("ERROR:PENDING")) continue;
+    const length = Number(line.match(/^OK (\d+)/)?.[1]);
+    return new TextDecoder().decode(await client.bytes(length));
+  }
+}
+
+function hashings(seed: RunningSeed): number {
+  return seed.events.filter(({ kind }) => kind === "hashed").length;
+}
+
+test("MANIFEST digests every piece and the whole file", async () => {
+  using folder = new TempFolder();
+  const content = patternOf(2_500_000);
+  folder.write("file", content);
+  await using seed = await RunningSeed.start(folder.path);
+  using client = await seed.session();
+  const manifest = parseManifest(await manifestOf(client, "file"));
+  assertEquals(manifest.layout.count, 3);
+  assertEquals(manifest.sha256, sha256(content).toHex());
+  assertEquals(manifest.digests.slice(64), sha256(content.subarray(2 * 1_048_576)));
+});
+
+test("MANIFEST answers PENDING with a percentage after 100 ms, and hashing goes on without the asker", async () => {
+  using folder = new TempFolder();
+  folder.write("large", LARGE_CONTENT);
+  const clock = new ManualClock();
+  await using seed = await RunningSeed.start(folder.path, { clock });
+  using client = await seed.session();
+  await client.send("MANIFEST large\n");
+  await clock.sleeperFor(100);
+  clock.advance(100);
+  assertMatch(await client.line(), /^ERROR:PENDING \d{1,2}$/);
+  client.close();
+  assertEquals((await seed.event("hashed")).bytes, LARGE);
+  using other = await seed.session();
+  assertMatch(await other.ask("MANIFEST large"), /^OK /);
+});
+
+test("MANIFEST hashes once when many ask together", async () => {
+  using folder = new TempFolder();
+  folder.write("large", LARGE_CONTENT);
+  await using seed = await RunningSeed.start(folder.path);
+  const texts = await Promise.all(Array.from({ length: 5 }, async () => {
+    using client = await seed.session();
+    return await manifestOf(client, "large");
+  }));
+  assertEquals(new Set(texts).size, 1);
+  assertEquals(hashings(seed), 1);
+});
+
+test("MANIFEST begins again when the file changes while it is hashed", async () => {
+  using folder = new TempFolder();
+  folder.write("large", LARGE_CONTENT);
+  folder.age("large");
+  const clock = new ManualClock();
+  await using seed = await RunningSeed.start(folder.path, { clock });
+  using client = await seed.session();
+  await client.send("MANIFEST large\n");
+  await clock.sleeperFor(100);
+  const later = patternOf(LARGE - 1, 2);
+  folder.write("large", later);
+  clock.advance(100);
+  assertMatch(await client.line(), /^ERROR:/);
+  let manifest = "ERROR:";
+  while (manifest.startsWith("ERROR:")) {
+    manifest = await client.ask("MANIFEST large");
+  }
+  const body = await client.bytes(Number(manifest.split(" ")[1]));
+  const { sha256: digest } = parseManifest(new TextDecoder().decode(body));
+  assertEquals(digest, sha256(later).toHex());
+});
+
+test("MANIFEST serves others while it hashes", async () => {
+  using folder = new TempFolder();
+  folder.write("large", LARGE_CONTENT);
+  folder.write("small", "small");
+  const clock = new ManualClock();
+  await using seed = await RunningSeed.start(folder.path, { clock });
+  using asker = await seed.session();
+  using other = await seed.session();
+  await asker.send("MANIFEST large\n");
+  await clock.sleeperFor(100);
+  assertEquals(new TextDecoder().decode(await other.body("DOWNLOAD small|0|5")), "small");
+  assertEquals(hashings(seed), 0);
+});
+
+test("MANIFEST is not hashed again when the seed starts anew", async () => {
+  using folder = new TempFolder();
+  using cache = new TempFolder();
+  folder.write("large", LARGE_CONTENT);
+  const options = { clock: new ManualClock(), cacheDir: cache.path };
+  const texts: string[] = [];
+  for (const want of [1, 0]) {
+    await using seed = await RunningSeed.start(folder.path, options);
+    using client = await seed.session();
+    texts.push(await manifestOf(client, "large"));
+    assertEquals(hashings(seed), want);
+    seed.stop();
+    await seed.ended;
+  }
+  assertEquals(texts[0], texts[1]);
+});
+
+test("MANIFEST works when the cache cannot be written", async () => {
+  using folder = new TempFolder();
+  using cache = new TempFolder();
+  folder.write("large", LARGE_CONTENT);
+  const cacheDir = cache.write("a-file", "");
+  await using seed = await RunningSeed.start(folder.path, { cacheDir });
+  using client = await seed.session();
+  assert(parseManifest(await manifestOf(client, "large")));
+});
+
+test("MANIFEST ends with the seed when it is hashing", async () => {
+  using folder = new TempFolder();
+  folder.write("large", LARGE_CONTENT);
+  const clock = new ManualClock();
+  const seed = await RunningSeed.start(folder.path, { clock });
+  using client = await seed.session();
+  await client.send("MANIFEST large\n");
+  await clock.sleeperFor(100);
+  seed.stopNow();
+  await seed.ended;
+  assertEquals(hashings(seed), 0);
+});
+
+const SIZE = 10_000_000;
+const OLD = new Date(1_000_000_000_000);
+const version = (facts: Partial<Deno.FileInfo> = {}) =>
+  versionOf({ size: SIZE, mtime: OLD, ctime: OLD, ino: 1, dev: 2, ...facts });
+const manifest = makeManifest(SIZE, "0".repeat(64), patternOf(320));
+
+function cacheIn(folder: TempFolder): DigestCache {
+  return new DigestCache(folder.path, new ManualClock(), nonce);
+}
+
+function entriesIn(folder: TempFolder): string[] {
+  try {
+    const dir = join(folder.path, "digests");
+    return [...Deno.readDirSync(dir)].map(({ name }) => join(dir, name));
+  } catch {
+    return [];
+  }
+}
+
+test("DigestCache.find() gives what was kept", async () => {
+  using folder = new TempFolder();
+  const cache = cacheIn(folder);
+  await cache.keep("/a", version(), manifest, OLD.getTime() + 2000);
+  assertEquals(await cache.find("/a", version()), manifest);
+  assertEquals(entriesIn(folder).length, 1);
+});
+
+const others: { name: string; path?: string; facts: Partial<Deno.FileInfo> }[] = [
+  { name: "the path", path: "/b", facts: {} },
+  { name: "the size", facts: { size: SIZE + 1 } },
+  { name: "the time", facts: { mtime: new Date(1_000_000_000_001) } },
+  { name: "the time of the last change", facts: { ctime: new Date(5) } },
+  { name: "the inode", facts: { ino: 3 } },
+  { name: "the device", facts: { dev: 3 } },
+];
+
+for (const { name, path = "/a", facts } of others) {
+  test(`DigestCache.find() gives nothing when ${name} is another`, async () => {
+    using folder = new TempFolder();
+    const cache = cacheIn(folder);
+    await cache.keep("/a", version(), manifest, OLD.getTime() + 2000);
+    assertEquals(await cache.find(path, version(facts)), undefined);
+  });
+}
+
+test("DigestCache.keep() keeps nothing when the file changed just before it was hashed", async () => {
+  using folder = new TempFolder();
+  await cacheIn(folder).keep("/a", version(), manifest, OLD.getTime() + 1999);
+  assertEquals(entriesIn(folder), []);
+});
+
+test("DigestCache.keep() keeps nothing when the file is small", async () => {
+  using folder = new TempFolder();
+  const small = version({ size: 8 * 1024 * 1024 });
+  await cacheIn(folder).keep("/a", small, manifest, Infinity);
+  assertEquals(entriesIn(folder), []);
+});
+
+const damages: { name: string; damage: (text: string) => string }[] = [
+  { name: "empty", damage: () => "" },
+  { name: "cut", damage: (text) => text.slice(0, -20) },
+  { name: "changed in a digit", damage: (text) => text.replace(/00000000/, "00000001") },
+  { name: "no text", damage: () => "\u0000\n\u0000" },
+];
+
+for (const { name, damage } of damages) {
+  test(`DigestCache.find() gives nothing when the entry is ${name}, and it can be replaced`, async () => {
+    using folder = new TempFolder();
+    const cache = cacheIn(folder);
+    await cache.keep("/a", version(), manifest, OLD.getTime() + 2000);
+    const [entry] = entriesIn(folder);
+    Deno.writeTextFileSync(entry!, damage(Deno.readTextFileSync(entry!)));
+    assertEquals(await cache.find("/a", version()), undefined);
+    await cache.keep("/a", version(), manifest, OLD.getTime() + 2000);
+    assertEquals(await cache.find("/a", version()), manifest);
+  });
+}
+
+test("DigestCache.prune() removes the oldest entries and old temporary files", async () => {
+  using folder = new TempFolder();
+  const cache = cacheIn(folder);
+  for (const name of ["a", "b", "c", "d.1.tmp"]) {
+    folder.write(`digests/${name}`, "");
+  }
+  Deno.utimeSync(folder.pathOf("digests/b"), 1000, 1000);
+  await cache.prune(new AbortController().signal, 2);
+  const names = entriesIn(folder).map((path) => path.slice(-1)).sort();
+  assertEquals(names, ["a", "c"]);
+});

@@ -1,0 +1,248 @@
+/** One client over a stream in memory, with the clock's hands in the test. */
+import { setImmediate } from "node:timers";
+import { assertEquals, assertMatch } from "@std/assert";
+import { TaskGroup } from "../../core/base/task_group.ts";
+import type { ServeSettings } from "../../core/config.ts";
+import type { ServeEvent } from "../../core/events.ts";
+import { ClientLink } from "../../core/serve/client_link.ts";
+import { receive, turnAway } from "../../core/serve/reception.ts";
+import { memoryPair } from "../fakes/memory_stream.ts";
+import { ManualClock, patternOf, RawClient, seedOf, TempFolder, test } from "./support.ts";
+
+/** Lets the seed run until it has done something that no byte tells. */
+async function until(done: () => boolean): Promise<void> {
+  while (!done()) await new Promise((resolve) => setImmediate(resolve));
+}
+
+/** A client that is being received; the test is its other end. */
+class Visit implements AsyncDisposable {
+  readonly folder = new TempFolder();
+  readonly clock = new ManualClock();
+  readonly events: ServeEvent[] = [];
+  readonly client: RawClient;
+  readonly link: ClientLink;
+  readonly #jobs = new TaskGroup(new AbortController().signal);
+  readonly #draining = new AbortController();
+  readonly #talk: Promise<void>;
+
+  constructor(
+    talk: typeof receive | "turned away" = receive,
+    settings: Partial<ServeSettings> = {},
+  ) {
+    const [theirs, ours] = memoryPair(["10.0.0.1", "10.0.0.2"]);
+    this.folder.write("hello.txt", "hello\n");
+    this.folder.write("big", patternOf(1_048_576));
+    this.folder.age("big");
+    this.client = new RawClient(theirs);
+    this.link = new ClientLink(ours, this.clock);
+    const seed = seedOf(this.folder.path, this.#jobs, {
+      ...settings,
+      clock: this.clock,
+      draining: this.#draining.signal,
+      emit: (event) => this.events.push(event),
+    });
+    const { signal } = this.#jobs;
+    this.#talk = talk === "turned away"
+      ? turnAway(this.link, "too many connections", seed, signal)
+      : talk(this.link, seed, signal);
+  }
+
+  async greeted(): Promise<this> {
+    await this.client.send("HELLO 2\n");
+    assertMatch(await this.client.line(), /^HELLO 2 /);
+    return this;
+  }
+
+  /** Time passes; the sweep looks at the link. */
+  pass(ms: number): void {
+    this.clock.advance(ms);
+    this.link.check(this.clock.now());
+  }
+
+  /** When the seed has noticed that it is through with what was asked. */
+  async settled(): Promise<void> {
+    await until(() => this.link.atRest);
+  }
+
+  drain(): void {
+    this.#draining.abort();
+  }
+
+  refusals(): string[] {
+    return this.events.flatMap((event) => event.kind === "refused" ? [event.reason] : []);
+  }
+
+  async rest(): Promise<string> {
+    return new TextDecoder().decode(await this.client.rest());
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.client.close();
+    this.#jobs.abort();
+    await this.#talk;
+    await this.#jobs[Symbol.asyncDispose]();
+    this.folder[Symbol.dispose]();
+  }
+}
+
+test("receive() answers a one-shot request 200 ms after its last byte", async () => {
+  await using visit = new Visit();
+  await visit.client.send("FILESIZE hel");
+  await visit.clock.sleeperFor(200);
+  visit.clock.advance(199);
+  await visit.client.send("lo.txt");
+  await visit.clock.sleeperFor(200);
+  visit.clock.advance(200);
+  assertEquals(await visit.rest(), "SIZE:6\n");
+});
+
+for (const cut of [1, 3, 6, 7]) {
+  test(`receive() waits on when a greeting pauses after ${cut} bytes`, async () => {
+    await using visit = new Visit();
+    const greeting = "HELLO 2\n";
+    await visit.client.send(greeting.slice(0, cut));
+    await visit.clock.sleeperFor(200);
+    visit.clock.advance(200);
+    await visit.clock.sleeperFor(200);
+    await visit.client.send(greeting.slice(cut));
+    assertMatch(await visit.client.line(), /^HELLO 2 agent=/);
+  });
+}
+
+test("receive() closes when a client says nothing for 30 s", async () => {
+  await using visit = new Visit();
+  visit.pass(29_999);
+  assertEquals(visit.link.lost, undefined);
+  visit.pass(1);
+  assertEquals(await visit.rest(), "");
+  assertMatch(visit.link.lost!, /sent nothing/);
+});
+
+test("receive() closes a session that sends no complete line for 30 s", async () => {
+  await using visit = await new Visit().greeted();
+  assertEquals(await visit.client.ask("PING"), "OK 0");
+  await visit.settled();
+  visit.pass(20_000);
+  await visit.client.send("PIN");
+  visit.pass(10_000);
+  assertEquals(await visit.rest(), "");
+});
+
+test("receive() keeps a session that asks within 30 s", async () => {
+  await using visit = await new Visit().greeted();
+  for (let i = 0; i < 5; i++) {
+    visit.pass(29_999);
+    assertEquals(await visit.client.ask("PING"), "OK 0");
+    await visit.settled();
+  }
+});
+
+test("receive() closes when a client does not read its reply for 30 s", async () => {
+  await using visit = await new Visit().greeted();
+  await visit.client.send("DOWNLOAD big|0|1048576\n");
+  assertEquals(await visit.client.line(), "OK 1048576");
+  visit.pass(29_999);
+  assertEquals(visit.link.lost, undefined);
+  visit.pass(30_000);
+  assertMatch(visit.link.lost!, /did not read/);
+  const got = await visit.client.rest();
+  assertEquals(got, patternOf(1_048_576).subarray(0, got.length));
+});
+
+test("receive() keeps a client that reads slowly", async () => {
+  await using visit = await new Visit().greeted();
+  await visit.client.send("DOWNLOAD big|0|1048576\n");
+  assertEquals(await visit.client.line(), "OK 1048576");
+  for (let read = 0; read < 1_048_576; read += 65_536) {
+    await visit.client.bytes(65_536);
+    visit.pass(5000);
+  }
+  assertEquals(await visit.client.ask("PING"), "OK 0");
+});
+
+test("receive() closes the connection when the file changes while a body is sent", async () => {
+  await using visit = await new Visit().greeted();
+  await visit.client.send("DOWNLOAD big|0|1048576\n");
+  assertEquals(await visit.client.line(), "OK 1048576");
+  visit.folder.write("big", patternOf(1_048_576, 2));
+  const got = await visit.client.rest();
+  assertEquals(got.length < 1_048_576, true);
+  assertEquals(got, patternOf(1_048_576).subarray(0, got.length));
+  await until(() => visit.refusals().length > 0);
+  assertMatch(visit.refusals().join(), /changed while it was read/);
+});
+
+test("receive() closes the connection when the file is cut while a body is sent", async () => {
+  await using visit = await new Visit().greeted();
+  await visit.client.send("DOWNLOAD big|0|1048576\n");
+  assertEquals(await visit.client.line(), "OK 1048576");
+  Deno.truncateSync(visit.folder.pathOf("big"), 300_000);
+  const got = await visit.client.rest();
+  assertEquals(got.length < 1_048_576, true);
+  assertEquals(got, patternOf(1_048_576).subarray(0, got.length));
+});
+
+test("receive() stops reading when a client asks for more than it takes", async () => {
+  await using visit = await new Visit().greeted();
+  const flood = "DOWNLOAD big|0|1048576\n".repeat(10_000);
+  const sending = visit.client.send(flood).then(() => "sent", () => "closed");
+  // The seed is stuck in its first reply, so only as much was read as it queues.
+  assertEquals(await visit.client.line(), "OK 1048576");
+  const first = await Promise.race([sending, Promise.resolve("waiting")]);
+  assertEquals(first, "waiting");
+  visit.client.close();
+  assertEquals(await sending, "closed");
+});
+
+test("receive() finishes the body that is being sent, refuses the rest and ends when the seed drains", async () => {
+  await using visit = await new Visit().greeted();
+  await visit.client.send("DOWNLOAD big|0|1048576\nDOWNLOAD big|0|9\nPING\n");
+  assertEquals(await visit.client.line(), "OK 1048576");
+  visit.drain();
+  assertEquals(await visit.client.bytes(1_048_576), patternOf(1_048_576));
+  assertMatch(await visit.client.line(), /^ERROR:SHUTDOWN /);
+  assertMatch(await visit.client.line(), /^ERROR:SHUTDOWN /);
+  assertEquals(await visit.rest(), "");
+});
+
+test("receive() answers SHUTDOWN to a greeting when the seed drains", async () => {
+  await using visit = new Visit();
+  visit.drain();
+  await visit.client.send("HELLO 2\n");
+  assertMatch(await visit.rest(), /^ERROR:SHUTDOWN [^\n]*\n$/);
+});
+
+test("turnAway() answers BUSY with a pause to a greeting", async () => {
+  await using visit = new Visit("turned away");
+  await visit.client.send("HELLO 2\n");
+  assertEquals(
+    await visit.rest(),
+    "ERROR:BUSY retry-after-ms=500 too many connections\n",
+  );
+});
+
+test("turnAway() sends nothing to a one-shot DOWNLOAD, whose client would take it for the file", async () => {
+  await using visit = new Visit("turned away");
+  await visit.client.send("DOWNLOAD hello.txt|0\n");
+  assertEquals(await visit.rest(), "");
+});
+
+test("turnAway() answers BUSY to a one-shot FILESIZE", async () => {
+  await using visit = new Visit("turned away");
+  await visit.client.send("FILESIZE hello.txt\n");
+  assertMatch(await visit.rest(), /^ERROR:BUSY /);
+});
+
+test("turnAway() answers BUSY and closes when a client says nothing", async () => {
+  await using visit = new Visit("turned away");
+  await visit.clock.sleeperFor(500);
+  visit.clock.advance(500);
+  assertMatch(await visit.rest(), /^ERROR:BUSY /);
+});
+
+test("turnAway() closes when a client begins a greeting and does not end it", async () => {
+  await using visit = new Visit("turned away");
+  await visit.client.send("HELLO");
+  visit.pass(1000);
+  assertEquals(await visit.rest(), "");
+});

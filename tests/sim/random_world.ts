@@ -1,0 +1,66 @@
+/** World number n: made by dice, so that a number is all that is needed to meet it again. */
+import { diceOf } from "./dice.ts";
+import type { Habits } from "./sim_seed.ts";
+import { runWorld, type WorldEnd, type WorldPlan } from "./world.ts";
+
+const MIB = 1024 * 1024;
+
+export function planOfWorld(number: number): WorldPlan {
+  const random = diceOf(number * 7919 + 17);
+  const count = 1 + Math.floor(random() * 5);
+  const seeds = Array.from({ length: count }, (_, i) => habitsOf(`s${i}`, random));
+  // At least one seed is right: then the download must come to its end.
+  seeds[0] = {
+    name: "s0",
+    rate: between(random, 0.2, 30) * MIB,
+    latencyMs: between(random, 0, 80),
+  };
+  return { size: Math.floor(between(random, 0, 60) * MIB), seeds, dice: number };
+}
+
+function habitsOf(name: string, random: () => number): Habits {
+  const rate = between(random, 0.05, 50) * MIB;
+  const latencyMs = between(random, 0, 200);
+  const usual = { name, rate, latencyMs, late: random() < 0.2 };
+  const fromMs = between(random, 0, 5000);
+  const kinds: Habits[] = [
+    usual,
+    { ...usual, rate: between(random, 500, 20_000) },
+    { ...usual, away: [{ fromMs, toMs: Infinity }] },
+    { ...usual, away: [{ fromMs, toMs: fromMs + between(random, 100, 20_000) }] },
+    { ...usual, silentFromMs: fromMs },
+    { ...usual, lies: between(random, 0.05, 1) },
+    { ...usual, busy: between(random, 0.1, 1) },
+    { ...usual, turns: [{ atMs: fromMs, factor: between(random, 0.001, 4) }] },
+  ];
+  return kinds[Math.floor(random() * kinds.length)]!;
+}
+
+function between(random: () => number, low: number, high: number): number {
+  return low + random() * (high - low);
+}
+
+/** What is wrong with how world `number` ended; nothing is right. */
+export function faultsOfWorld(number: number): string[] {
+  const plan = planOfWorld(number);
+  const end = runWorld(plan);
+  return [...end.faults, ...faultsOfEnd(plan, end)];
+}
+
+function faultsOfEnd(
+  { size, seeds }: WorldPlan,
+  { how, ms, twice, busiestSecond }: WorldEnd,
+): string[] {
+  const faults: string[] = [];
+  if (how !== "complete") faults.push(`ended with ${how} although s0 is right`);
+  // Helpers that stall, lie or crawl may cost some time, but not the day.
+  const alone = size / seeds[0]!.rate * 1000;
+  if (ms > 1.5 * alone + 12_000) faults.push(`took ${ms} ms, s0 alone would have taken ${alone}`);
+  // What was lost with connections is not the scheduler's doing; what it asks twice is.
+  const unlucky = seeds.some((habits) => habits.away || habits.silentFromMs || habits.turns);
+  if (!unlucky && twice > Math.max(0.02 * size, 2 * MIB) + 2 * MIB) {
+    faults.push(`${twice} bytes came twice`);
+  }
+  if (busiestSecond > 5000) faults.push(`${busiestSecond} actions in one second`);
+  return faults;
+}

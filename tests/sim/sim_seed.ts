@@ -1,0 +1,144 @@
+/** A seed of a simulated world: a line with a rate, and habits. */
+import type { Failure } from "../../core/plan/facts.ts";
+import type { Timeline } from "./timeline.ts";
+
+export interface Habits {
+  readonly name: string;
+  /** Bytes a second. */
+  readonly rate: number;
+  readonly latencyMs?: number;
+  /** Times in which nobody answers: every connection is refused or lost. */
+  readonly away?: readonly { readonly fromMs: number; readonly toMs: number }[];
+  /** From here on it takes orders and sends nothing. */
+  readonly silentFromMs?: number;
+  /** How many of its pieces are wrong, 0 to 1. */
+  readonly lies?: number;
+  /** How many orders it refuses with BUSY, 0 to 1. */
+  readonly busy?: number;
+  /** The rate changes by this factor at these times. */
+  readonly turns?: readonly { readonly atMs: number; readonly factor: number }[];
+  /** Whether it is known to hold the content from the start. */
+  readonly late?: boolean;
+}
+
+export interface SimOrder {
+  readonly id: number;
+  readonly bytes: number;
+}
+
+/** What a seed tells of an order. */
+export interface Listener {
+  received(order: number, bytes: number): void;
+  done(order: number): void;
+  failed(order: number, failure: Failure): void;
+}
+
+/** Payload comes in bites of this size at most. */
+const BITE_BYTES = 256 * 1024;
+const STALL_MS = 5000;
+
+export class SimSeed {
+  readonly habits: Habits;
+  readonly #timeline: Timeline;
+  readonly #random: () => number;
+  readonly #listener: Listener;
+  /** Served one after the other. */
+  #queue: { order: SimOrder; missing: number }[] = [];
+  #serving = false;
+  /** Bytes that left it, wasted ones too. */
+  sent = 0;
+
+  constructor(habits: Habits, timeline: Timeline, random: () => number, listener: Listener) {
+    this.habits = habits;
+    this.#timeline = timeline;
+    this.#random = random;
+    this.#listener = listener;
+    for (const { fromMs } of habits.away ?? []) {
+      timeline.at(fromMs, () => this.#loseAll("connection reset"));
+    }
+  }
+
+  get inFlight(): number {
+    return this.#queue.length;
+  }
+
+  isAway(): boolean {
+    const now = this.#timeline.nowMs;
+    return (this.habits.away ?? []).some(({ fromMs, toMs }) => fromMs <= now && now < toMs);
+  }
+
+  ask(order: SimOrder): void {
+    const latencyMs = this.habits.latencyMs ?? 1;
+    if (this.isAway()) {
+      return this.#fail(order.id, { kind: "lost", reason: "connection refused" }, latencyMs);
+    }
+    if (this.#random() < (this.habits.busy ?? 0)) {
+      return this.#fail(order.id, { kind: "busy", reason: "busy", retryAfterMs: 300 }, latencyMs);
+    }
+    this.#queue.push({ order, missing: order.bytes });
+    if (this.#isSilent()) return this.#stallLater();
+    if (!this.#serving) {
+      this.#serving = true;
+      this.#timeline.at(this.#timeline.nowMs + latencyMs, () => this.#serve());
+    }
+  }
+
+  takeBack(order: number): void {
+    this.#queue = this.#queue.filter(({ order: { id } }) => id !== order);
+  }
+
+  #rate(): number {
+    const turns = (this.habits.turns ?? []).filter(({ atMs }) => atMs <= this.#timeline.nowMs);
+    return turns.reduce((rate, { factor }) => rate * factor, this.habits.rate);
+  }
+
+  #isSilent(): boolean {
+    return this.#timeline.nowMs >= (this.habits.silentFromMs ?? Infinity);
+  }
+
+  #serve(): void {
+    const head = this.#queue[0];
+    this.#serving = head !== undefined && !this.#isSilent();
+    if (head === undefined) return;
+    if (!this.#serving) return this.#stallLater();
+    // A slow line brings small bites, so that its bytes come as evenly as on a real one.
+    const rate = this.#rate();
+    const bite = Math.min(head.missing, BITE_BYTES, Math.max(1024, Math.ceil(rate / 20)));
+    this.#timeline.at(this.#timeline.nowMs + bite / rate * 1000, () => this.#bite(head, bite));
+  }
+
+  #bite(head: { order: SimOrder; missing: number }, bytes: number): void {
+    // It was taken back or lost meanwhile: the line goes on with the next.
+    if (this.#queue[0] !== head) return this.#serve();
+    this.sent += bytes;
+    head.missing -= bytes;
+    this.#listener.received(head.order.id, bytes);
+    if (head.missing === 0) {
+      this.#queue.shift();
+      if (this.#random() < (this.habits.lies ?? 0)) {
+        this.#listener.failed(head.order.id, { kind: "corrupt", reason: "wrong digest" });
+      } else this.#listener.done(head.order.id);
+    }
+    this.#serve();
+  }
+
+  #stallLater(): void {
+    this.#timeline.at(this.#timeline.nowMs + STALL_MS, () => {
+      const stalled = this.#queue;
+      this.#queue = [];
+      for (const { order } of stalled) {
+        this.#listener.failed(order.id, { kind: "stalled", reason: "stalled" });
+      }
+    });
+  }
+
+  #loseAll(reason: string): void {
+    const lost = this.#queue;
+    this.#queue = [];
+    for (const { order } of lost) this.#listener.failed(order.id, { kind: "lost", reason });
+  }
+
+  #fail(order: number, failure: Failure, afterMs: number): void {
+    this.#timeline.at(this.#timeline.nowMs + afterMs, () => this.#listener.failed(order, failure));
+  }
+}
