@@ -5,6 +5,7 @@ import type { StopSignal } from "./present/failure.ts";
 /** What commands ask of core. */
 export type Core = Pick<
   typeof core,
+  | "control"
   | "directoriesOf"
   | "download"
   | "findTask"
@@ -12,6 +13,7 @@ export type Core = Pick<
   | "logLines"
   | "resolveNames"
   | "serve"
+  | "setMax"
   | "tasks"
 >;
 

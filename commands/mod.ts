@@ -3,11 +3,13 @@ import { Command } from "@cliffy/command";
 import { withSettings } from "./command.ts";
 import { completionsCommand } from "./completions.ts";
 import { configCommand } from "./config.ts";
+import { cancelCommand, pauseCommand, resumeCommand } from "./control.ts";
 import type { Environment } from "./environment.ts";
 import { getCommand } from "./get.ts";
 import { type Described, renderHelp } from "./help.ts";
 import { listCommand } from "./list.ts";
 import { logsCommand } from "./logs.ts";
+import { maxCommand } from "./max.ts";
 import { seedsCommand } from "./seeds.ts";
 import { serveCommand } from "./serve.ts";
 import { statusCommand } from "./status.ts";
@@ -18,6 +20,10 @@ export function commandTree(environment: Environment) {
     .command("serve", serveCommand(environment))
     .command("list", listCommand(environment))
     .command("status", statusCommand(environment))
+    .command("pause", pauseCommand(environment))
+    .command("resume", resumeCommand(environment))
+    .command("cancel", cancelCommand(environment))
+    .command("max", maxCommand(environment))
     .command("logs", logsCommand(environment))
     .command("seeds", seedsCommand(environment))
     .command("config", configCommand(environment))

@@ -24,7 +24,7 @@ export function isOver(state: TaskState): boolean {
 }
 
 export interface TaskFailure {
-  readonly code: ErrorCode | "bug" | "interrupted";
+  readonly code: ErrorCode | "bug" | "interrupted" | "cancelled";
   readonly message: string;
   readonly hint?: string;
 }
@@ -47,62 +47,64 @@ export interface TaskResult {
   readonly how: "downloaded" | "already-there" | "skipped";
 }
 
-/** Facts about one task; `task` is its id. */
-export type TaskEvent =
-  & { readonly task: string; readonly time: number }
-  & (
-    | {
-      readonly kind: "queued";
-      readonly name: string;
-      readonly target: string;
-    }
-    | { readonly kind: "state"; readonly state: TaskState }
-    | {
-      /** The seeds were asked: this is what will be downloaded, and from whom. */
-      readonly kind: "found";
-      readonly size: number;
-      readonly id: string | null;
-      readonly seeds: readonly string[];
-    }
-    | {
-      /** What an earlier run left and what of it counts. */
-      readonly kind: "resumed";
-      readonly bytes: number;
-      readonly pieces: number;
-      /** Pieces that were not trusted and had to be hashed again. */
-      readonly rehashed: number;
-    }
-    | {
-      /** Payload came from a seed; not yet verified. */
-      readonly kind: "received";
-      readonly seed: string;
-      readonly bytes: number;
-    }
-    | {
-      /** A piece is verified and on the disk. */
-      readonly kind: "stored";
-      readonly seed: string;
-      readonly piece: number;
-      readonly bytes: number;
-    }
-    | {
-      /** Something about a seed that changes who is asked. */
-      readonly kind: "seed";
-      readonly seed: string;
-      readonly what: SeedNews;
-      /** Why, for people; one line. */
-      readonly reason: string;
-      readonly retryInMs?: number;
-    }
-    /** Anything else worth a line in the task's log. */
-    | {
-      readonly kind: "note";
-      readonly level: "debug" | "info" | "warn";
-      readonly text: string;
-    }
-    | { readonly kind: "done"; readonly result: TaskResult }
-    | { readonly kind: "failed"; readonly failure: TaskFailure }
-  );
+/** Facts about one task: what happened … */
+export type TaskNews =
+  | {
+    readonly kind: "queued";
+    readonly name: string;
+    readonly target: string;
+  }
+  | { readonly kind: "state"; readonly state: TaskState }
+  | {
+    /** The seeds were asked: this is what will be downloaded, and from whom. */
+    readonly kind: "found";
+    readonly size: number;
+    readonly id: string | null;
+    readonly seeds: readonly string[];
+  }
+  /** Where it goes, when that is not where it was asked to go: there are other bytes. */
+  | { readonly kind: "target"; readonly path: string }
+  | {
+    /** What an earlier run left and what of it counts. */
+    readonly kind: "resumed";
+    readonly bytes: number;
+    readonly pieces: number;
+    /** Pieces that were not trusted and had to be hashed again. */
+    readonly rehashed: number;
+  }
+  | {
+    /** Payload came from a seed; not yet verified. */
+    readonly kind: "received";
+    readonly seed: string;
+    readonly bytes: number;
+  }
+  | {
+    /** A piece is verified and on the disk. */
+    readonly kind: "stored";
+    readonly seed: string;
+    readonly piece: number;
+    readonly bytes: number;
+  }
+  | {
+    /** Something about a seed that changes who is asked. */
+    readonly kind: "seed";
+    readonly seed: string;
+    readonly what: SeedNews;
+    /** Why, for people; one line. */
+    readonly reason: string;
+    readonly retryInMs?: number;
+  }
+  /** Anything else worth a line in the task's log. */
+  | {
+    readonly kind: "note";
+    readonly level: "debug" | "info" | "warn";
+    readonly text: string;
+  }
+  | { readonly kind: "done"; readonly result: TaskResult }
+  | { readonly kind: "failed"; readonly failure: TaskFailure };
+
+/** … to which task (its id), and when (ms since 1970). */
+export type TaskEvent = TaskNews & { readonly task: string; readonly time: number };
 
 export type SeedNews =
   /** Has the file and takes part. */

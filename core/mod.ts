@@ -10,7 +10,10 @@ import { isOver, type ServeEvent, type Sink, type TaskEvent } from "./events.ts"
 import { dialer } from "./net/transport.ts";
 import { serve as serveFolder } from "./serve/server.ts";
 import type { Directories } from "./state/directories.ts";
+import { giveOrder, type Obedience, type Order } from "./state/orders.ts";
 import { type LogLine, readLog } from "./state/task_log.ts";
+import { wishMax } from "./state/wishes.ts";
+import { removePartial } from "./store/partial.ts";
 import { readTasks, taskNamed, type TaskStatus } from "./state/task_status.ts";
 import * as jobs from "./task/download.ts";
 import * as offers from "./task/list.ts";
@@ -28,6 +31,7 @@ export {
   type SeedAddress,
 } from "./base/seed_address.ts";
 export { type Directories, directoriesOf } from "./state/directories.ts";
+export type { Obedience, Order } from "./state/orders.ts";
 export type { LogLine } from "./state/task_log.ts";
 export type { TaskStatus } from "./state/task_status.ts";
 export type { DownloadJob, DownloadRequest, TaskOutcome } from "./task/download.ts";
@@ -98,6 +102,24 @@ export async function tasks(
 /** The task that `text` means: an id, a unique beginning of one, or a file name (its newest task). */
 export async function findTask(directories: Directories, text: string): Promise<TaskStatus> {
   return taskNamed(await readTasks(directories.state, systemClock.now()), text);
+}
+
+/** Pauses, resumes or cancels a task of any process. @throws {UsageError} if it is over. */
+export async function control(
+  { state }: Directories,
+  task: TaskStatus,
+  order: Order,
+): Promise<Obedience> {
+  const obedience = await giveOrder(state, task, order, Deno.pid, systemClock);
+  if (order === "cancel-and-delete" && obedience === "done") await removePartial(task.path);
+  return obedience;
+}
+
+/** Changes how many downloads at a time the running processes do. @returns how many processes there are. */
+export async function setMax({ state }: Directories, count: number): Promise<number> {
+  await wishMax(state, count, systemClock.now());
+  const known = await readTasks(state, systemClock.now());
+  return new Set(known.flatMap(({ pid }) => pid ?? [])).size;
 }
 
 /** The log of a task, oldest first; with `follow` it goes on until the task is over or `signal` aborts. */

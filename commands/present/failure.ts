@@ -37,7 +37,9 @@ export function exitOfFailure(
   code: TaskFailure["code"],
   stopped: StopSignal = "SIGINT",
 ): number {
-  return code === "interrupted" ? exitOfSignal(stopped) : EXIT_OF_CODE[code];
+  if (code === "interrupted") return exitOfSignal(stopped);
+  // The user's own wish, said elsewhere: as after a Ctrl-C, the partial file is kept.
+  return code === "cancelled" ? exitOfSignal("SIGINT") : EXIT_OF_CODE[code];
 }
 
 /** One kind of failure keeps its code, several become 1; an interrupted run is that before all. */

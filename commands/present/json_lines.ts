@@ -79,6 +79,7 @@ function fieldsOf(
     case "failed":
       return failedFields(task, event.failure, stopped);
     case "queued":
+    case "target":
     case "note":
       return undefined;
   }

@@ -19,6 +19,7 @@ export function levelOf(event: TaskEvent): Level {
     case "seed":
       return levelOfSeedNews(event.what);
     case "found":
+    case "target":
     case "resumed":
     case "done":
       return "info";
@@ -59,6 +60,8 @@ function sentenceOf(event: TaskEvent): string {
       return `now ${event.state}`;
     case "found":
       return foundSentence(event);
+    case "target":
+      return `goes to ${event.path}: other bytes have its name`;
     case "resumed":
       return resumedSentence(event);
     case "received":

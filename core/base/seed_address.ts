@@ -10,7 +10,7 @@ export interface SeedAddress {
 }
 
 const FORM =
-  /^(?<tls>tls:\/\/)?(?:\[(?<v6>[0-9a-fA-F:.%\w]+)\]|(?<host>[^\s:/@[\]]+))(?::(?<port>\d{1,5}))?$/;
+  /^(?<tls>tls:\/\/)?(?:\[(?<v6>[0-9a-fA-F.]*:[0-9a-fA-F:.]*(?:%\w+)?)\]|(?<host>[^\s:/@[\]]+))(?::(?<port>\d{1,5}))?$/;
 
 /** @throws {UsageError} if `text` is no address. */
 export function parseSeedAddress(text: string): SeedAddress {

@@ -22,15 +22,20 @@ export class Slots {
     this.#admit();
   }
 
+  /** How many may be held at a time. */
+  get size(): number {
+    return this.#size;
+  }
+
   /**
-   * Waits for a slot; disposing what comes back frees it, once.
+   * Waits for a slot, behind those who wait already or in front of them; disposing what comes back frees it, once.
    *
    * @throws the signal's reason if it aborts before a slot is free.
    */
-  async take(signal: AbortSignal): Promise<Disposable> {
+  async take(signal: AbortSignal, where: "back" | "front" = "back"): Promise<Disposable> {
     signal.throwIfAborted();
     if (this.#taken < this.#size && this.#waiting.length === 0) this.#taken++;
-    else await this.#queue(signal);
+    else await this.#queue(signal, where);
     let held = true;
     return {
       [Symbol.dispose]: () => {
@@ -42,7 +47,7 @@ export class Slots {
     };
   }
 
-  #queue(signal: AbortSignal): Promise<void> {
+  #queue(signal: AbortSignal, where: "back" | "front"): Promise<void> {
     return new Promise((resolve, reject) => {
       const admit = () => {
         signal.removeEventListener("abort", giveUp);
@@ -53,7 +58,8 @@ export class Slots {
         reject(signal.reason);
       };
       signal.addEventListener("abort", giveUp, { once: true });
-      this.#waiting.push(admit);
+      if (where === "back") this.#waiting.push(admit);
+      else this.#waiting.unshift(admit);
     });
   }
 

@@ -1,12 +1,15 @@
 import type { Clock } from "./clock.ts";
+import { Slots } from "./slots.ts";
 
 /**
  * Keeps what is asked for under a rate. Who asks waits for its turn, in order;
- * unused time is not saved up, so there is no burst after a pause.
+ * unused time is not saved up, so there is no burst after a pause. Who leaves
+ * before its turn has taken nothing from those behind.
  */
 export class TokenBucket {
   readonly #clock: Clock;
   readonly #bytesPerSecond: number;
+  readonly #line = new Slots(1);
   /** When the next asker may go. */
   #freeAt = 0;
 
@@ -22,10 +25,12 @@ export class TokenBucket {
 
   /** @throws the signal's reason if it aborts before the turn comes. */
   async wait(bytes: number, signal: AbortSignal): Promise<void> {
-    const now = this.#clock.now();
-    const turn = Math.max(now, this.#freeAt);
+    const askedAt = this.#clock.now();
+    using _head = await this.#line.take(signal);
+    // Not the time of waking: timers are late, and the rate would fall with each.
+    const turn = Math.max(askedAt, this.#freeAt);
+    const pauseMs = turn - this.#clock.now();
+    if (pauseMs > 0) await this.#clock.sleep(pauseMs, signal);
     this.#freeAt = turn + bytes * 1000 / this.#bytesPerSecond;
-    if (turn > now) await this.#clock.sleep(turn - now, signal);
-    else signal.throwIfAborted();
   }
 }

@@ -1,7 +1,7 @@
 /** The first words with a seed: they tell which dialect it speaks. */
 import type { Clock } from "../base/clock.ts";
 import { deadline } from "../base/abort.ts";
-import { AuthError, TimeoutError } from "../base/errors.ts";
+import { AuthError, P2pError, reasonOf, TimeoutError, UnreachableError } from "../base/errors.ts";
 import { answerTo } from "../wire/auth.ts";
 import { type Greeting, parseGreeting } from "../wire/greeting.ts";
 import { Inbox } from "../wire/inbox.ts";
@@ -38,6 +38,10 @@ export async function greet(
   const greeting = parseGreeting(line);
   if (greeting?.auth === "token") {
     await prove(seed, stream, inbox, greeting, terms, signal);
+  }
+  // Nothing was asked yet: whatever it says now, it is the end of the session.
+  if (greeting && inbox.buffered > 0) {
+    throw new UnreachableError(`${seed} ended the session at once`);
   }
   return greeting;
 }
@@ -82,22 +86,41 @@ async function prove(
       hint: "Give the seed's token with --token-file",
     });
   }
-  const request = encodeSessionRequest({
-    verb: "AUTH",
-    answer: answerTo(nonce, token),
-  });
+  const request = encodeSessionRequest({ verb: "AUTH", answer: answerTo(nonce, token) });
   using limit = deadline(
     signal,
     clock,
     waitMs,
     () => new TimeoutError(`${seed} did not answer AUTH`),
   );
-  await stream.write(new TextEncoder().encode(`${request}\n`));
-  if (await lineFrom(stream, inbox, limit.signal) !== "OK 0") {
-    throw new AuthError(`${seed} does not accept the token`, {
-      hint: "Compare the token file with the seed's",
+  const reply = await replyTo(request, seed, stream, inbox, limit.signal);
+  if (reply === "OK 0") return;
+  const refusal = parseRefusal(reply);
+  if (refusal && refusal.code !== "AUTH") throw errorOfRefusal(seed, refusal);
+  throw new AuthError(`${seed} does not accept the token`, {
+    hint: "Compare the token file with the seed's",
+  });
+}
+
+async function replyTo(
+  request: string,
+  seed: string,
+  stream: ByteStream,
+  inbox: Inbox,
+  signal: AbortSignal,
+): Promise<string> {
+  try {
+    await stream.write(new TextEncoder().encode(`${request}\n`));
+    const line = await lineFrom(stream, inbox, signal);
+    if (line !== undefined) return line;
+  } catch (error) {
+    signal.throwIfAborted();
+    if (error instanceof P2pError) throw error;
+    throw new UnreachableError(`Lost the connection to ${seed}: ${reasonOf(error)}`, {
+      cause: error,
     });
   }
+  throw new UnreachableError(`${seed} closed the connection`);
 }
 
 /** One line, or undefined when the stream ends before it. */

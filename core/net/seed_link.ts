@@ -8,7 +8,6 @@ import type { Clock } from "../base/clock.ts";
 import { deadline } from "../base/abort.ts";
 import {
   BusyError,
-  NotFoundError,
   ProtocolError,
   TimeoutError,
   UnreachableError,
@@ -149,7 +148,8 @@ export class SeedLink implements AsyncDisposable {
         signal,
       );
       if (reply === "") {
-        throw new NotFoundError(
+        // An old seed says ERROR; who says nothing is no seed just now, as a proxy before a dead one.
+        throw new UnreachableError(
           `${this.name} does not say how long the file is`,
         );
       }
@@ -304,8 +304,8 @@ export class SeedLink implements AsyncDisposable {
       return this.#dialect = "one-shot";
     }
     const limits = { clock, stallMs, idleMs: IDLE_MS };
-    const ended = () => {
-      this.#sessions.delete(session);
+    const changed = () => {
+      if (session.closed) this.#sessions.delete(session);
       this.#tellChange();
     };
     const session: SessionConnection = new SessionConnection(
@@ -314,7 +314,7 @@ export class SeedLink implements AsyncDisposable {
       inbox,
       greeting,
       limits,
-      ended,
+      changed,
     );
     this.#sessions.add(session);
     this.#maxLength = greeting.maxLength;

@@ -55,6 +55,8 @@ export interface ConnectionLimits {
 
 /** An abandoned body of more than this is not worth reading past: a new connection is cheaper. */
 const READ_PAST_BYTES = 64 * 1024;
+/** Nor is one that does not come: who left is waiting for his memory. */
+const READ_PAST_MS = 200;
 const NOTHING = new Uint8Array();
 
 export class SessionConnection implements AsyncDisposable {
@@ -64,7 +66,7 @@ export class SessionConnection implements AsyncDisposable {
   readonly #limits: ConnectionLimits;
   readonly #pending: Pending[] = [];
   readonly #reading: Promise<void>;
-  readonly #onClose: () => void;
+  readonly #onChange: () => void;
   #writing: Promise<void> | undefined;
   #outgoing = "";
   #scratch: Uint8Array | undefined;
@@ -74,20 +76,20 @@ export class SessionConnection implements AsyncDisposable {
   /** The pending request whose memory a read may be writing to right now. */
   #receiving: Pending | undefined;
 
-  /** Takes over `stream`, whose greeting was read through `inbox`. @param onClose told once, when the connection is of no more use. */
+  /** Takes over `stream`, whose greeting was read through `inbox`. @param onChange told when `depth` fell, and when the connection has closed. */
   constructor(
     seed: string,
     stream: ByteStream,
     inbox: Inbox,
     readonly greeting: Greeting,
     limits: ConnectionLimits,
-    onClose: () => void,
+    onChange: () => void,
   ) {
     this.#seed = seed;
     this.#stream = stream;
     this.#inbox = inbox;
     this.#limits = limits;
-    this.#onClose = onClose;
+    this.#onChange = onChange;
     this.#lastByteAt = limits.clock.now();
     this.#reading = this.#readReplies();
     this.#keepWatch();
@@ -148,11 +150,12 @@ export class SessionConnection implements AsyncDisposable {
     this.#watch?.[Symbol.dispose]();
     this.#stream.close();
     for (const pending of this.#pending.splice(0)) {
+      const fail = () => pending.fail(pending.left ? pending.left.reason : error);
       // Its memory is still being written to: it is told when that read has ended.
-      if (pending !== this.#receiving) pending.fail(error);
-      else this.#reading.then(() => pending.fail(error));
+      if (pending !== this.#receiving) fail();
+      else this.#reading.then(fail);
     }
-    this.#onClose();
+    this.#onChange();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -163,9 +166,15 @@ export class SessionConnection implements AsyncDisposable {
   #abandon(pending: Pending, reason: unknown): void {
     pending.left = { reason };
     if (pending !== this.#receiving) pending.fail(reason);
-    const worthless = this.#pending.every((one) => one.left);
+    if (!this.#worthless) return;
     const missing = this.#pending.reduce((sum, one) => sum + one.missing, 0);
-    if (worthless && missing > READ_PAST_BYTES) this.close(reason);
+    if (missing > READ_PAST_BYTES) this.close(reason);
+    else this.#keepWatch();
+  }
+
+  /** Whether nobody waits for what is still to come. */
+  get #worthless(): boolean {
+    return this.#pending.every((one) => one.left);
   }
 
   /** Requests made in one turn leave in one write. */
@@ -205,6 +214,7 @@ export class SessionConnection implements AsyncDisposable {
         this.#receiving = undefined;
         pending.settle({ reply, body });
         if (this.#pending.length === 0) this.#keepWatch();
+        this.#onChange();
       }
     } catch (error) {
       this.close(this.#lost(error));
@@ -236,7 +246,11 @@ export class SessionConnection implements AsyncDisposable {
   }
 
   #memoryFor({ place }: Pending, reply: Reply): Uint8Array {
-    if (reply.kind !== "ok") return NOTHING;
+    if (reply.kind === "refusal") return NOTHING;
+    if (reply.kind === "size") {
+      if (place.kind === "none") return NOTHING;
+      throw new ProtocolError(`${this.#seed} sent a size instead of a body`);
+    }
     if (place.kind === "into" && reply.length === place.bytes.length) {
       return place.bytes;
     }
@@ -270,7 +284,8 @@ export class SessionConnection implements AsyncDisposable {
     const { clock, stallMs, idleMs } = this.#limits;
     const busy = this.#pending.length > 0;
     const silentMs = clock.now() - this.#lastByteAt;
-    if (busy && silentMs >= stallMs) {
+    const mostMs = this.#receiving?.left && this.#worthless ? READ_PAST_MS : stallMs;
+    if (busy && silentMs >= mostMs) {
       const seconds = (silentMs / 1000).toFixed(1);
       return this.close(
         new TimeoutError(
@@ -278,7 +293,7 @@ export class SessionConnection implements AsyncDisposable {
         ),
       );
     }
-    const waitMs = busy ? stallMs - silentMs : idleMs;
+    const waitMs = busy ? mostMs - silentMs : idleMs;
     this.#watch = clock.after(waitMs, () => {
       if (this.#pending.length > 0) this.#keepWatch();
       else this.close();

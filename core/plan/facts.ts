@@ -24,6 +24,8 @@ export type Fact =
   /** The piece is verified and in the part file. */
   | { readonly kind: "stored"; readonly order: number }
   | { readonly kind: "failed"; readonly order: number; readonly failure: Failure }
+  /** The task waited for its place: no seed's fault. */
+  | { readonly kind: "excused" }
   /** The time of the last `wake` has come. */
   | { readonly kind: "woken" };
 

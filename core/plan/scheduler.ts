@@ -100,6 +100,9 @@ export class Scheduler {
         return this.#storedBy(fact.order, nowMs);
       case "failed":
         return this.#failed(fact.order, fact.failure, nowMs);
+      case "excused":
+        this.#lastByteMs = nowMs;
+        return;
       case "woken":
         return;
     }
@@ -122,7 +125,7 @@ export class Scheduler {
     const order = this.#end(id);
     if (!order) return;
     this.#stored.add(order.piece);
-    if (order.seed.succeeded(nowMs)) this.#tell(order.seed, "back", "it answers again");
+    if (order.seed.succeeded(nowMs)) this.#tell(order.seed, "back", "a right piece came from it");
     for (const other of this.#ordersFor(order.piece)) this.#takeBack(other);
   }
 

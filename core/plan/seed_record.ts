@@ -50,6 +50,8 @@ export class SeedRecord {
   /** A right piece came. True when that is news after a failure. */
   succeeded(nowMs: number): boolean {
     this.#lastGoodput = this.#meter.at(nowMs);
+    // What came before the connection was lost proves nothing about now.
+    if (!this.ready) return false;
     const news = this.#onProbation;
     this.#failures = 0;
     this.#onProbation = false;

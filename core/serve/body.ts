@@ -1,7 +1,6 @@
 /**
- * Sends ranges of files, through one buffer for each client: the reply's line
- * stands in it right before the first bytes, so both leave in one write and
- * nothing is copied.
+ * Sends ranges of files through lent buffers: the reply's line stands in one
+ * right before the first bytes, so both leave in one write and nothing is copied.
  */
 import { type ByteRange, lengthOf, splitRange } from "../base/ranges.ts";
 import { Refusal } from "../wire/refusals.ts";
@@ -21,35 +20,49 @@ export class BrokenBodyError extends Error {
   }
 }
 
-export class BodySender {
-  readonly #link: ClientLink;
-  #buffer: Uint8Array | undefined;
+/** Buffers that bodies pass through: as many as bodies were ever sent at a time, not as many as there are clients. */
+export class BodyBuffers {
+  readonly #free: Uint8Array[] = [];
 
-  constructor(link: ClientLink) {
-    this.#link = link;
+  lend(): Uint8Array {
+    return this.#free.pop() ?? new Uint8Array(HEAD_BYTES + READ_BYTES);
   }
 
-  /**
-   * Sends `head` and then exactly `range` of `file`, which must not be empty.
-   *
-   * @throws {Refusal} CHANGED if not even the first bytes are those of the file's version; nothing was sent.
-   * @throws {BrokenBodyError} if that shows later.
-   */
-  async send(file: ServedFile, range: ByteRange, head = ""): Promise<void> {
-    const buffer = this.#buffer ??= new Uint8Array(HEAD_BYTES + READ_BYTES);
-    const [first, ...rest] = splitRange(range, READ_BYTES);
-    try {
-      file.read(partOf(buffer, first!), first!.start);
-    } catch (error) {
-      throw error instanceof FileChangedError ? changed() : error;
-    }
-    await this.#link.send(withHead(buffer, head, first!));
-    for (const next of rest) {
-      const part = partOf(buffer, next);
-      readOrBreak(file, part, next.start);
-      await this.#link.send(part);
-    }
+  /** Only when nothing reads from it any more. */
+  takeBack(buffer: Uint8Array): void {
+    this.#free.push(buffer);
   }
+}
+
+/**
+ * Sends `head` and then exactly `range` of `file`, which must not be empty.
+ *
+ * @throws {Refusal} CHANGED if not even the first bytes are those of the file's version; nothing was sent.
+ * @throws {BrokenBodyError} if that shows later.
+ */
+export async function sendBody(
+  link: ClientLink,
+  buffers: BodyBuffers,
+  file: ServedFile,
+  range: ByteRange,
+  head = "",
+): Promise<void> {
+  const buffer = buffers.lend();
+  const [first, ...rest] = splitRange(range, READ_BYTES);
+  try {
+    file.read(partOf(buffer, first!), first!.start);
+  } catch (error) {
+    throw error instanceof FileChangedError ? changed() : error;
+  }
+  await link.send(withHead(buffer, head, first!));
+  for (const next of rest) {
+    const part = partOf(buffer, next);
+    readOrBreak(file, part, next.start);
+    await link.send(part);
+  }
+  // Not when sending failed: a write that the platform cannot take back may
+  // still read from the buffer, and would send another client's bytes.
+  buffers.takeBack(buffer);
 }
 
 function partOf(buffer: Uint8Array, range: ByteRange): Uint8Array {

@@ -3,12 +3,13 @@
  * we close. Where a reply is the file's bytes and nothing else, an error can
  * only be told by sending nothing: any text would end up in the client's file.
  */
+import { reasonOf } from "../base/errors.ts";
 import { encodeOneShotListing } from "../wire/listing.ts";
 import { encodeRefusal, Refusal } from "../wire/refusals.ts";
 import { encodeSize } from "../wire/replies.ts";
 import { type OneShotRequest, parseOneShotRequest } from "../wire/requests.ts";
-import { BodySender } from "./body.ts";
-import type { ClientLink } from "./client_link.ts";
+import { BrokenBodyError, sendBody } from "./body.ts";
+import { type ClientLink, LinkLostError } from "./client_link.ts";
 import { type Seed, shutdown, unauthorized } from "./seed.ts";
 import { locate, openServed } from "./served_file.ts";
 
@@ -24,9 +25,20 @@ export async function answerOneShot(
     if (seed.draining.aborted) throw shutdown();
     await answer(parseOneShotRequest(line), link, seed, signal);
   } catch (error) {
-    if (!(error instanceof Refusal)) throw error;
-    await refuseOneShot(line, error, link);
+    const refusal = refusalOf(error, signal);
+    const { client } = link;
+    seed.emit({ kind: "refused", client, reason: refusal.message });
+    await refuseOneShot(line, refusal, link);
   }
+}
+
+/** What to answer to a failure. @throws what leaves nobody to answer, or nothing more to say. */
+function refusalOf(error: unknown, signal: AbortSignal): Refusal {
+  if (error instanceof Refusal) return error;
+  const ends = error instanceof LinkLostError ||
+    error instanceof BrokenBodyError;
+  if (ends || signal.aborted) throw error;
+  return new Refusal("INTERNAL", reasonOf(error));
 }
 
 /** Says no, where the reply to the request in `line` has room for it. */
@@ -79,7 +91,7 @@ async function sendChunk(
   if (start >= end) return;
   using _slot = await seed.uploads.take(link.client, signal);
   const startedAt = seed.clock.now();
-  await new BodySender(link).send(file, { start, end });
+  await sendBody(link, seed.buffers, file, { start, end });
   const { client } = link;
   // By address: such a client connects anew for every chunk.
   seed.transfers.add(client, {

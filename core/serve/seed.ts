@@ -3,6 +3,7 @@ import type { Clock } from "../base/clock.ts";
 import type { ServeSettings } from "../config.ts";
 import type { ServeEvent, Sink } from "../events.ts";
 import { Refusal } from "../wire/refusals.ts";
+import type { BodyBuffers } from "./body.ts";
 import type { Catalogue } from "./catalogue.ts";
 import type { Digests } from "./digests.ts";
 import type { Folder } from "./folder.ts";
@@ -20,6 +21,7 @@ export interface Seed {
    */
   readonly promised: Map<string, string>;
   readonly uploads: Uploads;
+  readonly buffers: BodyBuffers;
   readonly transfers: Transfers;
   readonly clock: Clock;
   /** From 0 up to but not including 1. */

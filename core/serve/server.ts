@@ -16,6 +16,7 @@ import type { ServeEvent, Sink } from "../events.ts";
 import { type ByteStream, listen, type Listening } from "../net/transport.ts";
 import type { ListedFile } from "../wire/listing.ts";
 import { Admission } from "./admission.ts";
+import { BodyBuffers } from "./body.ts";
 import { Catalogue, walkFolder } from "./catalogue.ts";
 import { ClientLink } from "./client_link.ts";
 import { DigestCache } from "./digest_cache.ts";
@@ -92,6 +93,7 @@ function makeSeed(
     digests: new Digests({ folder, cache, clock, emit, jobs }),
     promised: new Map(),
     uploads: new Uploads(settings.uploads),
+    buffers: new BodyBuffers(),
     transfers: new Transfers(clock, emit),
     emit,
     draining,

@@ -15,7 +15,7 @@ import { encodeManifest } from "../wire/manifest.ts";
 import { encodeRefusal, Refusal } from "../wire/refusals.ts";
 import { encodeOk, encodeSize } from "../wire/replies.ts";
 import { parseSessionRequest, type SessionRequest } from "../wire/requests.ts";
-import { BodySender, BrokenBodyError, changed } from "./body.ts";
+import { BrokenBodyError, changed, sendBody } from "./body.ts";
 import { type ClientLink, LinkLostError } from "./client_link.ts";
 import { RequestQueue } from "./request_queue.ts";
 import { type Seed, shutdown, unauthorized } from "./seed.ts";
@@ -38,7 +38,6 @@ export class Session {
   readonly #seed: Seed;
   readonly #nonce: string;
   readonly #queue = new RequestQueue<Incoming>(MAX_INFLIGHT);
-  readonly #body: BodySender;
   /** The version of a name that this client was told of, where no manifest did. */
   readonly #seen = new Map<string, string>();
   /** The file asked for last, kept open: the next range is most likely of the same. */
@@ -51,7 +50,6 @@ export class Session {
     this.#link = link;
     this.#seed = seed;
     this.#nonce = seed.nonce();
-    this.#body = new BodySender(link);
     this.#trusted = seed.settings.token === undefined;
   }
 
@@ -202,7 +200,7 @@ export class Session {
   async #list(after: string, signal: AbortSignal): Promise<void> {
     const { files, more } = await this.#seed.catalogue.page(after);
     const fields: Record<string, number> = more ? { more: 1 } : {};
-    await this.#sendBody(encodeListing(files), fields, signal);
+    await this.#sendText(encodeListing(files), fields, signal);
   }
 
   async #size(name: string): Promise<void> {
@@ -215,7 +213,7 @@ export class Session {
     const file = this.#open(name);
     const manifest = await this.#seed.digests.manifestOf(file, signal);
     this.#seed.promised.set(name, file.version.id);
-    await this.#sendBody(encodeManifest(name, manifest), {}, signal);
+    await this.#sendText(encodeManifest(name, manifest), {}, signal);
   }
 
   async #download(
@@ -230,12 +228,13 @@ export class Session {
     using _slot = await this.#seed.uploads.take(client, signal);
     const startedAt = this.#seed.clock.now();
     const bytes = lengthOf(range);
-    await this.#body.send(file, range, encodeOk(bytes));
+    const { buffers } = this.#seed;
+    await sendBody(this.#link, buffers, file, range, encodeOk(bytes));
     const { size } = file.version;
     this.#seed.transfers.add(this, { client, name, size, bytes, startedAt });
   }
 
-  async #sendBody(
+  async #sendText(
     text: string,
     fields: Record<string, number>,
     signal: AbortSignal,

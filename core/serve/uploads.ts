@@ -14,7 +14,10 @@ export class Uploads {
   readonly #size: number;
   #taken = 0;
   readonly #held = new Map<string, number>();
-  /** By client, the one served longest ago first. No client without a waiter. */
+  /** The number of the last slot that a client was given; forgotten when it neither holds nor waits. */
+  readonly #lastServed = new Map<string, number>();
+  #grants = 0;
+  /** By client; none without a waiter. */
   readonly #waiting = new Map<string, Waiter[]>();
   #closed: Refusal | undefined;
 
@@ -48,6 +51,7 @@ export class Uploads {
     this.#closed = refusal;
     const waiters = [...this.#waiting.values()].flat();
     this.#waiting.clear();
+    this.#lastServed.clear();
     for (const waiter of waiters) waiter.refuse(refusal);
   }
 
@@ -85,6 +89,7 @@ export class Uploads {
   #grant(client: string): void {
     this.#taken++;
     this.#held.set(client, (this.#held.get(client) ?? 0) + 1);
+    this.#lastServed.set(client, ++this.#grants);
   }
 
   #release(client: string): void {
@@ -93,6 +98,9 @@ export class Uploads {
     if (held > 0) this.#held.set(client, held);
     else this.#held.delete(client);
     this.#admitNext();
+    if (!this.#held.has(client) && !this.#waiting.has(client)) {
+      this.#lastServed.delete(client);
+    }
   }
 
   #admitNext(): void {
@@ -100,20 +108,24 @@ export class Uploads {
     if (client === undefined) return;
     const queue = this.#waiting.get(client)!;
     const waiter = queue.shift()!;
-    // Behind the others, for it was served just now.
-    this.#waiting.delete(client);
-    if (queue.length > 0) this.#waiting.set(client, queue);
+    if (queue.length === 0) this.#waiting.delete(client);
     this.#grant(client);
     waiter.admit();
   }
 
   #neediest(): string | undefined {
     let best: string | undefined;
-    let fewest = Infinity;
     for (const client of this.#waiting.keys()) {
-      const held = this.#held.get(client) ?? 0;
-      if (held < fewest) [best, fewest] = [client, held];
+      if (best === undefined || this.#isBefore(client, best)) best = client;
     }
     return best;
+  }
+
+  #isBefore(client: string, other: string): boolean {
+    const held = this.#held.get(client) ?? 0;
+    const heldByOther = this.#held.get(other) ?? 0;
+    if (held !== heldByOther) return held < heldByOther;
+    const last = this.#lastServed.get(client) ?? 0;
+    return last < (this.#lastServed.get(other) ?? 0);
   }
 }

@@ -48,6 +48,9 @@ class Moving {
 
   take(event: TaskEvent): void {
     switch (event.kind) {
+      case "found":
+        for (const seed of event.seeds) this.#seeds.add(seed);
+        break;
       case "resumed":
         this.#downloaded = event.bytes;
         break;

@@ -5,15 +5,14 @@
 import { Logger, RotatingFileHandler } from "@std/log";
 import { join } from "@std/path";
 import type { Clock } from "../base/clock.ts";
-import { isOver, type TaskEvent } from "../events.ts";
+import { isOver, type TaskEvent, type TaskNews } from "../events.ts";
 
 export interface LogLine {
   /** ISO 8601. */
   readonly time: string;
   readonly level: LogLevel;
   readonly task: string;
-  /** The event that it tells, without `task` and `time`. */
-  readonly event: Omit<TaskEvent, "task" | "time">;
+  readonly event: TaskNews;
 }
 
 export type LogLevel = "debug" | "info" | "warn" | "error";
@@ -107,7 +106,8 @@ export async function* readLog(
     // A shorter text is a new file: the old one was rotated away.
     const fresh = linesOf(now.slice(now.length < text.length ? 0 : text.length));
     yield* fresh;
-    if (!follow || fresh.some(endsTask)) return;
+    // An earlier run may have ended it, and this one goes on: the last word counts.
+    if (!follow || fresh.slice(-1).some(endsTask)) return;
     // A line that is still being written is read next time.
     text = now.slice(0, now.lastIndexOf("\n") + 1);
     await clock.sleep(FOLLOW_MS, signal).catch(() => {});
@@ -117,7 +117,7 @@ export async function* readLog(
 
 function endsTask({ event }: LogLine): boolean {
   return event.kind === "done" || event.kind === "failed" ||
-    (event.kind === "state" && isOver((event as TaskEvent & { kind: "state" }).state));
+    (event.kind === "state" && isOver(event.state));
 }
 
 async function textOf(path: string): Promise<string> {

@@ -2,6 +2,7 @@
 import { join } from "@std/path";
 import { NotFoundError, UsageError } from "../base/errors.ts";
 import { isOver, type TaskEvent, type TaskState } from "../events.ts";
+import { readWishes, type Wishes } from "./wishes.ts";
 import {
   LOCK_SUFFIX,
   NOW_SUFFIX,
@@ -41,12 +42,13 @@ const STALE_MS = 1500;
 
 /** Every task that is known, in the order in which they were begun; a later run's word counts. */
 export async function readTasks(stateDir: string, nowMs: number): Promise<TaskStatus[]> {
+  const wishes = await readWishes(stateDir);
   const tasks = new Map<string, TaskStatus>();
   for (const base of await runsOf(stateDir)) {
     for (const task of await tasksOfRun(base, nowMs)) {
       // The newest run of a task puts it last.
       tasks.delete(task.task);
-      tasks.set(task.task, task);
+      tasks.set(task.task, wished(task, wishes));
     }
   }
   return Array.from(tasks.values());
@@ -137,6 +139,8 @@ function fold(task: TaskStatus | undefined, event: TaskEvent, pid: number): Task
       return { ...updated, name: event.name, path: event.target };
     case "state":
       return { ...updated, state: event.state };
+    case "target":
+      return { ...updated, path: event.path };
     case "found":
       return { ...updated, size: event.size, seeds: event.seeds, verified: event.id !== null };
     case "resumed":
@@ -188,6 +192,13 @@ function withNow(task: TaskStatus, now: RunNow | undefined, nowMs: number): Task
   const etaMs = rate > 0 && task.size !== null ? Math.round(missing / rate * 1000) : null;
   const percent = percentOf(downloaded, task.size);
   return { ...task, pid, downloaded, rate, seeds, percent, etaMs, updatedAt: now.time };
+}
+
+/** What waits has nobody yet who would obey: the wish is as good as the deed. */
+function wished(task: TaskStatus, wishes: Wishes): TaskStatus {
+  if (task.state !== "waiting") return task;
+  const wish = wishes.tasks.get(task.task);
+  return wish === undefined ? task : { ...task, state: wish === "pause" ? "paused" : "cancelled" };
 }
 
 /** What became of a task whose process is gone: what was begun is kept and goes on with the same command. */

@@ -2,7 +2,10 @@
 import { DiskError, P2pError, reasonOf } from "../base/errors.ts";
 
 /** No space: other tasks may go on, and this one later. */
-export class DiskFullError extends DiskError {}
+export class DiskFullError extends DiskError {
+  /** Where room is missing, and how many bytes, when that is known. */
+  lacking?: { readonly folder: string; readonly bytes: number };
+}
 
 /** `error`, thrown while doing `what` ("write to "/a/b""), as a DiskError; our own errors stay as they are. */
 export function diskFault(what: string, error: unknown): unknown {

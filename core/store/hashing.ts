@@ -3,6 +3,7 @@ import { equalBytes, RunningDigest, sha256 } from "../base/digest.ts";
 import { lengthOf } from "../base/ranges.ts";
 import { type PieceLayout, rangeOfPiece } from "../base/pieces.ts";
 import { digestOfPiece, type Manifest } from "../wire/manifest.ts";
+import { type Disk, type DiskFile, realDisk } from "./disk.ts";
 
 const READ_BYTES = 1024 * 1024;
 
@@ -10,15 +11,20 @@ const READ_BYTES = 1024 * 1024;
 export async function hashFile(
   path: string,
   signal: AbortSignal,
+  disk: Disk = realDisk,
 ): Promise<string> {
-  using file = await Deno.open(path, { read: true });
-  const digest = new RunningDigest();
-  const buffer = new Uint8Array(READ_BYTES);
-  for (let count; (count = await file.read(buffer)) !== null;) {
-    signal.throwIfAborted();
-    digest.update(buffer.subarray(0, count));
+  const file = await disk.open(path, { read: true });
+  try {
+    const digest = new RunningDigest();
+    const buffer = new Uint8Array(READ_BYTES);
+    for (let count; (count = await file.read(buffer)) !== null;) {
+      signal.throwIfAborted();
+      digest.update(buffer.subarray(0, count));
+    }
+    return digest.hex();
+  } finally {
+    file.close();
   }
-  return digest.hex();
 }
 
 /** Whether the file at `path` holds exactly the manifest's bytes; stops at the first that differs. */
@@ -26,22 +32,24 @@ export async function holds(
   path: string,
   manifest: Manifest,
   signal: AbortSignal,
+  disk: Disk = realDisk,
 ): Promise<boolean> {
-  using file = await Deno.open(path, { read: true });
-  if ((await file.stat()).size !== manifest.layout.size) return false;
-  const pieces = Array.from(
-    { length: manifest.layout.count },
-    (_, piece) => piece,
-  );
-  for await (const { right } of checkPieces(file, manifest, pieces, signal)) {
-    if (!right) return false;
+  const file = await disk.open(path, { read: true });
+  try {
+    if ((await file.stat()).size !== manifest.layout.size) return false;
+    const pieces = Array.from({ length: manifest.layout.count }, (_, piece) => piece);
+    for await (const { right } of checkPieces(file, manifest, pieces, signal)) {
+      if (!right) return false;
+    }
+    return true;
+  } finally {
+    file.close();
   }
-  return true;
 }
 
 /** Hashes `pieces` of an open file, in order, and says of each whether it is the manifest's. */
 export async function* checkPieces(
-  file: Deno.FsFile,
+  file: DiskFile,
   manifest: Manifest,
   pieces: Iterable<number>,
   signal: AbortSignal,
@@ -62,7 +70,7 @@ export async function* checkPieces(
 
 /** undefined when the file is too short. */
 async function readPiece(
-  file: Deno.FsFile,
+  file: DiskFile,
   layout: PieceLayout,
   piece: number,
   buffer: Uint8Array,

@@ -2,7 +2,8 @@
  * The journal beside a part file: append-only, written after the piece it
  * claims, so that after a crash it claims too little, never too much.
  */
-import { onDisk } from "./disk_faults.ts";
+import { type Disk, type DiskFile, lookAt } from "./disk.ts";
+import { diskFault, onDisk } from "./disk_faults.ts";
 import {
   encodeIdentity,
   encodeRecord,
@@ -12,10 +13,12 @@ import {
 } from "./journal_text.ts";
 
 /** What can be read of the journal at `path`; undefined when there is none, or not even its identity. */
-export async function readJournal(path: string): Promise<JournalContent | undefined> {
+export async function readJournal(path: string, disk: Disk): Promise<JournalContent | undefined> {
+  // A link is not followed, and whatever else is there is not ours.
+  if (!(await lookAt(path, disk))?.isFile) return undefined;
   return await onDisk(`read "${path}"`, async () => {
     try {
-      return parseJournal(await Deno.readTextFile(path));
+      return parseJournal(await disk.readTextFile(path));
     } catch (error) {
       if (error instanceof Deno.errors.NotFound) return undefined;
       throw error;
@@ -25,34 +28,34 @@ export async function readJournal(path: string): Promise<JournalContent | undefi
 
 export class Journal implements Disposable {
   readonly #path: string;
-  readonly #file: Deno.FsFile;
+  readonly #file: DiskFile;
+  #closed = false;
 
-  private constructor(path: string, file: Deno.FsFile) {
+  private constructor(path: string, file: DiskFile) {
     this.#path = path;
     this.#file = file;
   }
 
-  /** Begins a journal, or goes on behind the last whole record of `content`. */
+  /** Begins a journal, or goes on behind the last whole record of `content`. @throws {DiskError} */
   static open(
     path: string,
     identity: JournalIdentity,
     content: JournalContent | undefined,
     run: { readonly pid: number; readonly boot: number },
+    disk: Disk,
   ): Journal {
-    const fresh = content === undefined;
-    const file = Deno.openSync(path, {
-      read: true,
-      write: true,
-      ...(fresh ? { createNew: true } : {}),
-    });
+    const begin = content === undefined ? { createNew: true } : {};
+    const file = onDiskNow(path, () => disk.openSync(path, { write: true, ...begin }));
     const journal = new Journal(path, file);
-    if (fresh) journal.#append(encodeIdentity(identity));
-    else {
-      file.truncateSync(content.length);
-      file.seekSync(0, Deno.SeekMode.End);
+    try {
+      if (content === undefined) journal.#append(encodeIdentity(identity));
+      else journal.#goOnAt(content.length);
+      journal.#append(encodeRecord({ run }));
+      return journal;
+    } catch (error) {
+      file.close();
+      throw error;
     }
-    journal.#append(encodeRecord({ run }));
-    return journal;
   }
 
   /** Call it when the piece is in the part file, never before. */
@@ -65,16 +68,31 @@ export class Journal implements Disposable {
     this.#append(encodeRecord({ synced: true }));
   }
 
-  async remove(): Promise<void> {
-    await Deno.remove(this.#path);
+  [Symbol.dispose](): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#file.close();
   }
 
-  [Symbol.dispose](): void {
-    this.#file.close();
+  #goOnAt(position: number): void {
+    onDiskNow(this.#path, () => {
+      this.#file.truncateSync(position);
+      this.#file.seekSync(position, Deno.SeekMode.Start);
+    });
   }
 
   #append(text: string): void {
     const bytes = new TextEncoder().encode(text);
-    for (let at = 0; at < bytes.length;) at += this.#file.writeSync(bytes.subarray(at));
+    onDiskNow(this.#path, () => {
+      for (let at = 0; at < bytes.length;) at += this.#file.writeSync(bytes.subarray(at));
+    });
+  }
+}
+
+function onDiskNow<T>(path: string, act: () => T): T {
+  try {
+    return act();
+  } catch (error) {
+    throw diskFault(`write "${path}"`, error);
   }
 }

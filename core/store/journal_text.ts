@@ -109,7 +109,7 @@ function identityOf(value: unknown): JournalIdentity | undefined {
     version !== VERSION || !isCount(size) || !isCount(pieceSize) ||
     pieceSize === 0
   ) return undefined;
-  if (id !== null && typeof id !== "string") return undefined;
+  if (id !== null && !(typeof id === "string" && /^[0-9a-f]{64}$/.test(id))) return undefined;
   return { id, size, pieceSize };
 }
 

@@ -1,20 +1,25 @@
 /** The unfinished file: opened by one process only, no link followed, filled piece by piece. */
 import { dirname } from "@std/path";
 import { ConflictError } from "../base/errors.ts";
+import { type Disk, type DiskFile, lookAt, realDisk, removeIfThere } from "./disk.ts";
 import { diskFault, onDisk } from "./disk_faults.ts";
-import { lookAt } from "./target.ts";
+
+/** How often a part file may change under our hands before we give up on it. */
+const MOST_TRIES = 10;
 
 export class PartFile implements Disposable {
   readonly path: string;
-  readonly file: Deno.FsFile;
+  readonly file: DiskFile;
   /** Bytes that were there when it was opened. */
   readonly sizeBefore: number;
+  readonly #disk: Disk;
   #closed = false;
 
-  private constructor(path: string, file: Deno.FsFile, sizeBefore: number) {
+  private constructor(path: string, file: DiskFile, sizeBefore: number, disk: Disk) {
     this.path = path;
     this.file = file;
     this.sizeBefore = sizeBefore;
+    this.#disk = disk;
   }
 
   /**
@@ -23,29 +28,25 @@ export class PartFile implements Disposable {
    * @param holder says who holds it, for the message.
    * @throws {ConflictError} if another process has it, or if it is no plain file. @throws {DiskError}
    */
-  static async open(path: string, holder: () => Promise<string>): Promise<PartFile> {
-    const there = await lookAt(path);
-    if (there && !there.isFile) {
-      throw new ConflictError(`Cannot write "${path}": it is not a plain file`);
-    }
-    const mode = there ? { write: true, read: true } : { write: true, read: true, createNew: true };
-    const file = await onDisk(`open "${path}"`, () => Deno.open(path, mode));
-    try {
-      const info = await file.stat();
-      // Between the look and the opening, somebody may have put a link there.
-      if (there && info.ino !== there.ino) {
-        throw new ConflictError(`Cannot write "${path}": it was swapped`);
+  static async open(
+    path: string,
+    holder: () => Promise<string>,
+    disk: Disk = realDisk,
+  ): Promise<PartFile> {
+    for (let tries = 0; tries < MOST_TRIES; tries++) {
+      const file = await openOrMake(path, disk);
+      if (file === undefined) continue;
+      try {
+        await requireLock(path, file, holder);
+        const size = await ownSize(path, file, disk);
+        if (size !== undefined) return new PartFile(path, file, size, disk);
+      } catch (error) {
+        file.close();
+        throw error;
       }
-      if (!file.tryLockSync(true)) {
-        throw new ConflictError(`Cannot write "${path}": ${await holder()} works on it`, {
-          hint: "Wait for it, or choose another folder with --out",
-        });
-      }
-      return new PartFile(path, file, info.size);
-    } catch (error) {
       file.close();
-      throw error;
     }
+    throw new ConflictError(`Cannot write "${path}": somebody keeps replacing it`);
   }
 
   /** Writes all of `bytes` at `position`. Synchronous: seek and write must not be torn apart, and it is the fastest way. @throws {DiskError} */
@@ -73,18 +74,28 @@ export class PartFile implements Disposable {
    * another: false when there is one.
    */
   async place(path: string, options: { replace: boolean; sync: boolean }): Promise<boolean> {
-    // An open file cannot be renamed there.
-    if (Deno.build.os === "windows") this.close();
+    this.#letGo();
     return await onDisk(`rename to "${path}"`, async () => {
-      if (options.replace) await Deno.rename(this.path, path);
-      else if (!await renameToNew(this.path, path)) return false;
-      if (options.sync) await syncFolder(dirname(path));
+      if (options.replace) await this.#disk.rename(this.path, path);
+      else if (!await renameToNew(this.path, path, this.#disk)) return false;
+      if (options.sync) await syncFolder(dirname(path), this.#disk);
       return true;
     });
   }
 
+  /** Renames it out of the way of a new one; it stays locked where it can. */
+  async moveTo(path: string): Promise<void> {
+    this.#letGo();
+    await onDisk(`rename "${this.path}"`, () => this.#disk.rename(this.path, path));
+  }
+
   async remove(): Promise<void> {
-    await onDisk(`remove "${this.path}"`, () => Deno.remove(this.path));
+    await removeIfThere(this.path, this.#disk);
+  }
+
+  /** An open file cannot be renamed there. */
+  #letGo(): void {
+    if (Deno.build.os === "windows") this.close();
   }
 
   close(): void {
@@ -98,24 +109,68 @@ export class PartFile implements Disposable {
   }
 }
 
+/** undefined when it came or went in this very moment. */
+async function openOrMake(path: string, disk: Disk): Promise<DiskFile | undefined> {
+  const there = await lookAt(path, disk);
+  if (there && !there.isFile) {
+    throw new ConflictError(`Cannot write "${path}": it is not a plain file`);
+  }
+  return await onDisk(`open "${path}"`, async () => {
+    try {
+      return await disk.open(path, { write: true, read: true, createNew: there === undefined });
+    } catch (error) {
+      const moved = there ? Deno.errors.NotFound : Deno.errors.AlreadyExists;
+      if (error instanceof moved) return undefined;
+      throw error;
+    }
+  });
+}
+
+async function requireLock(
+  path: string,
+  file: DiskFile,
+  holder: () => Promise<string>,
+): Promise<void> {
+  if (await onDisk(`lock "${path}"`, () => file.tryLockSync(true))) return;
+  throw new ConflictError(`Cannot write "${path}": ${await holder()} works on it`, {
+    hint: "Wait for it, or choose another folder with --out",
+  });
+}
+
+/**
+ * The size of the locked file, or undefined if it must not be written to: since
+ * it was opened it may have been finished by another process, or been swapped
+ * for a link; or it is the second name of a finished file, which an interrupted
+ * finish left.
+ */
+async function ownSize(path: string, file: DiskFile, disk: Disk): Promise<number | undefined> {
+  const { ino, nlink, size } = await onDisk(`look at "${path}"`, () => file.stat());
+  const there = await lookAt(path, disk);
+  if (!there?.isFile || there.ino !== ino) return undefined;
+  if ((nlink ?? 1) <= 1) return size;
+  await removeIfThere(path, disk);
+  return undefined;
+}
+
 /** A hard link fails where the name is taken, which a rename does not. */
-async function renameToNew(from: string, to: string): Promise<boolean> {
+async function renameToNew(from: string, to: string, disk: Disk): Promise<boolean> {
   try {
-    await Deno.link(from, to);
+    await disk.link(from, to);
   } catch (error) {
     if (error instanceof Deno.errors.AlreadyExists) return false;
     // A file system without hard links (FAT): as near to it as can be had.
-    if (await lookAt(to)) return false;
-    await Deno.rename(from, to);
+    if (await lookAt(to, disk)) return false;
+    await disk.rename(from, to);
     return true;
   }
-  await Deno.remove(from);
+  await removeIfThere(from, disk);
   return true;
 }
 
-/** The new name itself is on the disk only when its folder is. Not every platform can do it. */
-async function syncFolder(path: string): Promise<void> {
+/** The new name itself is on the disk only when its folder is. Not every platform can do it, nor every folder's rights allow it. */
+async function syncFolder(path: string, disk: Disk): Promise<void> {
   if (Deno.build.os === "windows") return;
-  using folder = await Deno.open(path, { read: true });
-  await folder.sync().catch(() => {});
+  const folder = await disk.open(path, { read: true }).catch(() => undefined);
+  await folder?.sync().catch(() => {});
+  folder?.close();
 }

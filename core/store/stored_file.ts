@@ -9,12 +9,13 @@ import { lengthOf } from "../base/ranges.ts";
 import { type PieceLayout, rangeOfPiece } from "../base/pieces.ts";
 import type { ConflictPolicy, SyncPolicy } from "../base/policies.ts";
 import type { Manifest } from "../wire/manifest.ts";
-import { diskFault, DiskFullError, onDisk } from "./disk_faults.ts";
+import { DiskFullError, onDisk } from "./disk_faults.ts";
+import { type Disk, lookAt, realDisk, removeIfThere } from "./disk.ts";
 import { checkPieces, hashFile } from "./hashing.ts";
 import { Journal, readJournal } from "./journal.ts";
 import type { JournalContent, JournalIdentity } from "./journal_text.ts";
 import { PartFile } from "./part_file.ts";
-import { besideTarget, JOURNAL_SUFFIX, lookAt, PART_SUFFIX, settle } from "./target.ts";
+import { besideTarget, JOURNAL_SUFFIX, PART_SUFFIX, settle } from "./target.ts";
 
 /** What the finished file must hold. */
 export interface Content {
@@ -27,6 +28,7 @@ export interface StoreTerms {
   readonly pid: number;
   /** When this machine was started, ms since 1970. */
   readonly boot: number;
+  readonly disk?: Disk;
 }
 
 /** What an earlier run left. */
@@ -49,30 +51,27 @@ export class StoredFile implements Disposable {
   readonly target: string;
   readonly content: Content;
   readonly resumed: Resumed;
-  readonly #terms: StoreTerms;
+  readonly #disk: Disk;
   readonly #part: PartFile;
+  /** None where there is one piece: such a file is either complete or empty. */
+  readonly #journal: Journal | undefined;
   /** Pieces that are in the part file and right. */
   readonly #have: Set<number>;
-  /** Those among them that only this run's hashing has proven. */
-  readonly #rehashed: readonly number[];
-  readonly #left: JournalContent | undefined;
-  #journal: Journal | undefined;
 
   private constructor(
     target: string,
     content: Content,
-    terms: StoreTerms,
+    disk: Disk,
     part: PartFile,
-    left: JournalContent | undefined,
+    journal: Journal | undefined,
     stock: Stock,
   ) {
     this.target = target;
     this.content = content;
-    this.#terms = terms;
+    this.#disk = disk;
     this.#part = part;
-    this.#left = left;
+    this.#journal = journal;
     this.#have = stock.have;
-    this.#rehashed = stock.proven;
     this.resumed = {
       pieces: stock.have.size,
       bytes: bytesIn(content.layout, stock.have),
@@ -91,17 +90,24 @@ export class StoredFile implements Disposable {
     terms: StoreTerms,
     signal: AbortSignal,
   ): Promise<StoredFile> {
+    const { disk = realDisk } = terms;
     const journalPath = besideTarget(target, JOURNAL_SUFFIX);
     const part = await PartFile.open(besideTarget(target, PART_SUFFIX), async () => {
-      const pid = (await readJournal(journalPath))?.pid;
+      const pid = (await readJournal(journalPath, disk))?.pid;
       return pid === undefined ? "another p2p" : `another p2p (process ${pid})`;
-    });
+    }, disk);
     try {
-      return await StoredFile.#resume(target, content, terms, part, signal);
+      const left = await readJournal(journalPath, disk);
+      if (left === undefined || mayBeOurs(left, content)) {
+        return await StoredFile.#resume(target, content, terms, part, left, signal);
+      }
+      await setAside(target, part, left, disk);
     } catch (error) {
       part.close();
       throw error;
     }
+    part.close();
+    return await StoredFile.open(target, content, terms, signal);
   }
 
   static async #resume(
@@ -109,23 +115,22 @@ export class StoredFile implements Disposable {
     content: Content,
     terms: StoreTerms,
     part: PartFile,
+    left: JournalContent | undefined,
     signal: AbortSignal,
   ): Promise<StoredFile> {
+    const { layout } = content;
+    const { disk = realDisk } = terms;
     const journalPath = besideTarget(target, JOURNAL_SUFFIX);
-    const left = await readJournal(journalPath);
-    if (left && !mayBeOurs(left, content)) {
-      const fresh = await setAside(target, part, left);
-      return await StoredFile.#resume(target, content, terms, fresh, signal);
-    }
     // A journal begins when the part file has its full length; beside a shorter one it is another's.
-    const trusted = left && fits(left, content) && part.sizeBefore === content.layout.size
-      ? left
-      : undefined;
-    if (trusted === undefined) await moveAside(journalPath, target, "old", JOURNAL_SUFFIX);
+    const trusted = fits(left, content) && part.sizeBefore === layout.size ? left : undefined;
+    if (trusted === undefined) await moveAside(journalPath, target, "old", JOURNAL_SUFFIX, disk);
     const stock = await takeStock(part, trusted, content, terms, signal);
-    requireSpace(target, content.layout.size - bytesIn(content.layout, stock.have));
-    await part.resize(content.layout.size);
-    return new StoredFile(target, content, terms, part, trusted, stock);
+    requireSpace(target, layout.size - bytesIn(layout, stock.have));
+    await part.resize(layout.size);
+    const journal = layout.count > 1
+      ? openJournal(journalPath, content, trusted, stock, terms)
+      : undefined;
+    return new StoredFile(target, content, disk, part, journal, stock);
   }
 
   get complete(): boolean {
@@ -141,14 +146,13 @@ export class StoredFile implements Disposable {
   /** Stores a piece that was verified, if there is anything to verify it by. @throws {DiskError} */
   store(piece: number, bytes: Uint8Array): void {
     this.#part.write(rangeOfPiece(this.content.layout, piece).start, bytes);
-    // A file of one piece is either complete or empty: it needs no journal.
-    if (this.content.layout.count > 1) this.#claim(piece);
+    this.#journal?.addPiece(piece);
     this.#have.add(piece);
   }
 
   /** SHA-256 of all of it. */
   async sha256(signal: AbortSignal): Promise<string> {
-    return await hashFile(this.#part.path, signal);
+    return await hashFile(this.#part.path, signal, this.#disk);
   }
 
   /**
@@ -161,11 +165,20 @@ export class StoredFile implements Disposable {
     options: { policy: ConflictPolicy; sync: SyncPolicy; sha256: string },
     signal: AbortSignal,
   ): Promise<Placed> {
-    if (options.sync === "finish") await this.#part.sync();
+    if (options.sync === "finish") {
+      await this.#part.sync();
+      this.#journal?.addSynced();
+    }
     const { manifest } = this.content;
     const bytes = manifest ? { manifest } : { sha256: options.sha256 };
     for (;;) {
-      const { kind, path } = await settle(this.target, bytes, options.policy, signal);
+      const { kind, path } = await settle(
+        this.target,
+        bytes,
+        options.policy,
+        signal,
+        this.#disk,
+      );
       if (kind === "same" || kind === "skip") {
         await this.#part.remove();
         await this.#removeJournal();
@@ -196,41 +209,43 @@ export class StoredFile implements Disposable {
     this.#part.close();
   }
 
-  #claim(piece: number): void {
-    const path = besideTarget(this.target, JOURNAL_SUFFIX);
-    try {
-      if (this.#journal === undefined) {
-        this.#journal = Journal.open(path, identityOf(this.content), this.#left, this.#terms);
-        for (const rehashed of this.#rehashed) this.#journal.addPiece(rehashed);
-      }
-      this.#journal.addPiece(piece);
-    } catch (error) {
-      throw diskFault(`write "${path}"`, error);
-    }
-  }
-
   async #removeJournal(): Promise<void> {
     this.#journal?.[Symbol.dispose]();
-    this.#journal = undefined;
-    await removeIfThere(besideTarget(this.target, JOURNAL_SUFFIX));
+    await removeIfThere(besideTarget(this.target, JOURNAL_SUFFIX), this.#disk);
+  }
+}
+
+/** Begins or goes on with the journal; what only hashing has proven is claimed at once. */
+function openJournal(
+  path: string,
+  content: Content,
+  left: JournalContent | undefined,
+  { proven }: Stock,
+  { pid, boot, disk = realDisk }: StoreTerms,
+): Journal {
+  const journal = Journal.open(path, identityOf(content), left, { pid, boot }, disk);
+  try {
+    for (const piece of proven) journal.addPiece(piece);
+    return journal;
+  } catch (error) {
+    journal[Symbol.dispose]();
+    throw error;
   }
 }
 
 /** Removes what an interrupted finish left beside a target that is whole. */
-export async function removeLeftovers(target: string, content: Content): Promise<void> {
+export async function removeLeftovers(
+  target: string,
+  content: Content,
+  disk: Disk = realDisk,
+): Promise<void> {
   const journalPath = besideTarget(target, JOURNAL_SUFFIX);
-  const left = await readJournal(journalPath);
+  const left = await readJournal(journalPath, disk);
   if (left && !fits(left, content)) return;
   const partPath = besideTarget(target, PART_SUFFIX);
-  const part = await lookAt(partPath);
-  if (part?.isFile && part.size === content.layout.size) await removeIfThere(partPath);
-  if (left) await removeIfThere(journalPath);
-}
-
-async function removeIfThere(path: string): Promise<void> {
-  await Deno.remove(path).catch((error) => {
-    if (!(error instanceof Deno.errors.NotFound)) throw diskFault(`remove "${path}"`, error);
-  });
+  const part = await lookAt(partPath, disk);
+  if (part?.isFile && part.size === content.layout.size) await removeIfThere(partPath, disk);
+  if (left) await removeIfThere(journalPath, disk);
 }
 
 function identityOf({ layout, manifest }: Content): JournalIdentity {
@@ -251,13 +266,16 @@ function mayBeOurs(left: JournalContent, content: Content): boolean {
     left.identity.size === content.layout.size;
 }
 
-/** Renames a part file of other bytes, and its journal, out of the way, and opens a new one. */
-async function setAside(target: string, part: PartFile, left: JournalContent): Promise<PartFile> {
-  part.close();
+/** Renames a part file of other bytes, and then its journal, out of the way. */
+async function setAside(
+  target: string,
+  part: PartFile,
+  left: JournalContent,
+  disk: Disk,
+): Promise<void> {
   const mark = left.identity.id?.slice(0, 8) ?? "unverified";
-  await moveAside(part.path, target, mark, PART_SUFFIX);
-  await moveAside(besideTarget(target, JOURNAL_SUFFIX), target, mark, JOURNAL_SUFFIX);
-  return await PartFile.open(part.path, () => Promise.resolve("another p2p"));
+  await part.moveTo(await freeAside(target, mark, PART_SUFFIX, disk));
+  await moveAside(besideTarget(target, JOURNAL_SUFFIX), target, mark, JOURNAL_SUFFIX, disk);
 }
 
 /** Nothing of another content is trusted, and nothing is deleted: it gets a name that says what it was. */
@@ -266,11 +284,24 @@ async function moveAside(
   target: string,
   mark: string,
   suffix: string,
+  disk: Disk,
 ): Promise<void> {
-  if (await lookAt(path) === undefined) return;
+  if (await lookAt(path, disk) === undefined) return;
+  const aside = await freeAside(target, mark, suffix, disk);
+  await onDisk(`rename "${path}"`, () => disk.rename(path, aside));
+}
+
+async function freeAside(
+  target: string,
+  mark: string,
+  suffix: string,
+  disk: Disk,
+): Promise<string> {
   let aside = besideTarget(`${target}~${mark}`, suffix);
-  for (let n = 2; await lookAt(aside); n++) aside = besideTarget(`${target}~${mark}-${n}`, suffix);
-  await onDisk(`rename "${path}"`, () => Deno.rename(path, aside));
+  for (let n = 2; await lookAt(aside, disk); n++) {
+    aside = besideTarget(`${target}~${mark}-${n}`, suffix);
+  }
+  return aside;
 }
 
 interface Stock {

@@ -8,8 +8,11 @@ import type { ConflictPolicy } from "../base/policies.ts";
 import { sha256 } from "../base/digest.ts";
 import { ConflictError } from "../base/errors.ts";
 import type { Manifest } from "../wire/manifest.ts";
+import { type Disk, lookAt, realDisk } from "./disk.ts";
 import { onDisk } from "./disk_faults.ts";
 import { hashFile, holds } from "./hashing.ts";
+
+export { lookAt };
 
 export const PART_SUFFIX = ".p2p-part";
 export const JOURNAL_SUFFIX = ".p2p-journal";
@@ -37,33 +40,58 @@ export type Settlement =
  *
  * @throws {ConflictError} if one does. @throws {DiskError}
  */
-export async function prepareTarget(outDir: string, name: string): Promise<string> {
+export async function prepareTarget(
+  outDir: string,
+  name: string,
+  platform: string = Deno.build.os,
+): Promise<string> {
   await onDisk(`make folder "${outDir}"`, () => Deno.mkdir(outDir, { recursive: true }));
   const root = await onDisk(`open folder "${outDir}"`, () => Deno.realPath(outDir));
+  const parts = localName(name, platform).split("/");
   let folder = root;
-  for (const part of name.split("/").slice(0, -1)) {
+  for (const part of parts.slice(0, -1)) {
     folder = join(folder, part);
-    await makeFolder(folder);
+    await onDisk(`make folder "${folder}"`, () => makeFolder(folder));
     const real = await onDisk(`open folder "${folder}"`, () => Deno.realPath(folder));
-    if (real !== folder && !real.startsWith(join(root, "/"))) {
+    if (real !== root && !real.startsWith(join(root, "/"))) {
       throw new ConflictError(
         `Cannot write below "${folder}": it is a link that leads out of "${outDir}"`,
       );
     }
   }
-  return join(folder, basename(name));
+  return join(folder, parts.at(-1)!);
 }
 
 async function makeFolder(folder: string): Promise<void> {
   try {
     await Deno.mkdir(folder);
   } catch (error) {
-    if (error instanceof Deno.errors.AlreadyExists && (await Deno.stat(folder)).isDirectory) return;
-    if (error instanceof Deno.errors.AlreadyExists) {
-      throw new ConflictError(`Cannot make folder "${folder}": there is a file of that name`);
-    }
-    await onDisk(`make folder "${folder}"`, () => Promise.reject(error));
+    if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
+    if ((await Deno.stat(folder)).isDirectory) return;
+    throw new ConflictError(`Cannot make folder "${folder}": there is a file of that name`);
   }
+}
+
+/** What Windows takes for something else than a part of a name, or drops from its end. */
+const IMPOSSIBLE = /[<>:"|?*]|[. ]$/g;
+/** Devices, there in every folder, whatever the extension. */
+const DEVICE = /^(?:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$) *(?:\.|$)/i;
+
+/**
+ * A name as `platform` (as `Deno.build.os` names it) can hold it: what is
+ * impossible there is written as `%` and its code. Two names that become one are
+ * settled as any two files of one name are.
+ */
+export function localName(name: string, platform: string): string {
+  if (platform !== "windows") return name;
+  return name.split("/").map((part) => {
+    const possible = part.replace(IMPOSSIBLE, escaped);
+    return DEVICE.test(possible) ? escaped(possible[0]!) + possible.slice(1) : possible;
+  }).join("/");
+}
+
+function escaped(character: string): string {
+  return `%${character.charCodeAt(0).toString(16).toUpperCase()}`;
 }
 
 /** What to do about `path`, given what is there. @throws {ConflictError} */
@@ -72,10 +100,11 @@ export async function settle(
   bytes: Bytes,
   policy: ConflictPolicy,
   signal: AbortSignal,
+  disk: Disk = realDisk,
 ): Promise<Settlement> {
-  const there = await lookAt(path);
+  const there = await lookAt(path, disk);
   if (there === undefined) return { kind: "free", path };
-  if (there.isFile && await isSame(path, bytes, signal)) return { kind: "same", path };
+  if (there.isFile && await isSame(path, bytes, signal, disk)) return { kind: "same", path };
   if (there.isDirectory) throw new ConflictError(`Cannot write "${path}": it is a folder`);
   switch (policy) {
     case "skip":
@@ -88,38 +117,33 @@ export async function settle(
       });
     case "rename":
       // The name says the content, so it is the same on every machine.
-      return await settle(renamed(path, bytes), bytes, "fail", signal);
+      return await settle(renamed(path, bytes), bytes, "fail", signal, disk);
   }
 }
 
-/** What is at `path` itself, a link not followed; undefined for nothing. */
-export async function lookAt(path: string): Promise<Deno.FileInfo | undefined> {
-  return await onDisk(`look at "${path}"`, async () => {
-    try {
-      return await Deno.lstat(path);
-    } catch (error) {
-      if (error instanceof Deno.errors.NotFound) return undefined;
-      throw error;
-    }
-  });
-}
-
-async function isSame(path: string, bytes: Bytes, signal: AbortSignal): Promise<boolean> {
+async function isSame(
+  path: string,
+  bytes: Bytes,
+  signal: AbortSignal,
+  disk: Disk,
+): Promise<boolean> {
   return await onDisk(
     `read "${path}"`,
     async () =>
       "manifest" in bytes
-        ? await holds(path, bytes.manifest, signal)
-        : await hashFile(path, signal) === bytes.sha256,
+        ? await holds(path, bytes.manifest, signal, disk)
+        : await hashFile(path, signal, disk) === bytes.sha256,
   );
 }
 
 /** "a/b.tar" with content 12345678… → "a/b~12345678.tar" */
 function renamed(path: string, bytes: Bytes): string {
   const content = "manifest" in bytes ? bytes.manifest.id : bytes.sha256;
+  const mark = `~${content.slice(0, 8)}`;
   const extension = extname(path);
-  const stem = basename(path, extension);
-  return join(dirname(path), `${stem}~${content.slice(0, 8)}${extension}`);
+  const room = MOST_NAME_BYTES - byteLength(mark + extension);
+  const stem = beginning(basename(path, extension), room);
+  return join(dirname(path), `${stem}${mark}${extension}`);
 }
 
 /** The unfinished file beside `path`, or with `JOURNAL_SUFFIX` its journal. */
@@ -128,11 +152,14 @@ export function besideTarget(path: string, suffix: string): string {
   if (byteLength(name + JOURNAL_SUFFIX) <= MOST_NAME_BYTES) return path + suffix;
   // Too long with the suffix: the beginning of the name, and a digest of all of it.
   const digest = sha256(new TextEncoder().encode(name)).toHex().slice(0, 8);
-  let short = name;
-  while (byteLength(`${short}~${digest}${JOURNAL_SUFFIX}`) > MOST_NAME_BYTES) {
-    short = Array.from(short).slice(0, -1).join("");
-  }
-  return join(dirname(path), `${short}~${digest}${suffix}`);
+  const room = MOST_NAME_BYTES - byteLength(`~${digest}${JOURNAL_SUFFIX}`);
+  return join(dirname(path), `${beginning(name, room)}~${digest}${suffix}`);
+}
+
+/** As many whole characters of `text` as fit into `bytes`. */
+function beginning(text: string, bytes: number): string {
+  const { read } = new TextEncoder().encodeInto(text, new Uint8Array(Math.max(0, bytes)));
+  return text.slice(0, read);
 }
 
 function byteLength(text: string): number {

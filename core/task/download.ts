@@ -3,23 +3,29 @@
  * queue, and tells of each to the view, to its log, and to the record that
  * other processes read.
  */
-import { join } from "@std/path";
+import { resolve } from "@std/path";
 import type { Chance } from "../base/chance.ts";
 import type { Clock } from "../base/clock.ts";
 import { P2pError, reasonOf, UsageError } from "../base/errors.ts";
 import { faultOfName } from "../base/names.ts";
 import { Slots } from "../base/slots.ts";
+import { TaskGroup } from "../base/task_group.ts";
 import { TokenBucket } from "../base/token_bucket.ts";
 import type { DownloadSettings } from "../config.ts";
-import type { Sink, TaskEvent, TaskFailure, TaskResult, TaskState } from "../events.ts";
+import type { Sink, TaskEvent, TaskFailure, TaskNews, TaskResult, TaskState } from "../events.ts";
 import type { Pace } from "../net/seed_link.ts";
 import { SeedPool } from "../net/seed_pool.ts";
 import type { Dial } from "../net/transport.ts";
 import type { Directories } from "../state/directories.ts";
 import { TaskStories } from "../state/task_stories.ts";
+import { readWishes, unwish, watchWishes, type Wish, type Wishes } from "../state/wishes.ts";
+import { removePartial } from "../store/partial.ts";
 import type { StoreTerms } from "../store/stored_file.ts";
+import { CancelledError, conduct } from "./conduct.ts";
+import { Control } from "./control.ts";
 import type { TaskParts } from "./parts.ts";
-import { runQueue } from "./queue.ts";
+import { Place } from "./place.ts";
+import { type QueueRunner, runQueue } from "./queue.ts";
 import { runTask } from "./task.ts";
 
 export interface DownloadRequest {
@@ -57,6 +63,8 @@ export interface Platform {
 
 interface Task extends DownloadRequest {
   readonly task: string;
+  /** Where the file goes, unless other bytes are there. */
+  readonly target: string;
 }
 
 /** Memory for pieces of one process: half of what a download may take in all. */
@@ -85,88 +93,117 @@ export async function download(
   }
   const { clock, chance } = platform;
   const { settings } = job;
-  await using stories = await TaskStories.open(job.directories.state, platform.store.pid, clock);
+  const { state } = job.directories;
+  await using stories = await TaskStories.open(state, platform.store.pid, clock);
   await using pool = new SeedPool({ ...settings, clock, dial: platform.dial });
-  const run = new Run(job, platform, pool, stories, emit);
-  const tasks = requests.map((request): Task => ({
-    ...request,
-    task: stories.idFor(targetOf(job, request), chance),
-  }));
-  for (const task of tasks) run.queued(task);
+  await using watches = new TaskGroup(signal);
   const slots = new Slots(settings.max);
-  return await runQueue(
-    tasks,
-    slots,
-    (task, signal) => run.task(task, signal),
-    (task) => run.skipped(task),
-    signal,
-  );
+  const run = new Run(job, platform, pool, stories, slots, emit);
+  const tasks = requests.map((request): Task => {
+    // Whole: other processes, which run elsewhere, read it too.
+    const target = resolve(job.outDir, request.name);
+    return { ...request, target, task: stories.idFor(target, chance) };
+  });
+  for (const task of tasks) run.queued(task);
+  run.obey(await readWishes(state));
+  watches.spawn((signal) => watchWishes(state, (wishes) => run.obey(wishes), clock, signal));
+  return await runQueue(tasks, slots, run, signal);
 }
 
-function targetOf({ outDir }: DownloadJob, { name }: DownloadRequest): string {
-  return join(outDir, name);
-}
-
-class Run {
+/** The tasks of one command, each from its turn to its outcome. */
+class Run implements QueueRunner<Task, TaskOutcome> {
   readonly #job: DownloadJob;
   readonly #platform: Platform;
   readonly #pool: SeedPool;
   readonly #stories: TaskStories;
+  readonly #slots: Slots;
   readonly #emit: Sink<TaskEvent>;
   readonly #limit: TokenBucket | undefined;
+  readonly #startedAt: number;
+  /** Of the tasks whose turn has come. */
+  readonly #controls = new Map<string, Control>();
+  /** Of the tasks that go elsewhere than they were asked to. */
+  readonly #targets = new Map<Task, string>();
+  #wishes: ReadonlyMap<string, Wish> = new Map();
 
   constructor(
     job: DownloadJob,
     platform: Platform,
     pool: SeedPool,
     stories: TaskStories,
+    slots: Slots,
     emit: Sink<TaskEvent>,
   ) {
     this.#job = job;
     this.#platform = platform;
     this.#pool = pool;
     this.#stories = stories;
+    this.#slots = slots;
     this.#emit = emit;
+    this.#startedAt = platform.clock.now();
     const { limit } = job.settings;
     if (limit !== undefined) this.#limit = new TokenBucket(platform.clock, limit);
   }
 
   queued(task: Task): void {
-    this.#tell(task, { kind: "queued", name: task.name, target: targetOf(this.#job, task) });
+    this.#tell(task, { kind: "queued", name: task.name, target: task.target });
   }
 
-  async task(task: Task, signal: AbortSignal): Promise<TaskOutcome> {
-    const { task: id, name } = task;
-    const wanted = { name, sha256: task.sha256, id: task.id };
-    try {
-      const result = await runTask(wanted, this.#job.outDir, this.#partsFor(task), signal);
-      this.#tell(task, { kind: "done", result });
-      return { task: id, name, state: "done", outcome: { ok: true, result } };
-    } catch (error) {
-      const failure = signal.aborted ? INTERRUPTED : failureOf(error);
-      this.#tell(task, { kind: "failed", failure });
-      return {
-        task: id,
-        name,
-        state: signal.aborted ? "paused" : "failed",
-        outcome: { ok: false, failure },
-      };
-    } finally {
-      this.#stories.close(id);
+  /** What the user said from other terminals. */
+  obey({ tasks, max }: Wishes): void {
+    this.#wishes = tasks;
+    for (const [task, control] of this.#controls) control.set(tasks.get(task));
+    // What was said before this command began was said of others.
+    if (max && max.at > this.#startedAt && max.value !== this.#slots.size) {
+      this.#slots.resize(max.value);
     }
   }
 
-  skipped({ task, name }: Task): TaskOutcome {
-    return { task, name, state: "waiting", outcome: { ok: false, failure: INTERRUPTED } };
+  async run(task: Task, slot: Disposable, signal: AbortSignal): Promise<TaskOutcome> {
+    using place = new Place(this.#slots, slot);
+    const control = new Control();
+    control.set(this.#wishes.get(task.task));
+    this.#controls.set(task.task, control);
+    const parts = this.#partsFor(task, place);
+    const wanted = { name: task.name, sha256: task.sha256, id: task.id };
+    const attempt = (signal: AbortSignal) => runTask(wanted, this.#job.outDir, parts, signal);
+    try {
+      const result = await conduct(attempt, control, parts, signal);
+      this.#tell(task, { kind: "done", result });
+      return outcomeOf(task, "done", { ok: true, result });
+    } catch (error) {
+      return await this.#failed(task, error, signal);
+    } finally {
+      this.#controls.delete(task.task);
+      this.#stories.close(task.task);
+    }
   }
 
-  #tell(task: Task, news: Parameters<TaskParts["tell"]>[0]): void {
-    const event = { ...news, task: task.task, time: this.#platform.clock.now() } as TaskEvent;
+  skipped(task: Task): TaskOutcome {
+    return outcomeOf(task, "waiting", { ok: false, failure: INTERRUPTED });
+  }
+
+  async #failed(task: Task, error: unknown, signal: AbortSignal): Promise<TaskOutcome> {
+    if (error instanceof CancelledError) {
+      await unwish(this.#job.directories.state, task.task);
+      const target = this.#targets.get(task) ?? task.target;
+      if (error.wish === "cancel-and-delete") await removePartial(target);
+      this.#tell(task, { kind: "state", state: "cancelled" });
+      return outcomeOf(task, "cancelled", { ok: false, failure: CANCELLED });
+    }
+    const failure = signal.aborted ? INTERRUPTED : failureOf(error);
+    this.#tell(task, { kind: "failed", failure });
+    return outcomeOf(task, signal.aborted ? "paused" : "failed", { ok: false, failure });
+  }
+
+  #tell(task: Task, news: TaskNews): void {
+    const event: TaskEvent = { ...news, task: task.task, time: this.#platform.clock.now() };
+    if (event.kind === "target") this.#targets.set(task, event.path);
     this.#stories.add(event);
     this.#emit(event);
   }
 
-  #partsFor(task: Task): TaskParts {
+  #partsFor(task: Task, place: Place): TaskParts {
     const { settings } = this.#job;
     const { clock, chance, store } = this.#platform;
     const share = PIECE_MEMORY_BYTES / settings.max;
@@ -176,6 +213,7 @@ class Run {
       clock,
       random: () => chance.random(),
       store,
+      place,
       // At least two, or the line is idle between a piece and the next one.
       mostInFlight: (pieceSize) =>
         Math.max(2, Math.min(MOST_PIECES_IN_FLIGHT, Math.floor(share / pieceSize))),
@@ -183,6 +221,14 @@ class Run {
       tell: (news) => this.#tell(task, news),
     };
   }
+}
+
+function outcomeOf(
+  { task, name }: Task,
+  state: TaskState,
+  outcome: TaskOutcome["outcome"],
+): TaskOutcome {
+  return { task, name, state, outcome };
 }
 
 function taskBucket({ taskLimit }: DownloadSettings, clock: Clock): TokenBucket | undefined {
@@ -200,6 +246,8 @@ function paceOf(...buckets: (TokenBucket | undefined)[]): Pace | undefined {
     },
   };
 }
+
+const CANCELLED: TaskFailure = { code: "cancelled", message: "cancelled" };
 
 const INTERRUPTED: TaskFailure = {
   code: "interrupted",

@@ -43,6 +43,9 @@ export interface Found {
   readonly others: readonly string[];
 }
 
+/** So long a task keeps its place while it only waits for seeds. */
+const PATIENCE_MS = 1000;
+
 /** @throws {NotFoundError} @throws {UnreachableError} and their kin when nobody has it. */
 export async function find(wanted: Wanted, parts: TaskParts, signal: AbortSignal): Promise<Found> {
   const { settings, clock, random, pool } = parts;
@@ -59,17 +62,24 @@ export async function find(wanted: Wanted, parts: TaskParts, signal: AbortSignal
     random,
   }, clock.now());
   await using inquiries = new TaskGroup(signal);
+  const startedAt = clock.now();
+  let asking = 0;
   const perform = (action: FinderAction, running: Running<FinderFact, Found>) => {
     switch (action.kind) {
       case "inquire":
+        asking++;
         return inquiries.spawn(async (signal) => {
           const { answer, manifest } = await inquire(links.get(action.seed)!, wanted.name, signal);
           if (manifest) manifests.set(manifest.id, manifest);
           tellAnswer(action.seed, answer, parts);
+          asking--;
           running.tell({ kind: "answered", seed: action.seed, answer });
         });
       case "wake":
-        return running.wakeAt(action.atMs);
+        running.wakeAt(action.atMs);
+        // Nobody is being asked, and it takes long: the next task may have the place.
+        if (asking === 0 && clock.now() - startedAt > PATIENCE_MS) parts.place.leave();
+        return;
       case "dissent":
         return parts.tell({
           kind: "seed",
@@ -91,7 +101,9 @@ export async function find(wanted: Wanted, parts: TaskParts, signal: AbortSignal
         return running.fail(hopeless(wanted.name, action.code, action.reason));
     }
   };
-  return await runMachine(finder, perform, clock, inquiries.signal);
+  const found = await runMachine(finder, perform, clock, inquiries.signal);
+  await parts.place.enter(signal);
+  return found;
 }
 
 /** The log tells what every seed said; what it means is told later. */

@@ -21,12 +21,13 @@ export async function inquire(link: SeedLink, name: string, signal: AbortSignal)
   } catch (error) {
     signal.throwIfAborted();
     if (!(error instanceof P2pError)) throw error;
-    return { answer: answerOf(error) };
+    return { answer: answerOf(link.name, error) };
   }
 }
 
-function answerOf(error: P2pError): SeedAnswer {
-  const reason = error.message;
+function answerOf(seed: string, error: P2pError): SeedAnswer {
+  // What is wrong with a line or a manifest is found by those who do not know whose it is.
+  const reason = error.message.includes(seed) ? error.message : `${seed}: ${error.message}`;
   if (error instanceof NotFoundError) return { kind: "lacks" };
   if (error instanceof BusyError) {
     return { kind: "later", reason, retryAfterMs: error.retryAfterMs };

@@ -1,15 +1,11 @@
 /** What every task is given: the same for all of one process, but for the events. */
 import type { Clock } from "../base/clock.ts";
 import type { DownloadSettings } from "../config.ts";
-import type { TaskEvent } from "../events.ts";
+import type { TaskNews } from "../events.ts";
 import type { Pace } from "../net/seed_link.ts";
 import type { SeedPool } from "../net/seed_pool.ts";
+import type { Place } from "./place.ts";
 import type { StoreTerms } from "../store/stored_file.ts";
-
-/** An event without what every event has. */
-export type TaskNews = TaskEvent extends infer Event
-  ? Event extends TaskEvent ? Omit<Event, "task" | "time"> : never
-  : never;
 
 export interface TaskParts {
   readonly settings: DownloadSettings;
@@ -19,6 +15,8 @@ export interface TaskParts {
   readonly store: StoreTerms;
   /** Pieces that one task may have in flight. */
   mostInFlight(pieceSize: number): number;
+  /** Its place among those that run. */
+  readonly place: Place;
   /** The limits on bytes a second, where there are any. */
   readonly pace: Pace | undefined;
   readonly tell: (news: TaskNews) => void;

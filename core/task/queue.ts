@@ -2,29 +2,30 @@
 import type { Slots } from "../base/slots.ts";
 import { TaskGroup } from "../base/task_group.ts";
 
-/**
- * Runs `run` for every item, taking a slot for each. `run` does not throw: what
- * it returns is the item's outcome, and `skipped` is that of one whose turn did
- * not come before `signal` aborted.
- */
+export interface QueueRunner<Item, Outcome> {
+  /** Runs one item, whose slot it frees; does not throw. */
+  run(item: Item, slot: Disposable, signal: AbortSignal): Promise<Outcome>;
+  /** The outcome of one whose turn did not come. */
+  skipped(item: Item): Outcome;
+}
+
+/** Runs every item with a slot of its own, until `signal` aborts; then the rest is skipped. */
 export async function runQueue<Item, Outcome>(
   items: readonly Item[],
   slots: Slots,
-  run: (item: Item, signal: AbortSignal) => Promise<Outcome>,
-  skipped: (item: Item) => Outcome,
+  runner: QueueRunner<Item, Outcome>,
   signal: AbortSignal,
 ): Promise<Outcome[]> {
   const outcomes = new Map<Item, Outcome>();
   await using tasks = new TaskGroup(signal);
   for (const item of items) {
-    // One waits at the head of the queue; the others have not begun.
+    // Only the head of the queue waits for a slot; the others have not begun.
     const slot = await slots.take(signal).catch(() => undefined);
     if (slot === undefined) break;
     tasks.spawn(async (signal) => {
-      using _slot = slot;
-      outcomes.set(item, await run(item, signal));
+      outcomes.set(item, await runner.run(item, slot, signal));
     });
   }
   await tasks.join();
-  return items.map((item) => outcomes.get(item) ?? skipped(item));
+  return items.map((item) => outcomes.get(item) ?? runner.skipped(item));
 }

@@ -27,6 +27,7 @@ export async function runTask(
   const path = await prepareTarget(outDir, wanted.name);
   const place = await settleTarget(path, wanted, found.content, parts, signal);
   if (place.kind === "same") await removeLeftovers(place.path, found.content);
+  if (place.path !== path) parts.tell({ kind: "target", path: place.path });
   const outcome = place.kind === "same" || place.kind === "skip"
     ? keep(place, wanted, found.content)
     : await fetchInto(place.path, wanted, found, parts, signal);
@@ -38,9 +39,6 @@ type Outcome = Omit<TaskResult, "elapsedMs">;
 function tellFound({ choice, holders, others }: Found, parts: TaskParts): void {
   const { id, size } = choice;
   parts.tell({ kind: "found", size, id, seeds: holders });
-  for (const seed of holders) {
-    parts.tell({ kind: "seed", seed, what: "joined", reason: "it holds these bytes" });
-  }
   if (others.length > 0) {
     const text = `not waiting for ${others.join(", ")}: will join when it answers`;
     parts.tell({ kind: "note", level: "info", text });

@@ -52,6 +52,9 @@ export async function transfer(
 
 type Run = Running<Fact, void>;
 
+/** A shorter rest than this is not worth another task's start. */
+const WORTH_LEAVING_MS = 1000;
+
 /** Does what the scheduler orders, and tells what comes of it. */
 class Performer {
   readonly hands: LocalHands;
@@ -63,6 +66,8 @@ class Performer {
   readonly #inquiries: TaskGroup;
   readonly #orders = new Map<number, { seed: string; piece: number }>();
   #running: Run | undefined;
+  /** Waiting at the front of the queue; the scheduler need not be woken so long. */
+  #entering = false;
 
   constructor(
     name: string,
@@ -98,7 +103,7 @@ class Performer {
       case "inquire":
         return this.#inquiries.spawn((signal) => this.#inquire(action.seed, running, signal));
       case "wake":
-        return running.wakeAt(action.atMs);
+        return this.#rest(action.atMs, running);
       case "tell": {
         const { seed, turn, reason, retryInMs } = action;
         const retry = retryInMs === undefined ? {} : { retryInMs };
@@ -109,6 +114,28 @@ class Performer {
       case "give-up":
         return running.fail(hopeless(this.#name, action));
     }
+  }
+
+  /** Nothing to do for a while: then the next task may have the place. */
+  #rest(untilMs: number, running: Run): void {
+    const { clock, place, tell } = this.#parts;
+    if (this.#entering) return;
+    running.wakeAt(untilMs);
+    if (this.#orders.size > 0 || !place.held || untilMs - clock.now() < WORTH_LEAVING_MS) return;
+    place.leave();
+    tell({ kind: "state", state: "waiting" });
+  }
+
+  /** A seed is back: takes the place again before anything is asked of it. */
+  async #return(running: Run, signal: AbortSignal): Promise<void> {
+    const { place, tell } = this.#parts;
+    if (place.held) return;
+    this.#entering = true;
+    await place.enter(signal);
+    if (!this.#entering) return;
+    this.#entering = false;
+    tell({ kind: "state", state: "downloading" });
+    running.tell({ kind: "excused" });
   }
 
   /** Facts of the hands go to the scheduler; what the user may see of them goes out as events. */
@@ -132,6 +159,7 @@ class Performer {
     const says = standing(answer, this.#found.choice, this.#parts.settings.requireVerified);
     if (says === "holds") {
       this.#parts.tell({ kind: "seed", seed, what: "joined", reason: "it holds these bytes" });
+      await this.#return(running, signal);
       return running.tell({ kind: "holds", seed });
     }
     if (typeof says === "object") {

@@ -65,18 +65,21 @@ export class Inbox {
     const at = this.#bytes.subarray(0, this.#end).indexOf(LF, from);
     const lineEnd = at < 0 ? this.#end : at;
     this.#searched = lineEnd;
-    if (lineEnd - this.#start > MOST_LINE_BYTES + 1) {
-      throw new LineTooLongError();
-    }
-    if (at < 0) return undefined;
-    const cut = at > this.#start && this.#bytes[at - 1] === CR ? at - 1 : at;
+    // A CR at the end belongs to the line end, or may yet.
+    const endsInCr = lineEnd > this.#start && this.#bytes[lineEnd - 1] === CR;
+    const cut = endsInCr ? lineEnd - 1 : lineEnd;
     if (cut - this.#start > MOST_LINE_BYTES) throw new LineTooLongError();
+    if (at < 0) return undefined;
     const line = this.#bytes.subarray(this.#start, cut);
     this.#start = at + 1;
     return this.#decode(line);
   }
 
-  /** All that is there, as the last line of a stream that ended without a line end. @throws {LineNotTextError} */
+  /**
+   * All that is there, as the last line of a stream that ended without a line end.
+   *
+   * @throws {LineTooLongError} @throws {LineNotTextError} it is taken out.
+   */
   takeRest(): string {
     const rest = this.#bytes.subarray(this.#start, this.#end);
     this.#start = this.#end;

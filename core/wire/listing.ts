@@ -53,7 +53,9 @@ function parseEntry(line: string): ListedFile {
   }
   const { name, size, modified } = Object(value) as Record<string, unknown>;
   if (
-    typeof name !== "string" || !isSize(size) || typeof modified !== "number"
+    typeof name !== "string" || !isSize(size) ||
+    // JSON's 1e999 is Infinity here, and no date.
+    typeof modified !== "number" || !Number.isFinite(modified)
   ) {
     throw new ProtocolError(
       `Cannot use listing: "${line.slice(0, 60)}" is no entry`,

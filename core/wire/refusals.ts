@@ -1,4 +1,5 @@
 /** A seed's `ERROR:<CODE> <text>`, on either side of the wire. */
+import { MOST_LINE_BYTES } from "./lines.ts";
 
 export const REFUSAL_CODES = [
   "BAD_REQUEST",
@@ -23,11 +24,17 @@ export class Refusal extends Error {
   }
 }
 
-const LINE = /^ERROR:([A-Z_]+)(?: (.*))?$/;
+const LINE = /^ERROR:([A-Z_]+)(?: (.*))?$/s;
 
 export function encodeRefusal({ code, text }: Refusal): string {
-  // A text is one line, whatever went into it.
-  return `ERROR:${code} ${text.replace(/[\r\n]+/g, " ")}`.trimEnd() + "\n";
+  // A text is one line, and not too long a one, whatever went into it.
+  return beginningOf(`ERROR:${code} ${text.replace(/[\r\n]+/g, " ")}`).trimEnd() + "\n";
+}
+
+/** As many whole characters of `line` as a line may hold. */
+function beginningOf(line: string): string {
+  const { read } = new TextEncoder().encodeInto(line, new Uint8Array(MOST_LINE_BYTES));
+  return line.slice(0, read);
 }
 
 /** undefined when `line` is no refusal. A code that we do not know counts as INTERNAL. */
@@ -48,7 +55,7 @@ const LONGEST_RETRY_MS = 60_000;
 const USUAL_RETRY_MS = 1000;
 
 export function retryAfterMsOf({ text }: Refusal): number {
-  const digits = text.match(/^retry-after-ms=([0-9]{1,15})(?: |$)/)?.[1];
+  const digits = text.match(/^retry-after-ms=([0-9]+)(?: |$)/)?.[1];
   return digits === undefined ? USUAL_RETRY_MS : Math.min(Number(digits), LONGEST_RETRY_MS);
 }
 

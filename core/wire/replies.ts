@@ -33,7 +33,7 @@ export function parseReply(line: string): Reply {
     const size = parseSize(line.slice("SIZE:".length));
     if (size !== undefined) return { kind: "size", size };
   }
-  const [, digits, pairs = ""] = line.match(/^OK ([0-9]+)(?: (.*))?$/) ?? [];
+  const [, digits, pairs = ""] = line.match(/^OK ([0-9]+)(?: (.*))?$/s) ?? [];
   const length = parseSize(digits ?? "");
   if (length !== undefined) {
     return { kind: "ok", length, fields: parsePairs(pairs) };
@@ -48,7 +48,7 @@ export function parseReply(line: string): Reply {
  * @throws {ProtocolError} if it is neither a size nor a refusal. @throws {Refusal}
  */
 export function parseOneShotSize(reply: string): number {
-  const [, line] = reply.match(/^(.*?)\r?\n$/) ?? [];
+  const [, line] = reply.match(/^([^\n]*?)\r?\n$/) ?? [];
   const parsed = parseReply(line ?? "");
   if (parsed.kind === "refusal") throw parsed.refusal;
   if (parsed.kind === "size") return parsed.size;

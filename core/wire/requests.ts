@@ -5,8 +5,8 @@ import { faultOfName } from "../base/names.ts";
 import { parseNumber } from "./numbers.ts";
 import { Refusal } from "./refusals.ts";
 
-/** No request or reply line is longer, its end not counted. */
-export const MOST_LINE_BYTES = 4096;
+export { MOST_LINE_BYTES } from "./lines.ts";
+
 /** What opens a session. */
 export const HELLO = "HELLO 2";
 

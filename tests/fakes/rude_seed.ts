@@ -316,3 +316,8 @@ export function pending(times: number): Script {
     return "answered";
   });
 }
+
+/** Takes every connection and closes it without a word, as a proxy before a dead seed does. */
+export function mute(): Script {
+  return () => Promise.resolve();
+}

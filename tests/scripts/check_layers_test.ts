@@ -121,7 +121,7 @@ const sources = [
     source: "const a = 1;\nconst b = Date.now();\n",
     want: [
       "core/plan/picker.ts:2 uses Date.now: " +
-      "only core/mod.ts, core/state, core/base/clock.ts, core/net/transport.ts may",
+      "only core/mod.ts, core/state, core/base/chance.ts, core/base/clock.ts, core/net/transport.ts may",
     ],
   },
   {
@@ -130,7 +130,7 @@ const sources = [
     source: "f(Math.random(), performance.now(), Deno.env);",
     want: ["Math.random", "performance.now", "Deno.env"].map((name) =>
       `core/wire/auth.ts:1 uses ${name}: ` +
-      "only core/mod.ts, core/state, core/base/clock.ts, core/net/transport.ts may"
+      "only core/mod.ts, core/state, core/base/chance.ts, core/base/clock.ts, core/net/transport.ts may"
     ),
   },
   {

@@ -6,6 +6,7 @@ import { SERVE_DEFAULTS, type ServeSettings } from "../../core/config.ts";
 import type { ServeEvent } from "../../core/events.ts";
 import { type ByteStream, dialer } from "../../core/net/transport.ts";
 import type { TaskGroup } from "../../core/base/task_group.ts";
+import { BodyBuffers } from "../../core/serve/body.ts";
 import { Catalogue, walkFolder } from "../../core/serve/catalogue.ts";
 import { DigestCache } from "../../core/serve/digest_cache.ts";
 import { Digests } from "../../core/serve/digests.ts";
@@ -142,6 +143,7 @@ export function seedOf(
     digests: new Digests({ folder, cache, clock, emit, jobs }),
     promised: new Map(),
     uploads: new Uploads(settings.uploads),
+    buffers: new BodyBuffers(),
     transfers: new Transfers(clock, emit),
     clock,
     random: () => 0,

@@ -1,0 +1,86 @@
+/** `p2p pause`, `p2p resume` and `p2p cancel`: from any terminal, on any task of this user. */
+import { Command } from "@cliffy/command";
+import { type Order, type TaskStatus, UsageError } from "../core/mod.ts";
+import { type Environment, writeLines } from "./environment.ts";
+import { text } from "./kinds.ts";
+import { directoriesIn } from "./load.ts";
+import { KindType } from "./options.ts";
+import { renderObedience } from "./present/control.ts";
+
+interface Flags {
+  readonly all?: boolean | undefined;
+  readonly json?: boolean | undefined;
+  readonly quiet?: boolean | undefined;
+}
+
+export function pauseCommand(environment: Environment) {
+  return controlCommand("Pauses downloads; what has arrived is kept, and others take their place.")
+    .example("one download, by its file name", "p2p pause ubuntu.iso")
+    .example("everything", "p2p pause --all")
+    .action((flags, ...tasks) => control(environment, "pause", flags, tasks));
+}
+
+export function resumeCommand(environment: Environment) {
+  return controlCommand("Lets paused downloads go on.")
+    .example("one download, by the beginning of its id", "p2p resume 4d8")
+    .example("everything", "p2p resume --all")
+    .action((flags, ...tasks) => control(environment, "resume", flags, tasks));
+}
+
+export function cancelCommand(environment: Environment) {
+  return controlCommand("Ends downloads for good; the partial file is kept unless --delete.")
+    .example("one download, and what has arrived of it", "p2p cancel ubuntu.iso --delete")
+    .example("everything", "p2p cancel --all")
+    .option("--delete", "Also remove the partial file")
+    .action((flags, ...tasks) => {
+      const order = flags.delete ? "cancel-and-delete" : "cancel";
+      return control(environment, order, flags, tasks);
+    });
+}
+
+function controlCommand(description: string) {
+  return new Command()
+    .description(`${description}
+
+A task is its id, the beginning of it, or a file name: then its newest task.
+Works on the downloads of every process; asking twice is no error.`)
+    .type("task", new KindType(text("task")))
+    .arguments("[task...:task]")
+    .option("-a, --all", "All that are not over")
+    .option("--json", "One JSON object on standard output");
+}
+
+async function control(
+  environment: Environment,
+  order: Order,
+  { all, json }: Flags,
+  names: readonly string[],
+): Promise<void> {
+  if ((names.length === 0) === !all) {
+    throw new UsageError(`Cannot ${order.split("-")[0]}: name the tasks, or say --all`, {
+      hint: "See them with p2p status",
+    });
+  }
+  const { core, stdout } = environment;
+  const directories = directoriesIn(environment);
+  const tasks: TaskStatus[] = all
+    ? await core.tasks(directories, { all: false })
+    : await Promise.all(names.map((name) => core.findTask(directories, name)));
+  const results = [];
+  for (const task of tasks) {
+    results.push({ task, obedience: await core.control(directories, task, order) });
+  }
+  if (json) {
+    const object = results.map(({ task: { task, name }, obedience }) => ({
+      task,
+      name,
+      result: obedience,
+    }));
+    writeLines(stdout, [JSON.stringify({ order, tasks: object })]);
+  } else {
+    writeLines(
+      stdout,
+      results.map(({ task, obedience }) => renderObedience(order, task, obedience)),
+    );
+  }
+}

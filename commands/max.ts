@@ -1,0 +1,25 @@
+/** `p2p max`: how many downloads run at a time, changed while they run. */
+import { Command } from "@cliffy/command";
+import { type Environment, writeLines } from "./environment.ts";
+import { wholeNumber } from "./kinds.ts";
+import { directoriesIn } from "./load.ts";
+import { KindType } from "./options.ts";
+import { MOST_DOWNLOADS } from "./settings.ts";
+
+export function maxCommand(environment: Environment) {
+  return new Command()
+    .description(
+      `Changes how many downloads at a time every running get does.
+
+A smaller number stops nothing that has begun; it holds back what waits.`,
+    )
+    .example("five at a time from now on", "p2p max 5")
+    .example("one after the other", "p2p max 1")
+    .type("count", new KindType(wholeNumber(1, MOST_DOWNLOADS)))
+    .arguments("<n:count>")
+    .action(async (_flags, count) => {
+      const running = await environment.core.setMax(directoriesIn(environment), count);
+      const gets = running === 1 ? "1 running get" : `${running} running gets`;
+      writeLines(environment.stdout, [`${count} downloads at a time in ${gets}`]);
+    });
+}

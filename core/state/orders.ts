@@ -1,0 +1,64 @@
+/** Carries out what the user says of a task, whether a process runs it or not. */
+import { UsageError } from "../base/errors.ts";
+import type { Clock } from "../base/clock.ts";
+import { RunRecord } from "./run_record.ts";
+import type { TaskStatus } from "./task_status.ts";
+import { unwish, wish } from "./wishes.ts";
+
+export type Order = "pause" | "resume" | "cancel" | "cancel-and-delete";
+
+/** What came of an order. */
+export type Obedience =
+  /** The process that runs the task does it within a moment. */
+  | "told"
+  /** Nobody runs it: it holds for the next run. */
+  | "kept"
+  /** Nobody runs it, and nothing more is to be done. */
+  | "done"
+  /** It was so already. */
+  | "already";
+
+/** @throws {UsageError} if the task is over and the order makes no sense any more. */
+export async function giveOrder(
+  stateDir: string,
+  task: TaskStatus,
+  order: Order,
+  pid: number,
+  clock: Clock,
+): Promise<Obedience> {
+  const cancels = order === "cancel" || order === "cancel-and-delete";
+  if (cancels && task.state === "cancelled") return "already";
+  if (
+    task.state === "done" || task.state === "cancelled" || (task.state === "failed" && !cancels)
+  ) {
+    throw new UsageError(`Cannot ${order.split("-")[0]} "${task.name}": it is ${task.state}`, {
+      hint: "Run p2p get again to download it again",
+    });
+  }
+  const running = task.pid !== null;
+  if (order === "resume") {
+    await unwish(stateDir, task.task);
+    if (task.state !== "paused") return "already";
+    return running ? "told" : "kept";
+  }
+  if (order === "pause" || running) {
+    await wish(stateDir, task.task, order);
+    return running ? "told" : "kept";
+  }
+  await unwish(stateDir, task.task);
+  await recordCancelled(stateDir, task, pid, clock);
+  return "done";
+}
+
+/** A run of its own that says nothing but that the task is cancelled. */
+async function recordCancelled(
+  stateDir: string,
+  { task, name, path }: TaskStatus,
+  pid: number,
+  clock: Clock,
+): Promise<void> {
+  await using run = await RunRecord.open(stateDir, pid, clock);
+  const time = clock.now();
+  run.add({ kind: "queued", task, time, name, target: path });
+  run.add({ kind: "state", task, time, state: "cancelled" });
+}

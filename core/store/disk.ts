@@ -1,0 +1,58 @@
+/**
+ * The platform's files as an argument: what the store does to a disk, so that a
+ * test can count it, let any one of it fail, or pull the plug.
+ */
+import { onDisk } from "./disk_faults.ts";
+
+/** An open file, as far as the store uses one. */
+export type DiskFile = Pick<
+  Deno.FsFile,
+  | "close"
+  | "read"
+  | "seek"
+  | "seekSync"
+  | "stat"
+  | "sync"
+  | "syncData"
+  | "truncate"
+  | "truncateSync"
+  | "tryLockSync"
+  | "writeSync"
+>;
+
+export interface Disk extends
+  Pick<
+    typeof Deno,
+    "link" | "lstat" | "readTextFile" | "remove" | "rename"
+  > {
+  open(path: string, options: Deno.OpenOptions): Promise<DiskFile>;
+  openSync(path: string, options: Deno.OpenOptions): DiskFile;
+}
+
+export const realDisk: Disk = Deno;
+
+/** Removes `path`; somebody else may have been faster. */
+export async function removeIfThere(path: string, disk: Disk): Promise<void> {
+  await onDisk(`remove "${path}"`, async () => {
+    try {
+      await disk.remove(path);
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    }
+  });
+}
+
+/** What is at `path` itself, a link not followed; undefined for nothing. */
+export async function lookAt(
+  path: string,
+  disk: Disk = realDisk,
+): Promise<Deno.FileInfo | undefined> {
+  return await onDisk(`look at "${path}"`, async () => {
+    try {
+      return await disk.lstat(path);
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) return undefined;
+      throw error;
+    }
+  });
+}

@@ -1,0 +1,79 @@
+/** Leads one task to its end: through pauses, a full disk, and whatever the user wishes meanwhile. */
+import type { TaskResult } from "../events.ts";
+import { DiskFullError } from "../store/disk_faults.ts";
+import { hasRoom } from "../store/free_space.ts";
+import type { Wish } from "../state/wishes.ts";
+import type { Control } from "./control.ts";
+import type { TaskParts } from "./parts.ts";
+
+/** The user has cancelled the task. */
+export class CancelledError extends Error {
+  constructor(readonly wish: Exclude<Wish, "pause">) {
+    super("cancelled");
+    this.name = "CancelledError";
+  }
+}
+
+/** How often a full disk is looked at. */
+const ROOM_MS = 1000;
+
+/**
+ * Runs `attempt` until it ends by itself, again after each pause.
+ *
+ * @throws {CancelledError} if the user cancels. @throws what the attempt throws, or the signal's reason.
+ */
+export async function conduct(
+  attempt: (signal: AbortSignal) => Promise<TaskResult>,
+  control: Control,
+  parts: TaskParts,
+  signal: AbortSignal,
+): Promise<TaskResult> {
+  for (;;) {
+    await untilWelcome(control, parts, signal);
+    await parts.place.enter(signal);
+    using running = control.attempt(signal);
+    // A wish of the moment in which the place came free.
+    if (control.wish !== undefined) continue;
+    try {
+      return await attempt(running.signal);
+    } catch (error) {
+      signal.throwIfAborted();
+      if (running.signal.aborted) continue;
+      if (!(error instanceof DiskFullError)) throw error;
+      await untilRoom(error, control, parts, signal);
+    }
+  }
+}
+
+/** Waits while the task is paused. @throws {CancelledError} */
+async function untilWelcome(
+  control: Control,
+  parts: TaskParts,
+  signal: AbortSignal,
+): Promise<void> {
+  for (let told = false; control.wish !== undefined; told = true) {
+    if (control.wish !== "pause") throw new CancelledError(control.wish);
+    parts.place.leave();
+    if (!told) parts.tell({ kind: "state", state: "paused" });
+    await control.changed(signal);
+  }
+}
+
+/** Waits until what is missing fits, or until the time to give up. @throws {DiskFullError} */
+async function untilRoom(
+  error: DiskFullError,
+  control: Control,
+  { place, tell, clock, settings }: TaskParts,
+  signal: AbortSignal,
+): Promise<void> {
+  place.leave();
+  tell({ kind: "note", level: "warn", text: `${error.message}; waiting for room` });
+  tell({ kind: "state", state: "waiting" });
+  const giveUpAt = clock.now() + settings.giveUpMs;
+  const { lacking } = error;
+  do {
+    await clock.sleep(ROOM_MS, signal);
+    if (lacking === undefined || hasRoom(lacking.folder, lacking.bytes)) return;
+    if (clock.now() >= giveUpAt) throw error;
+  } while (control.wish === undefined);
+}

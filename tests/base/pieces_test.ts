@@ -1,0 +1,110 @@
+import { assert, assertEquals } from "@std/assert";
+import {
+  layoutOf,
+  MOST_PIECES,
+  pieceSizeOf,
+  rangeOfPiece,
+  SMALLEST_PIECE,
+} from "../../core/base/pieces.ts";
+import { anySize, property } from "./property.ts";
+
+const MIB = 2 ** 20;
+const GIB = 2 ** 30;
+const TIB = 2 ** 40;
+
+const layouts = [
+  { name: "an empty file", size: 0, pieceSize: MIB, count: 0, last: undefined },
+  { name: "one byte", size: 1, pieceSize: MIB, count: 1, last: [0, 1] },
+  {
+    name: "one byte less than a piece",
+    size: MIB - 1,
+    pieceSize: MIB,
+    count: 1,
+    last: [0, MIB - 1],
+  },
+  { name: "exactly one piece", size: MIB, pieceSize: MIB, count: 1, last: [0, MIB] },
+  {
+    name: "one byte more than a piece",
+    size: MIB + 1,
+    pieceSize: MIB,
+    count: 2,
+    last: [MIB, MIB + 1],
+  },
+  {
+    name: "exactly three pieces",
+    size: 3 * MIB,
+    pieceSize: MIB,
+    count: 3,
+    last: [2 * MIB, 3 * MIB],
+  },
+  {
+    name: "32 GiB, the most of the smallest pieces",
+    size: 34_359_738_368,
+    pieceSize: 1_048_576,
+    count: 32_768,
+    last: [32 * GIB - MIB, 32 * GIB],
+  },
+  {
+    name: "32 GiB and one byte",
+    size: 34_359_738_369,
+    pieceSize: 2_097_152,
+    count: 16_385,
+    last: [32 * GIB, 32 * GIB + 1],
+  },
+  {
+    name: "64 GiB",
+    size: 64 * GIB,
+    pieceSize: 2 * MIB,
+    count: 32_768,
+    last: [64 * GIB - 2 * MIB, 64 * GIB],
+  },
+  {
+    name: "64 GiB and one byte",
+    size: 64 * GIB + 1,
+    pieceSize: 4 * MIB,
+    count: 16_385,
+    last: [64 * GIB, 64 * GIB + 1],
+  },
+  { name: "1 TiB", size: TIB, pieceSize: 33_554_432, count: 32_768, last: [TIB - 32 * MIB, TIB] },
+  {
+    name: "the largest number",
+    size: 2 ** 53 - 1,
+    pieceSize: 2 ** 38,
+    count: 32_768,
+    last: [2 ** 53 - 2 ** 38, 2 ** 53 - 1],
+  },
+];
+for (const { name, size, pieceSize, count, last } of layouts) {
+  Deno.test(`layoutOf() and rangeOfPiece() fit for ${name}`, () => {
+    const layout = layoutOf(size);
+    assertEquals(layout, { size, pieceSize, count });
+    if (last === undefined) return;
+    const [start, end] = last;
+    assertEquals<unknown>(rangeOfPiece(layout, count - 1), { start, end });
+  });
+}
+
+Deno.test("rangeOfPiece() gives a whole piece when it is not the last", () => {
+  const layout = layoutOf(2 * MIB + 5);
+  assertEquals(rangeOfPiece(layout, 0), { start: 0, end: MIB });
+  assertEquals(rangeOfPiece(layout, 1), { start: MIB, end: 2 * MIB });
+});
+
+property("pieceSizeOf() is the smallest doubling with at most 32,768 pieces", anySize, (size) => {
+  const pieceSize = pieceSizeOf(size);
+  assert(Number.isInteger(Math.log2(pieceSize / SMALLEST_PIECE)));
+  assert(size <= pieceSize * MOST_PIECES);
+  assert(pieceSize === SMALLEST_PIECE || size > pieceSize / 2 * MOST_PIECES);
+});
+
+property("rangeOfPiece() covers the file without gap or overlap", anySize, (size) => {
+  const layout = layoutOf(size);
+  let at = 0;
+  for (let piece = 0; piece < layout.count; piece += Math.max(1, layout.count >> 4)) {
+    const { start, end } = rangeOfPiece(layout, piece);
+    assertEquals(start, piece * layout.pieceSize);
+    assert(start >= at && end > start && end <= size);
+    at = end;
+  }
+  if (size > 0) assertEquals(rangeOfPiece(layout, layout.count - 1).end, size);
+});

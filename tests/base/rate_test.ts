@@ -1,0 +1,73 @@
+import { assert, assertEquals } from "@std/assert";
+import fc from "fast-check";
+import { RateMeter } from "../../core/base/rate.ts";
+import { property } from "./property.ts";
+
+Deno.test("RateMeter.at() is 0 when nothing has come yet", () => {
+  assertEquals(new RateMeter().at(1_000_000), 0);
+});
+
+Deno.test("RateMeter.at() is finite when the first bytes have just come", () => {
+  const rate = new RateMeter(2000);
+  rate.add(500, 10);
+  // A floor of a twentieth of the window: 500 bytes in 100 ms.
+  assertEquals(rate.at(10), 5000);
+});
+
+Deno.test("RateMeter.at() looks at the time since the first byte when that is shorter than the window", () => {
+  const rate = new RateMeter(2000);
+  rate.add(500, 0);
+  rate.add(500, 1000);
+  assertEquals(rate.at(1000), 1000);
+});
+
+Deno.test("RateMeter.at() looks at the window only when more time has gone by", () => {
+  const rate = new RateMeter(2000);
+  rate.add(1_000_000, 0);
+  rate.add(4000, 2500);
+  assertEquals(rate.at(3000), 2000);
+});
+
+Deno.test("RateMeter.at() keeps bytes as long as the window when nothing comes", () => {
+  const rate = new RateMeter(2000);
+  rate.add(4000, 0);
+  assertEquals(rate.at(2000), 2000);
+  assertEquals(rate.at(2001), 0);
+  assertEquals(rate.at(1_000_000), 0);
+});
+
+Deno.test("RateMeter.at() falls step by step when a steady stream ends", () => {
+  const rate = new RateMeter(2000);
+  for (let at = 0; at <= 4000; at += 100) rate.add(100, at);
+  const falling = [4000, 4500, 5000, 5500, 6000, 6001].map((at) => rate.at(at));
+  assertEquals(falling, [1050, 800, 550, 300, 50, 0]);
+});
+
+Deno.test("RateMeter.at() counts bytes that come at one time together", () => {
+  const rate = new RateMeter(2000);
+  for (let i = 0; i < 10; i++) rate.add(100, 500);
+  assertEquals(rate.at(1500), 1000);
+});
+
+Deno.test("RateMeter.at() rises again when bytes come after a pause", () => {
+  const rate = new RateMeter(2000);
+  rate.add(2000, 0);
+  assertEquals(rate.at(10_000), 0);
+  rate.add(2000, 10_000);
+  assertEquals(rate.at(10_000), 1000);
+});
+
+property(
+  "RateMeter.at() tells the rate of a steady stream to a tenth, and 0 a window after it",
+  fc.tuple(fc.integer({ min: 1, max: 100 }), fc.integer({ min: 1, max: 10_000_000 }), fc.nat()),
+  ([everyMs, bytes, startMs]) => {
+    const rate = new RateMeter();
+    let at = startMs;
+    for (; at < startMs + 5000; at += everyMs) rate.add(bytes, at);
+    const last = at - everyMs;
+    const ratio = rate.at(last) / (bytes * 1000 / everyMs);
+    assert(ratio > 0.9 && ratio < 1.1, `${ratio}`);
+    assertEquals(rate.at(last + 3001), 0);
+  },
+  100,
+);

@@ -1,0 +1,128 @@
+import { assertEquals, assertInstanceOf, assertStringIncludes, assertThrows } from "@std/assert";
+import fc from "fast-check";
+import { UsageError } from "../../core/base/errors.ts";
+import {
+  DEFAULT_PORT,
+  formatSeedAddress,
+  parseSeedAddress,
+  type SeedAddress,
+} from "../../core/base/seed_address.ts";
+import { anyText, nearly, property } from "./property.ts";
+
+const good = [
+  { text: "host", host: "host", port: 7270, tls: false, format: "host:7270" },
+  { text: "host:1", host: "host", port: 1, tls: false, format: "host:1" },
+  { text: "host:65535", host: "host", port: 65_535, tls: false, format: "host:65535" },
+  {
+    text: "Host.Example.ORG:80",
+    host: "host.example.org",
+    port: 80,
+    tls: false,
+    format: "host.example.org:80",
+  },
+  { text: "10.0.0.7", host: "10.0.0.7", port: 7270, tls: false, format: "10.0.0.7:7270" },
+  { text: "10.0.0.7:9000", host: "10.0.0.7", port: 9000, tls: false, format: "10.0.0.7:9000" },
+  { text: "[::1]", host: "::1", port: 7270, tls: false, format: "[::1]:7270" },
+  { text: "[::1]:9000", host: "::1", port: 9000, tls: false, format: "[::1]:9000" },
+  {
+    text: "[2001:DB8::7]:9000",
+    host: "2001:db8::7",
+    port: 9000,
+    tls: false,
+    format: "[2001:db8::7]:9000",
+  },
+  {
+    text: "[::ffff:10.0.0.7]",
+    host: "::ffff:10.0.0.7",
+    port: 7270,
+    tls: false,
+    format: "[::ffff:10.0.0.7]:7270",
+  },
+  {
+    text: "[fe80::1%eth0]:1",
+    host: "fe80::1%eth0",
+    port: 1,
+    tls: false,
+    format: "[fe80::1%eth0]:1",
+  },
+  { text: "tls://host", host: "host", port: 7270, tls: true, format: "tls://host:7270" },
+  { text: "tls://host:443", host: "host", port: 443, tls: true, format: "tls://host:443" },
+  { text: "tls://[::1]:443", host: "::1", port: 443, tls: true, format: "tls://[::1]:443" },
+  { text: "my_host-1", host: "my_host-1", port: 7270, tls: false, format: "my_host-1:7270" },
+];
+for (const { text, format, ...address } of good) {
+  Deno.test(`parseSeedAddress() and formatSeedAddress() understand ${text}`, () => {
+    assertEquals(parseSeedAddress(text), address);
+    assertEquals(formatSeedAddress(address), format);
+  });
+}
+
+const bad = [
+  "",
+  " ",
+  ":",
+  ":80",
+  "host:",
+  "host:0",
+  "host:65536",
+  "host:99999",
+  "host:123456",
+  "host:-1",
+  "host:+1",
+  "host:8o",
+  "host:1 ",
+  " host",
+  "host name",
+  "host\n",
+  "a:1:2",
+  "::1",
+  "[::1",
+  "::1]",
+  "[]",
+  "[]:80",
+  "[host]:80",
+  "[zz]",
+  "[::1]9000",
+  "[::1]:",
+  "[:: 1]",
+  "host/",
+  "host/file",
+  "user@host",
+  "http://host",
+  "tls:host",
+  "tls:/host",
+  "tls://",
+  "tls://:80",
+  "tls://tls://host",
+];
+for (const text of bad) {
+  Deno.test(`parseSeedAddress() throws UsageError when given ${JSON.stringify(text)}`, () => {
+    const error = assertThrows(() => parseSeedAddress(text), UsageError, `"${text}"`);
+    assertStringIncludes(error.hint ?? "", "tls://host:port");
+  });
+}
+
+const host = fc.oneof(
+  fc.domain(),
+  fc.ipV4(),
+  fc.ipV6().filter((address) => address.includes(":")),
+);
+const address: fc.Arbitrary<SeedAddress> = fc.record({
+  host: host.map((name) => name.toLowerCase()),
+  port: fc.oneof(fc.constant(DEFAULT_PORT), fc.integer({ min: 1, max: 65_535 })),
+  tls: fc.boolean(),
+});
+property("parseSeedAddress() takes back what formatSeedAddress() wrote", address, (address) => {
+  assertEquals(parseSeedAddress(formatSeedAddress(address)), address);
+});
+
+const anything = fc.oneof(anyText, nearly("tls://host:80", "[2001:db8::7%1]:9000", "a.b"));
+property("parseSeedAddress() gives one spelling or throws UsageError", anything, (text) => {
+  let address: SeedAddress;
+  try {
+    address = parseSeedAddress(text);
+  } catch (error) {
+    return assertInstanceOf(error, UsageError);
+  }
+  assertEquals(parseSeedAddress(formatSeedAddress(address)), address);
+});

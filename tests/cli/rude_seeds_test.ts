@@ -1,0 +1,97 @@
+import { assertEquals, assertMatch } from "@std/assert";
+import * as rude from "../fakes/rude_seed.ts";
+import { RudeSeed } from "../fakes/rude_seed.ts";
+import { doneOf, failedOf } from "./events.ts";
+import { assertCode, from, noise, test } from "./harness.ts";
+
+const MIB = 1_048_576;
+const SHORT = ["--stall", "500ms", "--give-up", "3s"];
+
+interface Case {
+  readonly name: string;
+  readonly script: () => rude.Script;
+  /** With nobody beside: the exit code, and the code in the event where it fails. */
+  readonly alone: { readonly exit: number; readonly code?: string };
+}
+
+const cases: Case[] = [
+  {
+    name: "greets with garbage",
+    script: () => rude.garbageGreeting(),
+    alone: { exit: 5, code: "protocol" },
+  },
+  {
+    name: "greets without end",
+    script: () => rude.endlessGreeting(),
+    alone: { exit: 5, code: "protocol" },
+  },
+  {
+    name: "answers with an endless line",
+    script: () => rude.endlessLine(),
+    alone: { exit: 5, code: "protocol" },
+  },
+  {
+    name: "sends bodies of a wrong length",
+    script: () => rude.wrongBodyLength(),
+    alone: { exit: 5, code: "corrupt" },
+  },
+  {
+    name: "closes without a word",
+    script: () => rude.mute(),
+    alone: { exit: 4, code: "unreachable" },
+  },
+  { name: "sends one wrong piece", script: () => rude.oneWrongPiece(), alone: { exit: 0 } },
+  {
+    name: "sends wrong pieces only",
+    script: () => rude.wrongPieces(),
+    alone: { exit: 5, code: "corrupt" },
+  },
+  {
+    name: "stalls after half a piece",
+    script: () => rude.stallAfterHalf(),
+    alone: { exit: 4, code: "timeout" },
+  },
+  {
+    name: "resets in the middle and is gone",
+    script: () => rude.resetInTheMiddle(),
+    alone: { exit: 4, code: "timeout" },
+  },
+  { name: "is busy a few times", script: () => rude.busy(2, 100), alone: { exit: 0 } },
+  {
+    name: "is busy for ever",
+    script: () => rude.busy(Infinity, 100),
+    alone: { exit: 4, code: "timeout" },
+  },
+  { name: "hashes for some time", script: () => rude.pending(3), alone: { exit: 0 } },
+  {
+    name: "hashes for ever",
+    script: () => rude.pending(Infinity),
+    alone: { exit: 4, code: "timeout" },
+  },
+];
+
+for (const { name, script, alone } of cases) {
+  test(`p2p get completes when a seed ${name} and another one is good`, async (world) => {
+    const bytes = noise(6 * MIB + 11);
+    world.write("share/file.bin", bytes);
+    const good = await world.serve(world.path("share"));
+    await using bad = new RudeSeed({ "file.bin": bytes }, script());
+    const ended = await world.p2p("get", "file.bin", "--json", ...SHORT, ...from(bad, good));
+    assertCode(ended, 0);
+    assertEquals(world.got("file.bin"), bytes);
+    assertEquals(world.files(), ["file.bin"]);
+    assertEquals(doneOf(ended).verified, true);
+  });
+
+  test(`p2p get ends with ${alone.exit} when the only seed ${name}`, async (world) => {
+    const bytes = noise(3 * MIB + 11);
+    await using bad = new RudeSeed({ "file.bin": bytes }, script());
+    const ended = await world.p2p("get", "file.bin", "--json", ...SHORT, ...from(bad));
+    assertCode(ended, alone.exit);
+    if (alone.exit === 0) return assertEquals(world.got("file.bin"), bytes);
+    const failed = failedOf(ended);
+    assertEquals([failed.code, failed.exit], [alone.code, alone.exit]);
+    assertMatch(ended.stderr, /^p2p: .*file\.bin/m);
+    assertMatch(failed.message, new RegExp(`${bad.address}|no seed`), "it names who, or what");
+  });
+}

@@ -1,0 +1,246 @@
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { join } from "@std/path";
+import { doneOf, downloaded, failedOf } from "./events.ts";
+import { assertCode, from, noise, ON_UNIX, test, type World } from "./harness.ts";
+
+const MIB = 1_048_576;
+const NEW = noise(2 * MIB + 9, 1);
+const OLD = noise(2 * MIB + 9, 2);
+
+test("p2p get fetches nothing when the target has the same bytes", async (world) => {
+  const seed = await sharing(world, { "a.bin": NEW });
+  const target = world.write("here/a.bin", NEW);
+  const before = Deno.statSync(target);
+  const ended = await world.p2p("get", "a.bin", "--json", ...from(seed));
+  assertCode(ended, 0);
+  const done = doneOf(ended);
+  assertEquals([done.bytesBySeed, done.verified, done.path], [{}, true, target]);
+  assertEquals(Deno.statSync(target).mtime, before.mtime);
+  assertEquals(world.files(), ["a.bin"]);
+});
+
+test("p2p get renames what comes when the target has other bytes", async (world) => {
+  const seed = await sharing(world, { "docs/a.tar.gz": NEW });
+  world.write("here/docs/a.tar.gz", OLD);
+  const ended = await world.p2p("get", "docs/a.tar.gz", "--json", ...from(seed));
+  assertCode(ended, 0);
+  const { id, path } = doneOf(ended);
+  const name = `docs/a.tar~${id!.slice(0, 8)}.gz`;
+  assertEquals(path, join(world.here, name));
+  assertEquals(world.files(), ["docs/a.tar.gz", name].sort());
+  assertEquals(world.got("docs/a.tar.gz"), OLD);
+  assertEquals(world.got(name), NEW);
+});
+
+test("p2p get fetches nothing when the renamed one is there already", async (world) => {
+  const seed = await sharing(world, { "a.bin": NEW });
+  world.write("here/a.bin", OLD);
+  assertCode(await world.p2p("get", "a.bin", ...from(seed)), 0);
+  const again = await world.p2p("get", "a.bin", "--json", ...from(seed));
+  assertCode(again, 0);
+  assertEquals(doneOf(again).bytesBySeed, {});
+  assertEquals(world.files().length, 2);
+});
+
+test("p2p get --on-conflict skip leaves other bytes and exits 0", async (world) => {
+  const seed = await sharing(world, { "a.bin": NEW });
+  world.write("here/a.bin", OLD);
+  const flags = ["--on-conflict", "skip", "--json", ...from(seed)];
+  const ended = await world.p2p("get", "a.bin", ...flags);
+  assertCode(ended, 0);
+  assertEquals([doneOf(ended).bytesBySeed, doneOf(ended).verified], [{}, false]);
+  assertEquals(world.files(), ["a.bin"]);
+  assertEquals(world.got("a.bin"), OLD);
+});
+
+test("p2p get --on-conflict fail exits 7 and leaves other bytes", async (world) => {
+  const seed = await sharing(world, { "a.bin": NEW });
+  const target = world.write("here/a.bin", OLD);
+  const flags = ["--on-conflict", "fail", "--json", ...from(seed)];
+  const ended = await world.p2p("get", "a.bin", ...flags);
+  assertCode(ended, 7);
+  assertEquals(failedOf(ended).exit, 7);
+  assertStringIncludes(ended.stderr, target);
+  assertEquals(world.files(), ["a.bin"]);
+  assertEquals(world.got("a.bin"), OLD);
+});
+
+test("p2p get --on-conflict overwrite replaces other bytes", async (world) => {
+  const seed = await sharing(world, { "a.bin": NEW });
+  world.write("here/a.bin", OLD);
+  const flags = ["--on-conflict", "overwrite", "--json", ...from(seed)];
+  const ended = await world.p2p("get", "a.bin", ...flags);
+  assertCode(ended, 0);
+  assertEquals(world.files(), ["a.bin"]);
+  assertEquals(world.got("a.bin"), NEW);
+});
+
+test(
+  "p2p get --on-conflict overwrite keeps the old bytes until the new ones are whole",
+  async (world) => {
+    const seed = await sharing(world, { "a.bin": NEW });
+    world.write("here/a.bin", OLD);
+    const flags = ["--on-conflict", "overwrite", "--limit", "2MiB", "--json", ...from(seed)];
+    const running = world.start("get", "a.bin", ...flags);
+    await downloaded(running, 1);
+    assertEquals(world.got("a.bin"), OLD);
+    assertCode(await running.endBy("SIGINT"), 130);
+    assertEquals(world.got("a.bin"), OLD);
+  },
+  ON_UNIX,
+);
+
+test("p2p get exits 7 when the target is a folder", async (world) => {
+  const seed = await sharing(world, { "a.bin": NEW });
+  world.write("here/a.bin/inside.txt", "mine\n");
+  for (const policy of ["rename", "overwrite"]) {
+    const ended = await world.p2p("get", "a.bin", "--on-conflict", policy, ...from(seed));
+    assertCode(ended, 7);
+    assertMatch(ended.stderr, /^p2p: .*a\.bin.* folder/m);
+  }
+  assertEquals(world.files(), ["a.bin/inside.txt"]);
+});
+
+test("p2p get exits 7 when a file stands where a sub-folder must be", async (world) => {
+  const seed = await sharing(world, { "sub/a.bin": NEW });
+  world.write("here/sub", "mine\n");
+  assertCode(await world.p2p("get", "sub/a.bin", ...from(seed)), 7);
+  assertEquals(world.files(), ["sub"]);
+});
+
+test("p2p get exits 6 when --out is a file", async (world) => {
+  const seed = await sharing(world, { "a.bin": NEW });
+  const out = world.write("here/out", "mine\n");
+  const ended = await world.p2p("get", "a.bin", "--out", out, ...from(seed));
+  assertCode(ended, 6);
+  assertMatch(ended.stderr, /^p2p: .*here.out/m);
+  assertMatch(ended.stderr, /^hint: /m);
+});
+
+test("p2p get writes nothing through a link that leads out of --out", async (world) => {
+  const seed = await sharing(world, { "sub/a.bin": NEW });
+  world.write("elsewhere/mine.txt", "mine\n");
+  Deno.symlinkSync(world.path("elsewhere"), join(world.here, "sub"));
+  assertCode(await world.p2p("get", "sub/a.bin", ...from(seed)), 7);
+  assertEquals(world.files(world.path("elsewhere")), ["mine.txt"]);
+}, ON_UNIX);
+
+test("p2p get exits 7 and names the process when another one works on the target", async (world) => {
+  const seed = await sharing(world, { "a.bin": noise(8 * MIB) });
+  const first = world.start("get", "a.bin", "--limit", "4MiB", "--json", ...from(seed));
+  await downloaded(first, MIB);
+  const second = await world.p2p("get", "a.bin", "--json", ...from(seed));
+  assertCode(second, 7);
+  assertEquals(failedOf(second).code, "conflict");
+  assertStringIncludes(second.stderr, `process ${first.pid}`);
+  assertCode(await first.ended, 0);
+  assertEquals(world.got("a.bin"), noise(8 * MIB));
+});
+
+test("p2p get of two processes at once into two folders disturbs neither", async (world) => {
+  const seed = await sharing(world, { "a.bin": NEW });
+  const ended = await Promise.all(
+    ["one", "two", "three"].map((out) => world.p2p("get", "a.bin", "--out", out, ...from(seed))),
+  );
+  for (const one of ended) assertCode(one, 0);
+  assertEquals(world.files(), ["one/a.bin", "three/a.bin", "two/a.bin"]);
+});
+
+const SMALL_DISKS = smallDisksOr("small disks can be mounted here by root only");
+
+test("p2p get exits 6 when there is no room, and goes on after room was made", async (world) => {
+  const bytes = noise(6 * MIB);
+  const seed = await sharing(world, { "a.bin": bytes });
+  await using disk = SmallDisk.mount(world.path("disk"), 8);
+  disk.leave(4);
+  const full = await world.p2p("get", "a.bin", "--out", disk.path, "--json", ...from(seed));
+  assertCode(full, 6);
+  assertEquals([failedOf(full).code, failedOf(full).exit], ["disk", 6]);
+  assertMatch(full.stderr, /^p2p: .*a\.bin.* free/m);
+  assertMatch(full.stderr, /^hint: .*space/m);
+  disk.clear();
+  assertCode(await world.p2p("get", "a.bin", "--out", disk.path, ...from(seed)), 0);
+  assertEquals(Deno.readFileSync(join(disk.path, "a.bin")), bytes);
+}, SMALL_DISKS);
+
+test(
+  "p2p get exits 6 when the disk fills in the middle, and then fetches only what is missing",
+  async (world) => {
+    const bytes = noise(6 * MIB);
+    const seed = await sharing(world, { "a.bin": bytes });
+    await using disk = SmallDisk.mount(world.path("disk"), 8);
+    const flags = ["--out", disk.path, "--json", ...from(seed)];
+    const running = world.start("get", "a.bin", "--limit", "4MiB", ...flags);
+    await downloaded(running, 2 * MIB);
+    disk.leave(0);
+    const full = await running.ended;
+    assertCode(full, 6);
+    assertEquals(failedOf(full).code, "disk");
+    assertMatch(full.stderr, /^p2p: .*full/m);
+    assertMatch(full.stderr, /^hint: .*space/m);
+    disk.clear();
+    const again = await world.p2p("get", "a.bin", ...flags);
+    assertCode(again, 0);
+    assertEquals(Deno.readFileSync(join(disk.path, "a.bin")), bytes);
+    const fetched = doneOf(again).bytesBySeed[seed.address]!;
+    assert(fetched <= 4 * MIB, `${fetched} bytes were fetched again`);
+  },
+  SMALL_DISKS,
+);
+
+/** A file system of a few MiB, in memory. */
+class SmallDisk implements AsyncDisposable {
+  private constructor(readonly path: string) {}
+
+  static mount(path: string, mib: number): SmallDisk {
+    Deno.mkdirSync(path);
+    run("mount", "-t", "tmpfs", "-o", `size=${mib}m`, "tmpfs", path);
+    return new SmallDisk(path);
+  }
+
+  /** Fills the disk until so many MiB are free. */
+  leave(mib: number): void {
+    using file = Deno.openSync(join(this.path, "ballast"), { write: true, create: true });
+    const block = new Uint8Array(64 * 1024);
+    try {
+      for (;;) file.writeSync(block);
+    } catch {
+      const { size } = file.statSync();
+      file.truncateSync(size - mib * MIB);
+    }
+  }
+
+  clear(): void {
+    Deno.removeSync(join(this.path, "ballast"));
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    run("umount", "--lazy", this.path);
+    return Promise.resolve();
+  }
+}
+
+/** Tries it once, and takes it back. */
+function smallDisksOr(reason: string): { ignored?: string } {
+  if (Deno.build.os !== "linux" || Deno.uid() !== 0) return { ignored: reason };
+  const path = Deno.makeTempDirSync({ prefix: "p2p-cli-" });
+  try {
+    run("mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", path);
+    run("umount", path);
+    return {};
+  } catch {
+    return { ignored: reason };
+  } finally {
+    Deno.removeSync(path, { recursive: true });
+  }
+}
+
+function run(command: string, ...args: string[]): void {
+  const { success, stderr } = new Deno.Command(command, { args }).outputSync();
+  if (!success) throw new Error(`${command}: ${new TextDecoder().decode(stderr)}`);
+}
+
+async function sharing(world: World, files: Readonly<Record<string, Uint8Array>>) {
+  for (const [name, bytes] of Object.entries(files)) world.write(`share/${name}`, bytes);
+  return await world.serve(world.path("share"));
+}

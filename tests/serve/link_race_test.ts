@@ -1,0 +1,73 @@
+/** Somebody swaps a link while files are opened: what lies outside never comes out. */
+import { assertEquals } from "@std/assert";
+import { openFolder } from "../../core/serve/folder.ts";
+import { openServed } from "../../core/serve/served_file.ts";
+import { TempFolder, test } from "./support.ts";
+
+/** Makes `link` lead to one target and the other in turn, as fast as it can, until it is told to stop. */
+const SWAPPER = `
+  self.onmessage = ({ data: { link, targets, stop } }) => {
+    const flag = new Int32Array(stop);
+    for (let i = 0; Atomics.load(flag, 0) === 0; i++) {
+      const next = link + ".next";
+      Deno.symlinkSync(targets[i % 2], next);
+      Deno.renameSync(next, link);
+      if (i === 2) self.postMessage("swapping");
+    }
+    self.postMessage("stopped");
+  };
+`;
+
+class Swapper implements AsyncDisposable {
+  readonly #worker = new Worker(
+    `data:application/javascript,${encodeURIComponent(SWAPPER)}`,
+    { type: "module" },
+  );
+  readonly #stop = new SharedArrayBuffer(4);
+
+  async start(link: string, targets: [string, string]): Promise<void> {
+    this.#worker.postMessage({ link, targets, stop: this.#stop });
+    await this.#message();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const stopped = this.#message();
+    Atomics.store(new Int32Array(this.#stop), 0, 1);
+    await stopped;
+    this.#worker.terminate();
+  }
+
+  #message(): Promise<void> {
+    return new Promise((resolve) => this.#worker.onmessage = () => resolve());
+  }
+}
+
+for (
+  const { what, link, inside, outside } of [
+    { what: "a file", link: "served/name", inside: "real/name", outside: "../secret/name" },
+    { what: "a folder", link: "served/sub", inside: "real", outside: "../secret" },
+  ]
+) {
+  test(`openServed() never opens what is outside when a link to ${what} is swapped meanwhile`, async () => {
+    if (Deno.build.os === "windows") return;
+    using house = new TempFolder();
+    house.write("secret/name", "secret");
+    house.write("served/real/name", "public");
+    Deno.symlinkSync(inside, house.pathOf(link));
+    const folder = openFolder(house.pathOf("served"), false);
+    const name = what === "a file" ? "name" : "sub/name";
+    await using swapper = new Swapper();
+    await swapper.start(house.pathOf(link), [outside, inside]);
+    for (let i = 0; i < 3000; i++) {
+      try {
+        using file = openServed(folder, name);
+        const bytes = new Uint8Array(file.version.size);
+        file.read(bytes, 0);
+        assertEquals(new TextDecoder().decode(bytes), "public");
+      } catch (error) {
+        // Refused, or changed under the hands: both are right.
+        if (error instanceof Error && error.name === "AssertionError") throw error;
+      }
+    }
+  });
+}

@@ -1,0 +1,151 @@
+import { assert, assertEquals } from "@std/assert";
+import fc from "fast-check";
+import {
+  encodeIdentity,
+  encodeRecord,
+  type JournalContent,
+  type JournalIdentity,
+  type JournalRecord,
+  parseJournal,
+} from "../../core/store/journal_text.ts";
+import { anyText, property } from "../base/property.ts";
+
+const ID = "0123456789abcdef".repeat(4);
+const IDENTITY: JournalIdentity = { id: ID, size: 1000, pieceSize: 100 };
+const BOOT = 1_700_000_000_000;
+const STORY: JournalRecord[] = [
+  { run: { pid: 1, boot: BOOT } },
+  { piece: 3 },
+  { piece: 0 },
+  { synced: true },
+  { piece: 7 },
+  { run: { pid: 2, boot: BOOT + 9999 } },
+  { piece: 9 },
+];
+
+function textOf(records: readonly JournalRecord[], identity = IDENTITY): string {
+  return encodeIdentity(identity) + records.map(encodeRecord).join("");
+}
+
+function piecesOf(content: JournalContent | undefined): number[] {
+  return content ? [...content.synced, ...content.unsynced.keys()].sort((a, b) => a - b) : [];
+}
+
+Deno.test("parseJournal() gives back what was written when the text is whole", () => {
+  const text = textOf(STORY);
+  assertEquals(parseJournal(text), {
+    identity: IDENTITY,
+    synced: new Set([3, 0]),
+    unsynced: new Map([[7, BOOT], [9, BOOT + 9999]]),
+    pid: 2,
+    length: text.length,
+  });
+});
+
+Deno.test("encodeRecord() writes the checksum that other tools compute when the record is known", () => {
+  // gzip's CRC-32 of the JSON, so that a journal is readable without us.
+  assertEquals(encodeRecord({ piece: 7 }), 'c7a4d17a {"piece":7}\n');
+});
+
+Deno.test("parseJournal() gives back the identity when no seed offers a manifest", () => {
+  const identity = { ...IDENTITY, id: null };
+  assertEquals(parseJournal(textOf([], identity))?.identity, identity);
+});
+
+/** The records that lie whole in the first `bytes` of the story. */
+function wholeIn(bytes: number): JournalRecord[] {
+  const records = STORY.slice();
+  while (records.length > 0 && textOf(records).length > bytes) records.pop();
+  return records;
+}
+
+Deno.test("parseJournal() claims the whole records and no more when the text is torn at any byte", () => {
+  const text = textOf(STORY);
+  const identityLength = encodeIdentity(IDENTITY).length;
+  for (let cut = 0; cut <= text.length; cut++) {
+    const want = cut < identityLength ? undefined : parseJournal(textOf(wholeIn(cut)));
+    assertEquals(parseJournal(text.slice(0, cut)), want, `torn at byte ${cut}`);
+  }
+});
+
+Deno.test("parseJournal() claims the whole records and no more when a torn tail is followed by zeroes", () => {
+  const text = textOf(STORY);
+  for (let cut = encodeIdentity(IDENTITY).length; cut < text.length; cut++) {
+    const torn = text.slice(0, cut) + "\0".repeat(64);
+    assertEquals(parseJournal(torn), parseJournal(textOf(wholeIn(cut))), `torn at byte ${cut}`);
+  }
+});
+
+Deno.test("parseJournal() adds no claim when any single bit is flipped", () => {
+  const text = textOf(STORY);
+  const bytes = new TextEncoder().encode(text);
+  for (let bit = 0; bit < bytes.length * 8; bit++) {
+    const flipped = bytes.slice();
+    flipped[bit >> 3]! ^= 1 << (bit & 7);
+    const parsed = parseJournal(new TextDecoder().decode(flipped));
+    const before = wholeIn(bit >> 3);
+    // Everything from the flipped record on is gone, and nothing else.
+    const want = parsed === undefined ? undefined : parseJournal(textOf(before));
+    assertEquals(parsed, want, `bit ${bit}`);
+    assertEquals(parsed === undefined, bit >> 3 < encodeIdentity(IDENTITY).length, `bit ${bit}`);
+  }
+});
+
+Deno.test("parseJournal() ends before a record when its piece is not in the file", () => {
+  const content = parseJournal(textOf([{ piece: 1 }, { piece: 10 }, { piece: 2 }]));
+  assertEquals(piecesOf(content), [1]);
+});
+
+Deno.test("parseJournal() takes a piece as not synced when it is claimed again after a sync", () => {
+  const content = parseJournal(textOf([{ piece: 1 }, { synced: true }, { piece: 2 }]));
+  assertEquals([content?.synced, content?.unsynced], [new Set([1]), new Map([[2, 0]])]);
+});
+
+const noIdentities = [
+  { name: "there is nothing", line: "" },
+  { name: "the version is another one", line: { "p2p-journal": 2, id: ID, size: 1, pieceSize: 1 } },
+  { name: "the size is missing", line: { "p2p-journal": 1, id: ID, pieceSize: 1 } },
+  { name: "the size is negative", line: { "p2p-journal": 1, id: ID, size: -1, pieceSize: 1 } },
+  { name: "the piece size is 0", line: { "p2p-journal": 1, id: ID, size: 1, pieceSize: 0 } },
+  { name: "the id is a path", line: { "p2p-journal": 1, id: "../../x", size: 1, pieceSize: 1 } },
+  { name: "the id is a number", line: { "p2p-journal": 1, id: 7, size: 1, pieceSize: 1 } },
+  { name: "it is null", line: null },
+  { name: "the first record is a piece", line: { piece: 0 } },
+];
+for (const { name, line } of noIdentities) {
+  Deno.test(`parseJournal() gives undefined when ${name}`, () => {
+    // encodeRecord puts the right checksum before whatever it is given.
+    const text = line === "" ? "" : encodeRecord(line as unknown as JournalRecord);
+    assertEquals(parseJournal(text + encodeRecord({ piece: 0 })), undefined);
+  });
+}
+
+const record: fc.Arbitrary<JournalRecord> = fc.oneof(
+  { arbitrary: fc.record({ piece: fc.nat(9) }), weight: 5 },
+  fc.constant<JournalRecord>({ synced: true }),
+  fc.record({ run: fc.record({ pid: fc.nat(99999), boot: fc.integer() }) }),
+);
+const story = fc.array(record, { maxLength: 20 });
+
+property("parseJournal() claims each piece once when stories are random", story, (records) => {
+  const content = parseJournal(textOf(records))!;
+  const want = new Set(records.flatMap((record) => "piece" in record ? [record.piece] : []));
+  assertEquals(piecesOf(content), [...want].sort((a, b) => a - b));
+  assertEquals(content.length, textOf(records).length);
+});
+
+/** A text with something cut out of it and something else put in. */
+const damage = fc.record({ records: story, at: fc.nat(2000), gone: fc.nat(80), put: anyText });
+
+property("parseJournal() claims no more than was written when the text is damaged", damage, (d) => {
+  const text = textOf(d.records);
+  const damaged = text.slice(0, d.at) + d.put + text.slice(d.at + d.gone);
+  const content = parseJournal(damaged);
+  const written = new Set(piecesOf(parseJournal(text)));
+  assert(piecesOf(content).every((piece) => written.has(piece)), "claims what was never written");
+  assert((content?.length ?? 0) <= damaged.length, "is longer than the text");
+});
+
+property("parseJournal() does not throw when the text is anything", anyText, (text) => {
+  assertEquals(parseJournal(text), undefined);
+});

@@ -1,0 +1,141 @@
+/** What the tests of `store` share: a folder, small contents in small pieces, and one run of a download. */
+import { join } from "@std/path";
+import { RunningDigest, sha256 } from "../../core/base/digest.ts";
+import { type PieceLayout, rangeOfPiece } from "../../core/base/pieces.ts";
+import type { ConflictPolicy, SyncPolicy } from "../../core/base/policies.ts";
+import type { Disk } from "../../core/store/disk.ts";
+import {
+  type Content,
+  type Placed,
+  removeLeftovers,
+  StoredFile,
+  type StoreTerms,
+} from "../../core/store/stored_file.ts";
+import { settle } from "../../core/store/target.ts";
+import type { Manifest } from "../../core/wire/manifest.ts";
+
+export const never = new AbortController().signal;
+/** This process, on a machine that was started then. */
+export const TERMS = { pid: 4711, boot: 1_700_000_000_000 };
+export const AFTER_REBOOT = { pid: 4712, boot: TERMS.boot + 60_000 };
+
+export class TempFolder implements Disposable {
+  readonly path = Deno.realPathSync(Deno.makeTempDirSync({ prefix: "p2p-store-" }));
+
+  of(name: string): string {
+    return join(this.path, name);
+  }
+
+  write(name: string, content: string | Uint8Array): string {
+    Deno.writeFileSync(this.of(name), typeof content === "string" ? bytesOf(content) : content);
+    return this.of(name);
+  }
+
+  read(name: string): string {
+    return textOf(Deno.readFileSync(this.of(name)));
+  }
+
+  names(): string[] {
+    return Array.from(Deno.readDirSync(this.path), ({ name }) => name).sort();
+  }
+
+  [Symbol.dispose](): void {
+    Deno.removeSync(this.path, { recursive: true });
+  }
+}
+
+export function bytesOf(text: string): Uint8Array<ArrayBuffer> {
+  return new TextEncoder().encode(text);
+}
+
+export function textOf(bytes: Uint8Array): string {
+  return new TextDecoder().decode(bytes);
+}
+
+/** A content whose pieces are of eight bytes, which no real one is: the smaller, the more worlds. */
+export const PIECE_SIZE = 8;
+
+export function layoutFor(size: number): PieceLayout {
+  return { size, pieceSize: PIECE_SIZE, count: Math.ceil(size / PIECE_SIZE) };
+}
+
+export function manifestFor(text: string): Manifest {
+  const bytes = bytesOf(text);
+  const layout = layoutFor(bytes.length);
+  const digests = new Uint8Array(layout.count * 32);
+  for (let piece = 0; piece < layout.count; piece++) {
+    digests.set(sha256(pieceOf(text, piece)), piece * 32);
+  }
+  const id = new RunningDigest();
+  id.update(bytesOf(`${layout.size} `));
+  id.update(digests);
+  return { layout, sha256: sha256(bytes).toHex(), id: id.hex(), digests };
+}
+
+export function verified(text: string): Content {
+  const manifest = manifestFor(text);
+  return { layout: manifest.layout, manifest };
+}
+
+export function unverified(text: string): Content {
+  return { layout: layoutFor(bytesOf(text).length), manifest: undefined };
+}
+
+export function pieceOf(text: string, piece: number): Uint8Array<ArrayBuffer> {
+  const bytes = bytesOf(text);
+  const { start, end } = rangeOfPiece(layoutFor(bytes.length), piece);
+  return bytes.slice(start, end);
+}
+
+export function open(
+  target: string,
+  content: Content,
+  terms: StoreTerms = TERMS,
+  signal = never,
+): Promise<StoredFile> {
+  return StoredFile.open(target, content, terms, signal);
+}
+
+/** Opens `target`, stores `pieces` of `text`, and closes it again. */
+export async function begin(
+  target: string,
+  text: string,
+  pieces: number[],
+  content = verified(text),
+  terms = TERMS,
+): Promise<void> {
+  using file = await open(target, content, terms);
+  for (const piece of pieces) file.store(piece, pieceOf(text, piece));
+}
+
+export interface Download {
+  readonly target: string;
+  readonly text: string;
+  readonly content: Content;
+  readonly policy?: ConflictPolicy;
+  readonly sync?: SyncPolicy;
+}
+
+/** One whole run, as the task does it; tells every piece that it fetched, and every one that was stored. */
+export async function runDownload(
+  { target, text, content, policy = "rename", sync = "finish" }: Download,
+  terms: StoreTerms & { readonly disk?: Disk },
+  seen: { fetched?: number[]; stored?: number[] } = {},
+): Promise<Placed> {
+  const { disk } = terms;
+  const sha = sha256(bytesOf(text)).toHex();
+  const bytes = content.manifest ? { manifest: content.manifest } : { sha256: sha };
+  const place = await settle(target, bytes, policy, never, disk);
+  if (place.kind === "same") {
+    await removeLeftovers(place.path, content, disk);
+    return { path: place.path, how: "already-there" };
+  }
+  if (place.kind === "skip") return { path: place.path, how: "skipped" };
+  using file = await StoredFile.open(place.path, content, terms, never);
+  for (const piece of file.missing()) {
+    seen.fetched?.push(piece);
+    file.store(piece, pieceOf(text, piece));
+    seen.stored?.push(piece);
+  }
+  return await file.finish({ policy, sync, sha256: sha }, never);
+}

@@ -1,0 +1,34 @@
+/** What the tests of `wire` share. */
+import fc from "fast-check";
+import { assertEquals, assertThrows } from "@std/assert";
+import type { Inbox } from "../../core/wire/inbox.ts";
+import { Refusal, type RefusalCode } from "../../core/wire/refusals.ts";
+
+export function bytesOf(text: string): Uint8Array<ArrayBuffer> {
+  return new TextEncoder().encode(text);
+}
+
+export function concat(...parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  return Uint8Array.from(parts.flatMap((part) => [...part]));
+}
+
+/** Gives `inbox` the beginning of `bytes`, as much as it has room for; says how much. */
+export function fill(inbox: Inbox, bytes: Uint8Array): number {
+  const part = bytes.subarray(0, inbox.space().length);
+  inbox.space().set(part);
+  inbox.filled(part.length);
+  return part.length;
+}
+
+export function assertRefuses(run: () => unknown, code: RefusalCode): void {
+  assertEquals(assertThrows(run, Refusal).code, code);
+}
+
+/** For the name of a test: the text, in quotes, its end left out when it is long. */
+export function show(text: string): string {
+  const quoted = JSON.stringify(text);
+  return quoted.length > 60 ? `${quoted.slice(0, 40)}… of ${text.length} units` : quoted;
+}
+
+/** A word of a reply: neither spaces nor line ends. */
+export const word = fc.string({ unit: fc.constantFrom(..."abzAZ019-_./:|%é\u2028"), minLength: 1 });
