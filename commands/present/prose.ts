@@ -18,13 +18,15 @@ export function levelOf(event: TaskEvent): Level {
       return event.level;
     case "seed":
       return levelOfSeedNews(event.what);
+    case "state":
+      // Somebody said so, maybe in another terminal.
+      return event.state === "paused" || event.state === "cancelled" ? "info" : "debug";
     case "found":
     case "target":
     case "resumed":
     case "done":
       return "info";
     case "queued":
-    case "state":
     case "received":
     case "stored":
       return "debug";

@@ -1,3 +1,6 @@
+/** Made once: an abort without a reason makes a DOMException with a stack, which costs more than a small job. */
+const ENDED = new Error("The group of jobs has ended");
+
 /** Owns background jobs: none of them outlives the group. */
 export class TaskGroup implements AsyncDisposable {
   readonly #abort = new AbortController();
@@ -41,7 +44,7 @@ export class TaskGroup implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.abort();
+    this.abort(ENDED);
     this.#unlink();
     await this.join();
   }

@@ -8,11 +8,12 @@ import type { Clock } from "../base/clock.ts";
 import { deadline } from "../base/abort.ts";
 import {
   BusyError,
+  NotFoundError,
   ProtocolError,
   TimeoutError,
   UnreachableError,
 } from "../base/errors.ts";
-import { type ByteRange, lengthOf, splitRange } from "../base/ranges.ts";
+import { type ByteRange, lengthOf } from "../base/ranges.ts";
 import { formatSeedAddress, type SeedAddress } from "../base/seed_address.ts";
 import { Slots } from "../base/slots.ts";
 import { Inbox } from "../wire/inbox.ts";
@@ -27,6 +28,7 @@ import { Refusal } from "../wire/refusals.ts";
 import { parseOneShotSize } from "../wire/replies.ts";
 import type { SessionRequest } from "../wire/requests.ts";
 import { greet } from "./greet.ts";
+import { inLanes } from "./lanes.ts";
 import { OneShotClient } from "./one_shot.ts";
 import { errorOfRefusal } from "./refused.ts";
 import { type Answer, type BodyPlace, SessionConnection } from "./session_connection.ts";
@@ -68,6 +70,11 @@ const MOST_PENDING = 8;
 const SLOW_MS = 1000;
 /** Below the 30 s after which a seed drops a silent client. */
 const IDLE_MS = 20_000;
+/** A seed that did not take one more connection is not asked for one for so long, unless it says how long. */
+const ENOUGH_MS = 10_000;
+/** What a seed may offer: bounds for memory, and for the time that a hostile one can take. */
+const MOST_FILES = 1_000_000;
+const MOST_PAGES = 1000;
 
 export class SeedLink implements AsyncDisposable {
   readonly name: string;
@@ -83,6 +90,12 @@ export class SeedLink implements AsyncDisposable {
   /** What the last greeting allows. */
   #maxLength = Infinity;
   #opening = 0;
+  /** Those about to connect that have no slot yet. */
+  #slotless = 0;
+  /** Connections on their way that no single asker waits for. */
+  readonly #widening = new Set<Promise<void>>();
+  /** Until then the connections that live must do. */
+  #enoughUntil = 0;
   #troubled = false;
   #changed = Promise.withResolvers<void>();
 
@@ -188,6 +201,7 @@ export class SeedLink implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closing.abort(new UnreachableError(`The link to ${this.name} was closed`));
     await this.#contact?.catch(() => {});
+    await Promise.all(this.#widening);
     await Promise.all(Array.from(this.#sessions, (session) => session[Symbol.asyncDispose]()));
   }
 
@@ -199,26 +213,23 @@ export class SeedLink implements AsyncDisposable {
     signal: AbortSignal,
   ): Promise<void> {
     const most = Math.min(this.#maxLength, pace?.mostBytes ?? Infinity);
-    const parts = splitRange(range, most).map(async (part) => {
-      await pace?.wait(lengthOf(part), signal);
-      const bytes = into.subarray(
-        part.start - range.start,
-        part.end - range.start,
-      );
-      await this.#ask({ verb: "DOWNLOAD", name, range: part }, {
-        kind: "into",
-        bytes,
-        onBytes,
-      }, signal);
-    });
+    const lanes = this.#terms.connections * MOST_PENDING;
     // Whatever one part does, the memory is free only when all have ended.
-    const failed = (await Promise.allSettled(parts)).find((part) => part.status === "rejected");
-    if (failed) throw failed.reason;
+    await inLanes(partsOf(range, most), lanes, async (part) => {
+      await pace?.wait(lengthOf(part), signal);
+      const bytes = into.subarray(part.start - range.start, part.end - range.start);
+      await this.#ask(
+        { verb: "DOWNLOAD", name, range: part },
+        { kind: "into", bytes, onBytes },
+        signal,
+      );
+    });
   }
 
   /** Asks over the connection that is least busy, or over a new one. */
   async #ask(request: SessionRequest, place: BodyPlace, signal: AbortSignal): Promise<Answer> {
     while (true) {
+      this.#closing.signal.throwIfAborted();
       const session = this.#leastBusy();
       const mostDepth = session &&
         (this.#mayOpen() ? enoughPending(session) : mostPending(session));
@@ -226,16 +237,29 @@ export class SeedLink implements AsyncDisposable {
       if (session && session.depth < mostDepth!) {
         return this.#accepted(await session.ask(request, place, signal));
       }
-      if (!this.#mayOpen()) await this.#room(signal);
-      else if (await this.#open(signal) === "one-shot") {
+      if (session || !this.#mayOpen()) {
+        if (this.#mayOpen()) this.#widen();
+        await this.#room(signal);
+      } else if (await this.#open(signal) === "one-shot") {
         throw new UnreachableError(`${this.name} takes no sessions any more`);
       }
     }
   }
 
+  /** One more connection beside those that live. Where it cannot be had, they must do. */
+  #widen(): void {
+    const enough = (error: unknown) => {
+      const pauseMs = error instanceof BusyError ? error.retryAfterMs : ENOUGH_MS;
+      this.#enoughUntil = this.#terms.clock.now() + pauseMs;
+      this.#tellChange();
+    };
+    const widening = this.#open(this.#closing.signal)
+      .then(() => {}, enough)
+      .finally(() => this.#widening.delete(widening));
+    this.#widening.add(widening);
+  }
+
   #accepted(answer: Answer): Answer {
-    // A request may have come out of the queue: somebody can go on.
-    this.#tellChange();
     if (answer.reply.kind === "refusal") {
       throw errorOfRefusal(this.name, answer.reply.refusal);
     }
@@ -251,8 +275,10 @@ export class SeedLink implements AsyncDisposable {
   }
 
   #mayOpen(): boolean {
-    return this.#sessions.size + this.#opening < this.#terms.connections &&
-      this.#terms.slots.free > 0;
+    const connections = this.#sessions.size + this.#opening;
+    if (connections === 0) return true;
+    if (this.#sessions.size > 0 && this.#terms.clock.now() < this.#enoughUntil) return false;
+    return connections < this.#terms.connections && this.#terms.slots.free > this.#slotless;
   }
 
   /** Resolves when a reply came, or a connection came or went. */
@@ -299,7 +325,11 @@ export class SeedLink implements AsyncDisposable {
     const inbox = new Inbox();
     const terms = { clock, waitMs: connectMs, token };
     const greeting = await greet(this.name, stream, inbox, terms, signal);
+    this.#closing.signal.throwIfAborted();
     if (greeting === undefined) {
+      if (this.#sessions.size > 0) {
+        throw new UnreachableError(`${this.name} did not answer the greeting`);
+      }
       stream.close();
       return this.#dialect = "one-shot";
     }
@@ -323,20 +353,29 @@ export class SeedLink implements AsyncDisposable {
 
   /** A connection in a slot of this seed's and of all; closing it frees both. */
   async #connect(signal: AbortSignal): Promise<ByteStream> {
-    const own = await this.#slots.take(signal);
-    const shared = await this.#terms.slots.take(signal).catch((error) => {
-      own[Symbol.dispose]();
-      throw error;
-    });
-    const free = () => {
-      own[Symbol.dispose]();
-      shared[Symbol.dispose]();
-    };
+    const free = await this.#takeSlots(signal);
     try {
       return freeing(await this.#dial(signal), free);
     } catch (error) {
       free();
       throw error;
+    }
+  }
+
+  async #takeSlots(signal: AbortSignal): Promise<() => void> {
+    this.#slotless++;
+    try {
+      const own = await this.#slots.take(signal);
+      const shared = await this.#terms.slots.take(signal).catch((error) => {
+        own[Symbol.dispose]();
+        throw error;
+      });
+      return () => {
+        own[Symbol.dispose]();
+        shared[Symbol.dispose]();
+      };
+    } finally {
+      this.#slotless--;
     }
   }
 
@@ -379,7 +418,11 @@ export class SeedLink implements AsyncDisposable {
 
   async #pages(signal: AbortSignal): Promise<ListedFile[]> {
     const files: ListedFile[] = [];
-    for (let more = true; more;) {
+    let more = true;
+    for (let pages = 0; more; pages++) {
+      if (pages >= MOST_PAGES || files.length > MOST_FILES) {
+        throw new ProtocolError(`${this.name} offers more than can be listed`);
+      }
       const after = files.at(-1)?.name ?? "";
       const { reply, body } = await this.#ask(
         { verb: "LIST", after },
@@ -387,7 +430,7 @@ export class SeedLink implements AsyncDisposable {
         signal,
       );
       const page = parseListing(this.#text(body), after);
-      files.push(...page);
+      for (const file of page) files.push(file);
       more = reply.kind === "ok" && reply.fields.get("more") === "1" &&
         page.length > 0;
     }
@@ -398,12 +441,22 @@ export class SeedLink implements AsyncDisposable {
     const names = await this.#inOneShot(async () =>
       parseOneShotListing(await this.#oneShot.text({ verb: "LIST" }, signal))
     );
-    const files = names.map(async (name) => ({
-      name,
-      size: await this.fileSize(name, signal),
-      modified: 0,
-    }));
-    return await Promise.all(files);
+    const files = new Map<string, ListedFile>();
+    await inLanes(names, this.#terms.connections, async (name) => {
+      const size = await this.#sizeIfThere(name, signal);
+      if (size !== undefined) files.set(name, { name, size, modified: 0 });
+    });
+    return names.flatMap((name) => files.get(name) ?? []);
+  }
+
+  /** undefined when the file is not there any more. */
+  async #sizeIfThere(name: string, signal: AbortSignal): Promise<number | undefined> {
+    try {
+      return await this.fileSize(name, signal);
+    } catch (error) {
+      if (error instanceof NotFoundError) return undefined;
+      throw error;
+    }
   }
 
   #text(body: Uint8Array): string {
@@ -413,6 +466,11 @@ export class SeedLink implements AsyncDisposable {
       throw new ProtocolError(`${this.name} sent text that is not UTF-8`);
     }
   }
+}
+
+/** `range` in parts of at most `most` bytes; made one by one, because a seed may want a million of them. */
+function* partsOf({ start, end }: ByteRange, most: number): Iterable<ByteRange> {
+  for (let at = start; at < end; at += most) yield { start: at, end: Math.min(at + most, end) };
 }
 
 function enoughPending({ greeting }: SessionConnection): number {

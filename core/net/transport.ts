@@ -64,24 +64,45 @@ function plainReason(error: unknown): string {
 }
 
 export function streamOf(conn: Deno.TcpConn | Deno.TlsConn): ByteStream {
+  // Requests and replies are small and many: they must not wait to be joined by others.
+  if ("setNoDelay" in conn) conn.setNoDelay(true);
+  const peer = conn.remoteAddr.hostname;
+  const writes = new Abandonable();
   let closed = false;
   const close = () => {
     if (closed) return;
     closed = true;
     conn.close();
+    writes.abandon(new Deno.errors.Interrupted("The stream was closed"));
   };
   return {
-    peer: conn.remoteAddr.hostname,
+    peer,
     read: (into) => conn.read(into),
     async write(bytes) {
       for (let sent = 0; sent < bytes.length;) {
-        sent += await conn.write(bytes.subarray(sent));
+        sent += await writes.wait(conn.write(bytes.subarray(sent)));
       }
     },
-    endWriting: () => conn.closeWrite(),
+    endWriting: () => writes.wait(conn.closeWrite()),
     close,
     [Symbol.dispose]: close,
   };
+}
+
+/** Waits that can be given up: the platform leaves a write waiting when its connection is closed, until the other end reads or goes. */
+class Abandonable {
+  readonly #waiting = new Set<(error: unknown) => void>();
+
+  wait<T>(act: Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.add(reject);
+      act.then(resolve, reject).finally(() => this.#waiting.delete(reject));
+    });
+  }
+
+  abandon(error: unknown): void {
+    for (const reject of this.#waiting) reject(error);
+  }
 }
 
 export interface ListenOptions {
@@ -141,11 +162,14 @@ async function* accepted(
   isClosed: () => boolean,
 ): AsyncIterable<ByteStream> {
   while (!isClosed()) {
+    let conn: Deno.TcpConn | Deno.TlsConn | undefined;
     try {
-      yield streamOf(await listener.accept());
+      conn = await listener.accept();
+      yield streamOf(conn);
     } catch (error) {
-      if (isClosed()) return;
-      if (error instanceof Deno.errors.BadResource) return;
+      // A client that has left already has no address: nobody else would close it.
+      conn?.close();
+      if (isClosed() || error instanceof Deno.errors.BadResource) return;
       // Without descriptors accept fails at once, again and again: do not spin.
       await new Promise((resolve) => setTimeout(resolve, 20));
     }

@@ -186,7 +186,7 @@ function withNow(task: TaskStatus, now: RunNow | undefined, nowMs: number): Task
   const moving = now?.tasks[task.task];
   if (now === undefined || moving === undefined || task.state === "done") return { ...task, pid };
   // The file is replaced while bytes come: an old one means that none do.
-  const rate = nowMs - now.time > STALE_MS ? 0 : moving.rate;
+  const rate = task.state !== "downloading" || nowMs - now.time > STALE_MS ? 0 : moving.rate;
   const { downloaded, seeds } = moving;
   const missing = (task.size ?? 0) - downloaded;
   const etaMs = rate > 0 && task.size !== null ? Math.round(missing / rate * 1000) : null;

@@ -67,8 +67,11 @@ export function parseJournal(text: string): JournalContent | undefined {
     if (record === undefined) break;
     length = end;
     if ("run" in record) run = record.run;
-    else if ("piece" in record) unsynced.set(record.piece, run?.boot ?? 0);
-    else {
+    else if ("piece" in record) {
+      // Written again: what was synced is not what is there now.
+      synced.delete(record.piece);
+      unsynced.set(record.piece, run?.boot ?? 0);
+    } else {
       for (const piece of unsynced.keys()) synced.add(piece);
       unsynced.clear();
     }

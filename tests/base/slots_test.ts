@@ -68,6 +68,26 @@ Deno.test("Slots.take() lets nobody pass when others wait", async () => {
   await second;
 });
 
+Deno.test("Slots.take() lets pass who asks for the front, the last of them first", async () => {
+  const slots = new Slots(1);
+  using first = await slots.take(NEVER);
+  const granted: string[] = [];
+  const waiting = (["back", "front", "front"] as const).map(async (where, i) => {
+    using _slot = await slots.take(NEVER, where);
+    granted.push(`${where} ${i}`);
+  });
+  first[Symbol.dispose]();
+  await Promise.all(waiting);
+  assertEquals(granted, ["front 2", "front 1", "back 0"]);
+});
+
+Deno.test("Slots.size is what it was last resized to", () => {
+  const slots = new Slots(2);
+  assertEquals(slots.size, 2);
+  slots.resize(5);
+  assertEquals([slots.size, slots.free], [5, 5]);
+});
+
 Deno.test("Slots.take() throws the reason when the signal has aborted", async () => {
   const slots = new Slots(1);
   const reason = new Error("enough");

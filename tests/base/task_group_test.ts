@@ -31,7 +31,7 @@ Deno.test("TaskGroup.join() waits also for jobs that jobs have started", async (
   jobs.spawn(async () => {
     await Promise.resolve();
     jobs.spawn(async () => {
-      await Promise.resolve();
+      for (let turn = 0; turn < 100; turn++) await Promise.resolve();
       told.push("inner");
     });
     told.push("outer");

@@ -1,10 +1,5 @@
 import { assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
-import {
-  P2pError,
-  ProtocolError,
-  TimeoutError,
-  UnreachableError,
-} from "../../core/base/errors.ts";
+import { P2pError, ProtocolError, TimeoutError, UnreachableError } from "../../core/base/errors.ts";
 import { OneShotClient } from "../../core/net/one_shot.ts";
 import { ManualClock } from "../fakes/manual_clock.ts";
 import { SeedSide } from "../fakes/scripted_seed.ts";

@@ -166,7 +166,12 @@ const wrongReplies: { name: string; request: SessionRequest; place: BodyPlace; r
   { name: "no reply of this protocol", request: PING, place: NONE, reply: "hello\n" },
   { name: "a length with a sign", request: PING, place: NONE, reply: "OK +0\n" },
   { name: "an endless line", request: PING, place: NONE, reply: "x".repeat(5000) },
-  { name: "a size beyond all files", request: PING, place: NONE, reply: "SIZE:99999999999999999\n" },
+  {
+    name: "a size beyond all files",
+    request: PING,
+    place: NONE,
+    reply: "SIZE:99999999999999999\n",
+  },
 ];
 
 function into(length: number) {

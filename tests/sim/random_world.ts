@@ -1,7 +1,8 @@
 /** World number n: made by dice, so that a number is all that is needed to meet it again. */
 import { diceOf } from "./dice.ts";
+import type { DownloadPlan } from "./sim_download.ts";
 import type { Habits } from "./sim_seed.ts";
-import { runWorld, type WorldEnd, type WorldPlan } from "./world.ts";
+import { type DownloadEnd, runWorld, type WorldPlan } from "./world.ts";
 
 const MIB = 1024 * 1024;
 
@@ -9,13 +10,23 @@ export function planOfWorld(number: number): WorldPlan {
   const random = diceOf(number * 7919 + 17);
   const count = 1 + Math.floor(random() * 5);
   const seeds = Array.from({ length: count }, (_, i) => habitsOf(`s${i}`, random));
-  // At least one seed is right: then the download must come to its end.
+  // At least one seed is right: then every download must come to its end.
   seeds[0] = {
     name: "s0",
     rate: between(random, 0.2, 30) * MIB,
     latencyMs: between(random, 0, 80),
   };
-  return { size: Math.floor(between(random, 0, 60) * MIB), seeds, dice: number };
+  const downloads = [downloadOf(random, 0)];
+  // In a third of the worlds more downloads come, and some are cancelled.
+  const more = random() < 0.33 ? Math.floor(random() * 4) : 0;
+  for (let i = 0; i < more; i++) downloads.push(downloadOf(random, between(random, 0, 5000)));
+  return { downloads, seeds, dice: number };
+}
+
+function downloadOf(random: () => number, startMs: number): DownloadPlan {
+  const size = Math.floor(between(random, 0, 60) * MIB);
+  const cancelled = startMs > 0 && random() < 0.3;
+  return { size, startMs, ...(cancelled ? { cancelMs: startMs + between(random, 0, 3000) } : {}) };
 }
 
 function habitsOf(name: string, random: () => number): Habits {
@@ -43,22 +54,25 @@ function between(random: () => number, low: number, high: number): number {
 /** What is wrong with how world `number` ended; nothing is right. */
 export function faultsOfWorld(number: number): string[] {
   const plan = planOfWorld(number);
-  const end = runWorld(plan);
-  return [...end.faults, ...faultsOfEnd(plan, end)];
+  const { downloads } = runWorld(plan);
+  return downloads.flatMap((
+    end,
+    i,
+  ) => [...end.faults, ...faultsOfEnd(plan, plan.downloads[i]!, end)]);
 }
 
-function faultsOfEnd(
-  { size, seeds }: WorldPlan,
-  { how, ms, twice, busiestSecond }: WorldEnd,
-): string[] {
+function faultsOfEnd(plan: WorldPlan, download: DownloadPlan, end: DownloadEnd): string[] {
+  const { how, ms, twice, busiestSecond } = end;
   const faults: string[] = [];
-  if (how !== "complete") faults.push(`ended with ${how} although s0 is right`);
+  const wished = how === "cancelled" && download.cancelMs !== undefined;
+  if (how !== "complete" && !wished) faults.push(`ended with ${how} although s0 is right`);
   // Helpers that stall, lie or crawl may cost some time, but not the day.
-  const alone = size / seeds[0]!.rate * 1000;
+  const all = plan.downloads.reduce((sum, { size }) => sum + size, 0);
+  const alone = all / plan.seeds[0]!.rate * 1000;
   if (ms > 1.5 * alone + 12_000) faults.push(`took ${ms} ms, s0 alone would have taken ${alone}`);
   // What was lost with connections is not the scheduler's doing; what it asks twice is.
-  const unlucky = seeds.some((habits) => habits.away || habits.silentFromMs || habits.turns);
-  if (!unlucky && twice > Math.max(0.02 * size, 2 * MIB) + 2 * MIB) {
+  const unlucky = plan.seeds.some((habits) => habits.away || habits.silentFromMs || habits.turns);
+  if (!unlucky && twice > Math.max(0.02 * download.size, 2 * MIB) + 2 * MIB) {
     faults.push(`${twice} bytes came twice`);
   }
   if (busiestSecond > 5000) faults.push(`${busiestSecond} actions in one second`);

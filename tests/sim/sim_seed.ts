@@ -24,6 +24,8 @@ export interface Habits {
 export interface SimOrder {
   readonly id: number;
   readonly bytes: number;
+  /** The download that gave it. */
+  readonly listener: Listener;
 }
 
 /** What a seed tells of an order. */
@@ -41,25 +43,23 @@ export class SimSeed {
   readonly habits: Habits;
   readonly #timeline: Timeline;
   readonly #random: () => number;
-  readonly #listener: Listener;
   /** Served one after the other. */
   #queue: { order: SimOrder; missing: number }[] = [];
   #serving = false;
   /** Bytes that left it, wasted ones too. */
   sent = 0;
 
-  constructor(habits: Habits, timeline: Timeline, random: () => number, listener: Listener) {
+  constructor(habits: Habits, timeline: Timeline, random: () => number) {
     this.habits = habits;
     this.#timeline = timeline;
     this.#random = random;
-    this.#listener = listener;
     for (const { fromMs } of habits.away ?? []) {
       timeline.at(fromMs, () => this.#loseAll("connection reset"));
     }
   }
 
-  get inFlight(): number {
-    return this.#queue.length;
+  inFlightOf(listener: Listener): number {
+    return this.#queue.filter(({ order }) => order.listener === listener).length;
   }
 
   isAway(): boolean {
@@ -70,10 +70,10 @@ export class SimSeed {
   ask(order: SimOrder): void {
     const latencyMs = this.habits.latencyMs ?? 1;
     if (this.isAway()) {
-      return this.#fail(order.id, { kind: "lost", reason: "connection refused" }, latencyMs);
+      return this.#fail(order, { kind: "lost", reason: "connection refused" }, latencyMs);
     }
     if (this.#random() < (this.habits.busy ?? 0)) {
-      return this.#fail(order.id, { kind: "busy", reason: "busy", retryAfterMs: 300 }, latencyMs);
+      return this.#fail(order, { kind: "busy", reason: "busy", retryAfterMs: 300 }, latencyMs);
     }
     this.#queue.push({ order, missing: order.bytes });
     if (this.#isSilent()) return this.#stallLater();
@@ -83,8 +83,8 @@ export class SimSeed {
     }
   }
 
-  takeBack(order: number): void {
-    this.#queue = this.#queue.filter(({ order: { id } }) => id !== order);
+  takeBack(id: number, listener: Listener): void {
+    this.#queue = this.#queue.filter(({ order }) => order.id !== id || order.listener !== listener);
   }
 
   #rate(): number {
@@ -112,12 +112,12 @@ export class SimSeed {
     if (this.#queue[0] !== head) return this.#serve();
     this.sent += bytes;
     head.missing -= bytes;
-    this.#listener.received(head.order.id, bytes);
+    head.order.listener.received(head.order.id, bytes);
     if (head.missing === 0) {
       this.#queue.shift();
       if (this.#random() < (this.habits.lies ?? 0)) {
-        this.#listener.failed(head.order.id, { kind: "corrupt", reason: "wrong digest" });
-      } else this.#listener.done(head.order.id);
+        head.order.listener.failed(head.order.id, { kind: "corrupt", reason: "wrong digest" });
+      } else head.order.listener.done(head.order.id);
     }
     this.#serve();
   }
@@ -127,7 +127,7 @@ export class SimSeed {
       const stalled = this.#queue;
       this.#queue = [];
       for (const { order } of stalled) {
-        this.#listener.failed(order.id, { kind: "stalled", reason: "stalled" });
+        order.listener.failed(order.id, { kind: "stalled", reason: "stalled" });
       }
     });
   }
@@ -135,10 +135,13 @@ export class SimSeed {
   #loseAll(reason: string): void {
     const lost = this.#queue;
     this.#queue = [];
-    for (const { order } of lost) this.#listener.failed(order.id, { kind: "lost", reason });
+    for (const { order } of lost) order.listener.failed(order.id, { kind: "lost", reason });
   }
 
-  #fail(order: number, failure: Failure, afterMs: number): void {
-    this.#timeline.at(this.#timeline.nowMs + afterMs, () => this.#listener.failed(order, failure));
+  #fail(order: SimOrder, failure: Failure, afterMs: number): void {
+    this.#timeline.at(
+      this.#timeline.nowMs + afterMs,
+      () => order.listener.failed(order.id, failure),
+    );
   }
 }

@@ -14,6 +14,8 @@ import {
 import { settle } from "../../core/store/target.ts";
 import type { Manifest } from "../../core/wire/manifest.ts";
 
+/** Why a test aborts. */
+export class Enough extends Error {}
 export const never = new AbortController().signal;
 /** This process, on a machine that was started then. */
 export const TERMS = { pid: 4711, boot: 1_700_000_000_000 };

@@ -1,0 +1,68 @@
+import { assert, assertEquals } from "@std/assert";
+import { doneOf } from "./events.ts";
+import { assertCode, from, noise, type Running, test, type TestOptions } from "./harness.ts";
+
+const MIB = 1_048_576;
+const GIB = 1024 * MIB;
+const MOST_RESIDENT = 200 * MIB;
+
+const LINUX: TestOptions = Deno.build.os === "linux"
+  ? {}
+  : { ignored: "only Linux tells a process's memory" };
+
+test("p2p get and p2p serve stay below 200 MiB with a file of 1 GiB", async (world) => {
+  Deno.mkdirSync(world.path("share"));
+  writeMarked(world.path("share/huge.bin"));
+  const seed = await world.serve(world.path("share"));
+  const flags = ["--seed-connections", "4", "--json", ...from(seed)];
+  const running = world.start("get", "huge.bin", ...flags);
+  const resident = await watched(running);
+  const ended = await running.ended;
+  assertCode(ended, 0);
+  assertEquals([doneOf(ended).size, doneOf(ended).verified], [GIB, true]);
+  assertMarked(world.path("here/huge.bin"));
+  assert(resident < MOST_RESIDENT, `p2p get had ${Math.round(resident / MIB)} MiB resident`);
+  const serving = peakOf(seed.process)!;
+  assert(serving < MOST_RESIDENT, `p2p serve had ${Math.round(serving / MIB)} MiB resident`);
+}, LINUX);
+
+/** 1 GiB with some bytes of its own in each MiB, and holes between them. */
+function writeMarked(path: string): void {
+  using file = Deno.openSync(path, { write: true, createNew: true });
+  file.truncateSync(GIB);
+  for (let at = 0; at < GIB; at += MIB) {
+    file.seekSync(at + 12_345, Deno.SeekMode.Start);
+    file.writeSync(noise(64, at));
+  }
+}
+
+function assertMarked(path: string): void {
+  using file = Deno.openSync(path);
+  const mark = new Uint8Array(64);
+  for (let at = 0; at < GIB; at += MIB) {
+    file.seekSync(at + 12_345, Deno.SeekMode.Start);
+    file.readSync(mark);
+    assertEquals(mark, noise(64, at), `at ${at}`);
+  }
+}
+
+/** The most memory that a download ever had, asked at each of its events until the last one. */
+async function watched(running: Running): Promise<number> {
+  let peak = 0;
+  await running.stdout.find((line) => {
+    peak = peakOf(running) ?? peak;
+    return line.includes('"event":"done"') || line.includes('"event":"failed"');
+  }, "the end of the download");
+  return peak;
+}
+
+/** The most memory that a process ever had, or undefined when it has ended. */
+function peakOf({ pid }: Running): number | undefined {
+  try {
+    const status = Deno.readTextFileSync(`/proc/${pid}/status`);
+    const [, kib] = status.match(/^VmHWM:\s+(\d+) kB$/m) ?? [];
+    return kib === undefined ? undefined : Number(kib) * 1024;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,173 @@
+/** One download of a simulated world: the real scheduler, and the rules that it must keep. */
+import { layoutOf, type PieceLayout, rangeOfPiece } from "../../core/base/pieces.ts";
+import { lengthOf } from "../../core/base/ranges.ts";
+import type { Action, Fact, Failure } from "../../core/plan/facts.ts";
+import { Scheduler } from "../../core/plan/scheduler.ts";
+import type { Listener, SimSeed } from "./sim_seed.ts";
+import type { Timeline } from "./timeline.ts";
+
+export interface DownloadPlan {
+  readonly size: number;
+  readonly startMs?: number;
+  /** It is cancelled then, if it is not through. */
+  readonly cancelMs?: number;
+  readonly mostInFlight?: number;
+  readonly giveUpMs?: number;
+}
+
+export type HowItEnded = "complete" | "give-up" | "cancelled";
+
+/** What one seed may have in flight for one download: `WIDEST_WINDOW` of the scheduler. */
+const WIDEST_WINDOW = 16;
+
+export class SimDownload implements Listener {
+  readonly plan: DownloadPlan;
+  readonly faults: string[] = [];
+  how: HowItEnded | undefined;
+  endedMs = 0;
+  /** Bytes of pieces that were stored, or wrong. */
+  usefulBytes = 0;
+  receivedBytes = 0;
+  readonly #timeline: Timeline;
+  readonly #seeds: ReadonlyMap<string, SimSeed>;
+  readonly #layout: PieceLayout;
+  readonly #scheduler: Scheduler;
+  readonly #orders = new Map<number, { seed: string; piece: number }>();
+  readonly #stored = new Set<number>();
+  readonly #actionsIn = new Map<number, number>();
+  #wakes = 0;
+
+  constructor(
+    plan: DownloadPlan,
+    seeds: ReadonlyMap<string, SimSeed>,
+    timeline: Timeline,
+    random: () => number,
+  ) {
+    this.plan = plan;
+    this.#timeline = timeline;
+    this.#seeds = seeds;
+    this.#layout = layoutOf(plan.size);
+    this.#scheduler = new Scheduler({
+      layout: this.#layout,
+      missing: Array.from({ length: this.#layout.count }, (_, piece) => piece),
+      seeds: Array.from(seeds, ([name, { habits }]) => ({ name, holds: !habits.late })),
+      mostInFlight: plan.mostInFlight ?? 32,
+      giveUpMs: plan.giveUpMs ?? 120_000,
+      random,
+    }, plan.startMs ?? 0);
+    timeline.at(plan.startMs ?? 0, () => this.#perform(this.#scheduler.start(timeline.nowMs)));
+    if (plan.cancelMs !== undefined) timeline.at(plan.cancelMs, () => this.#cancel());
+  }
+
+  get busiestSecond(): number {
+    return Math.max(0, ...this.#actionsIn.values());
+  }
+
+  received(order: number, bytes: number): void {
+    if (!this.#orders.has(order)) return;
+    this.receivedBytes += bytes;
+    this.#tell({ kind: "received", order, bytes });
+  }
+
+  done(order: number): void {
+    const asked = this.#orders.get(order);
+    if (!asked) return;
+    this.#orders.delete(order);
+    if (this.#stored.has(asked.piece)) this.faults.push(`piece ${asked.piece} was stored twice`);
+    this.#stored.add(asked.piece);
+    this.usefulBytes += this.#bytesOf(asked.piece);
+    this.#tell({ kind: "stored", order });
+  }
+
+  failed(order: number, failure: Failure): void {
+    const asked = this.#orders.get(order);
+    if (!asked) return;
+    this.#orders.delete(order);
+    if (failure.kind === "corrupt") this.usefulBytes += this.#bytesOf(asked.piece);
+    this.#tell({ kind: "failed", order, failure });
+  }
+
+  #tell(fact: Fact): void {
+    if (!this.how) this.#perform(this.#scheduler.handle(fact, this.#timeline.nowMs));
+  }
+
+  #perform(actions: readonly Action[]): void {
+    const second = Math.floor(this.#timeline.nowMs / 1000);
+    this.#actionsIn.set(second, (this.#actionsIn.get(second) ?? 0) + actions.length);
+    for (const action of actions) this.#performOne(action);
+  }
+
+  #performOne(action: Action): void {
+    switch (action.kind) {
+      case "ask":
+        this.#check(action);
+        this.#orders.set(action.order, action);
+        return this.#seeds.get(action.seed)!.ask({
+          id: action.order,
+          bytes: this.#bytesOf(action.piece),
+          listener: this,
+        });
+      case "take-back":
+        return this.#takeBack(action.order);
+      case "inquire":
+        return this.#timeline.at(this.#timeline.nowMs + 2, () => this.#answer(action.seed));
+      case "wake": {
+        const wake = ++this.#wakes;
+        return this.#timeline.at(action.atMs, () => {
+          if (wake === this.#wakes) this.#tell({ kind: "woken" });
+        });
+      }
+      case "complete":
+        if (this.#stored.size !== this.#layout.count) {
+          this.faults.push("complete before every piece was stored");
+        }
+        return this.#end("complete");
+      case "give-up":
+        return this.#end("give-up");
+    }
+  }
+
+  #takeBack(order: number): void {
+    const asked = this.#orders.get(order)!;
+    this.#orders.delete(order);
+    this.#seeds.get(asked.seed)!.takeBack(order, this);
+  }
+
+  #cancel(): void {
+    if (this.how) return;
+    for (const order of Array.from(this.#orders.keys())) this.#takeBack(order);
+    this.#end("cancelled");
+  }
+
+  #end(how: HowItEnded): void {
+    this.how = how;
+    this.endedMs = this.#timeline.nowMs;
+  }
+
+  #answer(seed: string): void {
+    if (!this.#seeds.get(seed)!.isAway()) return this.#tell({ kind: "holds", seed });
+    this.#tell({ kind: "inquired", seed, failure: { kind: "lost", reason: "connection refused" } });
+  }
+
+  /** The rules that hold at every instant. */
+  #check({ piece, seed }: Action & { kind: "ask" }): void {
+    if (this.#stored.has(piece)) {
+      this.faults.push(`piece ${piece} was asked for after it was stored`);
+    }
+    const same = Array.from(this.#orders.values()).filter((order) => order.piece === piece);
+    if (same.some((order) => order.seed === seed)) {
+      this.faults.push(`piece ${piece} was asked twice of ${seed}`);
+    }
+    if (same.length > 1) this.faults.push(`piece ${piece} was asked three times`);
+    if (this.#orders.size >= (this.plan.mostInFlight ?? 32)) {
+      this.faults.push("too many pieces in flight");
+    }
+    if (this.#seeds.get(seed)!.inFlightOf(this) >= WIDEST_WINDOW) {
+      this.faults.push(`too many pieces in flight to ${seed}`);
+    }
+  }
+
+  #bytesOf(piece: number): number {
+    return lengthOf(rangeOfPiece(this.#layout, piece));
+  }
+}

@@ -1,0 +1,246 @@
+/**
+ * Every download, cut off at each of its operations on the disk: the next run
+ * ends with the right bytes, trusts no wrong one, and fetches again only what
+ * was in flight.
+ */
+import { assert, assertEquals } from "@std/assert";
+import type { StoreTerms } from "../../core/store/stored_file.ts";
+import { FrailDisk, type Mishap, PowerCut } from "./frail_disk.ts";
+import {
+  AFTER_REBOOT,
+  begin,
+  type Download,
+  pieceOf,
+  runDownload,
+  TempFolder,
+  TERMS,
+  unverified,
+  verified,
+} from "./support.ts";
+
+const TEXT = "piece 0,piece 1,piece 2,pie";
+const OTHER = "PIECE 0,PIECE 1,PIECE 2,PIE";
+
+interface World {
+  readonly name: string;
+  readonly text?: string;
+  readonly verified?: false;
+  readonly policy?: Download["policy"];
+  /** What is there before the run that is cut off. */
+  readonly before?: (target: string) => void | Promise<void>;
+  readonly terms?: StoreTerms;
+}
+
+const worlds: World[] = [
+  { name: "a new file" },
+  { name: "an unverified file", verified: false },
+  { name: "a file of one piece", text: "tiny" },
+  { name: "an unverified file of one piece", text: "tiny", verified: false },
+  { name: "an empty file", text: "" },
+  { name: "a resumed file", before: (target) => begin(target, TEXT, [2, 0]) },
+  {
+    name: "a file resumed after a reboot",
+    before: (target) => begin(target, TEXT, [2, 0]),
+    terms: AFTER_REBOOT,
+  },
+  {
+    name: "a file whose verified pieces were not",
+    before: (target) => begin(target, TEXT, [2, 0], unverified(TEXT)),
+  },
+  {
+    name: "a file in whose place other bytes were begun",
+    before: (target) => begin(target, OTHER, [1, 2], verified(OTHER)),
+  },
+  { name: "a file whose name is taken", before: (target) => Deno.writeTextFile(target, OTHER) },
+  {
+    name: "a file that replaces another",
+    policy: "overwrite",
+    before: (target) => Deno.writeTextFile(target, OTHER),
+  },
+  {
+    name: "an unverified file that replaces the leftover of a finish",
+    verified: false,
+    policy: "overwrite",
+    text: "tiny",
+    before: async (target) => {
+      await Deno.writeTextFile(target, "TINY");
+      await Deno.link(target, `${target}.p2p-part`);
+    },
+  },
+];
+
+/** One world at its beginning, in a folder of its own. */
+async function prepare(world: World, folder: TempFolder): Promise<Download> {
+  const { text = TEXT, policy = "rename" } = world;
+  const target = folder.of("a.txt");
+  await world.before?.(target);
+  return {
+    target,
+    text,
+    content: world.verified === false ? unverified(text) : verified(text),
+    policy,
+  };
+}
+
+/** How many operations an undisturbed run takes, and which names it leaves. */
+async function measure(world: World): Promise<{ operations: number; names: string[] }> {
+  using folder = new TempFolder();
+  const frail = new FrailDisk(0, "throws");
+  await runDownload(await prepare(world, folder), { ...world.terms ?? TERMS, disk: frail.disk });
+  return { operations: frail.operations, names: folder.names() };
+}
+
+/** Whatever has a final name is whole: as it was before, or as it shall be. */
+function requireWholeNames(folder: TempFolder, { text }: Download, before: string, at: string) {
+  for (const name of folder.names()) {
+    if (name.includes(".p2p-")) continue;
+    const bytes = folder.read(name);
+    assert(
+      bytes === text || (name === "a.txt" && bytes === before),
+      `${at}: ${name} is "${bytes}"`,
+    );
+  }
+}
+
+function beforeOf(folder: TempFolder): string {
+  return folder.names().includes("a.txt") ? folder.read("a.txt") : "(nothing)";
+}
+
+/** Nothing else is left, but for a journal that was cut off before its identity: nobody deletes what he cannot read. */
+function requireNames(folder: TempFolder, names: string[], at: string): void {
+  const unread = /~old(-\d+)?\.p2p-journal$/;
+  assertEquals(folder.names().filter((name) => !unread.test(name)), names, at);
+}
+
+for (const world of worlds) {
+  for (const mishap of ["throws", "dies", "tears"] as const) {
+    Deno.test(`the store goes on with ${world.name} when the run before it ${mishap} at any operation`, async () => {
+      const { operations, names } = await measure(world);
+      assert(operations > 3, "counts nothing");
+      for (let at = 1; at <= operations; at++) await interrupt(world, mishap, at, names);
+    });
+  }
+}
+
+async function interrupt(world: World, mishap: Mishap, k: number, names: string[]): Promise<void> {
+  const at = `operation ${k}`;
+  using folder = new TempFolder();
+  const download = await prepare(world, folder);
+  const before = beforeOf(folder);
+  const stored: number[] = [];
+  const { disk } = new FrailDisk(k, mishap);
+  const terms = world.terms ?? TERMS;
+  const outcome = await runDownload(download, { ...terms, disk }, { stored }).catch(() => "failed");
+  if (mishap !== "throws") assertDied(outcome, k);
+  requireWholeNames(folder, download, before, at);
+
+  const fetched: number[] = [];
+  const placed = await runDownload(download, { ...terms, pid: 1 }, { fetched });
+  assertEquals(Deno.readTextFileSync(placed.path), download.text, at);
+  assertEquals(fetched.filter((piece) => stored.includes(piece)), [], `${at}: fetches again`);
+  requireNames(folder, names, at);
+}
+
+/** Only what comes behind the naming may be forgone. */
+function assertDied(outcome: unknown, k: number): void {
+  if (outcome === "failed") return;
+  assertEquals((outcome as { how: string }).how, "downloaded", `operation ${k}`);
+}
+
+const twice = worlds.filter(({ name }) => /a new|resumed file|were begun|replaces an/.test(name));
+for (const world of twice) {
+  Deno.test(`the store goes on with ${world.name} when two runs before it die`, async () => {
+    const { operations, names } = await measure(world);
+    for (let first = 1; first <= operations; first += 4) {
+      for (let second = 1; second <= operations; second += 3) {
+        await interruptTwice(world, [first, second], names);
+      }
+    }
+  });
+}
+
+async function interruptTwice(world: World, ks: number[], names: string[]): Promise<void> {
+  const at = `operations ${ks.join(" and ")}`;
+  using folder = new TempFolder();
+  const download = await prepare(world, folder);
+  const before = beforeOf(folder);
+  const stored: number[] = [];
+  for (const k of ks) {
+    const { disk } = new FrailDisk(k, "tears");
+    await runDownload(download, { ...TERMS, disk }, { stored }).catch(() => {});
+    requireWholeNames(folder, download, before, at);
+  }
+  const fetched: number[] = [];
+  const placed = await runDownload(download, TERMS, { fetched });
+  assertEquals(Deno.readTextFileSync(placed.path), download.text, at);
+  assertEquals(fetched.filter((piece) => stored.includes(piece)), [], `${at}: fetches again`);
+  requireNames(folder, names, at);
+}
+
+/** Bits that look random and are the same each time. */
+function bits(seed: number): () => boolean {
+  let state = seed + 1;
+  return () => {
+    state = Math.imul(state ^ (state >>> 15), 0x2c1b3c6d) + 0x9e3779b9 | 0;
+    return ((state ^ (state >>> 13)) & 1) === 1;
+  };
+}
+
+const losses = [
+  { name: "all that was not synced", survives: () => () => false },
+  { name: "nothing", survives: () => () => true },
+  { name: "some of what was not synced", survives: bits },
+  { name: "some other of it", survives: (k: number) => bits(k + 1000) },
+];
+for (const world of worlds) {
+  for (const { name, survives } of losses) {
+    Deno.test(`the store goes on with ${world.name} when the power goes at any operation and ${name} is lost`, async () => {
+      const { operations } = await measure(world);
+      for (let at = 1; at <= operations; at++) await cutPower(world, at, survives(at));
+    });
+  }
+}
+
+const SECOND_REBOOT: StoreTerms = { pid: 3, boot: AFTER_REBOOT.boot + 60_000 };
+
+async function cutPower(world: World, k: number, survives: () => boolean): Promise<void> {
+  const at = `operation ${k}`;
+  using folder = new TempFolder();
+  const download = await prepare(world, folder);
+  const before = beforeOf(folder);
+  const cut = new PowerCut(folder, k);
+  const terms = { ...world.terms ?? TERMS, disk: cut.frail.disk };
+  await runDownload(download, terms).catch(() => {});
+  cut.strike(survives);
+  requireWholeNames(folder, download, before, at);
+  const placed = await runDownload(download, SECOND_REBOOT);
+  assertEquals(Deno.readTextFileSync(placed.path), download.text, at);
+  requireWholeNames(folder, download, before, at);
+}
+
+Deno.test("the store fetches the lost pieces only when the power goes and the journal is whole", async () => {
+  using folder = new TempFolder();
+  const download = await prepare({ name: "a resumed file" }, folder);
+  const cut = new PowerCut(folder, 0);
+  await begin(
+    download.target,
+    TEXT,
+    [0, 1, 2],
+    download.content,
+    {
+      ...TERMS,
+      disk: cut.frail.disk,
+    } as typeof TERMS,
+  );
+  const journal = folder.read("a.txt.p2p-journal");
+  cut.strike(() => false);
+  // The worst of all: every claim reached the disk, and of the bytes only piece 1.
+  folder.write("a.txt.p2p-journal", journal);
+  using part = Deno.openSync(folder.of("a.txt.p2p-part"), { write: true });
+  part.truncateSync(TEXT.length);
+  part.seekSync(8, Deno.SeekMode.Start);
+  part.writeSync(pieceOf(TEXT, 1));
+  const fetched: number[] = [];
+  await runDownload(download, SECOND_REBOOT, { fetched });
+  assertEquals([fetched, folder.read("a.txt")], [[0, 2, 3], TEXT]);
+});

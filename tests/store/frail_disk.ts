@@ -1,0 +1,126 @@
+/** Disks that fail: at the k-th operation, for once or for good, or with what was not synced. */
+import type { Disk, DiskFile } from "../../core/store/disk.ts";
+import type { TempFolder } from "./support.ts";
+
+export type Mishap =
+  /** The operation fails, the ones behind it do not. */
+  | "throws"
+  /** The process is gone: nothing reaches the disk any more. */
+  | "dies"
+  /** The same, and if it was writing, half of it is there. */
+  | "tears";
+
+type Act = (...args: unknown[]) => unknown;
+
+/** The real disk, which counts what is asked of it. */
+export class FrailDisk {
+  readonly disk: Disk;
+  operations = 0;
+  readonly #at: number;
+  readonly #mishap: Mishap;
+  readonly #onDone: (operation: string, file: Deno.FsFile, options: unknown) => void;
+
+  /** @param at counts from 1; 0 for a disk that does not fail. */
+  constructor(
+    at: number,
+    mishap: Mishap,
+    onDone: (operation: string, file: Deno.FsFile, options: unknown) => void = () => {},
+  ) {
+    this.#at = at;
+    this.#mishap = mishap;
+    this.#onDone = onDone;
+    this.disk = actor<Disk>((name, args) => {
+      const made = this.#step(name, args, Reflect.get(Deno, name) as Act);
+      if (name === "openSync") return this.#opened(name, made as Deno.FsFile, args[1]);
+      if (name !== "open") return made;
+      return (made as Promise<Deno.FsFile>).then((file) => this.#opened(name, file, args[1]));
+    });
+  }
+
+  #opened(name: string, file: Deno.FsFile, options: unknown): DiskFile {
+    this.#onDone(name, file, options);
+    return actor<DiskFile>((name, args) => {
+      // A process that dies closes its files, too, and gives up its locks.
+      if (name === "close") return file.close();
+      const act = (Reflect.get(file, name) as Act).bind(file);
+      const made = this.#step(name, args, act);
+      if (!/^sync/.test(name)) return made;
+      return (made as Promise<void>).then(() => this.#onDone(name, file, undefined));
+    });
+  }
+
+  #step(name: string, args: unknown[], act: Act): unknown {
+    this.operations++;
+    const failed = this.operations === this.#at ||
+      (this.#mishap !== "throws" && this.#at > 0 && this.operations > this.#at);
+    if (!failed) return act(...args);
+    if (this.#mishap === "tears" && this.operations === this.#at && name === "writeSync") {
+      const bytes = args[0] as Uint8Array;
+      act(bytes.subarray(0, bytes.length >> 1));
+    }
+    const error = new Error("Input/output error (os error 5)");
+    if (name.endsWith("Sync")) throw error;
+    return Promise.reject(error);
+  }
+}
+
+/** An object whose every method is `act`; but it is no promise, which is what "then" would make of it. */
+function actor<T extends object>(act: (name: string, args: unknown[]) => unknown): T {
+  return new Proxy({} as T, {
+    get: (_, name) => name === "then" ? undefined : (...args: unknown[]) => act(String(name), args),
+  });
+}
+
+/** The machine goes down: what was written since the last sync is lost, all of it or at random. */
+export class PowerCut {
+  readonly frail: FrailDisk;
+  readonly #folder: TempFolder;
+  /** What is on the disk itself, by inode. */
+  readonly #durable = new Map<number, Uint8Array>();
+
+  constructor(folder: TempFolder, at: number) {
+    this.#folder = folder;
+    for (const { ino, path } of this.#files()) this.#durable.set(ino, Deno.readFileSync(path));
+    this.frail = new FrailDisk(at, "tears", (operation, file, options) => {
+      const { ino } = file.statSync();
+      if (/^sync/.test(operation)) this.#synced(ino!);
+      // A new file may have the number of an old one.
+      else if ((options as Deno.OpenOptions).createNew) this.#durable.delete(ino!);
+    });
+  }
+
+  /** @param survives of one block that was not synced: whether it is there. */
+  strike(survives: () => boolean): void {
+    for (const { ino, path } of this.#files()) {
+      const durable = this.#durable.get(ino) ?? new Uint8Array();
+      const written = Deno.readFileSync(path);
+      Deno.writeFileSync(path, mixed(durable, written, survives));
+    }
+  }
+
+  #synced(inode: number): void {
+    for (const { ino, path } of this.#files()) {
+      if (ino === inode) this.#durable.set(ino, Deno.readFileSync(path));
+    }
+  }
+
+  #files(): { ino: number; path: string }[] {
+    return this.#folder.names().map((name) => this.#folder.of(name)).flatMap((path) => {
+      const { isFile, ino } = Deno.lstatSync(path);
+      return isFile ? [{ ino: ino!, path }] : [];
+    });
+  }
+}
+
+/** Smaller than a piece, so that a piece may be there in part. */
+const BLOCK = 4;
+
+function mixed(durable: Uint8Array, written: Uint8Array, survives: () => boolean): Uint8Array {
+  const longer = survives() ? written : durable;
+  const bytes = new Uint8Array(longer.length);
+  for (let at = 0; at < bytes.length; at += BLOCK) {
+    const from = survives() ? written : durable;
+    bytes.set(from.subarray(at, Math.min(at + BLOCK, bytes.length)), at);
+  }
+  return bytes;
+}

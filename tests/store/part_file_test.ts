@@ -1,0 +1,291 @@
+import { assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { ConflictError, DiskError } from "../../core/base/errors.ts";
+import { type Disk, realDisk } from "../../core/store/disk.ts";
+import { DiskFullError } from "../../core/store/disk_faults.ts";
+import { PartFile } from "../../core/store/part_file.ts";
+import { bytesOf, TempFolder } from "./support.ts";
+
+const somebody = () => Promise.resolve("somebody");
+
+Deno.test("PartFile.open() makes an empty file when there is none", async () => {
+  using folder = new TempFolder();
+  using part = await PartFile.open(folder.of("a"), somebody);
+  assertEquals([part.sizeBefore, folder.read("a")], [0, ""]);
+});
+
+Deno.test("PartFile.open() changes nothing when there is one", async () => {
+  using folder = new TempFolder();
+  using part = await PartFile.open(folder.write("a", "before"), somebody);
+  assertEquals([part.sizeBefore, folder.read("a")], [6, "before"]);
+});
+
+Deno.test("PartFile.open() names the holder when the file is open already", async () => {
+  using folder = new TempFolder();
+  using _first = await PartFile.open(folder.of("a"), somebody);
+  const error = await assertRejects(
+    () => PartFile.open(folder.of("a"), () => Promise.resolve("the holder")),
+    ConflictError,
+    "the holder works on it",
+  );
+  assertEquals(typeof error.hint, "string");
+});
+
+Deno.test("PartFile.open() opens again when the first one was closed", async () => {
+  using folder = new TempFolder();
+  (await PartFile.open(folder.of("a"), somebody)).close();
+  using part = await PartFile.open(folder.of("a"), somebody);
+  assertEquals(part.sizeBefore, 0);
+});
+
+/** Another process that takes the lock, says so, and holds it until its input ends. */
+function holderOf(path: string): Deno.ChildProcess {
+  const code = `
+    const file = Deno.openSync(${JSON.stringify(path)}, { write: true, create: true });
+    file.lockSync(true);
+    console.log("held");
+    await Deno.stdin.read(new Uint8Array(1));
+  `;
+  return new Deno.Command(Deno.execPath(), {
+    args: ["eval", "--no-config", code],
+    stdin: "piped",
+    stdout: "piped",
+  }).spawn();
+}
+
+Deno.test("PartFile.open() throws ConflictError when another process holds the file, until it dies", async () => {
+  using folder = new TempFolder();
+  const path = folder.of("a");
+  const child = holderOf(path);
+  const output = child.stdout.getReader();
+  try {
+    await output.read();
+    await assertRejects(() => PartFile.open(path, somebody), ConflictError, "somebody works on it");
+  } finally {
+    child.kill("SIGKILL");
+    await output.cancel();
+    await child.stdin.abort().catch(() => {});
+    await child.status;
+  }
+  using part = await PartFile.open(path, somebody);
+  assertEquals(part.sizeBefore, 0);
+});
+
+const noFiles = [
+  { name: "a folder", make: (path: string) => Deno.mkdirSync(path) },
+  { name: "a link to a file", make: (path: string) => link(path, "victim") },
+  { name: "a dangling link", make: (path: string) => link(path, "nowhere") },
+];
+function link(path: string, to: string): void {
+  Deno.symlinkSync(to, path);
+}
+for (const { name, make } of noFiles) {
+  Deno.test(`PartFile.open() throws ConflictError when ${name} has the name`, async () => {
+    using folder = new TempFolder();
+    folder.write("victim", "precious");
+    make(folder.of("a"));
+    await assertRejects(() => PartFile.open(folder.of("a"), somebody), ConflictError, "plain file");
+    assertEquals(folder.read("victim"), "precious");
+    assertEquals(folder.names(), ["a", "victim"]);
+  });
+}
+
+/** A disk where `act` comes between the look at a file and its opening, the first time. */
+function between(act: (path: string) => void | Promise<void>): Disk {
+  let done = false;
+  return {
+    ...realDisk,
+    async open(path, options) {
+      if (!done) {
+        done = true;
+        await act(path);
+      }
+      return await Deno.open(path, options);
+    },
+  };
+}
+
+for (const before of ["a file", "nothing"]) {
+  Deno.test(`PartFile.open() writes through no link when one takes the place of ${before} in the very moment`, async () => {
+    using folder = new TempFolder();
+    folder.write("victim", "precious");
+    if (before === "a file") folder.write("a", "");
+    const disk = between((path) => {
+      if (before === "a file") Deno.removeSync(path);
+      Deno.symlinkSync(folder.of("victim"), path);
+    });
+    await assertRejects(() => PartFile.open(folder.of("a"), somebody, disk), ConflictError);
+    assertEquals(folder.read("victim"), "precious");
+  });
+}
+
+Deno.test("PartFile.open() names the holder when another process makes the file in the very moment", async () => {
+  using folder = new TempFolder();
+  let other: PartFile | undefined;
+  const disk = between(async (path) => void (other = await PartFile.open(path, somebody)));
+  await assertRejects(
+    () => PartFile.open(folder.of("a"), somebody, disk),
+    ConflictError,
+    "somebody works on it",
+  );
+  other?.close();
+});
+
+Deno.test("PartFile.open() makes a new file when the old one vanishes in the very moment", async () => {
+  using folder = new TempFolder();
+  folder.write("a", "before");
+  const disk = between((path) => Deno.removeSync(path));
+  using part = await PartFile.open(folder.of("a"), somebody, disk);
+  assertEquals([part.sizeBefore, folder.read("a")], [0, ""]);
+});
+
+Deno.test("PartFile.open() leaves a finished file alone when its part is finished between opening and locking", async () => {
+  using folder = new TempFolder();
+  folder.write("a.part", "whole");
+  const finished: Disk = {
+    ...realDisk,
+    async open(path, options) {
+      const file = await Deno.open(path, options);
+      if (folder.names().includes("a")) return file;
+      Deno.linkSync(path, folder.of("a"));
+      Deno.removeSync(path);
+      return file;
+    },
+  };
+  using part = await PartFile.open(folder.of("a.part"), somebody, finished);
+  part.write(0, bytesOf("torn"));
+  assertEquals([folder.read("a"), folder.read("a.part")], ["whole", "torn"]);
+});
+
+Deno.test("PartFile.open() leaves a finished file alone when the part is its second name", async () => {
+  using folder = new TempFolder();
+  Deno.linkSync(folder.write("a", "whole"), folder.of("a.part"));
+  using part = await PartFile.open(folder.of("a.part"), somebody);
+  part.write(0, bytesOf("torn"));
+  assertEquals([folder.read("a"), folder.read("a.part")], ["whole", "torn"]);
+});
+
+Deno.test("PartFile.open() gives up when the file is swapped again and again", async () => {
+  using folder = new TempFolder();
+  folder.write("a", "");
+  const restless: Disk = {
+    ...realDisk,
+    async open(path, options) {
+      const file = await Deno.open(path, options);
+      folder.write("b", "");
+      Deno.renameSync(folder.of("b"), path);
+      return file;
+    },
+  };
+  await assertRejects(
+    () => PartFile.open(folder.of("a"), somebody, restless),
+    ConflictError,
+    "keeps replacing",
+  );
+});
+
+Deno.test("PartFile.open() throws DiskError when its folder is missing", async () => {
+  using folder = new TempFolder();
+  await assertRejects(() => PartFile.open(folder.of("no/a"), somebody), DiskError, "Cannot open");
+});
+
+Deno.test("PartFile.write() puts bytes at their place when they come in any order", async () => {
+  using folder = new TempFolder();
+  using part = await PartFile.open(folder.of("a"), somebody);
+  await part.resize(9);
+  for (const at of [6, 0, 3]) part.write(at, bytesOf(`<${at}>`));
+  assertEquals(folder.read("a"), "<0><3><6>");
+});
+
+Deno.test("PartFile.resize() takes no room when nothing is written", async () => {
+  using folder = new TempFolder();
+  using part = await PartFile.open(folder.of("a"), somebody);
+  await part.resize(1024 ** 3);
+  const { size, blocks } = await part.file.stat();
+  assertEquals([size, blocks], [1024 ** 3, 0]);
+});
+
+Deno.test("PartFile.place() leaves what is there when the name is taken", async () => {
+  using folder = new TempFolder();
+  using part = await PartFile.open(folder.write("a.part", "new"), somebody);
+  folder.write("a", "old");
+  assertEquals(await part.place(folder.of("a"), { replace: false, sync: true }), false);
+  assertEquals([folder.read("a"), folder.read("a.part")], ["old", "new"]);
+});
+
+Deno.test("PartFile.place() leaves a dangling link alone when it has the name", async () => {
+  using folder = new TempFolder();
+  using part = await PartFile.open(folder.write("a.part", "new"), somebody);
+  Deno.symlinkSync(folder.of("nowhere"), folder.of("a"));
+  assertEquals(await part.place(folder.of("a"), { replace: false, sync: false }), false);
+  assertEquals(folder.names(), ["a", "a.part"]);
+});
+
+for (const replace of [false, true]) {
+  Deno.test(`PartFile.place() moves the file when replace is ${replace}`, async () => {
+    using folder = new TempFolder();
+    using part = await PartFile.open(folder.write("a.part", "new"), somebody);
+    if (replace) folder.write("a", "old");
+    assertEquals(await part.place(folder.of("a"), { replace, sync: true }), true);
+    assertEquals([folder.names(), folder.read("a")], [["a"], "new"]);
+  });
+}
+
+/** FAT. */
+const withoutLinks: Disk = {
+  ...realDisk,
+  link: () => Promise.reject(new Error("Operation not permitted (os error 1)")),
+};
+
+for (const taken of [false, true]) {
+  Deno.test(`PartFile.place() gives ${!taken} when the disk knows no hard links and the name is ${taken ? "taken" : "free"}`, async () => {
+    using folder = new TempFolder();
+    using part = await PartFile.open(folder.write("a.part", "new"), somebody, withoutLinks);
+    if (taken) folder.write("a", "old");
+    assertEquals(await part.place(folder.of("a"), { replace: false, sync: true }), !taken);
+    assertEquals(folder.read("a"), taken ? "old" : "new");
+    assertEquals(folder.names(), taken ? ["a", "a.part"] : ["a"]);
+  });
+}
+
+Deno.test("PartFile.place() has placed the file when its folder cannot be opened for a sync", async () => {
+  using folder = new TempFolder();
+  const blind: Disk = {
+    ...realDisk,
+    open: (path, options) =>
+      path === folder.path
+        ? Promise.reject(new Deno.errors.PermissionDenied("no"))
+        : Deno.open(path, options),
+  };
+  using part = await PartFile.open(folder.of("a.part"), somebody, blind);
+  assertEquals(await part.place(folder.of("a"), { replace: false, sync: true }), true);
+});
+
+Deno.test("PartFile.place() has placed the file when another process tidied the part away", async () => {
+  using folder = new TempFolder();
+  const tidied: Disk = {
+    ...realDisk,
+    async link(from, to) {
+      await Deno.link(from, to);
+      await Deno.remove(from);
+    },
+  };
+  using part = await PartFile.open(folder.of("a.part"), somebody, tidied);
+  assertEquals(await part.place(folder.of("a"), { replace: false, sync: false }), true);
+  assertEquals(folder.names(), ["a"]);
+});
+
+Deno.test("PartFile.write() throws DiskFullError when the disk is full", async () => {
+  // The device that is always full.
+  const file = await Deno.open("/dev/full", { write: true });
+  using folder = new TempFolder();
+  using part = await PartFile.open(folder.of("a"), somebody, {
+    ...realDisk,
+    open: async (path, options) => {
+      const real = await Deno.open(path, options);
+      real.writeSync = (bytes) => file.writeSync(bytes);
+      return real;
+    },
+  });
+  assertThrows(() => part.write(0, bytesOf("x")), DiskFullError, "the disk is full");
+  file.close();
+});

@@ -1,0 +1,611 @@
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { sha256 } from "../../core/base/digest.ts";
+import { ConflictError, DiskError } from "../../core/base/errors.ts";
+import type { ConflictPolicy } from "../../core/base/policies.ts";
+import { realDisk } from "../../core/store/disk.ts";
+import { DiskFullError } from "../../core/store/disk_faults.ts";
+import { encodeIdentity, encodeRecord, parseJournal } from "../../core/store/journal_text.ts";
+import { type Content, removeLeftovers, StoredFile } from "../../core/store/stored_file.ts";
+import {
+  AFTER_REBOOT,
+  begin,
+  bytesOf,
+  Enough,
+  layoutFor,
+  manifestFor,
+  never,
+  open,
+  pieceOf,
+  TempFolder,
+  TERMS,
+  unverified,
+  verified,
+} from "./support.ts";
+
+const TEXT = "piece 0,piece 1,piece 2,pie";
+const OTHER = "PIECE 0,PIECE 1,PIECE 2,PIE";
+const CONTENT = verified(TEXT);
+const SHA256 = sha256(bytesOf(TEXT)).toHex();
+const PART = "a.txt.p2p-part";
+const JOURNAL = "a.txt.p2p-journal";
+const FINISH = { policy: "rename", sync: "finish", sha256: SHA256 } as const;
+
+function fill(file: StoredFile, text = TEXT): void {
+  for (const piece of file.missing()) file.store(piece, pieceOf(text, piece));
+}
+
+/** What a run may count on, as `resumed` tells it, and what it still has to fetch. */
+async function resumeOf(target: string, content: Content = CONTENT, terms = TERMS) {
+  using file = await open(target, content, terms);
+  const { pieces, rehashed } = file.resumed;
+  return { pieces, rehashed, missing: file.missing() };
+}
+
+Deno.test("StoredFile.open() begins with everything missing when nothing is there", async () => {
+  using folder = new TempFolder();
+  using file = await open(folder.of("a.txt"), CONTENT);
+  assertEquals(file.resumed, { pieces: 0, bytes: 0, rehashed: 0 });
+  assertEquals([file.missing(), file.complete], [[0, 1, 2, 3], false]);
+  assertEquals(folder.names(), [JOURNAL, PART]);
+  assertEquals((await Deno.stat(folder.of(PART))).size, TEXT.length);
+});
+
+Deno.test("StoredFile.store() makes it complete when the last piece comes, in any order", async () => {
+  using folder = new TempFolder();
+  using file = await open(folder.of("a.txt"), CONTENT);
+  for (const piece of [3, 1, 0]) file.store(piece, pieceOf(TEXT, piece));
+  assertEquals([file.missing(), file.complete], [[2], false]);
+  file.store(2, pieceOf(TEXT, 2));
+  assertEquals([file.missing(), file.complete], [[], true]);
+  assertEquals(folder.read(PART), TEXT);
+  assertEquals(await file.sha256(never), SHA256);
+});
+
+Deno.test("StoredFile.store() claims a piece only behind its bytes when it writes", async () => {
+  using folder = new TempFolder();
+  const claims: [string, number][] = [];
+  const openSync = (path: string, options: Deno.OpenOptions) => {
+    const journal = Deno.openSync(path, options);
+    const write = journal.writeSync.bind(journal);
+    journal.writeSync = (bytes) => {
+      const piece = /"piece":(\d+)/.exec(new TextDecoder().decode(bytes));
+      if (piece) claims.push([folder.read(PART), Number(piece[1])]);
+      return write(bytes);
+    };
+    return journal;
+  };
+  using file = await open(folder.of("a.txt"), CONTENT, {
+    ...TERMS,
+    disk: { ...realDisk, openSync },
+  });
+  file.store(1, pieceOf(TEXT, 1));
+  assertEquals(claims, [["\0".repeat(8) + "piece 1," + "\0".repeat(11), 1]]);
+});
+
+interface Resume {
+  readonly name: string;
+  readonly stored: number[];
+  readonly terms?: typeof TERMS;
+  readonly content?: Content;
+  /** Done to the folder between the two runs. */
+  readonly damage?: (folder: TempFolder) => void;
+  readonly want: { pieces: number; rehashed: number; missing: number[] };
+}
+
+function editPart(folder: TempFolder, at: number, text: string): void {
+  using part = Deno.openSync(folder.of(PART), { write: true });
+  part.seekSync(at, Deno.SeekMode.Start);
+  part.writeSync(bytesOf(text));
+}
+
+const resumes: Resume[] = [
+  {
+    name: "the boot is the same",
+    stored: [2, 0],
+    want: { pieces: 2, rehashed: 0, missing: [1, 3] },
+  },
+  {
+    name: "the clock was corrected by some seconds",
+    stored: [2, 0],
+    terms: { ...TERMS, boot: TERMS.boot - 4000 },
+    want: { pieces: 2, rehashed: 0, missing: [1, 3] },
+  },
+  {
+    name: "the machine was started again and the bytes are there",
+    stored: [2, 0],
+    terms: AFTER_REBOOT,
+    want: { pieces: 2, rehashed: 2, missing: [1, 3] },
+  },
+  {
+    name: "the machine was started again and a piece is lost",
+    stored: [2, 0],
+    terms: AFTER_REBOOT,
+    damage: (folder) => editPart(folder, 17, "\0\0\0"),
+    want: { pieces: 1, rehashed: 2, missing: [1, 2, 3] },
+  },
+  {
+    name: "the part is cut short",
+    stored: [0, 1],
+    damage: (folder) => Deno.truncateSync(folder.of(PART), 12),
+    want: { pieces: 1, rehashed: 1, missing: [1, 2, 3] },
+  },
+  {
+    name: "the part is longer than it should be",
+    stored: [0, 3],
+    damage: (folder) => Deno.truncateSync(folder.of(PART), 100),
+    want: { pieces: 2, rehashed: 4, missing: [1, 2] },
+  },
+  {
+    name: "the part is gone and its journal is not",
+    stored: [0, 1],
+    damage: (folder) => Deno.removeSync(folder.of(PART)),
+    want: { pieces: 0, rehashed: 0, missing: [0, 1, 2, 3] },
+  },
+  {
+    name: "the journal is gone and its part is not",
+    stored: [0, 1],
+    damage: (folder) => Deno.removeSync(folder.of(JOURNAL)),
+    want: { pieces: 2, rehashed: 4, missing: [2, 3] },
+  },
+  {
+    name: "the journal's identity is damaged",
+    stored: [0, 1],
+    damage: (folder) => void folder.write(JOURNAL, "x" + folder.read(JOURNAL).slice(1)),
+    want: { pieces: 2, rehashed: 4, missing: [2, 3] },
+  },
+  {
+    name: "the journal is empty",
+    stored: [0, 1],
+    damage: (folder) => void folder.write(JOURNAL, ""),
+    want: { pieces: 2, rehashed: 4, missing: [2, 3] },
+  },
+  {
+    name: "the journal's last record is torn",
+    stored: [0, 1],
+    damage: (folder) => void folder.write(JOURNAL, folder.read(JOURNAL).slice(0, -3)),
+    want: { pieces: 1, rehashed: 0, missing: [1, 2, 3] },
+  },
+  {
+    name: "a folder has the journal's name",
+    stored: [0, 1],
+    damage: (folder) => {
+      Deno.removeSync(folder.of(JOURNAL));
+      Deno.mkdirSync(folder.of(JOURNAL));
+    },
+    want: { pieces: 2, rehashed: 4, missing: [2, 3] },
+  },
+  {
+    name: "the download was begun without a manifest",
+    stored: [0, 1],
+    content: unverified(TEXT),
+    damage: (folder) => editPart(folder, 0, "X"),
+    want: { pieces: 1, rehashed: 4, missing: [0, 2, 3] },
+  },
+];
+for (const { name, stored, terms, content, damage, want } of resumes) {
+  Deno.test(`StoredFile.open() trusts what it may and no more when ${name}`, async () => {
+    using folder = new TempFolder();
+    await begin(folder.of("a.txt"), TEXT, stored, content);
+    damage?.(folder);
+    assertEquals(await resumeOf(folder.of("a.txt"), CONTENT, terms), want);
+    // And the next run has learned it.
+    const next = await resumeOf(folder.of("a.txt"), CONTENT, terms);
+    assertEquals(next, { ...want, rehashed: next.rehashed });
+    // What was found wrong stays in the journal, and is doubted until it is fetched.
+    assert(next.rehashed <= want.rehashed - want.pieces || next.rehashed === 0, "hashes again");
+    using file = await open(folder.of("a.txt"), CONTENT, terms);
+    fill(file);
+    await file.finish(FINISH, never);
+    assertEquals(folder.read("a.txt"), TEXT);
+  });
+}
+
+Deno.test("StoredFile.open() hashes nothing again when an earlier run has proven it after the reboot", async () => {
+  using folder = new TempFolder();
+  await begin(folder.of("a.txt"), TEXT, [0, 2]);
+  await resumeOf(folder.of("a.txt"), CONTENT, AFTER_REBOOT);
+  assertEquals(await resumeOf(folder.of("a.txt"), CONTENT, AFTER_REBOOT), {
+    pieces: 2,
+    rehashed: 0,
+    missing: [1, 3],
+  });
+});
+
+Deno.test("StoredFile.open() hashes nothing when the earlier run ended before its first piece", async () => {
+  using folder = new TempFolder();
+  await begin(folder.of("a.txt"), TEXT, []);
+  assertEquals((await resumeOf(folder.of("a.txt"))).rehashed, 0);
+});
+
+Deno.test("StoredFile.open() trusts synced pieces after a reboot when only the naming failed", async () => {
+  using folder = new TempFolder();
+  folder.write("a.txt", "taken");
+  {
+    using file = await open(folder.of("a.txt"), CONTENT);
+    fill(file);
+    await assertRejects(() => file.finish({ ...FINISH, policy: "fail" }, never), ConflictError);
+  }
+  assertEquals(await resumeOf(folder.of("a.txt"), CONTENT, AFTER_REBOOT), {
+    pieces: 4,
+    rehashed: 0,
+    missing: [],
+  });
+});
+
+Deno.test("StoredFile.open() keeps unverified pieces when the boot is the same, and none when it is not", async () => {
+  using folder = new TempFolder();
+  const content = unverified(TEXT);
+  await begin(folder.of("a.txt"), TEXT, [0, 1], content);
+  const kept = await resumeOf(folder.of("a.txt"), content);
+  assertEquals(kept, { pieces: 2, rehashed: 0, missing: [2, 3] });
+  const lost = await resumeOf(folder.of("a.txt"), content, AFTER_REBOOT);
+  assertEquals(lost, { pieces: 0, rehashed: 0, missing: [0, 1, 2, 3] });
+});
+
+const strangers = [
+  { name: "other bytes of the same size", content: verified(OTHER), mark: manifestFor(OTHER).id },
+  { name: "a longer file", content: verified(TEXT + OTHER), mark: manifestFor(TEXT + OTHER).id },
+  { name: "an unverified file of another size", content: unverified("short"), mark: "unverified" },
+];
+for (const { name, content, mark } of strangers) {
+  Deno.test(`StoredFile.open() sets part and journal aside when they are of ${name}`, async () => {
+    using folder = new TempFolder();
+    const { layout } = content;
+    // Made by hand, so that it is not the code under test that says what a journal is.
+    const identity = { id: content.manifest?.id ?? null, size: layout.size, pieceSize: 8 };
+    const claims = encodeRecord({ run: TERMS }) + encodeRecord({ piece: 0 });
+    const journal = encodeIdentity(identity) + claims;
+    folder.write(JOURNAL, journal);
+    folder.write(PART, "Z".repeat(layout.size));
+    using file = await open(folder.of("a.txt"), CONTENT);
+    assertEquals(file.missing(), [0, 1, 2, 3]);
+    const aside = `a.txt~${mark.slice(0, mark === "unverified" ? 99 : 8)}`;
+    assertEquals(folder.read(`${aside}.p2p-journal`), journal);
+    assertEquals(folder.read(`${aside}.p2p-part`), "Z".repeat(layout.size));
+  });
+}
+
+Deno.test("StoredFile.open() sets a verified part aside when no seed offers a manifest any more", async () => {
+  using folder = new TempFolder();
+  await begin(folder.of("a.txt"), TEXT, [0, 1]);
+  assertEquals((await resumeOf(folder.of("a.txt"), unverified(TEXT))).pieces, 0);
+  const aside = `a.txt~${CONTENT.manifest!.id.slice(0, 8)}.p2p-part`;
+  assertEquals(folder.read(aside).slice(0, 16), TEXT.slice(0, 16));
+});
+
+Deno.test("StoredFile.open() finds another name each time when several parts are set aside", async () => {
+  using folder = new TempFolder();
+  for (let n = 0; n < 3; n++) {
+    await begin(folder.of("a.txt"), OTHER, [0], verified(OTHER));
+    await begin(folder.of("a.txt"), TEXT, [0], unverified(TEXT));
+  }
+  const mark = manifestFor(OTHER).id.slice(0, 8);
+  const aside = folder.names().filter((name) => name.includes(mark) && name.endsWith("part"));
+  assertEquals(aside.sort(), [
+    `a.txt~${mark}-2.p2p-part`,
+    `a.txt~${mark}-3.p2p-part`,
+    `a.txt~${mark}.p2p-part`,
+  ]);
+});
+
+Deno.test("StoredFile.open() sets aside what is of other bytes when the name has 255 bytes", async () => {
+  using folder = new TempFolder();
+  const name = "é".repeat(127);
+  await begin(folder.of(name), OTHER, [0, 1], verified(OTHER));
+  using file = await open(folder.of(name), CONTENT);
+  fill(file);
+  await file.finish(FINISH, never);
+  assertEquals(folder.read(name), TEXT);
+  assertEquals(folder.names().length, 3);
+});
+
+Deno.test("StoredFile.open() follows no link when one has the journal's name", async () => {
+  using folder = new TempFolder();
+  await begin(folder.of("a.txt"), TEXT, [0]);
+  Deno.renameSync(folder.of(JOURNAL), folder.of("victim"));
+  const before = folder.read("victim");
+  Deno.symlinkSync(folder.of("victim"), folder.of(JOURNAL));
+  using file = await open(folder.of("a.txt"), CONTENT);
+  file.store(1, pieceOf(TEXT, 1));
+  assertEquals(folder.read("victim"), before);
+});
+
+Deno.test("StoredFile.open() says which process works on it when another one does", async () => {
+  using folder = new TempFolder();
+  await begin(folder.of("a.txt"), TEXT, [0], CONTENT, { ...TERMS, pid: 1 });
+  using _first = await open(folder.of("a.txt"), CONTENT, { ...TERMS, pid: 12345 });
+  await assertRejects(
+    () => open(folder.of("a.txt"), CONTENT, { ...TERMS, pid: 2 }),
+    ConflictError,
+    "another p2p (process 12345) works on it",
+  );
+});
+
+Deno.test("StoredFile.open() throws ConflictError when another one works on a file of one piece", async () => {
+  using folder = new TempFolder();
+  using _first = await open(folder.of("a.txt"), verified("tiny"));
+  await assertRejects(() => open(folder.of("a.txt"), verified("tiny")), ConflictError, "works on");
+});
+
+Deno.test("StoredFile.open() throws the signal's reason when it aborts while hashing", async () => {
+  using folder = new TempFolder();
+  await begin(folder.of("a.txt"), TEXT, [0, 1]);
+  const aborted = AbortSignal.abort(new Enough());
+  await assertRejects(() => open(folder.of("a.txt"), CONTENT, AFTER_REBOOT, aborted), Enough);
+  // Nothing was lost by it, and nobody holds the file.
+  assertEquals((await resumeOf(folder.of("a.txt"))).pieces, 2);
+});
+
+Deno.test("StoredFile.open() throws DiskFullError when what is missing does not fit", async () => {
+  using folder = new TempFolder();
+  const size = 2 ** 52;
+  const layout = { size, pieceSize: 2 ** 40, count: size / 2 ** 40 };
+  await begin(folder.of("a.txt"), TEXT, [0]);
+  await assertRejects(
+    () => open(folder.of("a.txt"), { layout, manifest: undefined }),
+    DiskFullError,
+    `${size} bytes are missing`,
+  );
+});
+
+for (const path of ["a.txt", "new.txt"]) {
+  for (const mode of ["open", "write"] as const) {
+    Deno.test(`StoredFile.open() closes all it opened when the journal of ${path} fails to ${mode}`, async () => {
+      using folder = new TempFolder();
+      await begin(folder.of("a.txt"), TEXT, [0]);
+      const openSync = (path: string, options: Deno.OpenOptions) => {
+        if (mode === "open") throw new Deno.errors.PermissionDenied("no");
+        const journal = Deno.openSync(path, options);
+        journal.writeSync = () => {
+          throw new Error("No space left on device (os error 28)");
+        };
+        return journal;
+      };
+      const disk = { ...realDisk, openSync };
+      await assertRejects(
+        () => open(folder.of(path), CONTENT, { ...TERMS, disk }),
+        DiskError,
+      );
+      assertEquals((await resumeOf(folder.of("a.txt"))).pieces, 1);
+    });
+  }
+}
+
+Deno.test("StoredFile.finish() leaves only the file when it is done", async () => {
+  using folder = new TempFolder();
+  using file = await open(folder.of("a.txt"), CONTENT);
+  fill(file);
+  const placed = await file.finish(FINISH, never);
+  assertEquals(placed, { path: folder.of("a.txt"), how: "downloaded" });
+  assertEquals([folder.names(), folder.read("a.txt")], [["a.txt"], TEXT]);
+});
+
+const small = [
+  { name: "empty", text: "" },
+  { name: "of one piece", text: "tiny" },
+  { name: "exactly one piece long", text: "8 bytes." },
+];
+for (const { name, text } of small) {
+  Deno.test(`StoredFile writes no journal when the file is ${name}`, async () => {
+    using folder = new TempFolder();
+    using file = await open(folder.of("a.txt"), verified(text));
+    assertEquals(file.complete, text === "");
+    fill(file, text);
+    assertEquals(folder.names(), [PART]);
+    await file.finish(FINISH, never);
+    assertEquals([folder.names(), folder.read("a.txt")], [["a.txt"], text]);
+  });
+}
+
+Deno.test("StoredFile.open() finds the only piece by hashing when a run ended before the naming", async () => {
+  using folder = new TempFolder();
+  await begin(folder.of("a.txt"), "tiny", [0]);
+  const found = await resumeOf(folder.of("a.txt"), verified("tiny"));
+  assertEquals(found, { pieces: 1, rehashed: 1, missing: [] });
+});
+
+interface Ending {
+  readonly policy: ConflictPolicy;
+  /** What took the name while the download ran. */
+  readonly taken: "same" | "other";
+  readonly want: { how: string; at: string; there: string } | "conflict";
+}
+const mark = CONTENT.manifest!.id.slice(0, 8);
+const shaMark = SHA256.slice(0, 8);
+const endings: Ending[] = [
+  { policy: "rename", taken: "other", want: { how: "downloaded", at: "a~.txt", there: OTHER } },
+  { policy: "skip", taken: "other", want: { how: "skipped", at: "a.txt", there: OTHER } },
+  { policy: "overwrite", taken: "other", want: { how: "downloaded", at: "a.txt", there: TEXT } },
+  { policy: "fail", taken: "other", want: "conflict" },
+  ...(["rename", "skip", "overwrite", "fail"] as const).map((policy): Ending => ({
+    policy,
+    taken: "same",
+    want: { how: "already-there", at: "a.txt", there: TEXT },
+  })),
+];
+for (const content of [CONTENT, unverified(TEXT)]) {
+  const kind = content.manifest ? "a verified" : "an unverified";
+  for (const { policy, taken, want } of endings) {
+    Deno.test(`StoredFile.finish() settles ${kind} file when ${taken} bytes took the name and the policy is ${policy}`, async () => {
+      using folder = new TempFolder();
+      using file = await open(folder.of("a.txt"), content);
+      fill(file);
+      folder.write("a.txt", taken === "same" ? TEXT : OTHER);
+      const finish = () => file.finish({ ...FINISH, policy }, never);
+      if (want === "conflict") {
+        await assertRejects(finish, ConflictError, "exists with other bytes");
+        assertEquals(folder.names(), ["a.txt", JOURNAL, PART]);
+        return;
+      }
+      const at = want.at.replace("~", `~${content.manifest ? mark : shaMark}`);
+      assertEquals(await finish(), { path: folder.of(at), how: want.how as "downloaded" });
+      assertEquals(folder.read("a.txt"), want.there);
+      if (want.how === "downloaded") assertEquals(folder.read(at), TEXT);
+      assertEquals(folder.names(), [...new Set(["a.txt", at])]);
+    });
+  }
+}
+
+Deno.test("StoredFile.finish() settles again when the name is taken in the very moment", async () => {
+  using folder = new TempFolder();
+  const link: typeof realDisk.link = async (from, to) => {
+    if (to === folder.of("a.txt")) folder.write("a.txt", OTHER);
+    await Deno.link(from, to);
+  };
+  const terms = { ...TERMS, disk: { ...realDisk, link } };
+  using file = await open(folder.of("a.txt"), CONTENT, terms);
+  fill(file);
+  const { path } = await file.finish(FINISH, never);
+  assertEquals([path, folder.read("a.txt")], [folder.of(`a~${mark}.txt`), OTHER]);
+});
+
+Deno.test("StoredFile.finish() ends well when another run tidied its part away", async () => {
+  using folder = new TempFolder();
+  using file = await open(folder.of("a.txt"), CONTENT);
+  fill(file);
+  folder.write("a.txt", TEXT);
+  await removeLeftovers(folder.of("a.txt"), CONTENT);
+  assertEquals((await file.finish(FINISH, never)).how, "already-there");
+  assertEquals(folder.names(), ["a.txt"]);
+});
+
+for (const sync of ["finish", "never"] as const) {
+  Deno.test(`StoredFile.finish() ${sync === "finish" ? "syncs before the name appears" : "syncs nothing"} when the policy is ${sync}`, async () => {
+    using folder = new TempFolder();
+    const story: string[] = [];
+    const disk = {
+      ...realDisk,
+      open: async (path: string, options: Deno.OpenOptions) => {
+        const file = await Deno.open(path, options);
+        file.syncData = () => Promise.resolve(void story.push("sync"));
+        file.sync = () => Promise.resolve(void story.push("sync folder"));
+        return file;
+      },
+      link: async (from: string, to: string) => {
+        story.push("name");
+        await Deno.link(from, to);
+      },
+    };
+    using file = await open(folder.of("a.txt"), CONTENT, { ...TERMS, disk });
+    fill(file);
+    await file.finish({ ...FINISH, sync }, never);
+    assertEquals(story, sync === "finish" ? ["sync", "name", "sync folder"] : ["name"]);
+  });
+}
+
+Deno.test("StoredFile.discard() leaves nothing when the bytes are proven wrong", async () => {
+  using folder = new TempFolder();
+  using file = await open(folder.of("a.txt"), CONTENT);
+  fill(file);
+  await file.discard();
+  assertEquals(folder.names(), []);
+});
+
+const leftovers = [
+  { name: "part and journal are left", left: [PART, JOURNAL], want: [] },
+  { name: "only the journal is left", left: [JOURNAL], want: [] },
+  { name: "only the part is left", left: [PART], want: [] },
+  { name: "nothing is left", left: [], want: [] },
+];
+for (const { name, left, want } of leftovers) {
+  Deno.test(`removeLeftovers() leaves only the file when ${name}`, async () => {
+    using folder = new TempFolder();
+    await begin(folder.of("a.txt"), TEXT, [0, 1, 2, 3]);
+    folder.write("a.txt", TEXT);
+    for (const name of [PART, JOURNAL]) {
+      if (!left.includes(name)) Deno.removeSync(folder.of(name));
+    }
+    await removeLeftovers(folder.of("a.txt"), CONTENT);
+    assertEquals(folder.names(), ["a.txt", ...want]);
+  });
+}
+
+Deno.test("removeLeftovers() leaves part and journal when they are of other bytes", async () => {
+  using folder = new TempFolder();
+  await begin(folder.of("a.txt"), OTHER, [0, 1], verified(OTHER));
+  folder.write("a.txt", TEXT);
+  await removeLeftovers(folder.of("a.txt"), CONTENT);
+  assertEquals(folder.names(), ["a.txt", JOURNAL, PART]);
+});
+
+Deno.test("removeLeftovers() leaves a part of another size when it has no journal", async () => {
+  using folder = new TempFolder();
+  folder.write("a.txt", TEXT);
+  folder.write(PART, "somebody's");
+  await removeLeftovers(folder.of("a.txt"), CONTENT);
+  assertEquals(folder.names(), ["a.txt", PART]);
+});
+
+Deno.test("StoredFile appends behind the last whole record when a torn journal goes on", async () => {
+  using folder = new TempFolder();
+  await begin(folder.of("a.txt"), TEXT, [0, 1]);
+  folder.write(JOURNAL, folder.read(JOURNAL).slice(0, -3));
+  await begin(folder.of("a.txt"), TEXT, [2]);
+  const journal = folder.read(JOURNAL);
+  const content = parseJournal(journal)!;
+  assertEquals([[...content.unsynced.keys()], content.length], [[0, 2], journal.length]);
+});
+
+/** A file system of `bytes`, or why there can be none. */
+function mountTiny(path: string, bytes: number): string | undefined {
+  if (Deno.build.os !== "linux") return "tmpfs is there on Linux only";
+  const { success, stderr } = new Deno.Command("mount", {
+    args: ["-t", "tmpfs", "-o", `size=${bytes}`, "tmpfs", path],
+  }).outputSync();
+  return success ? undefined : new TextDecoder().decode(stderr).trim();
+}
+
+function unmount(path: string): void {
+  const { success } = new Deno.Command("umount", { args: [path] }).outputSync();
+  assert(success, `cannot unmount ${path}`);
+}
+
+/** Tried once, before the tests: whether this machine lets us mount, and if not, why. */
+const noTinyDisk = (() => {
+  using folder = new TempFolder();
+  const reason = mountTiny(folder.path, 65536);
+  if (reason === undefined) unmount(folder.path);
+  return reason;
+})();
+
+Deno.test({
+  name: `StoredFile keeps what it has when the disk fills up${
+    noTinyDisk ? ` (not tried here: ${noTinyDisk})` : ""
+  }`,
+  ignore: noTinyDisk !== undefined,
+  async fn() {
+    using folder = new TempFolder();
+    Deno.mkdirSync(folder.of("disk"));
+    mountTiny(folder.of("disk"), 256 * 1024);
+    try {
+      await fillUpAndGoOn(folder);
+    } finally {
+      unmount(folder.of("disk"));
+    }
+  },
+});
+
+/** 16 pieces of 8 KiB; another file takes the room in the middle, and goes again. */
+async function fillUpAndGoOn(folder: TempFolder): Promise<void> {
+  const [target, hog] = [folder.of("disk/a"), folder.of("disk/hog")];
+  const layout = { ...layoutFor(16 * 8192), pieceSize: 8192, count: 16 };
+  const bytes = new Uint8Array(8192).fill(7);
+  {
+    using file = await open(target, { layout, manifest: undefined });
+    for (let piece = 0; piece < 4; piece++) file.store(piece, bytes);
+    Deno.writeFileSync(hog, new Uint8Array(160 * 1024));
+    assertThrows(
+      () => file.missing().forEach((piece) => file.store(piece, bytes)),
+      DiskFullError,
+      "the disk is full",
+    );
+  }
+  await assertRejects(() => open(target, { layout, manifest: undefined }), DiskFullError, "free");
+  Deno.removeSync(hog);
+  using file = await open(target, { layout, manifest: undefined });
+  assert(file.resumed.pieces >= 4 && file.resumed.pieces < 16, `${file.resumed.pieces} pieces`);
+  for (const piece of file.missing()) file.store(piece, bytes);
+  const sha = sha256(new Uint8Array(layout.size).fill(7)).toHex();
+  assertEquals(await file.sha256(never), sha);
+  assertEquals((await file.finish({ ...FINISH, sha256: sha }, never)).how, "downloaded");
+}
