@@ -12,6 +12,7 @@ import {
 /** The part of a command that takes flags made while running; their types are the settings table's. */
 interface FlagTaker {
   type(name: string, type: SettingType): unknown;
+  globalType(name: string, type: SettingType): unknown;
   option(flags: string, help: string, options: object): unknown;
 }
 
@@ -36,7 +37,9 @@ function addFlag(command: FlagTaker, name: SettingName, global: boolean): void {
     return;
   }
   const type = `setting-${name}`;
-  command.type(type, new SettingType(kind.choices));
+  // A global flag may stand behind any command, and its type must be known there.
+  if (global) command.globalType(type, new SettingType(kind.choices));
+  else command.type(type, new SettingType(kind.choices));
   command.option(`${flags} <${kind.placeholder}:${type}>`, helpOf(name), {
     global,
     collect,

@@ -178,11 +178,24 @@ function withoutHarm(write: () => void): void {
   }
 }
 
+/** Whether the run's process holds its lock: it does as long as it lives, however it dies. */
+export async function isAlive(base: string): Promise<boolean> {
+  try {
+    using lock = await Deno.open(base + LOCK_SUFFIX, { read: true });
+    // Shared, so that two who look at the same time do not take each other for the process.
+    return !lock.tryLockSync(false);
+  } catch {
+    return false;
+  }
+}
+
 /** Removes what ended long ago; what cannot be removed stays. */
 export async function forgetOldRuns(stateDir: string, nowMs: number): Promise<void> {
   const folder = runsFolder(stateDir);
   for await (const { name } of Deno.readDir(folder)) {
     const startedAt = Number(name.split("-")[0]);
-    if (nowMs - startedAt > KEEP_MS) await Deno.remove(join(folder, name)).catch(() => {});
+    if (!(nowMs - startedAt > KEEP_MS)) continue;
+    if (await isAlive(join(folder, name.split(".")[0]!))) continue;
+    await Deno.remove(join(folder, name)).catch(() => {});
   }
 }

@@ -20,14 +20,21 @@ export type LogLevel = "debug" | "info" | "warn" | "error";
 /** A log is kept to twice this: some hundred thousand lines, and no disk is filled by one task. */
 const MOST_BYTES = 8 * 1024 * 1024;
 
+/** A log that cannot be written must not stop the download that it tells of, nor, when it closes at the end of the process, that end. */
+class HarmlessHandler extends RotatingFileHandler {
+  override destroy(): void {
+    withoutHarm(() => super.destroy());
+  }
+}
+
 export class TaskLog implements Disposable {
   readonly #task: string;
-  readonly #handler: RotatingFileHandler;
+  readonly #handler: HarmlessHandler;
   readonly #logger: Logger;
 
   constructor(stateDir: string, task: string) {
     this.#task = task;
-    this.#handler = new RotatingFileHandler("DEBUG", {
+    this.#handler = new HarmlessHandler("DEBUG", {
       filename: logPath(stateDir, task),
       mode: "a",
       maxBytes: MOST_BYTES,
@@ -36,7 +43,7 @@ export class TaskLog implements Disposable {
       // A line that is only in memory is lost when it matters most.
       bufferSize: 0,
     });
-    this.#handler.setup();
+    withoutHarm(() => this.#handler.setup());
     this.#logger = new Logger("task", "DEBUG", { handlers: [this.#handler] });
   }
 
@@ -50,15 +57,19 @@ export class TaskLog implements Disposable {
       task: this.#task,
       event: rest,
     };
-    try {
-      this.#logger[level](JSON.stringify(line));
-    } catch {
-      // A log that cannot be written must not stop the download that it tells of.
-    }
+    withoutHarm(() => this.#logger[level](JSON.stringify(line)));
   }
 
   [Symbol.dispose](): void {
     this.#handler.destroy();
+  }
+}
+
+function withoutHarm(act: () => void): void {
+  try {
+    act();
+  } catch {
+    // Nobody to tell: this was the place for it.
   }
 }
 

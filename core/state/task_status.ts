@@ -4,7 +4,7 @@ import { NotFoundError, UsageError } from "../base/errors.ts";
 import { isOver, type TaskEvent, type TaskState } from "../events.ts";
 import { readWishes, type Wishes } from "./wishes.ts";
 import {
-  LOCK_SUFFIX,
+  isAlive,
   NOW_SUFFIX,
   RECORD_SUFFIX,
   type RunHeader,
@@ -93,30 +93,30 @@ async function tasksOfRun(base: string, nowMs: number): Promise<TaskStatus[]> {
   // Asked first: a run that ends while we read has then written all it will write.
   const alive = await isAlive(base);
   const lines = await readLines(base + RECORD_SUFFIX);
-  const [header, ...events] = lines as [RunHeader, ...TaskEvent[]];
+  const pid = lines.find(isHeader)?.pid ?? null;
   const tasks = new Map<string, TaskStatus>();
-  for (const event of events) tasks.set(event.task, fold(tasks.get(event.task), event, header.pid));
+  for (const event of lines.filter(isEvent)) {
+    tasks.set(event.task, fold(tasks.get(event.task), event, pid));
+  }
   const now = await readNow(base);
   const all = Array.from(tasks.values(), (task) => withNow(task, now, nowMs));
   return alive ? all : all.flatMap(abandoned);
 }
 
-/** Its process holds the lock as long as it lives, however it dies. */
-async function isAlive(base: string): Promise<boolean> {
-  try {
-    using lock = await Deno.open(base + LOCK_SUFFIX, { read: true });
-    // Shared, so that two who look at the same time do not take each other for the process.
-    return !lock.tryLockSync(false);
-  } catch {
-    return false;
-  }
+function isHeader(line: object): line is RunHeader {
+  return "pid" in line;
 }
 
-async function readLines(path: string): Promise<unknown[]> {
+function isEvent(line: object): line is TaskEvent {
+  return "task" in line;
+}
+
+/** The lines that are whole; what a crash tore is passed over. */
+async function readLines(path: string): Promise<object[]> {
   const text = await Deno.readTextFile(path).catch(() => "");
   return text.split("\n").slice(0, -1).flatMap((line) => {
     try {
-      return [JSON.parse(line)];
+      return [Object(JSON.parse(line))];
     } catch {
       return [];
     }
@@ -131,7 +131,7 @@ async function readNow(base: string): Promise<RunNow | undefined> {
   }
 }
 
-function fold(task: TaskStatus | undefined, event: TaskEvent, pid: number): TaskStatus {
+function fold(task: TaskStatus | undefined, event: TaskEvent, pid: number | null): TaskStatus {
   const before = task ?? blank(event, pid);
   const updated = { ...before, updatedAt: event.time };
   switch (event.kind) {
@@ -157,7 +157,7 @@ function fold(task: TaskStatus | undefined, event: TaskEvent, pid: number): Task
   }
 }
 
-function blank({ task, time }: TaskEvent, pid: number): TaskStatus {
+function blank({ task, time }: TaskEvent, pid: number | null): TaskStatus {
   return {
     task,
     name: "",

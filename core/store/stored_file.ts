@@ -4,12 +4,12 @@
  * writes the journal last.
  */
 import { dirname } from "@std/path";
-import { statfsSync } from "node:fs";
 import { lengthOf } from "../base/ranges.ts";
 import { type PieceLayout, rangeOfPiece } from "../base/pieces.ts";
 import type { ConflictPolicy, SyncPolicy } from "../base/policies.ts";
 import type { Manifest } from "../wire/manifest.ts";
 import { DiskFullError, onDisk } from "./disk_faults.ts";
+import { freeBytes } from "./free_space.ts";
 import { type Disk, lookAt, realDisk, removeIfThere } from "./disk.ts";
 import { checkPieces, hashFile } from "./hashing.ts";
 import { Journal, readJournal } from "./journal.ts";
@@ -274,7 +274,8 @@ async function setAside(
   disk: Disk,
 ): Promise<void> {
   const mark = left.identity.id?.slice(0, 8) ?? "unverified";
-  await part.moveTo(await freeAside(target, mark, PART_SUFFIX, disk));
+  // An empty one is ours: an earlier run was cut off right here.
+  if (part.sizeBefore > 0) await part.moveTo(await freeAside(target, mark, PART_SUFFIX, disk));
   await moveAside(besideTarget(target, JOURNAL_SUFFIX), target, mark, JOURNAL_SUFFIX, disk);
 }
 
@@ -359,18 +360,16 @@ function bytesIn(layout: PieceLayout, pieces: Iterable<number>): number {
 
 /** @throws {DiskFullError} */
 function requireSpace(target: string, bytes: number): void {
-  let free: number;
-  try {
-    const { bavail, bsize } = statfsSync(dirname(target));
-    free = bavail * bsize;
-  } catch {
-    return; // Not every file system can tell; then the write will.
-  }
-  if (bytes <= free) return;
-  throw new DiskFullError(
+  const folder = dirname(target);
+  const free = freeBytes(folder);
+  // Not every file system can tell; then the write will.
+  if (free === undefined || bytes <= free) return;
+  const fault = new DiskFullError(
     `Cannot download to "${target}": ${bytes} bytes are missing, ${free} bytes are free`,
     {
       hint: "Free some space or choose another folder with --out, then run the same command again",
     },
   );
+  fault.lacking = { folder, bytes };
+  throw fault;
 }

@@ -6,7 +6,7 @@ export interface Machine<Fact, Action> {
   handle(fact: Fact, nowMs: number): Action[];
 }
 
-/** What a performer may do while the machine runs. */
+/** What a performer may do while the machine runs; afterwards it does nothing. */
 export interface Running<Fact, Result> {
   /** Facts are handled in the order in which they are told. */
   tell(fact: Fact): void;
@@ -30,6 +30,15 @@ export async function runMachine<Fact, Action, Result>(
 ): Promise<Result> {
   signal.throwIfAborted();
   const { promise, resolve, reject } = Promise.withResolvers<Result>();
+  let over = false;
+  const end = (result: Result) => {
+    over = true;
+    resolve(result);
+  };
+  const fail = (error: unknown) => {
+    over = true;
+    reject(error);
+  };
   const mailbox: (Fact | { readonly kind: "woken" })[] = [];
   let timer: Disposable | undefined;
   let busy = false;
@@ -38,11 +47,11 @@ export async function runMachine<Fact, Action, Result>(
     if (busy) return;
     busy = true;
     try {
-      for (let fact; (fact = mailbox.shift()) !== undefined;) {
+      for (let fact; !over && (fact = mailbox.shift()) !== undefined;) {
         act(machine.handle(fact, clock.now()));
       }
     } catch (error) {
-      reject(error);
+      fail(error);
     } finally {
       busy = false;
     }
@@ -55,12 +64,13 @@ export async function runMachine<Fact, Action, Result>(
     tell: post,
     wakeAt(timeMs) {
       timer?.[Symbol.dispose]();
+      if (over) return;
       timer = clock.after(Math.max(0, timeMs - clock.now()), () => post({ kind: "woken" }));
     },
-    end: resolve,
-    fail: reject,
+    end,
+    fail,
   };
-  const stop = () => reject(signal.reason);
+  const stop = () => fail(signal.reason);
   signal.addEventListener("abort", stop, { once: true });
   try {
     busy = true;
@@ -69,6 +79,7 @@ export async function runMachine<Fact, Action, Result>(
     drain();
     return await promise;
   } finally {
+    over = true;
     timer?.[Symbol.dispose]();
     signal.removeEventListener("abort", stop);
   }

@@ -128,14 +128,17 @@ class Performer {
 
   /** A seed is back: takes the place again before anything is asked of it. */
   async #return(running: Run, signal: AbortSignal): Promise<void> {
-    const { place, tell } = this.#parts;
+    const { clock, place, tell } = this.#parts;
     if (place.held) return;
     this.#entering = true;
+    const cameAt = clock.now();
     await place.enter(signal);
     if (!this.#entering) return;
-    this.#entering = false;
     tell({ kind: "state", state: "downloading" });
-    running.tell({ kind: "excused" });
+    // A place that was free is no excuse, or a mute seed would never be given up.
+    if (clock.now() - cameAt >= WORTH_LEAVING_MS) running.tell({ kind: "excused" });
+    // Not earlier, or it would rest once more before anything is asked.
+    this.#entering = false;
   }
 
   /** Facts of the hands go to the scheduler; what the user may see of them goes out as events. */

@@ -59,6 +59,7 @@ export class World implements AsyncDisposable {
   readonly here: string;
   readonly #env: Record<string, string>;
   readonly #running: Running[] = [];
+  #over = false;
 
   private constructor(root: string) {
     this.root = root;
@@ -120,6 +121,7 @@ export class World implements AsyncDisposable {
   }
 
   startWith({ env, cwd, oneLine }: RunOptions, ...args: string[]): Running {
+    if (this.#over) throw new Error("Cannot start p2p: its world is over");
     const child = new Deno.Command(PROGRAM, {
       args,
       cwd: cwd ?? this.here,
@@ -142,6 +144,7 @@ export class World implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#over = true;
     for (const running of this.#running) running.kill("SIGKILL");
     await Promise.all(this.#running.map(({ ended }) => ended));
     // Windows lets go of a program's files a moment after its end.
@@ -271,9 +274,12 @@ export class Output {
   }
 }
 
-/** @throws with all that the process said if it did not end with `code`. */
+/** Of what a process said, when a test fails. */
+const MOST_SHOWN = 2000;
+
+/** @throws with what the process said last if it did not end with `code`. */
 export function assertCode(ended: Ended, code: number): void {
-  const { stdout, stderr } = ended;
+  const [stdout, stderr] = [ended.stdout, ended.stderr].map((text) => text.slice(-MOST_SHOWN));
   assertEquals(ended.code, code, `exit code; stdout:\n${stdout}\nstderr:\n${stderr}\n`);
 }
 

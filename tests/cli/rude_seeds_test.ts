@@ -5,7 +5,7 @@ import { doneOf, failedOf } from "./events.ts";
 import { assertCode, from, noise, test } from "./harness.ts";
 
 const MIB = 1_048_576;
-const SHORT = ["--stall", "500ms", "--give-up", "3s"];
+const SHORT = ["--stall", "500ms", "--give-up", "2s"];
 
 interface Case {
   readonly name: string;

@@ -1,7 +1,16 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
 import { doneOf } from "./events.ts";
-import { assertCode, from, noise, ON_UNIX, type Seed, test, type World } from "./harness.ts";
+import {
+  assertCode,
+  from,
+  noise,
+  ON_UNIX,
+  type Seed,
+  test,
+  type TestOptions,
+  type World,
+} from "./harness.ts";
 
 const MIB = 1_048_576;
 
@@ -214,6 +223,31 @@ test("p2p get waits for its turn when the seed takes few connections", async (wo
   assertEquals(world.files(), ["0.bin", "1.bin", "2.bin", "3.bin"]);
 });
 
+/** Below /dev, the compiled program's right to read all files ends. */
+const IN_SHARED_MEMORY: TestOptions = isFolder("/dev/shm") ? {} : { ignored: "no /dev/shm here" };
+
+test("p2p serve either serves a folder below /dev or says that it cannot", async (world) => {
+  const folder = Deno.makeTempDirSync({ dir: "/dev/shm", prefix: "p2p-cli-" });
+  try {
+    Deno.writeTextFileSync(join(folder, "a.txt"), "content\n");
+    const process = world.start("serve", folder, "--host", "127.0.0.1", "--port", "0");
+    const line = await Promise.race([process.stdout.line(/^listening on /), process.ended]);
+    if (typeof line !== "string") return assertCode(line, 6);
+    const seed = { address: line.slice("listening on ".length) };
+    assertCode(await world.p2p("get", "a.txt", ...from(seed)), 0);
+  } finally {
+    Deno.removeSync(folder, { recursive: true });
+  }
+}, IN_SHARED_MEMORY);
+
+function isFolder(path: string): boolean {
+  try {
+    return Deno.statSync(path).isDirectory;
+  } catch {
+    return false;
+  }
+}
+
 async function namesAt(world: World, seed: { readonly address: string }): Promise<string[]> {
   const ended = await world.p2p("list", "--json", ...from(seed));
   assertCode(ended, 0);
@@ -239,7 +273,9 @@ class RawClient implements Disposable {
 
   /** Asks for so many MiB of a file, and waits for the first reply to begin. */
   async begin(name: string, count: number): Promise<void> {
-    for (let i = 0; i < count; i++) await this.#send(`DOWNLOAD ${name}|${i * MIB}|${MIB}\n`);
+    const lines = Array.from({ length: count }, (_, i) => `DOWNLOAD ${name}|${i * MIB}|${MIB}\n`);
+    // All in one write, so that the seed sees all of them at once.
+    await this.#send(lines.join(""));
     await this.#fill();
   }
 

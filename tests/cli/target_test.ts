@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
+import { MemoryDisk, WITH_DISKS } from "./disk.ts";
 import { doneOf, downloaded, failedOf } from "./events.ts";
 import { assertCode, from, noise, ON_UNIX, test, type World } from "./harness.ts";
 
@@ -146,29 +147,28 @@ test("p2p get of two processes at once into two folders disturbs neither", async
   assertEquals(world.files(), ["one/a.bin", "three/a.bin", "two/a.bin"]);
 });
 
-const SMALL_DISKS = smallDisksOr("small disks can be mounted here by root only");
-
 test("p2p get exits 6 when there is no room, and goes on after room was made", async (world) => {
   const bytes = noise(6 * MIB);
   const seed = await sharing(world, { "a.bin": bytes });
-  await using disk = SmallDisk.mount(world.path("disk"), 8);
+  await using disk = MemoryDisk.mount(world.path("disk"), 8);
   disk.leave(4);
-  const full = await world.p2p("get", "a.bin", "--out", disk.path, "--json", ...from(seed));
+  const flags = ["--out", disk.path, "--give-up", "1s", "--json", ...from(seed)];
+  const full = await world.p2p("get", "a.bin", ...flags);
   assertCode(full, 6);
   assertEquals([failedOf(full).code, failedOf(full).exit], ["disk", 6]);
   assertMatch(full.stderr, /^p2p: .*a\.bin.* free/m);
   assertMatch(full.stderr, /^hint: .*space/m);
   disk.clear();
-  assertCode(await world.p2p("get", "a.bin", "--out", disk.path, ...from(seed)), 0);
+  assertCode(await world.p2p("get", "a.bin", ...flags), 0);
   assertEquals(Deno.readFileSync(join(disk.path, "a.bin")), bytes);
-}, SMALL_DISKS);
+}, WITH_DISKS);
 
 test(
   "p2p get exits 6 when the disk fills in the middle, and then fetches only what is missing",
   async (world) => {
     const bytes = noise(6 * MIB);
     const seed = await sharing(world, { "a.bin": bytes });
-    await using disk = SmallDisk.mount(world.path("disk"), 8);
+    await using disk = MemoryDisk.mount(world.path("disk"), 8);
     const flags = ["--out", disk.path, "--json", ...from(seed)];
     const running = world.start("get", "a.bin", "--limit", "4MiB", ...flags);
     await downloaded(running, 2 * MIB);
@@ -185,60 +185,22 @@ test(
     const fetched = doneOf(again).bytesBySeed[seed.address]!;
     assert(fetched <= 4 * MIB, `${fetched} bytes were fetched again`);
   },
-  SMALL_DISKS,
+  WITH_DISKS,
 );
 
-/** A file system of a few MiB, in memory. */
-class SmallDisk implements AsyncDisposable {
-  private constructor(readonly path: string) {}
-
-  static mount(path: string, mib: number): SmallDisk {
-    Deno.mkdirSync(path);
-    run("mount", "-t", "tmpfs", "-o", `size=${mib}m`, "tmpfs", path);
-    return new SmallDisk(path);
-  }
-
-  /** Fills the disk until so many MiB are free. */
-  leave(mib: number): void {
-    using file = Deno.openSync(join(this.path, "ballast"), { write: true, create: true });
-    const block = new Uint8Array(64 * 1024);
-    try {
-      for (;;) file.writeSync(block);
-    } catch {
-      const { size } = file.statSync();
-      file.truncateSync(size - mib * MIB);
-    }
-  }
-
-  clear(): void {
-    Deno.removeSync(join(this.path, "ballast"));
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    run("umount", "--lazy", this.path);
-    return Promise.resolve();
-  }
-}
-
-/** Tries it once, and takes it back. */
-function smallDisksOr(reason: string): { ignored?: string } {
-  if (Deno.build.os !== "linux" || Deno.uid() !== 0) return { ignored: reason };
-  const path = Deno.makeTempDirSync({ prefix: "p2p-cli-" });
-  try {
-    run("mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", path);
-    run("umount", path);
-    return {};
-  } catch {
-    return { ignored: reason };
-  } finally {
-    Deno.removeSync(path, { recursive: true });
-  }
-}
-
-function run(command: string, ...args: string[]): void {
-  const { success, stderr } = new Deno.Command(command, { args }).outputSync();
-  if (!success) throw new Error(`${command}: ${new TextDecoder().decode(stderr)}`);
-}
+test("p2p get waits for room on a full disk, and goes on in the same run", async (world) => {
+  const bytes = noise(6 * MIB);
+  const seed = await sharing(world, { "a.bin": bytes });
+  await using disk = MemoryDisk.mount(world.path("disk"), 8);
+  const flags = ["--out", disk.path, "--json", ...from(seed)];
+  const running = world.start("get", "a.bin", "--limit", "4MiB", ...flags);
+  await downloaded(running, 2 * MIB);
+  disk.leave(0);
+  await running.stderr.line(/a\.bin.*waiting for room/);
+  disk.clear();
+  assertCode(await running.ended, 0);
+  assertEquals(Deno.readFileSync(join(disk.path, "a.bin")), bytes);
+}, WITH_DISKS);
 
 async function sharing(world: World, files: Readonly<Record<string, Uint8Array>>) {
   for (const [name, bytes] of Object.entries(files)) world.write(`share/${name}`, bytes);

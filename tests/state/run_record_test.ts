@@ -1,0 +1,149 @@
+import { assertEquals } from "@std/assert";
+import { forgetOldRuns, RunRecord } from "../../core/state/run_record.ts";
+import { readTasks } from "../../core/state/task_status.ts";
+import { ManualClock } from "../fakes/manual_clock.ts";
+import {
+  done,
+  eventOf,
+  failed,
+  found,
+  header,
+  NOW,
+  queued,
+  state,
+  StateFolder,
+} from "./support.ts";
+
+const DAY = 24 * 3600 * 1000;
+const stored = (task: string, bytes: number, time: number) =>
+  eventOf(task, { kind: "stored", seed: "one:1", piece: 0, bytes }, time);
+const received = (task: string, bytes: number, time: number) =>
+  eventOf(task, { kind: "received", seed: "one:1", bytes }, time);
+
+Deno.test("RunRecord.add() shows a running task to others when it tells its story", async () => {
+  using folder = new StateFolder();
+  const clock = new ManualClock(NOW);
+  await using run = await RunRecord.open(folder.path, 77, clock);
+  for (const event of [queued("a"), state("a", "finding"), found("a", 1000)]) run.add(event);
+  run.add(state("a", "downloading"));
+  const [task] = await readTasks(folder.path, NOW);
+  assertEquals([task?.state, task?.pid, task?.size, task?.name], [
+    "downloading",
+    77,
+    1000,
+    "a.txt",
+  ]);
+  assertEquals(task?.path, "/out/a.txt");
+  assertEquals(task?.seeds, ["one:1", "two:2"]);
+});
+
+Deno.test("RunRecord.add() writes progress at most each half second when pieces come", async () => {
+  using folder = new StateFolder();
+  const clock = new ManualClock(NOW);
+  await using run = await RunRecord.open(folder.path, 77, clock);
+  for (const event of [queued("a"), found("a", 1000), state("a", "downloading")]) run.add(event);
+  const now = () => folder.runs().filter((name) => name.endsWith(".now")).length;
+  run.add(received("a", 250, NOW));
+  run.add(stored("a", 250, NOW));
+  run.add(stored("a", 250, NOW));
+  assertEquals([now(), clock.pending], [0, 1]);
+  await clock.advance(500);
+  assertEquals([now(), clock.pending], [1, 0]);
+  const [task] = await readTasks(folder.path, NOW + 600);
+  assertEquals([task?.downloaded, task?.percent, task?.updatedAt], [500, 50, NOW + 500]);
+});
+
+Deno.test("RunRecord counts what an earlier run left when the task resumes", async () => {
+  using folder = new StateFolder();
+  const clock = new ManualClock(NOW);
+  await using run = await RunRecord.open(folder.path, 77, clock);
+  run.add(queued("a"));
+  run.add(found("a", 1000));
+  run.add(eventOf("a", { kind: "resumed", bytes: 300, pieces: 3, rehashed: 0 }));
+  run.add(stored("a", 100, NOW));
+  await clock.advance(500);
+  assertEquals((await readTasks(folder.path, NOW))[0]?.downloaded, 400);
+});
+
+Deno.test("RunRecord follows which seeds take part when some join and drop", async () => {
+  using folder = new StateFolder();
+  const clock = new ManualClock(NOW);
+  await using run = await RunRecord.open(folder.path, 77, clock);
+  run.add(found("a", 1000));
+  for (
+    const [seed, what] of [["x", "joined"], ["y", "joined"], ["z", "busy"], ["x", "dropped"], [
+      "one:1",
+      "dropped",
+    ]]
+  ) {
+    run.add(eventOf("a", { kind: "seed", seed: seed!, what: what as "joined", reason: "" }));
+  }
+  run.add(stored("a", 1, NOW));
+  await clock.advance(500);
+  assertEquals((await readTasks(folder.path, NOW))[0]?.seeds, ["two:2", "y"]);
+});
+
+Deno.test("RunRecord leaves only the record when every task is over", async () => {
+  using folder = new StateFolder();
+  const clock = new ManualClock(NOW);
+  const run = await RunRecord.open(folder.path, 77, clock);
+  for (const event of [queued("a"), found("a", 10), stored("a", 10, NOW)]) run.add(event);
+  await clock.advance(500);
+  assertEquals(folder.runs(), [`${NOW}-77.jsonl`, `${NOW}-77.lock`, `${NOW}-77.now`]);
+  run.add(done("a", 10));
+  await run[Symbol.asyncDispose]();
+  assertEquals([folder.runs(), clock.pending], [[`${NOW}-77.jsonl`], 0]);
+});
+
+Deno.test("RunRecord keeps how far a task came when it is interrupted", async () => {
+  using folder = new StateFolder();
+  const clock = new ManualClock(NOW);
+  const run = await RunRecord.open(folder.path, 77, clock);
+  for (const event of [queued("a"), found("a", 1000), stored("a", 250, NOW)]) run.add(event);
+  run.add(failed("a", "interrupted"));
+  await run[Symbol.asyncDispose]();
+  const [task] = await readTasks(folder.path, NOW + DAY);
+  assertEquals([task?.state, task?.pid, task?.downloaded, task?.percent, task?.rate], [
+    "paused",
+    null,
+    250,
+    25,
+    0,
+  ]);
+  assertEquals(clock.pending, 0);
+});
+
+Deno.test("RunRecord does no harm when its folder goes away", async () => {
+  using folder = new StateFolder();
+  const clock = new ManualClock(NOW);
+  await using run = await RunRecord.open(folder.path, 77, clock);
+  Deno.removeSync(`${folder.path}/runs`, { recursive: true });
+  for (const event of [queued("a"), found("a", 1000), stored("a", 250, NOW)]) run.add(event);
+  await clock.advance(500);
+  assertEquals(await readTasks(folder.path, NOW), []);
+});
+
+Deno.test("forgetOldRuns() removes what ended more than 30 days ago and nothing else", async () => {
+  using folder = new StateFolder();
+  const name = (days: number) => `${NOW - days * DAY}-1`;
+  for (const days of [31, 29]) {
+    const base = folder.writeRun(name(days), [header(1)]);
+    Deno.writeTextFileSync(`${base}.now`, "{}");
+    Deno.writeTextFileSync(`${base}.lock`, "");
+  }
+  folder.writeRun("notes", []);
+  await forgetOldRuns(folder.path, NOW);
+  const left = [
+    ...["jsonl", "lock", "now"].map((suffix) => `${name(29)}.${suffix}`),
+    "notes.jsonl",
+  ];
+  assertEquals(folder.runs(), left);
+});
+
+Deno.test("forgetOldRuns() leaves an old run alone when it is still alive", async () => {
+  using folder = new StateFolder();
+  await using run = await RunRecord.open(folder.path, 77, new ManualClock(NOW - 31 * DAY));
+  run.add(state("a", "downloading"));
+  await forgetOldRuns(folder.path, NOW);
+  assertEquals((await readTasks(folder.path, NOW))[0]?.state, "downloading");
+});

@@ -1,0 +1,212 @@
+import { assert, assertEquals } from "@std/assert";
+import { join } from "@std/path";
+import type { Clock } from "../../core/base/clock.ts";
+import type { TaskEvent, TaskNews } from "../../core/events.ts";
+import { type LogLine, readLog, TaskLog } from "../../core/state/task_log.ts";
+import { ManualClock } from "../fakes/manual_clock.ts";
+import { done, eventOf, failed, found, NOW, state, StateFolder } from "./support.ts";
+
+const never = new AbortController().signal;
+
+async function linesOf(lines: AsyncIterable<LogLine>): Promise<LogLine[]> {
+  const all = [];
+  for await (const line of lines) all.push(line);
+  return all;
+}
+
+function read(folder: StateFolder, follow = false, clock: Clock = new ManualClock()) {
+  return linesOf(readLog(folder.path, "a", { follow }, clock, never));
+}
+
+function write(folder: StateFolder, ...events: TaskEvent[]): void {
+  using log = new TaskLog(folder.path, "a");
+  for (const event of events) log.add(event);
+}
+
+const note = (level: "debug" | "info" | "warn", text: string) =>
+  eventOf("a", { kind: "note", level, text });
+const seedNews = (what: Extract<TaskNews, { kind: "seed" }>["what"]) =>
+  eventOf("a", { kind: "seed", seed: "x", what, reason: "why" });
+
+Deno.test("TaskLog.add() writes an event with its time when it is worth a line", async () => {
+  using folder = new StateFolder();
+  write(folder, found("a", 10));
+  assertEquals(await read(folder), [{
+    time: "2023-11-14T22:13:20.000Z",
+    level: "info",
+    task: "a",
+    event: { kind: "found", size: 10, id: "ab", seeds: ["one:1", "two:2"] } as LogLine["event"],
+  }]);
+});
+
+const levels: { name: string; event: TaskEvent; want: string | undefined }[] = [
+  {
+    name: "bytes came",
+    event: eventOf("a", { kind: "received", seed: "x", bytes: 1 }),
+    want: undefined,
+  },
+  {
+    name: "a piece is stored",
+    event: eventOf("a", { kind: "stored", seed: "x", piece: 1, bytes: 1 }),
+    want: "debug",
+  },
+  { name: "the state changes", event: state("a", "downloading"), want: "info" },
+  { name: "the task fails", event: failed("a"), want: "error" },
+  { name: "the task is interrupted", event: failed("a", "interrupted"), want: "info" },
+  { name: "a note warns", event: note("warn", "x"), want: "warn" },
+  { name: "a note is for debugging", event: note("debug", "x"), want: "debug" },
+  { name: "a seed joins", event: seedNews("joined"), want: "info" },
+  { name: "a seed is back", event: seedNews("back"), want: "info" },
+  { name: "a seed lies", event: seedNews("corrupt"), want: "warn" },
+  { name: "a seed is busy", event: seedNews("busy"), want: "warn" },
+];
+for (const { name, event, want } of levels) {
+  Deno.test(`TaskLog.add() writes ${want ?? "nothing"} when ${name}`, async () => {
+    using folder = new StateFolder();
+    write(folder, event);
+    assertEquals((await read(folder)).map(({ level }) => level as string), want ? [want] : []);
+  });
+}
+
+Deno.test("TaskLog writes each line at once when it is added", async () => {
+  using folder = new StateFolder();
+  using log = new TaskLog(folder.path, "a");
+  log.add(note("info", "one"));
+  assertEquals((await read(folder)).length, 1);
+});
+
+Deno.test("TaskLog goes on behind the old lines when a later run has the task", async () => {
+  using folder = new StateFolder();
+  write(folder, note("info", "one"));
+  write(folder, note("info", "two"));
+  assertEquals((await read(folder)).map(({ event }) => (event as { text: string }).text), [
+    "one",
+    "two",
+  ]);
+});
+
+const MEGABYTE = 1024 * 1024;
+const bigNote = (n: number) => note("info", `${n} `.padEnd(MEGABYTE, "é"));
+
+Deno.test("TaskLog keeps the newest lines within 16 MiB when there are more", async () => {
+  using folder = new StateFolder();
+  write(folder, ...Array.from({ length: 15 }, (_, n) => bigNote(n)));
+  const logs = join(folder.path, "logs");
+  const sizes = Array.from(Deno.readDirSync(logs), ({ name }) => {
+    return Deno.statSync(join(logs, name)).size;
+  });
+  assertEquals(sizes.length, 2);
+  assert(sizes.every((size) => size > 0 && size <= 8 * MEGABYTE), `${sizes}`);
+  const kept = (await read(folder)).map(({ event }) => parseInt((event as { text: string }).text));
+  // A note has two megabytes, so that three of them fill a file.
+  assertEquals(kept, [9, 10, 11, 12, 13, 14]);
+});
+
+const harms = [
+  {
+    name: "the folder of logs is missing",
+    harm: (logs: string) => Deno.removeSync(logs, { recursive: true }),
+  },
+  {
+    name: "a folder has the log's name",
+    harm: (logs: string) => Deno.mkdirSync(`${logs}/a.jsonl`),
+  },
+  {
+    name: "the old log cannot be rotated",
+    harm: (logs: string) => Deno.mkdirSync(`${logs}/a.jsonl.1/x`, { recursive: true }),
+  },
+];
+for (const { name, harm } of harms) {
+  Deno.test(`TaskLog does no harm when ${name}`, () => {
+    using folder = new StateFolder();
+    harm(join(folder.path, "logs"));
+    write(folder, ...Array.from({ length: 6 }, (_, n) => bigNote(n)));
+  });
+}
+
+Deno.test("readLog() gives nothing when there is no log", async () => {
+  using folder = new StateFolder();
+  assertEquals(await read(folder), []);
+});
+
+Deno.test("readLog() passes over a line when it is torn", async () => {
+  using folder = new StateFolder();
+  write(folder, note("info", "one"));
+  const path = join(folder.path, "logs", "a.jsonl");
+  Deno.writeTextFileSync(path, '{"time":"2023-\n', { append: true });
+  write(folder, note("info", "two"));
+  Deno.writeTextFileSync(path, '{"time":', { append: true });
+  assertEquals((await read(folder)).length, 2);
+});
+
+/** Lets a task go on each time that its log was read to the end. */
+function clockThat(...steps: (() => void)[]): Clock {
+  const sleep = () => Promise.resolve(steps.shift()?.());
+  return { now: () => NOW, sleep, after: () => ({ [Symbol.dispose]() {} }) };
+}
+
+for (const last of [done("a", 1), failed("a"), state("a", "cancelled")]) {
+  const kind = last.kind === "state" ? last.state : last.kind;
+  Deno.test(`readLog() follows to the end when the task is ${kind}`, async () => {
+    using folder = new StateFolder();
+    using log = new TaskLog(folder.path, "a");
+    const clock = clockThat(
+      () => log.add(note("info", "one")),
+      () => {},
+      () => [note("info", "two"), last].forEach((event) => log.add(event)),
+      () => log.add(note("info", "after the end")),
+    );
+    const lines = await read(folder, true, clock);
+    assertEquals(lines.map(({ event }) => event.kind), ["note", "note", last.kind]);
+  });
+}
+
+Deno.test("readLog() follows a task that goes on when an earlier run of it had ended", async () => {
+  using folder = new StateFolder();
+  write(folder, failed("a", "interrupted"), state("a", "finding"));
+  const clock = clockThat(() => write(folder, done("a", 1)));
+  const lines = await read(folder, true, clock);
+  assertEquals(lines.map(({ event }) => event.kind), ["failed", "state", "done"]);
+});
+
+Deno.test("readLog() reads a line once when it was half written at the first look", async () => {
+  using folder = new StateFolder();
+  const path = join(folder.path, "logs", "a.jsonl");
+  write(folder, note("info", "one"), done("a", 1));
+  const text = Deno.readTextFileSync(path);
+  Deno.writeTextFileSync(path, text.slice(0, 40));
+  const clock = clockThat(
+    () => Deno.writeTextFileSync(path, text.slice(0, -20)),
+    () => Deno.writeTextFileSync(path, text),
+  );
+  assertEquals((await read(folder, true, clock)).map(({ event }) => event.kind), ["note", "done"]);
+});
+
+Deno.test("readLog() goes on with the new file when the log is rotated", async () => {
+  using folder = new StateFolder();
+  const path = join(folder.path, "logs", "a.jsonl");
+  write(folder, note("info", "a rather long line, so that the next file is shorter"));
+  const clock = clockThat(() => {
+    Deno.renameSync(path, `${path}.1`);
+    write(folder, done("a", 1));
+    Deno.writeTextFileSync(path, Deno.readTextFileSync(path).replace(/"bytesBySeed":\{\},/, ""));
+  });
+  const long = Deno.readTextFileSync(path);
+  Deno.writeTextFileSync(path, long.repeat(9));
+  const lines = await read(folder, true, clock);
+  assertEquals([lines.length, lines.at(-1)?.event.kind], [10, "done"]);
+});
+
+Deno.test("readLog() stops following when the signal aborts", async () => {
+  using folder = new StateFolder();
+  write(folder, note("info", "one"));
+  const stop = new AbortController();
+  const lines = readLog(
+    folder.path,
+    "a",
+    { follow: true },
+    clockThat(() => stop.abort()),
+    stop.signal,
+  );
+  assertEquals((await linesOf(lines)).length, 1);
+});

@@ -1,0 +1,255 @@
+import { assert, assertEquals, assertInstanceOf } from "@std/assert";
+import {
+  AuthError,
+  BusyError,
+  ChangedError,
+  CorruptError,
+  DiskError,
+  NotFoundError,
+  P2pError,
+  ProtocolError,
+  TimeoutError,
+  UnreachableError,
+  UsageError,
+} from "../../core/base/errors.ts";
+import { failureOf, type HandFact, LocalHands } from "../../core/task/hands.ts";
+import type { StoredFile } from "../../core/store/stored_file.ts";
+import { corrupting, type Hook, onDownload, refusing, sendBody } from "../fakes/scripted_seed.ts";
+import { calm, test } from "../net/support.ts";
+import { addressOf, Bench, contentOf, FILE, MIB, nameOf, Seeds } from "./support.ts";
+
+const HOST = "one";
+
+/** Hands on one seed, and everything they tell. */
+class Workshop implements AsyncDisposable {
+  readonly bench: Bench;
+  readonly hands: LocalHands;
+  readonly file: StoredFile;
+  readonly facts: HandFact[] = [];
+  readonly errors: unknown[] = [];
+  readonly seeds: Seeds;
+  #orders = 0;
+
+  static async open(hook?: Hook, signal = calm): Promise<Workshop> {
+    const seeds = new Seeds();
+    const bench = new Bench({ [HOST]: seeds.add({ a: FILE }, hook) });
+    return new Workshop(bench, seeds, await bench.open(contentOf(FILE)), signal);
+  }
+
+  private constructor(bench: Bench, seeds: Seeds, file: StoredFile, signal: AbortSignal) {
+    this.bench = bench;
+    this.seeds = seeds;
+    this.file = file;
+    const links = new Map([[nameOf(HOST), bench.pool.link(addressOf(HOST))]]);
+    this.hands = new LocalHands({
+      name: "a",
+      file,
+      links,
+      pace: undefined,
+      tell: (fact) => this.facts.push(fact),
+      fail: (error) => this.errors.push(error),
+    }, signal);
+  }
+
+  /** @returns the order's id. */
+  fetch(piece: number): number {
+    const id = this.#orders++;
+    this.hands.fetch({ id, seed: nameOf(HOST), piece });
+    return id;
+  }
+
+  /** What was told, but for the bytes on their way. */
+  get ends(): HandFact[] {
+    return this.facts.filter(({ kind }) => kind !== "received");
+  }
+
+  async settle(): Promise<void> {
+    for (let turn = 0; turn < 10; turn++) await this.bench.clock.advance(0);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.hands[Symbol.asyncDispose]();
+    this.file[Symbol.dispose]();
+    await this.bench[Symbol.asyncDispose]();
+    await this.seeds[Symbol.asyncDispose]();
+  }
+}
+
+test("LocalHands.fetch() stores a right piece at its place and tells of all its bytes", async () => {
+  await using shop = await Workshop.open();
+  shop.fetch(5);
+  shop.fetch(2);
+  await shop.settle();
+  assertEquals(shop.file.missing(), [0, 1, 3, 4]);
+  const written = shop.bench.written();
+  assertEquals(written.subarray(2 * MIB, 3 * MIB), FILE.subarray(2 * MIB, 3 * MIB));
+  assertEquals(written.subarray(5 * MIB), FILE.subarray(5 * MIB));
+  const bytes = [0, 0];
+  for (const fact of shop.facts) if (fact.kind === "received") bytes[fact.order]! += fact.bytes;
+  assertEquals(bytes, [1000, MIB]);
+  assertEquals(shop.ends.map(({ kind }) => kind), ["stored", "stored"]);
+});
+
+test("LocalHands.fetch() tells of a failure and stores nothing when a piece has a wrong digest", async () => {
+  await using shop = await Workshop.open(corrupting);
+  shop.fetch(0);
+  await shop.settle();
+  const [end] = shop.ends;
+  assert(end?.kind === "failed" && end.failure.kind === "corrupt");
+  assertEquals(shop.file.missing().length, 6);
+  assertEquals(shop.bench.written().subarray(0, 16), new Uint8Array(16));
+});
+
+test("LocalHands.fetch() tells of a failure when the seed says that the file has changed", async () => {
+  await using shop = await Workshop.open(refusing("DOWNLOAD", "ERROR:CHANGED"));
+  shop.fetch(0);
+  await shop.settle();
+  const [end] = shop.ends;
+  assert(end?.kind === "failed" && end.failure.kind === "changed");
+});
+
+test("LocalHands.fetch() ends the task, and blames no seed, when the disk fails", async () => {
+  await using shop = await Workshop.open();
+  // A file that is closed cannot be written to.
+  shop.file[Symbol.dispose]();
+  shop.fetch(0);
+  await shop.settle();
+  assertEquals(shop.ends, []);
+  assertEquals(shop.errors.length, 1);
+  assertInstanceOf(shop.errors[0], DiskError);
+});
+
+for (const when of ["before its reply", "in the middle of its body", "after its last byte"]) {
+  test(`LocalHands.takeBack() stores nothing and tells nothing when an order is taken back ${when}`, async () => {
+    const gate = Promise.withResolvers<void>();
+    const hook = onDownload(async (bytes, client) => {
+      if (when === "before its reply") await gate.promise;
+      await client.send(`OK ${bytes.length}\n`);
+      await client.send(bytes.subarray(0, bytes.length - 10));
+      if (when === "in the middle of its body") await gate.promise;
+      await client.send(bytes.subarray(bytes.length - 10));
+      return "answered";
+    });
+    await using shop = await Workshop.open(hook);
+    const order = shop.fetch(1);
+    if (when === "after its last byte") {
+      // The last bytes are there, and the piece is not stored yet.
+      const all = () =>
+        shop.facts.reduce((sum, fact) => sum + (fact.kind === "received" ? fact.bytes : 0), 0);
+      while (all() < MIB) await Promise.resolve();
+    } else await shop.settle();
+    shop.hands.takeBack(order);
+    const told = shop.facts.length;
+    gate.resolve();
+    await shop.settle();
+    assertEquals(shop.facts.length, told);
+    assertEquals(shop.ends, []);
+    assertEquals(shop.file.missing().length, 6);
+    assertEquals(shop.errors, []);
+  });
+}
+
+test("LocalHands.takeBack() of an order that is through does nothing", async () => {
+  await using shop = await Workshop.open();
+  const order = shop.fetch(1);
+  await shop.settle();
+  shop.hands.takeBack(order);
+  shop.hands.takeBack(77);
+  await shop.settle();
+  assertEquals(shop.ends, [{ kind: "stored", order }]);
+});
+
+test("LocalHands.fetch() gives a piece's memory to the next only when nothing writes to it", async () => {
+  const gate = Promise.withResolvers<void>();
+  let downloads = 0;
+  const hook = onDownload(async (bytes, client) => {
+    if (downloads++ > 0) return undefined;
+    // The first one stops short of its end; what is left comes when the next one is through.
+    await client.send(`OK ${bytes.length}\n`);
+    await client.send(bytes.subarray(0, bytes.length - 100));
+    await gate.promise;
+    await client.send(bytes.subarray(bytes.length - 100));
+    return "answered";
+  });
+  await using shop = await Workshop.open(hook);
+  const first = shop.fetch(0);
+  await shop.settle();
+  shop.hands.takeBack(first);
+  for (const piece of [1, 2, 3, 4, 5]) shop.fetch(piece);
+  await shop.settle();
+  gate.resolve();
+  await shop.settle();
+  assertEquals(shop.file.missing(), [0]);
+  assertEquals(shop.bench.written().subarray(MIB), FILE.subarray(MIB));
+});
+
+test("LocalHands.fetch() works with the memory of earlier pieces", async () => {
+  await using shop = await Workshop.open();
+  for (const piece of [5, 0, 4, 1, 3, 2]) {
+    shop.fetch(piece);
+    await shop.settle();
+  }
+  assertEquals(shop.file.missing(), []);
+  assertEquals(shop.bench.written(), FILE);
+});
+
+test("LocalHands end soon, and tell nothing, when the signal aborts in the middle of bodies", async () => {
+  const stop = new AbortController();
+  const hook = onDownload(async (bytes, client) => {
+    await client.send(`OK ${bytes.length}\n`);
+    await client.send(bytes.subarray(0, 1000));
+    await client.untilGone();
+    return "answered";
+  });
+  await using shop = await Workshop.open(hook, stop.signal);
+  for (const piece of [0, 1, 2, 3, 4, 5]) shop.fetch(piece);
+  await shop.settle();
+  const told = shop.facts.length;
+  stop.abort(new Error("enough"));
+  const { ms } = await shop.bench.timed(shop.hands[Symbol.asyncDispose]());
+  assert(ms <= 300, `it took ${ms} ms`);
+  assertEquals([shop.facts.length, shop.ends.length, shop.errors.length], [told, 0, 0]);
+});
+
+test("LocalHands.fetch() does nothing when the hands have been put down", async () => {
+  const stop = new AbortController();
+  await using shop = await Workshop.open(undefined, stop.signal);
+  stop.abort();
+  shop.fetch(0);
+  await shop.settle();
+  assertEquals(shop.facts, []);
+});
+
+test("LocalHands.fetch() stores nothing when a piece comes from a seed that sends too much", async () => {
+  const hook = onDownload(async (bytes, client) => {
+    await sendBody(client, new Uint8Array(bytes.length + 1));
+    return "answered";
+  });
+  await using shop = await Workshop.open(hook);
+  shop.fetch(0);
+  await shop.settle();
+  const [end] = shop.ends;
+  assert(end?.kind === "failed" && end.failure.kind === "corrupt");
+});
+
+const failures: { error: Error; kind: string | undefined }[] = [
+  { error: new BusyError("x", 5), kind: "busy" },
+  { error: new TimeoutError("x"), kind: "stalled" },
+  { error: new UnreachableError("x"), kind: "lost" },
+  { error: new ChangedError("x"), kind: "changed" },
+  { error: new CorruptError("x"), kind: "corrupt" },
+  { error: new ProtocolError("x"), kind: "corrupt" },
+  { error: new AuthError("x"), kind: "hopeless" },
+  { error: new NotFoundError("x"), kind: "hopeless" },
+  { error: new DiskError("x"), kind: undefined },
+  { error: new UsageError("x"), kind: undefined },
+  { error: new TypeError("x"), kind: undefined },
+];
+
+for (const { error, kind } of failures) {
+  test(`failureOf() is ${kind ?? "nobody's"} when the error is a ${error.constructor.name}`, () => {
+    const failure = failureOf(error);
+    assertEquals<string | undefined>(failure?.kind, kind);
+    if (error instanceof P2pError && failure) assertEquals(failure.reason, "x");
+  });
+}

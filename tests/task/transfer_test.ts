@@ -1,0 +1,345 @@
+import { assert, assertEquals, assertGreater, assertLessOrEqual, assertRejects } from "@std/assert";
+import { systemClock } from "../../core/base/clock.ts";
+import { CorruptError, DiskError, TimeoutError, UnreachableError } from "../../core/base/errors.ts";
+import { dialer } from "../../core/net/transport.ts";
+import { Place } from "../../core/task/place.ts";
+import { transfer } from "../../core/task/transfer.ts";
+import {
+  corrupting,
+  cutAfter,
+  type Hook,
+  onDownload,
+  refusing,
+  stallAfter,
+} from "../fakes/scripted_seed.ts";
+import { calm, patternOf, test, thrownBy } from "../net/support.ts";
+import { Bench, FILE, type Hosts, MIB, NOBODY, OTHER, Seeds, SILENT } from "./support.ts";
+
+const STALL_MS = 5000;
+
+/** As an honest seed, but `hook` has its way with the first so many downloads. */
+function first(times: number, hook: Hook): Hook {
+  let left = times;
+  return (request, client, seed) =>
+    request.verb === "DOWNLOAD" && left-- > 0
+      ? hook(request, client, seed)
+      : Promise.resolve(undefined);
+}
+
+function sum(bySeed: Record<string, number>): number {
+  return Object.values(bySeed).reduce((total, bytes) => total + bytes, 0);
+}
+
+test("transfer() asks all seeds at once, and puts the file together from all of them", async () => {
+  await using seeds = new Seeds();
+  const gate = Promise.withResolvers<void>();
+  const held = onDownload(async () => {
+    await gate.promise;
+    return undefined;
+  });
+  const three = [1, 2, 3].map(() => seeds.add({ a: FILE }, held));
+  await using bench = new Bench({ a: three[0]!, b: three[1]!, c: three[2]! });
+  const downloading = bench.download();
+  await bench.until(() => three.every((seed) => seed.asked("DOWNLOAD").length > 0), 1000);
+  gate.resolve();
+  const { value: bySeed } = await bench.timed(downloading);
+  assertEquals(bench.written(), FILE);
+  assertEquals(Object.keys(bySeed).sort(), ["a", "b", "c"]);
+  assertEquals(sum(bySeed), FILE.length);
+  const stored = bench.news.flatMap((one) => one.kind === "stored" ? [one.piece] : []);
+  assertEquals(stored.sort(), [0, 1, 2, 3, 4, 5]);
+});
+
+/** Seeds that may cost some time, but not the download. */
+const bad: { name: string; host: (seeds: Seeds) => Hosts[string]; mostMs: number }[] = [
+  { name: "is not there", host: () => NOBODY, mostMs: 100 },
+  { name: "does not answer the connect", host: () => SILENT, mostMs: 2500 },
+  { name: "does not have the file", host: (seeds) => seeds.add({}), mostMs: 100 },
+  { name: "has other bytes", host: (seeds) => seeds.add({ a: OTHER }), mostMs: 100 },
+  {
+    name: "sends wrong bytes",
+    host: (seeds) => seeds.add({ a: FILE }, corrupting),
+    mostMs: 100,
+  },
+  {
+    name: "cuts every body",
+    host: (seeds) => seeds.add({ a: FILE }, cutAfter(1000)),
+    mostMs: 2000,
+  },
+  {
+    name: "stalls in every body",
+    host: (seeds) => seeds.add({ a: FILE }, stallAfter(1000)),
+    mostMs: STALL_MS + 500,
+  },
+  {
+    name: "is busy all the time",
+    host: (seeds) =>
+      seeds.add({ a: FILE }, refusing("DOWNLOAD", "ERROR:BUSY retry-after-ms=50 full")),
+    mostMs: 500,
+  },
+  {
+    name: "says that the file has changed",
+    host: (seeds) => seeds.add({ a: FILE }, refusing("DOWNLOAD", "ERROR:CHANGED")),
+    mostMs: 2000,
+  },
+  {
+    name: "wants a token for the file",
+    host: (seeds) => seeds.add({ a: FILE }, refusing("DOWNLOAD", "ERROR:AUTH")),
+    mostMs: 500,
+  },
+];
+
+for (const { name, host, mostMs } of bad) {
+  test(`transfer() is through in ${mostMs} ms when one seed of two ${name}`, async () => {
+    await using seeds = new Seeds();
+    await using bench = new Bench({ bad: host(seeds), good: seeds.add({ a: FILE }) });
+    const { ms } = await bench.timed(bench.download());
+    assertEquals(bench.written(), FILE);
+    assertLessOrEqual(ms, mostMs);
+  });
+}
+
+/** Faults of the only seed that pass. */
+const passing: { name: string; hook: () => Hook }[] = [
+  { name: "cuts two bodies", hook: () => first(2, cutAfter(500_000)) },
+  { name: "stalls once", hook: () => first(1, stallAfter(500_000)) },
+  { name: "sends two wrong pieces", hook: () => first(2, corrupting) },
+  {
+    name: "is busy for a while",
+    hook: () => refusing("DOWNLOAD", "ERROR:BUSY retry-after-ms=100 full", 5),
+  },
+  { name: "is at fault with itself", hook: () => refusing("DOWNLOAD", "ERROR:INTERNAL", 2) },
+];
+
+for (const { name, hook } of passing) {
+  test(`transfer() completes with its only seed when that one ${name}`, async () => {
+    await using seeds = new Seeds();
+    await using bench = new Bench({ only: seeds.add({ a: FILE }, hook()) });
+    await bench.timed(bench.download());
+    assertEquals(bench.written(), FILE);
+  });
+}
+
+test("transfer() drops a seed that keeps sending wrong bytes after three pieces", async () => {
+  await using seeds = new Seeds();
+  const liar = seeds.add({ a: FILE }, corrupting);
+  await using bench = new Bench({ liar });
+  const thrown = thrownBy(bench.download());
+  const { value: error } = await bench.timed(thrown);
+  assert(error instanceof CorruptError);
+  assertLessOrEqual(liar.asked("DOWNLOAD").length, 4);
+  assertEquals(bench.toldOf("liar").at(-1), "dropped");
+  assertEquals(bench.written(), new Uint8Array(FILE.length));
+});
+
+/** Puts `next` in the place of the file when so many downloads were answered. */
+function changingAfter(times: number, next: Uint8Array): Hook {
+  let left = times;
+  return (request, _, seed) => {
+    if (request.verb === "DOWNLOAD" && left-- === 0) seed.files.set("a", next);
+    return Promise.resolve(undefined);
+  };
+}
+
+test("transfer() asks a seed again what it has when its file changes, and goes on without it", async () => {
+  await using seeds = new Seeds();
+  const changing = seeds.add({ a: FILE }, changingAfter(1, OTHER));
+  await using bench = new Bench({ changing, good: seeds.add({ a: FILE }, first(1, cutAfter(9))) });
+  await bench.timed(bench.download());
+  assertEquals(bench.written(), FILE);
+  assertEquals(changing.asked("MANIFEST").length, 2);
+  const told = bench.toldOf("changing");
+  assertEquals(told.slice(told.indexOf("failing")), ["failing", "dissents", "dropped"]);
+});
+
+test("transfer() takes a seed back whose file was only touched", async () => {
+  await using seeds = new Seeds();
+  const touched = seeds.add({ a: FILE }, changingAfter(2, FILE.slice()));
+  await using bench = new Bench({ touched });
+  await bench.timed(bench.download());
+  assertEquals(bench.written(), FILE);
+  assertEquals(touched.asked("MANIFEST").length, 2);
+  const told = bench.toldOf("touched");
+  assertEquals(told.slice(told.indexOf("failing")), ["failing", "joined", "back"]);
+});
+
+test("transfer() throws UnreachableError, and keeps what is right, when the only seed's file changes", async () => {
+  await using seeds = new Seeds();
+  await using bench = new Bench({ only: seeds.add({ a: FILE }, changingAfter(2, OTHER)) });
+  const { value: error } = await bench.timed(thrownBy(bench.download()));
+  assert(error instanceof UnreachableError);
+  assert(error.hint?.includes("kept"));
+  const written = bench.written();
+  const stored = bench.news.flatMap((one) => one.kind === "stored" ? [one.piece] : []);
+  assertEquals(stored.length, 2);
+  for (let piece = 0; piece < 6; piece++) {
+    const bytes = written.subarray(piece * MIB, (piece + 1) * MIB);
+    const right = FILE.subarray(piece * MIB, (piece + 1) * MIB);
+    assertEquals(bytes, stored.includes(piece) ? right : new Uint8Array(right.length));
+  }
+});
+
+test("transfer() lets a seed join that has done its hashing meanwhile", async () => {
+  await using seeds = new Seeds();
+  const late = seeds.add({ a: FILE }, refusing("MANIFEST", "ERROR:PENDING 10", 6));
+  const slow = seeds.add({ a: FILE });
+  await using bench = new Bench({ slow, late });
+  // Slow enough that there is something left for the other one.
+  slow.hook = bench.slowly(1000);
+  const { value: bySeed } = await bench.timed(bench.download());
+  assertEquals(bench.written(), FILE);
+  assertGreater(bySeed["late"] ?? 0, 0);
+  assertEquals(bench.toldOf("late").includes("joined"), true);
+});
+
+test("transfer() asks a fast seed for the last pieces of a slow one", async () => {
+  await using seeds = new Seeds();
+  const [slow, fast] = [seeds.add({ a: FILE }), seeds.add({ a: FILE })];
+  await using bench = new Bench({ slow, fast });
+  slow.hook = bench.slowly(60_000);
+  fast.hook = bench.slowly(100);
+  const { value: bySeed, ms } = await bench.timed(bench.download());
+  assertEquals(bench.written(), FILE);
+  assertLessOrEqual(ms, 10_000);
+  assertEquals(fast.asked("DOWNLOAD").length, 6);
+  assertGreater(slow.asked("DOWNLOAD").length, 0);
+  assertLessOrEqual(sum(bySeed), FILE.length + 2 * MIB);
+});
+
+test("transfer() throws TimeoutError when no seed sends anything for as long as the user waits", async () => {
+  await using seeds = new Seeds();
+  const mute = seeds.add({ a: FILE }, stallAfter(0));
+  await using bench = new Bench({ mute }, { giveUpMs: 30_000 });
+  const { value: error, ms } = await bench.timed(thrownBy(bench.download()));
+  assert(error instanceof TimeoutError);
+  assertLessOrEqual(ms, 31_000);
+  assertGreater(ms, 29_000);
+});
+
+test("transfer() leaves its place while all seeds pause, and has it again when it asks", async () => {
+  await using seeds = new Seeds();
+  const seed = seeds.add({ a: FILE });
+  await using bench = new Bench({ seed });
+  const busy = refusing("DOWNLOAD", "ERROR:BUSY retry-after-ms=2000 full", 2);
+  const slow = bench.slowly(1000);
+  const heldWhenAsked: boolean[] = [];
+  seed.hook = async (request, client, seed) => {
+    const answered = await busy(request, client, seed);
+    if (answered || request.verb !== "DOWNLOAD") return answered;
+    await bench.clock.sleep(1, calm);
+    heldWhenAsked.push(bench.parts.place.held);
+    return await slow(request, client, seed);
+  };
+  const slot = await bench.slots.take(calm);
+  const place = new Place(bench.slots, slot);
+  Object.assign(bench.parts, { place });
+  const downloading = bench.timed(bench.download());
+  await bench.until(() => !place.held, 3000);
+  // Another task takes it meanwhile.
+  const other = await bench.slots.take(calm);
+  await bench.clock.advance(4000);
+  assertEquals(heldWhenAsked, []);
+  other[Symbol.dispose]();
+  await downloading;
+  assertEquals(heldWhenAsked, Array(6).fill(true));
+  assertEquals(bench.written(), FILE);
+  place.leave();
+  assertEquals(bench.slots.free, 1);
+});
+
+test("transfer() throws DiskError at once when the disk fails", async () => {
+  await using seeds = new Seeds();
+  await using bench = new Bench({ a: seeds.add({ a: FILE }), b: seeds.add({ a: FILE }) });
+  const found = await bench.find();
+  using file = await bench.open(found.content);
+  file[Symbol.dispose]();
+  await assertRejects(() => transfer("a", found, file, bench.parts, calm), DiskError);
+});
+
+test("transfer() fetches only what is missing", async () => {
+  await using seeds = new Seeds();
+  const seed = seeds.add({ a: FILE });
+  await using bench = new Bench({ seed });
+  {
+    const found = await bench.find();
+    using file = await bench.open(found.content);
+    for (const piece of [0, 3, 5]) {
+      file.store(piece, FILE.subarray(piece * MIB, (piece + 1) * MIB));
+    }
+  }
+  const { value: bySeed } = await bench.timed(bench.download());
+  assertEquals(bySeed, { seed: 3 * MIB });
+  assertEquals(bench.written(), FILE);
+});
+
+for (const afterMs of [0, 10, 50, 150, 1000, 1990]) {
+  test(`transfer() ends within a moment, with nothing under way, when it is aborted after ${afterMs} ms`, async () => {
+    await using seeds = new Seeds();
+    const stop = new AbortController();
+    const reason = new Error("enough");
+    await using bench = new Bench({
+      stalling: seeds.add({ a: FILE }, stallAfter(MIB - 500)),
+      cutting: seeds.add({ a: FILE }, cutAfter(500)),
+      silent: SILENT,
+    }, { seedConnections: 1 });
+    const thrown = thrownBy(bench.download(stop.signal));
+    const abortAt = bench.clock.now() + 2000 + afterMs;
+    await bench.until(() => bench.clock.now() >= abortAt);
+    stop.abort(reason);
+    const { value, ms } = await bench.timed(thrown);
+    assertEquals(value as Error, reason);
+    assertLessOrEqual(ms, 300);
+    const told = bench.news.length;
+    await bench.clock.advance(1000);
+    assertEquals(bench.news.length, told);
+  });
+}
+
+test("transfer() puts the file together over real sockets, from honest and rude seeds alike", async () => {
+  const file = patternOf(20 * MIB + 7);
+  await using seeds = new Seeds();
+  const all = [
+    seeds.add({ a: file }),
+    seeds.add({ a: file }),
+    seeds.add({ a: file }, first(3, cutAfter(300_000))),
+    seeds.add({ a: file }, corrupting),
+  ];
+  const dial = dialer();
+  const hosts = all.map((seed, i) => {
+    const address = seed.listen();
+    return [`seed${i}`, (_: unknown, signal: AbortSignal) => dial(address, signal)] as const;
+  });
+  await using bench = new Bench(Object.fromEntries(hosts), {}, systemClock);
+  const bySeed = await bench.download();
+  assertEquals(bench.written(), file);
+  assertGreater(bySeed["seed0"] ?? 0, 0);
+  assertGreater(bySeed["seed1"] ?? 0, 0);
+  for (const seed of all) assertLessOrEqual(seed.mostOpen, 4);
+});
+
+test("transfer() ends within a moment over real sockets when it is aborted", async () => {
+  await using seeds = new Seeds();
+  const stalling = [1, 2].map(() => seeds.add({ a: FILE }, stallAfter(MIB - 10)));
+  const dial = dialer();
+  const hosts = stalling.map((seed, i) => {
+    const address = seed.listen();
+    return [`seed${i}`, (_: unknown, signal: AbortSignal) => dial(address, signal)] as const;
+  });
+  await using bench = new Bench(Object.fromEntries(hosts), {}, systemClock);
+  const stop = new AbortController();
+  const thrown = thrownBy(bench.download(stop.signal));
+  const { tell } = bench.parts;
+  const begun = Promise.withResolvers<void>();
+  Object.assign(bench.parts, {
+    tell: (news: Parameters<typeof tell>[0]) => {
+      tell(news);
+      const bytes = bench.news.map((one) => one.kind === "received" ? one.bytes : 0);
+      if (bytes.reduce((total, one) => total + one, 0) >= 2 * (MIB - 10)) begun.resolve();
+    },
+  });
+  await begun.promise;
+  const startedAt = performance.now();
+  stop.abort(new Error("enough"));
+  assertEquals((await thrown).message, "enough");
+  assertLessOrEqual(performance.now() - startedAt, 1000);
+});
