@@ -63,8 +63,9 @@ async function control(
   }
   const { core, stdout } = environment;
   const directories = directoriesIn(environment);
+  // What no process runs is at rest already, and cannot be resumed but by get.
   const tasks: TaskStatus[] = all
-    ? await core.tasks(directories, { all: false })
+    ? (await core.tasks(directories, { all: false })).filter(({ pid }) => pid !== null)
     : await Promise.all(names.map((name) => core.findTask(directories, name)));
   const results = [];
   for (const task of tasks) {

@@ -42,8 +42,9 @@ async function list(
     interruption.signal,
   );
   const { stdout, stderr } = environment;
-  writeLines(stdout, options.json ? [jsonOf(offer)] : renderOffer(offer));
   const silent = offer.seeds.filter(({ ok }) => !ok);
+  if (options.json) writeLines(stdout, [jsonOf(offer)]);
+  else if (silent.length < offer.seeds.length) writeLines(stdout, renderOffer(offer));
   if (silent.length < offer.seeds.length && !values.quiet) {
     writeLines(stderr, renderSilentSeeds(silent));
   }
@@ -55,7 +56,9 @@ function checkOffer({ files, seeds }: Offer, glob: string | undefined): void {
   if (seeds.length > 0 && seeds.every(({ ok }) => !ok)) {
     const reasons = renderSilentSeeds(seeds).join("; ");
     throw new UnreachableError(`Cannot list files: ${reasons}`, {
-      hint: "Name seeds with --seed, or add them with p2p seeds add",
+      hint: seeds.some(({ error }) => error?.includes("token"))
+        ? "Give the seed's token with --token-file"
+        : "Name seeds with --seed, or add them with p2p seeds add",
     });
   }
   if (files.length === 0 && glob !== undefined) {

@@ -58,12 +58,12 @@ export async function downloadSettingsOf(
   };
 }
 
-/** The secret in a file, without the line end that editors add. */
+/** The secret in a file, without the line ends that editors add; a space is part of it. */
 export async function tokenIn(
   path: string | undefined,
 ): Promise<string | undefined> {
   if (path === undefined) return undefined;
-  const token = (await readSettingFile("token-file", path)).trim();
+  const token = (await readSettingFile("token-file", path)).replace(/[\r\n]+$/, "");
   if (token === "") {
     throw new UsageError(`Cannot use the token in ${path}: the file is empty`);
   }

@@ -2,7 +2,7 @@
 import { Command } from "@cliffy/command";
 import type { LogLine } from "../core/mod.ts";
 import { type Environment, writeLines } from "./environment.ts";
-import { interruptible } from "./interrupt.ts";
+import { Interrupted, interruptible } from "./interrupt.ts";
 import { choice, text, wholeNumber } from "./kinds.ts";
 import { directoriesIn } from "./load.ts";
 import { KindType } from "./options.ts";
@@ -66,6 +66,8 @@ async function logs(
     if (++place <= seen || !reaches(line.level, flags.level)) continue;
     write(environment, flags, [line]);
   }
+  const stoppedBy = interruption.stoppedBy();
+  if (stoppedBy) throw new Interrupted(stoppedBy);
 }
 
 /** How many lines there are, and the last of those that matter. */

@@ -4,6 +4,7 @@ import { type Environment, writeLines } from "./environment.ts";
 import { wholeNumber } from "./kinds.ts";
 import { directoriesIn } from "./load.ts";
 import { KindType } from "./options.ts";
+import { plural } from "./present/units.ts";
 import { MOST_DOWNLOADS } from "./settings.ts";
 
 export function maxCommand(environment: Environment) {
@@ -19,7 +20,9 @@ A smaller number stops nothing that has begun; it holds back what waits.`,
     .arguments("<n:count>")
     .action(async (_flags, count) => {
       const running = await environment.core.setMax(directoriesIn(environment), count);
-      const gets = running === 1 ? "1 running get" : `${running} running gets`;
-      writeLines(environment.stdout, [`${count} downloads at a time in ${gets}`]);
+      const said = running === 0
+        ? `Nothing runs; for the next time: p2p get --max ${count}`
+        : `${plural(count, "download")} at a time in ${plural(running, "running get")}`;
+      writeLines(environment.stdout, [said]);
     });
 }

@@ -18,7 +18,7 @@ export class KindType<T> extends Type<T> {
       return this.kind.parse(value);
     } catch (error) {
       if (!(error instanceof FaultyValue)) throw error;
-      const place = label === "Option" ? `--${name}` : name;
+      const place = label === "Option" ? `--${name.replace(/^-+/, "")}` : name;
       throw new ValidationError(
         `Cannot use "${printable(value)}" as ${place}: it must be ${error.message}`,
       );

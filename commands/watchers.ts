@@ -136,7 +136,7 @@ export class ResultWriter {
     if (this.#json !== undefined) {
       this.#view.apply(event);
       writeLines(stdout, this.#json.linesOf(event, stopped));
-    } else if (event.kind === "done" && !stdout.terminal) {
+    } else if (event.kind === "done" && event.result.how !== "skipped" && !stdout.terminal) {
       writeLines(stdout, [event.result.path]);
     }
   }

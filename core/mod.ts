@@ -3,6 +3,7 @@
  * for. It brings the platform in (clock, dice, sockets, process); nothing below
  * asks for these.
  */
+import { resolve } from "@std/path";
 import { systemChance } from "./base/chance.ts";
 import { systemClock } from "./base/clock.ts";
 import type { DownloadSettings, ServeSettings } from "./config.ts";
@@ -13,7 +14,7 @@ import type { Directories } from "./state/directories.ts";
 import { giveOrder, type Obedience, type Order } from "./state/orders.ts";
 import { type LogLine, readLog } from "./state/task_log.ts";
 import { wishMax } from "./state/wishes.ts";
-import { removePartial } from "./store/partial.ts";
+import { hasPartial, removePartial } from "./store/partial.ts";
 import { readTasks, taskNamed, type TaskStatus } from "./state/task_status.ts";
 import * as jobs from "./task/download.ts";
 import * as offers from "./task/list.ts";
@@ -52,7 +53,9 @@ export async function download(
   emit: Sink<TaskEvent>,
   signal: AbortSignal,
 ): Promise<jobs.TaskOutcome[]> {
-  return await jobs.download(job, platform(job.settings), emit, signal);
+  // A task is known by its target again, from whichever folder it is asked for.
+  const outDir = resolve(job.outDir);
+  return await jobs.download({ ...job, outDir }, platform(job.settings), emit, signal);
 }
 
 /** What the seeds offer; one-shot seeds tell no time: `modified` is then 0. */
@@ -95,8 +98,12 @@ export async function tasks(
   directories: Directories,
   { all }: { readonly all: boolean },
 ): Promise<TaskStatus[]> {
-  const known = await readTasks(directories.state, systemClock.now());
-  return all ? known : known.filter(({ state }) => !isOver(state));
+  const known = await readTasks(directories.state, systemClock.now(), { all });
+  if (all) return known;
+  // What nobody works on and has nothing to go on from is no download any more.
+  return known.filter(({ state, pid, path }) =>
+    !isOver(state) && (pid !== null || hasPartial(path))
+  );
 }
 
 /** The task that `text` means: an id, a unique beginning of one, or a file name (its newest task). */
@@ -118,7 +125,7 @@ export async function control(
 /** Changes how many downloads at a time the running processes do. @returns how many processes there are. */
 export async function setMax({ state }: Directories, count: number): Promise<number> {
   await wishMax(state, count, systemClock.now());
-  const known = await readTasks(state, systemClock.now());
+  const known = await readTasks(state, systemClock.now(), { all: false });
   return new Set(known.flatMap(({ pid }) => pid ?? [])).size;
 }
 

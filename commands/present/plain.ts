@@ -15,7 +15,8 @@ export function renderEvent(
 ): string[] {
   if (event.kind === "failed") {
     // Who stopped the run is told once, not for each of its downloads.
-    return event.failure.code === "interrupted" ? [] : renderTaskFailure(name, event.failure);
+    const { failure } = event;
+    return failure.code === "interrupted" ? [] : renderTaskFailure(name, failure);
   }
   if (!reaches(levelOf(event), least)) return [];
   const label = `${formatTime(event.time)} ${printable(name)}`;

@@ -67,6 +67,10 @@ function layoutFor(width: number, tasks: readonly TaskView[]): Layout {
 }
 
 function renderTask(task: TaskView, layout: Layout): string {
+  const word = wordFor(task);
+  if (word !== undefined) {
+    return `${padEnd(shortenMiddle(printable(task.name), layout.name), layout.name)} ${word}`;
+  }
   const cells: Record<Cell, () => string> = {
     percent: () => padStart(percentText(task), 4),
     bar: () => renderBar(task, layout.bar),
@@ -80,6 +84,14 @@ function renderTask(task: TaskView, layout: Layout): string {
     padEnd(shortenMiddle(printable(task.name), layout.name), layout.name),
     ...order.filter((id) => layout.cells.has(id)).map((id) => cells[id]()),
   ].join(" ");
+}
+
+/** What to say instead of figures, while nothing comes. */
+function wordFor({ state, trouble, held, size }: TaskView): string | undefined {
+  const share = size !== null && held > 0 ? `${percentOf(held, size)}%  ` : "";
+  if (state === "paused") return `${share}paused; p2p resume lets it go on`;
+  if (trouble === null || state === "downloading" || state === "verifying") return undefined;
+  return `${share}${state}: ${printable(trouble)}`;
 }
 
 function percentText({ held, size }: TaskView): string {

@@ -1,5 +1,11 @@
 /** Events of a download as sentences, for the plain view and for `p2p logs`. */
-import { printable, type TaskEvent, type TaskFailure, type TaskResult } from "../../core/mod.ts";
+import {
+  printable,
+  type TaskEvent,
+  type TaskFailure,
+  type TaskResult,
+  type TaskState,
+} from "../../core/mod.ts";
 import { formatBytes, formatElapsed, formatRate, plural } from "./units.ts";
 
 export const LEVELS = ["debug", "info", "warn", "error"] as const;
@@ -59,7 +65,7 @@ function sentenceOf(event: TaskEvent): string {
     case "queued":
       return `queued ${event.name}, to be ${event.target}`;
     case "state":
-      return `now ${event.state}`;
+      return STATES[event.state];
     case "found":
       return foundSentence(event);
     case "target":
@@ -80,6 +86,17 @@ function sentenceOf(event: TaskEvent): string {
       return failedSentence(event.failure);
   }
 }
+
+const STATES: Record<TaskState, string> = {
+  waiting: "waiting",
+  finding: "asking the seeds",
+  downloading: "downloading",
+  verifying: "verifying what is there",
+  paused: "paused; p2p resume lets it go on",
+  done: "done",
+  failed: "failed",
+  cancelled: "cancelled",
+};
 
 function foundSentence(event: TaskEvent & { kind: "found" }): string {
   const id = event.id === null ? "no digest" : `id ${event.id.slice(0, 8)}`;
@@ -130,11 +147,17 @@ function doneSentence(result: TaskResult): string {
   }, ${proof}${sharesOf(result)}`;
 }
 
-/** The average over this run, where it ran long enough to tell. */
-export function speedOf({ bytesBySeed, elapsedMs }: TaskResult): string {
+/** The average over this run, where it ran long enough to tell; and what of it came in this run, when that is not all. */
+export function speedOf({ bytesBySeed, elapsedMs, size }: TaskResult): string {
   const bytes = sum(Object.values(bytesBySeed));
-  return bytes > 0 && elapsedMs > 0 ? ` (${formatRate(bytes * 1000 / elapsedMs)})` : "";
+  const part = bytes < size ? `${formatBytes(bytes)} fetched` : "";
+  const rate = bytes > WORTH_A_RATE && elapsedMs > 0 ? formatRate(bytes * 1000 / elapsedMs) : "";
+  const parts = [part, rate].filter((text) => text !== "");
+  return parts.length > 0 ? ` (${parts.join(", ")})` : "";
 }
+
+/** Fewer bytes say nothing about a line. */
+const WORTH_A_RATE = 64 * 1024;
 
 /** Who gave how much, where several did. */
 function sharesOf({ bytesBySeed }: TaskResult): string {

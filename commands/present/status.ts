@@ -15,7 +15,7 @@ export function renderStatus(tasks: readonly TaskStatus[]): string[] {
       { title: "SIZE", right: true },
       { title: "RATE", right: true },
       { title: "ETA", right: true },
-      { title: "SEEDS" },
+      { title: "SEEDS", right: true },
       { title: "NAME" },
     ],
     tasks.map((task) => [
@@ -25,7 +25,7 @@ export function renderStatus(tasks: readonly TaskStatus[]): string[] {
       sizeText(task),
       rateText(task),
       formatEta(task.etaMs),
-      task.seeds.join(" ") || "-",
+      task.seeds.length === 0 ? "-" : String(task.seeds.length),
       task.name,
     ]),
   );

@@ -28,6 +28,8 @@ export interface TaskView {
   readonly rate: number;
   /** null when nothing comes. */
   readonly etaMs: number | null;
+  /** Why nothing comes, in the last words heard of a seed; null when something does. */
+  readonly trouble: string | null;
   readonly result: TaskResult | undefined;
   readonly failure: TaskFailure | undefined;
 }
@@ -57,6 +59,9 @@ interface Entry {
   received: number;
   readonly seeds: Set<string>;
   readonly meter: RateMeter;
+  trouble: string | null;
+  /** Its turn has come once. */
+  begun: boolean;
   result: TaskResult | undefined;
   failure: TaskFailure | undefined;
 }
@@ -71,6 +76,7 @@ export class View {
     switch (event.kind) {
       case "state":
         entry.state = event.state;
+        entry.begun = true;
         break;
       case "found":
         entry.size = event.size;
@@ -81,6 +87,7 @@ export class View {
         entry.held = event.bytes;
         break;
       case "received":
+        entry.trouble = null;
         this.#receive(entry, event.bytes, event.time);
         break;
       case "stored":
@@ -88,6 +95,7 @@ export class View {
         break;
       case "seed":
         applySeedNews(entry.seeds, event);
+        if (event.what === "busy" || event.what === "failing") entry.trouble = event.reason;
         break;
       case "done":
         finish(entry, event.result);
@@ -99,9 +107,9 @@ export class View {
     }
   }
 
-  /** The tasks that something is being done for, in the order given. */
+  /** The tasks whose turn has come and that are not over, in the order given. */
   active(now: number): TaskView[] {
-    return [...this.#entries.values()].filter(({ state }) => isActive(state))
+    return [...this.#entries.values()].filter(({ begun, state }) => begun && !isOver(state))
       .map((entry) => viewOf(entry, now));
   }
 
@@ -156,6 +164,8 @@ export class View {
       received: 0,
       seeds: new Set(),
       meter: new RateMeter(),
+      trouble: null,
+      begun: false,
       result: undefined,
       failure: undefined,
     };

@@ -90,13 +90,12 @@ export class SeedLink implements AsyncDisposable {
   /** What the last greeting allows. */
   #maxLength = Infinity;
   #opening = 0;
-  /** Those about to connect that have no slot yet. */
-  #slotless = 0;
   /** Connections on their way that no single asker waits for. */
   readonly #widening = new Set<Promise<void>>();
   /** Until then the connections that live must do. */
   #enoughUntil = 0;
   #troubled = false;
+  #reached = false;
   #changed = Promise.withResolvers<void>();
 
   constructor(address: SeedAddress, terms: LinkTerms) {
@@ -114,6 +113,11 @@ export class SeedLink implements AsyncDisposable {
   /** Live session connections. */
   get connections(): number {
     return this.#sessions.size;
+  }
+
+  /** Whether it ever answered. */
+  get reached(): boolean {
+    return this.#reached;
   }
 
   /** Whether the last try to connect failed, or the first one is taking long. */
@@ -278,7 +282,7 @@ export class SeedLink implements AsyncDisposable {
     const connections = this.#sessions.size + this.#opening;
     if (connections === 0) return true;
     if (this.#sessions.size > 0 && this.#terms.clock.now() < this.#enoughUntil) return false;
-    return connections < this.#terms.connections && this.#terms.slots.free > this.#slotless;
+    return connections < this.#terms.connections && this.#terms.slots.free > 0;
   }
 
   /** Resolves when a reply came, or a connection came or went. */
@@ -363,20 +367,15 @@ export class SeedLink implements AsyncDisposable {
   }
 
   async #takeSlots(signal: AbortSignal): Promise<() => void> {
-    this.#slotless++;
-    try {
-      const own = await this.#slots.take(signal);
-      const shared = await this.#terms.slots.take(signal).catch((error) => {
-        own[Symbol.dispose]();
-        throw error;
-      });
-      return () => {
-        own[Symbol.dispose]();
-        shared[Symbol.dispose]();
-      };
-    } finally {
-      this.#slotless--;
-    }
+    const own = await this.#slots.take(signal);
+    const shared = await this.#terms.slots.take(signal).catch((error) => {
+      own[Symbol.dispose]();
+      throw error;
+    });
+    return () => {
+      own[Symbol.dispose]();
+      shared[Symbol.dispose]();
+    };
   }
 
   /** Connects, and remembers whether that works: others need not wait for it then. */
@@ -385,6 +384,7 @@ export class SeedLink implements AsyncDisposable {
     try {
       const stream = await this.#dialInTime(signal);
       this.#troubled = false;
+      this.#reached = true;
       return stream;
     } catch (error) {
       if (!signal.aborted) this.#troubled = true;

@@ -17,15 +17,18 @@ export type Failure =
 
 export type Fact =
   /** A seed was inquired and holds the content. */
-  | { readonly kind: "holds"; readonly seed: string }
+  | {
+    readonly kind: "holds";
+    readonly seed: string;
+    /** The task had to wait for its place meanwhile, which is no seed's fault. */
+    readonly waited?: boolean;
+  }
   /** A seed was inquired, in vain. */
   | { readonly kind: "inquired"; readonly seed: string; readonly failure: Failure }
   | { readonly kind: "received"; readonly order: number; readonly bytes: number }
   /** The piece is verified and in the part file. */
   | { readonly kind: "stored"; readonly order: number }
   | { readonly kind: "failed"; readonly order: number; readonly failure: Failure }
-  /** The task waited for its place: no seed's fault. */
-  | { readonly kind: "excused" }
   /** The time of the last `wake` has come. */
   | { readonly kind: "woken" };
 

@@ -20,7 +20,13 @@ export type SeedAnswer =
   | { readonly kind: "size"; readonly size: number }
   | { readonly kind: "lacks" }
   /** Hashing or busy: ask again, it is no failure. */
-  | { readonly kind: "later"; readonly retryAfterMs: number; readonly reason: string }
+  | {
+    readonly kind: "later";
+    readonly retryAfterMs: number;
+    readonly reason: string;
+    /** How far the hashing is, of 100. */
+    readonly percent?: number;
+  }
   | { readonly kind: "failed"; readonly reason: string; readonly code: ErrorCode }
   /** It will not help to ask this seed again. */
   | { readonly kind: "refused"; readonly reason: string; readonly code: ErrorCode };
@@ -54,6 +60,8 @@ export interface FinderOptions {
     readonly name: string;
     /** Whether it was of no use lately: then nobody waits for its answer. */
     readonly troubled: boolean;
+    /** Whether it was reached before: then its failures are an outage, which may end. */
+    readonly known: boolean;
   }[];
   /** The user's word on what the bytes are, hex; an id may be cut short. */
   readonly wanted: { readonly sha256: string | undefined; readonly id: string | undefined };
@@ -65,7 +73,10 @@ export interface FinderOptions {
 interface Candidate {
   readonly name: string;
   readonly troubled: boolean;
+  readonly known: boolean;
   answer: SeedAnswer | undefined;
+  /** How far its hashing was when it told last. */
+  percent: number;
   asking: boolean;
   askAgainAt: number;
   failures: number;
@@ -79,18 +90,21 @@ const TRIES: BackoffLimits & { readonly most: number } = { most: 3, firstMs: 400
 export class Finder {
   readonly #options: FinderOptions;
   readonly #candidates: Map<string, Candidate>;
-  readonly #startedAt: number;
+  /** When something was last heard that gives hope. */
+  #hopefulAt: number;
   #firstManifestAt: number | undefined;
   #over = false;
   #actions: FinderAction[] = [];
 
   constructor(options: FinderOptions, nowMs: number) {
     this.#options = options;
-    this.#startedAt = nowMs;
-    this.#candidates = new Map(options.seeds.map(({ name, troubled }) => [name, {
+    this.#hopefulAt = nowMs;
+    this.#candidates = new Map(options.seeds.map(({ name, troubled, known }) => [name, {
       name,
       troubled,
+      known,
       answer: undefined,
+      percent: 0,
       asking: false,
       askAgainAt: nowMs,
       failures: 0,
@@ -112,9 +126,17 @@ export class Finder {
     candidate.asking = false;
     candidate.answer = answer;
     candidate.askAgainAt = Infinity;
-    if (answer.kind === "later") candidate.askAgainAt = nowMs + answer.retryAfterMs;
-    if (answer.kind === "failed" && ++candidate.failures < TRIES.most) {
-      candidate.askAgainAt = nowMs + backoffMs(candidate.failures, this.#options.random(), TRIES);
+    if (answer.kind === "later") {
+      candidate.askAgainAt = nowMs + answer.retryAfterMs;
+      // A large file takes its time; as long as it gets on, nobody gives up.
+      if ((answer.percent ?? 0) > candidate.percent) this.#hopefulAt = nowMs;
+      candidate.percent = answer.percent ?? 0;
+    }
+    if (answer.kind === "failed") {
+      const failures = ++candidate.failures;
+      const random = this.#options.random();
+      if (failures < TRIES.most) candidate.askAgainAt = nowMs + backoffMs(failures, random, TRIES);
+      else if (candidate.known) candidate.askAgainAt = nowMs + backoffMs(failures, random);
     }
     if (answer.kind === "manifest" && this.#isWanted(answer)) this.#firstManifestAt ??= nowMs;
   }
@@ -134,10 +156,10 @@ export class Finder {
   #decide(nowMs: number): void {
     const candidates = Array.from(this.#candidates.values());
     const groups = this.#groups(candidates);
-    if (groups.length > 0 && this.#heardEnough(candidates, nowMs)) {
+    const patient = nowMs - this.#hopefulAt < this.#options.giveUpMs;
+    if (groups.length > 0 && (!patient || this.#heardEnough(candidates, nowMs))) {
       return this.#choose(groups, candidates);
     }
-    const patient = nowMs - this.#startedAt < this.#options.giveUpMs;
     if (patient && candidates.some((one) => one.asking || one.askAgainAt < Infinity)) {
       return this.#wake(candidates, nowMs);
     }
@@ -162,7 +184,7 @@ export class Finder {
     if (grace > nowMs) times.push(grace);
     this.#actions.push({
       kind: "wake",
-      atMs: Math.min(this.#startedAt + this.#options.giveUpMs, ...times),
+      atMs: Math.min(this.#hopefulAt + this.#options.giveUpMs, ...times),
     });
   }
 
@@ -236,7 +258,11 @@ export class Finder {
     if (answers.some(({ kind }) => kind === "lacks")) {
       return this.#fail("not-found", `no seed has "${name}"${reasons && ` (${reasons})`}`);
     }
-    if (away.length === 0) return this.#fail("timeout", `no seed had "${name}" ready in time`);
+    const late = answers.filter((answer) => answer.kind === "later");
+    if (away.length === 0) {
+      const why = late.map(({ reason }) => reason).join("; ") || "no seed answered";
+      return this.#fail("timeout", `no seed had it ready in time (${why})`);
+    }
     const codes = new Set(away.map(({ code }) => code));
     this.#fail(codes.size === 1 ? away[0]!.code : "unreachable", reasons);
   }

@@ -91,6 +91,7 @@ export class Scheduler {
   #take(fact: Fact, nowMs: number): void {
     switch (fact.kind) {
       case "holds":
+        if (fact.waited) this.#lastByteMs = nowMs;
         return this.#seed(fact.seed, (seed) => seed.standing = { kind: "ready" });
       case "inquired":
         return this.#seed(fact.seed, (seed) => this.#failSeed(seed, fact.failure, nowMs));
@@ -100,9 +101,6 @@ export class Scheduler {
         return this.#storedBy(fact.order, nowMs);
       case "failed":
         return this.#failed(fact.order, fact.failure, nowMs);
-      case "excused":
-        this.#lastByteMs = nowMs;
-        return;
       case "woken":
         return;
     }

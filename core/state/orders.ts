@@ -1,6 +1,7 @@
 /** Carries out what the user says of a task, whether a process runs it or not. */
 import { UsageError } from "../base/errors.ts";
 import type { Clock } from "../base/clock.ts";
+import { isOver } from "../events.ts";
 import { RunRecord } from "./run_record.ts";
 import type { TaskStatus } from "./task_status.ts";
 import { unwish, wish } from "./wishes.ts";
@@ -27,10 +28,8 @@ export async function giveOrder(
   clock: Clock,
 ): Promise<Obedience> {
   const cancels = order === "cancel" || order === "cancel-and-delete";
-  if (cancels && task.state === "cancelled") return "already";
-  if (
-    task.state === "done" || task.state === "cancelled" || (task.state === "failed" && !cancels)
-  ) {
+  if (order === "cancel" && task.state === "cancelled") return "already";
+  if (task.state === "done" || (!cancels && isOver(task.state))) {
     throw new UsageError(`Cannot ${order.split("-")[0]} "${task.name}": it is ${task.state}`, {
       hint: "Run p2p get again to download it again",
     });

@@ -10,6 +10,8 @@ import { RateMeter } from "../base/rate.ts";
 import { isOver, type TaskEvent } from "../events.ts";
 
 export const RECORD_SUFFIX = ".jsonl";
+/** A record in which every task is done or cancelled: who looks for what is unfinished need not read it. */
+export const OVER_SUFFIX = ".over.jsonl";
 export const NOW_SUFFIX = ".now";
 export const LOCK_SUFFIX = ".lock";
 
@@ -81,6 +83,7 @@ export class RunRecord implements AsyncDisposable {
   readonly #lock: Deno.FsFile;
   readonly #clock: Clock;
   readonly #moving = new Map<string, Moving>();
+  readonly #unfinished = new Set<string>();
   #unwritten = "";
   #beat: Disposable | undefined;
 
@@ -130,13 +133,18 @@ export class RunRecord implements AsyncDisposable {
     else await Deno.remove(this.#base + NOW_SUFFIX).catch(() => {});
     this.#lock.close();
     await Deno.remove(this.#base + LOCK_SUFFIX).catch(() => {});
+    if (this.#unfinished.size > 0) return;
+    await Deno.rename(this.#base + RECORD_SUFFIX, this.#base + OVER_SUFFIX).catch(() => {});
   }
 
   #follow(event: TaskEvent): void {
     if (event.kind === "found") this.#moving.set(event.task, new Moving());
     this.#moving.get(event.task)?.take(event);
+    if (event.kind === "queued") this.#unfinished.add(event.task);
     const over = event.kind === "done" || (event.kind === "state" && isOver(event.state));
-    if (over) this.#moving.delete(event.task);
+    if (!over) return;
+    this.#moving.delete(event.task);
+    this.#unfinished.delete(event.task);
   }
 
   #append(value: unknown): void {

@@ -6,6 +6,7 @@ import { readWishes, type Wishes } from "./wishes.ts";
 import {
   isAlive,
   NOW_SUFFIX,
+  OVER_SUFFIX,
   RECORD_SUFFIX,
   type RunHeader,
   type RunNow,
@@ -29,6 +30,8 @@ export interface TaskStatus {
   readonly seeds: readonly string[];
   /** Where the file is, or will be. */
   readonly path: string;
+  /** Where it was asked to go: `path`, unless other bytes have that name. */
+  readonly target: string;
   /** The process that works on it, or null. */
   readonly pid: number | null;
   readonly verified: boolean;
@@ -41,11 +44,15 @@ export interface TaskStatus {
 const STALE_MS = 1500;
 
 /** Every task that is known, in the order in which they were begun; a later run's word counts. */
-export async function readTasks(stateDir: string, nowMs: number): Promise<TaskStatus[]> {
+export async function readTasks(
+  stateDir: string,
+  nowMs: number,
+  { all }: { readonly all: boolean } = { all: true },
+): Promise<TaskStatus[]> {
   const wishes = await readWishes(stateDir);
   const tasks = new Map<string, TaskStatus>();
-  for (const base of await runsOf(stateDir)) {
-    for (const task of await tasksOfRun(base, nowMs)) {
+  for (const path of await runsOf(stateDir, all)) {
+    for (const task of await tasksOfRun(path, tasks, nowMs)) {
       // The newest run of a task puts it last.
       tasks.delete(task.task);
       tasks.set(task.task, wished(task, wishes));
@@ -74,13 +81,13 @@ export function taskNamed(tasks: readonly TaskStatus[], text: string): TaskStatu
   throw new UsageError(`Cannot tell which task "${text}" is: several begin so (${ids})`);
 }
 
-/** The runs' paths without suffix, oldest first. */
-async function runsOf(stateDir: string): Promise<string[]> {
+/** The paths of the runs' records, oldest first; those that are over only with `all`. */
+async function runsOf(stateDir: string, all: boolean): Promise<string[]> {
   const folder = runsFolder(stateDir);
   const names: string[] = [];
   try {
     for await (const { name } of Deno.readDir(folder)) {
-      if (name.endsWith(RECORD_SUFFIX)) names.push(name.slice(0, -RECORD_SUFFIX.length));
+      if (name.endsWith(RECORD_SUFFIX) && (all || !name.endsWith(OVER_SUFFIX))) names.push(name);
     }
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
@@ -89,14 +96,23 @@ async function runsOf(stateDir: string): Promise<string[]> {
   return names.sort((a, b) => startOf(a) - startOf(b)).map((name) => join(folder, name));
 }
 
-async function tasksOfRun(base: string, nowMs: number): Promise<TaskStatus[]> {
+async function tasksOfRun(
+  path: string,
+  known: ReadonlyMap<string, TaskStatus>,
+  nowMs: number,
+): Promise<TaskStatus[]> {
+  const base = path.slice(
+    0,
+    path.endsWith(OVER_SUFFIX) ? -OVER_SUFFIX.length : -RECORD_SUFFIX.length,
+  );
   // Asked first: a run that ends while we read has then written all it will write.
   const alive = await isAlive(base);
-  const lines = await readLines(base + RECORD_SUFFIX);
+  const lines = await readLines(path);
   const pid = lines.find(isHeader)?.pid ?? null;
   const tasks = new Map<string, TaskStatus>();
   for (const event of lines.filter(isEvent)) {
-    tasks.set(event.task, fold(tasks.get(event.task), event, pid));
+    const before = tasks.get(event.task) ?? begin(event, pid, known.get(event.task));
+    tasks.set(event.task, fold(before, event));
   }
   const now = await readNow(base);
   const all = Array.from(tasks.values(), (task) => withNow(task, now, nowMs));
@@ -131,12 +147,11 @@ async function readNow(base: string): Promise<RunNow | undefined> {
   }
 }
 
-function fold(task: TaskStatus | undefined, event: TaskEvent, pid: number | null): TaskStatus {
-  const before = task ?? blank(event, pid);
+function fold(before: TaskStatus, event: TaskEvent): TaskStatus {
   const updated = { ...before, updatedAt: event.time };
   switch (event.kind) {
     case "queued":
-      return { ...updated, name: event.name, path: event.target };
+      return { ...updated, name: event.name, path: event.target, target: event.target };
     case "state":
       return { ...updated, state: event.state };
     case "target":
@@ -157,6 +172,12 @@ function fold(task: TaskStatus | undefined, event: TaskEvent, pid: number | null
   }
 }
 
+/** A task that goes on in another run keeps what is known of it. */
+function begin(event: TaskEvent, pid: number | null, known: TaskStatus | undefined): TaskStatus {
+  const { size, downloaded, percent } = known ?? blank(event, pid);
+  return { ...blank(event, pid), size, downloaded, percent };
+}
+
 function blank({ task, time }: TaskEvent, pid: number | null): TaskStatus {
   return {
     task,
@@ -169,6 +190,7 @@ function blank({ task, time }: TaskEvent, pid: number | null): TaskStatus {
     etaMs: null,
     seeds: [],
     path: "",
+    target: "",
     pid,
     verified: false,
     error: null,

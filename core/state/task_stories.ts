@@ -33,11 +33,11 @@ export class TaskStories implements AsyncDisposable {
       await Deno.mkdir(runsFolder(stateDir), { recursive: true, mode: 0o700 });
       await Deno.mkdir(logsFolder(stateDir), { recursive: true, mode: 0o700 });
       await forgetOldRuns(stateDir, clock.now());
-      const earlier = await readTasks(stateDir, clock.now());
+      const earlier = await readTasks(stateDir, clock.now(), { all: false });
       const unfinished = earlier.filter(({ state, pid }) =>
         pid === null && (state === "failed" || !isOver(state))
       );
-      const byTarget = new Map(unfinished.map(({ path, task }) => [path, task]));
+      const byTarget = new Map(unfinished.map(({ target, task }) => [target, task]));
       return new TaskStories(stateDir, await RunRecord.open(stateDir, pid, clock), byTarget);
     });
   }

@@ -10,3 +10,12 @@ export async function removePartial(target: string): Promise<void> {
     });
   }
 }
+
+/** Whether an unfinished download lies beside `target`. */
+export function hasPartial(target: string): boolean {
+  try {
+    return Deno.lstatSync(besideTarget(target, PART_SUFFIX)).isFile;
+  } catch {
+    return false;
+  }
+}

@@ -28,19 +28,24 @@ export async function conduct(
   parts: TaskParts,
   signal: AbortSignal,
 ): Promise<TaskResult> {
+  let fullSince: number | undefined;
   for (;;) {
     await untilWelcome(control, parts, signal);
     await parts.place.enter(signal);
     using running = control.attempt(signal);
     // A wish of the moment in which the place came free.
     if (control.wish !== undefined) continue;
+    const startedAt = parts.clock.now();
     try {
       return await attempt(running.signal);
     } catch (error) {
       signal.throwIfAborted();
       if (running.signal.aborted) continue;
       if (!(error instanceof DiskFullError)) throw error;
-      await untilRoom(error, control, parts, signal);
+      const now = parts.clock.now();
+      // An attempt that ran for a while had room: this is another time of need.
+      if (fullSince === undefined || now - startedAt > parts.settings.giveUpMs) fullSince = now;
+      await untilRoom(error, fullSince, control, parts, signal);
     }
   }
 }
@@ -62,6 +67,7 @@ async function untilWelcome(
 /** Waits until what is missing fits, or until the time to give up. @throws {DiskFullError} */
 async function untilRoom(
   error: DiskFullError,
+  since: number,
   control: Control,
   { place, tell, clock, settings }: TaskParts,
   signal: AbortSignal,
@@ -69,11 +75,11 @@ async function untilRoom(
   place.leave();
   tell({ kind: "note", level: "warn", text: `${error.message}; waiting for room` });
   tell({ kind: "state", state: "waiting" });
-  const giveUpAt = clock.now() + settings.giveUpMs;
+  const giveUpAt = since + settings.giveUpMs;
   const { lacking } = error;
   do {
     await clock.sleep(ROOM_MS, signal);
-    if (lacking === undefined || hasRoom(lacking.folder, lacking.bytes)) return;
     if (clock.now() >= giveUpAt) throw error;
+    if (lacking === undefined || hasRoom(lacking.folder, lacking.bytes)) return;
   } while (control.wish === undefined);
 }

@@ -55,7 +55,10 @@ export async function find(wanted: Wanted, parts: TaskParts, signal: AbortSignal
   const manifests = new Map<string, Manifest>();
   const finder = new Finder({
     name: wanted.name,
-    seeds: Array.from(links.values(), ({ name, troubled }) => ({ name, troubled })),
+    seeds: Array.from(
+      links.values(),
+      ({ name, troubled, reached }) => ({ name, troubled, known: reached }),
+    ),
     wanted,
     requireVerified: settings.requireVerified,
     giveUpMs: settings.giveUpMs,

@@ -1,5 +1,6 @@
 /** Asks one seed what it holds under a name, and puts the answer into the words of `plan/`. */
 import { AuthError, BusyError, NotFoundError, P2pError, ProtocolError } from "../base/errors.ts";
+import { PendingError } from "../net/refused.ts";
 import type { SeedLink } from "../net/seed_link.ts";
 import type { SeedAnswer } from "../plan/finder.ts";
 import type { Manifest } from "../wire/manifest.ts";
@@ -29,6 +30,10 @@ function answerOf(seed: string, error: P2pError): SeedAnswer {
   // What is wrong with a line or a manifest is found by those who do not know whose it is.
   const reason = error.message.includes(seed) ? error.message : `${seed}: ${error.message}`;
   if (error instanceof NotFoundError) return { kind: "lacks" };
+  if (error instanceof PendingError) {
+    const { retryAfterMs, percent } = error;
+    return { kind: "later", reason, retryAfterMs, percent };
+  }
   if (error instanceof BusyError) {
     return { kind: "later", reason, retryAfterMs: error.retryAfterMs };
   }

@@ -126,19 +126,17 @@ class Performer {
     tell({ kind: "state", state: "waiting" });
   }
 
-  /** A seed is back: takes the place again before anything is asked of it. */
-  async #return(running: Run, signal: AbortSignal): Promise<void> {
+  /** A seed is back: takes the place again before anything is asked of it. True if that had to be waited for. */
+  async #return(signal: AbortSignal): Promise<boolean> {
     const { clock, place, tell } = this.#parts;
-    if (place.held) return;
+    if (place.held) return false;
     this.#entering = true;
     const cameAt = clock.now();
     await place.enter(signal);
-    if (!this.#entering) return;
-    tell({ kind: "state", state: "downloading" });
-    // A place that was free is no excuse, or a mute seed would never be given up.
-    if (clock.now() - cameAt >= WORTH_LEAVING_MS) running.tell({ kind: "excused" });
-    // Not earlier, or it would rest once more before anything is asked.
+    if (this.#entering) tell({ kind: "state", state: "downloading" });
     this.#entering = false;
+    // A place that was free is no excuse, or a mute seed would never be given up.
+    return clock.now() - cameAt >= WORTH_LEAVING_MS;
   }
 
   /** Facts of the hands go to the scheduler; what the user may see of them goes out as events. */
@@ -162,8 +160,8 @@ class Performer {
     const says = standing(answer, this.#found.choice, this.#parts.settings.requireVerified);
     if (says === "holds") {
       this.#parts.tell({ kind: "seed", seed, what: "joined", reason: "it holds these bytes" });
-      await this.#return(running, signal);
-      return running.tell({ kind: "holds", seed });
+      const waited = await this.#return(signal);
+      return running.tell({ kind: "holds", seed, waited });
     }
     if (typeof says === "object") {
       this.#parts.tell({ kind: "seed", seed, what: "dissents", reason: says.differs });

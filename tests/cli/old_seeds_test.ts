@@ -33,8 +33,8 @@ for (const kind of OLD_SEED_KINDS) {
   });
 
   test(`p2p get takes from both when an old seed that ${saying(kind)} stands beside a new one`, async (world) => {
-    // The first piece goes to the new seed, which is slow; the short second one to the old.
-    const bytes = noise(MIB + FEW);
+    // Long enough for the old seed to give some chunks before the new one gives all the rest.
+    const bytes = noise(24 * MIB);
     world.write("share/file.bin", bytes);
     const seed = await world.serve(world.path("share"));
     await using old = new OldSeed({ "file.bin": bytes }, { kind });

@@ -1,11 +1,12 @@
 import { assertEquals, assertMatch } from "@std/assert";
+import { join } from "@std/path";
 import * as rude from "../fakes/rude_seed.ts";
 import { RudeSeed } from "../fakes/rude_seed.ts";
 import { doneOf, failedOf } from "./events.ts";
-import { assertCode, from, noise, test } from "./harness.ts";
+import { assertCode, from, noise, test, type World } from "./harness.ts";
 
 const MIB = 1_048_576;
-const SHORT = ["--stall", "500ms", "--give-up", "2s"];
+const SHORT = ["--stall", "500ms", "--give-up", "3s"];
 
 interface Case {
   readonly name: string;
@@ -71,27 +72,43 @@ const cases: Case[] = [
 ];
 
 for (const { name, script, alone } of cases) {
-  test(`p2p get completes when a seed ${name} and another one is good`, async (world) => {
-    const bytes = noise(6 * MIB + 11);
-    world.write("share/file.bin", bytes);
-    const good = await world.serve(world.path("share"));
-    await using bad = new RudeSeed({ "file.bin": bytes }, script());
-    const ended = await world.p2p("get", "file.bin", "--json", ...SHORT, ...from(bad, good));
-    assertCode(ended, 0);
-    assertEquals(world.got("file.bin"), bytes);
-    assertEquals(world.files(), ["file.bin"]);
-    assertEquals(doneOf(ended).verified, true);
-  });
-
-  test(`p2p get ends with ${alone.exit} when the only seed ${name}`, async (world) => {
-    const bytes = noise(3 * MIB + 11);
-    await using bad = new RudeSeed({ "file.bin": bytes }, script());
-    const ended = await world.p2p("get", "file.bin", "--json", ...SHORT, ...from(bad));
-    assertCode(ended, alone.exit);
-    if (alone.exit === 0) return assertEquals(world.got("file.bin"), bytes);
-    const failed = failedOf(ended);
-    assertEquals([failed.code, failed.exit], [alone.code, alone.exit]);
-    assertMatch(ended.stderr, /^p2p: .*file\.bin/m);
-    assertMatch(failed.message, new RegExp(`${bad.address}|no seed`), "it names who, or what");
+  test(`p2p get is served by a good seed beside one that ${name}, and without it ends with ${alone.exit}`, async (world) => {
+    await Promise.all([besideAGoodOne(script(), world), byItself(script(), alone, world)]);
   });
 }
+
+async function besideAGoodOne(script: rude.Script, world: World): Promise<void> {
+  const bytes = noise(6 * MIB + 11);
+  world.write("share/file.bin", bytes);
+  const good = await world.serve(world.path("share"));
+  await using bad = new RudeSeed({ "file.bin": bytes }, script);
+  const flags = ["--out", "beside", "--json", ...SHORT, ...from(bad, good)];
+  const ended = await world.p2p("get", "file.bin", ...flags);
+  assertCode(ended, 0);
+  assertEquals(world.files(join(world.here, "beside")), ["file.bin"]);
+  assertEquals(world.got("beside/file.bin"), bytes);
+  assertEquals(doneOf(ended).verified, true);
+}
+
+async function byItself(script: rude.Script, want: Case["alone"], world: World): Promise<void> {
+  const bytes = noise(3 * MIB + 11);
+  await using bad = new RudeSeed({ "file.bin": bytes }, script);
+  const flags = ["--out", "alone", "--json", ...SHORT, ...from(bad)];
+  const ended = await world.p2p("get", "file.bin", ...flags);
+  assertCode(ended, want.exit);
+  if (want.exit === 0) return assertEquals(world.got("alone/file.bin"), bytes);
+  const failed = failedOf(ended);
+  assertEquals([failed.code, failed.exit], [want.code, want.exit]);
+  assertMatch(ended.stderr, /^p2p: .*file\.bin/m);
+  assertMatch(failed.message, new RegExp(`${bad.address}|no seed`), "it names who, or what");
+}
+
+test("p2p get takes the good seed at last when --give-up is over before a busy one answers", async (world) => {
+  const bytes = noise(MIB);
+  world.write("share/file.bin", bytes);
+  const good = await world.serve(world.path("share"));
+  await using bad = new RudeSeed({ "file.bin": bytes }, rude.busy(Infinity, 100));
+  const flags = ["--give-up", "1s", ...from(bad, good)];
+  assertCode(await world.p2p("get", "file.bin", ...flags), 0);
+  assertEquals(world.got("file.bin"), bytes);
+});

@@ -164,19 +164,20 @@ test("p2p get exits 6 when there is no room, and goes on after room was made", a
 }, WITH_DISKS);
 
 test(
-  "p2p get exits 6 when the disk fills in the middle, and then fetches only what is missing",
+  "p2p get exits 6 when the disk fills in the middle, and fetches only the rest later",
   async (world) => {
     const bytes = noise(6 * MIB);
     const seed = await sharing(world, { "a.bin": bytes });
     await using disk = MemoryDisk.mount(world.path("disk"), 8);
-    const flags = ["--out", disk.path, "--json", ...from(seed)];
+    const flags = ["--out", disk.path, "--give-up", "1s", "--json", ...from(seed)];
     const running = world.start("get", "a.bin", "--limit", "4MiB", ...flags);
     await downloaded(running, 2 * MIB);
     disk.leave(0);
     const full = await running.ended;
     assertCode(full, 6);
     assertEquals(failedOf(full).code, "disk");
-    assertMatch(full.stderr, /^p2p: .*full/m);
+    assertMatch(full.stderr, /the disk is full/);
+    assertMatch(full.stderr, /^p2p: .*a\.bin.* free/m);
     assertMatch(full.stderr, /^hint: .*space/m);
     disk.clear();
     const again = await world.p2p("get", "a.bin", ...flags);

@@ -49,7 +49,7 @@ const plain: { event: TaskEvent; want: string[] }[] = [
   {
     event: event({ kind: "done", result: resultOf() }),
     want: [
-      "12:00:00 a.iso: done, 2.0 KiB in 2.0 s (1.0 KiB/s), verified",
+      "12:00:00 a.iso: done, 2.0 KiB in 2.0 s, verified",
     ],
   },
   {
@@ -94,7 +94,12 @@ Deno.test("renderDone() says where the file is when its name does not", () => {
   const renamed = resultOf({ path: "out/a~cdcdcdcd.iso", verified: false });
   assertEquals(
     renderDone(renamed, "a.iso"),
-    "done, 2.0 KiB in 2.0 s (1.0 KiB/s), unverified -> out/a~cdcdcdcd.iso",
+    "done, 2.0 KiB in 2.0 s, unverified -> out/a~cdcdcdcd.iso",
+  );
+  const large = { size: 3 * 2 ** 20, bytesBySeed: { "nas1:7270": 2 * 2 ** 20 } };
+  assertEquals(
+    renderDone(resultOf(large), "a.iso"),
+    "done, 3.0 MiB in 2.0 s (2.0 MiB fetched, 1.0 MiB/s), verified",
   );
   assertEquals(
     renderDone(resultOf({ how: "already-there" }), "a.iso"),

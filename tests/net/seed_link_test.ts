@@ -174,25 +174,27 @@ test("SeedLink goes on when another seed frees the only slot", async () => {
   assertEquals(waiting.ending, { value: FILE.length });
 });
 
-test("SeedLink sends one request at a time when the seed takes no more", async () => {
-  let inFlight = 0;
-  let most = 0;
-  await using stage = new Stage((seed) => {
-    let answering: Promise<unknown> = Promise.resolve();
-    return session((_, side) => {
-      most = Math.max(most, ++inFlight);
-      answering = answering.then(async () => {
-        await aTurn();
-        inFlight--;
-        await side.send("SIZE:5\n").catch(() => {});
-      });
-      return Promise.resolve();
-    }, { maxInflight: 1 })(seed);
+for (const connections of [1, 3]) {
+  test(`SeedLink sends one request at a time over each of ${connections} connections when the seed takes no more`, async () => {
+    let most = 0;
+    await using stage = new Stage((seed) => {
+      let inFlight = 0;
+      let answering: Promise<unknown> = Promise.resolve();
+      return session((_, side) => {
+        most = Math.max(most, ++inFlight);
+        answering = answering.then(async () => {
+          await aTurn();
+          inFlight--;
+          await side.send("SIZE:5\n").catch(() => {});
+        });
+        return Promise.resolve();
+      }, { maxInflight: 1 })(seed);
+    });
+    await using linked = new Linked(stage.dial, { connections });
+    await Promise.all(Array.from({ length: 10 }, () => linked.size()));
+    assertEquals(most, 1);
   });
-  await using linked = new Linked(stage.dial, { connections: 1 });
-  await Promise.all(Array.from({ length: 10 }, () => linked.size()));
-  assertEquals(most, 1);
-});
+}
 
 test("SeedLink goes on with those who wait when the one before them left", async () => {
   const gate = Promise.withResolvers<void>();
@@ -633,6 +635,29 @@ test("SeedLink[Symbol.asyncDispose]() ends all who ask or wait, and opens nothin
     assert(ending && "error" in ending && ending.error instanceof UnreachableError);
   }
   assertEquals([stage.connections, stage.open], [1, 0]);
+});
+
+test("SeedLink[Symbol.asyncDispose]() waits until a second connection on its way is given up", async () => {
+  const play = session(() => Promise.resolve());
+  await using stage = new Stage(play);
+  let connects = 0;
+  let givenUp = false;
+  const dial: Dial = async (address, signal) => {
+    if (connects++ === 0) return await stage.dial(address, signal);
+    await new Promise<void>((resolve) =>
+      signal.addEventListener("abort", () => resolve(), { once: true })
+    );
+    await aTurn();
+    givenUp = true;
+    throw signal.reason;
+  };
+  const linked = new Linked(dial);
+  const asked = Array.from({ length: 5 }, () => assertRejects(() => linked.size()));
+  await linked.clock.advance(0);
+  assertEquals([connects > 1, givenUp], [true, false]);
+  await linked[Symbol.asyncDispose]();
+  assertEquals(givenUp, true);
+  await Promise.all(asked);
 });
 
 test("SeedLink[Symbol.asyncDispose]() ends the first greeting", async () => {

@@ -351,6 +351,78 @@ for (const before of [0, 1, 40, 99]) {
   });
 }
 
+for (const leaves of ["its asker leaves", "the connection is closed"]) {
+  test(`SessionConnection.ask() settles only when the read into its memory has ended after ${leaves}`, async () => {
+    const seed = new LateReads();
+    const clock = new ManualClock();
+    const limits = { clock, stallMs: STALL_MS, idleMs: IDLE_MS };
+    const inbox = new Inbox();
+    await using connection = new SessionConnection(
+      "seed",
+      seed,
+      inbox,
+      GREETING,
+      limits,
+      () => {},
+    );
+    const memory = new Uint8Array(100);
+    const stop = new AbortController();
+    const range = { start: 0, end: 100 };
+    const place = { kind: "into", bytes: memory } as const;
+    const asked = connection.ask({ verb: "DOWNLOAD", name: "a", range }, place, stop.signal);
+    // Whoever has the memory next uses it at once.
+    asked.catch(() => memory.fill(0xaa));
+    await clock.advance(0);
+    seed.bring(bytesOf("OK 100\n"));
+    await clock.advance(0);
+    if (leaves === "its asker leaves") stop.abort(new Error("no longer wanted"));
+    else connection.close();
+    await clock.advance(0);
+    seed.bring(patternOf(50));
+    await assertRejects(() => asked);
+    assertEquals(memory, new Uint8Array(100).fill(0xaa));
+    await clock.advance(0);
+    seed.bring(null);
+  });
+}
+
+/** A stream whose reads end when a test says so, even after it was closed. */
+class LateReads implements ByteStream {
+  readonly peer = "seed";
+  #read: ((bytes: Uint8Array | null) => void) | undefined;
+  #closed = false;
+
+  read(into: Uint8Array): Promise<number | null> {
+    if (this.#closed) return Promise.reject(new Deno.errors.BadResource("closed"));
+    return new Promise((resolve) => {
+      this.#read = (bytes) => {
+        if (bytes) into.set(bytes);
+        resolve(bytes && bytes.length);
+      };
+    });
+  }
+
+  bring(bytes: Uint8Array | null): void {
+    this.#read?.(bytes);
+  }
+
+  write(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  endWriting(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  close(): void {
+    this.#closed = true;
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}
+
 test("SessionConnection.ask() ends soon after an abort when the seed stalls within a small body", async () => {
   await using talk = new Talk();
   const { asked, reason } = await giveUp(talk, 100, 40);

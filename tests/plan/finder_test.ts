@@ -14,6 +14,12 @@ function manifest(id: string, size = 10): SeedAnswer {
 const size = (bytes: number): SeedAnswer => ({ kind: "size", size: bytes });
 const failed: SeedAnswer = { kind: "failed", reason: "refused", code: "unreachable" };
 const later: SeedAnswer = { kind: "later", reason: "hashing", retryAfterMs: 100 };
+const hashing = (percent: number): SeedAnswer => ({
+  kind: "later",
+  reason: "hashing",
+  retryAfterMs: 1000,
+  percent,
+});
 const lacks: SeedAnswer = { kind: "lacks" };
 
 interface Case {
@@ -22,15 +28,20 @@ interface Case {
   readonly answers: Record<string, SeedAnswer[]>;
   readonly options?: Partial<FinderOptions>;
   readonly troubled?: string[];
+  readonly known?: string[];
   readonly want: Partial<
     Record<"id" | "size" | "holders" | "others" | "dissenters" | "code" | "ms", unknown>
   >;
 }
 
 /** Lets a finder ask seeds that answer after 10 ms. */
-function play({ answers, options, troubled = [] }: Case) {
+function play({ answers, options, troubled = [], known = [] }: Case) {
   const given = new Map(Object.entries(answers).map(([seed, list]) => [seed, [...list]]));
-  const seeds = Array.from(given.keys(), (name) => ({ name, troubled: troubled.includes(name) }));
+  const seeds = Array.from(given.keys(), (name) => ({
+    name,
+    troubled: troubled.includes(name),
+    known: known.includes(name),
+  }));
   const finder = new Finder({
     name: "x",
     seeds,
@@ -172,6 +183,26 @@ const cases: Case[] = [
     answers: { s: [later] },
     options: { giveUpMs: 5000 },
     want: { code: "timeout" },
+  },
+  {
+    name: "waits as long as the hashing gets on",
+    answers: {
+      s: Array.from({ length: 100 }, (_, percent) => hashing(percent)).concat(manifest(ID.a)),
+    },
+    options: { giveUpMs: 5000 },
+    want: { id: ID.a, holders: ["s"] },
+  },
+  {
+    name: "takes what it has when the time is up and another seed is still busy",
+    answers: { s: [manifest(ID.a)], busy: [later] },
+    options: { giveUpMs: 1000 },
+    want: { id: ID.a, holders: ["s"], others: ["busy"] },
+  },
+  {
+    name: "waits for a seed that was reached before and is away for a while",
+    answers: { s: [failed, failed, failed, failed, failed, manifest(ID.a)] },
+    known: ["s"],
+    want: { id: ID.a, holders: ["s"] },
   },
   {
     name: "tells that a token is wanted when that is all that is missing",

@@ -141,7 +141,11 @@ Deno.test("readLog() passes over a line when it is torn", async () => {
 
 /** Lets a task go on each time that its log was read to the end. */
 function clockThat(...steps: (() => void)[]): Clock {
-  const sleep = () => Promise.resolve(steps.shift()?.());
+  const sleep = () => {
+    const step = steps.shift();
+    if (!step) throw new Error("Followed further than the test goes");
+    return Promise.resolve(step());
+  };
   return { now: () => NOW, sleep, after: () => ({ [Symbol.dispose]() {} }) };
 }
 

@@ -71,6 +71,8 @@ function actor<T extends object>(act: (name: string, args: unknown[]) => unknown
   });
 }
 
+export type Survives = (what: "length" | "block", path: string) => boolean;
+
 /** The machine goes down: what was written since the last sync is lost, all of it or at random. */
 export class PowerCut {
   readonly frail: FrailDisk;
@@ -89,12 +91,12 @@ export class PowerCut {
     });
   }
 
-  /** @param survives of one block that was not synced: whether it is there. */
-  strike(survives: () => boolean): void {
+  /** @param survives of one block that was not synced, or of the file's length: whether it is there. */
+  strike(survives: Survives): void {
     for (const { ino, path } of this.#files()) {
       const durable = this.#durable.get(ino) ?? new Uint8Array();
       const written = Deno.readFileSync(path);
-      Deno.writeFileSync(path, mixed(durable, written, survives));
+      Deno.writeFileSync(path, mixed(durable, written, (what) => survives(what, path)));
     }
   }
 
@@ -115,11 +117,15 @@ export class PowerCut {
 /** Smaller than a piece, so that a piece may be there in part. */
 const BLOCK = 4;
 
-function mixed(durable: Uint8Array, written: Uint8Array, survives: () => boolean): Uint8Array {
-  const longer = survives() ? written : durable;
+function mixed(
+  durable: Uint8Array,
+  written: Uint8Array,
+  survives: (what: "length" | "block") => boolean,
+): Uint8Array {
+  const longer = survives("length") ? written : durable;
   const bytes = new Uint8Array(longer.length);
   for (let at = 0; at < bytes.length; at += BLOCK) {
-    const from = survives() ? written : durable;
+    const from = survives("block") ? written : durable;
     bytes.set(from.subarray(at, Math.min(at + BLOCK, bytes.length)), at);
   }
   return bytes;

@@ -546,6 +546,16 @@ Deno.test("StoredFile appends behind the last whole record when a torn journal g
   assertEquals([[...content.unsynced.keys()], content.length], [[0, 2], journal.length]);
 });
 
+Deno.test("StoredFile revives no claim behind a damaged record when the journal goes on", async () => {
+  using folder = new TempFolder();
+  await begin(folder.of("a.txt"), TEXT, [0, 1, 2]);
+  folder.write(JOURNAL, folder.read(JOURNAL).replace('"piece":0', '"piece":3'));
+  await begin(folder.of("a.txt"), TEXT, []);
+  const journal = folder.read(JOURNAL);
+  const content = parseJournal(journal)!;
+  assertEquals([content.unsynced.size, content.length], [0, journal.length]);
+});
+
 /** A file system of `bytes`, or why there can be none. */
 function mountTiny(path: string, bytes: number): string | undefined {
   if (Deno.build.os !== "linux") return "tmpfs is there on Linux only";
