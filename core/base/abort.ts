@@ -9,9 +9,30 @@ export function onAbort(signal: AbortSignal, stop: () => void): Disposable {
   };
 }
 
+/** Aborts by itself, or when its parent does. */
+export interface LinkedAbort extends Disposable {
+  readonly signal: AbortSignal;
+  abort(reason: unknown): void;
+}
+
+/** Disposing it unties it from `parent`, and aborts nothing. */
+export function linkedAbort(parent: AbortSignal): LinkedAbort {
+  const own = new AbortController();
+  const stop = () => own.abort(parent.reason);
+  if (parent.aborted) stop();
+  else parent.addEventListener("abort", stop, { once: true });
+  return {
+    signal: own.signal,
+    abort: (reason) => own.abort(reason),
+    [Symbol.dispose]: () => parent.removeEventListener("abort", stop),
+  };
+}
+
 /**
  * A signal that aborts when `parent` does, or after `ms` with `reason()`.
  * Disposing it stops the timer, so nothing stays behind.
+ *
+ * @throws the parent's reason if it already has aborted.
  */
 export function deadline(
   parent: AbortSignal,
@@ -19,14 +40,14 @@ export function deadline(
   ms: number,
   reason: () => Error,
 ): Disposable & { readonly signal: AbortSignal } {
-  const own = new AbortController();
-  const link = onAbort(parent, () => own.abort(parent.reason));
-  const timer = clock.after(ms, () => own.abort(reason()));
+  parent.throwIfAborted();
+  const linked = linkedAbort(parent);
+  const timer = clock.after(ms, () => linked.abort(reason()));
   return {
-    signal: own.signal,
+    signal: linked.signal,
     [Symbol.dispose]() {
       timer[Symbol.dispose]();
-      link[Symbol.dispose]();
+      linked[Symbol.dispose]();
     },
   };
 }

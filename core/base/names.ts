@@ -26,6 +26,14 @@ export function faultOfName(name: string): string | undefined {
   return undefined;
 }
 
+/** Files that hold unfinished downloads: their bytes are not what the rest of the name says. */
+const UNFINISHED = /\.p2p-(?:part|journal)$/i;
+
+/** Whether any part of `name` is one that p2p keeps for itself. Nobody may offer it, nor put it beside a download. */
+export function isOwnName(name: string): boolean {
+  return name.split("/").some((part) => UNFINISHED.test(part));
+}
+
 export function isValidName(name: string): boolean {
   return faultOfName(name) === undefined;
 }

@@ -1,18 +1,16 @@
+import { type LinkedAbort, linkedAbort } from "./abort.ts";
+
 /** Made once: an abort without a reason makes a DOMException with a stack, which costs more than a small job. */
 const ENDED = new Error("The group of jobs has ended");
 
 /** Owns background jobs: none of them outlives the group. */
 export class TaskGroup implements AsyncDisposable {
-  readonly #abort = new AbortController();
-  readonly #unlink: () => void;
+  readonly #abort: LinkedAbort;
   readonly #running = new Set<Promise<void>>();
   #failure: { error: unknown } | undefined;
 
   constructor(parent: AbortSignal) {
-    const stop = () => this.#abort.abort(parent.reason);
-    if (parent.aborted) stop();
-    else parent.addEventListener("abort", stop, { once: true });
-    this.#unlink = () => parent.removeEventListener("abort", stop);
+    this.#abort = linkedAbort(parent);
   }
 
   /** Aborted when the parent is, when a job fails, or when the group is disposed. */
@@ -38,6 +36,17 @@ export class TaskGroup implements AsyncDisposable {
     if (failure) throw failure.error;
   }
 
+  /** Runs `main` beside the jobs, with their signal. @throws what fails first, `main` or a job, once. */
+  async beside<T>(main: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    try {
+      return await main(this.signal);
+    } catch (error) {
+      // It was the signal's reason: disposal need not throw it again.
+      if (this.#failure?.error === error) this.#failure = undefined;
+      throw error;
+    }
+  }
+
   /** Tells every job to stop, with the reason that they will throw. */
   abort(reason?: unknown): void {
     this.#abort.abort(reason);
@@ -45,7 +54,7 @@ export class TaskGroup implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.abort(ENDED);
-    this.#unlink();
+    this.#abort[Symbol.dispose]();
     await this.join();
   }
 

@@ -8,7 +8,7 @@ import { Inbox } from "../wire/inbox.ts";
 import { parseRefusal, type Refusal } from "../wire/refusals.ts";
 import { encodeSessionRequest, HELLO } from "../wire/requests.ts";
 import { errorOfRefusal } from "./refused.ts";
-import { type ByteStream, readOrAbort } from "./transport.ts";
+import { type ByteStream, readOrAbort, writeOrAbort } from "./transport.ts";
 
 export interface GreetingTerms {
   readonly clock: Clock;
@@ -65,7 +65,7 @@ async function firstLine(
     () => new TimeoutError(`${seed} did not answer the greeting`),
   );
   try {
-    await stream.write(new TextEncoder().encode(`${HELLO}\n`));
+    await writeOrAbort(stream, new TextEncoder().encode(`${HELLO}\n`), limit.signal);
     return await lineFrom(stream, inbox, limit.signal);
   } catch {
     signal.throwIfAborted();
@@ -110,7 +110,7 @@ async function replyTo(
   signal: AbortSignal,
 ): Promise<string> {
   try {
-    await stream.write(new TextEncoder().encode(`${request}\n`));
+    await writeOrAbort(stream, new TextEncoder().encode(`${request}\n`), signal);
     const line = await lineFrom(stream, inbox, signal);
     if (line !== undefined) return line;
   } catch (error) {

@@ -3,7 +3,7 @@
  * when the seed closes.
  */
 import type { Clock } from "../base/clock.ts";
-import { deadline } from "../base/abort.ts";
+import { deadline, onAbort } from "../base/abort.ts";
 import {
   P2pError,
   ProtocolError,
@@ -12,7 +12,9 @@ import {
   UnreachableError,
 } from "../base/errors.ts";
 import type { ByteRange } from "../base/ranges.ts";
+import { MOST_LINE_BYTES } from "../wire/lines.ts";
 import { encodeOneShotRequest, type OneShotRequest } from "../wire/requests.ts";
+import type { ReadOptions } from "./read_options.ts";
 import type { ByteStream } from "./transport.ts";
 import { readOrAbort } from "./transport.ts";
 
@@ -23,8 +25,10 @@ export interface OneShotTerms {
   connect(signal: AbortSignal): Promise<ByteStream>;
 }
 
-/** Names of up to 1,024 bytes, some ten thousand of them: what a client takes of a reply in text. */
-const MOST_TEXT_BYTES = 64 * 1024 * 1024;
+/** Names of up to 1,024 bytes, some ten thousand of them and more. */
+const MOST_LIST_BYTES = 64 * 1024 * 1024;
+/** Before it is known how much the seed sends at a time. */
+const USUAL_CHUNK_BYTES = 32 * 1024;
 
 /** One seed, asked in the original dialect. */
 export class OneShotClient {
@@ -65,11 +69,13 @@ export class OneShotClient {
     range: ByteRange,
     size: number,
     into: Uint8Array,
-    onBytes: (count: number) => void,
+    { onBytes, pace }: ReadOptions,
     signal: AbortSignal,
   ): Promise<void> {
+    let chunkBytes = USUAL_CHUNK_BYTES;
     for (let at = 0; at < into.length;) {
       const offset = range.start + at;
+      await pace?.wait(Math.min(chunkBytes, into.length - at), signal);
       const count = await this.#chunk(
         { verb: "DOWNLOAD", name, offset },
         into.subarray(at),
@@ -83,6 +89,7 @@ export class OneShotClient {
         );
       }
       at += count;
+      chunkBytes = count;
     }
   }
 
@@ -132,7 +139,7 @@ export class OneShotClient {
         const count = await this.#read(stream, buffer, signal);
         if (count === null) return text + decoder.decode();
         total += count;
-        if (total > MOST_TEXT_BYTES) {
+        if (total > (request.verb === "LIST" ? MOST_LIST_BYTES : MOST_LINE_BYTES + 1)) {
           throw new ProtocolError(`${this.#seed} sent an endless reply`);
         }
         text += decoder.decode(buffer.subarray(0, count), { stream: true });
@@ -151,14 +158,15 @@ export class OneShotClient {
     signal: AbortSignal,
   ): Promise<ByteStream> {
     const stream = await this.#terms.connect(signal);
+    using limit = this.#patience(signal);
+    using _stop = onAbort(limit.signal, () => stream.close());
     try {
-      await stream.write(
-        new TextEncoder().encode(encodeOneShotRequest(request)),
-      );
+      await stream.write(new TextEncoder().encode(encodeOneShotRequest(request)));
       if (ending) await stream.endWriting();
       return stream;
     } catch (error) {
       stream.close();
+      limit.signal.throwIfAborted();
       throw this.#lost(error);
     }
   }
@@ -168,22 +176,20 @@ export class OneShotClient {
     into: Uint8Array,
     signal: AbortSignal,
   ): Promise<number | null> {
-    const { clock, stallMs } = this.#terms;
-    using limit = deadline(
-      signal,
-      clock,
-      stallMs,
-      () =>
-        new TimeoutError(
-          `${this.#seed} stalled: nothing came for ${stallMs / 1000} s`,
-        ),
-    );
+    using limit = this.#patience(signal);
     try {
       return await readOrAbort(stream, into, limit.signal);
     } catch (error) {
       signal.throwIfAborted();
       throw this.#lost(error);
     }
+  }
+
+  #patience(signal: AbortSignal) {
+    const { clock, stallMs } = this.#terms;
+    return deadline(signal, clock, stallMs, () => {
+      return new TimeoutError(`${this.#seed} stalled: nothing came for ${stallMs / 1000} s`);
+    });
   }
 
   #lost(error: unknown): unknown {

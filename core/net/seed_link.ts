@@ -6,6 +6,7 @@
 import { abortable } from "@std/async";
 import type { Clock } from "../base/clock.ts";
 import { deadline } from "../base/abort.ts";
+import { Change } from "../base/change.ts";
 import {
   BusyError,
   NotFoundError,
@@ -30,6 +31,7 @@ import type { SessionRequest } from "../wire/requests.ts";
 import { greet } from "./greet.ts";
 import { inLanes } from "./lanes.ts";
 import { OneShotClient } from "./one_shot.ts";
+import type { ReadOptions } from "./read_options.ts";
 import { errorOfRefusal } from "./refused.ts";
 import { type Answer, type BodyPlace, SessionConnection } from "./session_connection.ts";
 import type { ByteStream, Dial } from "./transport.ts";
@@ -47,19 +49,6 @@ export interface LinkTerms {
   readonly connectMs: number;
   readonly stallMs: number;
   readonly token: string | undefined;
-}
-
-export interface ReadOptions {
-  /** Told as payload comes in, in bytes. */
-  readonly onBytes: (count: number) => void;
-  /** Waits until so many bytes may be asked for, where there is a limit. */
-  readonly pace: Pace | undefined;
-}
-
-export interface Pace {
-  /** Ask for no more than this at a time. */
-  readonly mostBytes: number;
-  wait(bytes: number, signal: AbortSignal): Promise<void>;
 }
 
 /** A connection with so many requests pending is busy enough to want another one beside it. */
@@ -83,6 +72,8 @@ export class SeedLink implements AsyncDisposable {
   readonly #slots: Slots;
   readonly #sessions = new Set<SessionConnection>();
   readonly #oneShot: OneShotClient;
+  /** A reply came, or a connection came or went. */
+  readonly #change = new Change();
   readonly #closing = new AbortController();
   #dialect: Dialect | undefined;
   /** The first greeting, while it lasts. */
@@ -96,7 +87,6 @@ export class SeedLink implements AsyncDisposable {
   #enoughUntil = 0;
   #troubled = false;
   #reached = false;
-  #changed = Promise.withResolvers<void>();
 
   constructor(address: SeedAddress, terms: LinkTerms) {
     this.name = formatSeedAddress(address);
@@ -196,10 +186,7 @@ export class SeedLink implements AsyncDisposable {
     if (await this.dialect(signal) === "session") {
       return await this.#readInSession(name, range, into, options, signal);
     }
-    await options.pace?.wait(lengthOf(range), signal);
-    await this.#inOneShot(() =>
-      this.#oneShot.readRange(name, range, size, into, options.onBytes, signal)
-    );
+    await this.#inOneShot(() => this.#oneShot.readRange(name, range, size, into, options, signal));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -243,7 +230,7 @@ export class SeedLink implements AsyncDisposable {
       }
       if (session || !this.#mayOpen()) {
         if (this.#mayOpen()) this.#widen();
-        await this.#room(signal);
+        await this.#change.next(signal);
       } else if (await this.#open(signal) === "one-shot") {
         throw new UnreachableError(`${this.name} takes no sessions any more`);
       }
@@ -255,7 +242,7 @@ export class SeedLink implements AsyncDisposable {
     const enough = (error: unknown) => {
       const pauseMs = error instanceof BusyError ? error.retryAfterMs : ENOUGH_MS;
       this.#enoughUntil = this.#terms.clock.now() + pauseMs;
-      this.#tellChange();
+      this.#change.tell();
     };
     const widening = this.#open(this.#closing.signal)
       .then(() => {}, enough)
@@ -285,24 +272,6 @@ export class SeedLink implements AsyncDisposable {
     return connections < this.#terms.connections && this.#terms.slots.free > 0;
   }
 
-  /** Resolves when a reply came, or a connection came or went. */
-  async #room(signal: AbortSignal): Promise<void> {
-    const stop = Promise.withResolvers<never>();
-    const abort = () => stop.reject(signal.reason);
-    signal.throwIfAborted();
-    signal.addEventListener("abort", abort, { once: true });
-    try {
-      await Promise.race([this.#changed.promise, stop.promise]);
-    } finally {
-      signal.removeEventListener("abort", abort);
-    }
-  }
-
-  #tellChange(): void {
-    this.#changed.resolve();
-    this.#changed = Promise.withResolvers();
-  }
-
   /** Adds a session connection, unless the seed turns out to be an old one. */
   async #open(signal: AbortSignal): Promise<Dialect> {
     this.#opening++;
@@ -320,7 +289,7 @@ export class SeedLink implements AsyncDisposable {
       throw error;
     } finally {
       this.#opening--;
-      this.#tellChange();
+      this.#change.tell();
     }
   }
 
@@ -340,7 +309,7 @@ export class SeedLink implements AsyncDisposable {
     const limits = { clock, stallMs, idleMs: IDLE_MS };
     const changed = () => {
       if (session.closed) this.#sessions.delete(session);
-      this.#tellChange();
+      this.#change.tell();
     };
     const session: SessionConnection = new SessionConnection(
       this.name,

@@ -149,8 +149,13 @@ export class SessionConnection implements AsyncDisposable {
     this.#closed = true;
     this.#watch?.[Symbol.dispose]();
     this.#stream.close();
-    for (const pending of this.#pending.splice(0)) {
-      const fail = () => pending.fail(pending.left ? pending.left.reason : error);
+    // Only the first one was being answered: a line that nobody understands is not the others' fault.
+    const broken = error instanceof ProtocolError;
+    for (const [i, pending] of this.#pending.splice(0).entries()) {
+      const reason = broken && i > 0
+        ? new UnreachableError(`Lost the connection to ${this.#seed}: ${error.message}`)
+        : error;
+      const fail = () => pending.fail(pending.left ? pending.left.reason : reason);
       // Its memory is still being written to: it is told when that read has ended.
       if (pending !== this.#receiving) fail();
       else this.#reading.then(fail);

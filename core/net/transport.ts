@@ -49,12 +49,20 @@ export function dialer(trust: TlsTrust = { caCerts: [] }): Dial {
   };
 }
 
-function open(
+async function open(
   { host, port, tls }: SeedAddress,
   { caCerts }: TlsTrust,
 ): Promise<Deno.TcpConn | Deno.TlsConn> {
-  if (!tls) return Deno.connect({ hostname: host, port });
-  return Deno.connectTls({ hostname: host, port, caCerts: [...caCerts] });
+  if (!tls) return await Deno.connect({ hostname: host, port });
+  const conn = await Deno.connectTls({ hostname: host, port, caCerts: [...caCerts] });
+  try {
+    // Here, where it can be given up, and where a bad certificate is told as what it is.
+    await conn.handshake();
+    return conn;
+  } catch (error) {
+    conn.close();
+    throw error;
+  }
 }
 
 /** "Connection refused (os error 111)" → "connection refused" */
@@ -173,6 +181,21 @@ async function* accepted(
       // Without descriptors accept fails at once, again and again: do not spin.
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
+  }
+}
+
+/** Writes all; an abort closes the stream and is thrown as the signal's reason. */
+export async function writeOrAbort(
+  stream: ByteStream,
+  bytes: Uint8Array,
+  signal: AbortSignal,
+): Promise<void> {
+  using _stop = onAbort(signal, () => stream.close());
+  try {
+    await stream.write(bytes);
+  } catch (error) {
+    signal.throwIfAborted();
+    throw error;
   }
 }
 

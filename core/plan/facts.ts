@@ -17,18 +17,15 @@ export type Failure =
 
 export type Fact =
   /** A seed was inquired and holds the content. */
-  | {
-    readonly kind: "holds";
-    readonly seed: string;
-    /** The task had to wait for its place meanwhile, which is no seed's fault. */
-    readonly waited?: boolean;
-  }
+  | { readonly kind: "holds"; readonly seed: string }
   /** A seed was inquired, in vain. */
   | { readonly kind: "inquired"; readonly seed: string; readonly failure: Failure }
   | { readonly kind: "received"; readonly order: number; readonly bytes: number }
   /** The piece is verified and in the part file. */
   | { readonly kind: "stored"; readonly order: number }
   | { readonly kind: "failed"; readonly order: number; readonly failure: Failure }
+  /** The task gave its place to another: until a seed `holds` again, silence is no seed's fault. */
+  | { readonly kind: "resting" }
   /** The time of the last `wake` has come. */
   | { readonly kind: "woken" };
 

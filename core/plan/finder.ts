@@ -35,6 +35,8 @@ export interface Content {
   /** null where nobody offers a manifest. */
   readonly id: string | null;
   readonly size: number;
+  /** Of the whole, as its holders say; null where nobody does. */
+  readonly sha256: string | null;
 }
 
 export type FinderFact =
@@ -64,7 +66,12 @@ export interface FinderOptions {
     readonly known: boolean;
   }[];
   /** The user's word on what the bytes are, hex; an id may be cut short. */
-  readonly wanted: { readonly sha256: string | undefined; readonly id: string | undefined };
+  readonly wanted: {
+    readonly sha256: string | undefined;
+    readonly id: string | undefined;
+    /** Contents that turned out not to be what their manifest said. */
+    readonly excluded?: ReadonlySet<string>;
+  };
   readonly requireVerified: boolean;
   readonly giveUpMs: number;
   readonly random: () => number;
@@ -90,6 +97,8 @@ const TRIES: BackoffLimits & { readonly most: number } = { most: 3, firstMs: 400
 export class Finder {
   readonly #options: FinderOptions;
   readonly #candidates: Map<string, Candidate>;
+  /** When it was to be woken, to know how long this machine slept. */
+  #wakeAtMs = Infinity;
   /** When something was last heard that gives hope. */
   #hopefulAt: number;
   #firstManifestAt: number | undefined;
@@ -117,6 +126,8 @@ export class Finder {
 
   handle(fact: FinderFact, nowMs: number): FinderAction[] {
     if (this.#over) return [];
+    // A machine that slept heard nobody: that is no seed's silence.
+    if (fact.kind === "woken") this.#hopefulAt += Math.max(0, nowMs - this.#wakeAtMs);
     if (fact.kind === "answered") this.#hear(fact.seed, fact.answer, nowMs);
     return this.#plan(nowMs);
   }
@@ -127,10 +138,12 @@ export class Finder {
     candidate.answer = answer;
     candidate.askAgainAt = Infinity;
     if (answer.kind === "later") {
-      candidate.askAgainAt = nowMs + answer.retryAfterMs;
+      // With jitter, so that all who were sent away do not come back at once.
+      candidate.askAgainAt = nowMs + answer.retryAfterMs * (1 + this.#options.random() / 4);
       // A large file takes its time; as long as it gets on, nobody gives up.
-      if ((answer.percent ?? 0) > candidate.percent) this.#hopefulAt = nowMs;
-      candidate.percent = answer.percent ?? 0;
+      const percent = answer.percent ?? 0;
+      if (percent > candidate.percent) this.#hopefulAt = nowMs;
+      candidate.percent = Math.max(candidate.percent, percent);
     }
     if (answer.kind === "failed") {
       const failures = ++candidate.failures;
@@ -170,8 +183,6 @@ export class Finder {
 
   /** Enough when nobody is left who may change the choice, or has taken too long. */
   #heardEnough(candidates: Candidate[], nowMs: number): boolean {
-    const { wanted } = this.#options;
-    if (wanted.sha256 !== undefined) return true;
     if (nowMs - this.#firstManifestAt! >= GRACE_MS) return true;
     return candidates.every(({ answer, troubled }) =>
       troubled || (answer && answer.kind !== "later")
@@ -182,14 +193,13 @@ export class Finder {
     const times = candidates.map(({ asking, askAgainAt }) => asking ? Infinity : askAgainAt);
     const grace = (this.#firstManifestAt ?? Infinity) + GRACE_MS;
     if (grace > nowMs) times.push(grace);
-    this.#actions.push({
-      kind: "wake",
-      atMs: Math.min(this.#hopefulAt + this.#options.giveUpMs, ...times),
-    });
+    this.#wakeAtMs = Math.min(this.#hopefulAt + this.#options.giveUpMs, ...times);
+    this.#actions.push({ kind: "wake", atMs: this.#wakeAtMs });
   }
 
   #isWanted({ id, sha256 }: SeedAnswer & { kind: "manifest" }): boolean {
     const { wanted } = this.#options;
+    if (wanted.excluded?.has(id)) return false;
     return id.startsWith(wanted.id ?? "") && sha256 === (wanted.sha256 ?? sha256);
   }
 
@@ -197,7 +207,7 @@ export class Finder {
   #groups(candidates: Candidate[]): Group[] {
     const wanted = candidates.flatMap(({ name, answer }) =>
       answer?.kind === "manifest" && this.#isWanted(answer)
-        ? [{ name, id: answer.id, size: answer.size }]
+        ? [{ name, id: answer.id, size: answer.size, sha256: answer.sha256 }]
         : []
     );
     return groupsOf(wanted);
@@ -208,13 +218,13 @@ export class Finder {
     if (this.#options.wanted.id !== undefined) return [];
     return groupsOf(
       candidates.flatMap(({ name, answer }) =>
-        answer?.kind === "size" ? [{ name, id: null, size: answer.size }] : []
+        answer?.kind === "size" ? [{ name, id: null, size: answer.size, sha256: null }] : []
       ),
     );
   }
 
   #choose(groups: Group[], candidates: Candidate[]): void {
-    const { id, size } = groups[0]!;
+    const { id, size, sha256 } = groups[0]!;
     const ids = new Set(groups.map((group) => group.id));
     if (this.#options.wanted.id !== undefined && ids.size > 1) {
       return this.#fail(
@@ -225,7 +235,7 @@ export class Finder {
     const holders: string[] = [];
     const others: string[] = [];
     for (const { name, answer } of candidates) {
-      const says = answer && standing(answer, { id, size }, this.#options.requireVerified);
+      const says = answer && standing(answer, { id, size, sha256 }, this.#options.requireVerified);
       if (says === "holds") holders.push(name);
       else if (says === undefined || says === "open") others.push(name);
       else if (says !== "out") {
@@ -233,7 +243,7 @@ export class Finder {
       }
     }
     this.#over = true;
-    this.#actions.push({ kind: "chosen", content: { id, size }, holders, others });
+    this.#actions.push({ kind: "chosen", content: { id, size, sha256 }, holders, others });
   }
 
   /** Nobody has what is wanted: why, in the words that help most. */
@@ -280,9 +290,10 @@ interface Group extends Content {
 /** Most holders first; of two equal groups the lowest id, of old seeds the smaller size. */
 function groupsOf(answers: readonly (Content & { name: string })[]): Group[] {
   const groups = new Map<string, Group>();
-  for (const { id, size } of answers) {
-    const key = id ?? String(size);
-    groups.set(key, { id, size, holders: (groups.get(key)?.holders ?? 0) + 1 });
+  for (const { id, size, sha256 } of answers) {
+    // The id does not cover the digest of the whole: a liar with the right id is alone with its own.
+    const key = id === null ? String(size) : `${id} ${sha256}`;
+    groups.set(key, { id, size, sha256, holders: (groups.get(key)?.holders ?? 0) + 1 });
   }
   return Array.from(groups.values()).sort((a, b) =>
     b.holders - a.holders ||
@@ -301,7 +312,10 @@ export function standing(
       if (content.id === null) {
         return { differs: "it speaks of other bytes than the old seeds can prove" };
       }
-      if (answer.id === content.id) return "holds";
+      if (answer.id === content.id && answer.sha256 === content.sha256) return "holds";
+      if (answer.id === content.id) {
+        return { differs: "it tells another SHA-256 for the same pieces" };
+      }
       return { differs: `it holds other bytes under this name (id ${answer.id.slice(0, 8)})` };
     case "size":
       if (requireVerified) return { differs: "it offers no manifest" };

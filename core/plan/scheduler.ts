@@ -57,6 +57,10 @@ export class Scheduler {
   /** What came of pieces that another seed had sent already. */
   #wastedBytes = 0;
   #lastByteMs: number;
+  /** While the task waits for its place: how long it had heard nothing before. */
+  #silentMs: number | undefined;
+  /** When it was to be woken, to know how long this machine slept. */
+  #wakeAtMs = Infinity;
   #lastDrop = "";
   #lied = false;
   #over = false;
@@ -91,7 +95,8 @@ export class Scheduler {
   #take(fact: Fact, nowMs: number): void {
     switch (fact.kind) {
       case "holds":
-        if (fact.waited) this.#lastByteMs = nowMs;
+        if (this.#silentMs !== undefined) this.#lastByteMs = nowMs - this.#silentMs;
+        this.#silentMs = undefined;
         return this.#seed(fact.seed, (seed) => seed.standing = { kind: "ready" });
       case "inquired":
         return this.#seed(fact.seed, (seed) => this.#failSeed(seed, fact.failure, nowMs));
@@ -101,7 +106,12 @@ export class Scheduler {
         return this.#storedBy(fact.order, nowMs);
       case "failed":
         return this.#failed(fact.order, fact.failure, nowMs);
+      case "resting":
+        this.#silentMs ??= nowMs - this.#lastByteMs;
+        return;
       case "woken":
+        // A machine that slept heard nobody: that is no seed's silence.
+        this.#lastByteMs += Math.max(0, nowMs - this.#wakeAtMs);
         return;
     }
   }
@@ -184,6 +194,7 @@ export class Scheduler {
       this.#inquire(nowMs);
       this.#fill(nowMs);
       if (this.#missing.length === 0) this.#shortenTail(nowMs);
+      else if (this.#isFull()) this.#relieve(nowMs);
       this.#despairOrWake(nowMs);
     }
     const actions = this.#actions;
@@ -202,7 +213,7 @@ export class Scheduler {
 
   /** Asks for missing pieces while a seed has room. */
   #fill(nowMs: number): void {
-    while (this.#missing.length > 0 && this.#orders.size < this.#options.mostInFlight) {
+    while (this.#missing.length > 0 && !this.#isFull()) {
       const seed = this.#roomiest(nowMs);
       if (seed === undefined) return;
       this.#ask(seed, this.#missing.pop()!);
@@ -234,7 +245,7 @@ export class Scheduler {
 
   /** The last pieces are also asked from seeds that should be through with them much sooner. */
   #shortenTail(nowMs: number): void {
-    const { layout, mostInFlight } = this.#options;
+    const { layout } = this.#options;
     const pieces = this.#piecesInFlight(nowMs);
     const twice = pieces.filter(({ orders }) => orders.length > 1);
     const most = Math.max(TAIL_SHARE * layout.size, TAIL_PIECES * layout.pieceSize);
@@ -242,7 +253,7 @@ export class Scheduler {
     for (const { piece, bytes, orders, seconds } of pieces) {
       const second = this.#soonest(bytes, orders, nowMs);
       if (!second || second.seconds * TAIL_GAIN > seconds) continue;
-      const mayAskTwice = orders.length === 1 && this.#orders.size < mostInFlight &&
+      const mayAskTwice = orders.length === 1 && !this.#isFull() &&
         bytes <= budget;
       if (mayAskTwice) budget -= bytes;
       else if (orders.length > 1 || crawls(seconds, second.seconds)) this.#takeBack(orders.at(-1)!);
@@ -265,6 +276,19 @@ export class Scheduler {
       if (!best || seconds < best.seconds) best = { seed, seconds };
     }
     return best;
+  }
+
+  #isFull(): boolean {
+    return this.#orders.size >= this.#options.mostInFlight;
+  }
+
+  /** Seeds that crawl must not hold all the memory while others have nothing to do. */
+  #relieve(nowMs: number): void {
+    const [slowest] = this.#piecesInFlight(nowMs);
+    const second = slowest && this.#soonest(slowest.bytes, slowest.orders, nowMs);
+    if (!second || !crawls(slowest.seconds, second.seconds)) return;
+    for (const order of slowest.orders) this.#takeBack(order);
+    this.#ask(second.seed, slowest.piece);
   }
 
   /** What is in flight, by piece, the slowest first; a piece's orders the soonest first. */
@@ -295,7 +319,9 @@ export class Scheduler {
 
   #despairOrWake(nowMs: number): void {
     const seeds = Array.from(this.#seeds.values());
-    const giveUpAt = this.#lastByteMs + this.#options.giveUpMs;
+    const giveUpAt = this.#silentMs === undefined
+      ? this.#lastByteMs + this.#options.giveUpMs
+      : Infinity;
     if (seeds.every(({ standing }) => standing.kind === "dropped")) {
       const why = this.#lied ? "corrupt" : "refused";
       return this.#finish({ kind: "give-up", why, reason: `no seed is left (${this.#lastDrop})` });
@@ -311,10 +337,10 @@ export class Scheduler {
     const pauses = seeds.map(({ standing }) =>
       standing.kind === "waiting" ? standing.untilMs : Infinity
     );
-    const beat = this.#missing.length === 0 && this.#orders.size > 0
-      ? nowMs + TAIL_BEAT_MS
-      : Infinity;
-    this.#actions.push({ kind: "wake", atMs: Math.min(giveUpAt, beat, ...pauses) });
+    const slowMatters = this.#missing.length === 0 ? this.#orders.size > 0 : this.#isFull();
+    const beat = slowMatters ? nowMs + TAIL_BEAT_MS : Infinity;
+    this.#wakeAtMs = Math.min(giveUpAt, beat, ...pauses);
+    this.#actions.push({ kind: "wake", atMs: this.#wakeAtMs });
   }
 
   #finish(action: Action): void {

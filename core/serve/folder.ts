@@ -4,7 +4,7 @@
  */
 import { join, relative, SEPARATOR } from "@std/path";
 import { DiskError, reasonOf, UsageError } from "../base/errors.ts";
-import { isValidName } from "../base/names.ts";
+import { isOwnName, isValidName } from "../base/names.ts";
 
 export interface Folder {
   /** The folder's own path without links. */
@@ -13,8 +13,8 @@ export interface Folder {
   readonly hidden: boolean;
 }
 
-/** Downloads that are not finished: their bytes are not what their name says. */
-const UNFINISHED = /\.p2p-(?:part|journal)$/i;
+/** The runtime opens nothing there without all permissions, which p2p does not have. */
+const OF_THE_SYSTEM = /^\/(?:dev|proc|sys)(?:\/|$)/;
 const ON_WINDOWS = SEPARATOR === "\\";
 /** Cannot be in a file's name there; a colon would even open another stream of the file. */
 const NOT_ON_WINDOWS = /[<>:"|?*]|[. ](?:\/|$)/;
@@ -26,6 +26,9 @@ const NOT_ON_WINDOWS = /[<>:"|?*]|[. ](?:\/|$)/;
 export function openFolder(dir: string, hidden: boolean): Folder {
   try {
     const root = Deno.realPathSync(dir);
+    if (Deno.build.os === "linux" && OF_THE_SYSTEM.test(root)) {
+      throw new Error("the system's own files are out of bounds for this program");
+    }
     // Reads the beginning of the folder: a right that is missing shows now, not at the first client.
     Deno.readDirSync(root)[Symbol.iterator]().next();
     return { root, hidden };
@@ -55,7 +58,7 @@ function faultOfFolder(dir: string, error: unknown): Error {
 
 /** Whether `name` may be served at all, whatever is on the disk. */
 export function offers(folder: Folder, name: string): boolean {
-  if (!isValidName(name) || UNFINISHED.test(name)) return false;
+  if (!isValidName(name) || isOwnName(name)) return false;
   if (ON_WINDOWS && NOT_ON_WINDOWS.test(name)) return false;
   return folder.hidden || !hasHiddenPart(name);
 }
@@ -75,7 +78,7 @@ export function pathOf(folder: Folder, name: string): string {
  * lead to a hidden file; a short name of Windows (`GIT~1`) may not.
  */
 export function mayGiveOut(folder: Folder, realPath: string): boolean {
-  if (!isInside(folder.root, realPath) || UNFINISHED.test(realPath)) {
+  if (!isInside(folder.root, realPath) || isOwnName(realPath.replaceAll("\\", "/"))) {
     return false;
   }
   if (!ON_WINDOWS || folder.hidden) return true;

@@ -96,10 +96,8 @@ export class RunRecord implements AsyncDisposable {
 
   static async open(stateDir: string, pid: number, clock: Clock): Promise<RunRecord> {
     const folder = runsFolder(stateDir);
-    const startedAt = clock.now();
+    const { startedAt, lock } = await lockNew(folder, pid, clock.now());
     const base = join(folder, `${startedAt}-${pid}`);
-    const lock = await Deno.open(base + LOCK_SUFFIX, { createNew: true, write: true });
-    await lock.lock(true);
     const record = await Deno.open(base + RECORD_SUFFIX, { createNew: true, append: true });
     const run = new RunRecord(base, record, lock, clock);
     const header: RunHeader = { pid, startedAt };
@@ -111,10 +109,10 @@ export class RunRecord implements AsyncDisposable {
   add(event: TaskEvent): void {
     this.#follow(event);
     switch (event.kind) {
-      case "received":
       case "seed":
       case "note":
         return;
+      case "received":
       case "stored":
         return this.#startBeat();
       default:
@@ -174,6 +172,23 @@ export class RunRecord implements AsyncDisposable {
       Deno.writeTextFileSync(draft, JSON.stringify(now));
       Deno.renameSync(draft, this.#base + NOW_SUFFIX);
     });
+  }
+}
+
+/** A process may begin two runs in one millisecond: the second one is taken to have begun in the next. */
+async function lockNew(
+  folder: string,
+  pid: number,
+  startedAt: number,
+): Promise<{ startedAt: number; lock: Deno.FsFile }> {
+  try {
+    const path = join(folder, `${startedAt}-${pid}${LOCK_SUFFIX}`);
+    const lock = await Deno.open(path, { createNew: true, write: true });
+    await lock.lock(true);
+    return { startedAt, lock };
+  } catch (error) {
+    if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
+    return await lockNew(folder, pid, startedAt + 1);
   }
 }
 

@@ -9,6 +9,7 @@ import {
   encodeRecord,
   type JournalContent,
   type JournalIdentity,
+  type JournalRun,
   parseJournal,
 } from "./journal_text.ts";
 
@@ -41,7 +42,7 @@ export class Journal implements Disposable {
     path: string,
     identity: JournalIdentity,
     content: JournalContent | undefined,
-    run: { readonly pid: number; readonly boot: number },
+    run: JournalRun,
     disk: Disk,
   ): Journal {
     const begin = content === undefined ? { createNew: true } : {};

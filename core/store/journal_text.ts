@@ -12,9 +12,17 @@ export interface JournalIdentity {
   readonly pieceSize: number;
 }
 
+/** A process began to write. */
+export interface JournalRun {
+  readonly pid: number;
+  /** When its machine was started, ms since 1970. */
+  readonly boot: number;
+  /** Of the part file, where the platform tells: a copy of it may have been made too early. */
+  readonly inode?: number | undefined;
+}
+
 export type JournalRecord =
-  /** A process began to write; `boot` is when its machine was started, ms since 1970. */
-  | { readonly run: { readonly pid: number; readonly boot: number } }
+  | { readonly run: JournalRun }
   /** A piece is verified and written. */
   | { readonly piece: number }
   /** All pieces before this record are on the disk itself. */
@@ -28,6 +36,8 @@ export interface JournalContent {
   readonly unsynced: ReadonlyMap<number, number>;
   /** The process that wrote last. */
   readonly pid: number | undefined;
+  /** The part file that it wrote to. */
+  readonly inode: number | undefined;
   /** Bytes of the text that are whole records. */
   readonly length: number;
 }
@@ -61,7 +71,7 @@ export function parseJournal(text: string): JournalContent | undefined {
   const synced = new Set<number>();
   const unsynced = new Map<number, number>();
   let length = lines[0]!.end;
-  let run: { pid: number; boot: number } | undefined;
+  let run: JournalRun | undefined;
   for (const { value, end } of lines.slice(1)) {
     const record = recordOf(value, identity);
     if (record === undefined) break;
@@ -76,7 +86,7 @@ export function parseJournal(text: string): JournalContent | undefined {
       unsynced.clear();
     }
   }
-  return { identity, synced, unsynced, pid: run?.pid, length };
+  return { identity, synced, unsynced, pid: run?.pid, inode: run?.inode, length };
 }
 
 /** The lines whose checksum is right, up to the first whose is not; `end` counts characters, which are bytes: all is ASCII. */
@@ -123,7 +133,9 @@ function recordOf(
   const { run, piece, synced } = Object(value) as Record<string, unknown>;
   if (isCount(piece) && piece * pieceSize < size) return { piece };
   if (synced === true) return { synced };
-  const { pid, boot } = Object(run) as Record<string, unknown>;
-  if (isCount(pid) && typeof boot === "number") return { run: { pid, boot } };
+  const { pid, boot, inode } = Object(run) as Record<string, unknown>;
+  if (isCount(pid) && typeof boot === "number") {
+    return { run: { pid, boot, ...(isCount(inode) ? { inode } : {}) } };
+  }
   return undefined;
 }

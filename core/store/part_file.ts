@@ -12,13 +12,16 @@ export class PartFile implements Disposable {
   readonly file: DiskFile;
   /** Bytes that were there when it was opened. */
   readonly sizeBefore: number;
+  /** undefined where the platform does not tell. */
+  readonly inode: number | undefined;
   readonly #disk: Disk;
   #closed = false;
 
-  private constructor(path: string, file: DiskFile, sizeBefore: number, disk: Disk) {
+  private constructor(path: string, file: DiskFile, own: Own, disk: Disk) {
     this.path = path;
     this.file = file;
-    this.sizeBefore = sizeBefore;
+    this.sizeBefore = own.size;
+    this.inode = own.inode;
     this.#disk = disk;
   }
 
@@ -38,8 +41,8 @@ export class PartFile implements Disposable {
       if (file === undefined) continue;
       try {
         await requireLock(path, file, holder);
-        const size = await ownSize(path, file, disk);
-        if (size !== undefined) return new PartFile(path, file, size, disk);
+        const own = await ownFile(path, file, disk);
+        if (own !== undefined) return new PartFile(path, file, own, disk);
       } catch (error) {
         file.close();
         throw error;
@@ -74,6 +77,7 @@ export class PartFile implements Disposable {
    * another: false when there is one.
    */
   async place(path: string, options: { replace: boolean; sync: boolean }): Promise<boolean> {
+    await this.#requireOwn();
     this.#letGo();
     return await onDisk(`rename to "${path}"`, async () => {
       if (options.replace) await this.#disk.rename(this.path, path);
@@ -81,6 +85,13 @@ export class PartFile implements Disposable {
       if (options.sync) await syncFolder(dirname(path), this.#disk);
       return true;
     });
+  }
+
+  /** @throws {ConflictError} if another file lies where ours was: its bytes were never checked. */
+  async #requireOwn(): Promise<void> {
+    const there = await lookAt(this.path, this.#disk);
+    if (there?.isFile && (there.ino ?? undefined) === this.inode) return;
+    throw new ConflictError(`Cannot finish "${this.path}": somebody replaced it`);
   }
 
   /** Renames it out of the way of a new one; it stays locked where it can. */
@@ -137,17 +148,22 @@ async function requireLock(
   });
 }
 
+interface Own {
+  readonly size: number;
+  readonly inode: number | undefined;
+}
+
 /**
- * The size of the locked file, or undefined if it must not be written to: since
+ * What the locked file is, or undefined if it must not be written to: since
  * it was opened it may have been finished by another process, or been swapped
  * for a link; or it is the second name of a finished file, which an interrupted
  * finish left.
  */
-async function ownSize(path: string, file: DiskFile, disk: Disk): Promise<number | undefined> {
+async function ownFile(path: string, file: DiskFile, disk: Disk): Promise<Own | undefined> {
   const { ino, nlink, size } = await onDisk(`look at "${path}"`, () => file.stat());
   const there = await lookAt(path, disk);
   if (!there?.isFile || there.ino !== ino) return undefined;
-  if ((nlink ?? 1) <= 1) return size;
+  if ((nlink ?? 1) <= 1) return { size, inode: ino ?? undefined };
   await removeIfThere(path, disk);
   return undefined;
 }

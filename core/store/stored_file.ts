@@ -121,14 +121,14 @@ export class StoredFile implements Disposable {
     const { layout } = content;
     const { disk = realDisk } = terms;
     const journalPath = besideTarget(target, JOURNAL_SUFFIX);
-    // A journal begins when the part file has its full length; beside a shorter one it is another's.
-    const trusted = fits(left, content) && part.sizeBefore === layout.size ? left : undefined;
+    const trusted = fits(left, content) && isOf(part, left, layout) ? left : undefined;
     if (trusted === undefined) await moveAside(journalPath, target, "old", JOURNAL_SUFFIX, disk);
-    const stock = await takeStock(part, trusted, content, terms, signal);
+    const look = () => takeStock(part, trusted, content, terms, signal);
+    const stock = await onDisk(`read "${part.path}"`, look);
     requireSpace(target, layout.size - bytesIn(layout, stock.have));
     await part.resize(layout.size);
     const journal = layout.count > 1
-      ? openJournal(journalPath, content, trusted, stock, terms)
+      ? openJournal(journalPath, content, trusted, part, stock, terms)
       : undefined;
     return new StoredFile(target, content, disk, part, journal, stock);
   }
@@ -152,7 +152,8 @@ export class StoredFile implements Disposable {
 
   /** SHA-256 of all of it. */
   async sha256(signal: AbortSignal): Promise<string> {
-    return await hashFile(this.#part.path, signal, this.#disk);
+    const { path } = this.#part;
+    return await onDisk(`read "${path}"`, () => hashFile(path, signal, this.#disk));
   }
 
   /**
@@ -220,10 +221,11 @@ function openJournal(
   path: string,
   content: Content,
   left: JournalContent | undefined,
+  { inode }: PartFile,
   { proven }: Stock,
   { pid, boot, disk = realDisk }: StoreTerms,
 ): Journal {
-  const journal = Journal.open(path, identityOf(content), left, { pid, boot }, disk);
+  const journal = Journal.open(path, identityOf(content), left, { pid, boot, inode }, disk);
   try {
     for (const piece of proven) journal.addPiece(piece);
     return journal;
@@ -264,6 +266,15 @@ function mayBeOurs(left: JournalContent, content: Content): boolean {
   if (fits(left, content)) return true;
   return left.identity.id === null && content.manifest !== undefined &&
     left.identity.size === content.layout.size;
+}
+
+/**
+ * Whether the journal was written beside this very part file. It begins when the
+ * part has its full length, so beside a shorter one it is another's; and a copy
+ * of the part may be older than the journal's last claims.
+ */
+function isOf(part: PartFile, left: JournalContent | undefined, layout: PieceLayout): boolean {
+  return part.sizeBefore === layout.size && part.inode === left?.inode;
 }
 
 /** Renames a part file of other bytes, and then its journal, out of the way. */

@@ -45,14 +45,14 @@ export async function prepareTarget(
   name: string,
   platform: string = Deno.build.os,
 ): Promise<string> {
-  await onDisk(`make folder "${outDir}"`, () => Deno.mkdir(outDir, { recursive: true }));
-  const root = await onDisk(`open folder "${outDir}"`, () => Deno.realPath(outDir));
+  await onDisk(`make folder "${outDir}"`, () => Deno.mkdirSync(outDir, { recursive: true }));
+  const root = await onDisk(`open folder "${outDir}"`, () => Deno.realPathSync(outDir));
   const parts = localName(name, platform).split("/");
   let folder = root;
   for (const part of parts.slice(0, -1)) {
     folder = join(folder, part);
     await onDisk(`make folder "${folder}"`, () => makeFolder(folder));
-    const real = await onDisk(`open folder "${folder}"`, () => Deno.realPath(folder));
+    const real = await onDisk(`open folder "${folder}"`, () => Deno.realPathSync(folder));
     if (real !== root && !real.startsWith(join(root, "/"))) {
       throw new ConflictError(
         `Cannot write below "${folder}": it is a link that leads out of "${outDir}"`,
@@ -62,12 +62,12 @@ export async function prepareTarget(
   return join(folder, parts.at(-1)!);
 }
 
-async function makeFolder(folder: string): Promise<void> {
+function makeFolder(folder: string): void {
   try {
-    await Deno.mkdir(folder);
+    Deno.mkdirSync(folder);
   } catch (error) {
     if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
-    if ((await Deno.stat(folder)).isDirectory) return;
+    if (Deno.statSync(folder).isDirectory) return;
     throw new ConflictError(`Cannot make folder "${folder}": there is a file of that name`);
   }
 }

@@ -31,12 +31,11 @@ export async function conduct(
   let fullSince: number | undefined;
   for (;;) {
     await untilWelcome(control, parts, signal);
-    await parts.place.enter(signal);
     using running = control.attempt(signal);
-    // A wish of the moment in which the place came free.
-    if (control.wish !== undefined) continue;
     const startedAt = parts.clock.now();
     try {
+      if (!parts.place.held) parts.tell({ kind: "state", state: "waiting" });
+      await parts.place.enter(running.signal);
       return await attempt(running.signal);
     } catch (error) {
       signal.throwIfAborted();

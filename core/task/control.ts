@@ -1,10 +1,12 @@
 /** What the user wants of one task, as it changes while the task runs, waits or is paused. */
+import { linkedAbort } from "../base/abort.ts";
+import { Change } from "../base/change.ts";
 import type { Wish } from "../state/wishes.ts";
 
 export class Control {
+  readonly #change = new Change();
   #wish: Wish | undefined;
-  #attempt: AbortController | undefined;
-  #changed = Promise.withResolvers<void>();
+  #attempt: { abort(reason: unknown): void } | undefined;
 
   get wish(): Wish | undefined {
     return this.#wish;
@@ -14,35 +16,23 @@ export class Control {
   set(wish: Wish | undefined): void {
     if (wish === this.#wish) return;
     this.#wish = wish;
-    this.#changed.resolve();
-    this.#changed = Promise.withResolvers();
+    this.#change.tell();
     if (wish !== undefined) this.#attempt?.abort(new Error(`The user wishes to ${wish}`));
   }
 
   /** Resolves at the next change. @throws the signal's reason if it aborts before. */
   async changed(signal: AbortSignal): Promise<void> {
-    signal.throwIfAborted();
-    const stop = Promise.withResolvers<never>();
-    const abort = () => stop.reject(signal.reason);
-    signal.addEventListener("abort", abort, { once: true });
-    try {
-      await Promise.race([this.#changed.promise, stop.promise]);
-    } finally {
-      signal.removeEventListener("abort", abort);
-    }
+    await this.#change.next(signal);
   }
 
   /** A signal for one attempt: aborts when `parent` does, or with the next wish. */
   attempt(parent: AbortSignal): Disposable & { readonly signal: AbortSignal } {
-    const attempt = new AbortController();
-    const stop = () => attempt.abort(parent.reason);
-    parent.addEventListener("abort", stop, { once: true });
-    this.#attempt = attempt;
+    const attempt = this.#attempt = linkedAbort(parent);
     return {
       signal: attempt.signal,
       [Symbol.dispose]: () => {
         this.#attempt = undefined;
-        parent.removeEventListener("abort", stop);
+        attempt[Symbol.dispose]();
       },
     };
   }

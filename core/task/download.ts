@@ -7,13 +7,13 @@ import { resolve } from "@std/path";
 import type { Chance } from "../base/chance.ts";
 import type { Clock } from "../base/clock.ts";
 import { P2pError, reasonOf, UsageError } from "../base/errors.ts";
-import { faultOfName } from "../base/names.ts";
+import { faultOfName, isOwnName } from "../base/names.ts";
 import { Slots } from "../base/slots.ts";
 import { TaskGroup } from "../base/task_group.ts";
 import { TokenBucket } from "../base/token_bucket.ts";
 import type { DownloadSettings } from "../config.ts";
 import type { Sink, TaskEvent, TaskFailure, TaskNews, TaskResult, TaskState } from "../events.ts";
-import type { Pace } from "../net/seed_link.ts";
+import type { Pace } from "../net/read_options.ts";
 import { SeedPool } from "../net/seed_pool.ts";
 import type { Dial } from "../net/transport.ts";
 import type { Directories } from "../state/directories.ts";
@@ -67,7 +67,9 @@ interface Task extends DownloadRequest {
   readonly target: string;
 }
 
-/** Memory for pieces of one process: half of what a download may take in all. */
+const OWN_NAME = "p2p keeps that name for unfinished downloads";
+
+/** Memory for pieces of one process, but for the least that each task needs: half of what a download may take in all. */
 const PIECE_MEMORY_BYTES = 64 * 1024 * 1024;
 /** More pieces in flight make nothing faster, even at a gigabyte a second. */
 const MOST_PIECES_IN_FLIGHT = 32;
@@ -88,7 +90,7 @@ export async function download(
     new Map(job.requests.map((request) => [request.name, request])).values(),
   );
   for (const { name } of requests) {
-    const fault = faultOfName(name);
+    const fault = faultOfName(name) ?? (isOwnName(name) ? OWN_NAME : undefined);
     if (fault) throw new UsageError(`Cannot download "${name}": ${fault}`);
   }
   const { clock, chance } = platform;
@@ -185,15 +187,22 @@ class Run implements QueueRunner<Task, TaskOutcome> {
 
   async #failed(task: Task, error: unknown, signal: AbortSignal): Promise<TaskOutcome> {
     if (error instanceof CancelledError) {
-      await unwish(this.#job.directories.state, task.task);
-      const target = this.#targets.get(task) ?? task.target;
-      if (error.wish === "cancel-and-delete") await removePartial(target);
+      const fault = await this.#cleanUp(task, error).then(() => undefined, failureOf);
+      if (fault) {
+        this.#tell(task, { kind: "failed", failure: fault });
+        return outcomeOf(task, "failed", { ok: false, failure: fault });
+      }
       this.#tell(task, { kind: "state", state: "cancelled" });
       return outcomeOf(task, "cancelled", { ok: false, failure: CANCELLED });
     }
     const failure = signal.aborted ? INTERRUPTED : failureOf(error);
     this.#tell(task, { kind: "failed", failure });
     return outcomeOf(task, signal.aborted ? "paused" : "failed", { ok: false, failure });
+  }
+
+  async #cleanUp(task: Task, { wish }: CancelledError): Promise<void> {
+    await unwish(this.#job.directories.state, task.task);
+    if (wish === "cancel-and-delete") await removePartial(this.#targets.get(task) ?? task.target);
   }
 
   #tell(task: Task, news: TaskNews): void {
@@ -203,10 +212,15 @@ class Run implements QueueRunner<Task, TaskOutcome> {
     this.#emit(event);
   }
 
+  /** A task's share of the memory for pieces. At least two, or the line is idle between a piece and the next one. */
+  #mostInFlight(pieceSize: number): number {
+    const share = PIECE_MEMORY_BYTES / Math.max(this.#slots.size, this.#job.settings.max);
+    return Math.max(2, Math.min(MOST_PIECES_IN_FLIGHT, Math.floor(share / pieceSize)));
+  }
+
   #partsFor(task: Task, place: Place): TaskParts {
     const { settings } = this.#job;
     const { clock, chance, store } = this.#platform;
-    const share = PIECE_MEMORY_BYTES / settings.max;
     return {
       settings,
       pool: this.#pool,
@@ -214,9 +228,7 @@ class Run implements QueueRunner<Task, TaskOutcome> {
       random: () => chance.random(),
       store,
       place,
-      // At least two, or the line is idle between a piece and the next one.
-      mostInFlight: (pieceSize) =>
-        Math.max(2, Math.min(MOST_PIECES_IN_FLIGHT, Math.floor(share / pieceSize))),
+      mostInFlight: (pieceSize) => this.#mostInFlight(pieceSize),
       pace: paceOf(this.#limit, taskBucket(settings, clock)),
       tell: (news) => this.#tell(task, news),
     };

@@ -31,6 +31,8 @@ export interface Wanted {
   readonly name: string;
   readonly sha256: string | undefined;
   readonly id: string | undefined;
+  /** Contents that turned out not to be what their manifest said. */
+  readonly excluded?: ReadonlySet<string>;
 }
 
 export interface Found {
@@ -73,7 +75,7 @@ export async function find(wanted: Wanted, parts: TaskParts, signal: AbortSignal
         asking++;
         return inquiries.spawn(async (signal) => {
           const { answer, manifest } = await inquire(links.get(action.seed)!, wanted.name, signal);
-          if (manifest) manifests.set(manifest.id, manifest);
+          if (manifest) manifests.set(keyOf(manifest), manifest);
           tellAnswer(action.seed, answer, parts);
           asking--;
           running.tell({ kind: "answered", seed: action.seed, answer });
@@ -104,7 +106,7 @@ export async function find(wanted: Wanted, parts: TaskParts, signal: AbortSignal
         return running.fail(hopeless(wanted.name, action.code, action.reason));
     }
   };
-  const found = await runMachine(finder, perform, clock, inquiries.signal);
+  const found = await inquiries.beside((signal) => runMachine(finder, perform, clock, signal));
   await parts.place.enter(signal);
   return found;
 }
@@ -136,8 +138,14 @@ function tellAnswer(seed: string, answer: SeedAnswer, { tell }: TaskParts): void
   }
 }
 
-function contentOf({ id, size }: Choice, manifests: ReadonlyMap<string, Manifest>): Content {
-  const manifest = id === null ? undefined : manifests.get(id);
+/** The id does not cover the digest of the whole: two seeds may differ in it alone. */
+function keyOf({ id, sha256 }: { id: string | null; sha256: string | null }): string {
+  return `${id} ${sha256}`;
+}
+
+function contentOf(choice: Choice, manifests: ReadonlyMap<string, Manifest>): Content {
+  const { size } = choice;
+  const manifest = manifests.get(keyOf(choice));
   return { layout: layoutOf(size), manifest };
 }
 

@@ -3,6 +3,7 @@
  * go down, small facts come up; payload goes from the socket through the
  * piece's memory to the disk and passes nobody else.
  */
+import { type LinkedAbort, linkedAbort } from "../base/abort.ts";
 import { equalBytes, sha256 } from "../base/digest.ts";
 import {
   AuthError,
@@ -18,7 +19,8 @@ import {
 import { lengthOf } from "../base/ranges.ts";
 import { rangeOfPiece } from "../base/pieces.ts";
 import { TaskGroup } from "../base/task_group.ts";
-import type { Pace, SeedLink } from "../net/seed_link.ts";
+import type { Pace } from "../net/read_options.ts";
+import type { SeedLink } from "../net/seed_link.ts";
 import type { Fact, Failure } from "../plan/facts.ts";
 import type { StoredFile } from "../store/stored_file.ts";
 import { digestOfPiece } from "../wire/manifest.ts";
@@ -51,7 +53,7 @@ export interface HandsTerms {
 export class LocalHands implements Hands {
   readonly #terms: HandsTerms;
   readonly #jobs: TaskGroup;
-  readonly #running = new Map<number, AbortController>();
+  readonly #running = new Map<number, LinkedAbort>();
   /** Memory of pieces that are through, for the next ones: fresh memory is zeroed first. */
   readonly #spare: Uint8Array[] = [];
 
@@ -61,18 +63,15 @@ export class LocalHands implements Hands {
   }
 
   fetch(order: Order): void {
-    const stop = new AbortController();
-    this.#running.set(order.id, stop);
-    this.#jobs.spawn(async (jobSignal) => {
-      jobSignal.throwIfAborted();
-      const stopWithAll = () => stop.abort(jobSignal.reason);
-      jobSignal.addEventListener("abort", stopWithAll, { once: true });
+    this.#jobs.spawn(async (signal) => {
+      using stop = linkedAbort(signal);
+      this.#running.set(order.id, stop);
       try {
+        stop.signal.throwIfAborted();
         await this.#fetch(order, stop.signal);
       } catch (error) {
         if (!stop.signal.aborted) this.#failed(order, error);
       } finally {
-        jobSignal.removeEventListener("abort", stopWithAll);
         this.#running.delete(order.id);
       }
     });

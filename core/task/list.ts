@@ -1,7 +1,9 @@
 /** What the seeds offer together, asked all at once. */
 import { globToRegExp } from "@std/path";
-import { NotFoundError, P2pError, UnreachableError } from "../base/errors.ts";
-import { compareNames } from "../base/names.ts";
+import { deadline } from "../base/abort.ts";
+import type { Clock } from "../base/clock.ts";
+import { NotFoundError, P2pError, TimeoutError, UnreachableError } from "../base/errors.ts";
+import { compareNames, isOwnName } from "../base/names.ts";
 import { Slots } from "../base/slots.ts";
 import type { DownloadSettings } from "../config.ts";
 import type { Dialect, SeedLink } from "../net/seed_link.ts";
@@ -39,8 +41,8 @@ export interface ListQuery {
 
 /** Files whose content is asked for at a time: enough to fill the lines of several seeds. */
 const INQUIRIES = 16;
-/** How often a seed that is still hashing is asked again: with its pauses, some seconds. */
-const PATIENCE = 20;
+/** So long a seed that is still hashing is asked again; then its content counts as not known. */
+const PATIENCE_MS = 2000;
 
 export async function list(
   query: ListQuery,
@@ -49,8 +51,10 @@ export async function list(
   signal: AbortSignal,
 ): Promise<Offer> {
   await using pool = new SeedPool({ ...settings, clock, dial });
-  const links = settings.seeds.map((address) => pool.link(address));
-  const answers = await Promise.all(links.map((link) => ask(link, signal)));
+  const links = Array.from(new Set(settings.seeds.map((address) => pool.link(address))));
+  const answers = await Promise.all(
+    links.map((link) => ask(link, settings.giveUpMs, clock, signal)),
+  );
   const files = gather(answers, query.glob);
   const slots = new Slots(INQUIRIES);
   const withIds = query.ids
@@ -64,11 +68,20 @@ interface Answer {
   readonly files: readonly ListedFile[];
 }
 
-async function ask(link: SeedLink, signal: AbortSignal): Promise<Answer> {
+/** A seed that dribbles its list must not keep the others' from being shown. */
+async function ask(
+  link: SeedLink,
+  giveUpMs: number,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<Answer> {
   const seed = link.name;
+  const late = () => new TimeoutError(`${seed} did not tell its list within ${giveUpMs / 1000} s`);
+  using limit = deadline(signal, clock, giveUpMs, late);
   try {
-    const dialect = await link.dialect(signal);
-    return { report: { seed, dialect, ok: true, error: null }, files: await link.list(signal) };
+    const dialect = await link.dialect(limit.signal);
+    const files = await link.list(limit.signal);
+    return { report: { seed, dialect, ok: true, error: null }, files };
   } catch (error) {
     signal.throwIfAborted();
     if (!(error instanceof P2pError)) throw error;
@@ -97,7 +110,7 @@ async function withContents(
   file: OfferedFile,
   links: readonly SeedLink[],
   slots: Slots,
-  clock: Platform["clock"],
+  clock: Clock,
   signal: AbortSignal,
 ): Promise<OfferedFile> {
   using _slot = await slots.take(signal);
@@ -109,10 +122,10 @@ async function withContents(
 async function idAt(
   link: SeedLink,
   name: string,
-  clock: Platform["clock"],
+  clock: Clock,
   signal: AbortSignal,
 ): Promise<string | undefined> {
-  for (let tries = 0; tries < PATIENCE; tries++) {
+  for (const until = clock.now() + PATIENCE_MS; clock.now() < until;) {
     const { answer } = await inquire(link, name, signal);
     if (answer.kind === "manifest") return answer.id;
     if (answer.kind !== "later") return undefined;
@@ -144,7 +157,7 @@ export async function resolveNames(
       },
     );
   }
-  const offered = files.map(({ name }) => name);
+  const offered = files.map(({ name }) => name).filter((name) => !isOwnName(name));
   const names = all ? offered : patterns.flatMap((pattern) => namesFor(pattern, offered));
   if (names.length === 0) {
     throw new NotFoundError("Cannot download anything: the seeds offer no file");

@@ -2,7 +2,7 @@
 import type { Clock } from "../base/clock.ts";
 import type { DownloadSettings } from "../config.ts";
 import type { TaskNews } from "../events.ts";
-import type { Pace } from "../net/seed_link.ts";
+import type { Pace } from "../net/read_options.ts";
 import type { SeedPool } from "../net/seed_pool.ts";
 import type { Place } from "./place.ts";
 import type { StoreTerms } from "../store/stored_file.ts";

@@ -21,6 +21,35 @@ export async function runTask(
   signal: AbortSignal,
 ): Promise<TaskResult> {
   const startedAt = parts.clock.now();
+  const excluded = new Set<string>();
+  for (;;) {
+    try {
+      const outcome = await runOnce({ ...wanted, excluded }, outDir, parts, signal);
+      return { ...outcome, elapsedMs: parts.clock.now() - startedAt };
+    } catch (error) {
+      if (!(error instanceof WrongWholeError) || error.id === null) throw error;
+      // A seed claimed the digest for other bytes: whoever holds the right ones is still to be asked.
+      excluded.add(error.id);
+      parts.tell({ kind: "note", level: "warn", text: error.message });
+    }
+  }
+}
+
+/** Every piece was right, and the whole is not what was asked for: the manifest lied. */
+class WrongWholeError extends CorruptError {
+  constructor(name: string, sha256: string, readonly id: string | null) {
+    super(`Cannot finish "${name}": its SHA-256 is ${sha256}, not the one asked for`, {
+      hint: "Check the digest, or ask other seeds with --seed; what was downloaded is discarded",
+    });
+  }
+}
+
+async function runOnce(
+  wanted: Wanted,
+  outDir: string,
+  parts: TaskParts,
+  signal: AbortSignal,
+): Promise<Outcome> {
   parts.tell({ kind: "state", state: "finding" });
   const found = await find(wanted, parts, signal);
   tellFound(found, parts);
@@ -28,10 +57,9 @@ export async function runTask(
   const place = await settleTarget(path, wanted, found.content, parts, signal);
   if (place.kind === "same") await removeLeftovers(place.path, found.content);
   if (place.path !== path) parts.tell({ kind: "target", path: place.path });
-  const outcome = place.kind === "same" || place.kind === "skip"
+  return place.kind === "same" || place.kind === "skip"
     ? keep(place, wanted, found.content)
     : await fetchInto(place.path, wanted, found, parts, signal);
-  return { ...outcome, elapsedMs: parts.clock.now() - startedAt };
 }
 
 type Outcome = Omit<TaskResult, "elapsedMs">;
@@ -81,8 +109,8 @@ function keep(place: Settlement, wanted: Wanted, { layout, manifest }: Content):
   return {
     path: place.path,
     size: layout.size,
-    sha256: manifest?.sha256 ?? wanted.sha256 ?? null,
-    id: manifest?.id ?? null,
+    sha256: same ? manifest?.sha256 ?? wanted.sha256 ?? null : null,
+    id: same ? manifest?.id ?? null : null,
     verified: same,
     bytesBySeed: {},
     how: same ? "already-there" : "skipped",
@@ -105,12 +133,13 @@ async function fetchInto(
   const { onConflict: policy, sync } = parts.settings;
   const placed = await file.finish({ policy, sync, sha256 }, signal);
   const { layout, manifest } = found.content;
+  const ours = placed.how !== "skipped";
   return {
     ...placed,
     size: layout.size,
-    sha256,
-    id: manifest?.id ?? null,
-    verified: manifest !== undefined || wanted.sha256 !== undefined,
+    sha256: ours ? sha256 : null,
+    id: ours ? manifest?.id ?? null : null,
+    verified: ours && (manifest !== undefined || wanted.sha256 !== undefined),
     bytesBySeed,
   };
 }
@@ -133,8 +162,5 @@ async function proveWhole(
   const sha256 = await file.sha256(signal);
   if (sha256 === (wanted.sha256 ?? sha256)) return sha256;
   await file.discard();
-  throw new CorruptError(
-    `Cannot finish "${wanted.name}": its SHA-256 is ${sha256}, not the one asked for`,
-    { hint: "Check the digest, or ask other seeds with --seed; what was downloaded is discarded" },
-  );
+  throw new WrongWholeError(wanted.name, sha256, manifest?.id ?? null);
 }

@@ -41,12 +41,8 @@ export async function transfer(
   await using inquiries = new TaskGroup(signal);
   const performer = new Performer(name, found, file, parts, inquiries);
   await using _hands = performer.hands;
-  await runMachine(
-    scheduler,
-    (action, running) => performer.perform(action, running),
-    parts.clock,
-    inquiries.signal,
-  );
+  const perform = (action: Action, running: Run) => performer.perform(action, running);
+  await inquiries.beside((signal) => runMachine(scheduler, perform, parts.clock, signal));
   return performer.bytesBySeed;
 }
 
@@ -66,7 +62,7 @@ class Performer {
   readonly #inquiries: TaskGroup;
   readonly #orders = new Map<number, { seed: string; piece: number }>();
   #running: Run | undefined;
-  /** Waiting at the front of the queue; the scheduler need not be woken so long. */
+  /** Waiting at the front of the queue, maybe for several seeds that are back. */
   #entering = false;
 
   constructor(
@@ -119,24 +115,21 @@ class Performer {
   /** Nothing to do for a while: then the next task may have the place. */
   #rest(untilMs: number, running: Run): void {
     const { clock, place, tell } = this.#parts;
-    if (this.#entering) return;
     running.wakeAt(untilMs);
     if (this.#orders.size > 0 || !place.held || untilMs - clock.now() < WORTH_LEAVING_MS) return;
     place.leave();
     tell({ kind: "state", state: "waiting" });
   }
 
-  /** A seed is back: takes the place again before anything is asked of it. True if that had to be waited for. */
-  async #return(signal: AbortSignal): Promise<boolean> {
-    const { clock, place, tell } = this.#parts;
-    if (place.held) return false;
+  /** A seed is back: takes the place again before anything is asked of it. */
+  async #return(running: Run, signal: AbortSignal): Promise<void> {
+    const { place, tell } = this.#parts;
+    if (place.held) return;
+    running.tell({ kind: "resting" });
     this.#entering = true;
-    const cameAt = clock.now();
     await place.enter(signal);
     if (this.#entering) tell({ kind: "state", state: "downloading" });
     this.#entering = false;
-    // A place that was free is no excuse, or a mute seed would never be given up.
-    return clock.now() - cameAt >= WORTH_LEAVING_MS;
   }
 
   /** Facts of the hands go to the scheduler; what the user may see of them goes out as events. */
@@ -160,8 +153,8 @@ class Performer {
     const says = standing(answer, this.#found.choice, this.#parts.settings.requireVerified);
     if (says === "holds") {
       this.#parts.tell({ kind: "seed", seed, what: "joined", reason: "it holds these bytes" });
-      const waited = await this.#return(signal);
-      return running.tell({ kind: "holds", seed, waited });
+      await this.#return(running, signal);
+      return running.tell({ kind: "holds", seed });
     }
     if (typeof says === "object") {
       this.#parts.tell({ kind: "seed", seed, what: "dissents", reason: says.differs });

@@ -5,7 +5,7 @@ import { compareNames, isValidName } from "../base/names.ts";
 /** Lines in one reply to `LIST`. */
 export const MOST_LISTED = 10_000;
 /** 10,000 lines of the longest names, each character escaped at worst, with room for the numbers. */
-export const MOST_LISTING_BYTES = 64 * 1024 * 1024;
+export const MOST_LISTING_BYTES = 24 * 1024 * 1024;
 
 export interface ListedFile {
   readonly name: string;
@@ -23,7 +23,7 @@ export function encodeListing(files: readonly ListedFile[]): string {
  * The files of one page. A name that is not valid is passed over: one bad name
  * must not hide the others.
  *
- * @throws {ProtocolError} if a line is no entry, or the order is not the protocol's.
+ * @throws {ProtocolError} if a line is no entry, or the order or the length is not the protocol's.
  */
 export function parseListing(text: string, after: string): ListedFile[] {
   if (text !== "" && !text.endsWith("\n")) {
@@ -40,6 +40,9 @@ export function parseListing(text: string, after: string): ListedFile[] {
     }
     last = file.name;
     files.push(file);
+    if (files.length > MOST_LISTED) {
+      throw new ProtocolError(`Cannot use listing: a page has at most ${MOST_LISTED} lines`);
+    }
   }
   return files;
 }

@@ -51,12 +51,16 @@ export function busy(retryAfterMs: number, why: string): Refusal {
 
 /** The longest pause that a seed can ask for: a minute, so that a lie costs no more. */
 const LONGEST_RETRY_MS = 60_000;
+/** Asked again at once, a busy seed and we would only keep each other busy. */
+const SHORTEST_RETRY_MS = 100;
 /** For a seed that says BUSY without a number. */
 const USUAL_RETRY_MS = 1000;
 
 export function retryAfterMsOf({ text }: Refusal): number {
   const digits = text.match(/^retry-after-ms=([0-9]+)(?: |$)/)?.[1];
-  return digits === undefined ? USUAL_RETRY_MS : Math.min(Number(digits), LONGEST_RETRY_MS);
+  return digits === undefined
+    ? USUAL_RETRY_MS
+    : Math.min(Math.max(Number(digits), SHORTEST_RETRY_MS), LONGEST_RETRY_MS);
 }
 
 /** How far the hashing is, of 100; 0 when the seed does not say. */

@@ -5,6 +5,8 @@ import { ManualClock } from "../fakes/manual_clock.ts";
 import { SeedSide } from "../fakes/scripted_seed.ts";
 import { ADDRESS, bytesOf, calm, patternOf, Stage, test, thrownBy, watch } from "./support.ts";
 
+const quietly = { onBytes: () => {}, pace: undefined };
+
 const STALL_MS = 5000;
 
 /** A client of an old seed whose connections are played one after the other. */
@@ -53,7 +55,7 @@ for (const most of [1, 7, 32, 60, 99, 100, 5000]) {
       { start: 20, end: 80 },
       100,
       memory,
-      (count) => told += count,
+      { onBytes: (count: number) => told += count, pace: undefined },
       calm,
     );
     assertEquals(memory, FILE.subarray(20, 80));
@@ -68,7 +70,7 @@ test("OneShotClient.readRange() takes a chunk that comes in many parts", async (
     for (const byte of FILE) await seed.send(Uint8Array.of(byte));
   });
   const memory = new Uint8Array(100);
-  await talk.client.readRange("a", { start: 0, end: 100 }, 100, memory, () => {}, calm);
+  await talk.client.readRange("a", { start: 0, end: 100 }, 100, memory, quietly, calm);
   assertEquals(memory, FILE);
   assertEquals(talk.stage.connections, 1);
 });
@@ -76,7 +78,7 @@ test("OneShotClient.readRange() takes a chunk that comes in many parts", async (
 test("OneShotClient.readRange() throws ProtocolError when more comes than the file has", async () => {
   await using talk = new OldTalk(async (_, seed) => await seed.send(patternOf(101)));
   const memory = new Uint8Array(50);
-  const reading = talk.client.readRange("a", { start: 50, end: 100 }, 100, memory, () => {}, calm);
+  const reading = talk.client.readRange("a", { start: 50, end: 100 }, 100, memory, quietly, calm);
   await assertRejects(() => reading, ProtocolError);
 });
 
@@ -85,7 +87,7 @@ test("OneShotClient.readRange() throws UnreachableError when a reply is empty", 
     if (connection === 0) await seed.send(FILE.subarray(0, 10));
   });
   const memory = new Uint8Array(100);
-  const reading = talk.client.readRange("a", { start: 0, end: 100 }, 100, memory, () => {}, calm);
+  const reading = talk.client.readRange("a", { start: 0, end: 100 }, 100, memory, quietly, calm);
   await assertRejects(() => reading, UnreachableError, "byte 10");
   assertEquals(talk.stage.connections, 2);
 });
@@ -98,7 +100,7 @@ test("OneShotClient.readRange() throws TimeoutError when a chunk stalls", async 
   });
   const memory = new Uint8Array(100);
   const reading = watch(
-    talk.client.readRange("a", { start: 0, end: 100 }, 100, memory, () => {}, calm),
+    talk.client.readRange("a", { start: 0, end: 100 }, 100, memory, quietly, calm),
   );
   await talk.clock.advance(STALL_MS - 1);
   assertEquals(reading.ending, undefined);
@@ -122,7 +124,7 @@ test("OneShotClient.readRange() throws the signal's reason and writes no more wh
     { start: 0, end: 100 },
     100,
     memory,
-    () => {},
+    quietly,
     stop.signal,
   );
   await talk.clock.advance(0);

@@ -588,16 +588,21 @@ const hostilePages: { name: string; page: (after: string) => string; error: stri
     },
     {
       name: "full pages for ever",
-      page: (after) => {
-        const from = Number(after || "1000000000") + 1;
-        return Array.from(
-          { length: 400_000 },
-          (_, i) => `{"name":"${from + i}","size":1,"modified":1}\n`,
-        ).join("");
-      },
+      page: (after) => pageBehind(after, MOST_LISTED),
       error: "more than",
     },
+    {
+      name: "a page of a line too much",
+      page: (after) => pageBehind(after, MOST_LISTED + 1),
+      error: "at most 10000 lines",
+    },
   ];
+
+function pageBehind(after: string, lines: number): string {
+  const from = Number(after || "1000000000") + 1;
+  const line = (_: unknown, i: number) => `{"name":"${from + i}","size":1,"modified":1}\n`;
+  return Array.from({ length: lines }, line).join("");
+}
 
 function entry(name: string): string {
   return encodeListing([{ name, size: 1, modified: 1 }]);

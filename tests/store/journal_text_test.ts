@@ -38,6 +38,7 @@ Deno.test("parseJournal() gives back what was written when the text is whole", (
     synced: new Set([3, 0]),
     unsynced: new Map([[7, BOOT], [9, BOOT + 9999]]),
     pid: 2,
+    inode: undefined,
     length: text.length,
   });
 });

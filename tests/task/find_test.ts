@@ -51,7 +51,7 @@ test("find() asks all seeds at once, and names all who hold the content", async 
   gate.resolve();
   const { content, choice, holders, others } = await finding;
   assertEquals(content.manifest, MANIFEST);
-  assertEquals(choice, { id: MANIFEST.id, size: FILE.length });
+  assertEquals(choice, { id: MANIFEST.id, size: FILE.length, sha256: MANIFEST.sha256 });
   assertEquals(holders, ["a", "b", "c"].map(nameOf));
   assertEquals(others, []);
 });

@@ -96,7 +96,10 @@ for (const { name, text, keeps } of long) {
 const pauses = [
   { text: "retry-after-ms=250", want: 250 },
   { text: "retry-after-ms=250 too many clients", want: 250 },
-  { text: "retry-after-ms=0", want: 0 },
+  { text: "retry-after-ms=0", want: 100 },
+  { text: "retry-after-ms=99", want: 100 },
+  { text: "retry-after-ms=100", want: 100 },
+  { text: "retry-after-ms=101", want: 101 },
   { text: "retry-after-ms=60000 x", want: 60_000 },
   { text: "retry-after-ms=60001 x", want: 60_000 },
   { text: "retry-after-ms=999999999999999 x", want: 60_000 },

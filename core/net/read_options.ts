@@ -1,0 +1,14 @@
+/** How a range is read: told as it comes, and no faster than allowed. */
+export interface ReadOptions {
+  /** Told as payload comes in, in bytes. */
+  readonly onBytes: (count: number) => void;
+  /** Where there is a limit on bytes a second. */
+  readonly pace: Pace | undefined;
+}
+
+export interface Pace {
+  /** Ask for no more than this at a time. */
+  readonly mostBytes: number;
+  /** Waits until so many bytes may be asked for. */
+  wait(bytes: number, signal: AbortSignal): Promise<void>;
+}
