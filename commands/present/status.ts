@@ -5,8 +5,19 @@ import { formatBytes, formatEta, formatMoment, formatPart, formatRate } from "./
 
 export const NOTHING_ACTIVE = "No active downloads.";
 
+/** More waiting tasks than this say nothing more to a person. */
+const MOST_WAITING = 20;
+
 export function renderStatus(tasks: readonly TaskStatus[]): string[] {
   if (tasks.length === 0) return [NOTHING_ACTIVE];
+  let waiting = 0;
+  const shown = tasks.filter(({ state }) => state !== "waiting" || ++waiting <= MOST_WAITING);
+  const hidden = tasks.length - shown.length;
+  const more = hidden > 0 ? [`and ${hidden} more waiting (all of them with --json)`] : [];
+  return [...tableOf(shown), ...more];
+}
+
+function tableOf(tasks: readonly TaskStatus[]): string[] {
   return renderTable(
     [
       { title: "TASK" },

@@ -57,8 +57,9 @@ interface Entry {
   id: string | null;
   held: number;
   received: number;
-  readonly seeds: Set<string>;
-  readonly meter: RateMeter;
+  /** Made when its turn comes: a hundred thousand may wait. */
+  seeds: Set<string> | undefined;
+  meter: RateMeter | undefined;
   trouble: string | null;
   /** Its turn has come once. */
   begun: boolean;
@@ -81,7 +82,7 @@ export class View {
       case "found":
         entry.size = event.size;
         entry.id = event.id;
-        for (const seed of event.seeds) entry.seeds.add(seed);
+        entry.seeds = new Set(event.seeds);
         break;
       case "resumed":
         entry.held = event.bytes;
@@ -94,7 +95,7 @@ export class View {
         entry.held += event.bytes;
         break;
       case "seed":
-        applySeedNews(entry.seeds, event);
+        applySeedNews(entry.seeds ??= new Set(), event);
         if (event.what === "busy" || event.what === "failing") entry.trouble = event.reason;
         break;
       case "done":
@@ -119,31 +120,25 @@ export class View {
   }
 
   totals(now: number): Totals {
-    const entries = [...this.#entries.values()];
-    const count = (test: (state: TaskState) => boolean) =>
-      entries.filter(({ state }) => test(state)).length;
-    // What failed will not come: it is no part of what is still to wait for.
-    const wanted = entries.filter(({ state }) => state !== "failed" && state !== "cancelled");
-    const size = sum(wanted.map((entry) => entry.size ?? 0));
-    const held = sum(wanted.map(({ held }) => held));
+    const totals = { done: 0, failed: 0, active: 0, waiting: 0, held: 0, size: 0, received: 0 };
+    let sizeKnown = true;
+    for (const { state, size, held, received } of this.#entries.values()) {
+      totals[columnOf(state)]++;
+      totals.received += received;
+      // What failed will not come: it is no part of what is still to wait for.
+      if (state === "failed" || state === "cancelled") continue;
+      totals.size += size ?? 0;
+      totals.held += held;
+      sizeKnown &&= size !== null;
+    }
     const rate = this.#meter.at(now);
-    const sizeKnown = wanted.every((entry) => entry.size !== null);
-    return {
-      done: count((state) => state === "done"),
-      failed: count((state) => state === "failed" || state === "cancelled"),
-      active: count(isActive),
-      waiting: count((state) => !isActive(state) && !isOver(state)),
-      held,
-      size,
-      sizeKnown,
-      received: sum(entries.map(({ received }) => received)),
-      rate,
-      etaMs: sizeKnown ? etaMs(size - held, rate) : null,
-    };
+    const left = totals.size - totals.held;
+    return { ...totals, sizeKnown, rate, etaMs: sizeKnown ? etaMs(left, rate) : null };
   }
 
   #receive(entry: Entry, bytes: number, time: number): void {
     entry.received += bytes;
+    entry.meter ??= new RateMeter();
     entry.meter.add(bytes, time);
     this.#meter.add(bytes, time);
   }
@@ -162,8 +157,8 @@ export class View {
       id: null,
       held: 0,
       received: 0,
-      seeds: new Set(),
-      meter: new RateMeter(),
+      seeds: undefined,
+      meter: undefined,
       trouble: null,
       begun: false,
       result: undefined,
@@ -174,6 +169,12 @@ export class View {
   }
 }
 
+function columnOf(state: TaskState): "done" | "failed" | "active" | "waiting" {
+  if (state === "done") return "done";
+  if (isOver(state)) return "failed";
+  return isActive(state) ? "active" : "waiting";
+}
+
 /** Whether something is being done for the task now. */
 export function isActive(state: TaskState): boolean {
   return state === "finding" || state === "downloading" ||
@@ -181,11 +182,11 @@ export function isActive(state: TaskState): boolean {
 }
 
 function viewOf(entry: Entry, now: number): TaskView {
-  const rate = isActive(entry.state) ? entry.meter.at(now) : 0;
+  const rate = isActive(entry.state) ? entry.meter?.at(now) ?? 0 : 0;
   const missing = entry.size === null ? null : entry.size - entry.held;
   return {
     ...entry,
-    seeds: [...entry.seeds],
+    seeds: [...entry.seeds ?? []],
     rate,
     etaMs: missing === null ? null : etaMs(Math.max(0, missing), rate),
   };
@@ -206,8 +207,4 @@ function applySeedNews(
   if (what === "joined" || what === "back") seeds.add(seed);
   // A busy seed still takes part: it said when to come back.
   else if (what !== "busy") seeds.delete(seed);
-}
-
-function sum(numbers: readonly number[]): number {
-  return numbers.reduce((total, number) => total + number, 0);
 }

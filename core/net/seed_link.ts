@@ -7,23 +7,12 @@ import { abortable } from "@std/async";
 import type { Clock } from "../base/clock.ts";
 import { deadline } from "../base/abort.ts";
 import { Change } from "../base/change.ts";
-import {
-  BusyError,
-  NotFoundError,
-  ProtocolError,
-  TimeoutError,
-  UnreachableError,
-} from "../base/errors.ts";
+import { BusyError, ProtocolError, TimeoutError, UnreachableError } from "../base/errors.ts";
 import { type ByteRange, lengthOf } from "../base/ranges.ts";
 import { formatSeedAddress, type SeedAddress } from "../base/seed_address.ts";
 import { Slots } from "../base/slots.ts";
 import { Inbox } from "../wire/inbox.ts";
-import {
-  type ListedFile,
-  MOST_LISTING_BYTES,
-  parseListing,
-  parseOneShotListing,
-} from "../wire/listing.ts";
+import { type ListedFile, MOST_LISTING_BYTES } from "../wire/listing.ts";
 import { type Manifest, MOST_MANIFEST_BYTES, parseManifest } from "../wire/manifest.ts";
 import { Refusal } from "../wire/refusals.ts";
 import { parseOneShotSize } from "../wire/replies.ts";
@@ -31,10 +20,11 @@ import type { SessionRequest } from "../wire/requests.ts";
 import { greet } from "./greet.ts";
 import { inLanes } from "./lanes.ts";
 import { OneShotClient } from "./one_shot.ts";
+import { listOneShot, listPages, textOf } from "./seed_listing.ts";
 import type { ReadOptions } from "./read_options.ts";
 import { errorOfRefusal } from "./refused.ts";
 import { type Answer, type BodyPlace, SessionConnection } from "./session_connection.ts";
-import type { ByteStream, Dial } from "./transport.ts";
+import { type ByteStream, type Dial, freeing } from "./transport.ts";
 
 export type Dialect = "session" | "one-shot";
 
@@ -61,10 +51,6 @@ const SLOW_MS = 1000;
 const IDLE_MS = 20_000;
 /** A seed that did not take one more connection is not asked for one for so long, unless it says how long. */
 const ENOUGH_MS = 10_000;
-/** What a seed may offer: bounds for memory, and for the time that a hostile one can take. */
-const MOST_FILES = 1_000_000;
-const MOST_PAGES = 1000;
-
 export class SeedLink implements AsyncDisposable {
   readonly name: string;
   readonly #address: SeedAddress;
@@ -137,7 +123,7 @@ export class SeedLink implements AsyncDisposable {
       kind: "upTo",
       bytes: MOST_MANIFEST_BYTES,
     }, signal);
-    return parseManifest(this.#text(body));
+    return parseManifest(textOf(this.name, body));
   }
 
   /** @throws {NotFoundError} if it does not have the file. */
@@ -166,9 +152,16 @@ export class SeedLink implements AsyncDisposable {
 
   /** Everything it offers, page after page; an old seed tells names only, and their sizes are asked for one by one. */
   async list(signal: AbortSignal): Promise<ListedFile[]> {
-    return await this.dialect(signal) === "session"
-      ? await this.#pages(signal)
-      : await this.#oneShotNames(signal);
+    if (await this.dialect(signal) === "session") {
+      const place = { kind: "upTo", bytes: MOST_LISTING_BYTES } as const;
+      return await listPages(
+        this.name,
+        (after) => this.#ask({ verb: "LIST", after }, place, signal),
+      );
+    }
+    const names = () => this.#inOneShot(() => this.#oneShot.text({ verb: "LIST" }, signal));
+    const sizeOf = (name: string) => this.fileSize(name, signal);
+    return await listOneShot(names, sizeOf, this.#terms.connections);
   }
 
   /**
@@ -384,57 +377,6 @@ export class SeedLink implements AsyncDisposable {
       throw plain;
     }
   }
-
-  async #pages(signal: AbortSignal): Promise<ListedFile[]> {
-    const files: ListedFile[] = [];
-    let more = true;
-    for (let pages = 0; more; pages++) {
-      if (pages >= MOST_PAGES || files.length > MOST_FILES) {
-        throw new ProtocolError(`${this.name} offers more than can be listed`);
-      }
-      const after = files.at(-1)?.name ?? "";
-      const { reply, body } = await this.#ask(
-        { verb: "LIST", after },
-        { kind: "upTo", bytes: MOST_LISTING_BYTES },
-        signal,
-      );
-      const page = parseListing(this.#text(body), after);
-      for (const file of page) files.push(file);
-      more = reply.kind === "ok" && reply.fields.get("more") === "1" &&
-        page.length > 0;
-    }
-    return files;
-  }
-
-  async #oneShotNames(signal: AbortSignal): Promise<ListedFile[]> {
-    const names = await this.#inOneShot(async () =>
-      parseOneShotListing(await this.#oneShot.text({ verb: "LIST" }, signal))
-    );
-    const files = new Map<string, ListedFile>();
-    await inLanes(names, this.#terms.connections, async (name) => {
-      const size = await this.#sizeIfThere(name, signal);
-      if (size !== undefined) files.set(name, { name, size, modified: 0 });
-    });
-    return names.flatMap((name) => files.get(name) ?? []);
-  }
-
-  /** undefined when the file is not there any more. */
-  async #sizeIfThere(name: string, signal: AbortSignal): Promise<number | undefined> {
-    try {
-      return await this.fileSize(name, signal);
-    } catch (error) {
-      if (error instanceof NotFoundError) return undefined;
-      throw error;
-    }
-  }
-
-  #text(body: Uint8Array): string {
-    try {
-      return new TextDecoder("utf-8", { fatal: true }).decode(body);
-    } catch {
-      throw new ProtocolError(`${this.name} sent text that is not UTF-8`);
-    }
-  }
 }
 
 /** `range` in parts of at most `most` bytes; made one by one, because a seed may want a million of them. */
@@ -448,20 +390,4 @@ function enoughPending({ greeting }: SessionConnection): number {
 
 function mostPending({ greeting }: SessionConnection): number {
   return Math.min(greeting.maxInflight, MOST_PENDING);
-}
-
-/** `stream`, whose end also frees what it held. */
-function freeing(stream: ByteStream, free: () => void): ByteStream {
-  const close = () => {
-    stream.close();
-    free();
-  };
-  return {
-    peer: stream.peer,
-    read: (into) => stream.read(into),
-    write: (bytes) => stream.write(bytes),
-    endWriting: () => stream.endWriting(),
-    close,
-    [Symbol.dispose]: close,
-  };
 }

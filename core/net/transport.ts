@@ -213,3 +213,19 @@ export async function readOrAbort(
     throw error;
   }
 }
+
+/** `stream`, whose end also frees what it held. */
+export function freeing(stream: ByteStream, free: () => void): ByteStream {
+  const close = () => {
+    stream.close();
+    free();
+  };
+  return {
+    peer: stream.peer,
+    read: (into) => stream.read(into),
+    write: (bytes) => stream.write(bytes),
+    endWriting: () => stream.endWriting(),
+    close,
+    [Symbol.dispose]: close,
+  };
+}

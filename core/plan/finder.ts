@@ -8,6 +8,7 @@
  */
 import { type BackoffLimits, backoffMs } from "../base/backoff.ts";
 import type { ErrorCode } from "../base/errors.ts";
+import { OVERSLEPT_MS } from "./facts.ts";
 
 export type SeedAnswer =
   | {
@@ -97,7 +98,8 @@ const TRIES: BackoffLimits & { readonly most: number } = { most: 3, firstMs: 400
 export class Finder {
   readonly #options: FinderOptions;
   readonly #candidates: Map<string, Candidate>;
-  /** When it was to be woken, to know how long this machine slept. */
+  /** When it planned last, and when it was to be woken: a machine that sleeps wakes much later. */
+  #plannedAtMs: number;
   #wakeAtMs = Infinity;
   /** When something was last heard that gives hope. */
   #hopefulAt: number;
@@ -107,7 +109,7 @@ export class Finder {
 
   constructor(options: FinderOptions, nowMs: number) {
     this.#options = options;
-    this.#hopefulAt = nowMs;
+    this.#hopefulAt = this.#plannedAtMs = nowMs;
     this.#candidates = new Map(options.seeds.map(({ name, troubled, known }) => [name, {
       name,
       troubled,
@@ -126,8 +128,8 @@ export class Finder {
 
   handle(fact: FinderFact, nowMs: number): FinderAction[] {
     if (this.#over) return [];
-    // A machine that slept heard nobody: that is no seed's silence.
-    if (fact.kind === "woken") this.#hopefulAt += Math.max(0, nowMs - this.#wakeAtMs);
+    // A machine that slept heard nobody, which is no seed's silence.
+    if (nowMs - this.#wakeAtMs >= OVERSLEPT_MS) this.#hopefulAt += nowMs - this.#plannedAtMs;
     if (fact.kind === "answered") this.#hear(fact.seed, fact.answer, nowMs);
     return this.#plan(nowMs);
   }
@@ -193,6 +195,7 @@ export class Finder {
     const times = candidates.map(({ asking, askAgainAt }) => asking ? Infinity : askAgainAt);
     const grace = (this.#firstManifestAt ?? Infinity) + GRACE_MS;
     if (grace > nowMs) times.push(grace);
+    this.#plannedAtMs = nowMs;
     this.#wakeAtMs = Math.min(this.#hopefulAt + this.#options.giveUpMs, ...times);
     this.#actions.push({ kind: "wake", atMs: this.#wakeAtMs });
   }
@@ -287,7 +290,7 @@ interface Group extends Content {
   readonly holders: number;
 }
 
-/** Most holders first; of two equal groups the lowest id, of old seeds the smaller size. */
+/** Most holders first; of two equal groups the lowest id, then the lowest digest, of old seeds the smaller size. */
 function groupsOf(answers: readonly (Content & { name: string })[]): Group[] {
   const groups = new Map<string, Group>();
   for (const { id, size, sha256 } of answers) {
@@ -297,8 +300,14 @@ function groupsOf(answers: readonly (Content & { name: string })[]): Group[] {
   }
   return Array.from(groups.values()).sort((a, b) =>
     b.holders - a.holders ||
-    ((a.id ?? "") < (b.id ?? "") ? -1 : a.id === b.id ? a.size - b.size : 1)
+    compare(a.id ?? "", b.id ?? "") ||
+    compare(a.sha256 ?? "", b.sha256 ?? "") ||
+    a.size - b.size
   );
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
 }
 
 /** What an answer means once the content is chosen. */

@@ -8,7 +8,7 @@
  */
 import { lengthOf } from "../base/ranges.ts";
 import { type PieceLayout, rangeOfPiece } from "../base/pieces.ts";
-import type { Action, Fact, Failure, SeedTurn } from "./facts.ts";
+import { type Action, type Fact, type Failure, OVERSLEPT_MS, type SeedTurn } from "./facts.ts";
 import { SeedRecord } from "./seed_record.ts";
 
 export interface SchedulerOptions {
@@ -29,6 +29,7 @@ interface Order {
   readonly id: number;
   readonly piece: number;
   readonly seed: SeedRecord;
+  readonly askedAtMs: number;
   received: number;
 }
 
@@ -59,7 +60,8 @@ export class Scheduler {
   #lastByteMs: number;
   /** While the task waits for its place: how long it had heard nothing before. */
   #silentMs: number | undefined;
-  /** When it was to be woken, to know how long this machine slept. */
+  /** When it planned last, and when it was to be woken: a machine that sleeps wakes much later. */
+  #plannedAtMs: number;
   #wakeAtMs = Infinity;
   #lastDrop = "";
   #lied = false;
@@ -70,7 +72,7 @@ export class Scheduler {
     this.#options = options;
     this.#missing = options.missing.toReversed();
     this.#toStore = options.missing.length;
-    this.#lastByteMs = nowMs;
+    this.#lastByteMs = this.#plannedAtMs = nowMs;
     for (const { name, holds } of options.seeds) {
       const standing = holds
         ? { kind: "ready" } as const
@@ -87,6 +89,7 @@ export class Scheduler {
   /** What to do about `fact`. After `complete` or `give-up` nothing any more. */
   handle(fact: Fact, nowMs: number): Action[] {
     if (this.#over) return [];
+    this.#excuseSleep(nowMs);
     this.#take(fact, nowMs);
     // Bytes on their way change nothing that is worth planning anew.
     return fact.kind === "received" ? [] : this.#plan(nowMs);
@@ -110,10 +113,15 @@ export class Scheduler {
         this.#silentMs ??= nowMs - this.#lastByteMs;
         return;
       case "woken":
-        // A machine that slept heard nobody: that is no seed's silence.
-        this.#lastByteMs += Math.max(0, nowMs - this.#wakeAtMs);
         return;
     }
+  }
+
+  /** A machine that slept heard nobody, which is no seed's silence. Any fact may be the first one after it. */
+  #excuseSleep(nowMs: number): void {
+    if (nowMs - this.#wakeAtMs < OVERSLEPT_MS) return;
+    this.#lastByteMs = Math.min(nowMs, this.#lastByteMs + nowMs - this.#plannedAtMs);
+    this.#wakeAtMs = Infinity;
   }
 
   #seed(name: string, act: (seed: SeedRecord) => void): void {
@@ -216,7 +224,7 @@ export class Scheduler {
     while (this.#missing.length > 0 && !this.#isFull()) {
       const seed = this.#roomiest(nowMs);
       if (seed === undefined) return;
-      this.#ask(seed, this.#missing.pop()!);
+      this.#ask(seed, this.#missing.pop()!, nowMs);
     }
   }
 
@@ -236,9 +244,9 @@ export class Scheduler {
     return seed.window(this.#options.layout.pieceSize, nowMs) - seed.inFlight.size;
   }
 
-  #ask(seed: SeedRecord, piece: number): void {
+  #ask(seed: SeedRecord, piece: number, nowMs: number): void {
     const id = this.#nextOrder++;
-    this.#orders.set(id, { id, piece, seed, received: 0 });
+    this.#orders.set(id, { id, piece, seed, askedAtMs: nowMs, received: 0 });
     seed.inFlight.add(id);
     this.#actions.push({ kind: "ask", order: id, seed: seed.name, piece });
   }
@@ -256,9 +264,11 @@ export class Scheduler {
       const mayAskTwice = orders.length === 1 && !this.#isFull() &&
         bytes <= budget;
       if (mayAskTwice) budget -= bytes;
-      else if (orders.length > 1 || crawls(seconds, second.seconds)) this.#takeBack(orders.at(-1)!);
-      else continue;
-      this.#ask(second.seed, piece);
+      else if (!hadItsChance(orders.at(-1)!, nowMs)) continue;
+      else if (orders.length > 1 || crawls(seconds, second.seconds)) {
+        this.#takeBackSlow(orders.at(-1)!, nowMs);
+      } else continue;
+      this.#ask(second.seed, piece, nowMs);
     }
   }
 
@@ -271,7 +281,7 @@ export class Scheduler {
     let best: { seed: SeedRecord; seconds: number } | undefined;
     for (const seed of this.#seeds.values()) {
       if (this.#roomAt(seed, nowMs) <= 0 || orders.some((order) => order.seed === seed)) continue;
-      const rate = seed.goodput(nowMs) || bytes / TRIAL_SECONDS;
+      const rate = seed.goodput(nowMs) || (seed.crawls(nowMs) ? 0 : bytes / TRIAL_SECONDS);
       const seconds = (this.#bytesAhead(seed) + bytes) / rate;
       if (!best || seconds < best.seconds) best = { seed, seconds };
     }
@@ -284,11 +294,18 @@ export class Scheduler {
 
   /** Seeds that crawl must not hold all the memory while others have nothing to do. */
   #relieve(nowMs: number): void {
-    const [slowest] = this.#piecesInFlight(nowMs);
+    const slowest = this.#piecesInFlight(nowMs).find(({ orders }) =>
+      orders.every((order) => hadItsChance(order, nowMs))
+    );
     const second = slowest && this.#soonest(slowest.bytes, slowest.orders, nowMs);
     if (!second || !crawls(slowest.seconds, second.seconds)) return;
-    for (const order of slowest.orders) this.#takeBack(order);
-    this.#ask(second.seed, slowest.piece);
+    for (const order of slowest.orders) this.#takeBackSlow(order, nowMs);
+    this.#ask(second.seed, slowest.piece, nowMs);
+  }
+
+  #takeBackSlow(order: Order, nowMs: number): void {
+    this.#takeBack(order);
+    order.seed.crawled(nowMs);
   }
 
   /** What is in flight, by piece, the slowest first; a piece's orders the soonest first. */
@@ -339,6 +356,7 @@ export class Scheduler {
     );
     const slowMatters = this.#missing.length === 0 ? this.#orders.size > 0 : this.#isFull();
     const beat = slowMatters ? nowMs + TAIL_BEAT_MS : Infinity;
+    this.#plannedAtMs = nowMs;
     this.#wakeAtMs = Math.min(giveUpAt, beat, ...pauses);
     this.#actions.push({ kind: "wake", atMs: this.#wakeAtMs });
   }
@@ -372,6 +390,11 @@ export class Scheduler {
       ...(retryInMs === undefined ? {} : { retryInMs }),
     });
   }
+}
+
+/** Nobody crawls who was only just asked: pieces would go round and round. */
+function hadItsChance({ askedAtMs }: Order, nowMs: number): boolean {
+  return nowMs - askedAtMs >= CRAWL_SECONDS * 1000;
 }
 
 /** So slow that waiting for it is worse than throwing away what it sent. */

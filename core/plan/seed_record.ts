@@ -17,6 +17,8 @@ const MOST_CORRUPT = 3;
 const FIRST_WINDOW = 2;
 /** Far beyond what one line needs at 1 MiB a piece; a bound for memory. */
 const WIDEST_WINDOW = 16;
+/** A seed that crawled may have been busy with others: by then it may be free. */
+const FORGIVEN_MS = 30_000;
 /** How much time's worth of pieces a seed has in hand: longer makes slow seeds hoard, shorter leaves gaps. */
 const WINDOW_SECONDS = 0.5;
 
@@ -33,6 +35,7 @@ export class SeedRecord {
   /** After a failure it has to prove itself with one piece. */
   #onProbation = false;
   #proven = false;
+  #crawledAtMs = -Infinity;
 
   constructor(name: string, standing: SeedStanding) {
     this.name = name;
@@ -55,6 +58,7 @@ export class SeedRecord {
     const news = this.#onProbation;
     this.#failures = 0;
     this.#onProbation = false;
+    this.#crawledAtMs = -Infinity;
     this.#proven = true;
     return news;
   }
@@ -68,7 +72,7 @@ export class SeedRecord {
   /** How many pieces it may have in flight. */
   window(pieceSize: number, nowMs: number): number {
     if (!this.ready) return 0;
-    if (this.#onProbation) return 1;
+    if (this.#onProbation || this.crawls(nowMs)) return 1;
     if (!this.#proven) return FIRST_WINDOW;
     const pieces = Math.ceil(this.goodput(nowMs) * WINDOW_SECONDS / pieceSize) + 1;
     return Math.min(WIDEST_WINDOW, pieces);
@@ -82,6 +86,16 @@ export class SeedRecord {
     const pauseMs = backoffMs(this.#failures, random);
     this.standing = { kind: "waiting", untilMs: nowMs + pauseMs };
     return pauseMs;
+  }
+
+  /** A piece was taken back from it because it crawled. */
+  crawled(nowMs: number): void {
+    this.#crawledAtMs = nowMs;
+  }
+
+  /** For a while, or until a piece comes from it, nothing better is expected of it than what was seen. */
+  crawls(nowMs: number): boolean {
+    return nowMs - this.#crawledAtMs < FORGIVEN_MS;
   }
 
   /** A pause that the seed asked for: not a failure. */

@@ -20,6 +20,16 @@ export interface RunHeader {
   readonly startedAt: number;
 }
 
+/** Many tasks in one line: the queue may be a hundred thousand names long. */
+export interface QueuedLine {
+  readonly time: number;
+  readonly queued: {
+    /** What every target begins with; the name follows. */
+    readonly base: string;
+    readonly tasks: (readonly [task: string, name: string])[];
+  };
+}
+
 /** How one task stands at this moment. */
 export interface TaskNow {
   readonly downloaded: number;
@@ -84,6 +94,7 @@ export class RunRecord implements AsyncDisposable {
   readonly #clock: Clock;
   readonly #moving = new Map<string, Moving>();
   readonly #unfinished = new Set<string>();
+  #queued: QueuedLine | undefined;
   #unwritten = "";
   #beat: Disposable | undefined;
 
@@ -115,10 +126,12 @@ export class RunRecord implements AsyncDisposable {
       case "received":
       case "stored":
         return this.#startBeat();
+      case "queued":
+        // Written in one go, with the first that begins.
+        return this.#enqueue(event);
       default:
         this.#append(event);
-        // The queue may be long: what waits is written in one go.
-        if (event.kind !== "queued") this.#flush();
+        this.#flush();
     }
   }
 
@@ -145,11 +158,27 @@ export class RunRecord implements AsyncDisposable {
     this.#unfinished.delete(event.task);
   }
 
+  #enqueue(event: TaskEvent & { kind: "queued" }): void {
+    const { time, task, name, target } = event;
+    if (!target.endsWith(name)) return this.#append(event);
+    const base = target.slice(0, -name.length);
+    if (this.#queued?.queued.base !== base) this.#endQueued();
+    this.#queued ??= { time, queued: { base, tasks: [] } };
+    this.#queued.queued.tasks.push([task, name]);
+  }
+
+  #endQueued(): void {
+    if (this.#queued) this.#unwritten += JSON.stringify(this.#queued) + "\n";
+    this.#queued = undefined;
+  }
+
   #append(value: unknown): void {
+    this.#endQueued();
     this.#unwritten += JSON.stringify(value) + "\n";
   }
 
   #flush(): void {
+    this.#endQueued();
     const bytes = new TextEncoder().encode(this.#unwritten);
     this.#unwritten = "";
     withoutHarm(() => {

@@ -7,6 +7,7 @@ import {
   isAlive,
   NOW_SUFFIX,
   OVER_SUFFIX,
+  type QueuedLine,
   RECORD_SUFFIX,
   type RunHeader,
   type RunNow,
@@ -35,6 +36,8 @@ export interface TaskStatus {
   /** The process that works on it, or null. */
   readonly pid: number | null;
   readonly verified: boolean;
+  /** The content's id; null until it is known, and where no seed offers a manifest. */
+  readonly id: string | null;
   /** Why it failed, or null. */
   readonly error: string | null;
   readonly updatedAt: number;
@@ -110,9 +113,12 @@ async function tasksOfRun(
   const lines = await readLines(path);
   const pid = lines.find(isHeader)?.pid ?? null;
   const tasks = new Map<string, TaskStatus>();
-  for (const event of lines.filter(isEvent)) {
-    const before = tasks.get(event.task) ?? begin(event, pid, known.get(event.task));
-    tasks.set(event.task, fold(before, event));
+  for (const line of lines) {
+    if (isQueued(line)) enqueue(line, tasks, known, pid);
+    else if (isEvent(line)) {
+      const before = tasks.get(line.task) ?? begin(line.task, line.time, pid, known);
+      tasks.set(line.task, fold(before, line));
+    }
   }
   const now = await readNow(base);
   const all = Array.from(tasks.values(), (task) => withNow(task, now, nowMs));
@@ -125,6 +131,22 @@ function isHeader(line: object): line is RunHeader {
 
 function isEvent(line: object): line is TaskEvent {
   return "task" in line;
+}
+
+function isQueued(line: object): line is QueuedLine {
+  return "queued" in line;
+}
+
+function enqueue(
+  { time, queued: { base, tasks: names } }: QueuedLine,
+  tasks: Map<string, TaskStatus>,
+  known: ReadonlyMap<string, TaskStatus>,
+  pid: number | null,
+): void {
+  for (const [task, name] of names) {
+    const target = base + name;
+    tasks.set(task, { ...begin(task, time, pid, known), name, path: target, target });
+  }
 }
 
 /** The lines that are whole; what a crash tore is passed over. */
@@ -157,7 +179,13 @@ function fold(before: TaskStatus, event: TaskEvent): TaskStatus {
     case "target":
       return { ...updated, path: event.path };
     case "found":
-      return { ...updated, size: event.size, seeds: event.seeds, verified: event.id !== null };
+      return {
+        ...updated,
+        size: event.size,
+        id: event.id,
+        seeds: event.seeds,
+        verified: event.id !== null,
+      };
     case "resumed":
       return { ...updated, downloaded: event.bytes, percent: percentOf(event.bytes, updated.size) };
     case "done": {
@@ -173,30 +201,34 @@ function fold(before: TaskStatus, event: TaskEvent): TaskStatus {
 }
 
 /** A task that goes on in another run keeps what is known of it. */
-function begin(event: TaskEvent, pid: number | null, known: TaskStatus | undefined): TaskStatus {
-  const { size, downloaded, percent } = known ?? blank(event, pid);
-  return { ...blank(event, pid), size, downloaded, percent };
-}
-
-function blank({ task, time }: TaskEvent, pid: number | null): TaskStatus {
+function begin(
+  task: string,
+  time: number,
+  pid: number | null,
+  known: ReadonlyMap<string, TaskStatus>,
+): TaskStatus {
+  const before = known.get(task);
   return {
     task,
     name: "",
     state: "waiting",
-    size: null,
-    downloaded: 0,
-    percent: null,
+    size: before?.size ?? null,
+    downloaded: before?.downloaded ?? 0,
+    percent: before?.percent ?? null,
     rate: 0,
     etaMs: null,
-    seeds: [],
+    seeds: NO_SEEDS,
     path: "",
     target: "",
     pid,
     verified: false,
+    id: before?.id ?? null,
     error: null,
     updatedAt: time,
   };
 }
+
+const NO_SEEDS: readonly string[] = [];
 
 function percentOf(downloaded: number, size: number | null): number | null {
   if (size === null) return null;
@@ -204,6 +236,8 @@ function percentOf(downloaded: number, size: number | null): number | null {
 }
 
 function withNow(task: TaskStatus, now: RunNow | undefined, nowMs: number): TaskStatus {
+  // Most only wait, and a copy of each would be the most expensive thing here.
+  if (task.state === "waiting") return task;
   const pid = isOver(task.state) ? null : task.pid;
   const moving = now?.tasks[task.task];
   if (now === undefined || moving === undefined || task.state === "done") return { ...task, pid };

@@ -5,7 +5,7 @@ import { isOver, type TaskEvent } from "../events.ts";
 import { onDiskOfState } from "./state_faults.ts";
 import { forgetOldRuns, RunRecord, runsFolder } from "./run_record.ts";
 import { logsFolder, TaskLog } from "./task_log.ts";
-import { readTasks } from "./task_status.ts";
+import { readTasks, type TaskStatus } from "./task_status.ts";
 
 /** Short enough to type, and long enough: among 100,000 tasks, two with one id are met once in 200 runs of a lifetime, and only share a log. */
 const ID_BYTES = 5;
@@ -14,17 +14,21 @@ export class TaskStories implements AsyncDisposable {
   readonly #stateDir: string;
   readonly #record: RunRecord;
   readonly #logs = new Map<string, TaskLog>();
-  /** Tasks of earlier runs that were not finished, by target. */
-  readonly #unfinished: ReadonlyMap<string, string>;
+  /** Tasks of earlier runs that were not finished. */
+  readonly #unfinished: readonly TaskStatus[];
+  readonly #byTarget: ReadonlyMap<string, TaskStatus>;
+  /** Those among them that go on in this run. */
+  readonly #again = new Set<string>();
 
   private constructor(
     stateDir: string,
     record: RunRecord,
-    unfinished: ReadonlyMap<string, string>,
+    unfinished: readonly TaskStatus[],
   ) {
     this.#stateDir = stateDir;
     this.#record = record;
     this.#unfinished = unfinished;
+    this.#byTarget = new Map(unfinished.map((task) => [task.target, task]));
   }
 
   /** @throws {DiskError} if the state folder cannot be written. */
@@ -37,14 +41,21 @@ export class TaskStories implements AsyncDisposable {
       const unfinished = earlier.filter(({ state, pid }) =>
         pid === null && (state === "failed" || !isOver(state))
       );
-      const byTarget = new Map(unfinished.map(({ target, task }) => [target, task]));
-      return new TaskStories(stateDir, await RunRecord.open(stateDir, pid, clock), byTarget);
+      return new TaskStories(stateDir, await RunRecord.open(stateDir, pid, clock), unfinished);
     });
   }
 
   /** The same task as in the run that did not finish it, so that its log goes on; otherwise a new one. */
   idFor(target: string, chance: Chance): string {
-    return this.#unfinished.get(target) ?? chance.hex(ID_BYTES);
+    const earlier = this.#byTarget.get(target)?.task;
+    if (earlier !== undefined) this.#again.add(earlier);
+    return earlier ?? chance.hex(ID_BYTES);
+  }
+
+  /** Where an earlier run, and no task of this one, began to put this content, under whatever name; the newest first. */
+  begunWith(id: string): string[] {
+    const same = this.#unfinished.filter((task) => task.id === id && !this.#again.has(task.task));
+    return same.map(({ path }) => path).reverse();
   }
 
   add(event: TaskEvent): void {

@@ -1,4 +1,6 @@
+import { type Disk, realDisk } from "./disk.ts";
 import { diskFault } from "./disk_faults.ts";
+import { PartFile } from "./part_file.ts";
 import { besideTarget, JOURNAL_SUFFIX, PART_SUFFIX } from "./target.ts";
 
 /** Removes what an unfinished download left beside `target`, if anything. @throws {DiskError} */
@@ -17,5 +19,30 @@ export function hasPartial(target: string): boolean {
     return Deno.lstatSync(besideTarget(target, PART_SUFFIX)).isFile;
   } catch {
     return false;
+  }
+}
+
+/**
+ * Takes over what an earlier run has of the same content under another name, so
+ * that nothing is fetched twice: the first of `targets` that has something and
+ * that nobody works on. What cannot be had stays where it is.
+ */
+export async function adoptPartial(
+  targets: readonly string[],
+  target: string,
+  disk: Disk = realDisk,
+): Promise<void> {
+  if (hasPartial(target)) return;
+  const from = targets.find((other) => other !== target && hasPartial(other));
+  if (from === undefined) return;
+  try {
+    const nobody = () => Promise.resolve("another p2p");
+    // Locked while it moves; the journal knows the part file by its inode, not by its name.
+    using part = await PartFile.open(besideTarget(from, PART_SUFFIX), nobody, disk);
+    await part.moveTo(besideTarget(target, PART_SUFFIX));
+    const journal = besideTarget(from, JOURNAL_SUFFIX);
+    await disk.rename(journal, besideTarget(target, JOURNAL_SUFFIX));
+  } catch {
+    // In use, on another disk, or gone: then it is fetched from the seeds.
   }
 }

@@ -24,6 +24,7 @@ import type { StoreTerms } from "../store/stored_file.ts";
 import { CancelledError, conduct } from "./conduct.ts";
 import { Control } from "./control.ts";
 import type { TaskParts } from "./parts.ts";
+import { PieceMemory } from "./piece_memory.ts";
 import { Place } from "./place.ts";
 import { type QueueRunner, runQueue } from "./queue.ts";
 import { runTask } from "./task.ts";
@@ -69,7 +70,7 @@ interface Task extends DownloadRequest {
 
 const OWN_NAME = "p2p keeps that name for unfinished downloads";
 
-/** Memory for pieces of one process, but for the least that each task needs: half of what a download may take in all. */
+/** Memory for the pieces of one process: half of what a download may take in all. */
 const PIECE_MEMORY_BYTES = 64 * 1024 * 1024;
 /** More pieces in flight make nothing faster, even at a gigabyte a second. */
 const MOST_PIECES_IN_FLIGHT = 32;
@@ -121,6 +122,7 @@ class Run implements QueueRunner<Task, TaskOutcome> {
   readonly #slots: Slots;
   readonly #emit: Sink<TaskEvent>;
   readonly #limit: TokenBucket | undefined;
+  readonly #memory = new PieceMemory(PIECE_MEMORY_BYTES);
   readonly #startedAt: number;
   /** Of the tasks whose turn has come. */
   readonly #controls = new Map<string, Control>();
@@ -228,6 +230,8 @@ class Run implements QueueRunner<Task, TaskOutcome> {
       random: () => chance.random(),
       store,
       place,
+      memory: this.#memory,
+      begunWith: (id) => this.#stories.begunWith(id),
       mostInFlight: (pieceSize) => this.#mostInFlight(pieceSize),
       pace: paceOf(this.#limit, taskBucket(settings, clock)),
       tell: (news) => this.#tell(task, news),

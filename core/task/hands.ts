@@ -22,6 +22,7 @@ import { TaskGroup } from "../base/task_group.ts";
 import type { Pace } from "../net/read_options.ts";
 import type { SeedLink } from "../net/seed_link.ts";
 import type { Fact, Failure } from "../plan/facts.ts";
+import type { PieceMemory } from "./piece_memory.ts";
 import type { StoredFile } from "../store/stored_file.ts";
 import { digestOfPiece } from "../wire/manifest.ts";
 
@@ -43,6 +44,7 @@ export interface HandsTerms {
   readonly name: string;
   readonly file: StoredFile;
   readonly links: ReadonlyMap<string, SeedLink>;
+  readonly memory: PieceMemory;
   readonly pace: Pace | undefined;
   tell(fact: HandFact): void;
   /** The disk failed, or there is a bug: no seed's fault, and the end of the task. */
@@ -54,8 +56,6 @@ export class LocalHands implements Hands {
   readonly #terms: HandsTerms;
   readonly #jobs: TaskGroup;
   readonly #running = new Map<number, LinkedAbort>();
-  /** Memory of pieces that are through, for the next ones: fresh memory is zeroed first. */
-  readonly #spare: Uint8Array[] = [];
 
   constructor(terms: HandsTerms, signal: AbortSignal) {
     this.#terms = terms;
@@ -86,30 +86,20 @@ export class LocalHands implements Hands {
   }
 
   async #fetch(order: Order, signal: AbortSignal): Promise<void> {
-    const { file, links, name, pace, tell } = this.#terms;
+    const { file, links, memory, name, pace, tell } = this.#terms;
     const { layout } = file.content;
     const range = rangeOfPiece(layout, order.piece);
-    const memory = this.#spare.pop() ?? new Uint8Array(Math.min(layout.pieceSize, layout.size));
-    const bytes = memory.subarray(0, lengthOf(range));
-    try {
-      const onBytes = (count: number) => {
-        if (!signal.aborted) tell({ kind: "received", order: order.id, bytes: count });
-      };
-      await links.get(order.seed)!.readRange(
-        name,
-        range,
-        layout.size,
-        bytes,
-        { onBytes, pace },
-        signal,
-      );
-      // From here on there is no wait: a piece that was taken back is not stored.
-      signal.throwIfAborted();
-      this.#verify(order, bytes);
-      file.store(order.piece, bytes);
-    } finally {
-      this.#spare.push(memory);
-    }
+    using lent = await memory.lend(lengthOf(range), signal);
+    const { bytes } = lent;
+    const onBytes = (count: number) => {
+      if (!signal.aborted) tell({ kind: "received", order: order.id, bytes: count });
+    };
+    const options = { onBytes, pace };
+    await links.get(order.seed)!.readRange(name, range, layout.size, bytes, options, signal);
+    // From here on there is no wait: a piece that was taken back is not stored.
+    signal.throwIfAborted();
+    this.#verify(order, bytes);
+    file.store(order.piece, bytes);
     tell({ kind: "stored", order: order.id });
   }
 

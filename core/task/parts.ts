@@ -4,6 +4,7 @@ import type { DownloadSettings } from "../config.ts";
 import type { TaskNews } from "../events.ts";
 import type { Pace } from "../net/read_options.ts";
 import type { SeedPool } from "../net/seed_pool.ts";
+import type { PieceMemory } from "./piece_memory.ts";
 import type { Place } from "./place.ts";
 import type { StoreTerms } from "../store/stored_file.ts";
 
@@ -13,8 +14,12 @@ export interface TaskParts {
   readonly clock: Clock;
   readonly random: () => number;
   readonly store: StoreTerms;
+  /** For the pieces of all tasks. */
+  readonly memory: PieceMemory;
   /** Pieces that one task may have in flight. */
   mostInFlight(pieceSize: number): number;
+  /** Where an earlier run began to put this content, under whatever name. */
+  begunWith(id: string): string[];
   /** Its place among those that run. */
   readonly place: Place;
   /** The limits on bytes a second, where there are any. */

@@ -2,6 +2,7 @@
 import { ConflictError, CorruptError } from "../base/errors.ts";
 import type { TaskResult } from "../events.ts";
 import { type Bytes, lookAt, prepareTarget, settle, type Settlement } from "../store/target.ts";
+import { adoptPartial } from "../store/partial.ts";
 import { type Content, removeLeftovers, StoredFile } from "../store/stored_file.ts";
 import { find, type Found, type Wanted } from "./find.ts";
 import type { TaskParts } from "./parts.ts";
@@ -124,6 +125,8 @@ async function fetchInto(
   parts: TaskParts,
   signal: AbortSignal,
 ): Promise<Outcome> {
+  const { id } = found.choice;
+  if (id !== null) await adoptPartial(parts.begunWith(id), path, parts.store.disk);
   using file = await StoredFile.open(path, found.content, parts.store, signal);
   const { resumed } = file;
   if (resumed.pieces > 0 || resumed.rehashed > 0) parts.tell({ kind: "resumed", ...resumed });

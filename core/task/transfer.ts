@@ -81,6 +81,7 @@ class Performer {
       name,
       file,
       links: found.links,
+      memory: parts.memory,
       pace: parts.pace,
       tell: (fact) => this.#report(fact),
       fail: (error) => this.#running?.fail(error),

@@ -4,8 +4,12 @@ import { compareNames, isValidName } from "../base/names.ts";
 
 /** Lines in one reply to `LIST`. */
 export const MOST_LISTED = 10_000;
-/** 10,000 lines of the longest names, each character escaped at worst, with room for the numbers. */
-export const MOST_LISTING_BYTES = 24 * 1024 * 1024;
+/**
+ * 10,000 lines of 6,291 bytes: a name of 1,024 bytes, each of them written as six
+ * (`\u0061`), is 6,144, and the field names and two numbers of 17 digits take less
+ * than the 147 that are left. Memory is taken as a seed announces it, so no more.
+ */
+export const MOST_LISTING_BYTES = 60 * 1024 * 1024;
 
 export interface ListedFile {
   readonly name: string;

@@ -64,6 +64,23 @@ test("p2p get goes on from another seed of the same bytes", async (world) => {
   assertEquals(world.got("file.bin"), BYTES);
 }, ON_UNIX);
 
+test(
+  "p2p get goes on from another seed that has the same bytes under another name",
+  async (world) => {
+    world.write("one/file.bin", BYTES);
+    world.write("two/renamed.bin", BYTES);
+    const one = await world.serve(world.path("one"));
+    const running = world.start("get", "file.bin", ...SLOWLY, ...from(one));
+    await downloaded(running, STORED);
+    await running.endBy("SIGKILL");
+    const two = await world.serve(world.path("two"));
+    assertWentOn(await world.p2p("get", "renamed.bin", "--json", ...from(two)), two);
+    assertEquals(world.got("renamed.bin"), BYTES);
+    assertEquals(world.files(), ["renamed.bin"]);
+  },
+  ON_UNIX,
+);
+
 test("p2p get trusts no byte that its journal does not claim", async (world) => {
   world.write("share/file.bin", BYTES);
   const seed = await world.serve(world.path("share"));

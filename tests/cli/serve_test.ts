@@ -138,12 +138,20 @@ test("p2p serve never serves through links that lead out of the folder", async (
 }, ON_UNIX);
 
 test("p2p serve offers no unfinished download", async (world) => {
-  for (const name of ["a.bin", "a.bin.p2p-part", "a.bin.p2p-journal"]) {
+  for (const name of ["a.bin", "a.bin.p2p-part", "a.bin.p2p-journal", "dir/b.P2P-Part"]) {
     world.write(`share/${name}`, "x");
   }
   const seed = await world.serve(world.path("share"));
   assertEquals(await namesAt(world, seed), ["a.bin"]);
-  assertCode(await world.p2p("get", "a.bin.p2p-part", ...from(seed)), 3);
+});
+
+test("p2p get exits 2 when the name is one that p2p keeps for itself", async (world) => {
+  for (const name of ["a.bin.p2p-part", "dir/b.P2P-Journal"]) {
+    const ended = await world.p2p("get", name, ...from({ address: "127.0.0.1:1" }));
+    assertCode(ended, 2);
+    assertMatch(ended.stderr, /unfinished downloads/);
+  }
+  assertEquals(world.files(), []);
 });
 
 test("p2p serve notices files that appear, change and vanish", async (world) => {
@@ -226,19 +234,23 @@ test("p2p get waits for its turn when the seed takes few connections", async (wo
 /** Below /dev, the compiled program's right to read all files ends. */
 const IN_SHARED_MEMORY: TestOptions = isFolder("/dev/shm") ? {} : { ignored: "no /dev/shm here" };
 
-test("p2p serve either serves a folder below /dev or says that it cannot", async (world) => {
-  const folder = Deno.makeTempDirSync({ dir: "/dev/shm", prefix: "p2p-cli-" });
-  try {
-    Deno.writeTextFileSync(join(folder, "a.txt"), "content\n");
-    const process = world.start("serve", folder, "--host", "127.0.0.1", "--port", "0");
-    const line = await Promise.race([process.stdout.line(/^listening on /), process.ended]);
-    if (typeof line !== "string") return assertCode(line, 6);
-    const seed = { address: line.slice("listening on ".length) };
-    assertCode(await world.p2p("get", "a.txt", ...from(seed)), 0);
-  } finally {
-    Deno.removeSync(folder, { recursive: true });
-  }
-}, IN_SHARED_MEMORY);
+test(
+  "p2p serve says at once that it cannot serve a folder below /dev, and exits 6",
+  async (world) => {
+    const folder = Deno.makeTempDirSync({ dir: "/dev/shm", prefix: "p2p-cli-" });
+    try {
+      Deno.writeTextFileSync(join(folder, "a.txt"), "content\n");
+      const ended = await world.p2p("serve", folder, "--host", "127.0.0.1", "--port", "0");
+      assertCode(ended, 6);
+      assertEquals(ended.stdout, "");
+      assertStringIncludes(ended.stderr, `p2p: Cannot serve "${folder}"`);
+      assertMatch(ended.stderr, /^hint: /m);
+    } finally {
+      Deno.removeSync(folder, { recursive: true });
+    }
+  },
+  IN_SHARED_MEMORY,
+);
 
 function isFolder(path: string): boolean {
   try {

@@ -358,6 +358,7 @@ for (const { line, offer, code } of poorOffers) {
 
 const task: TaskStatus = {
   target: "/home/me/a.iso",
+  id: "ab",
   task: "t7k",
   name: "a.iso",
   state: "downloading",
@@ -393,7 +394,7 @@ Deno.test("status prints a table, or one task in detail", async () => {
   const { stdout } = await p2p("status t7k", { core });
   assertStringIncludes(stdout, "size:     3.1/5.0 GiB (62%)\n");
   const json = JSON.parse((await p2p("status --json", { core })).stdout);
-  const { updatedAt: _, target: _target, ...shown } = task;
+  const { updatedAt: _, target: _target, id: _id, ...shown } = task;
   assertEquals(json, { tasks: [shown] });
 });
 

@@ -15,7 +15,7 @@ import { type LinkTerms, SeedLink } from "../../core/net/seed_link.ts";
 import type { Dial } from "../../core/net/transport.ts";
 import { answerTo } from "../../core/wire/auth.ts";
 import { encodeGreeting } from "../../core/wire/greeting.ts";
-import { encodeListing } from "../../core/wire/listing.ts";
+import { encodeListing, MOST_LISTED } from "../../core/wire/listing.ts";
 import { ManualClock } from "../fakes/manual_clock.ts";
 import {
   holding,

@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import {
   Finder,
   type FinderAction,
@@ -8,8 +8,8 @@ import {
 
 const ID = { a: "a".repeat(64), b: "b".repeat(64) };
 
-function manifest(id: string, size = 10): SeedAnswer {
-  return { kind: "manifest", id, size, sha256: id.toUpperCase() };
+function manifest(id: string, size = 10, sha256 = id.toUpperCase()): SeedAnswer {
+  return { kind: "manifest", id, size, sha256 };
 }
 const size = (bytes: number): SeedAnswer => ({ kind: "size", size: bytes });
 const failed: SeedAnswer = { kind: "failed", reason: "refused", code: "unreachable" };
@@ -30,7 +30,7 @@ interface Case {
   readonly troubled?: string[];
   readonly known?: string[];
   readonly want: Partial<
-    Record<"id" | "size" | "holders" | "others" | "dissenters" | "code" | "ms", unknown>
+    Record<"id" | "size" | "sha256" | "holders" | "others" | "dissenters" | "code" | "ms", unknown>
   >;
 }
 
@@ -63,8 +63,8 @@ function play({ answers, options, troubled = [], known = [] }: Case) {
       else if (action.kind === "dissent") dissenters.push(action.seed);
       else if (action.kind === "hopeless") return { code: action.code, ms: now };
       else {
-        const { content: { id, size }, holders, others } = action;
-        return { id, size, holders, others, dissenters, ms: now };
+        const { content: { id, size, sha256 }, holders, others } = action;
+        return { id, size, sha256, holders, others, dissenters, ms: now };
       }
     }
     due.sort((a, b) => a.atMs - b.atMs);
@@ -95,6 +95,57 @@ const cases: Case[] = [
     name: "takes the lowest id on a tie",
     answers: { s: [manifest(ID.b)], t: [manifest(ID.a)] },
     want: { id: ID.a, holders: ["t"], dissenters: ["s"] },
+  },
+  {
+    name: "takes the digest that most seeds tell of one content, and names the dissenter",
+    answers: {
+      s: [manifest(ID.a, 10, "liar")],
+      t: [manifest(ID.a, 10, "true")],
+      u: [manifest(ID.a, 10, "true")],
+    },
+    want: { id: ID.a, sha256: "true", holders: ["t", "u"], dissenters: ["s"] },
+  },
+  {
+    name: "takes the lowest digest when as many seeds tell one of it as the other",
+    answers: { s: [manifest(ID.a, 10, "two")], t: [manifest(ID.a, 10, "one")] },
+    want: { id: ID.a, sha256: "one", holders: ["t"], dissenters: ["s"] },
+  },
+  {
+    name: "takes the lowest digest on a tie whichever seed comes first",
+    answers: { t: [manifest(ID.a, 10, "one")], s: [manifest(ID.a, 10, "two")] },
+    want: { id: ID.a, sha256: "one", holders: ["t"], dissenters: ["s"] },
+  },
+  {
+    name: "takes the digest that was asked for of one content, against the majority",
+    answers: {
+      s: [manifest(ID.a, 10, "liar")],
+      t: [manifest(ID.a, 10, "liar")],
+      u: [manifest(ID.a, 10, "true")],
+    },
+    options: { wanted: { sha256: "true", id: undefined } },
+    want: { id: ID.a, sha256: "true", holders: ["u"], dissenters: ["s", "t"] },
+  },
+  {
+    name: "waits for all seeds when a digest was asked for, as a liar may claim it",
+    answers: { s: [manifest(ID.a, 10, "x")], silent: [] },
+    options: { wanted: { sha256: "x", id: undefined } },
+    want: { holders: ["s"], others: ["silent"], ms: 2010 },
+  },
+  {
+    name: "takes another content when the one of most seeds was found to be a lie",
+    answers: {
+      s: [manifest(ID.a, 10, "x")],
+      t: [manifest(ID.a, 10, "x")],
+      u: [manifest(ID.b, 10, "x")],
+    },
+    options: { wanted: { sha256: "x", id: undefined, excluded: new Set([ID.a]) } },
+    want: { id: ID.b, holders: ["u"], dissenters: ["s", "t"] },
+  },
+  {
+    name: "has no hope when all that is offered was found to be a lie",
+    answers: { s: [manifest(ID.a, 10, "x")] },
+    options: { wanted: { sha256: "x", id: undefined, excluded: new Set([ID.a]) } },
+    want: { code: "corrupt" },
   },
   {
     name: "waits 2 s for a silent seed, and keeps it in mind",
@@ -185,6 +236,13 @@ const cases: Case[] = [
     want: { code: "timeout" },
   },
   {
+    name: "gives up on a seed whose hashing goes to and fro",
+    answers: { s: Array.from({ length: 500 }, (_, i) => hashing(1 + i % 2)) },
+    options: { giveUpMs: 5000 },
+    // It got on once, from 1 to 2, about a second after the start.
+    want: { code: "timeout", ms: 10 + 1125 + 10 + 5000 },
+  },
+  {
     name: "waits as long as the hashing gets on",
     answers: {
       s: Array.from({ length: 100 }, (_, percent) => hashing(percent)).concat(manifest(ID.a)),
@@ -216,3 +274,77 @@ for (const one of cases) {
     for (const [key, value] of Object.entries(one.want)) assertEquals(end[key], value, key);
   });
 }
+
+const HOUR_MS = 3_600_000;
+
+/** A finder that waits; then the machine sleeps for an hour. */
+class Sleeper {
+  readonly finder: Finder;
+  now = 0;
+  actions: FinderAction[];
+
+  constructor(...seeds: string[]) {
+    this.finder = new Finder({
+      name: "x",
+      seeds: seeds.map((name) => ({ name, troubled: false, known: true })),
+      wanted: { sha256: undefined, id: undefined },
+      requireVerified: false,
+      giveUpMs: 60_000,
+      random: () => 0.5,
+    }, 0);
+    this.actions = this.finder.start(0);
+  }
+
+  get kinds(): string[] {
+    return this.actions.map(({ kind }) => kind);
+  }
+
+  get wakeAtMs(): number {
+    return this.actions.flatMap((action) => action.kind === "wake" ? [action.atMs] : [])[0]!;
+  }
+
+  /** So long after the last time. */
+  answers(ms: number, seed: string, answer: SeedAnswer): this {
+    this.now += ms;
+    this.actions = this.finder.handle({ kind: "answered", seed, answer }, this.now);
+    return this;
+  }
+
+  /** So long after it was to be. */
+  wakes(lateMs: number): this {
+    this.now = this.wakeAtMs + lateMs;
+    this.actions = this.finder.handle({ kind: "woken" }, this.now);
+    return this;
+  }
+}
+
+Deno.test("Finder asks again when the machine slept for longer than giveUpMs", () => {
+  const sleeper = new Sleeper("s").answers(10, "s", later).wakes(HOUR_MS);
+  assertEquals(sleeper.kinds, ["inquire", "wake"]);
+  assertEquals(sleeper.answers(10, "s", manifest(ID.a)).kinds, ["chosen"]);
+});
+
+Deno.test("Finder has hope when what it hears first after a long sleep is that a connection was lost", () => {
+  const sleeper = new Sleeper("s", "t").answers(10, "s", later).answers(HOUR_MS, "t", failed);
+  assertEquals(sleeper.kinds.at(-1), "wake");
+  assertEquals(
+    sleeper.answers(500, "s", manifest(ID.a)).wakes(0).kinds.includes("hopeless"),
+    false,
+  );
+});
+
+Deno.test("Finder gives up giveUpMs after it woke when everybody stays silent", () => {
+  const sleeper = new Sleeper("s", "t").wakes(HOUR_MS);
+  assertEquals([sleeper.kinds, sleeper.wakeAtMs - sleeper.now], [["wake"], 60_000]);
+  assertEquals(sleeper.wakes(0).kinds, ["hopeless"]);
+});
+
+Deno.test("Finder gives up after giveUpMs when its timers are a little late", () => {
+  const sleeper = new Sleeper("s").answers(10, "s", later);
+  while (sleeper.kinds.at(-1) === "wake" && sleeper.now < HOUR_MS) {
+    sleeper.wakes(20);
+    if (sleeper.kinds[0] === "inquire") sleeper.answers(10, "s", later);
+  }
+  assertEquals(sleeper.kinds, ["hopeless"]);
+  assert(sleeper.now < 61_000, `gave up after ${sleeper.now} ms`);
+});

@@ -1,6 +1,8 @@
 import { assert, assertEquals, assertLess, assertLessOrEqual } from "@std/assert";
 import { runWorld } from "../sim/world.ts";
 import type { Habits } from "../sim/sim_seed.ts";
+import { Scheduler } from "../../core/plan/scheduler.ts";
+import type { Action, Fact } from "../../core/plan/facts.ts";
 import { faultsOfWorld } from "../sim/random_world.ts";
 import type { DownloadPlan } from "../sim/sim_download.ts";
 
@@ -92,6 +94,31 @@ for (const { name, seeds, withinMs } of survivable) {
   Deno.test(`Scheduler completes when ${name}`, () => assertLess(msOf(...seeds), withinMs));
 }
 
+const crowded: { name: string; seeds: Habits[] }[] = [
+  {
+    name: "they were there before it",
+    seeds: [seed("a", 1e-5), seed("b", 4e-5), seed("good", 20, { late: true })],
+  },
+  {
+    name: "they were fast at first",
+    seeds: [
+      seed("a", 20, { turns: [{ atMs: 1000, factor: 1e-6 }] }),
+      seed("b", 20, { turns: [{ atMs: 1000, factor: 1e-6 }] }),
+      seed("good", 20, { away: [{ fromMs: 500, toMs: 2000 }] }),
+    ],
+  },
+];
+for (const { name, seeds } of crowded) {
+  for (const mostInFlight of [2, 4]) {
+    Deno.test(`Scheduler does not let seeds that dribble hold all of ${mostInFlight} pieces in flight when ${name}`, () => {
+      const end = run({ size: SIZE, mostInFlight }, ...seeds);
+      assertEquals([end.how, end.faults], ["complete", []]);
+      // 10 s of the good one's time, and what it takes to see that the others crawl.
+      assertLess(end.ms, 25_000);
+    });
+  }
+}
+
 Deno.test("Scheduler stops asking a seed after its third wrong piece", () => {
   const end = run({ size: SIZE }, seed("a", 20), seed("liar", 20, { lies: 1 }));
   // Two more may be under way when the third one is found out.
@@ -116,6 +143,102 @@ Deno.test("Scheduler asks less than 2 % twice when seeds differ tenfold", () => 
 
 Deno.test("Scheduler completes at once when nothing is missing", () => {
   assertEquals(run({ size: 0 }, seed("a", 20)).how, "complete");
+});
+
+/** A scheduler of some pieces, told fact by fact. */
+class Desk {
+  readonly scheduler: Scheduler;
+  now = 0;
+  actions: Action[];
+
+  constructor(seeds: string[], { pieces = 4, mostInFlight = 8, giveUpMs = 60_000 } = {}) {
+    this.scheduler = new Scheduler({
+      layout: { size: pieces * MIB, pieceSize: MIB, count: pieces },
+      missing: Array.from({ length: pieces }, (_, piece) => piece),
+      seeds: seeds.map((name) => ({ name, holds: true })),
+      mostInFlight,
+      giveUpMs,
+      random: () => 0.5,
+    }, 0);
+    this.actions = this.scheduler.start(0);
+  }
+
+  get kinds(): string[] {
+    return this.actions.map(({ kind }) => kind);
+  }
+
+  get wakeAtMs(): number {
+    return this.actions.flatMap((action) => action.kind === "wake" ? [action.atMs] : [])[0]!;
+  }
+
+  /** So long after the last time. */
+  tell(afterMs: number, fact: Fact): this {
+    this.now += afterMs;
+    this.actions = this.scheduler.handle(fact, this.now);
+    return this;
+  }
+
+  /** So long after it was to be. */
+  wakes(lateMs = 0): this {
+    return this.tell(this.wakeAtMs + lateMs - this.now, { kind: "woken" });
+  }
+}
+
+const lost = { kind: "lost", reason: "the connection is gone" } as const;
+const HOUR_MS = 3_600_000;
+
+Deno.test("Scheduler gives up after giveUpMs when a seed that holds the content stays silent", () => {
+  const desk = new Desk(["a"]);
+  assertEquals([desk.kinds.at(-1), desk.wakeAtMs], ["wake", 60_000]);
+  assertEquals(desk.wakes().kinds, ["give-up"]);
+});
+
+Deno.test("Scheduler does not give up while the task rests, however long", () => {
+  const desk = new Desk(["a"]);
+  desk.tell(50_000, { kind: "resting" });
+  for (let turn = 0; turn < 5; turn++) {
+    desk.tell(HOUR_MS, { kind: "failed", order: 0, failure: lost });
+  }
+  assertEquals(desk.kinds.includes("give-up"), false);
+});
+
+Deno.test("Scheduler counts the silence on when a seed holds the content after a rest", () => {
+  const desk = new Desk(["a"]);
+  desk.tell(50_000, { kind: "resting" });
+  desk.tell(1000, { kind: "resting" });
+  desk.tell(HOUR_MS, { kind: "holds", seed: "a" });
+  assertEquals(desk.wakeAtMs - desk.now, 10_000);
+  assertEquals(desk.wakes().kinds, ["give-up"]);
+});
+
+Deno.test("Scheduler counts no silence after a rest when bytes come", () => {
+  const desk = new Desk(["a"]);
+  desk.tell(50_000, { kind: "resting" });
+  desk.tell(1000, { kind: "holds", seed: "a" });
+  desk.tell(5000, { kind: "received", order: 0, bytes: 1 });
+  desk.tell(0, { kind: "woken" });
+  assertEquals(desk.wakeAtMs - desk.now, 60_000);
+});
+
+Deno.test("Scheduler goes on when the machine slept for longer than giveUpMs", () => {
+  const desk = new Desk(["a"]).wakes(HOUR_MS);
+  assertEquals([desk.kinds, desk.wakeAtMs - desk.now], [["wake"], 60_000]);
+  assertEquals(desk.wakes().kinds, ["give-up"]);
+});
+
+Deno.test("Scheduler goes on when what it hears first after a long sleep is that a connection was lost", () => {
+  const desk = new Desk(["a"]).tell(HOUR_MS, { kind: "failed", order: 0, failure: lost });
+  assertEquals(desk.kinds, ["tell", "wake"]);
+  assertEquals(desk.wakes().kinds, ["inquire", "wake"]);
+});
+
+Deno.test("Scheduler counts a long sleep once when bytes come behind it", () => {
+  const desk = new Desk(["a"]).tell(HOUR_MS, { kind: "received", order: 0, bytes: 1 });
+  desk.tell(1000, { kind: "failed", order: 0, failure: lost });
+  // The last byte came a second ago.
+  const giveUpAt = desk.now - 1000 + 60_000;
+  while (desk.kinds.at(-1) === "wake" && desk.now < 2 * HOUR_MS) desk.wakes();
+  assertEquals([desk.kinds.at(-1), desk.now], ["give-up", giveUpAt]);
 });
 
 const worlds = Number(Deno.env.get("P2P_WORLDS") ?? 1000);

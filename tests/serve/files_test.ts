@@ -54,6 +54,8 @@ const forbidden = [
   "half.bin.p2p-part",
   "half.bin.p2p-journal",
   "HALF.BIN.P2P-PART",
+  "dir/x.P2P-Journal",
+  "dir.p2p-part/x.bin",
   "x".repeat(300),
   "x/".repeat(511) + "x",
   "\ud800",

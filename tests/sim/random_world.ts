@@ -20,7 +20,25 @@ export function planOfWorld(number: number): WorldPlan {
   // In a third of the worlds more downloads come, and some are cancelled.
   const more = random() < 0.33 ? Math.floor(random() * 4) : 0;
   for (let i = 0; i < more; i++) downloads.push(downloadOf(random, between(random, 0, 5000)));
-  return { downloads, seeds, dice: number };
+  return {
+    ...(random() < 0.1 ? narrowed({ downloads, seeds }, random) : { downloads, seeds }),
+    dice: number,
+  };
+}
+
+/** The same with so little memory that seeds which dribble could hold all of it. */
+function narrowed({ downloads, seeds }: WorldPlan, random: () => number): WorldPlan {
+  const dribblers = Array.from({ length: 1 + Math.floor(random() * 3) }, (_, i) => ({
+    name: `d${i}`,
+    rate: between(random, 1, 50),
+    latencyMs: between(random, 0, 200),
+    late: random() < 0.2,
+  }));
+  return {
+    downloads: downloads.map((plan) => ({ ...plan, mostInFlight: 2 + Math.floor(random() * 3) })),
+    // Each of them may be there before the good ones are.
+    seeds: random() < 0.5 ? [...seeds, ...dribblers] : [...seeds.slice(0, 1), ...dribblers],
+  };
 }
 
 function downloadOf(random: () => number, startMs: number): DownloadPlan {

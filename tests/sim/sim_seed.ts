@@ -103,7 +103,8 @@ export class SimSeed {
     if (!this.#serving) return this.#stallLater();
     // A slow line brings small bites, so that its bytes come as evenly as on a real one.
     const rate = this.#rate();
-    const bite = Math.min(head.missing, BITE_BYTES, Math.max(1024, Math.ceil(rate / 20)));
+    const least = Math.min(1024, Math.ceil(rate));
+    const bite = Math.min(head.missing, BITE_BYTES, Math.max(least, Math.ceil(rate / 20)));
     this.#timeline.at(this.#timeline.nowMs + bite / rate * 1000, () => this.#bite(head, bite));
   }
 

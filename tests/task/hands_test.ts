@@ -42,6 +42,7 @@ class Workshop implements AsyncDisposable {
     this.file = file;
     const links = new Map([[nameOf(HOST), bench.pool.link(addressOf(HOST))]]);
     this.hands = new LocalHands({
+      memory: bench.parts.memory,
       name: "a",
       file,
       links,

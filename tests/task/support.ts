@@ -1,4 +1,5 @@
 /** What the tests of `task` share: seeds by name in memory, a folder, and all that a task is given. */
+import { PieceMemory } from "../../core/task/piece_memory.ts";
 import { join } from "@std/path";
 import { UnreachableError } from "../../core/base/errors.ts";
 import type { Clock } from "../../core/base/clock.ts";
@@ -56,6 +57,8 @@ export class Bench implements AsyncDisposable {
     };
     this.pool = new SeedPool({ ...all, clock, dial: this.#dial });
     this.parts = {
+      begunWith: () => [],
+      memory: new PieceMemory(64 * 1024 * 1024),
       settings: all,
       pool: this.pool,
       clock,

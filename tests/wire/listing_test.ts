@@ -127,6 +127,15 @@ Deno.test("parseListing() passes over unknown fields", () => {
   assertEquals(parseListing(text, ""), [{ name: "a", size: 1, modified: 2 }]);
 });
 
+Deno.test("parseListing() throws ProtocolError when a page has a line more than the protocol allows", () => {
+  const page = (lines: number) =>
+    encodeListing(
+      Array.from({ length: lines }, (_, i) => ({ name: `${1e6 + i}`, size: 1, modified: 1 })),
+    );
+  assertEquals(parseListing(page(MOST_LISTED), "").length, MOST_LISTED);
+  assertThrows(() => parseListing(page(MOST_LISTED + 1), ""), ProtocolError, "at most 10000 lines");
+});
+
 Deno.test("MOST_LISTING_BYTES has room for the longest page, each character escaped", () => {
   const name = "\\u0061".repeat(1024);
   const longest = `{"name": "${name}", "size": ${2 ** 53 - 1}, "modified": ${-(2 ** 53 - 1)}}\n`;

@@ -1,0 +1,84 @@
+/**
+ * Memory for the pieces of all tasks together: so much and no more, lent in the
+ * order of asking, and used again, because fresh memory is zeroed first and the
+ * collector takes its time with what is thrown away.
+ */
+
+/** Most files have pieces of this size; only such memory is kept for the next one. */
+const USUAL_BYTES = 1024 * 1024;
+
+interface Waiting {
+  readonly bytes: number;
+  readonly admit: () => void;
+}
+
+export interface LentMemory extends Disposable {
+  readonly bytes: Uint8Array;
+}
+
+export class PieceMemory {
+  readonly #budget: number;
+  readonly #spare: ArrayBuffer[] = [];
+  readonly #waiting: Waiting[] = [];
+  #lent = 0;
+
+  /** @param budget in bytes; a piece that is larger gets its memory when no other is lent. */
+  constructor(budget: number) {
+    this.#budget = budget;
+  }
+
+  /** Waits for `size` bytes; disposing them gives them back: nothing may write to them any more. @throws the signal's reason if it aborts before. */
+  async lend(size: number, signal: AbortSignal): Promise<LentMemory> {
+    signal.throwIfAborted();
+    const held = heldFor(size);
+    if (this.#waiting.length > 0 || !this.#fits(held)) await this.#queue(held, signal);
+    else this.#lent += held;
+    const whole = held === USUAL_BYTES ? this.#spare.pop() : undefined;
+    const memory = whole ?? new ArrayBuffer(held);
+    return {
+      bytes: new Uint8Array(memory, 0, size),
+      [Symbol.dispose]: () => {
+        if (held === USUAL_BYTES) this.#spare.push(memory);
+        this.#lent -= held;
+        this.#admit();
+      },
+    };
+  }
+
+  #fits(size: number): boolean {
+    return this.#lent === 0 || this.#lent + size <= this.#budget;
+  }
+
+  #queue(size: number, signal: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const waiting = {
+        bytes: size,
+        admit: () => {
+          signal.removeEventListener("abort", giveUp);
+          resolve();
+        },
+      };
+      const giveUp = () => {
+        this.#waiting.splice(this.#waiting.indexOf(waiting), 1);
+        reject(signal.reason);
+        // What stood behind a large one may fit.
+        this.#admit();
+      };
+      signal.addEventListener("abort", giveUp, { once: true });
+      this.#waiting.push(waiting);
+    });
+  }
+
+  #admit(): void {
+    while (this.#waiting.length > 0 && this.#fits(this.#waiting[0]!.bytes)) {
+      const next = this.#waiting.shift()!;
+      this.#lent += next.bytes;
+      next.admit();
+    }
+  }
+}
+
+/** Small files get just what they need; the last piece of a larger one may waste a little. */
+function heldFor(size: number): number {
+  return size > USUAL_BYTES / 4 && size < USUAL_BYTES ? USUAL_BYTES : size;
+}
