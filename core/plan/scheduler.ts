@@ -41,6 +41,9 @@ const TAIL_GAIN = 2;
 /** Nobody waits longer than that for the last piece when another seed has it in a quarter of the time. */
 const CRAWL_SECONDS = 5;
 const CRAWL_GAIN = 4;
+/** So long a seed may take to show how fast it is before a piece is taken back from it; one that was good before, less. */
+const PATIENCE_MS = 5000;
+const PROVEN_MS = 1000;
 /** What one piece may take from a seed of which nothing is known. */
 const TRIAL_SECONDS = 2;
 /** How often the tail is looked over: slow seeds do not say that they are slow. */
@@ -264,7 +267,7 @@ export class Scheduler {
       const mayAskTwice = orders.length === 1 && !this.#isFull() &&
         bytes <= budget;
       if (mayAskTwice) budget -= bytes;
-      else if (!hadItsChance(orders.at(-1)!, nowMs)) continue;
+      else if (!this.#isKnown(orders.at(-1)!, nowMs)) continue;
       else if (orders.length > 1 || crawls(seconds, second.seconds)) {
         this.#takeBackSlow(orders.at(-1)!, nowMs);
       } else continue;
@@ -295,7 +298,7 @@ export class Scheduler {
   /** Seeds that crawl must not hold all the memory while others have nothing to do. */
   #relieve(nowMs: number): void {
     const slowest = this.#piecesInFlight(nowMs).find(({ orders }) =>
-      orders.every((order) => hadItsChance(order, nowMs))
+      orders.every(({ askedAtMs }) => nowMs - askedAtMs >= PATIENCE_MS)
     );
     const second = slowest && this.#soonest(slowest.bytes, slowest.orders, nowMs);
     if (!second || !crawls(slowest.seconds, second.seconds)) return;
@@ -306,6 +309,11 @@ export class Scheduler {
   #takeBackSlow(order: Order, nowMs: number): void {
     this.#takeBack(order);
     order.seed.crawled(nowMs);
+  }
+
+  /** Of who was only just asked nobody knows how slow it is: pieces would go round and round. */
+  #isKnown({ seed, askedAtMs, received }: Order, nowMs: number): boolean {
+    return received > 0 || nowMs - askedAtMs >= (seed.proven ? PROVEN_MS : PATIENCE_MS);
   }
 
   /** What is in flight, by piece, the slowest first; a piece's orders the soonest first. */
@@ -390,11 +398,6 @@ export class Scheduler {
       ...(retryInMs === undefined ? {} : { retryInMs }),
     });
   }
-}
-
-/** Nobody crawls who was only just asked: pieces would go round and round. */
-function hadItsChance({ askedAtMs }: Order, nowMs: number): boolean {
-  return nowMs - askedAtMs >= CRAWL_SECONDS * 1000;
 }
 
 /** So slow that waiting for it is worse than throwing away what it sent. */

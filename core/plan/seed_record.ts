@@ -46,6 +46,11 @@ export class SeedRecord {
     return this.standing.kind === "ready";
   }
 
+  /** Whether a right piece came from it. */
+  get proven(): boolean {
+    return this.#proven;
+  }
+
   received(bytes: number, nowMs: number): void {
     this.#meter.add(bytes, nowMs);
   }

@@ -237,9 +237,9 @@ function percentOf(downloaded: number, size: number | null): number | null {
 
 function withNow(task: TaskStatus, now: RunNow | undefined, nowMs: number): TaskStatus {
   // Most only wait, and a copy of each would be the most expensive thing here.
-  if (task.state === "waiting") return task;
-  const pid = isOver(task.state) ? null : task.pid;
   const moving = now?.tasks[task.task];
+  if (task.state === "waiting" && moving === undefined) return task;
+  const pid = isOver(task.state) ? null : task.pid;
   if (now === undefined || moving === undefined || task.state === "done") return { ...task, pid };
   // The file is replaced while bytes come: an old one means that none do.
   const rate = task.state !== "downloading" || nowMs - now.time > STALE_MS ? 0 : moving.rate;

@@ -1,3 +1,4 @@
+import { dirname } from "@std/path";
 import { type Disk, realDisk } from "./disk.ts";
 import { diskFault } from "./disk_faults.ts";
 import { PartFile } from "./part_file.ts";
@@ -23,9 +24,9 @@ export function hasPartial(target: string): boolean {
 }
 
 /**
- * Takes over what an earlier run has of the same content under another name, so
- * that nothing is fetched twice: the first of `targets` that has something and
- * that nobody works on. What cannot be had stays where it is.
+ * Takes over what an earlier run has of the same content under another name in
+ * the same folder, so that nothing is fetched twice: the first of `targets` that
+ * has something. What somebody works on, or cannot be had, stays where it is.
  */
 export async function adoptPartial(
   targets: readonly string[],
@@ -33,7 +34,9 @@ export async function adoptPartial(
   disk: Disk = realDisk,
 ): Promise<void> {
   if (hasPartial(target)) return;
-  const from = targets.find((other) => other !== target && hasPartial(other));
+  // In another folder it is another wish: who asked for it there may want it there.
+  const beside = targets.filter((other) => other !== target && dirname(other) === dirname(target));
+  const from = beside.find(hasPartial);
   if (from === undefined) return;
   try {
     const nobody = () => Promise.resolve("another p2p");
