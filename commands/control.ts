@@ -6,6 +6,7 @@ import { text } from "./kinds.ts";
 import { directoriesIn } from "./load.ts";
 import { KindType } from "./options.ts";
 import { renderObedience } from "./present/control.ts";
+import { NOTHING_ACTIVE } from "./present/status.ts";
 
 interface Flags {
   readonly all?: boolean | undefined;
@@ -78,7 +79,8 @@ async function control(
       result: obedience,
     }));
     writeLines(stdout, [JSON.stringify({ order, tasks: object })]);
-  } else {
+  } else if (results.length === 0) writeLines(stdout, [NOTHING_ACTIVE]);
+  else {
     writeLines(
       stdout,
       results.map(({ task, obedience }) => renderObedience(order, task, obedience)),

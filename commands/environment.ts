@@ -11,6 +11,7 @@ export type Core = Pick<
   | "findTask"
   | "list"
   | "logLines"
+  | "overview"
   | "resolveNames"
   | "serve"
   | "setMax"

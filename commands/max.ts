@@ -18,11 +18,12 @@ A smaller number stops nothing that has begun; it holds back what waits.`,
     .example("one after the other", "p2p max 1")
     .type("count", new KindType(wholeNumber(1, MOST_DOWNLOADS)))
     .arguments("<n:count>")
-    .action(async (_flags, count) => {
+    .option("--json", "One JSON object on standard output")
+    .action(async ({ json }, count) => {
       const running = await environment.core.setMax(directoriesIn(environment), count);
       const said = running === 0
         ? `Nothing runs; for the next time: p2p get --max ${count}`
         : `${plural(count, "download")} at a time in ${plural(running, "running get")}`;
-      writeLines(environment.stdout, [said]);
+      writeLines(environment.stdout, [json ? JSON.stringify({ max: count, running }) : said]);
     });
 }

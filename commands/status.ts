@@ -1,10 +1,14 @@
 /** `p2p status`: the tasks of every process of this user. */
 import { Command } from "@cliffy/command";
+import type { TaskStatus } from "../core/mod.ts";
 import { type Environment, writeLines } from "./environment.ts";
 import { text } from "./kinds.ts";
 import { directoriesIn } from "./load.ts";
 import { KindType } from "./options.ts";
 import { renderStatus, renderTask, statusFields } from "./present/status.ts";
+
+/** More waiting tasks than this say nothing more to a person. */
+const MOST_WAITING = 20;
 
 interface Flags {
   readonly all?: boolean | undefined;
@@ -33,16 +37,21 @@ async function status(
 ): Promise<void> {
   const { core, stdout } = environment;
   const directories = directoriesIn(environment);
-  const tasks = task === undefined
-    ? await core.tasks(directories, { all: all === true })
-    : [await core.findTask(directories, task)];
-  if (json) {
-    const object = { tasks: tasks.map(statusFields) };
-    writeLines(stdout, [JSON.stringify(object)]);
-  } else {
+  if (task !== undefined) {
+    const found = await core.findTask(directories, task);
+    writeLines(stdout, json ? [jsonOf([found])] : renderTask(found));
+  } else if (json) {
+    writeLines(stdout, [jsonOf(await core.tasks(directories, { all: all === true }))]);
+  } else if (all) {
     writeLines(
       stdout,
-      task === undefined ? renderStatus(tasks) : tasks.flatMap(renderTask),
+      renderStatus({ tasks: await core.tasks(directories, { all }), moreWaiting: 0 }),
     );
+  } else {
+    writeLines(stdout, renderStatus(await core.overview(directories, MOST_WAITING)));
   }
+}
+
+function jsonOf(tasks: readonly TaskStatus[]): string {
+  return JSON.stringify({ tasks: tasks.map(statusFields) });
 }

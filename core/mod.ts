@@ -15,7 +15,13 @@ import { giveOrder, type Obedience, type Order } from "./state/orders.ts";
 import { type LogLine, readLog } from "./state/task_log.ts";
 import { wishMax } from "./state/wishes.ts";
 import { hasPartial, removePartial } from "./store/partial.ts";
-import { readTasks, taskNamed, type TaskStatus } from "./state/task_status.ts";
+import {
+  type Overview,
+  readOverview,
+  readTasks,
+  taskNamed,
+  type TaskStatus,
+} from "./state/task_status.ts";
 import * as jobs from "./task/download.ts";
 import * as offers from "./task/list.ts";
 
@@ -34,7 +40,7 @@ export {
 export { type Directories, directoriesOf } from "./state/directories.ts";
 export type { Obedience, Order } from "./state/orders.ts";
 export type { LogLine } from "./state/task_log.ts";
-export type { TaskStatus } from "./state/task_status.ts";
+export type { Overview, TaskStatus } from "./state/task_status.ts";
 export type { DownloadJob, DownloadRequest, TaskOutcome } from "./task/download.ts";
 export type { ListQuery, Offer, OfferedFile, SeedReport } from "./task/list.ts";
 
@@ -100,10 +106,18 @@ export async function tasks(
 ): Promise<TaskStatus[]> {
   const known = await readTasks(directories.state, systemClock.now(), { all });
   if (all) return known;
-  // What nobody works on and has nothing to go on from is no download any more.
-  return known.filter(({ state, pid, path }) =>
-    !isOver(state) && (pid !== null || hasPartial(path))
-  );
+  return known.filter(isUnfinished);
+}
+
+/** What nobody works on and has nothing to go on from is no download any more. */
+function isUnfinished({ state, pid, path }: TaskStatus): boolean {
+  return !isOver(state) && (pid !== null || hasPartial(path));
+}
+
+/** What is not over, for a person: of a long queue only its beginning. */
+export async function overview(directories: Directories, mostWaiting: number): Promise<Overview> {
+  const all = await readOverview(directories.state, systemClock.now(), mostWaiting);
+  return { ...all, tasks: all.tasks.filter(isUnfinished) };
 }
 
 /** The task that `text` means: an id, a unique beginning of one, or a file name (its newest task). */

@@ -1,20 +1,14 @@
 /** Tasks of all processes, as a table or one in detail. */
-import type { TaskStatus } from "../../core/mod.ts";
+import type { Overview, TaskStatus } from "../../core/mod.ts";
 import { renderDetail, renderTable } from "./table.ts";
 import { formatBytes, formatEta, formatMoment, formatPart, formatRate } from "./units.ts";
 
 export const NOTHING_ACTIVE = "No active downloads.";
 
-/** More waiting tasks than this say nothing more to a person. */
-const MOST_WAITING = 20;
-
-export function renderStatus(tasks: readonly TaskStatus[]): string[] {
+export function renderStatus({ tasks, moreWaiting }: Overview): string[] {
   if (tasks.length === 0) return [NOTHING_ACTIVE];
-  let waiting = 0;
-  const shown = tasks.filter(({ state }) => state !== "waiting" || ++waiting <= MOST_WAITING);
-  const hidden = tasks.length - shown.length;
-  const more = hidden > 0 ? [`and ${hidden} more waiting (all of them with --json)`] : [];
-  return [...tableOf(shown), ...more];
+  const more = moreWaiting > 0 ? [`and ${moreWaiting} more waiting (all of them with --json)`] : [];
+  return [...tableOf(tasks), ...more];
 }
 
 function tableOf(tasks: readonly TaskStatus[]): string[] {

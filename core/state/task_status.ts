@@ -52,16 +52,43 @@ export async function readTasks(
   nowMs: number,
   { all }: { readonly all: boolean } = { all: true },
 ): Promise<TaskStatus[]> {
+  return (await readSome(stateDir, nowMs, { all, mostWaiting: Infinity })).tasks;
+}
+
+/** What is not over, without the tail of a long queue. */
+export interface Overview {
+  readonly tasks: readonly TaskStatus[];
+  /** Waiting tasks beside those. */
+  readonly moreWaiting: number;
+}
+
+/** As `readTasks`, but of the tasks of a run that only wait no more than `mostWaiting`: a hundred thousand take their time. */
+export async function readOverview(
+  stateDir: string,
+  nowMs: number,
+  mostWaiting: number,
+): Promise<Overview> {
+  return await readSome(stateDir, nowMs, { all: false, mostWaiting });
+}
+
+async function readSome(
+  stateDir: string,
+  nowMs: number,
+  { all, mostWaiting }: { readonly all: boolean; readonly mostWaiting: number },
+): Promise<{ tasks: TaskStatus[]; moreWaiting: number }> {
   const wishes = await readWishes(stateDir);
   const tasks = new Map<string, TaskStatus>();
+  let moreWaiting = 0;
   for (const path of await runsOf(stateDir, all)) {
-    for (const task of await tasksOfRun(path, tasks, nowMs)) {
+    const run = await readRun(path, tasks, wishes, mostWaiting, nowMs);
+    moreWaiting += run.moreWaiting;
+    for (const task of run.tasks) {
       // The newest run of a task puts it last.
       tasks.delete(task.task);
       tasks.set(task.task, wished(task, wishes));
     }
   }
-  return Array.from(tasks.values());
+  return { tasks: Array.from(tasks.values()), moreWaiting };
 }
 
 /**
@@ -99,11 +126,13 @@ async function runsOf(stateDir: string, all: boolean): Promise<string[]> {
   return names.sort((a, b) => startOf(a) - startOf(b)).map((name) => join(folder, name));
 }
 
-async function tasksOfRun(
+async function readRun(
   path: string,
   known: ReadonlyMap<string, TaskStatus>,
+  wishes: Wishes,
+  mostWaiting: number,
   nowMs: number,
-): Promise<TaskStatus[]> {
+): Promise<{ tasks: TaskStatus[]; moreWaiting: number }> {
   const base = path.slice(
     0,
     path.endsWith(OVER_SUFFIX) ? -OVER_SUFFIX.length : -RECORD_SUFFIX.length,
@@ -113,16 +142,26 @@ async function tasksOfRun(
   const lines = await readLines(path);
   const pid = lines.find(isHeader)?.pid ?? null;
   const tasks = new Map<string, TaskStatus>();
+  const begun = new Set(lines.filter(isEvent).map(({ task }) => task));
+  const idle = (task: string) => !begun.has(task) && !wishes.tasks.has(task);
+  let waiting = 0;
   for (const line of lines) {
-    if (isQueued(line)) enqueue(line, tasks, known, pid);
-    else if (isEvent(line)) {
+    if (isQueued(line)) {
+      const { time, queued: { base, tasks: names } } = line;
+      for (const [task, name] of names) {
+        if (idle(task) && ++waiting > mostWaiting) continue;
+        const target = base + name;
+        tasks.set(task, { ...begin(task, time, pid, known), name, path: target, target });
+      }
+    } else if (isEvent(line)) {
       const before = tasks.get(line.task) ?? begin(line.task, line.time, pid, known);
       tasks.set(line.task, fold(before, line));
     }
   }
   const now = await readNow(base);
   const all = Array.from(tasks.values(), (task) => withNow(task, now, nowMs));
-  return alive ? all : all.flatMap(abandoned);
+  const moreWaiting = alive ? Math.max(0, waiting - mostWaiting) : 0;
+  return { tasks: alive ? all : all.flatMap(abandoned), moreWaiting };
 }
 
 function isHeader(line: object): line is RunHeader {
@@ -135,18 +174,6 @@ function isEvent(line: object): line is TaskEvent {
 
 function isQueued(line: object): line is QueuedLine {
   return "queued" in line;
-}
-
-function enqueue(
-  { time, queued: { base, tasks: names } }: QueuedLine,
-  tasks: Map<string, TaskStatus>,
-  known: ReadonlyMap<string, TaskStatus>,
-  pid: number | null,
-): void {
-  for (const [task, name] of names) {
-    const target = base + name;
-    tasks.set(task, { ...begin(task, time, pid, known), name, path: target, target });
-  }
 }
 
 /** The lines that are whole; what a crash tore is passed over. */

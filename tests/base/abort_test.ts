@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertFalse, assertStrictEquals, assertThrows } from "@std/assert";
-import { deadline, onAbort } from "../../core/base/abort.ts";
+import { deadline, linkedAbort, onAbort } from "../../core/base/abort.ts";
 import { TimeoutError } from "../../core/base/errors.ts";
 import { ManualClock } from "../fakes/manual_clock.ts";
 
@@ -27,6 +27,32 @@ Deno.test("onAbort() throws the reason and runs nothing when the signal has abor
   const error = assertThrows(() => onAbort(AbortSignal.abort(reason), () => stops++));
   assertStrictEquals<unknown>(error, reason);
   assertEquals(stops, 0);
+});
+
+Deno.test("linkedAbort() is aborted from the start when the parent is", () => {
+  const reason = new Error("enough");
+  using linked = linkedAbort(AbortSignal.abort(reason));
+  assertStrictEquals(linked.signal.reason, reason);
+});
+
+Deno.test("linkedAbort() aborts with the parent's reason, or by itself and leaves the parent alone", () => {
+  const parent = new AbortController();
+  using first = linkedAbort(parent.signal);
+  using second = linkedAbort(parent.signal);
+  const [own, reason] = [new Error("own"), new Error("enough")];
+  first.abort(own);
+  assertEquals([first.signal.reason, second.signal.aborted], [own, false]);
+  assertFalse(parent.signal.aborted);
+  parent.abort(reason);
+  assertEquals([first.signal.reason, second.signal.reason], [own, reason]);
+});
+
+Deno.test("linkedAbort() is tied to the parent no longer when it was disposed", () => {
+  const parent = new AbortController();
+  const linked = linkedAbort(parent.signal);
+  linked[Symbol.dispose]();
+  parent.abort();
+  assertFalse(linked.signal.aborted);
 });
 
 Deno.test("deadline() aborts with its reason when the time is over", async () => {

@@ -121,8 +121,8 @@ Deno.test("run() shows help when nothing is asked for", async () => {
 });
 
 Deno.test("run() exits 1 with the stack for a bug", async () => {
-  const tasks = () => Promise.reject(new TypeError("boom"));
-  const { code, stderr } = await p2p("status", { core: { tasks } });
+  const overview = () => Promise.reject(new TypeError("boom"));
+  const { code, stderr } = await p2p("status", { core: { overview } });
   assertEquals(code, 1);
   assertMatch(stderr, /^TypeError: boom\n {4}at /);
   assertStringIncludes(stderr, "this is a bug in p2p, please report it\n");
@@ -130,19 +130,19 @@ Deno.test("run() exits 1 with the stack for a bug", async () => {
 
 Deno.test("run() ends quietly with 0 when nobody reads its output", async () => {
   const stdout = fakeOutput();
-  const tasks = () => {
+  const overview = () => {
     stdout.shut.abort();
     return Promise.reject(new Error("stopped"));
   };
-  const { code, stderr } = await p2p("status", { core: { tasks }, stdout });
+  const { code, stderr } = await p2p("status", { core: { overview }, stdout });
   assertEquals([code, stderr], [0, ""]);
 });
 
 Deno.test("run() exits 6 when its output cannot be written", async () => {
   const stdout = fakeOutput();
   stdout.shut.abort(new DiskError("Cannot write the output: full"));
-  const tasks = () => Promise.resolve([]);
-  const { code, stderr } = await p2p("status", { core: { tasks }, stdout });
+  const overview = () => Promise.resolve({ tasks: [], moreWaiting: 0 });
+  const { code, stderr } = await p2p("status", { core: { overview }, stdout });
   assertEquals([code, stderr], [6, "p2p: Cannot write the output: full\n"]);
 });
 
@@ -376,7 +376,10 @@ const task: TaskStatus = {
 };
 
 Deno.test("status says so when there is nothing", async () => {
-  const core = { tasks: () => Promise.resolve([]) };
+  const core = {
+    tasks: () => Promise.resolve([]),
+    overview: () => Promise.resolve({ tasks: [], moreWaiting: 0 }),
+  };
   assertEquals((await p2p("status", { core })).stdout, "No active downloads.\n");
   assertEquals((await p2p("status --json", { core })).stdout, '{"tasks":[]}\n');
 });
@@ -384,11 +387,13 @@ Deno.test("status says so when there is nothing", async () => {
 Deno.test("status prints a table, or one task in detail", async () => {
   const core: Partial<Core> = {
     tasks: () => Promise.resolve([task]),
+    overview: () => Promise.resolve({ tasks: [task], moreWaiting: 99_980 }),
     findTask: () => Promise.resolve(task),
   };
   assertEquals((await p2p("status", { core })).stdout.split("\n"), [
     "TASK  STATE          %         SIZE      RATE   ETA  SEEDS  NAME",
     "t7k   downloading  62%  3.1/5.0 GiB  88 MiB/s  0:21      2  a.iso",
+    "and 99980 more waiting (all of them with --json)",
     "",
   ]);
   const { stdout } = await p2p("status t7k", { core });

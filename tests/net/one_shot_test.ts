@@ -1,4 +1,4 @@
-import { assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import { P2pError, ProtocolError, TimeoutError, UnreachableError } from "../../core/base/errors.ts";
 import { OneShotClient } from "../../core/net/one_shot.ts";
 import { ManualClock } from "../fakes/manual_clock.ts";
@@ -234,3 +234,92 @@ async function endingOf<T>(seen: ReturnType<typeof watch<T>>): Promise<T> {
   if ("error" in seen.ending) throw seen.ending.error;
   return seen.ending.value;
 }
+
+test("OneShotClient.readRange() asks its pace before every chunk, for what may come", async () => {
+  const USUAL_CHUNK_BYTES = 32 * 1024;
+  const file = patternOf(3 * USUAL_CHUNK_BYTES);
+  const story: string[] = [];
+  const answer = chunks(file, 20_000);
+  await using talk = new OldTalk((request, seed) => {
+    story.push("asks");
+    return answer(request, seed);
+  });
+  const pace = {
+    mostBytes: 1024,
+    wait: (bytes: number) => Promise.resolve(void story.push(String(bytes))),
+  };
+  const memory = new Uint8Array(50_000);
+  const range = { start: 0, end: memory.length };
+  const options = { onBytes: () => {}, pace };
+  await talk.client.readRange("a", range, file.length, memory, options, calm);
+  assertEquals(memory, file.subarray(0, memory.length));
+  // Nothing is known of the first one; behind it the seed sends as much each time.
+  assertEquals(story, [`${USUAL_CHUNK_BYTES}`, "asks", "20000", "asks", "10000", "asks"]);
+});
+
+test("OneShotClient.readRange() asks nothing when the signal aborts while its pace waits", async () => {
+  await using talk = new OldTalk(chunks(FILE, 10));
+  const stop = new AbortController();
+  const pace = {
+    mostBytes: 1024,
+    wait: (_: number, signal: AbortSignal) => talk.clock.sleep(1000, signal),
+  };
+  const options = { onBytes: () => {}, pace };
+  const memory = new Uint8Array(100);
+  const range = { start: 0, end: 100 };
+  const thrown = thrownBy(talk.client.readRange("a", range, 100, memory, options, stop.signal));
+  await talk.clock.advance(1500);
+  assertEquals(talk.requests.length, 1);
+  stop.abort(new Error("enough"));
+  assertEquals((await thrown).message, "enough");
+  assertEquals(talk.requests.length, 1);
+});
+
+for (const verb of ["FILESIZE", "LIST"] as const) {
+  test(`OneShotClient.text() takes no more of a reply to ${verb} than it can be long`, async () => {
+    let sent = 0;
+    const part = "x".repeat(1000);
+    await using talk = new OldTalk(async (_, seed) => {
+      for (; sent < 1_000_000; sent += part.length) await seed.send(part);
+      if (verb === "LIST") await seed.send("\n");
+    });
+    const request = verb === "LIST" ? { verb } : { verb, name: "a" };
+    const text = talk.client.text(request, calm);
+    if (verb === "LIST") return assertEquals((await text).length, 1_000_001);
+    await assertRejects(() => text, ProtocolError, "endless");
+    // What fits into the buffers of a connection came, and no more.
+    assert(sent < 200_000, `${sent} bytes were sent`);
+  });
+}
+
+test("OneShotClient.text() takes a reply to FILESIZE that is as long as a line may be", async () => {
+  const longest = `SIZE:${"0".repeat(4096 - 5)}\n`;
+  await using talk = new OldTalk(async (_, seed) => await seed.send(longest));
+  assertEquals(await talk.client.text({ verb: "FILESIZE", name: "a" }, calm), longest);
+});
+
+test("OneShotClient.text() throws TimeoutError when the seed does not take the request", async () => {
+  const clock = new ManualClock();
+  let closed = false;
+  const gone = Promise.withResolvers<never>();
+  const client = new OneShotClient("seed", {
+    clock,
+    stallMs: STALL_MS,
+    connect: () =>
+      Promise.resolve({
+        peer: "seed",
+        read: () => gone.promise,
+        write: () => gone.promise,
+        endWriting: () => Promise.resolve(),
+        close: () => {
+          closed = true;
+          gone.reject(new Deno.errors.Interrupted("The stream was closed"));
+        },
+        [Symbol.dispose]() {},
+      }),
+  });
+  const asked = assertRejects(() => client.text({ verb: "LIST" }, calm), TimeoutError);
+  await clock.advance(STALL_MS);
+  await asked;
+  assertEquals([closed, clock.pending], [true, 0]);
+});

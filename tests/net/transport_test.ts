@@ -1,7 +1,10 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { UnreachableError, UsageError } from "../../core/base/errors.ts";
+import { TimeoutError, UnreachableError, UsageError } from "../../core/base/errors.ts";
+import { Slots } from "../../core/base/slots.ts";
+import { SeedLink } from "../../core/net/seed_link.ts";
 import { dialer, listen } from "../../core/net/transport.ts";
-import { bytesOf, calm, test } from "./support.ts";
+import { ManualClock } from "../fakes/manual_clock.ts";
+import { bytesOf, calm, test, watch } from "./support.ts";
 
 const HOST = "127.0.0.1";
 
@@ -90,4 +93,64 @@ test("listen() throws UsageError with a way out when the port is taken", () => {
   const again = () => listen({ host: HOST, port: listening.port });
   const error = assertThrows(again, UsageError, `Cannot listen on ${HOST}:${listening.port}`);
   assert(error.hint?.includes("--port"));
+});
+
+/** Takes connections, as a listener does, and says nothing. */
+class Silent implements Disposable {
+  readonly #listener = Deno.listen({ hostname: HOST, port: 0 });
+  readonly address = { host: HOST, port: this.#listener.addr.port, tls: true };
+
+  /** The next client, once its first word is there. */
+  async client(): Promise<Deno.TcpConn> {
+    const conn = await this.#listener.accept();
+    await conn.read(new Uint8Array(4096));
+    return conn;
+  }
+
+  [Symbol.dispose](): void {
+    this.#listener.close();
+  }
+}
+
+test("dialer() throws the signal's reason at once when a seed does not answer the TLS handshake", async () => {
+  using silent = new Silent();
+  const stop = new AbortController();
+  const dialing = watch(dialer()(silent.address, stop.signal));
+  using _client = await silent.client();
+  assertEquals(dialing.ending, undefined, "it is not connected before the handshake");
+  const reason = new Error("no longer wanted");
+  stop.abort(reason);
+  await new Promise((resolve) => setTimeout(resolve));
+  assert(dialing.ending && "error" in dialing.ending);
+  assertEquals(dialing.ending.error, reason);
+});
+
+test("SeedLink throws TimeoutError after connectMs when a seed does not answer the TLS handshake", async () => {
+  using silent = new Silent();
+  const clock = new ManualClock();
+  await using link = new SeedLink(silent.address, {
+    clock,
+    dial: dialer(),
+    connections: 1,
+    slots: new Slots(1),
+    connectMs: 5000,
+    stallMs: 60_000,
+    token: undefined,
+  });
+  const asked = watch(link.dialect(calm));
+  using _client = await silent.client();
+  await clock.advance(4999);
+  assertEquals(asked.ending, undefined);
+  await clock.advance(1);
+  assert(asked.ending && "error" in asked.ending, "it ends within the time to connect");
+  assert(asked.ending.error instanceof TimeoutError, String(asked.ending.error));
+  assertEquals([link.troubled, link.reached], [true, false]);
+});
+
+test("dialer() throws UnreachableError when a seed on TLS speaks plain", async () => {
+  using silent = new Silent();
+  const dialing = assertRejects(() => dialer()(silent.address, calm), UnreachableError);
+  using client = await silent.client();
+  await client.write(bytesOf("P2P/1 hello\n"));
+  await dialing;
 });

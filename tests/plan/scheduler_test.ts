@@ -241,6 +241,12 @@ Deno.test("Scheduler counts a long sleep once when bytes come behind it", () => 
   assertEquals([desk.kinds.at(-1), desk.now], ["give-up", giveUpAt]);
 });
 
+Deno.test("Scheduler takes nothing back from who was only just asked when no more may be in flight", () => {
+  const desk = new Desk(["a", "b", "c"], { mostInFlight: 3 });
+  assertEquals(desk.kinds, ["ask", "ask", "ask", "wake"]);
+  while (desk.wakeAtMs < 5000) assertEquals(desk.wakes().kinds, ["wake"]);
+});
+
 const worlds = Number(Deno.env.get("P2P_WORLDS") ?? 1000);
 Deno.test(`Scheduler keeps its rules in ${worlds} made-up worlds`, () => {
   for (let world = 0; world < worlds; world++) {

@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { forgetOldRuns, RunRecord } from "../../core/state/run_record.ts";
 import { readTasks } from "../../core/state/task_status.ts";
 import { ManualClock } from "../fakes/manual_clock.ts";
@@ -146,4 +146,32 @@ Deno.test("forgetOldRuns() leaves an old run alone when it is still alive", asyn
   run.add(state("a", "downloading"));
   await forgetOldRuns(folder.path, NOW);
   assertEquals((await readTasks(folder.path, NOW))[0]?.state, "downloading");
+});
+
+Deno.test("RunRecord.add() shows how fast bytes come while less than a piece has come", async () => {
+  using folder = new StateFolder();
+  const clock = new ManualClock(NOW);
+  await using run = await RunRecord.open(folder.path, 77, clock);
+  for (const event of [queued("a"), found("a", 1000), state("a", "downloading")]) run.add(event);
+  for (let beat = 0; beat < 3; beat++) {
+    run.add(received("a", 100, clock.now()));
+    await clock.advance(500);
+  }
+  const [task] = await readTasks(folder.path, clock.now());
+  assertEquals(task?.updatedAt, clock.now());
+  assert(task!.rate > 0, `rate: ${task!.rate}`);
+});
+
+Deno.test("RunRecord.open() begins a record of its own when one process begins several in one millisecond", async () => {
+  using folder = new StateFolder();
+  const clock = new ManualClock(NOW);
+  await using first = await RunRecord.open(folder.path, 77, clock);
+  await using second = await RunRecord.open(folder.path, 77, clock);
+  await using third = await RunRecord.open(folder.path, 77, clock);
+  for (const [run, task] of [[third, "c"], [first, "a"], [second, "b"]] as const) {
+    run.add(queued(task));
+    run.add(state(task, "finding"));
+  }
+  const tasks = await readTasks(folder.path, NOW);
+  assertEquals(tasks.map(({ task, pid }) => [task, pid]), [["a", 77], ["b", 77], ["c", 77]]);
 });

@@ -1,7 +1,15 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { NotFoundError, UsageError } from "../../core/base/errors.ts";
 import type { TaskEvent } from "../../core/events.ts";
-import { readTasks, taskNamed, type TaskStatus } from "../../core/state/task_status.ts";
+import { RunRecord } from "../../core/state/run_record.ts";
+import {
+  readOverview,
+  readTasks,
+  taskNamed,
+  type TaskStatus,
+} from "../../core/state/task_status.ts";
+import { wish } from "../../core/state/wishes.ts";
+import { ManualClock } from "../fakes/manual_clock.ts";
 import {
   done,
   eventOf,
@@ -237,3 +245,24 @@ for (const { text, why, want, says } of unnamed) {
     assertThrows<Error>(() => taskNamed(tasks, text), want, says);
   });
 }
+
+Deno.test("readOverview() leaves out the tail of a long queue, and nothing that has begun or is wished for", async () => {
+  using folder = new StateFolder();
+  const clock = new ManualClock(NOW);
+  await using run = await RunRecord.open(folder.path, 77, clock);
+  const names = Array.from({ length: 1000 }, (_, i) => `t${i}`);
+  for (const name of names) run.add(queued(name));
+  run.add(state("t900", "downloading"));
+  await wish(folder.path, "t950", "pause");
+  const { tasks, moreWaiting } = await readOverview(folder.path, NOW, 3);
+  const shown = tasks.map(({ task, state }) => `${task} ${state}`);
+  assertEquals(shown, [
+    "t0 waiting",
+    "t1 waiting",
+    "t2 waiting",
+    "t900 downloading",
+    "t950 paused",
+  ]);
+  assertEquals(moreWaiting, 995);
+  assertEquals((await readTasks(folder.path, NOW)).length, 1000);
+});

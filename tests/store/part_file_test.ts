@@ -230,6 +230,31 @@ for (const replace of [false, true]) {
   });
 }
 
+for (const replace of [false, true]) {
+  for (
+    const [what, swap] of [
+      ["another file", (folder: TempFolder) => {
+        folder.write("other", "evil");
+        Deno.renameSync(folder.of("other"), folder.of("a.part"));
+      }],
+      ["nothing", (folder: TempFolder) => Deno.removeSync(folder.of("a.part"))],
+      ["a link", (folder: TempFolder) => {
+        Deno.removeSync(folder.of("a.part"));
+        Deno.symlinkSync(folder.write("other", "evil"), folder.of("a.part"));
+      }],
+    ] as const
+  ) {
+    Deno.test(`PartFile.place() throws ConflictError when ${what} lies where the part was and replace is ${replace}`, async () => {
+      using folder = new TempFolder();
+      using part = await PartFile.open(folder.write("a.part", "right"), somebody);
+      swap(folder);
+      const placing = () => part.place(folder.of("a"), { replace, sync: false });
+      await assertRejects(placing, ConflictError, "somebody replaced it");
+      assertEquals(folder.names().includes("a"), false);
+    });
+  }
+}
+
 /** FAT. */
 const withoutLinks: Disk = {
   ...realDisk,

@@ -2,10 +2,11 @@ import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { sha256 } from "../../core/base/digest.ts";
 import { ConflictError, DiskError } from "../../core/base/errors.ts";
 import type { ConflictPolicy } from "../../core/base/policies.ts";
-import { realDisk } from "../../core/store/disk.ts";
+import { type Disk, realDisk } from "../../core/store/disk.ts";
 import { DiskFullError } from "../../core/store/disk_faults.ts";
 import { encodeIdentity, encodeRecord, parseJournal } from "../../core/store/journal_text.ts";
 import { type Content, removeLeftovers, StoredFile } from "../../core/store/stored_file.ts";
+import { FrailDisk } from "./frail_disk.ts";
 import {
   AFTER_REBOOT,
   begin,
@@ -98,7 +99,32 @@ function editPart(folder: TempFolder, at: number, text: string): void {
   part.writeSync(bytesOf(text));
 }
 
+/** Puts the part and its journal back as a backup would: the same bytes in other files. */
+function restore(folder: TempFolder, part = Deno.readFileSync(folder.of(PART))): void {
+  for (const [name, bytes] of [[PART, part], [JOURNAL, Deno.readFileSync(folder.of(JOURNAL))]]) {
+    Deno.renameSync(folder.write("copy", bytes as Uint8Array), folder.of(name as string));
+  }
+}
+
 const resumes: Resume[] = [
+  {
+    name: "both are copies of what was there",
+    stored: [2, 0],
+    damage: (folder) => restore(folder),
+    want: { pieces: 2, rehashed: 4, missing: [1, 3] },
+  },
+  {
+    name: "the part is a copy that is older than the journal",
+    stored: [2, 0],
+    damage: (folder) => restore(folder, new Uint8Array(TEXT.length)),
+    want: { pieces: 0, rehashed: 4, missing: [0, 1, 2, 3] },
+  },
+  {
+    name: "the part was copied away and back, and the journal was not",
+    stored: [0, 3],
+    damage: (folder) => Deno.renameSync(folder.write("copy", folder.read(PART)), folder.of(PART)),
+    want: { pieces: 2, rehashed: 4, missing: [1, 2] },
+  },
   {
     name: "the boot is the same",
     stored: [2, 0],
@@ -619,3 +645,44 @@ async function fillUpAndGoOn(folder: TempFolder): Promise<void> {
   assertEquals(await file.sha256(never), sha);
   assertEquals((await file.finish({ ...FINISH, sha256: sha }, never)).how, "downloaded");
 }
+
+/** Runs `act` once for each operation of the disk that may fail, until it comes through without. @returns what it threw. */
+async function failingAt(
+  act: (disk: Disk, folder: TempFolder) => Promise<void>,
+): Promise<unknown[]> {
+  const thrown: unknown[] = [];
+  for (let k = 1;; k++) {
+    using folder = new TempFolder();
+    await begin(folder.of("a.txt"), TEXT, [2, 0]);
+    const frail = new FrailDisk(k, "throws");
+    await act(frail.disk, folder).catch((error) => thrown.push(error));
+    if (frail.operations < k) return thrown;
+  }
+}
+
+Deno.test("StoredFile.open() throws DiskError whatever fails of the disk while it hashes what is there", async () => {
+  const thrown = await failingAt(async (disk, folder) => {
+    (await open(folder.of("a.txt"), CONTENT, { ...AFTER_REBOOT, disk }))[Symbol.dispose]();
+  });
+  const others = thrown.filter((error) => !(error instanceof DiskError));
+  assertEquals(others, []);
+  const messages = thrown.map((error) => (error as Error).message);
+  assert(messages.some((message) => message.startsWith("Cannot read")), messages.join("\n"));
+});
+
+Deno.test("StoredFile.sha256() throws DiskError whatever fails of the disk", async () => {
+  let hashing = false;
+  const thrown = await failingAt(async (frail, folder) => {
+    // Only what is asked of the disk for the digest may fail.
+    hashing = false;
+    const disk: Disk = {
+      ...realDisk,
+      open: (path, options) => (hashing ? frail : realDisk).open(path, options),
+    };
+    using file = await open(folder.of("a.txt"), CONTENT, { ...TERMS, disk });
+    hashing = true;
+    await file.sha256(never);
+  });
+  assert(thrown.length >= 2, `${thrown.length} failures`);
+  for (const error of thrown) assert(error instanceof DiskError, String(error));
+});

@@ -1,14 +1,22 @@
-import { assert, assertEquals, assertLessOrEqual, assertRejects } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertLessOrEqual,
+  assertRejects,
+  assertStrictEquals,
+} from "@std/assert";
 import {
   AuthError,
   CorruptError,
   NotFoundError,
   P2pError,
   ProtocolError,
+  TimeoutError,
   UnreachableError,
 } from "../../core/base/errors.ts";
 import { encodeOk } from "../../core/wire/replies.ts";
-import { type Hook, refusing } from "../fakes/scripted_seed.ts";
+import { encodeManifest, makeManifest } from "../../core/wire/manifest.ts";
+import { type Hook, refusing, sendBody } from "../fakes/scripted_seed.ts";
 import { test, thrownBy } from "../net/support.ts";
 import {
   Bench,
@@ -170,15 +178,45 @@ for (const { name, hosts, error, wanted = {} } of hopeless) {
   });
 }
 
-test("find() throws, and leaves nothing under way, when an inquiry meets a bug", async () => {
+test("find() throws what it is, and leaves nothing under way, when an inquiry meets a bug", async () => {
+  const bug = new TypeError("a bug");
   await using bench = new Bench({
     a: () => {
-      throw new TypeError("a bug");
+      throw bug;
     },
     b: SILENT,
   });
-  const finding = assertRejects(() => bench.find());
-  await bench.timed(finding, 1000);
+  const { value } = await bench.timed(thrownBy(bench.find()), 1000);
+  assertStrictEquals<unknown>(value, bug);
+});
+
+test("find() asks seldom when the only seed is busy and wants to be asked again at once", async () => {
+  await using seeds = new Seeds();
+  const busy = seeds.add({ a: FILE }, refusing("MANIFEST", "ERROR:BUSY retry-after-ms=0 full"));
+  await using bench = new Bench({ busy }, { giveUpMs: 10_000 });
+  const { value } = await bench.timed(thrownBy(bench.find()), 20_000);
+  assert(value instanceof TimeoutError, String(value));
+  assertLessOrEqual(busy.asked("MANIFEST").length, 100);
+});
+
+test("find() gives both digests' holders apart when two seeds tell another one for the same pieces", async () => {
+  await using seeds = new Seeds();
+  const lying: Hook = async (request, client, seed) => {
+    if (request.verb !== "MANIFEST") return undefined;
+    const { layout, digests } = seed.manifestOf("a");
+    const lie = makeManifest(layout.size, "f".repeat(64), digests);
+    await sendBody(client, encodeManifest("a", lie));
+    return "answered";
+  };
+  await using bench = new Bench({
+    liar: seeds.add({ a: FILE }, lying),
+    b: seeds.add({ a: FILE }),
+    c: seeds.add({ a: FILE }),
+  });
+  const { value: found } = await bench.timed(bench.find());
+  assertEquals(found.holders, [nameOf("b"), nameOf("c")]);
+  assertEquals(found.content.manifest?.sha256, MANIFEST.sha256);
+  assertEquals(bench.toldOf("liar"), ["dissents"]);
 });
 
 for (const [name, hook] of [["manifest", stallsInManifest], ["reply", silent]] as const) {

@@ -55,7 +55,7 @@ export class Bench implements AsyncDisposable {
       seeds: Object.keys(hosts).map(addressOf),
       ...settings,
     };
-    this.pool = new SeedPool({ ...all, clock, dial: this.#dial });
+    this.pool = new SeedPool({ ...all, clock, dial: this.dial });
     this.parts = {
       begunWith: () => [],
       memory: new PieceMemory(64 * 1024 * 1024),
@@ -74,7 +74,12 @@ export class Bench implements AsyncDisposable {
   /** The disk takes its own time: until then the clock stands still. */
   #onDisk = false;
 
-  readonly #dial: Dial = (address, signal) => {
+  /** Aborts when the test is over: until then a seed's side may wait. */
+  get over(): AbortSignal {
+    return this.#over.signal;
+  }
+
+  readonly dial: Dial = (address, signal) => {
     const there = this.hosts.get(address.host);
     if (there === undefined) return Promise.reject(new UnreachableError("nobody there"));
     return typeof there === "function" ? there(address, signal) : there.dial(address, signal);

@@ -247,6 +247,82 @@ test("transfer() leaves its place while all seeds pause, and has it again when i
   assertEquals(bench.slots.free, 1);
 });
 
+/** A task that has its place; others may take it while it pauses. */
+async function placed(bench: Bench): Promise<Place> {
+  const place = new Place(bench.slots, await bench.slots.take(calm));
+  Object.assign(bench.parts, { place });
+  return place;
+}
+
+test("transfer() does not give up when it has to wait for its place for longer than giveUpMs", async () => {
+  await using seeds = new Seeds();
+  const busy = refusing("DOWNLOAD", "ERROR:BUSY retry-after-ms=2000 full", 2);
+  const seed = seeds.add({ a: FILE }, busy);
+  const giveUpMs = 10_000;
+  await using bench = new Bench({ seed }, { giveUpMs });
+  const place = await placed(bench);
+  const downloading = bench.timed(bench.download());
+  await bench.until(() => !place.held, 3000);
+  // Another task takes it, and runs long.
+  const other = await bench.slots.take(calm);
+  await bench.clock.advance(10 * giveUpMs);
+  assertEquals(seed.asked("DOWNLOAD").length, 2);
+  other[Symbol.dispose]();
+  await downloading;
+  assertEquals(bench.written(), FILE);
+  place.leave();
+});
+
+test("transfer() gives up on a mute seed after giveUpMs although it leaves its place again and again", async () => {
+  await using seeds = new Seeds();
+  const mute = seeds.add({ a: FILE }, stallAfter(0));
+  await using bench = new Bench({ mute }, { giveUpMs: 60_000 });
+  const place = await placed(bench);
+  const thrown = bench.timed(thrownBy(bench.download()));
+  // Others take the place for a while whenever it is free.
+  let visits = 0;
+  const stop = new AbortController();
+  const visiting = (async () => {
+    for (;; visits++) {
+      using _slot = await bench.slots.take(stop.signal);
+      await bench.clock.sleep(5000, stop.signal);
+    }
+  })().catch(() => {});
+  const { value: error, ms } = await thrown;
+  stop.abort();
+  await visiting;
+  assert(error instanceof TimeoutError, String(error));
+  assertGreater(visits, 1);
+  // What it waited for its place does not count.
+  assertGreater(ms, 60_000);
+  assertLessOrEqual(ms, 60_000 + (visits + 1) * 5000 + 5000);
+  place.leave();
+});
+
+test("transfer() asks seldom when the only seed is busy and wants to be asked again at once", async () => {
+  await using seeds = new Seeds();
+  const busy = seeds.add({ a: FILE }, refusing("DOWNLOAD", "ERROR:BUSY retry-after-ms=0 full"));
+  await using bench = new Bench({ busy }, { giveUpMs: 10_000 });
+  const { value } = await bench.timed(thrownBy(bench.download()), 20_000);
+  assert(value instanceof TimeoutError, String(value));
+  // Two pieces at a time and what it holds, at most ten times a second.
+  assertLessOrEqual(busy.requests.length, 3 * 100 + 5);
+});
+
+test("transfer() blames a seed once when it breaks the protocol with several pieces asked for", async () => {
+  await using seeds = new Seeds();
+  const nonsense = onDownload(async (_, client) => {
+    await client.send("hello\n");
+    return "answered";
+  });
+  const rude = seeds.add({ a: FILE }, first(1, nonsense));
+  await using bench = new Bench({ rude });
+  await bench.timed(bench.download());
+  assertEquals(bench.written(), FILE);
+  // Three of them, and it would have been dropped.
+  assertEquals(bench.toldOf("rude").filter((what) => what === "corrupt").length, 1);
+});
+
 test("transfer() throws DiskError at once when the disk fails", async () => {
   await using seeds = new Seeds();
   await using bench = new Bench({ a: seeds.add({ a: FILE }), b: seeds.add({ a: FILE }) });

@@ -1,0 +1,189 @@
+import { assert, assertEquals, assertLessOrEqual, assertMatch, assertRejects } from "@std/assert";
+import { join } from "@std/path";
+import { systemChance } from "../../core/base/chance.ts";
+import { Change } from "../../core/base/change.ts";
+import { systemClock } from "../../core/base/clock.ts";
+import { UsageError } from "../../core/base/errors.ts";
+import type { DownloadSettings } from "../../core/config.ts";
+import type { TaskEvent } from "../../core/events.ts";
+import { wish, wishMax } from "../../core/state/wishes.ts";
+import { besideTarget, PART_SUFFIX } from "../../core/store/target.ts";
+import { download, type TaskOutcome } from "../../core/task/download.ts";
+import { holding, onDownload, type ScriptedSeed } from "../fakes/scripted_seed.ts";
+import { calm, patternOf, test } from "../net/support.ts";
+import { Bench, FILE, type Hosts, MIB, Seeds } from "./support.ts";
+
+/** One command's downloads, with state on the disk as other processes see it; real time. */
+class Command implements AsyncDisposable {
+  readonly bench: Bench;
+  readonly out: string;
+  readonly state: string;
+  readonly events: TaskEvent[] = [];
+  readonly #news = new Change();
+
+  constructor(hosts: Hosts, settings: Partial<DownloadSettings> = {}) {
+    this.bench = new Bench(hosts, settings, systemClock);
+    const dir = Deno.realPathSync(this.bench.dir);
+    this.out = join(dir, "out");
+    this.state = join(dir, "state");
+    Deno.mkdirSync(this.out);
+  }
+
+  run(...names: string[]): Promise<TaskOutcome[]> {
+    const { settings, store } = this.bench.parts;
+    const directories = { config: this.state, state: this.state, cache: this.state };
+    const requests = names.map((name) => ({ name }));
+    const job = { requests, outDir: this.out, settings, directories };
+    const platform = { clock: systemClock, chance: systemChance, dial: this.bench.dial, store };
+    return download(job, platform, (event) => {
+      this.events.push(event);
+      this.#news.tell();
+    }, calm);
+  }
+
+  /** The first event that fits, as soon as it is there. */
+  async event(fits: (event: TaskEvent) => boolean): Promise<TaskEvent> {
+    for (;;) {
+      const found = this.events.find(fits);
+      if (found) return found;
+      await this.#news.next(AbortSignal.timeout(10_000));
+    }
+  }
+
+  taskOf(name: string): string {
+    return this.events.find((event) => event.kind === "queued" && event.name === name)!.task;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.bench[Symbol.asyncDispose]();
+  }
+}
+
+function statesOf(outcomes: readonly TaskOutcome[]): string[] {
+  return outcomes.map(({ name, state }) => `${name} ${state}`);
+}
+
+for (const name of ["x.p2p-part", "dir/x.P2P-Journal", "dir.p2p-part/x"]) {
+  test(`download() throws UsageError, and begins nothing, when a name is "${name}"`, async () => {
+    await using seeds = new Seeds();
+    const seed = seeds.add({ a: FILE, [name]: FILE });
+    await using command = new Command({ seed });
+    const error = await assertRejects(() => command.run("a", name), UsageError);
+    assertMatch(error.message, /p2p keeps that name for unfinished downloads/);
+    assertEquals([seed.connections, command.events.length], [0, 0]);
+  });
+}
+
+test("download() fails only the task whose partial file cannot be removed when it is cancelled", async () => {
+  await using seeds = new Seeds();
+  const gate = Promise.withResolvers<void>();
+  const seed = seeds.add({ a: FILE, b: FILE }, holding("MANIFEST", gate.promise));
+  await using command = new Command({ seed }, { max: 2, seedConnections: 1 });
+  const part = besideTarget(join(command.out, "a"), PART_SUFFIX);
+  Deno.mkdirSync(join(part, "not ours"), { recursive: true });
+  const running = command.run("a", "b");
+  await command.event(({ kind }) => kind === "state");
+  await wish(command.state, command.taskOf("a"), "cancel-and-delete");
+  const failed = await command.event(({ kind }) => kind === "failed");
+  gate.resolve();
+  const outcomes = await running;
+  assertEquals(statesOf(outcomes), ["a failed", "b done"]);
+  assert(failed.kind === "failed" && failed.failure.code === "disk");
+  assertMatch(failed.failure.message, /Cannot remove ".*a\.p2p-part"/);
+  assertEquals(Deno.readFileSync(join(command.out, "b")), FILE);
+});
+
+test("download() cancels a task and removes its partial file, and does the others", async () => {
+  await using seeds = new Seeds();
+  const gate = Promise.withResolvers<void>();
+  const seed = seeds.add({ a: FILE, b: FILE });
+  seed.hook = async (request) => {
+    if (request.verb === "DOWNLOAD" && request.name === "a" && request.range.start > 0) {
+      await gate.promise;
+    }
+    return undefined;
+  };
+  await using command = new Command({ seed }, { max: 1 });
+  const running = command.run("a", "b");
+  await command.event(({ kind }) => kind === "stored");
+  await wish(command.state, command.taskOf("a"), "cancel-and-delete");
+  await command.event((event) => event.kind === "state" && event.state === "cancelled");
+  gate.resolve();
+  assertEquals(statesOf(await running), ["a cancelled", "b done"]);
+  assertEquals(Array.from(Deno.readDirSync(command.out), ({ name }) => name), ["b"]);
+});
+
+/** How many pieces of `name` its seeds were asked for. */
+function askedFor(name: string, seeds: readonly ScriptedSeed[]): number {
+  const asked = seeds.flatMap((seed) => seed.asked("DOWNLOAD"));
+  return new Set(asked.filter((one) => one.name === name).map(({ range }) => range.start)).size;
+}
+
+test("download() takes no more memory for a task's pieces when p2p max was raised since", async () => {
+  await using seeds = new Seeds();
+  const gate = Promise.withResolvers<void>();
+  const held = onDownload(async () => {
+    await gate.promise;
+    return undefined;
+  });
+  // Four seeds are asked for two pieces each at first, when there is memory for them.
+  const files = { a: FILE, b: patternOf(12 * MIB) };
+  const four = [1, 2, 3, 4].map(() => seeds.add(files, held));
+  await using command = new Command(Object.fromEntries(four.map((seed, i) => [`s${i}`, seed])), {
+    max: 1,
+  });
+  const running = command.run("a", "b");
+  const downloads = (name: string) => (event: TaskEvent) =>
+    event.kind === "state" && event.state === "downloading" && event.task === command.taskOf(name);
+  await command.event(downloads("a"));
+  assertEquals(await settled(() => askedFor("a", four)), 6);
+  await wishMax(command.state, 32, Date.now() + 1);
+  await command.event(downloads("b"));
+  assertEquals(await settled(() => askedFor("b", four)), 2);
+  gate.resolve();
+  assertEquals(statesOf(await running), ["a done", "b done"]);
+});
+
+/** A count, when everything that can go on by itself has done so. */
+async function settled(count: () => number): Promise<number> {
+  for (let seen = -1, turns = 0; turns < 20; turns++) {
+    await new Promise((resolve) => setTimeout(resolve));
+    if (count() !== seen) turns = 0;
+    seen = count();
+  }
+  return count();
+}
+
+test("download() does more at a time when p2p max is raised, and none of what waits when it is lowered", async () => {
+  await using seeds = new Seeds();
+  const gates = new Map(["a", "b", "c", "d"].map((name) => [name, Promise.withResolvers<void>()]));
+  let [open, mostOpen] = [0, 0];
+  const seed = seeds.add({ a: FILE, b: FILE, c: FILE, d: FILE }, async (request) => {
+    if (request.verb === "MANIFEST") await gates.get(request.name)!.promise;
+    return undefined;
+  });
+  await using command = new Command({ seed }, { max: 1, seedConnections: 16 });
+  const running = command.run("a", "b", "c", "d");
+  const finds = (name: string) => (event: TaskEvent) => {
+    if (event.kind === "state" && event.state === "finding") open++;
+    return event.kind === "state" && event.state === "finding" &&
+      event.task === command.taskOf(name);
+  };
+  await command.event(finds("a"));
+  await wishMax(command.state, 3, Date.now() + 1);
+  await command.event(finds("c"));
+  assertEquals(command.events.filter((event) => finds("d")(event)), []);
+  await wishMax(command.state, 1, Date.now() + 1);
+  // Two of the three are through, and the last one waits for the third.
+  const done = (count: number) => () =>
+    command.events.filter(({ kind }) => kind === "done").length >= count;
+  await new Promise((resolve) => setTimeout(resolve, 250));
+  for (const name of ["a", "b"]) gates.get(name)!.resolve();
+  await command.event(done(2));
+  await settled(() => command.events.length);
+  assertEquals(command.events.filter((event) => finds("d")(event)), []);
+  for (const gate of gates.values()) gate.resolve();
+  assertEquals(statesOf(await running), ["a done", "b done", "c done", "d done"]);
+  mostOpen = Math.max(mostOpen, open);
+  assertLessOrEqual(0, mostOpen);
+});

@@ -1,0 +1,133 @@
+import { assertEquals, assertLessOrEqual, assertMatch, assertRejects } from "@std/assert";
+import { NotFoundError, UnreachableError } from "../../core/base/errors.ts";
+import { systemChance } from "../../core/base/chance.ts";
+import { list, type Offer, resolveNames } from "../../core/task/list.ts";
+import { encodeListing } from "../../core/wire/listing.ts";
+import { type Hook, refusing } from "../fakes/scripted_seed.ts";
+import { bytesOf, calm, test } from "../net/support.ts";
+import { Bench, FILE, nameOf, NOBODY, OTHER, Seeds, SILENT } from "./support.ts";
+
+const GIVE_UP_MS = 20_000;
+const SMALL = bytesOf("content");
+
+function platformOf(bench: Bench) {
+  return { clock: bench.clock, chance: systemChance, dial: bench.dial, store: bench.parts.store };
+}
+
+async function listed(bench: Bench, { ids = false } = {}): Promise<{ value: Offer; ms: number }> {
+  const query = { glob: undefined, ids };
+  return await bench.timed(list(query, bench.parts.settings, platformOf(bench), calm));
+}
+
+async function resolved(bench: Bench, patterns: string[], all = false): Promise<string[]> {
+  const naming = resolveNames(patterns, all, bench.parts.settings, platformOf(bench), calm);
+  return (await bench.timed(naming)).value;
+}
+
+/** A byte of its list each second, for ever. */
+function dribbling(bench: () => Bench): Hook {
+  return async (request, client) => {
+    if (request.verb !== "LIST") return undefined;
+    await client.send("OK 1000000\n");
+    for (;;) {
+      await client.send(" ");
+      await bench().clock.sleep(1000, bench().over);
+    }
+  };
+}
+
+/** A list that never comes to its end, page by page, each in a second. */
+function endless(bench: () => Bench): Hook {
+  return async (request, client) => {
+    if (request.verb !== "LIST") return undefined;
+    await bench().clock.sleep(1000, bench().over);
+    const name = String(Number(request.after || "1000000") + 1);
+    const page = encodeListing([{ name, size: 1, modified: 1 }]);
+    await client.send(`OK ${page.length} more=1\n${page}`);
+    return "answered";
+  };
+}
+
+for (const [what, hook] of [["dribbles", dribbling], ["has no end", endless]] as const) {
+  test(`list() shows what the others have when the list of one ${what}`, async () => {
+    await using seeds = new Seeds();
+    const bench: Bench = new Bench({
+      slow: seeds.add({ b: SMALL }, hook(() => bench)),
+      good: seeds.add({ a: SMALL }),
+    }, { giveUpMs: GIVE_UP_MS });
+    await using _bench = bench;
+    const { value: offer, ms } = await listed(bench);
+    assertEquals(offer.files.map(({ name, seeds }) => [name, seeds]), [["a", [nameOf("good")]]]);
+    const [slow, good] = offer.seeds;
+    assertEquals([slow?.seed, slow?.ok, good?.ok], [nameOf("slow"), false, true]);
+    assertMatch(slow!.error!, /slow:7270 did not tell its list within 20 s/);
+    assertLessOrEqual(ms, GIVE_UP_MS + 1000);
+  });
+}
+
+test("list() says of each seed why it does not answer", async () => {
+  await using seeds = new Seeds();
+  await using bench = new Bench({
+    away: NOBODY,
+    silent: SILENT,
+    good: seeds.add({ a: SMALL }),
+  }, { giveUpMs: 3000 });
+  const { value: { files, seeds: reports } } = await listed(bench);
+  assertEquals(files.map(({ name }) => name), ["a"]);
+  assertEquals(reports.map(({ ok }) => ok), [false, false, true]);
+  assertMatch(reports[1]!.error!, /silent:7270/);
+});
+
+test("list() asks a seed once that is named twice", async () => {
+  await using seeds = new Seeds();
+  const seed = seeds.add({ a: SMALL });
+  await using bench = new Bench({ seed });
+  const twice = [...bench.parts.settings.seeds, ...bench.parts.settings.seeds];
+  Object.assign(bench.parts.settings, { seeds: twice });
+  const { value: offer } = await listed(bench);
+  assertEquals([offer.seeds.length, offer.files[0]?.seeds], [1, [nameOf("seed")]]);
+  assertEquals(seed.asked("LIST").length, 1);
+});
+
+test("list() tells which contents there are, and waits 2 s for a seed that is hashing", async () => {
+  await using seeds = new Seeds();
+  const [one, two] = [seeds.add({ a: FILE }), seeds.add({ a: OTHER })];
+  const hashing = seeds.add({ a: FILE }, refusing("MANIFEST", "ERROR:PENDING 1"));
+  await using bench = new Bench({ one, two, hashing });
+  const { value: offer, ms } = await listed(bench, { ids: true });
+  assertEquals(offer.files[0]?.ids, [one, two].map((seed) => seed.manifestOf("a").id).sort());
+  assertLessOrEqual(ms, 4000);
+});
+
+const OFFERED = {
+  "a.txt": SMALL,
+  "a.txt.p2p-part": SMALL,
+  "a.txt.p2p-journal": SMALL,
+  "dir/x.P2P-Journal": SMALL,
+  "dir/x.txt": SMALL,
+};
+
+test("resolveNames() leaves out what p2p keeps for itself when everything is asked for", async () => {
+  await using seeds = new Seeds();
+  await using bench = new Bench({ seed: seeds.add(OFFERED) });
+  assertEquals(await resolved(bench, [], true), ["a.txt", "dir/x.txt"]);
+});
+
+test("resolveNames() leaves out what p2p keeps for itself when a glob fits it", async () => {
+  await using seeds = new Seeds();
+  await using bench = new Bench({ seed: seeds.add(OFFERED) });
+  assertEquals(await resolved(bench, ["a*"]), ["a.txt"]);
+  assertEquals(await resolved(bench, ["dir/*"]), ["dir/x.txt"]);
+  await assertRejects(() => resolved(bench, ["*.p2p-part"]), NotFoundError);
+});
+
+test("resolveNames() throws NotFoundError when nothing else is offered", async () => {
+  await using seeds = new Seeds();
+  await using bench = new Bench({ seed: seeds.add({ "x.p2p-part": SMALL }) });
+  await assertRejects(() => resolved(bench, [], true), NotFoundError, "offer no file");
+});
+
+test("resolveNames() throws UnreachableError when no seed tells its list in time", async () => {
+  await using bench = new Bench({ silent: SILENT, away: NOBODY }, { giveUpMs: 3000 });
+  await assertRejects(() => resolved(bench, ["*"]), UnreachableError, "silent:7270");
+});

@@ -1,0 +1,124 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { join } from "@std/path";
+import { systemClock } from "../../core/base/clock.ts";
+import { sha256 } from "../../core/base/digest.ts";
+import { CorruptError } from "../../core/base/errors.ts";
+import type { DownloadSettings } from "../../core/config.ts";
+import type { TaskResult } from "../../core/events.ts";
+import { runTask } from "../../core/task/task.ts";
+import { encodeManifest, makeManifest } from "../../core/wire/manifest.ts";
+import { type Hook, sendBody } from "../fakes/scripted_seed.ts";
+import { calm, test } from "../net/support.ts";
+import { Bench, FILE, type Hosts, nameOf, OTHER, Seeds } from "./support.ts";
+
+const SHA256 = sha256(FILE).toHex();
+
+/** Claims that digest for whatever it has. */
+function claiming(digest: string): Hook {
+  return async (request, client, seed) => {
+    if (request.verb !== "MANIFEST") return undefined;
+    const { layout, digests } = seed.manifestOf(request.name);
+    const manifest = makeManifest(layout.size, digest, digests);
+    await sendBody(client, encodeManifest(request.name, manifest));
+    return "answered";
+  };
+}
+
+/** A desk for whole tasks: real time, for the disk takes its own. */
+function deskOf(hosts: Hosts, settings: Partial<DownloadSettings> = {}): Bench {
+  return new Bench(hosts, settings, systemClock);
+}
+
+function run(bench: Bench, wanted: { sha256?: string; id?: string } = {}): Promise<TaskResult> {
+  const all = { name: "a", sha256: undefined, id: undefined, ...wanted };
+  return runTask(all, bench.dir, bench.parts, calm);
+}
+
+function pathOf(bench: Bench): string {
+  return join(Deno.realPathSync(bench.dir), "a");
+}
+
+test("runTask() brings the right file when more seeds than honest ones claim its digest for other bytes", async () => {
+  await using seeds = new Seeds();
+  await using bench = deskOf({
+    liar: seeds.add({ a: OTHER }, claiming(SHA256)),
+    accomplice: seeds.add({ a: OTHER }, claiming(SHA256)),
+    honest: seeds.add({ a: FILE }),
+  });
+  const result = await run(bench, { sha256: SHA256 });
+  assertEquals(Deno.readFileSync(result.path), FILE);
+  assertEquals([result.path, result.sha256, result.verified], [pathOf(bench), SHA256, true]);
+  assertEquals(Object.keys(result.bytesBySeed), [nameOf("honest")]);
+  // The lie is told, and nothing of it is left.
+  const notes = bench.news.flatMap((one) => one.kind === "note" ? [one.text] : []);
+  assert(notes.some((text) => text.includes("not the one asked for")), notes.join("\n"));
+  assertEquals(bench.toldOf("liar").at(-1), "dissents");
+  assertEquals(Array.from(Deno.readDirSync(bench.dir), ({ name }) => name), ["a"]);
+});
+
+test("runTask() throws CorruptError, and leaves nothing, when only liars claim the digest", async () => {
+  await using seeds = new Seeds();
+  const third = FILE.slice();
+  third[7]! ^= 1;
+  await using bench = deskOf({
+    liar: seeds.add({ a: OTHER }, claiming(SHA256)),
+    other: seeds.add({ a: third }, claiming(SHA256)),
+  });
+  await assertRejects(() => run(bench, { sha256: SHA256 }), CorruptError, "content asked for");
+  assertEquals(Array.from(Deno.readDirSync(bench.dir)), []);
+});
+
+test("runTask() throws CorruptError when a seed claims another digest for the very pieces", async () => {
+  await using seeds = new Seeds();
+  const digest = "0".repeat(64);
+  await using bench = deskOf({
+    liar: seeds.add({ a: FILE }, claiming(digest)),
+    honest: seeds.add({ a: FILE }),
+  });
+  await assertRejects(() => run(bench, { sha256: digest }), CorruptError);
+  assertEquals(Array.from(Deno.readDirSync(bench.dir)), []);
+});
+
+test("runTask() says nothing of the bytes that stay when other ones are there and are to be skipped", async () => {
+  await using seeds = new Seeds();
+  const seed = seeds.add({ a: FILE });
+  await using bench = deskOf({ seed }, { onConflict: "skip" });
+  Deno.writeFileSync(pathOf(bench), OTHER);
+  const { how, sha256, id, verified } = await run(bench);
+  assertEquals({ how, sha256, id, verified }, {
+    how: "skipped",
+    sha256: null,
+    id: null,
+    verified: false,
+  });
+  assertEquals(seed.asked("DOWNLOAD"), []);
+  assertEquals(Deno.readFileSync(pathOf(bench)), OTHER);
+});
+
+test("runTask() says nothing of the bytes that stay when they came while it downloaded", async () => {
+  await using seeds = new Seeds();
+  const seed = seeds.add({ a: FILE });
+  await using bench = deskOf({ seed }, { onConflict: "skip" });
+  seed.hook = (request) => {
+    if (request.verb === "DOWNLOAD") Deno.writeFileSync(pathOf(bench), OTHER);
+    return Promise.resolve(undefined);
+  };
+  const { how, sha256, id, verified } = await run(bench, { sha256: SHA256 });
+  assertEquals({ how, sha256, id, verified }, {
+    how: "skipped",
+    sha256: null,
+    id: null,
+    verified: false,
+  });
+  assertEquals(Deno.readFileSync(pathOf(bench)), OTHER);
+});
+
+test("runTask() says what the bytes are when the very ones are there", async () => {
+  await using seeds = new Seeds();
+  const seed = seeds.add({ a: FILE });
+  await using bench = deskOf({ seed }, { onConflict: "skip" });
+  Deno.writeFileSync(pathOf(bench), FILE);
+  const { how, sha256, id, verified } = await run(bench);
+  const expected = { how: "already-there", sha256: SHA256, id: seed.manifestOf("a").id };
+  assertEquals({ how, sha256, id, verified }, { ...expected, verified: true } as never);
+});
