@@ -1,4 +1,5 @@
 /** `p2p config`: every setting, its value, and where it came from. */
+import { jsonLine } from "./present/json.ts";
 import { Command } from "@cliffy/command";
 import { defaultTextOf } from "./command.ts";
 import { type Environment, writeLines } from "./environment.ts";
@@ -44,7 +45,7 @@ function valueText({ values }: Loaded, name: SettingName): string {
 
 function jsonOf(loaded: Loaded): string {
   const { values, origins, configPath, directories } = loaded;
-  return JSON.stringify({
+  return jsonLine({
     settings: SETTING_NAMES.map((name) => ({
       name,
       value: jsonValue(values[name], name),

@@ -1,4 +1,5 @@
 /** `p2p pause`, `p2p resume` and `p2p cancel`: from any terminal, on any task of this user. */
+import { jsonLine } from "./present/json.ts";
 import { Command } from "@cliffy/command";
 import { type Order, type TaskStatus, UsageError } from "../core/mod.ts";
 import { type Environment, writeLines } from "./environment.ts";
@@ -78,7 +79,7 @@ async function control(
       name,
       result: obedience,
     }));
-    writeLines(stdout, [JSON.stringify({ order, tasks: object })]);
+    writeLines(stdout, [jsonLine({ order, tasks: object })]);
   } else if (results.length === 0) writeLines(stdout, [NOTHING_ACTIVE]);
   else {
     writeLines(

@@ -1,4 +1,5 @@
 /** `p2p list`: what the seeds offer. */
+import { jsonLine } from "./present/json.ts";
 import { Command } from "@cliffy/command";
 import { NotFoundError, type Offer, UnreachableError } from "../core/mod.ts";
 import { withSettings } from "./command.ts";
@@ -67,7 +68,7 @@ function checkOffer({ files, seeds }: Offer, glob: string | undefined): void {
 }
 
 function jsonOf({ files, seeds }: Offer): string {
-  return JSON.stringify({
+  return jsonLine({
     files: files.map(({ name, size, modified, seeds, ids }) => ({
       name,
       size,

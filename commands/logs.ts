@@ -1,4 +1,5 @@
 /** `p2p logs`: one task's log. */
+import { jsonLine } from "./present/json.ts";
 import { Command } from "@cliffy/command";
 import type { LogLine } from "../core/mod.ts";
 import { type Environment, writeLines } from "./environment.ts";
@@ -90,6 +91,6 @@ function write(
   { json }: Flags,
   lines: readonly LogLine[],
 ): void {
-  const render = json ? (line: LogLine) => JSON.stringify(line) : renderLogLine;
+  const render = json ? (line: LogLine) => jsonLine(line) : renderLogLine;
   writeLines(stdout, lines.map(render));
 }

@@ -1,4 +1,5 @@
 /** `p2p max`: how many downloads run at a time, changed while they run. */
+import { jsonLine } from "./present/json.ts";
 import { Command } from "@cliffy/command";
 import { type Environment, writeLines } from "./environment.ts";
 import { wholeNumber } from "./kinds.ts";
@@ -24,6 +25,6 @@ A smaller number stops nothing that has begun; it holds back what waits.`,
       const said = running === 0
         ? `Nothing runs; for the next time: p2p get --max ${count}`
         : `${plural(count, "download")} at a time in ${plural(running, "running get")}`;
-      writeLines(environment.stdout, [json ? JSON.stringify({ max: count, running }) : said]);
+      writeLines(environment.stdout, [json ? jsonLine({ max: count, running }) : said]);
     });
 }

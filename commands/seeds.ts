@@ -1,4 +1,5 @@
 /** `p2p seeds`: the configured seeds, how each is doing, and changing them. */
+import { jsonLine } from "./present/json.ts";
 import { Command } from "@cliffy/command";
 import { formatSeedAddress, type SeedAddress, UsageError } from "../core/mod.ts";
 import { configPlace, readConfigText, withEntry, writeConfigText } from "./config_file.ts";
@@ -37,7 +38,7 @@ async function showSeeds(
   );
   writeLines(
     environment.stdout,
-    json ? [JSON.stringify({ seeds })] : renderSeeds(seeds),
+    json ? [jsonLine({ seeds })] : renderSeeds(seeds),
   );
 }
 

@@ -1,4 +1,5 @@
 /** `p2p status`: the tasks of every process of this user. */
+import { jsonLine } from "./present/json.ts";
 import { Command } from "@cliffy/command";
 import type { TaskStatus } from "../core/mod.ts";
 import { type Environment, writeLines } from "./environment.ts";
@@ -53,5 +54,5 @@ async function status(
 }
 
 function jsonOf(tasks: readonly TaskStatus[]): string {
-  return JSON.stringify({ tasks: tasks.map(statusFields) });
+  return jsonLine({ tasks: tasks.map(statusFields) });
 }

@@ -1,4 +1,5 @@
 /** The events of `get --json`, one object a line, as `cli.md` names them. */
+import { jsonLine } from "./json.ts";
 import type { TaskEvent, TaskFailure, TaskOutcome, TaskResult } from "../../core/mod.ts";
 import { exitOfFailure, type StopSignal } from "./failure.ts";
 import type { TaskView, View } from "./view.ts";
@@ -86,7 +87,7 @@ function fieldsOf(
 }
 
 function line(event: string, time: number, fields: object): string {
-  return JSON.stringify({
+  return jsonLine({
     event,
     time: new Date(time).toISOString(),
     ...fields,

@@ -57,7 +57,8 @@ function levelOfSeedNews(what: (TaskEvent & { kind: "seed" })["what"]): Level {
 
 /** One sentence without the file's name; safe for a terminal. */
 export function proseOf(event: TaskEvent): string {
-  return printable(sentenceOf(event));
+  // A log may be of another version, which knew other events.
+  return printable(sentenceOf(event) ?? event.kind);
 }
 
 function sentenceOf(event: TaskEvent): string {

@@ -1,4 +1,5 @@
 /** What a seed tells while it serves. */
+import { jsonLine } from "./json.ts";
 import { printable, type ServeEvent } from "../../core/mod.ts";
 import { type Level, reaches } from "./prose.ts";
 import { formatBytes, formatElapsed, formatRate, formatTime, plural } from "./units.ts";
@@ -16,7 +17,7 @@ export interface Invitation {
 export function renderListening(event: Listening, json: boolean): string {
   const { host, port, files, bytes } = event;
   return json
-    ? JSON.stringify({ event: "listening", host, port, files, bytes })
+    ? jsonLine({ event: "listening", host, port, files, bytes })
     : `listening on ${addressOf(host, port)}`;
 }
 

@@ -73,8 +73,8 @@ async function sendNames(
   seed: Seed,
   signal: AbortSignal,
 ): Promise<void> {
-  const files = await seed.catalogue.all();
   using _slot = await seed.uploads.take(link.client, signal);
+  const files = await seed.catalogue.all();
   await link.sendText(encodeOneShotListing(files.map(({ name }) => name)));
 }
 

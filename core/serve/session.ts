@@ -198,9 +198,11 @@ export class Session {
   }
 
   async #list(after: string, signal: AbortSignal): Promise<void> {
+    // A listing is large: it is made when it can be sent, not while it waits.
+    using _slot = await this.#seed.uploads.take(this.#link.client, signal);
     const { files, more } = await this.#seed.catalogue.page(after);
     const fields: Record<string, number> = more ? { more: 1 } : {};
-    await this.#sendText(encodeListing(files), fields, signal);
+    await this.#sendText(encodeListing(files), fields);
   }
 
   async #size(name: string): Promise<void> {
@@ -213,7 +215,8 @@ export class Session {
     const file = this.#open(name);
     const manifest = await this.#seed.digests.manifestOf(file, signal);
     this.#seed.promised.set(name, file.version.id);
-    await this.#sendText(encodeManifest(name, manifest), {}, signal);
+    using _slot = await this.#seed.uploads.take(this.#link.client, signal);
+    await this.#sendText(encodeManifest(name, manifest), {});
   }
 
   async #download(
@@ -234,15 +237,10 @@ export class Session {
     this.#seed.transfers.add(this, { client, name, size, bytes, startedAt });
   }
 
-  async #sendText(
-    text: string,
-    fields: Record<string, number>,
-    signal: AbortSignal,
-  ): Promise<void> {
+  async #sendText(text: string, fields: Record<string, number>): Promise<void> {
     const body = new TextEncoder().encode(text);
-    const head = new TextEncoder().encode(encodeOk(body.length, fields));
-    using _slot = await this.#seed.uploads.take(this.#link.client, signal);
-    await this.#link.send(concat(head, body));
+    await this.#link.sendText(encodeOk(body.length, fields));
+    await this.#link.send(body);
   }
 
   /** The file of that name as it is now. */
@@ -289,11 +287,4 @@ function requireInside(file: ServedFile, range: ByteRange): void {
       `a range is 1 to ${MAX_LENGTH} bytes inside the file's ${file.version.size}`,
     );
   }
-}
-
-function concat(head: Uint8Array, body: Uint8Array): Uint8Array {
-  const whole = new Uint8Array(head.length + body.length);
-  whole.set(head);
-  whole.set(body, head.length);
-  return whole;
 }

@@ -142,9 +142,16 @@ async function textOf(path: string): Promise<string> {
 function linesOf(text: string): LogLine[] {
   return text.split("\n").slice(0, -1).flatMap((line) => {
     try {
-      return [JSON.parse(line) as LogLine];
+      const value: unknown = JSON.parse(line);
+      return isLogLine(value) ? [value] : [];
     } catch {
       return [];
     }
   });
+}
+
+function isLogLine(value: unknown): value is LogLine {
+  const { time, level, event } = Object(value) as Record<string, unknown>;
+  const { kind } = Object(event) as Record<string, unknown>;
+  return typeof time === "string" && typeof level === "string" && typeof kind === "string";
 }

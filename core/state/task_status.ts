@@ -116,8 +116,10 @@ async function runsOf(stateDir: string, all: boolean): Promise<string[]> {
   const folder = runsFolder(stateDir);
   const names: string[] = [];
   try {
-    for await (const { name } of Deno.readDir(folder)) {
-      if (name.endsWith(RECORD_SUFFIX) && (all || !name.endsWith(OVER_SUFFIX))) names.push(name);
+    for await (const { name, isFile } of Deno.readDir(folder)) {
+      if (isFile && name.endsWith(RECORD_SUFFIX) && (all || !name.endsWith(OVER_SUFFIX))) {
+        names.push(name);
+      }
     }
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
@@ -173,7 +175,12 @@ function isEvent(line: object): line is TaskEvent {
 }
 
 function isQueued(line: object): line is QueuedLine {
-  return "queued" in line;
+  const { base, tasks } = Object((line as Partial<QueuedLine>).queued) as Record<string, unknown>;
+  return typeof base === "string" && Array.isArray(tasks) && tasks.every(isPair);
+}
+
+function isPair(value: unknown): boolean {
+  return Array.isArray(value) && typeof value[0] === "string" && typeof value[1] === "string";
 }
 
 /** The lines that are whole; what a crash tore is passed over. */
@@ -264,7 +271,7 @@ function percentOf(downloaded: number, size: number | null): number | null {
 
 function withNow(task: TaskStatus, now: RunNow | undefined, nowMs: number): TaskStatus {
   // Most only wait, and a copy of each would be the most expensive thing here.
-  const moving = now?.tasks[task.task];
+  const moving = now?.tasks?.[task.task];
   if (task.state === "waiting" && moving === undefined) return task;
   const pid = isOver(task.state) ? null : task.pid;
   if (now === undefined || moving === undefined || task.state === "done") return { ...task, pid };

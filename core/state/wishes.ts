@@ -55,8 +55,8 @@ export async function readWishes(stateDir: string): Promise<Wishes> {
   const tasks = new Map<string, Wish>();
   let max: Wishes["max"];
   try {
-    for await (const { name } of Deno.readDir(folder)) {
-      if (name.startsWith(".")) continue;
+    for await (const { name, isFile } of Deno.readDir(folder)) {
+      if (!isFile || name.startsWith(".")) continue;
       const text = await Deno.readTextFile(join(folder, name)).catch(() => "");
       if (name === MAX) max = parseMax(text);
       const known = WISHES.find((one) => one === text);

@@ -41,6 +41,8 @@ export interface ListQuery {
 
 /** Files whose content is asked for at a time: enough to fill the lines of several seeds. */
 const INQUIRIES = 16;
+/** Listings that are received at a time: each may be a page of 24 MiB. */
+const LISTINGS = 4;
 /** So long a seed that is still hashing is asked again; then its content counts as not known. */
 const PATIENCE_MS = 2000;
 
@@ -52,8 +54,9 @@ export async function list(
 ): Promise<Offer> {
   await using pool = new SeedPool({ ...settings, clock, dial });
   const links = Array.from(new Set(settings.seeds.map((address) => pool.link(address))));
+  const listings = new Slots(LISTINGS);
   const answers = await Promise.all(
-    links.map((link) => ask(link, settings.giveUpMs, clock, signal)),
+    links.map((link) => ask(link, listings, settings.giveUpMs, clock, signal)),
   );
   const files = gather(answers, query.glob);
   const slots = new Slots(INQUIRIES);
@@ -71,6 +74,7 @@ interface Answer {
 /** A seed that dribbles its list must not keep the others' from being shown. */
 async function ask(
   link: SeedLink,
+  listings: Slots,
   giveUpMs: number,
   clock: Clock,
   signal: AbortSignal,
@@ -80,6 +84,7 @@ async function ask(
   using limit = deadline(signal, clock, giveUpMs, late);
   try {
     const dialect = await link.dialect(limit.signal);
+    using _slot = await listings.take(limit.signal);
     const files = await link.list(limit.signal);
     return { report: { seed, dialect, ok: true, error: null }, files };
   } catch (error) {

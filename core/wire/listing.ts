@@ -51,7 +51,13 @@ export function parseListing(text: string, after: string): ListedFile[] {
   return files;
 }
 
+/** The longest name, escaped at worst, and two numbers. */
+const MOST_ENTRY_CHARACTERS = 8192;
+
 function parseEntry(line: string): ListedFile {
+  if (line.length > MOST_ENTRY_CHARACTERS) {
+    throw new ProtocolError("Cannot use listing: a line is too long");
+  }
   let value: unknown;
   try {
     value = JSON.parse(line);

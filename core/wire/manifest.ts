@@ -88,7 +88,21 @@ export function parseManifest(text: string): Manifest {
   return manifest;
 }
 
+/** A manifest is flat; what later versions add may be a little deeper. */
+const DEEPEST = 8;
+
+/** Parsing eight megabytes of opening brackets would take gigabytes. */
+function isShallow(text: string): boolean {
+  let depth = 0;
+  for (const [bracket] of text.replace(/"(?:[^"\\]|\\.)*"/g, "").matchAll(/[[\]{}]/g)) {
+    depth += bracket === "[" || bracket === "{" ? 1 : -1;
+    if (depth > DEEPEST) return false;
+  }
+  return true;
+}
+
 function parseObject(text: string): Record<string, unknown> {
+  if (!isShallow(text)) throw new ProtocolError("Cannot use manifest: it is no JSON object");
   try {
     const value: unknown = JSON.parse(text);
     if (typeof value === "object" && value !== null) {

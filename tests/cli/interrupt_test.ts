@@ -125,6 +125,28 @@ test("p2p get ends at the second SIGINT", async (world) => {
   assertWentOn(await world.p2p("get", "file.bin", "--json", ...from(seed)), seed, 1);
 }, ON_UNIX);
 
+test(
+  "p2p get exits 130 when it is interrupted while a seed does not answer the TLS handshake",
+  async (world) => {
+    using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    const silent = { address: `tls://127.0.0.1:${listener.addr.port}` };
+    const running = world.start("get", "file.bin", "--json", ...from(silent));
+    using conn = await listener.accept();
+    assert(await conn.read(new Uint8Array(4096)));
+    assertCode(await running.endBy("SIGINT"), 130);
+    assertEquals(world.files(), []);
+  },
+  ON_UNIX,
+);
+
+test("p2p get exits 4 after --give-up when a seed does not answer the TLS handshake", async (world) => {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const silent = { address: `tls://127.0.0.1:${listener.addr.port}` };
+  const running = world.start("get", "file.bin", "--give-up", "1s", "--json", ...from(silent));
+  using _conn = await listener.accept();
+  assertCode(await running.ended, 4);
+});
+
 test("p2p get exits 130 when it is interrupted while no seed answers", async (world) => {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const silent = { address: `127.0.0.1:${listener.addr.port}` };

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
 import { MemoryDisk, WITH_DISKS } from "./disk.ts";
-import { doneOf, downloaded, failedOf } from "./events.ts";
+import { doneOf, downloaded, eventsOfKind, failedOf, parseEvent } from "./events.ts";
 import { assertCode, from, noise, ON_UNIX, test, type World } from "./harness.ts";
 
 const MIB = 1_048_576;
@@ -198,9 +198,31 @@ test("p2p get waits for room on a full disk, and goes on in the same run", async
   await downloaded(running, 2 * MIB);
   disk.leave(0);
   await running.stderr.line(/a\.bin.*waiting for room/);
+  await running.stdout.find((line) => {
+    const event = parseEvent(line);
+    return event.event === "progress" && event.state === "waiting";
+  }, "the state waiting");
   disk.clear();
-  assertCode(await running.ended, 0);
+  const ended = await running.ended;
+  assertCode(ended, 0);
   assertEquals(Deno.readFileSync(join(disk.path, "a.bin")), bytes);
+  const fetched = doneOf(ended).bytesBySeed[seed.address]!;
+  assert(fetched <= 4 * MIB, `${fetched} bytes were fetched again`);
+}, WITH_DISKS);
+
+test("p2p get gives its place to the next one while it waits for room", async (world) => {
+  const seed = await sharing(world, { "a.bin": noise(6 * MIB), "b.txt": NEW });
+  await using disk = MemoryDisk.mount(world.path("disk"), 12);
+  disk.leave(4);
+  const flags = ["--out", disk.path, "--max", "1", "--json", ...from(seed)];
+  const running = world.start("get", "a.bin", "b.txt", ...flags);
+  await running.stderr.line(/a\.bin.*waiting for room/);
+  await running.stdout.find((line) => parseEvent(line).event === "done", "b.txt done");
+  assertEquals(Deno.readFileSync(join(disk.path, "b.txt")), NEW);
+  disk.clear();
+  const ended = await running.ended;
+  assertCode(ended, 0);
+  assertEquals(eventsOfKind(ended, "done").map(({ name }) => name), ["b.txt", "a.bin"]);
 }, WITH_DISKS);
 
 async function sharing(world: World, files: Readonly<Record<string, Uint8Array>>) {

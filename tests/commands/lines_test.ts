@@ -1,3 +1,4 @@
+import { jsonLine } from "../../commands/present/json.ts";
 import { assertEquals } from "@std/assert";
 import { JsonLines } from "../../commands/present/json_lines.ts";
 import { renderLogLine } from "../../commands/present/log_prose.ts";
@@ -263,4 +264,11 @@ Deno.test("JsonLines.summary() has one entry a task, in their order", () => {
       },
     ],
   });
+});
+
+Deno.test("jsonLine() escapes what could move the cursor or turn the text, and means the same", () => {
+  const value = { name: "C1\u009b31mred\u202egpj.exe\u2028" };
+  const line = jsonLine(value);
+  assertEquals(line, '{"name":"C1\\u009b31mred\\u202egpj.exe\\u2028"}');
+  assertEquals(JSON.parse(line), value);
 });

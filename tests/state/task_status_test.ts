@@ -266,3 +266,20 @@ Deno.test("readOverview() leaves out the tail of a long queue, and nothing that 
   assertEquals(moreWaiting, 995);
   assertEquals((await readTasks(folder.path, NOW)).length, 1000);
 });
+
+Deno.test("readTasks() passes over what is no record when somebody put it into the folder", async () => {
+  using folder = new StateFolder();
+  const clock = new ManualClock(NOW);
+  await using run = await RunRecord.open(folder.path, 77, clock);
+  run.add(queued("a"));
+  run.add(state("a", "downloading"));
+  const runs = `${folder.path}/runs`;
+  Deno.mkdirSync(`${runs}/1600000000000-1.jsonl`);
+  const lines = [
+    '{"time":1,"queued":null}',
+    '{"time":1,"queued":{"base":"/","tasks":[["b"],5]}}',
+    "null",
+  ];
+  Deno.writeTextFileSync(`${runs}/1600000000001-1.jsonl`, lines.join("\n") + "\n");
+  assertEquals((await readTasks(folder.path, NOW)).map(({ task }) => task), ["a"]);
+});

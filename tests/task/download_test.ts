@@ -1,8 +1,8 @@
-import { assert, assertEquals, assertLessOrEqual, assertMatch, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { join } from "@std/path";
 import { systemChance } from "../../core/base/chance.ts";
 import { Change } from "../../core/base/change.ts";
-import { systemClock } from "../../core/base/clock.ts";
+import { type Clock, systemClock } from "../../core/base/clock.ts";
 import { UsageError } from "../../core/base/errors.ts";
 import type { DownloadSettings } from "../../core/config.ts";
 import type { TaskEvent } from "../../core/events.ts";
@@ -10,8 +10,11 @@ import { wish, wishMax } from "../../core/state/wishes.ts";
 import { besideTarget, PART_SUFFIX } from "../../core/store/target.ts";
 import { download, type TaskOutcome } from "../../core/task/download.ts";
 import { holding, onDownload, type ScriptedSeed } from "../fakes/scripted_seed.ts";
-import { calm, patternOf, test } from "../net/support.ts";
+import { patternOf, test } from "../net/support.ts";
 import { Bench, FILE, type Hosts, MIB, Seeds } from "./support.ts";
+
+/** How often a run looks at the wishes. */
+const LOOK_MS = 200;
 
 /** One command's downloads, with state on the disk as other processes see it; real time. */
 class Command implements AsyncDisposable {
@@ -20,6 +23,10 @@ class Command implements AsyncDisposable {
   readonly state: string;
   readonly events: TaskEvent[] = [];
   readonly #news = new Change();
+  /** How often it slept until its next look at what the user wishes. */
+  #looks = 0;
+  readonly #stop = new AbortController();
+  #running: Promise<unknown> | undefined;
 
   constructor(hosts: Hosts, settings: Partial<DownloadSettings> = {}) {
     this.bench = new Bench(hosts, settings, systemClock);
@@ -34,11 +41,27 @@ class Command implements AsyncDisposable {
     const directories = { config: this.state, state: this.state, cache: this.state };
     const requests = names.map((name) => ({ name }));
     const job = { requests, outDir: this.out, settings, directories };
-    const platform = { clock: systemClock, chance: systemChance, dial: this.bench.dial, store };
-    return download(job, platform, (event) => {
+    const platform = { clock: this.#clock, chance: systemChance, dial: this.bench.dial, store };
+    const running = download(job, platform, (event) => {
       this.events.push(event);
       this.#news.tell();
-    }, calm);
+    }, this.#stop.signal);
+    this.#running = running.catch(() => {});
+    return running;
+  }
+
+  readonly #clock: Clock = {
+    ...systemClock,
+    sleep: (ms, signal) => {
+      if (ms === LOOK_MS) this.#looks++;
+      this.#news.tell();
+      return systemClock.sleep(ms, signal);
+    },
+  };
+
+  /** Resolves when what the user wishes by now is known. */
+  async looked(): Promise<void> {
+    for (const enough = this.#looks + 2; this.#looks < enough;) await this.#next();
   }
 
   /** The first event that fits, as soon as it is there. */
@@ -46,8 +69,12 @@ class Command implements AsyncDisposable {
     for (;;) {
       const found = this.events.find(fits);
       if (found) return found;
-      await this.#news.next(AbortSignal.timeout(10_000));
+      await this.#next();
     }
+  }
+
+  #next(): Promise<void> {
+    return this.#news.next(AbortSignal.timeout(10_000));
   }
 
   taskOf(name: string): string {
@@ -55,7 +82,23 @@ class Command implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort(new Error("the test is over"));
+    await this.#running;
     await this.bench[Symbol.asyncDispose]();
+  }
+}
+
+/** Seeds wait before it; a test that fails leaves nobody there. */
+class Gate implements Disposable {
+  readonly #open = Promise.withResolvers<void>();
+  readonly opened = this.#open.promise;
+
+  open(): void {
+    this.#open.resolve();
+  }
+
+  [Symbol.dispose](): void {
+    this.open();
   }
 }
 
@@ -76,8 +119,8 @@ for (const name of ["x.p2p-part", "dir/x.P2P-Journal", "dir.p2p-part/x"]) {
 
 test("download() fails only the task whose partial file cannot be removed when it is cancelled", async () => {
   await using seeds = new Seeds();
-  const gate = Promise.withResolvers<void>();
-  const seed = seeds.add({ a: FILE, b: FILE }, holding("MANIFEST", gate.promise));
+  using gate = new Gate();
+  const seed = seeds.add({ a: FILE, b: FILE }, holding("MANIFEST", gate.opened));
   await using command = new Command({ seed }, { max: 2, seedConnections: 1 });
   const part = besideTarget(join(command.out, "a"), PART_SUFFIX);
   Deno.mkdirSync(join(part, "not ours"), { recursive: true });
@@ -85,7 +128,7 @@ test("download() fails only the task whose partial file cannot be removed when i
   await command.event(({ kind }) => kind === "state");
   await wish(command.state, command.taskOf("a"), "cancel-and-delete");
   const failed = await command.event(({ kind }) => kind === "failed");
-  gate.resolve();
+  gate.open();
   const outcomes = await running;
   assertEquals(statesOf(outcomes), ["a failed", "b done"]);
   assert(failed.kind === "failed" && failed.failure.code === "disk");
@@ -95,11 +138,11 @@ test("download() fails only the task whose partial file cannot be removed when i
 
 test("download() cancels a task and removes its partial file, and does the others", async () => {
   await using seeds = new Seeds();
-  const gate = Promise.withResolvers<void>();
+  using gate = new Gate();
   const seed = seeds.add({ a: FILE, b: FILE });
   seed.hook = async (request) => {
     if (request.verb === "DOWNLOAD" && request.name === "a" && request.range.start > 0) {
-      await gate.promise;
+      await gate.opened;
     }
     return undefined;
   };
@@ -108,10 +151,16 @@ test("download() cancels a task and removes its partial file, and does the other
   await command.event(({ kind }) => kind === "stored");
   await wish(command.state, command.taskOf("a"), "cancel-and-delete");
   await command.event((event) => event.kind === "state" && event.state === "cancelled");
-  gate.resolve();
+  gate.open();
   assertEquals(statesOf(await running), ["a cancelled", "b done"]);
   assertEquals(Array.from(Deno.readDirSync(command.out), ({ name }) => name), ["b"]);
 });
+
+/** One request a connection at a time, so that none waits behind one that is held. */
+function oneByOne(seed: ScriptedSeed): ScriptedSeed {
+  seed.greeting = { ...seed.greeting, maxInflight: 1 };
+  return seed;
+}
 
 /** How many pieces of `name` its seeds were asked for. */
 function askedFor(name: string, seeds: readonly ScriptedSeed[]): number {
@@ -121,14 +170,14 @@ function askedFor(name: string, seeds: readonly ScriptedSeed[]): number {
 
 test("download() takes no more memory for a task's pieces when p2p max was raised since", async () => {
   await using seeds = new Seeds();
-  const gate = Promise.withResolvers<void>();
+  using gate = new Gate();
   const held = onDownload(async () => {
-    await gate.promise;
+    await gate.opened;
     return undefined;
   });
   // Four seeds are asked for two pieces each at first, when there is memory for them.
   const files = { a: FILE, b: patternOf(12 * MIB) };
-  const four = [1, 2, 3, 4].map(() => seeds.add(files, held));
+  const four = [1, 2, 3, 4].map(() => oneByOne(seeds.add(files, held)));
   await using command = new Command(Object.fromEntries(four.map((seed, i) => [`s${i}`, seed])), {
     max: 1,
   });
@@ -140,7 +189,7 @@ test("download() takes no more memory for a task's pieces when p2p max was raise
   await wishMax(command.state, 32, Date.now() + 1);
   await command.event(downloads("b"));
   assertEquals(await settled(() => askedFor("b", four)), 2);
-  gate.resolve();
+  gate.open();
   assertEquals(statesOf(await running), ["a done", "b done"]);
 });
 
@@ -154,36 +203,35 @@ async function settled(count: () => number): Promise<number> {
   return count();
 }
 
-test("download() does more at a time when p2p max is raised, and none of what waits when it is lowered", async () => {
+test("download() does more at a time when p2p max is raised, and lets what waits wait when it is lowered", async () => {
   await using seeds = new Seeds();
-  const gates = new Map(["a", "b", "c", "d"].map((name) => [name, Promise.withResolvers<void>()]));
-  let [open, mostOpen] = [0, 0];
-  const seed = seeds.add({ a: FILE, b: FILE, c: FILE, d: FILE }, async (request) => {
-    if (request.verb === "MANIFEST") await gates.get(request.name)!.promise;
+  const names = ["a", "b", "c", "d"];
+  using all = new DisposableStack();
+  const gates = new Map(names.map((name) => [name, all.use(new Gate())]));
+  const files = Object.fromEntries(names.map((name) => [name, FILE]));
+  const seed = oneByOne(seeds.add(files, async (request) => {
+    if (request.verb === "MANIFEST") await gates.get(request.name)!.opened;
     return undefined;
-  });
+  }));
   await using command = new Command({ seed }, { max: 1, seedConnections: 16 });
-  const running = command.run("a", "b", "c", "d");
-  const finds = (name: string) => (event: TaskEvent) => {
-    if (event.kind === "state" && event.state === "finding") open++;
-    return event.kind === "state" && event.state === "finding" &&
-      event.task === command.taskOf(name);
-  };
-  await command.event(finds("a"));
+  const running = command.run(...names);
+  const begun = () =>
+    names.filter((name) =>
+      command.events.some(({ kind, task }) => kind === "state" && task === command.taskOf(name))
+    );
+  const done = () => command.events.filter(({ kind }) => kind === "done").length;
+  await command.event(() => begun().length === 1);
   await wishMax(command.state, 3, Date.now() + 1);
-  await command.event(finds("c"));
-  assertEquals(command.events.filter((event) => finds("d")(event)), []);
+  await command.looked();
+  assertEquals(begun(), ["a", "b", "c"]);
   await wishMax(command.state, 1, Date.now() + 1);
-  // Two of the three are through, and the last one waits for the third.
-  const done = (count: number) => () =>
-    command.events.filter(({ kind }) => kind === "done").length >= count;
-  await new Promise((resolve) => setTimeout(resolve, 250));
-  for (const name of ["a", "b"]) gates.get(name)!.resolve();
-  await command.event(done(2));
-  await settled(() => command.events.length);
-  assertEquals(command.events.filter((event) => finds("d")(event)), []);
-  for (const gate of gates.values()) gate.resolve();
-  assertEquals(statesOf(await running), ["a done", "b done", "c done", "d done"]);
-  mostOpen = Math.max(mostOpen, open);
-  assertLessOrEqual(0, mostOpen);
+  await command.looked();
+  for (const name of ["a", "b"]) gates.get(name)!.open();
+  await command.event(() => done() === 2);
+  await command.looked();
+  assertEquals(begun(), ["a", "b", "c"]);
+  gates.get("c")!.open();
+  await command.event(() => begun().includes("d"));
+  gates.get("d")!.open();
+  assertEquals(statesOf(await running), names.map((name) => `${name} done`));
 });

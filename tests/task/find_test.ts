@@ -199,20 +199,23 @@ test("find() asks seldom when the only seed is busy and wants to be asked again 
   assertLessOrEqual(busy.asked("MANIFEST").length, 100);
 });
 
-test("find() gives both digests' holders apart when two seeds tell another one for the same pieces", async () => {
+test("find() keeps manifests apart when a seed tells another digest for the same pieces", async () => {
   await using seeds = new Seeds();
   const lying: Hook = async (request, client, seed) => {
     if (request.verb !== "MANIFEST") return undefined;
+    // It answers last, and its manifest must not take the place of the others'.
+    await bench.clock.sleep(100, bench.over);
     const { layout, digests } = seed.manifestOf("a");
     const lie = makeManifest(layout.size, "f".repeat(64), digests);
     await sendBody(client, encodeManifest("a", lie));
     return "answered";
   };
-  await using bench = new Bench({
-    liar: seeds.add({ a: FILE }, lying),
+  const bench: Bench = new Bench({
     b: seeds.add({ a: FILE }),
     c: seeds.add({ a: FILE }),
+    liar: seeds.add({ a: FILE }, lying),
   });
+  await using _bench = bench;
   const { value: found } = await bench.timed(bench.find());
   assertEquals(found.holders, [nameOf("b"), nameOf("c")]);
   assertEquals(found.content.manifest?.sha256, MANIFEST.sha256);

@@ -77,6 +77,7 @@ const bad: { name: string; text: string; says: string }[] = [
   { name: "a number", text: "7", says: "no JSON object" },
   { name: "a string", text: '"a"', says: "no JSON object" },
   { name: "two objects", text: HELLO + HELLO, says: "no JSON object" },
+  { name: "eight million brackets", text: "[".repeat(8_000_000), says: "no JSON object" },
   { name: "an array", text: "[]", says: "size is no whole number" },
   { name: "an empty object", text: "{}", says: "size is no whole number" },
   { name: "a size as text", text: changed(HELLO, { size: "6" }), says: "size is no whole number" },

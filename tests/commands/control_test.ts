@@ -1,0 +1,169 @@
+import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import type { Core } from "../../commands/environment.ts";
+import { run } from "../../commands/run.ts";
+import { NotFoundError, type Obedience, type TaskStatus, UsageError } from "../../core/mod.ts";
+import { directoriesIn, fakeEnvironment } from "./stand_in.ts";
+
+function taskOf(task: string, more: Partial<TaskStatus> = {}): TaskStatus {
+  return { task, name: `${task}.iso`, state: "downloading", pid: 12, ...more } as TaskStatus;
+}
+
+/** A core whose tasks are these, and that obeys so; it remembers what it was told. */
+function obeying(obedience: Obedience, tasks: readonly TaskStatus[] = [taskOf("t7k")]) {
+  const told: string[] = [];
+  const core: Partial<Core> = {
+    tasks: (directories, { all }) => {
+      assertEquals([directories, all], [directoriesIn("/nowhere"), false]);
+      return Promise.resolve([...tasks]);
+    },
+    findTask: (_, text) => {
+      const found = tasks.find(({ task, name }) => task === text || name === text);
+      return found
+        ? Promise.resolve(found)
+        : Promise.reject(new NotFoundError(`Cannot find a download "${text}"`));
+    },
+    control: (_, { task, state, name }, order) => {
+      if (state === "done") {
+        const error = new UsageError(`Cannot ${order} "${name}": it is done`);
+        return Promise.reject(error);
+      }
+      told.push(`${order} ${task}`);
+      return Promise.resolve(obedience);
+    },
+  };
+  return { core, told };
+}
+
+async function p2p(line: string, core: Partial<Core> = {}) {
+  const environment = fakeEnvironment({ core });
+  const code = await run(line.split(" "), environment);
+  return { code, stdout: environment.stdout.text, stderr: environment.stderr.text };
+}
+
+const usage = [
+  ["pause", "Cannot pause: name the tasks, or say --all", "p2p status"],
+  ["resume", "Cannot resume: name the tasks, or say --all", "p2p status"],
+  ["cancel", "Cannot cancel: name the tasks, or say --all", "p2p status"],
+  ["cancel --delete", "Cannot cancel: name the tasks, or say --all", "p2p status"],
+  ["pause a --all", "Cannot pause: name the tasks, or say --all", "p2p status"],
+  ["pause a --delete", 'Unknown option "--delete"', ""],
+  ["pause --bogus", 'Unknown option "--bogus"', ""],
+  ["max", "Missing argument", "p2p max --help"],
+  ["max 0", "it must be a whole number from 1 to", ""],
+  ["max -1", "", ""],
+  ["max many", "it must be a whole number from 1 to", ""],
+  ["max 1.5", "it must be a whole number from 1 to", ""],
+  ["max 1000000000", "it must be a whole number from 1 to", ""],
+  ["max 1 2", "Too many arguments", ""],
+] as const;
+for (const [line, message, hint] of usage) {
+  Deno.test(`run() exits 2 and says why for: p2p ${line}`, async () => {
+    const { code, stdout, stderr } = await p2p(line);
+    assertEquals([code, stdout], [2, ""]);
+    assertMatch(stderr, /^p2p: .+\n(hint: .+\n)?$/);
+    assertStringIncludes(stderr, message);
+    assertStringIncludes(stderr, hint);
+  });
+}
+
+const sentences: readonly [line: string, obedience: Obedience, told: string, said: string][] = [
+  ["pause t7k", "told", "pause t7k", "paused"],
+  ["pause t7k", "kept", "pause t7k", "paused: the next p2p get of it will wait for p2p resume"],
+  ["pause t7k", "already", "pause t7k", "was paused already"],
+  ["resume t7k.iso", "told", "resume t7k", "goes on"],
+  ["resume t7k", "kept", "resume t7k", "no longer paused: run p2p get again"],
+  ["resume t7k", "already", "resume t7k", "was not paused"],
+  ["cancel t7k", "told", "cancel t7k", "cancelled"],
+  ["cancel t7k", "done", "cancel t7k", "cancelled"],
+  ["cancel t7k", "already", "cancel t7k", "was cancelled already"],
+  [
+    "cancel t7k --delete",
+    "told",
+    "cancel-and-delete t7k",
+    "cancelled, and its partial file removed",
+  ],
+  [
+    "cancel t7k --delete",
+    "done",
+    "cancel-and-delete t7k",
+    "cancelled, and its partial file removed",
+  ],
+];
+for (const [line, obedience, order, said] of sentences) {
+  Deno.test(`${line} says "${said}" when the answer is "${obedience}"`, async () => {
+    const { core, told } = obeying(obedience);
+    const { code, stdout, stderr } = await p2p(line, core);
+    assertEquals([code, stdout, stderr], [0, `t7k  t7k.iso: ${said}\n`, ""]);
+    assertEquals(told, [order]);
+  });
+}
+
+Deno.test("pause takes several tasks, by id and by name, in the order given", async () => {
+  const { core, told } = obeying("told", [taskOf("a"), taskOf("b"), taskOf("c")]);
+  const { code, stdout } = await p2p("pause c a.iso", core);
+  assertEquals([code, stdout], [0, "c  c.iso: paused\na  a.iso: paused\n"]);
+  assertEquals(told, ["pause c", "pause a"]);
+});
+
+for (const order of ["pause", "resume", "cancel"]) {
+  Deno.test(`${order} --all touches only what a process works on`, async () => {
+    const { core, told } = obeying("told", [taskOf("a"), taskOf("b", { pid: null }), taskOf("c")]);
+    const { code } = await p2p(`${order} --all`, core);
+    assertEquals([code, told], [0, [`${order} a`, `${order} c`]]);
+  });
+
+  Deno.test(`${order} --all says so and exits 0 when nothing runs`, async () => {
+    const { core, told } = obeying("told", [taskOf("b", { pid: null, state: "paused" })]);
+    const { code, stdout, stderr } = await p2p(`${order} --all`, core);
+    assertEquals([code, stderr, told], [0, "", []]);
+    assertStringIncludes(stdout, "No active downloads.");
+  });
+
+  Deno.test(`${order} changes nothing when one of its tasks is not known`, async () => {
+    const { core, told } = obeying("told");
+    const { code, stdout, stderr } = await p2p(`${order} t7k other`, core);
+    assertEquals([code, stdout, told], [3, "", []]);
+    assertStringIncludes(stderr, 'Cannot find a download "other"');
+  });
+
+  Deno.test(`${order} exits 2 when the task is done`, async () => {
+    const { core, told } = obeying("told", [taskOf("a", { state: "done", pid: null })]);
+    const { code, stderr } = await p2p(`${order} a`, core);
+    assertEquals([code, told], [2, []]);
+    assertStringIncludes(stderr, "it is done");
+  });
+
+  Deno.test(`${order} --json prints what was asked and what came of it`, async () => {
+    const { core } = obeying("kept");
+    const { code, stdout } = await p2p(`${order} t7k --json`, core);
+    assertEquals(code, 0);
+    const tasks = [{ task: "t7k", name: "t7k.iso", result: "kept" }];
+    assertEquals(JSON.parse(stdout), { order, tasks });
+  });
+}
+
+Deno.test("cancel makes a name harmless that holds what a terminal obeys", async () => {
+  const { core } = obeying("told", [taskOf("a", { name: "\x1b[2Ja.iso" })]);
+  const { stdout } = await p2p("cancel a", core);
+  assertEquals(stdout.includes("\x1b"), false);
+});
+
+const running: readonly [processes: number, count: number, said: string][] = [
+  [0, 5, "Nothing runs; for the next time: p2p get --max 5"],
+  [1, 1, "1 download at a time in 1 running get"],
+  [2, 5, "5 downloads at a time in 2 running gets"],
+];
+for (const [processes, count, said] of running) {
+  Deno.test(`max ${count} says "${said}" when ${processes} processes run`, async () => {
+    const asked: unknown[] = [];
+    const core: Partial<Core> = {
+      setMax: (...args) => {
+        asked.push(args);
+        return Promise.resolve(processes);
+      },
+    };
+    const { code, stdout, stderr } = await p2p(`max ${count}`, core);
+    assertEquals([code, stdout, stderr], [0, `${said}\n`, ""]);
+    assertEquals(asked, [[directoriesIn("/nowhere"), count]]);
+  });
+}
