@@ -52,6 +52,7 @@ export async function prepareTarget(
   for (const part of parts.slice(0, -1)) {
     folder = join(folder, part);
     await onDisk(`make folder "${folder}"`, () => makeFolder(folder));
+    if (!(await onDisk(`look at "${folder}"`, () => Deno.lstatSync(folder))).isSymlink) continue;
     const real = await onDisk(`open folder "${folder}"`, () => Deno.realPathSync(folder));
     if (real !== root && !real.startsWith(join(root, "/"))) {
       throw new ConflictError(

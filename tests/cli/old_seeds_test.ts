@@ -33,12 +33,13 @@ for (const kind of OLD_SEED_KINDS) {
   });
 
   test(`p2p get takes from both when an old seed that ${saying(kind)} stands beside a new one`, async (world) => {
-    // Long enough for the old seed to give some chunks before the new one gives all the rest.
+    // Slow enough for the old seed to give some chunks before the new one gives all the rest.
+    const slowly = ["--limit", "12MiB"];
     const bytes = noise(24 * MIB);
     world.write("share/file.bin", bytes);
     const seed = await world.serve(world.path("share"));
     await using old = new OldSeed({ "file.bin": bytes }, { kind });
-    const ended = await world.p2p("get", "file.bin", "--json", ...from(seed, old));
+    const ended = await world.p2p("get", "file.bin", "--json", ...slowly, ...from(seed, old));
     assertCode(ended, 0);
     assertEquals(world.got("file.bin"), bytes);
     const { verified, bytesBySeed } = doneOf(ended);
