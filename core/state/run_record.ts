@@ -10,7 +10,7 @@ import { RateMeter } from "../base/rate.ts";
 import { isOver, type TaskEvent } from "../events.ts";
 
 export const RECORD_SUFFIX = ".jsonl";
-/** A record in which every task is done or cancelled: who looks for what is unfinished need not read it. */
+/** A record in which every task is done: who looks for what is unfinished need not read it. A cancelled one must be read, or an older record would have the last word on what it left. */
 export const OVER_SUFFIX = ".over.jsonl";
 export const NOW_SUFFIX = ".now";
 export const LOCK_SUFFIX = ".lock";
@@ -155,7 +155,7 @@ export class RunRecord implements AsyncDisposable {
     const over = event.kind === "done" || (event.kind === "state" && isOver(event.state));
     if (!over) return;
     this.#moving.delete(event.task);
-    this.#unfinished.delete(event.task);
+    if (event.kind === "done") this.#unfinished.delete(event.task);
   }
 
   #enqueue(event: TaskEvent & { kind: "queued" }): void {

@@ -283,3 +283,19 @@ Deno.test("readTasks() passes over what is no record when somebody put it into t
   Deno.writeTextFileSync(`${runs}/1600000000001-1.jsonl`, lines.join("\n") + "\n");
   assertEquals((await readTasks(folder.path, NOW)).map(({ task }) => task), ["a"]);
 });
+
+Deno.test("readTasks() takes a cancelled task for over when only what is unfinished is asked for", async () => {
+  using folder = new StateFolder();
+  const clock = new ManualClock(NOW);
+  const told = [
+    [queued("a"), found("a", 10), state("a", "paused")],
+    [queued("a"), state("a", "cancelled")],
+  ];
+  for (const events of told) {
+    await using run = await RunRecord.open(folder.path, 77, clock);
+    for (const event of events) run.add(event);
+    await clock.advance(1);
+  }
+  const [task] = await readTasks(folder.path, NOW, { all: false });
+  assertEquals(task?.state, "cancelled");
+});
