@@ -8,6 +8,7 @@ import { join } from "@std/path";
 import type { Clock } from "../base/clock.ts";
 import { RateMeter } from "../base/rate.ts";
 import { isOver, type TaskEvent } from "../events.ts";
+import { withoutHarm } from "./state_faults.ts";
 
 export const RECORD_SUFFIX = ".jsonl";
 /** A record in which every task is done: who looks for what is unfinished need not read it. A cancelled one must be read, or an older record would have the last word on what it left. */
@@ -218,15 +219,6 @@ async function lockNew(
   } catch (error) {
     if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
     return await lockNew(folder, pid, startedAt + 1);
-  }
-}
-
-/** A state folder that is full or gone must not stop a download: the record then has a gap. */
-function withoutHarm(write: () => void): void {
-  try {
-    write();
-  } catch {
-    // Nobody to tell: the one who would read it is another process.
   }
 }
 

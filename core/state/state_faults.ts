@@ -12,3 +12,12 @@ export async function onDiskOfState<T>(stateDir: string, act: () => Promise<T>):
     });
   }
 }
+
+/** A state folder that is full or gone must not stop a download: the record or the log then has a gap. */
+export function withoutHarm(act: () => void): void {
+  try {
+    act();
+  } catch {
+    // Nobody to tell: the one who would read it is another process.
+  }
+}

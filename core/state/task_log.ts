@@ -6,6 +6,7 @@ import { Logger, RotatingFileHandler } from "@std/log";
 import { join } from "@std/path";
 import type { Clock } from "../base/clock.ts";
 import { isOver, type TaskEvent, type TaskNews } from "../events.ts";
+import { withoutHarm } from "./state_faults.ts";
 
 export interface LogLine {
   /** ISO 8601. */
@@ -62,14 +63,6 @@ export class TaskLog implements Disposable {
 
   [Symbol.dispose](): void {
     this.#handler.destroy();
-  }
-}
-
-function withoutHarm(act: () => void): void {
-  try {
-    act();
-  } catch {
-    // Nobody to tell: this was the place for it.
   }
 }
 
