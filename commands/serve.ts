@@ -103,6 +103,8 @@ async function serveSettingsOf(
     maxConnections: values["max-connections"],
     clientConnections: values["client-connections"],
     uploads: values.uploads,
+    limit: values.limit,
+    clientLimit: values["client-limit"],
     chunkBytes: values.chunk,
     hidden: values.hidden,
     token: await tokenIn(values["token-file"]),

@@ -80,8 +80,8 @@ export const SETTINGS = {
     kind: RATE,
     default: DOWNLOAD_DEFAULTS.limit,
     defaultText: "none",
-    commands: ["get"],
-    help: "Most bytes a second, over all downloads",
+    commands: ["get", "serve"],
+    help: "Most bytes a second, over all downloads, or over all clients of the seed",
   }),
   "task-limit": setting({
     kind: RATE,
@@ -151,6 +151,13 @@ export const SETTINGS = {
     default: SERVE_DEFAULTS.uploads,
     commands: ["serve"],
     help: "Bodies being sent at a time, shared fairly over clients",
+  }),
+  "client-limit": setting({
+    kind: RATE,
+    default: SERVE_DEFAULTS.clientLimit,
+    defaultText: "none",
+    commands: ["serve"],
+    help: "Most bytes a second for one client address, over all its connections",
   }),
   chunk: setting({
     kind: SIZE,

@@ -60,6 +60,9 @@ export interface ServeSettings {
   readonly clientConnections: number;
   /** Bodies being sent at a time. */
   readonly uploads: number;
+  /** Bytes a second over all clients, and for each client address; undefined: no limit. */
+  readonly limit: number | undefined;
+  readonly clientLimit: number | undefined;
   /** What a one-shot `DOWNLOAD` sends at most. */
   readonly chunkBytes: number;
   /** Also files and folders whose name begins with a dot. */
@@ -77,6 +80,8 @@ export const SERVE_DEFAULTS = {
   clientConnections: 16,
   // A body is at most 1 MiB: 32 of them keep every disk and line busy.
   uploads: 32,
+  limit: undefined,
+  clientLimit: undefined,
   chunkBytes: 32 * 1024,
   hidden: false,
   token: undefined,

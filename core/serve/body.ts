@@ -1,14 +1,19 @@
 /**
- * Sends ranges of files through lent buffers: the reply's line stands in one
- * right before the first bytes, so both leave in one write and nothing is copied.
+ * Sends bodies, a step at a time: a step waits for its turn, is read into a lent
+ * buffer and leaves from there. The reply's line stands in the buffer right
+ * before the first bytes, so both leave in one write and nothing is copied.
  */
-import { type ByteRange, lengthOf, splitRange } from "../base/ranges.ts";
+import { type ByteRange, lengthOf } from "../base/ranges.ts";
 import { Refusal } from "../wire/refusals.ts";
 import type { ClientLink } from "./client_link.ts";
 import { FileChangedError, type ServedFile } from "./served_file.ts";
+import type { Turn } from "./turn.ts";
 
 /** Measured: 64 KiB is slower by a fifth, 1 MiB is not faster. */
-const READ_BYTES = 256 * 1024;
+const LARGE_BYTES = 256 * 1024;
+const SMALL_BYTES = 16 * 1024;
+/** Together 16 MiB: as many clients may be slow at a time before all are sent small steps only. */
+const MOST_LARGE = 64;
 /** For the reply's line: `OK` and a number. */
 const HEAD_BYTES = 64;
 
@@ -20,17 +25,34 @@ export class BrokenBodyError extends Error {
   }
 }
 
-/** Buffers that bodies pass through: as many as bodies were ever sent at a time, not as many as there are clients. */
+/** Buffers that bodies pass through: as many as were ever in use at a time, not as many as there are clients. */
 export class BodyBuffers {
-  readonly #free: Uint8Array[] = [];
+  readonly #large: Uint8Array[] = [];
+  readonly #small: Uint8Array[] = [];
+  #largeOut = 0;
 
-  lend(): Uint8Array {
-    return this.#free.pop() ?? new Uint8Array(HEAD_BYTES + READ_BYTES);
+  /** What a step may hold now. */
+  get mostBytes(): number {
+    return this.#largeOut < MOST_LARGE ? LARGE_BYTES : SMALL_BYTES;
+  }
+
+  /** One for a step of `bytes`. */
+  lend(bytes: number): Uint8Array {
+    if (bytes <= SMALL_BYTES) {
+      return this.#small.pop() ?? new Uint8Array(HEAD_BYTES + SMALL_BYTES);
+    }
+    this.#largeOut++;
+    return this.#large.pop() ?? new Uint8Array(HEAD_BYTES + LARGE_BYTES);
   }
 
   /** Only when nothing reads from it any more. */
   takeBack(buffer: Uint8Array): void {
-    this.#free.push(buffer);
+    if (buffer.length <= HEAD_BYTES + SMALL_BYTES) {
+      this.#small.push(buffer);
+    } else {
+      this.#largeOut--;
+      this.#large.push(buffer);
+    }
   }
 }
 
@@ -38,52 +60,74 @@ export class BodyBuffers {
  * Sends `head` and then exactly `range` of `file`, which must not be empty.
  *
  * @throws {Refusal} CHANGED if not even the first bytes are those of the file's version; nothing was sent.
- * @throws {BrokenBodyError} if that shows later.
+ * @throws {BrokenBodyError} if that shows later. @throws what refuses its turn.
  */
 export async function sendBody(
   link: ClientLink,
+  turn: Turn,
   buffers: BodyBuffers,
   file: ServedFile,
   range: ByteRange,
   head = "",
 ): Promise<void> {
-  const buffer = buffers.lend();
-  const [first, ...rest] = splitRange(range, READ_BYTES);
+  for (let at = range.start; at < range.end;) {
+    const most = Math.min(range.end - at, link.stepBytes, buffers.mostBytes);
+    const step = { start: at, end: at + await turn.next(most) };
+    const first = at === range.start;
+    await sendStep(link, buffers, file, step, first ? { head } : undefined);
+    at = step.end;
+  }
+}
+
+/** @param first what stands before the bytes, where they are the body's first. */
+async function sendStep(
+  link: ClientLink,
+  buffers: BodyBuffers,
+  file: ServedFile,
+  step: ByteRange,
+  first: { readonly head: string } | undefined,
+): Promise<void> {
+  const bytes = lengthOf(step);
+  const buffer = buffers.lend(bytes);
   try {
-    file.read(partOf(buffer, first!), first!.start);
+    file.read(buffer.subarray(HEAD_BYTES, HEAD_BYTES + bytes), step.start);
   } catch (error) {
+    buffers.takeBack(buffer);
+    if (!first) throw new BrokenBodyError(error);
     throw error instanceof FileChangedError ? changed() : error;
   }
-  await link.send(withHead(buffer, head, first!));
-  for (const next of rest) {
-    const part = partOf(buffer, next);
-    readOrBreak(file, part, next.start);
-    await link.send(part);
+  const start = putHead(buffer, first?.head ?? "");
+  try {
+    await link.send(buffer.subarray(start, HEAD_BYTES + bytes));
+  } catch (error) {
+    // Not yet: a write that the platform cannot take back may still read from
+    // the buffer, and would send another client's bytes.
+    link.released.then(() => buffers.takeBack(buffer));
+    throw error;
   }
-  // Not when sending failed: a write that the platform cannot take back may
-  // still read from the buffer, and would send another client's bytes.
   buffers.takeBack(buffer);
 }
 
-function partOf(buffer: Uint8Array, range: ByteRange): Uint8Array {
-  return buffer.subarray(HEAD_BYTES, HEAD_BYTES + lengthOf(range));
-}
-
-function withHead(
-  buffer: Uint8Array,
-  head: string,
-  range: ByteRange,
-): Uint8Array {
+/** Right before the bytes; says where it begins. */
+function putHead(buffer: Uint8Array, head: string): number {
   const start = HEAD_BYTES - head.length;
   new TextEncoder().encodeInto(head, buffer.subarray(start, HEAD_BYTES));
-  return buffer.subarray(start, HEAD_BYTES + lengthOf(range));
+  return start;
 }
 
-function readOrBreak(file: ServedFile, part: Uint8Array, start: number): void {
-  try {
-    file.read(part, start);
-  } catch (error) {
-    throw new BrokenBodyError(error);
+/** Sends `bytes`, which are in memory already, and must stay as they are. @throws what refuses their turn. */
+export async function sendBytes(
+  link: ClientLink,
+  turn: Turn,
+  bytes: Uint8Array,
+  head = "",
+): Promise<void> {
+  for (let at = 0, first = true; first || at < bytes.length; first = false) {
+    const most = Math.min(bytes.length - at, link.stepBytes);
+    const count = most === 0 ? 0 : await turn.next(most);
+    if (first) await link.sendText(head);
+    await link.send(bytes.subarray(at, at + count));
+    at += count;
   }
 }
 

@@ -29,7 +29,9 @@ const GOODBYE_MS = 1000;
 
 /** Slow links are written to in small steps, so that slow reading is not taken for no reading. */
 const SMALL_STEP = 16 * 1024;
-const LARGE_STEP = 512 * 1024;
+const LARGE_STEP = 256 * 1024;
+/** A reply's line goes with the step behind it. */
+const HEAD_BYTES = 64;
 /** A step that takes longer was too large. */
 const SLOW_STEP_MS = 250;
 
@@ -62,6 +64,11 @@ export class ClientLink implements Disposable {
 
   get atRest(): boolean {
     return this.#restsUntil !== undefined;
+  }
+
+  /** How much it takes in a time that is not long. */
+  get stepBytes(): number {
+    return this.#step;
   }
 
   /** Something is in flight: the client owes us nothing. */
@@ -102,7 +109,8 @@ export class ClientLink implements Disposable {
   /** Sends all of `bytes`, which must stay as they are until then. @throws {LinkLostError} */
   async send(bytes: Uint8Array): Promise<void> {
     for (let start = 0; start < bytes.length;) {
-      const end = Math.min(start + this.#step, bytes.length);
+      const left = bytes.length - start;
+      const end = start + (left > this.#step + HEAD_BYTES ? this.#step : left);
       const before = this.#clock.now();
       this.#writesUntil = before + WRITE_MS;
       await this.#write(bytes.subarray(start, end));

@@ -8,10 +8,11 @@ import { encodeOneShotListing } from "../wire/listing.ts";
 import { encodeRefusal, Refusal } from "../wire/refusals.ts";
 import { encodeSize } from "../wire/replies.ts";
 import { type OneShotRequest, parseOneShotRequest } from "../wire/requests.ts";
-import { BrokenBodyError, sendBody } from "./body.ts";
+import { BrokenBodyError, sendBody, sendBytes } from "./body.ts";
 import { type ClientLink, LinkLostError } from "./client_link.ts";
 import { type Seed, shutdown, unauthorized } from "./seed.ts";
 import { locate, openServed } from "./served_file.ts";
+import { Turn } from "./turn.ts";
 
 /** Answers the request in `line`; the caller closes. */
 export async function answerOneShot(
@@ -73,9 +74,11 @@ async function sendNames(
   seed: Seed,
   signal: AbortSignal,
 ): Promise<void> {
-  using _slot = await seed.uploads.take(link.client, signal);
+  using turn = new Turn(seed, link.client, signal);
+  await turn.ready();
   const files = await seed.catalogue.all();
-  await link.sendText(encodeOneShotListing(files.map(({ name }) => name)));
+  const text = encodeOneShotListing(files.map(({ name }) => name));
+  await sendBytes(link, turn, new TextEncoder().encode(text));
 }
 
 async function sendChunk(
@@ -89,9 +92,9 @@ async function sendChunk(
   const { size } = file.version;
   const end = Math.min(start + seed.settings.chunkBytes, size);
   if (start >= end) return;
-  using _slot = await seed.uploads.take(link.client, signal);
   const startedAt = seed.clock.now();
-  await sendBody(link, seed.buffers, file, { start, end });
+  using turn = new Turn(seed, link.client, signal);
+  await sendBody(link, turn, seed.buffers, file, { start, end });
   const { client } = link;
   // By address: such a client connects anew for every chunk.
   seed.transfers.add(client, {

@@ -7,6 +7,7 @@ import type { BodyBuffers } from "./body.ts";
 import type { Catalogue } from "./catalogue.ts";
 import type { Digests } from "./digests.ts";
 import type { Folder } from "./folder.ts";
+import type { Rates } from "./rates.ts";
 import type { Transfers } from "./transfers.ts";
 import type { Uploads } from "./uploads.ts";
 
@@ -21,6 +22,7 @@ export interface Seed {
    */
   readonly promised: Map<string, string>;
   readonly uploads: Uploads;
+  readonly rates: Rates;
   readonly buffers: BodyBuffers;
   readonly transfers: Transfers;
   readonly clock: Clock;

@@ -22,6 +22,7 @@ import { ClientLink } from "./client_link.ts";
 import { DigestCache } from "./digest_cache.ts";
 import { Digests } from "./digests.ts";
 import { type Folder, openFolder } from "./folder.ts";
+import { Rates } from "./rates.ts";
 import { receive, turnAway } from "./reception.ts";
 import { type Seed, shutdown } from "./seed.ts";
 import { Transfers } from "./transfers.ts";
@@ -92,7 +93,8 @@ function makeSeed(
     catalogue: new Catalogue(() => walkFolder(folder, jobs.signal), clock),
     digests: new Digests({ folder, cache, clock, emit, jobs }),
     promised: new Map(),
-    uploads: new Uploads(settings.uploads),
+    uploads: new Uploads(settings.uploads, clock),
+    rates: new Rates(settings, clock),
     buffers: new BodyBuffers(),
     transfers: new Transfers(clock, emit),
     emit,

@@ -15,11 +15,12 @@ import { encodeManifest } from "../wire/manifest.ts";
 import { encodeRefusal, Refusal } from "../wire/refusals.ts";
 import { encodeOk, encodeSize } from "../wire/replies.ts";
 import { parseSessionRequest, type SessionRequest } from "../wire/requests.ts";
-import { BrokenBodyError, changed, sendBody } from "./body.ts";
+import { BrokenBodyError, changed, sendBody, sendBytes } from "./body.ts";
 import { type ClientLink, LinkLostError } from "./client_link.ts";
 import { RequestQueue } from "./request_queue.ts";
 import { type Seed, shutdown, unauthorized } from "./seed.ts";
 import { FileChangedError, locate, openServed, type ServedFile } from "./served_file.ts";
+import { Turn } from "./turn.ts";
 
 /** Fixed, so that nobody learns our version from it. */
 const AGENT = "p2p/1";
@@ -199,10 +200,11 @@ export class Session {
 
   async #list(after: string, signal: AbortSignal): Promise<void> {
     // A listing is large: it is made when it can be sent, not while it waits.
-    using _slot = await this.#seed.uploads.take(this.#link.client, signal);
+    using turn = this.#turn(signal);
+    await turn.ready();
     const { files, more } = await this.#seed.catalogue.page(after);
     const fields: Record<string, number> = more ? { more: 1 } : {};
-    await this.#sendText(encodeListing(files), fields);
+    await this.#sendText(turn, encodeListing(files), fields);
   }
 
   async #size(name: string): Promise<void> {
@@ -215,8 +217,9 @@ export class Session {
     const file = this.#open(name);
     const manifest = await this.#seed.digests.manifestOf(file, signal);
     this.#seed.promised.set(name, file.version.id);
-    using _slot = await this.#seed.uploads.take(this.#link.client, signal);
-    await this.#sendText(encodeManifest(name, manifest), {});
+    using turn = this.#turn(signal);
+    await turn.ready();
+    await this.#sendText(turn, encodeManifest(name, manifest), {});
   }
 
   async #download(
@@ -228,19 +231,22 @@ export class Session {
     this.#requirePromised(file);
     requireInside(file, range);
     const { client } = this.#link;
-    using _slot = await this.#seed.uploads.take(client, signal);
     const startedAt = this.#seed.clock.now();
     const bytes = lengthOf(range);
     const { buffers } = this.#seed;
-    await sendBody(this.#link, buffers, file, range, encodeOk(bytes));
+    using turn = this.#turn(signal);
+    await sendBody(this.#link, turn, buffers, file, range, encodeOk(bytes));
     const { size } = file.version;
     this.#seed.transfers.add(this, { client, name, size, bytes, startedAt });
   }
 
-  async #sendText(text: string, fields: Record<string, number>): Promise<void> {
+  #turn(signal: AbortSignal): Turn {
+    return new Turn(this.#seed, this.#link.client, signal);
+  }
+
+  async #sendText(turn: Turn, text: string, fields: Record<string, number>): Promise<void> {
     const body = new TextEncoder().encode(text);
-    await this.#link.sendText(encodeOk(body.length, fields));
-    await this.#link.send(body);
+    await sendBytes(this.#link, turn, body, encodeOk(body.length, fields));
   }
 
   /** The file of that name as it is now. */

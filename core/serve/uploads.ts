@@ -1,71 +1,138 @@
 /**
- * Room to send a body, shared fairly: a free slot goes to the client address
- * that holds the fewest, and among equals to the one that was served longest ago.
- * So a client that opens more connections gets no more than one that opens few.
+ * Room to send bodies, shared by client address, so that one that opens more
+ * connections gets no more than one that opens few.
+ *
+ * A free slot goes to the client that holds the fewest, and among equals to the
+ * one that was served longest ago. That alone is not enough while slots are
+ * plenty: then sixteen connections would hold sixteen of them. So while several
+ * clients want slots, none holds more than the most modest of them wants.
+ *
+ * A slot is for a body that moves. One whose client takes its time lends its
+ * slot to whoever waits, and asks for it again before it goes on: so clients
+ * that read slowly cost the others nothing, however many they are.
  */
+import type { Clock } from "../base/clock.ts";
 import type { Refusal } from "../wire/refusals.ts";
 
+/** A step that takes longer waits for its client's line; 32 of them still pass on 640 steps a second. */
+const PATIENCE_MS = 50;
+/** Between two bodies a client seems to want nothing: a round trip is no reason to give its share away. */
+const LINGER_MS = 50;
+
+export interface Slot extends Disposable {
+  /** Whether it was not lent to others meanwhile. */
+  readonly held: boolean;
+  /** A new step begins. */
+  renew(): void;
+}
+
 interface Waiter {
-  readonly admit: () => void;
+  readonly client: Client;
+  /** It has begun to send: nothing but its slot can be refused. */
+  readonly begun: boolean;
+  readonly admit: (slot: Slot) => void;
   readonly refuse: (reason: unknown) => void;
+}
+
+/** Kept while it holds or waits, and a little longer. */
+interface Client {
+  readonly address: string;
+  held: number;
+  readonly waiting: Waiter[];
+  /** The number of the last slot that it was given. */
+  lastServed: number;
+  /** How many slots it wanted lately, and when. */
+  wanted: number;
+  wantedAt: number;
+  /** When it last asked for a slot or gave one back. */
+  activeAt: number;
+}
+
+interface Holding {
+  readonly client: Client;
+  since: number;
 }
 
 export class Uploads {
   readonly #size: number;
-  #taken = 0;
-  readonly #held = new Map<string, number>();
-  /** The number of the last slot that a client was given; forgotten when it neither holds nor waits. */
-  readonly #lastServed = new Map<string, number>();
+  readonly #clock: Clock;
+  readonly #clients = new Map<string, Client>();
+  readonly #holdings = new Set<Holding>();
+  #waiting = 0;
   #grants = 0;
-  /** By client; none without a waiter. */
-  readonly #waiting = new Map<string, Waiter[]>();
   #closed: Refusal | undefined;
+  #watch: Disposable | undefined;
 
   /** @param size bodies being sent at a time, at least 1. */
-  constructor(size: number) {
+  constructor(size: number, clock: Clock) {
     this.#size = size;
+    this.#clock = clock;
   }
 
   /**
    * Waits for a slot; disposing what comes back frees it, once.
    *
+   * @param begun the body's first bytes are sent: `close` does not stop it any more.
    * @throws the signal's reason if it aborts before. @throws what `close` was given.
    */
-  async take(client: string, signal: AbortSignal): Promise<Disposable> {
+  async take(address: string, signal: AbortSignal, begun = false): Promise<Slot> {
     signal.throwIfAborted();
-    if (this.#closed) throw this.#closed;
-    if (this.#taken < this.#size) this.#grant(client);
-    else await this.#queue(client, signal);
-    let held = true;
-    return {
-      [Symbol.dispose]: () => {
-        if (!held) return;
-        held = false;
-        this.#release(client);
-      },
-    };
+    if (this.#closed && !begun) throw this.#closed;
+    const client = this.#clientAt(address);
+    this.#note(client);
+    if (this.#mayGrant(client)) return this.#grant(client);
+    return await this.#queue(client, signal, begun);
   }
 
-  /** Gives no more slots: whoever waits, now or later, is refused. Slots that are held stay so. */
+  /** Gives no slot to a new body: those that wait, now or later, are refused. Slots that are held stay so. */
   close(refusal: Refusal): void {
     this.#closed = refusal;
-    const waiters = [...this.#waiting.values()].flat();
-    this.#waiting.clear();
-    this.#lastServed.clear();
-    for (const waiter of waiters) waiter.refuse(refusal);
+    for (const waiter of this.#waiters()) {
+      if (waiter.begun) continue;
+      this.#forget(waiter);
+      waiter.refuse(refusal);
+    }
   }
 
-  #queue(client: string, signal: AbortSignal): Promise<void> {
+  #clientAt(address: string): Client {
+    const known = this.#clients.get(address);
+    if (known) return known;
+    const client = {
+      address,
+      held: 0,
+      waiting: [],
+      lastServed: 0,
+      wanted: 0,
+      wantedAt: 0,
+      activeAt: 0,
+    };
+    this.#clients.set(address, client);
+    return client;
+  }
+
+  /** One slot more is wanted. A moment ago it may have been more still, between two bodies. */
+  #note(client: Client): void {
+    const wanted = client.held + client.waiting.length + 1;
+    const now = this.#clock.now();
+    client.activeAt = now;
+    if (wanted < client.wanted && now - client.wantedAt < LINGER_MS) return;
+    client.wanted = wanted;
+    client.wantedAt = now;
+  }
+
+  #queue(client: Client, signal: AbortSignal, begun: boolean): Promise<Slot> {
     return new Promise((resolve, reject) => {
       const giveUp = () => {
-        this.#forget(client, waiter);
+        this.#forget(waiter);
         reject(signal.reason);
       };
       const stopListening = () => signal.removeEventListener("abort", giveUp);
       const waiter: Waiter = {
-        admit: () => {
+        client,
+        begun,
+        admit: (slot) => {
           stopListening();
-          resolve();
+          resolve(slot);
         },
         refuse: (reason) => {
           stopListening();
@@ -73,59 +140,118 @@ export class Uploads {
         },
       };
       signal.addEventListener("abort", giveUp, { once: true });
-      const queue = this.#waiting.get(client);
-      if (queue) queue.push(waiter);
-      else this.#waiting.set(client, [waiter]);
+      client.waiting.push(waiter);
+      this.#waiting++;
+      this.#keepWatch();
     });
   }
 
-  #forget(client: string, waiter: Waiter): void {
-    const queue = this.#waiting.get(client) ?? [];
-    const rest = queue.filter((one) => one !== waiter);
-    if (rest.length > 0) this.#waiting.set(client, rest);
-    else this.#waiting.delete(client);
+  #waiters(): Waiter[] {
+    return [...this.#clients.values()].flatMap(({ waiting }) => waiting);
   }
 
-  #grant(client: string): void {
-    this.#taken++;
-    this.#held.set(client, (this.#held.get(client) ?? 0) + 1);
-    this.#lastServed.set(client, ++this.#grants);
+  #forget(waiter: Waiter): void {
+    const { waiting } = waiter.client;
+    waiting.splice(waiting.indexOf(waiter), 1);
+    this.#waiting--;
+    this.#keepWatch();
   }
 
-  #release(client: string): void {
-    this.#taken--;
-    const held = this.#held.get(client)! - 1;
-    if (held > 0) this.#held.set(client, held);
-    else this.#held.delete(client);
-    this.#admitNext();
-    if (!this.#held.has(client) && !this.#waiting.has(client)) {
-      this.#lastServed.delete(client);
+  #grant(client: Client): Slot {
+    const holding = { client, since: this.#clock.now() };
+    this.#holdings.add(holding);
+    client.held++;
+    client.lastServed = ++this.#grants;
+    const holdings = this.#holdings;
+    return {
+      get held() {
+        return holdings.has(holding);
+      },
+      renew: () => void (holding.since = this.#clock.now()),
+      [Symbol.dispose]: () => this.#release(holding),
+    };
+  }
+
+  #release(holding: Holding): void {
+    if (!this.#holdings.delete(holding)) return;
+    const { client } = holding;
+    client.held--;
+    client.activeAt = this.#clock.now();
+    if (this.#waiting > 0) this.#admit();
+    else if (this.#clients.size > 1) this.#forgetQuiet();
+  }
+
+  #admit(): void {
+    for (let client = this.#neediest(); client; client = this.#neediest()) {
+      const waiter = client.waiting.shift()!;
+      this.#waiting--;
+      waiter.admit(this.#grant(client));
     }
+    this.#keepWatch();
   }
 
-  #admitNext(): void {
-    const client = this.#neediest();
-    if (client === undefined) return;
-    const queue = this.#waiting.get(client)!;
-    const waiter = queue.shift()!;
-    if (queue.length === 0) this.#waiting.delete(client);
-    this.#grant(client);
-    waiter.admit();
-  }
-
-  #neediest(): string | undefined {
-    let best: string | undefined;
-    for (const client of this.#waiting.keys()) {
-      if (best === undefined || this.#isBefore(client, best)) best = client;
+  #neediest(): Client | undefined {
+    let best: Client | undefined;
+    for (const client of this.#clients.values()) {
+      if (client.waiting.length === 0 || !this.#mayGrant(client)) continue;
+      if (best === undefined || isBefore(client, best)) best = client;
     }
     return best;
   }
 
-  #isBefore(client: string, other: string): boolean {
-    const held = this.#held.get(client) ?? 0;
-    const heldByOther = this.#held.get(other) ?? 0;
-    if (held !== heldByOther) return held < heldByOther;
-    const last = this.#lastServed.get(client) ?? 0;
-    return last < (this.#lastServed.get(other) ?? 0);
+  #mayGrant(client: Client): boolean {
+    if (this.#holdings.size >= this.#size) return false;
+    return this.#clients.size === 1 || client.held < this.#mostFor(client);
   }
+
+  /** What the most modest of the others wants. */
+  #mostFor(client: Client): number {
+    const now = this.#clock.now();
+    let most = Infinity;
+    for (const other of this.#clients.values()) {
+      if (other === client || isQuiet(other, now)) continue;
+      most = Math.min(most, other.wanted);
+    }
+    return most;
+  }
+
+  #forgetQuiet(): void {
+    const now = this.#clock.now();
+    for (const client of this.#clients.values()) {
+      if (isQuiet(client, now)) this.#clients.delete(client.address);
+    }
+  }
+
+  /** While somebody waits, and only then: slots come free by time, too. */
+  #keepWatch(): void {
+    if (this.#waiting > 0) this.#watch ??= this.#clock.after(LINGER_MS, () => this.#lookAround());
+    else if (this.#watch) {
+      this.#watch[Symbol.dispose]();
+      this.#watch = undefined;
+    }
+  }
+
+  #lookAround(): void {
+    this.#watch = undefined;
+    const now = this.#clock.now();
+    for (const holding of this.#holdings) {
+      if (now - holding.since < PATIENCE_MS) continue;
+      this.#holdings.delete(holding);
+      holding.client.held--;
+    }
+    this.#forgetQuiet();
+    this.#admit();
+  }
+}
+
+/** Whether it has wanted nothing for a while. */
+function isQuiet(client: Client, nowMs: number): boolean {
+  return client.held === 0 && client.waiting.length === 0 &&
+    nowMs - client.activeAt >= LINGER_MS;
+}
+
+function isBefore(client: Client, other: Client): boolean {
+  return client.held === other.held
+    ? client.lastServed < other.lastServed
+    : client.held < other.held;
 }

@@ -64,6 +64,11 @@ class Visit implements AsyncDisposable {
     await until(() => this.link.atRest);
   }
 
+  /** When the seed has done all that it can without us. */
+  async stuck(): Promise<void> {
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+
   drain(): void {
     this.#draining.abort();
   }
@@ -141,6 +146,7 @@ test("receive() closes when a client does not read its reply for 30 s", async ()
   await using visit = await new Visit().greeted();
   await visit.client.send("DOWNLOAD big|0|1048576\n");
   assertEquals(await visit.client.line(), "OK 1048576");
+  await visit.stuck();
   visit.pass(29_999);
   assertEquals(visit.link.lost, undefined);
   visit.pass(30_000);

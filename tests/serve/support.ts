@@ -1,5 +1,5 @@
 /** What the tests of `serve` share: a folder, a seed on a free port, a raw client, hands of a clock. */
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { join } from "@std/path";
 import { type Clock, systemClock } from "../../core/base/clock.ts";
 import { SERVE_DEFAULTS, type ServeSettings } from "../../core/config.ts";
@@ -11,6 +11,7 @@ import { Catalogue, walkFolder } from "../../core/serve/catalogue.ts";
 import { DigestCache } from "../../core/serve/digest_cache.ts";
 import { Digests } from "../../core/serve/digests.ts";
 import { openFolder } from "../../core/serve/folder.ts";
+import { Rates } from "../../core/serve/rates.ts";
 import type { Seed } from "../../core/serve/seed.ts";
 import { serve } from "../../core/serve/server.ts";
 import { Transfers } from "../../core/serve/transfers.ts";
@@ -59,6 +60,18 @@ export function patternOf(size: number, seed = 1): Uint8Array<ArrayBuffer> {
     bytes[i] = state >> 16;
   }
   return bytes;
+}
+
+/** How even shares are: 1 when all are alike, 1/n when one has everything (Jain's index). */
+export function jainOf(shares: Iterable<number>): number {
+  const all = [...shares];
+  const sum = all.reduce((total, share) => total + share, 0);
+  return sum * sum / (all.length * all.reduce((total, share) => total + share * share, 0));
+}
+
+/** @throws if `actual` is further from `wanted` than `tolerance`. */
+export function assertNear(actual: number, wanted: number, tolerance: number): void {
+  assert(Math.abs(actual - wanted) <= tolerance, `${actual} is not ${wanted} ± ${tolerance}`);
 }
 
 /** A clock whose hands a test turns. */
@@ -142,7 +155,8 @@ export function seedOf(
     catalogue: new Catalogue(() => walkFolder(folder, jobs.signal), clock),
     digests: new Digests({ folder, cache, clock, emit, jobs }),
     promised: new Map(),
-    uploads: new Uploads(settings.uploads),
+    uploads: new Uploads(settings.uploads, clock),
+    rates: new Rates(settings, clock),
     buffers: new BodyBuffers(),
     transfers: new Transfers(clock, emit),
     clock,
@@ -266,6 +280,19 @@ export class RawClient implements Disposable {
       if (!(await this.#fill())) throw new Error("The stream ended in a body");
     }
     return this.#take(count);
+  }
+
+  /** Takes what is there, or comes next, at most `most`; says how much it was. */
+  async some(most: number): Promise<number> {
+    if (this.#buffer.length === 0 && !(await this.#fill())) {
+      throw new Error("The stream ended in a body");
+    }
+    return this.#take(Math.min(most, this.#buffer.length)).length;
+  }
+
+  /** Bytes that came and were not taken. */
+  get unread(): number {
+    return this.#buffer.length;
   }
 
   /** Everything up to the end of the stream; a reset is an end, too. */

@@ -1,7 +1,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { Uploads } from "../../core/serve/uploads.ts";
+import { type Slot, Uploads } from "../../core/serve/uploads.ts";
 import { Refusal } from "../../core/wire/refusals.ts";
-import { test } from "./support.ts";
+import { ManualClock, test } from "./support.ts";
 
 const never = new AbortController().signal;
 
@@ -49,14 +49,14 @@ const orders = [
 
 for (const { name, size, asks, want } of orders) {
   test(`Uploads.take() shares slots fairly: ${name}`, async () => {
-    const takers = new Takers(new Uploads(size));
+    const takers = new Takers(new Uploads(size, new ManualClock()));
     takers.take(...asks);
     assertEquals(await takers.finish(), want);
   });
 }
 
 test("Uploads.take() gives no slot twice when one is disposed twice", async () => {
-  const uploads = new Uploads(1);
+  const uploads = new Uploads(1, new ManualClock());
   const slot = await uploads.take("a", never);
   slot[Symbol.dispose]();
   slot[Symbol.dispose]();
@@ -68,7 +68,7 @@ test("Uploads.take() gives no slot twice when one is disposed twice", async () =
 });
 
 test("Uploads.take() passes a slot on when who waited gave up", async () => {
-  const uploads = new Uploads(1);
+  const uploads = new Uploads(1, new ManualClock());
   const slot = await uploads.take("a", never);
   const stop = new AbortController();
   const given = uploads.take("b", stop.signal);
@@ -80,10 +80,97 @@ test("Uploads.take() passes a slot on when who waited gave up", async () => {
 });
 
 test("Uploads.close() refuses who waits and who comes later", async () => {
-  const uploads = new Uploads(1);
+  const uploads = new Uploads(1, new ManualClock());
   await uploads.take("a", never);
   const waiting = uploads.take("b", never);
   uploads.close(new Refusal("SHUTDOWN", "bye"));
   await assertRejects(() => waiting, Refusal, "SHUTDOWN");
   await assertRejects(() => uploads.take("c", never), Refusal, "SHUTDOWN");
+});
+
+const free = (slots: Disposable[]) => slots.forEach((slot) => slot[Symbol.dispose]());
+
+/** When all that can go on by itself has done so. */
+async function settled(): Promise<void> {
+  for (let i = 0; i < 20; i++) await Promise.resolve();
+}
+
+/** How many of so many asks are granted now. */
+async function granted(uploads: Uploads, client: string, asks: number): Promise<Slot[]> {
+  const slots: Slot[] = [];
+  for (let i = 0; i < asks; i++) {
+    uploads.take(client, never).then((slot) => slots.push(slot), () => {});
+  }
+  await settled();
+  return slots;
+}
+
+test("Uploads.take() gives a client alone as many slots as it wants", async () => {
+  const uploads = new Uploads(32, new ManualClock());
+  assertEquals((await granted(uploads, "a", 16)).length, 16);
+});
+
+test("Uploads.take() gives a client no more than the most modest other wants, though slots are free", async () => {
+  const uploads = new Uploads(32, new ManualClock());
+  await granted(uploads, "a", 1);
+  const greedy = await granted(uploads, "b", 16);
+  assertEquals(greedy.length, 1);
+  free(greedy);
+  await settled();
+  assertEquals(greedy.length, 2);
+  uploads.close(new Refusal("SHUTDOWN", "bye"));
+});
+
+test("Uploads.take() keeps a client's share for it between two of its bodies, and not for longer", async () => {
+  const clock = new ManualClock();
+  const uploads = new Uploads(32, clock);
+  free(await granted(uploads, "a", 1));
+  const greedy = await granted(uploads, "b", 16);
+  assertEquals(greedy.length, 1);
+  clock.advance(50);
+  await settled();
+  assertEquals(greedy.length, 16);
+});
+
+test("Uploads.take() lends the slot of a body that does not move to one that waits", async () => {
+  const clock = new ManualClock();
+  const uploads = new Uploads(1, clock);
+  const slow = await uploads.take("slow", never);
+  const waiting = uploads.take("quick", never);
+  clock.advance(49);
+  assertEquals(slow.held, true);
+  clock.advance(1);
+  using _quick = await waiting;
+  assertEquals(slow.held, false);
+  slow[Symbol.dispose]();
+  // What was lent is not freed twice: there is still only one slot.
+  const stop = new AbortController();
+  const third = uploads.take("third", stop.signal);
+  stop.abort();
+  await assertRejects(() => third);
+});
+
+test("Uploads.take() leaves the slot to a body that goes on step by step", async () => {
+  const clock = new ManualClock();
+  const uploads = new Uploads(1, clock);
+  const steady = await uploads.take("steady", never);
+  const stop = new AbortController();
+  const waiting = uploads.take("waiting", stop.signal);
+  for (let i = 0; i < 10; i++) {
+    clock.advance(40);
+    steady.renew();
+  }
+  assertEquals(steady.held, true);
+  stop.abort();
+  await assertRejects(() => waiting);
+});
+
+test("Uploads.close() lets a body that has begun go on", async () => {
+  const clock = new ManualClock();
+  const uploads = new Uploads(1, clock);
+  const slot = await uploads.take("a", never);
+  const begun = uploads.take("b", never, true);
+  uploads.close(new Refusal("SHUTDOWN", "bye"));
+  slot[Symbol.dispose]();
+  using _slot = await begun;
 });

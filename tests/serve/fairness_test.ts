@@ -1,0 +1,169 @@
+/** Whole conversations of several clients with one seed, over streams in memory. */
+import { setImmediate } from "node:timers";
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { TaskGroup } from "../../core/base/task_group.ts";
+import type { ServeSettings } from "../../core/config.ts";
+import { ClientLink } from "../../core/serve/client_link.ts";
+import { receive } from "../../core/serve/reception.ts";
+import type { Seed } from "../../core/serve/seed.ts";
+import { ManualClock } from "../fakes/manual_clock.ts";
+import { memoryPair } from "../fakes/memory_stream.ts";
+import { assertNear, jainOf, patternOf, RawClient, seedOf, TempFolder, test } from "./support.ts";
+
+const SIZE = 4_194_304;
+
+class Clients implements AsyncDisposable {
+  readonly clock = new ManualClock(1_000_000);
+  readonly folder = new TempFolder();
+  readonly links: ClientLink[] = [];
+  /** Bytes of bodies, by client address. */
+  readonly got = new Map<string, number>();
+  readonly #jobs = new TaskGroup(new AbortController().signal);
+  readonly #visits: Promise<void>[] = [];
+  readonly #loops: Promise<void>[] = [];
+  readonly #open: RawClient[] = [];
+  readonly #enough = Promise.withResolvers<void>();
+  #most = Infinity;
+  readonly seed: Seed;
+
+  constructor(settings: Partial<ServeSettings>) {
+    this.folder.write("big", patternOf(SIZE));
+    this.seed = seedOf(this.folder.path, this.#jobs, { ...settings, clock: this.clock });
+  }
+
+  connect(address: string): RawClient {
+    const [theirs, ours] = memoryPair(["10.0.0.1", address]);
+    const streams = [theirs, ours].find(({ peer }) => peer === address)!;
+    const link = new ClientLink(streams, this.clock);
+    this.links.push(link);
+    this.#visits.push(receive(link, this.seed, this.#jobs.signal));
+    const client = new RawClient(streams === ours ? theirs : ours);
+    this.#open.push(client);
+    return client;
+  }
+
+  async session(address: string): Promise<RawClient> {
+    const client = this.connect(address);
+    await client.send("HELLO 2\n");
+    assertMatch(await client.line(), /^HELLO 2 /);
+    return client;
+  }
+
+  /** Downloads over so many connections, on and on, always with requests on the way. */
+  load(address: string, connections: number, bodyBytes: number): void {
+    this.got.set(address, 0);
+    for (let i = 0; i < connections; i++) this.#loops.push(this.#download(address, bodyBytes));
+  }
+
+  async #download(address: string, bodyBytes: number): Promise<void> {
+    const client = await this.session(address);
+    const request = `DOWNLOAD big|0|${bodyBytes}\n`;
+    await client.send(request.repeat(4));
+    for (;;) {
+      await client.send(request);
+      assertEquals(await client.line(), `OK ${bodyBytes}`);
+      for (let left = bodyBytes; left > 0;) {
+        const part = await client.some(left);
+        left -= part;
+        this.got.set(address, this.got.get(address)! + part);
+        if (this.total() >= this.#most) return this.#enough.resolve();
+      }
+    }
+  }
+
+  /** Resolves when all together got so much; then they stop. */
+  async stopAt(most: number): Promise<void> {
+    this.#most = most;
+    await this.#enough.promise;
+  }
+
+  total(): number {
+    return [...this.got.values()].reduce((sum, bytes) => sum + bytes, 0);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const client of this.#open) client.close();
+    this.#jobs.abort();
+    await Promise.all(this.#visits);
+    await Promise.allSettled(this.#loops);
+    await this.#jobs[Symbol.asyncDispose]();
+    this.folder[Symbol.dispose]();
+  }
+}
+
+const others = Array.from({ length: 7 }, (_, i) => `10.0.1.${i}`);
+
+test("Seven clients and one with sixteen connections get equal shares of --limit", async () => {
+  await using clients = new Clients({ limit: 1_000_000 });
+  clients.load("10.0.0.9", 16, 65_536);
+  for (const address of others) clients.load(address, 1, 65_536);
+  await clients.clock.advance(10_000);
+  assert(jainOf(clients.got.values()) >= 0.95, JSON.stringify([...clients.got]));
+  assertNear(clients.total() / 10_000_000, 1, 0.05);
+});
+
+test("Clients with small and with large bodies get equal shares of --limit", async () => {
+  await using clients = new Clients({ limit: 1_000_000 });
+  for (const [i, address] of others.entries()) {
+    clients.load(address, i + 1, i % 2 === 0 ? 1_048_576 : 4096);
+  }
+  await clients.clock.advance(10_000);
+  assert(jainOf(clients.got.values()) >= 0.95, JSON.stringify([...clients.got]));
+});
+
+test("Seven clients and one with sixteen connections get equal shares without a limit", async () => {
+  await using clients = new Clients({});
+  for (const address of others) clients.load(address, 1, 1_048_576);
+  clients.load("10.0.0.9", 16, 1_048_576);
+  await clients.stopAt(64 * 1_048_576);
+  assert(jainOf(clients.got.values()) >= 0.95, JSON.stringify([...clients.got]));
+});
+
+test("A client that waits for --client-limit on sixteen connections keeps nobody else waiting", async () => {
+  await using clients = new Clients({ clientLimit: 10_240, uploads: 2 });
+  clients.load("10.0.0.9", 16, 65_536);
+  await clients.clock.advance(5000);
+  const other = await clients.session("10.0.0.8");
+  await other.send("DOWNLOAD big|0|1000\n");
+  await clients.clock.advance(150);
+  assertEquals(await other.line(), "OK 1000");
+  assertEquals((await other.bytes(1000)).length, 1000);
+  await clients.clock.advance(4850);
+  assertNear(clients.total() / 102_400, 1, 0.05);
+});
+
+test("Listings, manifests and one-shot replies come under --limit, too", async () => {
+  await using clients = new Clients({ limit: 1000, chunkBytes: 1000 });
+  for (let i = 0; i < 40; i++) clients.folder.write(`file ${i}`, "x");
+  const talk: [string, RegExp][] = [
+    ["LIST\n", /^OK \d{4}/],
+    ["MANIFEST big\n", /^OK \d{3}/],
+  ];
+  for (const [request, reply] of talk) {
+    const client = await clients.session("10.0.0.7");
+    const body = client.send(request).then(() => client.line());
+    while (clients.clock.pending === 0) await new Promise((resolve) => setImmediate(resolve));
+    await clients.clock.advance(200);
+    assertMatch(await body, reply);
+    assert(client.unread <= 400, `${client.unread} bytes of ${request}`);
+    client.close();
+    await clients.clock.advance(5000);
+  }
+  const old = clients.connect("10.0.0.6");
+  await old.send("DOWNLOAD big|0\n");
+  await clients.clock.advance(200);
+  const got = await old.some(1000);
+  assert(got <= 400, `${got} bytes`);
+});
+
+test("Who waits for --limit is neither idle nor slow", async () => {
+  await using clients = new Clients({ limit: 100 });
+  const client = await clients.session("10.0.0.5");
+  await client.send("DOWNLOAD big|0|10000\n");
+  for (let i = 0; i < 90; i++) {
+    await clients.clock.advance(1000);
+    for (const link of clients.links) link.check(clients.clock.now());
+  }
+  assertEquals(clients.links[0]!.lost, undefined);
+  assertEquals(await client.line(), "OK 10000");
+});
