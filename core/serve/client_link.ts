@@ -33,7 +33,7 @@ const LARGE_STEP = 256 * 1024;
 /** A reply's line goes with the step behind it. */
 const HEAD_BYTES = 64;
 /** A step that takes longer was too large. */
-const SLOW_STEP_MS = 250;
+const SLOW_STEP_MS = 100;
 
 export class ClientLink implements Disposable {
   readonly inbox = new Inbox();

@@ -39,6 +39,7 @@ export class Session {
   readonly #seed: Seed;
   readonly #nonce: string;
   readonly #queue = new RequestQueue<Incoming>(MAX_INFLIGHT);
+  #turn: Turn | undefined;
   /** The version of a name that this client was told of, where no manifest did. */
   readonly #seen = new Map<string, string>();
   /** The file asked for last, kept open: the next range is most likely of the same. */
@@ -64,6 +65,7 @@ export class Session {
       jobs.spawn((signal) => this.#write(signal));
       await jobs.join();
     } finally {
+      this.#turn?.[Symbol.dispose]();
       this.#file?.[Symbol.dispose]();
       this.#seed.transfers.end(this);
     }
@@ -127,6 +129,7 @@ export class Session {
     for (;;) {
       const incoming = await this.#queue.take();
       if (!incoming || await this.#answer(incoming, signal)) break;
+      this.#turn?.end(this.#queue.size > 0);
       if (this.#queue.size > 0) continue;
       if (this.#seed.draining.aborted) break;
       this.#link.rest();
@@ -200,7 +203,7 @@ export class Session {
 
   async #list(after: string, signal: AbortSignal): Promise<void> {
     // A listing is large: it is made when it can be sent, not while it waits.
-    using turn = this.#turn(signal);
+    const turn = this.#newTurn(signal);
     await turn.ready();
     const { files, more } = await this.#seed.catalogue.page(after);
     const fields: Record<string, number> = more ? { more: 1 } : {};
@@ -217,7 +220,7 @@ export class Session {
     const file = this.#open(name);
     const manifest = await this.#seed.digests.manifestOf(file, signal);
     this.#seed.promised.set(name, file.version.id);
-    using turn = this.#turn(signal);
+    const turn = this.#newTurn(signal);
     await turn.ready();
     await this.#sendText(turn, encodeManifest(name, manifest), {});
   }
@@ -234,14 +237,16 @@ export class Session {
     const startedAt = this.#seed.clock.now();
     const bytes = lengthOf(range);
     const { buffers } = this.#seed;
-    using turn = this.#turn(signal);
+    const turn = this.#newTurn(signal);
     await sendBody(this.#link, turn, buffers, file, range, encodeOk(bytes));
     const { size } = file.version;
     this.#seed.transfers.add(this, { client, name, size, bytes, startedAt });
   }
 
-  #turn(signal: AbortSignal): Turn {
-    return new Turn(this.#seed, this.#link.client, signal);
+  #newTurn(signal: AbortSignal): Turn {
+    this.#turn ??= new Turn(this.#seed, this.#link.client, signal);
+    this.#turn.begin();
+    return this.#turn;
   }
 
   async #sendText(turn: Turn, text: string, fields: Record<string, number>): Promise<void> {

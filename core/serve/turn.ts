@@ -1,7 +1,7 @@
 /**
- * One body's right to go on, asked for step by step: bytes under the rates, then
- * a slot among the uploads. Where no rate is kept, a body keeps its slot from
- * step to step; where one is, it waits for its bytes without a slot, so that
+ * A connection's right to send bodies, asked for step by step: bytes under the
+ * rates, then a slot among the uploads. Where no rate is kept, it keeps its slot
+ * from step to step and from body to body; where one is, it waits for its bytes without a slot, so that
  * those who wait for their rate take nothing from those who need not.
  */
 import type { Rates } from "./rates.ts";
@@ -24,6 +24,16 @@ export class Turn implements Disposable {
     this.#parts = parts;
     this.#client = client;
     this.#signal = signal;
+  }
+
+  /** A new body: until its first bytes are sent it can be refused. */
+  begin(): void {
+    this.#begun = false;
+  }
+
+  /** A body has ended. @param more whether the next one is asked for already. */
+  end(more: boolean): void {
+    if (!more || !this.#slot?.mayStay) this[Symbol.dispose]();
   }
 
   /** Waits for room to make a body, before its length is known. @throws what refuses it, or the signal's reason. */

@@ -7,6 +7,10 @@
  * plenty: then sixteen connections would hold sixteen of them. So while several
  * clients want slots, none holds more than the most modest of them wants.
  *
+ * A connection keeps its slot from body to body for a while, before another one
+ * of the same client has its turn: fed all at once, sixteen would still take
+ * sixteen shares of a line that is full.
+ *
  * A slot is for a body that moves. One whose client takes its time lends its
  * slot to whoever waits, and asks for it again before it goes on: so clients
  * that read slowly cost the others nothing, however many they are.
@@ -14,14 +18,21 @@
 import type { Clock } from "../base/clock.ts";
 import type { Refusal } from "../wire/refusals.ts";
 
-/** A step that takes longer waits for its client's line; 32 of them still pass on 640 steps a second. */
-const PATIENCE_MS = 50;
+/** A step that takes longer waits for a client that hardly reads: 256 of those have passed 32 slots on in 2 s. */
+const PATIENCE_MS = 250;
 /** Between two bodies a client seems to want nothing: a round trip is no reason to give its share away. */
 const LINGER_MS = 50;
+
+/** A connection's turn among those of its client: long enough to empty what the others have in their buffers … */
+const TURN_MS = 200;
+/** … and short enough that each of them has one before its client takes it for stalled, after 5 s. */
+const ROUND_MS = 2500;
 
 export interface Slot extends Disposable {
   /** Whether it was not lent to others meanwhile. */
   readonly held: boolean;
+  /** Whether it may be kept for the next body, though others wait. */
+  readonly mayStay: boolean;
   /** A new step begins. */
   renew(): void;
 }
@@ -50,6 +61,8 @@ interface Client {
 
 interface Holding {
   readonly client: Client;
+  readonly grantedAt: number;
+  /** When its last step began. */
   since: number;
 }
 
@@ -158,14 +171,19 @@ export class Uploads {
   }
 
   #grant(client: Client): Slot {
-    const holding = { client, since: this.#clock.now() };
+    const now = this.#clock.now();
+    const holding = { client, grantedAt: now, since: now };
     this.#holdings.add(holding);
     client.held++;
     client.lastServed = ++this.#grants;
-    const holdings = this.#holdings;
+    const isHeld = () => this.#holdings.has(holding);
+    const mayStay = () => isHeld() && this.#mayStay(holding);
     return {
       get held() {
-        return holdings.has(holding);
+        return isHeld();
+      },
+      get mayStay() {
+        return mayStay();
       },
       renew: () => void (holding.since = this.#clock.now()),
       [Symbol.dispose]: () => this.#release(holding),
@@ -179,6 +197,16 @@ export class Uploads {
     client.activeAt = this.#clock.now();
     if (this.#waiting > 0) this.#admit();
     else if (this.#clients.size > 1) this.#forgetQuiet();
+  }
+
+  #mayStay({ client, grantedAt }: Holding): boolean {
+    if (this.#waiting === 0) return true;
+    if (client.held > this.#mostFor(client)) return false;
+    for (const other of this.#clients.values()) {
+      if (other.waiting.length > 0 && other.held < client.held) return false;
+    }
+    const turnMs = Math.min(TURN_MS, ROUND_MS / this.#waiting);
+    return this.#clock.now() - grantedAt < turnMs;
   }
 
   #admit(): void {

@@ -137,7 +137,7 @@ test("Uploads.take() lends the slot of a body that does not move to one that wai
   const uploads = new Uploads(1, clock);
   const slow = await uploads.take("slow", never);
   const waiting = uploads.take("quick", never);
-  clock.advance(49);
+  clock.advance(249);
   assertEquals(slow.held, true);
   clock.advance(1);
   using _quick = await waiting;
@@ -157,7 +157,7 @@ test("Uploads.take() leaves the slot to a body that goes on step by step", async
   const stop = new AbortController();
   const waiting = uploads.take("waiting", stop.signal);
   for (let i = 0; i < 10; i++) {
-    clock.advance(40);
+    clock.advance(200);
     steady.renew();
   }
   assertEquals(steady.held, true);
@@ -173,4 +173,46 @@ test("Uploads.close() lets a body that has begun go on", async () => {
   uploads.close(new Refusal("SHUTDOWN", "bye"));
   slot[Symbol.dispose]();
   using _slot = await begun;
+});
+
+test("Slot.mayStay is true for a turn, where only other connections of the client wait", async () => {
+  const clock = new ManualClock();
+  const uploads = new Uploads(1, clock);
+  const slot = await uploads.take("a", never);
+  assertEquals(slot.mayStay, true);
+  await granted(uploads, "a", 3);
+  clock.advance(199);
+  slot.renew();
+  assertEquals(slot.mayStay, true);
+  clock.advance(1);
+  assertEquals(slot.mayStay, false);
+  uploads.close(new Refusal("SHUTDOWN", "bye"));
+});
+
+test("Slot.mayStay gives shorter turns to many connections, so that each has one in 2.5 s", async () => {
+  const clock = new ManualClock();
+  const uploads = new Uploads(1, clock);
+  const slot = await uploads.take("a", never);
+  await granted(uploads, "a", 100);
+  assertEquals(slot.mayStay, true);
+  clock.advance(25);
+  assertEquals(slot.mayStay, false);
+  uploads.close(new Refusal("SHUTDOWN", "bye"));
+});
+
+test("Slot.mayStay is false as soon as a client waits that holds fewer", async () => {
+  const uploads = new Uploads(1, new ManualClock());
+  const slot = await uploads.take("a", never);
+  await granted(uploads, "b", 1);
+  assertEquals(slot.mayStay, false);
+  uploads.close(new Refusal("SHUTDOWN", "bye"));
+});
+
+test("Slot.mayStay is false when its client holds more than another one wants", async () => {
+  const uploads = new Uploads(3, new ManualClock());
+  const [slot] = await granted(uploads, "a", 2);
+  await granted(uploads, "b", 1);
+  await granted(uploads, "a", 1);
+  assertEquals(slot!.mayStay, false);
+  uploads.close(new Refusal("SHUTDOWN", "bye"));
 });
