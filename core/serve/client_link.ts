@@ -22,6 +22,8 @@ export class LinkLostError extends Error {
 
 /** Without a complete line, while nothing is in flight. */
 const IDLE_MS = 30_000;
+/** From the first byte of a line to its end: enough for three lost packets in a row, of which a line needs few. */
+const LINE_MS = 10_000;
 /** Without reading anything of what is being sent. */
 const WRITE_MS = 30_000;
 /** For the client to close after we said our last word. */
@@ -42,6 +44,7 @@ export class ClientLink implements Disposable {
   readonly #stream: ByteStream;
   readonly #clock: Clock;
   #restsUntil: number | undefined;
+  #lineUntil: number | undefined;
   #writesUntil: number | undefined;
   #step = SMALL_STEP;
   #reading: Promise<boolean> | undefined;
@@ -49,6 +52,8 @@ export class ClientLink implements Disposable {
   /** What waits for the stream; all of it fails when the link is closed. */
   readonly #waits = new Set<(error: Error) => void>();
   #lost: string | undefined;
+  /** How a conversation ends in good order while nothing is in flight; without one, the link is closed. */
+  farewell: (() => void) | undefined;
 
   constructor(stream: ByteStream, clock: Clock) {
     this.#stream = stream;
@@ -71,9 +76,10 @@ export class ClientLink implements Disposable {
     return this.#step;
   }
 
-  /** Something is in flight: the client owes us nothing. */
+  /** A line came, and something is in flight: the client owes us nothing. */
   busy(): void {
     this.#restsUntil = undefined;
+    this.#lineUntil = undefined;
   }
 
   /** Nothing is in flight: the client's turn. */
@@ -85,18 +91,21 @@ export class ClientLink implements Disposable {
   check(nowMs: number): void {
     if (nowMs >= (this.#writesUntil ?? Infinity)) {
       this.close("the client did not read its reply in time");
+    } else if (nowMs >= (this.#lineUntil ?? Infinity)) {
+      this.close("the client did not finish its line in time");
     } else if (nowMs >= (this.#restsUntil ?? Infinity)) {
       this.close("the client sent nothing in time");
     }
   }
 
   /**
-   * Waits for bytes and puts them into the inbox; false at the end of the
+   * Waits for bytes and puts them into the inbox, which holds no complete line; false at the end of the
    * stream, undefined when `ms` passed before, and then the read goes on.
    *
    * @throws {LinkLostError}
    */
   async fill(ms?: number): Promise<boolean | undefined> {
+    if (this.inbox.buffered > 0) this.#lineUntil ??= this.#clock.now() + LINE_MS;
     this.#reading ??= this.#read();
     // A read that goes on may fail while nobody waits for it.
     this.#reading.catch(() => {});
@@ -144,6 +153,12 @@ export class ClientLink implements Disposable {
     do {
       this.inbox.takeInto(new Uint8Array(this.inbox.buffered));
     } while (await this.fill());
+  }
+
+  /** Ends a conversation of which nothing is in flight. */
+  leave(reason: string): void {
+    if (this.farewell) this.farewell();
+    else this.close(reason);
   }
 
   /** Ends both directions at once. Twice is no error; the first reason counts. */

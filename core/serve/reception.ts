@@ -16,6 +16,8 @@ import { Session } from "./session.ts";
 const REQUEST_END_MS = 200;
 /** For a client that is turned away to say what it came for. */
 const TURNED_AWAY_MS = 500;
+/** Who has said nothing for so long will not say it as a one-shot client, if another one needs its room. */
+const SILENT_MS = 50;
 /** The pause that we ask for is this, and up to as much again. */
 const RETRY_MS = 500;
 
@@ -41,18 +43,29 @@ export async function receive(
  * is waited for, shortly, because only that says how: to `DOWNLOAD` of a
  * one-shot client any text would become part of its file. Who says nothing is
  * no one-shot client.
+ *
+ * @param hurry others want its room: it is told now, or not at all.
  */
 export async function turnAway(
   link: ClientLink,
   why: string,
   seed: Seed,
+  hurry: AbortSignal,
   signal: AbortSignal,
 ): Promise<void> {
   tell(link, seed, why);
   const refusal = busy(Math.ceil(RETRY_MS * (1 + seed.random())), why);
+  const silentAt = seed.clock.now() + SILENT_MS;
   await settle(link, seed, signal, async () => {
     link.rest(2 * TURNED_AWAY_MS);
+    let answered = false;
+    using _hurry = onAbort(hurry, () => {
+      const silent = seed.clock.now() >= silentAt && link.inbox.buffered === 0;
+      const last = silent && !answered ? link.sendText(encodeRefusal(refusal)) : Promise.resolve();
+      last.catch(() => {}).finally(() => link.close());
+    });
     const line = await firstLine(link, TURNED_AWAY_MS) ?? HELLO;
+    answered = true;
     if (line === HELLO) await link.sendText(encodeRefusal(refusal));
     else await refuseOneShot(line, refusal, link);
     await sayGoodbye(link);

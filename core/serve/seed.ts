@@ -7,7 +7,9 @@ import type { BodyBuffers } from "./body.ts";
 import type { Catalogue } from "./catalogue.ts";
 import type { Digests } from "./digests.ts";
 import type { Folder } from "./folder.ts";
+import type { Guesses } from "./guesses.ts";
 import type { Rates } from "./rates.ts";
+import type { ToldVersions } from "./told_versions.ts";
 import type { Transfers } from "./transfers.ts";
 import type { Uploads } from "./uploads.ts";
 
@@ -16,13 +18,10 @@ export interface Seed {
   readonly folder: Folder;
   readonly catalogue: Catalogue;
   readonly digests: Digests;
-  /**
-   * The version of a name that its last manifest was made of: over all clients,
-   * for a client asks for the manifest on one connection and for bytes on others.
-   */
-  readonly promised: Map<string, string>;
+  readonly told: ToldVersions;
   readonly uploads: Uploads;
   readonly rates: Rates;
+  readonly guesses: Guesses;
   readonly buffers: BodyBuffers;
   readonly transfers: Transfers;
   readonly clock: Clock;

@@ -22,9 +22,11 @@ import { ClientLink } from "./client_link.ts";
 import { DigestCache } from "./digest_cache.ts";
 import { Digests } from "./digests.ts";
 import { type Folder, openFolder } from "./folder.ts";
+import { Guesses } from "./guesses.ts";
 import { Rates } from "./rates.ts";
 import { receive, turnAway } from "./reception.ts";
 import { type Seed, shutdown } from "./seed.ts";
+import { ToldVersions } from "./told_versions.ts";
 import { Transfers } from "./transfers.ts";
 import { Uploads } from "./uploads.ts";
 
@@ -40,8 +42,11 @@ export interface ServeParts {
 const DRAIN_MS = 10_000;
 /** How exactly limits of time are kept. */
 const SWEEP_MS = 1000;
-/** Clients that are turned away at a time; further ones are closed without a word. */
-const MOST_TURNED_AWAY = 64;
+/**
+ * Clients that are turned away at a time: 4 MiB, and as many descriptors as the
+ * others have. For a further one, the one that has been here longest must go.
+ */
+const MOST_TURNED_AWAY = 256;
 
 /**
  * Serves the folder until `signal` aborts and what is being sent is finished, or `now` aborts.
@@ -92,9 +97,10 @@ function makeSeed(
     folder,
     catalogue: new Catalogue(() => walkFolder(folder, jobs.signal), clock),
     digests: new Digests({ folder, cache, clock, emit, jobs }),
-    promised: new Map(),
+    told: new ToldVersions(),
     uploads: new Uploads(settings.uploads, clock),
     rates: new Rates(settings, clock),
+    guesses: new Guesses(clock),
     buffers: new BodyBuffers(),
     transfers: new Transfers(clock, emit),
     emit,
@@ -143,7 +149,8 @@ class House {
   readonly #seed: Seed;
   readonly #admission: Admission;
   readonly #links = new Set<ClientLink>();
-  #turnedAway = 0;
+  /** Those who are being turned away, the longest first. */
+  readonly #turnedAway = new Set<AbortController>();
 
   constructor(seed: Seed) {
     this.#seed = seed;
@@ -155,17 +162,16 @@ class House {
     const place = this.#admission.admit(link.client);
     if (typeof place !== "string") {
       clients.spawn((signal) => this.#host(link, place, signal));
-    } else if (this.#turnedAway < MOST_TURNED_AWAY) {
-      clients.spawn((signal) => this.#turnAway(link, place, signal));
     } else {
-      link.close();
+      this.#makeRoom();
+      clients.spawn((signal) => this.#turnAway(link, place, signal));
     }
   }
 
   /** Those of whom nothing is in flight. */
   closeIdle(): void {
     for (const link of this.#links) {
-      if (link.atRest) link.close("the seed is going away");
+      if (link.atRest) link.leave("the seed is going away");
     }
   }
 
@@ -197,10 +203,20 @@ class House {
     why: string,
     signal: AbortSignal,
   ): Promise<void> {
-    this.#turnedAway++;
+    const hurry = new AbortController();
+    this.#turnedAway.add(hurry);
     this.#links.add(link);
-    await turnAway(link, why, this.#seed, signal);
+    await turnAway(link, why, this.#seed, hurry.signal, signal);
     this.#links.delete(link);
-    this.#turnedAway--;
+    this.#turnedAway.delete(hurry);
+  }
+
+  /** One of those who are turned away is sent off now, where there are too many. */
+  #makeRoom(): void {
+    if (this.#turnedAway.size < MOST_TURNED_AWAY) return;
+    for (const oldest of this.#turnedAway) {
+      this.#turnedAway.delete(oldest);
+      return oldest.abort();
+    }
   }
 }

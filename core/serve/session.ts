@@ -31,6 +31,14 @@ const MAX_INFLIGHT = 16;
 /** Names whose version a session remembers; a client that walks a large folder needs only the last. */
 const MOST_SEEN = 1024;
 
+/** To prove the token: a client does it at once. */
+const PROOF_MS = 10_000;
+/**
+ * A connection over which nothing was asked but refused requests and PING for so
+ * long gives its place to others: longer than a download holds on without a byte.
+ */
+const USELESS_MS = 300_000;
+
 /** A line that came: what it asks for, or why it asks for nothing. */
 type Incoming = SessionRequest | Refusal;
 
@@ -45,6 +53,8 @@ export class Session {
   /** The file asked for last, kept open: the next range is most likely of the same. */
   #file: ServedFile | undefined;
   #trusted: boolean;
+  /** When something was last served. */
+  #usefulAt: number;
   /** We have said our last word. */
   #over = false;
 
@@ -53,6 +63,7 @@ export class Session {
     this.#seed = seed;
     this.#nonce = seed.nonce();
     this.#trusted = seed.settings.token === undefined;
+    this.#usefulAt = seed.clock.now();
   }
 
   /** Resolves when the client is through. @throws {LinkLostError} @throws {BrokenBodyError} */
@@ -85,7 +96,8 @@ export class Session {
       maxLength: MAX_LENGTH,
       maxInflight: MAX_INFLIGHT,
     }));
-    this.#link.rest();
+    this.#link.farewell = () => this.#queue.end();
+    this.#link.rest(this.#trusted ? undefined : PROOF_MS);
   }
 
   async #read(): Promise<void> {
@@ -130,6 +142,7 @@ export class Session {
       const incoming = await this.#queue.take();
       if (!incoming || await this.#answer(incoming, signal)) break;
       this.#turn?.end(this.#queue.size > 0);
+      if (this.#seed.clock.now() - this.#usefulAt >= USELESS_MS) break;
       if (this.#queue.size > 0) continue;
       if (this.#seed.draining.aborted) break;
       this.#link.rest();
@@ -145,17 +158,19 @@ export class Session {
       if (incoming instanceof Refusal) throw incoming;
       this.#requireTrust(incoming);
       await this.#serve(incoming, signal);
+      if (incoming.verb !== "PING") this.#usefulAt = this.#seed.clock.now();
       return incoming.verb === "BYE";
     } catch (error) {
       const refusal = this.#refusalOf(error, signal);
       await this.#link.sendText(encodeRefusal(refusal));
       if (refusal.code !== "PENDING") this.#tell(refusal.message);
+      else this.#usefulAt = this.#seed.clock.now();
       return refusal.code === "AUTH" || isLast(incoming);
     }
   }
 
   #requireTrust({ verb }: SessionRequest): void {
-    const free = verb === "AUTH" || verb === "BYE" || verb === "PING";
+    const free = verb === "AUTH" || verb === "BYE";
     if (!this.#trusted && !free) throw unauthorized();
     if (this.#seed.draining.aborted && verb !== "BYE") throw shutdown();
   }
@@ -177,7 +192,7 @@ export class Session {
   async #serve(request: SessionRequest, signal: AbortSignal): Promise<void> {
     switch (request.verb) {
       case "AUTH":
-        return await this.#authenticate(request.answer);
+        return await this.#authenticate(request.answer, signal);
       case "LIST":
         return await this.#list(request.after, signal);
       case "FILESIZE":
@@ -192,9 +207,11 @@ export class Session {
     }
   }
 
-  async #authenticate(answer: string): Promise<void> {
-    const { token } = this.#seed.settings;
+  async #authenticate(answer: string, signal: AbortSignal): Promise<void> {
+    const { settings: { token }, guesses, clock } = this.#seed;
     if (token !== undefined && !isRightAnswer(answer, this.#nonce, token)) {
+      // With its place, whether it waits for the answer or not.
+      await clock.sleep(guesses.fail(this.#link.client), signal);
       throw new Refusal("AUTH", "the token is not right");
     }
     this.#trusted = true;
@@ -219,7 +236,7 @@ export class Session {
   async #manifest(name: string, signal: AbortSignal): Promise<void> {
     const file = this.#open(name);
     const manifest = await this.#seed.digests.manifestOf(file, signal);
-    this.#seed.promised.set(name, file.version.id);
+    this.#seed.told.tell(this.#link.client, name, file.version.id);
     const turn = this.#newTurn(signal);
     await turn.ready();
     await this.#sendText(turn, encodeManifest(name, manifest), {});
@@ -231,7 +248,7 @@ export class Session {
     signal: AbortSignal,
   ): Promise<void> {
     const file = this.#open(name);
-    this.#requirePromised(file);
+    this.#requireKnown(file);
     requireInside(file, range);
     const { client } = this.#link;
     const startedAt = this.#seed.clock.now();
@@ -265,8 +282,8 @@ export class Session {
   }
 
   /** Bytes are only given out of the version that the client knows. */
-  #requirePromised({ name, version }: ServedFile): void {
-    const known = this.#seed.promised.get(name) ?? this.#seen.get(name);
+  #requireKnown({ name, version }: ServedFile): void {
+    const known = this.#seed.told.of(this.#link.client, name) ?? this.#seen.get(name);
     if (known === undefined) this.#remember(name, version.id);
     else if (known !== version.id) throw changed();
   }

@@ -120,6 +120,7 @@ test("MANIFEST is not hashed again when the seed starts anew", async () => {
     using client = await seed.session();
     texts.push(await manifestOf(client, "large"));
     assertEquals(hashings(seed), want);
+    client.close();
     seed.stop();
     await seed.ended;
   }

@@ -166,3 +166,18 @@ test("Who waits for --limit is neither idle nor slow", async () => {
   assertEquals(clients.links[0]!.lost, undefined);
   assertEquals(await client.line(), "OK 10000");
 });
+
+test("A client gets CHANGED until it asks for the new manifest, whatever others asked for", async () => {
+  await using clients = new Clients({});
+  clients.folder.write("small", "first");
+  const [old, second] = [await clients.session("10.0.0.1"), await clients.session("10.0.0.1")];
+  const other = await clients.session("10.0.0.2");
+  await old.body("MANIFEST small");
+  clients.folder.write("small", "second version");
+  await other.body("MANIFEST small");
+  assertEquals((await other.body("DOWNLOAD small|0|5")).length, 5);
+  assertMatch(await second.ask("DOWNLOAD small|0|5"), /^ERROR:CHANGED /);
+  assertMatch(await old.ask("DOWNLOAD small|0|5"), /^ERROR:CHANGED /);
+  await second.body("MANIFEST small");
+  assertEquals((await old.body("DOWNLOAD small|0|5")).length, 5);
+});

@@ -23,6 +23,7 @@ class Visit implements AsyncDisposable {
   readonly link: ClientLink;
   readonly #jobs = new TaskGroup(new AbortController().signal);
   readonly #draining = new AbortController();
+  readonly #hurry = new AbortController();
   readonly #talk: Promise<void>;
 
   constructor(
@@ -43,7 +44,7 @@ class Visit implements AsyncDisposable {
     });
     const { signal } = this.#jobs;
     this.#talk = talk === "turned away"
-      ? turnAway(this.link, "too many connections", seed, signal)
+      ? turnAway(this.link, "too many connections", seed, this.#hurry.signal, signal)
       : talk(this.link, seed, signal);
   }
 
@@ -67,6 +68,10 @@ class Visit implements AsyncDisposable {
   /** When the seed has done all that it can without us. */
   async stuck(): Promise<void> {
     await new Promise((resolve) => setImmediate(resolve));
+  }
+
+  hurry(): void {
+    this.#hurry.abort();
   }
 
   drain(): void {
@@ -251,4 +256,120 @@ test("turnAway() closes when a client begins a greeting and does not end it", as
   await visit.client.send("HELLO");
   visit.pass(1000);
   assertEquals(await visit.rest(), "");
+});
+
+test("receive() closes when a line that was begun is not finished in 10 s", async () => {
+  await using visit = await new Visit().greeted();
+  await visit.settled();
+  for (let i = 0; i < 9; i++) {
+    await visit.client.send("x");
+    await visit.stuck();
+    visit.pass(1000);
+    assertEquals(visit.link.lost, undefined);
+  }
+  await visit.client.send("x");
+  await visit.stuck();
+  visit.pass(1000);
+  assertMatch(visit.link.lost!, /did not finish its line/);
+});
+
+test("receive() closes when a greeting comes a byte in two seconds", async () => {
+  await using visit = new Visit();
+  for (const byte of "HELLO") {
+    await visit.client.send(byte);
+    await visit.stuck();
+    visit.pass(2000);
+  }
+  visit.pass(1000);
+  assertMatch(visit.link.lost!, /did not finish its line/);
+});
+
+test("receive() takes lines that come slowly, one after the other", async () => {
+  await using visit = await new Visit().greeted();
+  for (let i = 0; i < 4; i++) {
+    await visit.client.send("PI");
+    await visit.stuck();
+    visit.pass(6000);
+    await visit.client.send("NG\n");
+    assertEquals(await visit.client.line(), "OK 0");
+  }
+});
+
+for (const request of ["PING", "nonsense", "FILESIZE none"]) {
+  test(`receive() says goodbye to a session that in 5 minutes only said ${request}`, async () => {
+    await using visit = await new Visit().greeted();
+    for (let i = 0; i < 14; i++) {
+      visit.pass(20_000);
+      assertMatch(await visit.client.ask(request), /^OK 0$|^ERROR:/);
+      await visit.settled();
+    }
+    visit.pass(20_000);
+    assertMatch(await visit.client.ask(request), /^OK 0$|^ERROR:/);
+    assertEquals(await visit.rest(), "");
+  });
+}
+
+test("receive() keeps a session that is of use now and then", async () => {
+  await using visit = await new Visit().greeted();
+  for (let i = 1; i < 40; i++) {
+    visit.pass(20_000);
+    const request = i % 10 === 0 ? "FILESIZE hello.txt" : "PING";
+    assertMatch(await visit.client.ask(request), /^OK 0$|^SIZE:6$/);
+    await visit.settled();
+  }
+});
+
+const TOKEN = { token: "correct horse" };
+
+test("receive() closes a session that does not prove the token in 10 s", async () => {
+  await using visit = await new Visit(receive, TOKEN).greeted();
+  await visit.settled();
+  visit.pass(9999);
+  assertEquals(visit.link.lost, undefined);
+  visit.pass(1);
+  assertEquals(await visit.rest(), "");
+});
+
+test("receive() holds the answer to a wrong token back, and its place with it", async () => {
+  await using visit = await new Visit(receive, TOKEN).greeted();
+  await visit.client.send("AUTH 00\n");
+  await visit.client.end();
+  await visit.clock.sleeperFor(100);
+  assertEquals(visit.link.lost, undefined);
+  visit.clock.advance(100);
+  assertMatch(await visit.rest(), /^ERROR:AUTH /);
+});
+
+test("receive() ends a resting session in good order when the seed drains", async () => {
+  await using visit = await new Visit().greeted();
+  await visit.client.send("DOWNLOAD big|0|60000\n");
+  await visit.stuck();
+  // Half a line that stays unread would reset the connection, had it simply been closed.
+  await visit.client.send("PIN");
+  visit.drain();
+  visit.link.leave("the seed is going away");
+  assertEquals(await visit.client.line(), "OK 60000");
+  assertEquals(await visit.client.bytes(60_000), patternOf(1_048_576).subarray(0, 60_000));
+  assertEquals(await visit.rest(), "");
+});
+
+test("turnAway() answers BUSY at once when others want the room of one that is silent", async () => {
+  await using visit = new Visit("turned away");
+  await visit.stuck();
+  visit.clock.advance(50);
+  visit.hurry();
+  assertMatch(await visit.rest(), /^ERROR:BUSY retry-after-ms=500 [^\n]*\n$/);
+});
+
+test("turnAway() closes without a word when others want the room of one that has just come, or has begun to speak", async () => {
+  await using young = new Visit("turned away");
+  await young.stuck();
+  young.hurry();
+  assertEquals(await young.rest(), "");
+  await using speaking = new Visit("turned away");
+  await speaking.client.send("DOWNLOAD hel");
+  await speaking.stuck();
+  speaking.clock.advance(100);
+  speaking.hurry();
+  assertEquals(await speaking.rest(), "");
 });

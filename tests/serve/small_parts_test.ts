@@ -1,7 +1,9 @@
 /** The request queue and the sums of what was sent. */
 import { assertEquals } from "@std/assert";
 import type { ServeEvent } from "../../core/events.ts";
+import { Guesses } from "../../core/serve/guesses.ts";
 import { RequestQueue } from "../../core/serve/request_queue.ts";
+import { ToldVersions } from "../../core/serve/told_versions.ts";
 import { Transfers } from "../../core/serve/transfers.ts";
 import { ManualClock, test } from "./support.ts";
 
@@ -84,4 +86,40 @@ test("Transfers.sweep() tells of what has been quiet for 5 s", () => {
   clock.advance(2000);
   all.sweep(clock.now());
   assertEquals(events, [sent("a", 5, 0)]);
+});
+
+test("Guesses.fail() holds answers back for longer and longer, up to 2 s, for each address", () => {
+  const guesses = new Guesses(new ManualClock());
+  const waits = Array.from({ length: 7 }, () => guesses.fail("a"));
+  assertEquals(waits, [100, 200, 400, 800, 1600, 2000, 2000]);
+  assertEquals(guesses.fail("b"), 100);
+});
+
+test("Guesses.fail() forgets after a minute", () => {
+  const clock = new ManualClock();
+  const guesses = new Guesses(clock);
+  for (let i = 0; i < 5; i++) guesses.fail("a");
+  clock.advance(59_999);
+  assertEquals(guesses.fail("a"), 2000);
+  clock.advance(60_000);
+  assertEquals(guesses.fail("a"), 100);
+});
+
+test("Guesses.fail() forgets those who failed longest ago when there are too many", () => {
+  const guesses = new Guesses(new ManualClock());
+  for (let i = 0; i < 5; i++) guesses.fail("a");
+  for (let i = 0; i < 1024; i++) guesses.fail(`other ${i}`);
+  assertEquals(guesses.fail("other 1023"), 200);
+  assertEquals(guesses.fail("a"), 100);
+});
+
+test("ToldVersions keeps what each client was told last, and forgets the oldest", () => {
+  const told = new ToldVersions();
+  told.tell("a", "file", "1");
+  told.tell("b", "file", "1");
+  told.tell("b", "file", "2");
+  assertEquals([told.of("a", "file"), told.of("b", "file")], ["1", "2"]);
+  assertEquals(told.of("c", "file"), undefined);
+  for (let i = 0; i < 8191; i++) told.tell("c", `file ${i}`, "1");
+  assertEquals([told.of("a", "file"), told.of("b", "file")], [undefined, "2"]);
 });

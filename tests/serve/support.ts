@@ -11,9 +11,11 @@ import { Catalogue, walkFolder } from "../../core/serve/catalogue.ts";
 import { DigestCache } from "../../core/serve/digest_cache.ts";
 import { Digests } from "../../core/serve/digests.ts";
 import { openFolder } from "../../core/serve/folder.ts";
+import { Guesses } from "../../core/serve/guesses.ts";
 import { Rates } from "../../core/serve/rates.ts";
 import type { Seed } from "../../core/serve/seed.ts";
 import { serve } from "../../core/serve/server.ts";
+import { ToldVersions } from "../../core/serve/told_versions.ts";
 import { Transfers } from "../../core/serve/transfers.ts";
 import { Uploads } from "../../core/serve/uploads.ts";
 
@@ -154,9 +156,10 @@ export function seedOf(
     folder,
     catalogue: new Catalogue(() => walkFolder(folder, jobs.signal), clock),
     digests: new Digests({ folder, cache, clock, emit, jobs }),
-    promised: new Map(),
+    told: new ToldVersions(),
     uploads: new Uploads(settings.uploads, clock),
     rates: new Rates(settings, clock),
+    guesses: new Guesses(clock),
     buffers: new BodyBuffers(),
     transfers: new Transfers(clock, emit),
     clock,

@@ -137,9 +137,9 @@ test("Uploads.take() lends the slot of a body that does not move to one that wai
   const uploads = new Uploads(1, clock);
   const slow = await uploads.take("slow", never);
   const waiting = uploads.take("quick", never);
-  clock.advance(249);
+  clock.advance(200);
   assertEquals(slow.held, true);
-  clock.advance(1);
+  clock.advance(50);
   using _quick = await waiting;
   assertEquals(slow.held, false);
   slow[Symbol.dispose]();
