@@ -54,7 +54,9 @@ export async function downloadSettingsOf(
     limit: values.limit,
     taskLimit: values["task-limit"],
     token: await tokenIn(values["token-file"]),
-    caCerts: ca === undefined ? DOWNLOAD_DEFAULTS.caCerts : [await readSettingFile("tls-ca", ca)],
+    caCerts: ca === undefined
+      ? DOWNLOAD_DEFAULTS.caCerts
+      : [await pemIn("tls-ca", ca, "CERTIFICATE")],
   };
 }
 
@@ -68,6 +70,19 @@ export async function tokenIn(
     throw new UsageError(`Cannot use the token in ${path}: the file is empty`);
   }
   return token;
+}
+
+/** PEM that holds `what`. @throws {UsageError} if the file that a setting names holds none. */
+export async function pemIn(
+  name: string,
+  path: string,
+  what: "CERTIFICATE" | "PRIVATE KEY",
+): Promise<string> {
+  const text = await readSettingFile(name, path);
+  if (new RegExp(`^-----BEGIN ([A-Z]+ )?${what}-----`, "m").test(text)) return text;
+  throw new UsageError(`Cannot use the file of --${name}, ${path}: there is no ${what} in it`, {
+    hint: `It must be PEM, with a line -----BEGIN ${what}-----`,
+  });
 }
 
 /** @throws {UsageError} if the file that a setting names cannot be read. */

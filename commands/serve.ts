@@ -6,7 +6,7 @@ import { type Environment, writeLines } from "./environment.ts";
 import { exampleName } from "./example_name.ts";
 import { Interrupted, interruptible } from "./interrupt.ts";
 import { text } from "./kinds.ts";
-import { loadSettings, readSettingFile, tokenIn } from "./load.ts";
+import { loadSettings, pemIn, tokenIn } from "./load.ts";
 import { KindType } from "./options.ts";
 import { type Level, reaches } from "./present/prose.ts";
 import { type Invitation, renderListening, renderServeEvent } from "./present/serving.ts";
@@ -43,7 +43,13 @@ async function serve(
   const teller = new Teller(environment, {
     json: flags.json === true,
     least: values.quiet ? "error" : values["log-level"],
-    invitation: { example, tls: settings.tls !== undefined, token: settings.token !== undefined },
+    invitation: {
+      example,
+      tls: settings.tls !== undefined,
+      // Authorities that everybody trusts sign through others, whose certificates stand in the file, too.
+      ca: settings.tls?.cert.match(/^-----BEGIN CERTIFICATE-----/gm)?.length === 1,
+      token: settings.token !== undefined,
+    },
   });
   const now = new AbortController();
   using interruption = interruptible(environment, {
@@ -119,7 +125,7 @@ async function tlsOf(values: Values): Promise<ServeSettings["tls"]> {
     throw new UsageError("Cannot serve TLS: --tls-cert and --tls-key go together");
   }
   return {
-    cert: await readSettingFile("tls-cert", cert),
-    key: await readSettingFile("tls-key", key),
+    cert: await pemIn("tls-cert", cert, "CERTIFICATE"),
+    key: await pemIn("tls-key", key, "PRIVATE KEY"),
   };
 }

@@ -11,6 +11,8 @@ export interface Invitation {
   /** The name of a file that is served, if one is at hand. */
   readonly example: string | undefined;
   readonly tls: boolean;
+  /** Whether the certificate's authority must be named. */
+  readonly ca: boolean;
   readonly token: boolean;
 }
 
@@ -61,7 +63,7 @@ function sentSentence(event: ServeEvent & { kind: "sent" }): string {
 
 function renderInvitation(
   { host, port, files, bytes }: Listening,
-  { example, tls, token }: Invitation,
+  { example, tls, ca, token }: Invitation,
 ): string[] {
   const everywhere = host === "0.0.0.0" || host === "::";
   const seed = (tls ? "tls://" : "") +
@@ -70,6 +72,7 @@ function renderInvitation(
     "p2p get",
     example === undefined ? "--all" : shellWord(example),
     `--seed ${seed}`,
+    ...ca ? ["--tls-ca <file>"] : [],
     ...token ? ["--token-file <file>"] : [],
   ].join(" ");
   return [

@@ -32,7 +32,12 @@ export async function greet(
   signal: AbortSignal,
 ): Promise<Greeting | undefined> {
   const line = await firstLine(seed, stream, inbox, terms, signal);
-  if (line === undefined) return undefined;
+  if (line === undefined) {
+    if (isTlsAlert(inbox)) {
+      throw new UnreachableError(`${seed} speaks TLS; write it as tls://${seed}`);
+    }
+    return undefined;
+  }
   const refusal = parseRefusal(line);
   if (refusal && knowsSessions(refusal)) throw errorOfRefusal(seed, refusal);
   const greeting = parseGreeting(line);
@@ -44,6 +49,13 @@ export async function greet(
     throw new UnreachableError(`${seed} ended the session at once`);
   }
   return greeting;
+}
+
+/** What a seed behind TLS says to our greeting: an alert, of TLS 1.x. No line of an old seed begins so. */
+function isTlsAlert(inbox: Inbox): boolean {
+  const beginning = new Uint8Array(2);
+  inbox.takeInto(beginning);
+  return beginning[0] === 0x15 && beginning[1] === 3;
 }
 
 /** Only these refuse a session; an old seed may answer any other error to a request that it does not know. */

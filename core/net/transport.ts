@@ -4,8 +4,9 @@
  */
 import { abortable } from "@std/async";
 import { onAbort } from "../base/abort.ts";
-import { reasonOf, UnreachableError, UsageError } from "../base/errors.ts";
+import { UnreachableError, UsageError } from "../base/errors.ts";
 import { formatSeedAddress, type SeedAddress } from "../base/seed_address.ts";
+import { plainReason } from "./plain_reason.ts";
 
 export interface ByteStream extends Disposable {
   /** The other end's address, for logs and limits. */
@@ -42,7 +43,7 @@ export function dialer(trust: TlsTrust = { caCerts: [] }): Dial {
       opening.then((conn) => conn.close(), () => {});
       signal.throwIfAborted();
       throw new UnreachableError(
-        `Cannot connect to ${formatSeedAddress(address)}: ${plainReason(error)}`,
+        `Cannot connect to ${formatSeedAddress(address)}: ${plainReason(error, address.tls)}`,
         { cause: error },
       );
     }
@@ -63,12 +64,6 @@ async function open(
     conn.close();
     throw error;
   }
-}
-
-/** "Connection refused (os error 111)" → "connection refused" */
-function plainReason(error: unknown): string {
-  const text = reasonOf(error).replace(/ \(os error \d+\)$/, "");
-  return text.charAt(0).toLowerCase() + text.slice(1);
 }
 
 export function streamOf(conn: Deno.TcpConn | Deno.TlsConn): ByteStream {
@@ -154,8 +149,15 @@ function bind({ host, port, tls }: ListenOptions): Listener {
       ? Deno.listenTls({ hostname: host, port, ...tls })
       : Deno.listen({ hostname: host, port });
   } catch (error) {
+    const reason = plainReason(error);
+    if (tls && /\bcert|\bkey/i.test(reason)) {
+      throw new UsageError(`Cannot serve TLS: ${reason}`, {
+        cause: error,
+        hint: "Give a certificate and its own private key, both PEM, to --tls-cert and --tls-key",
+      });
+    }
     throw new UsageError(
-      `Cannot listen on ${host}:${port}: ${plainReason(error)}`,
+      `Cannot listen on ${host}:${port}: ${reason}`,
       {
         cause: error,
         hint: "Choose another address with --host and --port; --port 0 takes any free port",

@@ -231,6 +231,26 @@ test("p2p get waits for its turn when the seed takes few connections", async (wo
   assertEquals(world.files(), ["0.bin", "1.bin", "2.bin", "3.bin"]);
 });
 
+for (const flag of ["--limit", "--client-limit"]) {
+  test(`p2p serve keeps to ${flag}`, async (world) => {
+    world.write("share/a.bin", noise(2 * MIB));
+    const seed = await world.serve(world.path("share"), flag, "1MiB");
+    const ended = await world.p2p("get", "a.bin", "--json", ...from(seed));
+    const { elapsedMs } = doneOf(ended);
+    // The first round goes at once; there is no upper bound on a busy machine.
+    assert(elapsedMs >= 1700, `2 MiB took ${elapsedMs} ms at 1 MiB/s`);
+  });
+}
+
+test("p2p serve keeps few bytes a second moving, so that nobody takes it for stalled", async (world) => {
+  world.write("share/a.bin", noise(20_000));
+  const seed = await world.serve(world.path("share"), "--limit", "5KiB");
+  const flags = ["--stall", "1s", "--json", ...from(seed)];
+  const ended = await world.p2p("get", "a.bin", ...flags);
+  assertCode(ended, 0);
+  assertEquals(ended.stderr.includes("stalled"), false);
+});
+
 /** Below /dev, the compiled program's right to read all files ends. */
 const IN_SHARED_MEMORY: TestOptions = isFolder("/dev/shm") ? {} : { ignored: "no /dev/shm here" };
 

@@ -1,0 +1,26 @@
+import { reasonOf } from "../base/errors.ts";
+
+/** What TLS calls it → what it means, and what to do. */
+const TLS_REASONS: readonly (readonly [RegExp, string])[] = [
+  [
+    /UnknownIssuer/,
+    "nobody who is trusted here signed its certificate; give the seed's authority with --tls-ca",
+  ],
+  [
+    /CaUsedAsEndEntity/,
+    "its certificate is an authority's own; make one with basicConstraints=CA:FALSE for the seed",
+  ],
+  [/Expired/, "its certificate has expired"],
+  [/NotValidYet/, "its certificate is not valid yet; compare the clocks"],
+  [
+    /InvalidContentType|unexpected end of file|unexpected eof/i,
+    "it does not speak TLS; write it without tls://",
+  ],
+];
+
+/** Why a connection could not be made: "Connection refused (os error 111)" → "connection refused" */
+export function plainReason(error: unknown, tls = false): string {
+  const text = reasonOf(error).replace(/ \(os error \d+\)$/, "");
+  const known = tls ? TLS_REASONS.find(([pattern]) => pattern.test(text)) : undefined;
+  return known?.[1] ?? text.charAt(0).toLowerCase() + text.slice(1);
+}
