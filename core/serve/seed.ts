@@ -8,6 +8,7 @@ import type { Catalogue } from "./catalogue.ts";
 import type { Digests } from "./digests.ts";
 import type { Folder } from "./folder.ts";
 import type { Transfers } from "./transfers.ts";
+import type { Turns } from "./turns.ts";
 import type { Uploads } from "./uploads.ts";
 
 export interface Seed {
@@ -20,6 +21,7 @@ export interface Seed {
    * for a client asks for the manifest on one connection and for bytes on others.
    */
   readonly promised: Map<string, string>;
+  readonly turns: Turns;
   readonly uploads: Uploads;
   readonly buffers: BodyBuffers;
   readonly transfers: Transfers;

@@ -25,6 +25,7 @@ import { type Folder, openFolder } from "./folder.ts";
 import { receive, turnAway } from "./reception.ts";
 import { type Seed, shutdown } from "./seed.ts";
 import { Transfers } from "./transfers.ts";
+import { Turns } from "./turns.ts";
 import { Uploads } from "./uploads.ts";
 
 export interface ServeParts {
@@ -92,6 +93,7 @@ function makeSeed(
     catalogue: new Catalogue(() => walkFolder(folder, jobs.signal), clock),
     digests: new Digests({ folder, cache, clock, emit, jobs }),
     promised: new Map(),
+    turns: new Turns(),
     uploads: new Uploads(settings.uploads),
     buffers: new BodyBuffers(),
     transfers: new Transfers(clock, emit),
@@ -183,6 +185,7 @@ class House {
     signal: AbortSignal,
   ): Promise<void> {
     this.#links.add(link);
+    await this.#seed.turns.take(link.client);
     await receive(link, this.#seed, signal);
     this.#links.delete(link);
     // Not waited for: a client that does not read can make this last as long as

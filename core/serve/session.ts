@@ -125,6 +125,7 @@ export class Session {
   async #write(signal: AbortSignal): Promise<void> {
     for (;;) {
       const incoming = await this.#queue.take();
+      await this.#seed.turns.take(this.#link.client);
       if (!incoming || await this.#answer(incoming, signal)) break;
       if (this.#queue.size > 0) continue;
       if (this.#seed.draining.aborted) break;

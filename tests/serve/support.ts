@@ -14,6 +14,7 @@ import { openFolder } from "../../core/serve/folder.ts";
 import type { Seed } from "../../core/serve/seed.ts";
 import { serve } from "../../core/serve/server.ts";
 import { Transfers } from "../../core/serve/transfers.ts";
+import { Turns } from "../../core/serve/turns.ts";
 import { Uploads } from "../../core/serve/uploads.ts";
 
 /** Leaks of timers, sockets and files fail the test. */
@@ -142,6 +143,7 @@ export function seedOf(
     catalogue: new Catalogue(() => walkFolder(folder, jobs.signal), clock),
     digests: new Digests({ folder, cache, clock, emit, jobs }),
     promised: new Map(),
+    turns: new Turns(),
     uploads: new Uploads(settings.uploads),
     buffers: new BodyBuffers(),
     transfers: new Transfers(clock, emit),
