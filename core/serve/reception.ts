@@ -31,6 +31,7 @@ export async function receive(
     const line = await firstLine(link);
     if (line === undefined) return;
     link.busy();
+    await seed.attention.take(link.client);
     if (line !== HELLO) await answerOneShot(line, link, seed, signal);
     else if (seed.draining.aborted) await link.sendText(encodeRefusal(shutdown()));
     else return await new Session(link, seed).run(signal);

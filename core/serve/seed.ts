@@ -11,6 +11,7 @@ import type { Guesses } from "./guesses.ts";
 import type { Rates } from "./rates.ts";
 import type { ToldVersions } from "./told_versions.ts";
 import type { Transfers } from "./transfers.ts";
+import type { Attention } from "./attention.ts";
 import type { Uploads } from "./uploads.ts";
 
 export interface Seed {
@@ -19,6 +20,7 @@ export interface Seed {
   readonly catalogue: Catalogue;
   readonly digests: Digests;
   readonly told: ToldVersions;
+  readonly attention: Attention;
   readonly uploads: Uploads;
   readonly rates: Rates;
   readonly guesses: Guesses;

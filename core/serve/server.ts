@@ -28,6 +28,7 @@ import { receive, turnAway } from "./reception.ts";
 import { type Seed, shutdown } from "./seed.ts";
 import { ToldVersions } from "./told_versions.ts";
 import { Transfers } from "./transfers.ts";
+import { Attention } from "./attention.ts";
 import { Uploads } from "./uploads.ts";
 
 export interface ServeParts {
@@ -98,6 +99,7 @@ function makeSeed(
     catalogue: new Catalogue(() => walkFolder(folder, jobs.signal), clock),
     digests: new Digests({ folder, cache, clock, emit, jobs }),
     told: new ToldVersions(),
+    attention: new Attention(),
     uploads: new Uploads(settings.uploads, clock),
     rates: new Rates(settings, clock),
     guesses: new Guesses(clock),
@@ -191,6 +193,7 @@ class House {
     signal: AbortSignal,
   ): Promise<void> {
     this.#links.add(link);
+    await this.#seed.attention.take(link.client);
     await receive(link, this.#seed, signal);
     this.#links.delete(link);
     // Not waited for: a client that does not read can make this last as long as

@@ -140,6 +140,7 @@ export class Session {
   async #write(signal: AbortSignal): Promise<void> {
     for (;;) {
       const incoming = await this.#queue.take();
+      await this.#seed.attention.take(this.#link.client);
       if (!incoming || await this.#answer(incoming, signal)) break;
       this.#turn?.end(this.#queue.size > 0);
       if (this.#seed.clock.now() - this.#usefulAt >= USELESS_MS) break;

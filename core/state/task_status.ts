@@ -2,6 +2,7 @@
 import { join } from "@std/path";
 import { NotFoundError, UsageError } from "../base/errors.ts";
 import { isOver, type TaskEvent, type TaskState } from "../events.ts";
+import { isTaskEvent, runNowOf } from "./record_shape.ts";
 import { readWishes, type Wishes } from "./wishes.ts";
 import {
   isAlive,
@@ -144,7 +145,7 @@ async function readRun(
   const lines = await readLines(path);
   const pid = lines.find(isHeader)?.pid ?? null;
   const tasks = new Map<string, TaskStatus>();
-  const begun = new Set(lines.filter(isEvent).map(({ task }) => task));
+  const begun = new Set(lines.filter(isTaskEvent).map(({ task }) => task));
   const idle = (task: string) => !begun.has(task) && !wishes.tasks.has(task);
   let waiting = 0;
   for (const line of lines) {
@@ -155,7 +156,7 @@ async function readRun(
         const target = base + name;
         tasks.set(task, { ...begin(task, time, pid, known), name, path: target, target });
       }
-    } else if (isEvent(line)) {
+    } else if (isTaskEvent(line)) {
       const before = tasks.get(line.task) ?? begin(line.task, line.time, pid, known);
       tasks.set(line.task, fold(before, line));
     }
@@ -168,10 +169,6 @@ async function readRun(
 
 function isHeader(line: object): line is RunHeader {
   return "pid" in line;
-}
-
-function isEvent(line: object): line is TaskEvent {
-  return "task" in line;
 }
 
 function isQueued(line: object): line is QueuedLine {
@@ -197,7 +194,7 @@ async function readLines(path: string): Promise<object[]> {
 
 async function readNow(base: string): Promise<RunNow | undefined> {
   try {
-    return JSON.parse(await Deno.readTextFile(base + NOW_SUFFIX));
+    return runNowOf(JSON.parse(await Deno.readTextFile(base + NOW_SUFFIX)));
   } catch {
     return undefined;
   }

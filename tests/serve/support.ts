@@ -17,6 +17,7 @@ import type { Seed } from "../../core/serve/seed.ts";
 import { serve } from "../../core/serve/server.ts";
 import { ToldVersions } from "../../core/serve/told_versions.ts";
 import { Transfers } from "../../core/serve/transfers.ts";
+import { Attention } from "../../core/serve/attention.ts";
 import { Uploads } from "../../core/serve/uploads.ts";
 
 /** Leaks of timers, sockets and files fail the test. */
@@ -157,6 +158,7 @@ export function seedOf(
     catalogue: new Catalogue(() => walkFolder(folder, jobs.signal), clock),
     digests: new Digests({ folder, cache, clock, emit, jobs }),
     told: new ToldVersions(),
+    attention: new Attention(),
     uploads: new Uploads(settings.uploads, clock),
     rates: new Rates(settings, clock),
     guesses: new Guesses(clock),

@@ -14,10 +14,14 @@ export function concat(...parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer>
 
 /** Gives `inbox` the beginning of `bytes`, as much as it has room for; says how much. */
 export function fill(inbox: Inbox, bytes: Uint8Array): number {
-  const part = bytes.subarray(0, inbox.space().length);
-  inbox.space().set(part);
-  inbox.filled(part.length);
-  return part.length;
+  for (let given = 0;;) {
+    const space = inbox.space();
+    const part = bytes.subarray(given, given + space.length);
+    if (part.length === 0) return given;
+    space.set(part);
+    inbox.filled(part.length);
+    given += part.length;
+  }
 }
 
 export function assertRefuses(run: () => unknown, code: RefusalCode): void {

@@ -1,0 +1,243 @@
+/**
+ * A seed under mixed load, good and hostile, for long: `deno task soak [minutes]`. Prints the
+ * seed's memory and descriptors as time goes by; exit code 1 if either grows, if a file came
+ * wrong, or if anything from outside the folder was sent. Linux only: it looks into /proc.
+ */
+import { join } from "@std/path";
+import { Intruder, SECRET } from "../tests/cli/intruder.ts";
+import { diceOf } from "../tests/sim/dice.ts";
+import { sha256OfFile } from "./sha256_of_file.ts";
+
+const P2P = join("dist", "p2p");
+const MIB = 1_048_576;
+const SIZES = [0, 1, 3 * MIB + 5, 20 * MIB];
+/** Enough points for a line in the shortest run, few enough to be read in the longest. */
+const SAMPLES = 60;
+const LINES_SHOWN = 12;
+/** Memory that is still being warmed up says nothing of its growth. */
+const WARM_SHARE = 0.25;
+/**
+ * What the fitted line may rise over the whole run. The garbage collector leaves some 15 MiB more
+ * or less at any time; a leak of one kilobyte a connection shows as much within a minute.
+ */
+const MOST_GROWTH_MIB = 20;
+const MOST_GROWTH_DESCRIPTORS = 8;
+const MOST_RESIDENT_MIB = 200;
+const ATTACKERS = 6;
+
+interface Sample {
+  readonly second: number;
+  readonly residentMib: number;
+  readonly descriptors: number;
+}
+
+type Attack = (intruder: Intruder) => Promise<void>;
+
+const ATTACKS: readonly Attack[] = [
+  // Comes and goes.
+  () => Promise.resolve(),
+  // Asks and never reads.
+  async (intruder) => {
+    void intruder.send(`HELLO 2\nMANIFEST 3\nLIST\n${"DOWNLOAD 3|0|1048576\n".repeat(200)}`);
+    await pause(500);
+  },
+  // Reads all it can.
+  async (intruder) => {
+    intruder.listen();
+    await intruder.send(`HELLO 2\n${"DOWNLOAD 3|0|1048576\n".repeat(20)}`);
+    await intruder.until(({ bytes }) => bytes > 10 * MIB || over());
+  },
+  // Random bytes, seldom a greeting before them.
+  async (intruder) => {
+    intruder.listen();
+    const noise = crypto.getRandomValues(new Uint8Array(1 + Math.floor(random() * 20_000)));
+    if (random() < 0.5) await intruder.send("HELLO 2\n");
+    await intruder.send(noise);
+    intruder.halfClose();
+    await pause(20);
+  },
+  // A letter at a time.
+  async (intruder) => {
+    for (let i = 0; i < 50; i++) {
+      await intruder.send("F");
+      await pause(10);
+    }
+  },
+  // Many small requests at once.
+  async (intruder) => {
+    intruder.listen();
+    await intruder.send(
+      `HELLO 2\n${"PING\nFILESIZE 1\nFILESIZE ../x\nnonsense\n".repeat(500)}BYE\n`,
+    );
+    await intruder.until(() => over());
+  },
+  // A name that leads out.
+  async (intruder) => {
+    intruder.listen();
+    await intruder.send(`HELLO 2\nDOWNLOAD link|0|10\nMANIFEST ../outside/${SECRET}\nBYE\n`);
+    await intruder.until(() => over());
+  },
+  // Old clients.
+  async (intruder) => {
+    intruder.listen();
+    await intruder.send(random() < 0.5 ? "LIST" : "DOWNLOAD 2|0");
+    await intruder.until(() => over());
+  },
+];
+
+const minutes = Number(Deno.args[0] ?? "60");
+if (!(minutes > 0)) throw new Error(`Cannot soak for "${Deno.args[0]}" minutes`);
+if (Deno.build.os !== "linux") throw new Error("Cannot soak here: only Linux has /proc");
+const random = diceOf(1);
+const faults: string[] = [];
+const done = { downloads: 0, attacks: 0 };
+const folder = await Deno.makeTempDir({ prefix: "p2p-soak-" });
+const seed = await startSeed();
+const startedAt = performance.now();
+try {
+  const samples = await soak();
+  show(samples);
+  faults.push(...growthsOf(samples));
+  for (const fault of faults.slice(0, 20)) console.log(`WRONG: ${fault}`);
+  console.log(
+    `${done.downloads} downloads, ${done.attacks} attacks, ${faults.length} things wrong`,
+  );
+  Deno.exitCode = faults.length === 0 ? 0 : 1;
+} finally {
+  seed.process.kill("SIGKILL");
+  await seed.process.status;
+  await Deno.remove(folder, { recursive: true });
+}
+
+async function soak(): Promise<Sample[]> {
+  const workers = Array.from({ length: ATTACKERS }, (_, i) => attackAgainAndAgain(2 + i));
+  workers.push(downloadAgainAndAgain());
+  const samples: Sample[] = [];
+  for (let i = 1; i <= SAMPLES; i++) {
+    await until(i / SAMPLES);
+    samples.push(sample());
+  }
+  await Promise.all(workers);
+  return samples;
+}
+
+function over(): boolean {
+  return performance.now() - startedAt >= minutes * 60_000;
+}
+
+/** Waits for that part of the run to have passed. */
+async function until(share: number): Promise<void> {
+  const ms = share * minutes * 60_000 - (performance.now() - startedAt);
+  if (ms > 0) await new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+async function downloadAgainAndAgain(): Promise<void> {
+  const wanted = await Promise.all(SIZES.map((_, i) => sha256OfFile(join(folder, `share/${i}`))));
+  while (!over()) {
+    const out = join(folder, "out");
+    const args = ["get", "--all", "--out", out, "--give-up", "60s", "--seed", seed.address];
+    const { code, stderr } = await p2p(args).output();
+    if (code !== 0) faults.push(`p2p get: exit code ${code}: ${new TextDecoder().decode(stderr)}`);
+    for (const [i, digest] of wanted.entries()) {
+      const got = await sha256OfFile(join(out, String(i))).catch(() => "not there");
+      if (got !== digest) faults.push(`${i} is ${got}`);
+    }
+    await Deno.remove(out, { recursive: true }).catch(() => {});
+    done.downloads++;
+  }
+}
+
+async function attackAgainAndAgain(host: number): Promise<void> {
+  while (!over()) {
+    await using intruder = await Intruder.connect(seed.address, host);
+    await ATTACKS[Math.floor(random() * ATTACKS.length)]!(intruder);
+    if (intruder.leaked) faults.push("something from outside the folder was sent");
+    done.attacks++;
+  }
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+function sample(): Sample {
+  const status = Deno.readTextFileSync(`/proc/${seed.process.pid}/status`);
+  const residentMib = Number(status.match(/^VmRSS:\s+(\d+) kB$/m)![1]) / 1024;
+  const descriptors = Array.from(Deno.readDirSync(`/proc/${seed.process.pid}/fd`)).length;
+  return { second: (performance.now() - startedAt) / 1000, residentMib, descriptors };
+}
+
+function show(samples: readonly Sample[]): void {
+  console.log(" minute   MiB   descriptors");
+  const step = Math.ceil(samples.length / LINES_SHOWN);
+  for (let i = step - 1; i < samples.length; i += step) {
+    const { second, residentMib, descriptors } = samples[i]!;
+    const columns = [(second / 60).toFixed(1), residentMib.toFixed(0), String(descriptors)];
+    console.log(`${columns[0]!.padStart(7)}${columns[1]!.padStart(6)}${columns[2]!.padStart(14)}`);
+  }
+}
+
+function growthsOf(samples: readonly Sample[]): string[] {
+  const warm = samples.slice(Math.floor(samples.length * WARM_SHARE));
+  const memory = growthOf(warm, ({ residentMib }) => residentMib);
+  const descriptors = growthOf(warm, ({ descriptors }) => descriptors);
+  const most = Math.max(...samples.map(({ residentMib }) => residentMib));
+  console.log(
+    `since the first quarter: memory ${memory.toFixed(1)} MiB, descriptors ${
+      descriptors.toFixed(1)
+    }; ` +
+      `${most.toFixed(0)} MiB at most`,
+  );
+  return [
+    ...memory > MOST_GROWTH_MIB ? [`memory grew by ${memory.toFixed(1)} MiB`] : [],
+    ...descriptors > MOST_GROWTH_DESCRIPTORS
+      ? [`descriptors grew by ${descriptors.toFixed(1)}`]
+      : [],
+    ...most > MOST_RESIDENT_MIB ? [`${most.toFixed(0)} MiB resident`] : [],
+  ];
+}
+
+/** How much the line of least squares rises from the first sample to the last. */
+function growthOf(samples: readonly Sample[], valueOf: (sample: Sample) => number): number {
+  const mean = (values: number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
+  const middle = mean(samples.map(({ second }) => second));
+  const level = mean(samples.map(valueOf));
+  let [above, below] = [0, 0];
+  for (const each of samples) {
+    above += (each.second - middle) * (valueOf(each) - level);
+    below += (each.second - middle) ** 2;
+  }
+  return above / below * (samples.at(-1)!.second - samples[0]!.second);
+}
+
+async function startSeed(): Promise<{ process: Deno.ChildProcess; address: string }> {
+  await Deno.mkdir(join(folder, "share"));
+  await Deno.mkdir(join(folder, "outside"));
+  await Deno.writeTextFile(join(folder, "outside", SECRET), SECRET);
+  await Deno.symlink(join(folder, "outside", SECRET), join(folder, "share/link"));
+  for (const [i, size] of SIZES.entries()) {
+    const bytes = new Uint8Array(size);
+    for (let at = 0; at < size; at += 65_536) {
+      crypto.getRandomValues(bytes.subarray(at, at + 65_536));
+    }
+    await Deno.writeFile(join(folder, "share", String(i)), bytes);
+  }
+  const flags = ["--host", "127.0.0.1", "--port", "0", "--quiet"];
+  const process = p2p(["serve", join(folder, "share"), ...flags], "null").spawn();
+  const lines = process.stdout.pipeThrough(new TextDecoderStream());
+  for await (const text of lines) {
+    const address = text.match(/listening on (\S+)/)?.[1];
+    if (address) return { process, address };
+  }
+  throw new Error("The seed did not start");
+}
+
+function p2p(args: string[], stderr: "piped" | "null" = "piped"): Deno.Command {
+  const dir = (kind: string) => join(folder, "p2p", kind);
+  const env = {
+    P2P_STATE_DIR: dir("state"),
+    P2P_CONFIG_DIR: dir("config"),
+    P2P_CACHE_DIR: dir("cache"),
+  };
+  return new Deno.Command(P2P, { args, env, stdin: "null", stdout: "piped", stderr });
+}

@@ -1,0 +1,90 @@
+import { assert, assertEquals } from "@std/assert";
+import { test, WINDOWS } from "./harness.ts";
+import { FAIR, FAIR_BESIDE_ONE, GOOD, NOT_STARVED, Siege, turn } from "./siege.ts";
+
+/** What each of us needs besides: libraries, pipes, the good clients. */
+const SPARE_DESCRIPTORS = 200;
+const CROWD = await possibleCrowd(1000);
+const ASK = `DOWNLOAD ${GOOD}|0|1048576\n`;
+const ROOM = ["--max-connections", "1100", "--client-connections", "1100"];
+
+test(`p2p serve serves on with ${CROWD} idle connections`, async (world) => {
+  await using siege = await Siege.lay(world, ...ROOM);
+  const crowd = await siege.intruders(CROWD);
+  await siege.assertFair(FAIR);
+  await siege.assertGets();
+  assertEquals(crowd.filter(({ open }) => open).length, CROWD, "all of them are still there");
+  await siege.assertUnharmed();
+});
+
+test("p2p serve serves on beside 200 clients that send a letter at a time", async (world) => {
+  await using siege = await Siege.lay(world, ...ROOM);
+  const sessions = await siege.intruders(100);
+  const oneShots = await siege.intruders(100, 3);
+  await Promise.all(sessions.map((each) => each.send("HELLO 2\nFILESIZE ")));
+  await Promise.all(oneShots.map((each) => each.send("DOWNLOAD ")));
+  await siege.withstand(async (goesOn) => {
+    const all = [...sessions, ...oneShots];
+    for (let i = 0; goesOn(); i = (i + 1) % all.length) {
+      await all[i]!.send("x");
+      // Slow is what they are: what many bytes cost is another test's business.
+      await siege.beat();
+    }
+  });
+});
+
+test("p2p serve serves on beside clients that read a little at a time", async (world) => {
+  await using siege = await Siege.lay(world);
+  const slow = await siege.intruders(16);
+  await Promise.all(slow.map((each) => each.send(`HELLO 2\n${ASK.repeat(1000)}`)));
+  await siege.withstand(async (goesOn) => {
+    for (let i = 0; goesOn(); i = (i + 1) % slow.length) {
+      slow[i]!.sip();
+      await turn();
+    }
+  }, FAIR_BESIDE_ONE);
+});
+
+test("p2p serve serves on beside clients that ask and never read", async (world) => {
+  await using siege = await Siege.lay(world);
+  for (const each of await siege.intruders(16)) void each.send(`HELLO 2\n${ASK.repeat(5000)}`);
+  await siege.withstand(() => Promise.resolve());
+});
+
+test("p2p serve serves on beside clients that asked, said goodbye, and neither read nor go", async (world) => {
+  await using siege = await Siege.lay(world, ...ROOM);
+  for (
+    const request of [`HELLO 2\n${ASK}PING\n`, "HELLO 2\nFILE", `DOWNLOAD ${GOOD}|0`, "HEL", ""]
+  ) {
+    for (const each of await siege.intruders(20)) {
+      if (request !== "") await each.send(request);
+      each.halfClose();
+    }
+  }
+  await siege.withstand(() => Promise.resolve());
+});
+
+test("p2p serve serves on beside clients that come and go as fast as they can", async (world) => {
+  await using siege = await Siege.lay(world, ...ROOM);
+  await siege.withstand(async (goesOn) => {
+    while (goesOn()) {
+      const group = await siege.intruders(4);
+      for (const [j, each] of group.entries()) {
+        if (j % 2 === 0) await each.send(`HELLO 2\nMANIFEST ${GOOD}\nFILESIZE ${GOOD}\n`);
+        each.leave();
+      }
+      await turn();
+    }
+  }, NOT_STARVED);
+});
+
+async function possibleCrowd(wanted: number): Promise<number> {
+  if (WINDOWS) return wanted;
+  const { stdout } = await new Deno.Command("sh", { args: ["-c", "ulimit -n"] }).output();
+  const limit = new TextDecoder().decode(stdout).trim();
+  if (limit === "unlimited") return wanted;
+  const possible = Math.min(wanted, Number(limit) - SPARE_DESCRIPTORS);
+  if (possible < wanted) console.warn(`only ${possible} connections: ulimit -n is ${limit}`);
+  assert(possible > 0, `ulimit -n is ${limit}, which is too low for any crowd`);
+  return possible;
+}

@@ -1,0 +1,122 @@
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { answerTo } from "../../core/wire/auth.ts";
+import { assertCode, from, noise, type Seed, test, type World } from "./harness.ts";
+import { Intruder, SECRET } from "./intruder.ts";
+
+const TOKEN = "correct horse";
+const CONTENT = noise(3_000_000);
+
+async function guarded(world: World): Promise<{ seed: Seed; token: string }> {
+  world.write("share/good.bin", CONTENT);
+  world.write(`share/${SECRET}.txt`, SECRET);
+  const token = world.write("token", `${TOKEN}\n`);
+  const room = ["--client-connections", "300", "--max-connections", "400"];
+  return { seed: await world.serve(world.path("share"), "--token-file", token, ...room), token };
+}
+
+/** All that a seed says to `opening`, and to `more` once its nonce is known. */
+async function talk(seed: Seed, opening: string, more = (_nonce: string) => ""): Promise<string> {
+  await using intruder = await Intruder.connect(seed.address);
+  intruder.listen();
+  await intruder.send(opening);
+  await intruder.until(({ text }) => text.includes("\n"));
+  const nonce = intruder.text.match(/nonce=([0-9a-f]{32})/)?.[1] ?? "";
+  if (more(nonce) !== "") await intruder.send(more(nonce));
+  intruder.halfClose();
+  const reply = await intruder.rest();
+  assert(!intruder.leaked, "nothing is given out without the token");
+  return reply.slice(reply.indexOf("\n") + 1);
+}
+
+async function assertGets(world: World, seed: Seed, token: string): Promise<void> {
+  const flags = ["--token-file", token, "--on-conflict", "overwrite", ...from(seed)];
+  assertCode(await world.p2p("get", "good.bin", ...flags), 0);
+  assertEquals(world.got("good.bin"), CONTENT);
+}
+
+const right = answerTo("0".repeat(32), TOKEN);
+/** Answers to a nonce that are not the right one. */
+const WRONG: readonly ((nonce: string) => string)[] = [
+  (nonce) => answerTo(nonce, "battery staple"),
+  (nonce) => answerTo(nonce, `${TOKEN}\n`),
+  (nonce) => answerTo(nonce, ""),
+  (nonce) => answerTo(nonce.toUpperCase(), TOKEN) + "",
+  (nonce) => answerTo(nonce, TOKEN).slice(1),
+  (nonce) => answerTo(nonce, TOKEN) + "0",
+  (nonce) => ` ${answerTo(nonce, TOKEN)}`,
+  (nonce) => answerTo(nonce, TOKEN).replace(/^./, (first) => first === "0" ? "1" : "0"),
+  (nonce) => nonce,
+  () => right,
+  () => TOKEN,
+  () => "0".repeat(64),
+  () => "g".repeat(64),
+  () => "é".repeat(32),
+  () => "0".repeat(4000),
+];
+
+test("p2p serve takes no wrong answer for its token, and serves those who know it meanwhile", async (world) => {
+  const { seed, token } = await guarded(world);
+  const tries = WRONG.map(async (wrong) => {
+    const reply = await talk(seed, "HELLO 2\n", (nonce) => {
+      const answer = wrong(nonce);
+      // A nonce of digits alone is the same in capitals.
+      return answer === answerTo(nonce, TOKEN) ? "AUTH \n" : `AUTH ${answer}\nLIST\n`;
+    });
+    // The seed closes at once: nothing behind it is answered.
+    assertMatch(reply, /^ERROR:AUTH [a-z ]+\n$/);
+  });
+  await Promise.all([...tries, assertGets(world, seed, token)]);
+  await assertGets(world, seed, token);
+});
+
+test("p2p serve takes no answer twice: what one connection proved is worth nothing on another", async (world) => {
+  const { seed } = await guarded(world);
+  let overheard = "";
+  const first = await talk(seed, "HELLO 2\n", (nonce) => {
+    overheard = answerTo(nonce, TOKEN);
+    return `AUTH ${overheard}\nFILESIZE good.bin\n`;
+  });
+  assertEquals(first, `OK 0\nSIZE:${CONTENT.length}\n`);
+  for (let i = 0; i < 5; i++) {
+    const replayed = await talk(seed, "HELLO 2\n", () => `AUTH ${overheard}\nFILESIZE good.bin\n`);
+    assertMatch(replayed, /^ERROR:AUTH [a-z ]+\n$/);
+  }
+});
+
+test("p2p serve gives each connection a nonce of its own", async (world) => {
+  const { seed } = await guarded(world);
+  const nonces = new Set<string>();
+  const greet = async () => {
+    await talk(seed, "HELLO 2\n", (nonce) => {
+      nonces.add(nonce);
+      return "";
+    });
+  };
+  for (let i = 0; i < 10; i++) await Promise.all(Array.from({ length: 10 }, greet));
+  assertEquals(nonces.size, 100);
+});
+
+const UNPROVEN = [
+  "LIST",
+  `LIST ${SECRET}`,
+  "FILESIZE good.bin",
+  "FILESIZE none",
+  `MANIFEST ${SECRET}.txt`,
+  `DOWNLOAD ${SECRET}.txt|0|10`,
+  "DOWNLOAD good.bin|-1|1",
+  "FILESIZE ../x",
+  "no request",
+  "",
+];
+
+test("p2p serve says the same to all who do not know its token, whatever they ask", async (world) => {
+  const { seed } = await guarded(world);
+  const replies = new Set<string>();
+  for (const request of UNPROVEN) {
+    replies.add(await talk(seed, "HELLO 2\n", () => `${request}\nPING\n`));
+    const oneShot = await talk(seed, `${request}\n`);
+    assertEquals(oneShot, "", `nothing follows the refusal of ${request}`);
+  }
+  assertEquals(replies.size, 1, Array.from(replies).join());
+  assertMatch(Array.from(replies)[0]!, /^ERROR:AUTH [a-z ]+\n$/);
+});

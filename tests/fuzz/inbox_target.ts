@@ -1,0 +1,122 @@
+/** The inbox, given a stream in pieces, against a reader that has all of it at once. */
+import { assert, assertEquals } from "@std/assert";
+import { Inbox, LineNotTextError, LineTooLongError } from "../../core/wire/inbox.ts";
+import { MOST_LINE_BYTES } from "../../core/wire/lines.ts";
+import { diceOf } from "../sim/dice.ts";
+import { assertSame, bytesOf, type Target } from "./target.ts";
+
+/** What an inbox holds at most. */
+const MOST_BUFFERED = 16 * 1024;
+
+export const INBOX_TARGET: Target = {
+  name: "inbox",
+  seeds: [
+    bytesOf("HELLO 2\nPING\r\nBYE\n"),
+    bytesOf("\n\r\n\r\r\nOK 5\nhello"),
+    bytesOf(`${"x".repeat(MOST_LINE_BYTES)}\r\n${"y".repeat(MOST_LINE_BYTES + 1)}\n`),
+    Uint8Array.from([0xff, 10, 0xc3, 0xa9, 13, 10, 0xc3, 10, 0xef, 0xbb, 0xbf, 10]),
+  ],
+  run(input) {
+    // The cuts are chosen by the input itself, so that it tells all of a failure.
+    const seed = input.reduce((sum, byte) => (sum * 31 + byte) >>> 0, input.length);
+    const bodies = seed % 3 === 0;
+    assertSame(readInPieces(input, diceOf(seed), bodies), readAtOnce(input, bodies), "lines");
+  },
+};
+
+const TOO_LONG = "(too long)";
+const NOT_TEXT = "(not text)";
+/** Behind every fifth line there is a body of so many bytes, where bodies are read. */
+const BODY = 7;
+const EVERY = 5;
+
+function readInPieces(input: Uint8Array, random: () => number, bodies: boolean): string[] {
+  const inbox = new Inbox();
+  const read: string[] = [];
+  let given = 0;
+  for (;;) {
+    const taken = takeAll(inbox, read, bodies, given === input.length);
+    if (taken === "over") return read;
+    if (given === input.length) {
+      read.push(takeRest(inbox));
+      return read;
+    }
+    const space = inbox.space();
+    assert(space.length > 0, "there is always room for more");
+    const count = Math.min(
+      1 + Math.floor(random() ** 2 * 9000),
+      space.length,
+      input.length - given,
+    );
+    space.set(input.subarray(given, given + count));
+    inbox.filled(count);
+    given += count;
+    assert(inbox.buffered <= MOST_BUFFERED);
+  }
+}
+
+/** Takes lines and bodies until there is no whole one. */
+function takeAll(inbox: Inbox, read: string[], bodies: boolean, ended: boolean): "over" | "more" {
+  for (;;) {
+    if (bodies && read.length % EVERY === EVERY - 1) {
+      if (inbox.buffered < BODY && !ended) return "more";
+      const body = new Uint8Array(BODY);
+      const count = inbox.takeInto(body);
+      read.push(body.subarray(0, count).toHex());
+      if (count < BODY) return "over";
+      continue;
+    }
+    const line = attemptLine(() => inbox.takeLine());
+    if (line === undefined) return "more";
+    read.push(line);
+    if (line === TOO_LONG) return "over";
+  }
+}
+
+function takeRest(inbox: Inbox): string {
+  const rest = attemptLine(() => inbox.takeRest())!;
+  assertEquals(inbox.buffered, 0);
+  return rest;
+}
+
+function attemptLine(take: () => string | undefined): string | undefined {
+  try {
+    const line = take();
+    return line === undefined ? undefined : `=${line}`;
+  } catch (error) {
+    if (error instanceof LineTooLongError) return TOO_LONG;
+    if (error instanceof LineNotTextError) return NOT_TEXT;
+    throw error;
+  }
+}
+
+/** The same, told from the whole of the stream. */
+function readAtOnce(input: Uint8Array, bodies: boolean): string[] {
+  const read: string[] = [];
+  for (let at = 0;;) {
+    if (bodies && read.length % EVERY === EVERY - 1) {
+      const body = input.subarray(at, at + BODY);
+      read.push(body.toHex());
+      if (body.length < BODY) return read;
+      at += BODY;
+      continue;
+    }
+    const lf = input.indexOf(10, at);
+    const end = lf < 0 ? input.length : lf;
+    const cut = end > at && input[end - 1] === 13 ? end - 1 : end;
+    if (cut - at > MOST_LINE_BYTES) return [...read, TOO_LONG];
+    if (lf < 0) {
+      return [...read, end - at > MOST_LINE_BYTES ? TOO_LONG : decode(input.subarray(at, end))];
+    }
+    read.push(decode(input.subarray(at, cut)));
+    at = lf + 1;
+  }
+}
+
+function decode(line: Uint8Array): string {
+  try {
+    return `=${new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(line)}`;
+  } catch {
+    return NOT_TEXT;
+  }
+}

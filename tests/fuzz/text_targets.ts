@@ -1,0 +1,154 @@
+/** The parsers of what people and disks hold: names, addresses, settings, journals. */
+import { assert, assertEquals } from "@std/assert";
+import { crc32 } from "node:zlib";
+import { configPlace } from "../../commands/config_file.ts";
+import {
+  DURATION,
+  FaultyValue,
+  hex,
+  type Kind,
+  NAME,
+  RATE,
+  SEED,
+  SIZE,
+} from "../../commands/kinds.ts";
+import { resolveSettings } from "../../commands/places.ts";
+import { UsageError } from "../../core/base/errors.ts";
+import { compareNames, faultOfName, isOwnName } from "../../core/base/names.ts";
+import { printable } from "../../core/base/printable.ts";
+import { formatSeedAddress, parseSeedAddress } from "../../core/base/seed_address.ts";
+import {
+  encodeIdentity,
+  encodeRecord,
+  type JournalContent,
+  parseJournal,
+} from "../../core/store/journal_text.ts";
+import { anyTextOf, assertSame, attempt, bytesOf, type Target, textOf } from "./target.ts";
+import { compareBytes, secondOpinionOn } from "./wire_targets.ts";
+
+const names: Target = {
+  name: "name",
+  seeds: ["a", "dir/b.txt", "a|b", "é😀\uffff", "x.p2p-part/y", "..", "a/../b", "/a", "a\\b"]
+    .map(bytesOf),
+  run(input) {
+    const name = anyTextOf(input);
+    assertEquals(faultOfName(name) === undefined, secondOpinionOn(name));
+    assertEquals(isOwnName(name), /\.p2p-(part|journal)($|\/)/i.test(name));
+    if (!name.isWellFormed()) return;
+    const other = name.slice(1) + name.slice(0, 1);
+    if (other.isWellFormed()) {
+      assertEquals(Math.sign(compareNames(name, other)), Math.sign(compareBytes(name, other)));
+    }
+  },
+};
+
+const shown: Target = {
+  name: "printable",
+  seeds: ["plain", "\x1b[31mred\x9b0m", "\u202egpj.exe", "\u2028\ufeff\ufffd", "\r\n\t"].map(
+    bytesOf,
+  ),
+  run(input) {
+    const text = printable(anyTextOf(input));
+    assert(text.isWellFormed() && !/[\p{Cc}\p{Bidi_C}\u2028\u2029\ufeff]/u.test(text), text);
+    assertEquals(printable(text), text);
+  },
+};
+
+const addresses: Target = {
+  name: "seed-address",
+  seeds: [
+    "host",
+    "Host:7270",
+    "127.0.0.1:1",
+    "[::1]:65535",
+    "[fe80::1%eth0]",
+    "tls://a.example:443",
+  ]
+    .map(bytesOf),
+  run(input) {
+    const address = attempt(() => parseSeedAddress(anyTextOf(input)), UsageError);
+    if (address instanceof Error) return;
+    const { port } = address;
+    assert(Number.isInteger(port) && port >= 1 && port <= 65_535);
+    assertSame(parseSeedAddress(formatSeedAddress(address)), address, "address");
+  },
+};
+
+const KINDS: readonly Kind<unknown>[] = [SIZE, RATE, DURATION, SEED, NAME, hex(1), hex(64)] as Kind<
+  unknown
+>[];
+
+const values: Target = {
+  name: "setting-value",
+  seeds: ["512", "64KiB", "1.5GB", "none", "500ms", "0.25h", "host:1", "0aF", "dir/a"].map(bytesOf),
+  run(input) {
+    const text = anyTextOf(input);
+    for (const kind of KINDS) {
+      const value = attempt(() => kind.parse(text), FaultyValue);
+      if (value instanceof Error) continue;
+      assertSame(kind.parse(kind.format(value)), value, `${kind.placeholder} "${text}"`);
+    }
+  },
+};
+
+const configs: Target = {
+  name: "config",
+  seeds: [
+    "",
+    '{"seeds": ["a:1", "tls://b"], "max": 3, "limit": "10MiB", "require-verified": true}',
+    '{\n  "stall": "5s",\n  "out": "dir",\n  "port": 0,\n  "chunk": 32768,\n  "log-level": "debug"\n}',
+    '{"quiet": false, "task-limit": "none", "uploads": 32, "on-conflict": "skip", "hidden": true}',
+  ].map(bytesOf),
+  run(input) {
+    attempt(() => {
+      const place = configPlace(anyTextOf(input), "/config.json");
+      const { values } = resolveSettings([place]);
+      assert(Object.values(values).every((value) => !Number.isNaN(value)));
+    }, UsageError);
+  },
+};
+
+const journals: Target = {
+  name: "journal",
+  seeds: [
+    encodeIdentity({ id: null, size: 0, pieceSize: 1_048_576 }),
+    encodeIdentity({ id: "ab".repeat(32), size: 5_000_000, pieceSize: 1_048_576 }) +
+    encodeRecord({ run: { pid: 7, boot: 1.5, inode: 9 } }) + encodeRecord({ piece: 0 }) +
+    encodeRecord({ piece: 4 }) + encodeRecord({ synced: true }) + encodeRecord({ piece: 1 }) +
+    encodeRecord({ run: { pid: 8, boot: 2 } }) + encodeRecord({ piece: 0 }),
+  ].map(bytesOf),
+  run(input) {
+    const text = textOf(input);
+    holdJournal(text);
+    holdJournal(withRightSums(text));
+  },
+};
+
+/** Each line with the checksum that fits it: else nothing but the sum would ever be found wrong. */
+function withRightSums(text: string): string {
+  return text.split("\n").map((line) => {
+    const json = line.slice(9);
+    return `${crc32(json).toString(16).padStart(8, "0")} ${json}`;
+  }).slice(0, -1).join("\n") + "\n";
+}
+
+function holdJournal(text: string): void {
+  const content = parseJournal(text);
+  if (content === undefined) return;
+  const { identity: { size, pieceSize }, synced, unsynced, length } = content;
+  assert(length <= text.length && text[length - 1] === "\n", "it ends behind a line");
+  for (const piece of [...synced, ...unsynced.keys()]) {
+    assert(Number.isSafeInteger(piece) && piece >= 0 && piece * pieceSize < size, `piece ${piece}`);
+  }
+  assert(
+    !Array.from(unsynced.keys()).some((piece) => synced.has(piece)),
+    "synced or not, not both",
+  );
+  assertSame(flat(parseJournal(text.slice(0, length))), flat(content), "what counts of it");
+}
+
+function flat(content: JournalContent | undefined) {
+  return content && { ...content, synced: [...content.synced], unsynced: [...content.unsynced] };
+}
+
+export const TEXT_TARGETS: readonly Target[] = [names, shown, addresses, values, configs, journals];

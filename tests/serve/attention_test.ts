@@ -1,0 +1,42 @@
+import { assert, assertEquals } from "@std/assert";
+import { Attention } from "../../core/serve/attention.ts";
+import { test } from "./support.ts";
+
+/** All of these ask at once: in which order they had their turns. */
+async function orderOf(clients: string): Promise<string> {
+  const attention = new Attention();
+  let order = "";
+  await Promise.all(Array.from(clients, async (client) => {
+    await attention.take(client);
+    order += client;
+  }));
+  return order;
+}
+
+test("Attention.take() does not hold up a client that asks for little", async () => {
+  assertEquals(await orderOf("abab"), "abab");
+});
+
+test("Attention.take() lets no client have a fifth turn before all had theirs", async () => {
+  assertEquals(await orderOf("aaaaaaaaabb"), "aaaabbaaaaa");
+});
+
+test("Attention.take() keeps the order of one client's turns", async () => {
+  const attention = new Attention();
+  const order: number[] = [];
+  const numbers = Array.from({ length: 10 }, (_, i) => i);
+  await Promise.all(numbers.map(async (number) => {
+    await attention.take("a");
+    order.push(number);
+  }));
+  assertEquals(order, numbers);
+});
+
+test("Attention.take() gives a turn to who asks anew while others wait", async () => {
+  const attention = new Attention();
+  let taken = 0;
+  const flood = Array.from({ length: 100 }, () => attention.take("a").then(() => taken++));
+  for (let i = 0; i < 10; i++) await attention.take("b");
+  assert(taken <= 16, `a client that asked for 100 had ${taken} turns while another had 10`);
+  await Promise.all(flood);
+});
