@@ -48,7 +48,7 @@ export async function turnAway(
   seed: Seed,
   signal: AbortSignal,
 ): Promise<void> {
-  tell(link, seed, why);
+  tell(link, seed, `BUSY ${why}`);
   const refusal = busy(Math.ceil(RETRY_MS * (1 + seed.random())), why);
   await settle(link, seed, signal, async () => {
     link.rest(2 * TURNED_AWAY_MS);

@@ -7,6 +7,7 @@ import type { BodyBuffers } from "./body.ts";
 import type { Catalogue } from "./catalogue.ts";
 import type { Digests } from "./digests.ts";
 import type { Folder } from "./folder.ts";
+import type { Tally } from "./tally.ts";
 import type { Transfers } from "./transfers.ts";
 import type { Uploads } from "./uploads.ts";
 
@@ -23,6 +24,7 @@ export interface Seed {
   readonly uploads: Uploads;
   readonly buffers: BodyBuffers;
   readonly transfers: Transfers;
+  readonly tally: Tally;
   readonly clock: Clock;
   /** From 0 up to but not including 1. */
   readonly random: () => number;
@@ -40,4 +42,13 @@ export function shutdown(): Refusal {
 /** A token is wanted, and this is not it. */
 export function unauthorized(): Refusal {
   return new Refusal("AUTH", "this seed wants a token");
+}
+
+/** Longer requests are not told whole: they may be 4 KiB of anything. */
+const MOST_TOLD = 200;
+
+/** A request's line as it may be told to the seed's owner: what answers for a token is nobody's business. */
+export function asTold(line: string): string {
+  if (/^AUTH\b/.test(line)) return "AUTH";
+  return line.length > MOST_TOLD ? `${line.slice(0, MOST_TOLD)}…` : line;
 }

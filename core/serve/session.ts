@@ -10,15 +10,18 @@ import { isRightAnswer } from "../wire/auth.ts";
 import { encodeGreeting } from "../wire/greeting.ts";
 import { LineNotTextError, LineTooLongError } from "../wire/inbox.ts";
 import { onAbort } from "../base/abort.ts";
-import { encodeListing } from "../wire/listing.ts";
 import { encodeManifest } from "../wire/manifest.ts";
 import { encodeRefusal, Refusal } from "../wire/refusals.ts";
 import { encodeOk, encodeSize } from "../wire/replies.ts";
-import { parseSessionRequest, type SessionRequest } from "../wire/requests.ts";
+import {
+  encodeSessionRequest,
+  parseSessionRequest,
+  type SessionRequest,
+} from "../wire/requests.ts";
 import { BrokenBodyError, changed, sendBody } from "./body.ts";
 import { type ClientLink, LinkLostError } from "./client_link.ts";
 import { RequestQueue } from "./request_queue.ts";
-import { type Seed, shutdown, unauthorized } from "./seed.ts";
+import { asTold, type Seed, shutdown, unauthorized } from "./seed.ts";
 import { FileChangedError, locate, openServed, type ServedFile } from "./served_file.ts";
 
 /** Fixed, so that nobody learns our version from it. */
@@ -137,15 +140,19 @@ export class Session {
 
   /** Sends one reply; true when it was the last. */
   async #answer(incoming: Incoming, signal: AbortSignal): Promise<boolean> {
+    const kind = incoming instanceof Refusal ? "invalid" : incoming.verb;
+    using counted = this.#seed.tally.request("session", kind);
     try {
       if (incoming instanceof Refusal) throw incoming;
       this.#requireTrust(incoming);
       await this.#serve(incoming, signal);
+      counted.answered();
       return incoming.verb === "BYE";
     } catch (error) {
       const refusal = this.#refusalOf(error, signal);
       await this.#link.sendText(encodeRefusal(refusal));
-      if (refusal.code !== "PENDING") this.#tell(refusal.message);
+      counted.refused(refusal);
+      if (refusal.code !== "PENDING") this.#tell(refusal.message, incoming);
       return refusal.code === "AUTH" || isLast(incoming);
     }
   }
@@ -200,9 +207,8 @@ export class Session {
   async #list(after: string, signal: AbortSignal): Promise<void> {
     // A listing is large: it is made when it can be sent, not while it waits.
     using _slot = await this.#seed.uploads.take(this.#link.client, signal);
-    const { files, more } = await this.#seed.catalogue.page(after);
-    const fields: Record<string, number> = more ? { more: 1 } : {};
-    await this.#sendText(encodeListing(files), fields);
+    const { body, more } = await this.#seed.catalogue.page(after);
+    await this.#sendWhole(body, more ? { more: 1 } : {});
   }
 
   async #size(name: string): Promise<void> {
@@ -213,10 +219,10 @@ export class Session {
 
   async #manifest(name: string, signal: AbortSignal): Promise<void> {
     const file = this.#open(name);
-    const manifest = await this.#seed.digests.manifestOf(file, signal);
+    const manifest = await this.#seed.digests.manifestOf(file, this.#link.client, signal);
     this.#seed.promised.set(name, file.version.id);
     using _slot = await this.#seed.uploads.take(this.#link.client, signal);
-    await this.#sendText(encodeManifest(name, manifest), {});
+    await this.#sendWhole(new TextEncoder().encode(encodeManifest(name, manifest)), {});
   }
 
   async #download(
@@ -237,8 +243,7 @@ export class Session {
     this.#seed.transfers.add(this, { client, name, size, bytes, startedAt });
   }
 
-  async #sendText(text: string, fields: Record<string, number>): Promise<void> {
-    const body = new TextEncoder().encode(text);
+  async #sendWhole(body: Uint8Array, fields: Record<string, number>): Promise<void> {
     await this.#link.sendText(encodeOk(body.length, fields));
     await this.#link.send(body);
   }
@@ -267,8 +272,12 @@ export class Session {
     for (const [oldest] of this.#seen) return void this.#seen.delete(oldest);
   }
 
-  #tell(reason: string): void {
-    this.#seed.emit({ kind: "refused", client: this.#link.client, reason });
+  #tell(reason: string, incoming?: Incoming): void {
+    const { client } = this.#link;
+    // A line that is no request is gone by now.
+    const known = incoming !== undefined && !(incoming instanceof Refusal);
+    const request = known ? { request: asTold(encodeSessionRequest(incoming)) } : {};
+    this.#seed.emit({ kind: "refused", client, ...request, reason });
   }
 }
 

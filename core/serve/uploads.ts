@@ -26,6 +26,14 @@ export class Uploads {
     this.#size = size;
   }
 
+  get taken(): number {
+    return this.#taken;
+  }
+
+  get waiting(): number {
+    return [...this.#waiting.values()].reduce((sum, queue) => sum + queue.length, 0);
+  }
+
   /**
    * Waits for a slot; disposing what comes back frees it, once.
    *

@@ -107,6 +107,8 @@ test("MANIFEST serves others while it hashes", async () => {
   const body = await other.body("DOWNLOAD small|0|5");
   assertEquals(new TextDecoder().decode(body), "small");
   assertEquals(hashings(seed), 0);
+  const { client, name, bytes } = await seed.event("hashing");
+  assertEquals([client, name, bytes], ["127.0.0.1", "huge", 64 * 1024 ** 3]);
 });
 
 test("MANIFEST is not hashed again when the seed starts anew", async () => {

@@ -13,6 +13,7 @@ import { Digests } from "../../core/serve/digests.ts";
 import { openFolder } from "../../core/serve/folder.ts";
 import type { Seed } from "../../core/serve/seed.ts";
 import { serve } from "../../core/serve/server.ts";
+import { Tally } from "../../core/serve/tally.ts";
 import { Transfers } from "../../core/serve/transfers.ts";
 import { Uploads } from "../../core/serve/uploads.ts";
 
@@ -135,16 +136,18 @@ export function seedOf(
   } = options;
   const settings = { ...SERVE_DEFAULTS, dir, port: 0, ...rest };
   const folder = openFolder(dir, settings.hidden);
+  const tally = new Tally(clock);
   const cache = new DigestCache(join(dir, ".cache"), clock, nonce);
   return {
     settings,
     folder,
     catalogue: new Catalogue(() => walkFolder(folder, jobs.signal), clock),
-    digests: new Digests({ folder, cache, clock, emit, jobs }),
+    digests: new Digests({ folder, cache, clock, emit, jobs, tally }),
     promised: new Map(),
     uploads: new Uploads(settings.uploads),
     buffers: new BodyBuffers(),
-    transfers: new Transfers(clock, emit),
+    transfers: new Transfers(clock, emit, tally),
+    tally,
     clock,
     random: () => 0,
     nonce,
