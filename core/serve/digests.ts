@@ -185,7 +185,7 @@ export class Digests {
     this.#keep(file, manifest, hashedAt);
     // Before the cache is written, for nobody need wait for that.
     hashing.end({ version, manifest });
-    await cache.keep(path, version, manifest, hashedAt);
+    await cache.keep(path, version, manifest, hashedAt, signal);
   }
 }
 
