@@ -14,6 +14,12 @@ import { type Folder, isInside, mayGiveOut, offers } from "./folder.ts";
 
 /** A client that pages through the listing costs one walk, and a new file shows at once for a person. */
 const FRESH_MS = 1000;
+/**
+ * A walk that takes longer is not waited for when there is an older listing: a
+ * client gives up a seed that says nothing for five seconds, and a walk of a
+ * million files, or on a slow disk, may take longer every time.
+ */
+const PATIENCE_MS = 500;
 
 /** What a walk found. */
 export interface Walked {
@@ -78,12 +84,16 @@ export class Catalogue {
     return await this.all();
   }
 
-  #current(): Promise<Listing> {
+  async #current(): Promise<Listing> {
     if (!this.#listing || this.#clock.now() >= this.#freshUntil) {
       this.#freshUntil = Infinity;
       this.#listing = this.#list(this.#walk());
     }
-    return this.#listing;
+    const last = this.#last;
+    if (!last) return await this.#listing;
+    const late = Promise.withResolvers<Listing>();
+    using _timer = this.#clock.after(PATIENCE_MS, () => late.resolve(last));
+    return await Promise.race([this.#listing, late.promise]);
   }
 
   async #list(walk: Promise<Walked>): Promise<Listing> {

@@ -101,6 +101,21 @@ test("Catalogue keeps its pages over walks that find nothing new", async () => {
   }
 });
 
+test("Catalogue answers with what it knows when a walk takes long, and with the new when it is there", async () => {
+  const clock = new ManualClock();
+  const walk = Promise.withResolvers<Walked>();
+  const catalogue = new Catalogue(() => walk.promise, clock);
+  await catalogue.accept(walkedOf(listed(["a"])));
+  clock.advance(1000);
+  const asked = catalogue.page("");
+  await clock.sleeperFor(500);
+  clock.advance(500);
+  assertEquals(namesIn(await asked, ""), ["a"]);
+  walk.resolve(walkedOf(listed(["a", "b"])));
+  const later = catalogue.page("");
+  assertEquals(namesIn(await later, ""), ["a", "b"]);
+});
+
 test("Catalogue.offered tells of the last look at the folder", async () => {
   const catalogue = offering(["a", "b"]);
   assertEquals(catalogue.offered, { files: 0, bytes: 0 });
