@@ -26,6 +26,8 @@ export interface Output {
   readonly closed: AbortSignal;
   /** Never throws: those who tell must not disturb those who work. */
   write(text: string): void;
+  /** As `write`, but a reader that does not read holds up only who waits for this. One at a time. */
+  writeSoon(text: string): Promise<void>;
   /** Columns and rows of the terminal. */
   size(): { readonly columns: number; readonly rows: number };
 }

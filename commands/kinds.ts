@@ -178,6 +178,27 @@ export const SEED: Kind<SeedAddress> = {
   format: formatSeedAddress,
 };
 
+/** Where to listen; undefined is nowhere, which a flag must be able to say against a file. */
+export const ADDRESS: Kind<{ readonly host: string; readonly port: number } | undefined> = {
+  // The command line library would take what is behind a colon for a type.
+  placeholder: "address",
+  allowed: 'host:port or [v6]:port such as "127.0.0.1:9270", or "off"',
+  parse(text) {
+    if (text === "off") return undefined;
+    const [, v6, name, digits] = text.match(/^(?:\[([^\[\]]+)\]|([^:\s[\]]+)):(\d{1,5})$/) ?? [];
+    const host = v6 ?? name;
+    const port = Number(digits);
+    if (host === undefined || !(port <= 65_535)) throw new FaultyValue(this.allowed);
+    return { host, port };
+  },
+  fromJson: textOnly,
+  format(value) {
+    if (value === undefined) return "off";
+    const { host, port } = value;
+    return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+  },
+};
+
 /** Hexadecimal digits, as many as `least` to 64. */
 export function hex(least: number): Kind<string> {
   const allowed = least === 64 ? "64 hexadecimal digits" : `${least} to 64 hexadecimal digits`;

@@ -3,13 +3,18 @@ import { Command } from "@cliffy/command";
 import { SERVE_DEFAULTS, type ServeEvent, type ServeSettings, UsageError } from "../core/mod.ts";
 import { withSettings } from "./command.ts";
 import { type Environment, writeLines } from "./environment.ts";
-import { exampleName } from "./example_name.ts";
 import { Interrupted, interruptible } from "./interrupt.ts";
 import { text } from "./kinds.ts";
 import { loadSettings, pemIn, tokenIn } from "./load.ts";
 import { KindType } from "./options.ts";
+import { Outlet } from "./outlet.ts";
 import { type Level, reaches } from "./present/prose.ts";
-import { type Invitation, renderListening, renderServeEvent } from "./present/serving.ts";
+import {
+  type Invitation,
+  renderListening,
+  renderServeEvent,
+  renderServeJson,
+} from "./present/serving.ts";
 import type { Values } from "./settings.ts";
 
 const DESCRIPTION = `Serves the files below a folder until Ctrl-C.
@@ -28,7 +33,7 @@ export function serveCommand(environment: Environment) {
     .type("dir", new KindType(text("dir")))
     .arguments("[dir:dir]");
   return withSettings(command, "serve")
-    .option("--json", "What is listened on as JSON, one object a line")
+    .option("--json", "What is listened on, and what is sent, as JSON: one object a line")
     .action((flags, dir) => serve(environment, { ...flags }, dir));
 }
 
@@ -39,12 +44,11 @@ async function serve(
 ): Promise<void> {
   const { values, directories } = await loadSettings(environment, flags);
   const settings = await serveSettingsOf(values, dir ?? SERVE_DEFAULTS.dir);
-  const example = await exampleName(settings.dir, settings.hidden);
-  const teller = new Teller(environment, {
+  await using outlet = new Outlet(environment.stdout);
+  const teller = new Teller(environment, outlet, {
     json: flags.json === true,
     least: values.quiet ? "error" : values["log-level"],
     invitation: {
-      example,
       tls: settings.tls !== undefined,
       // Authorities that everybody trusts sign through others, whose certificates stand in the file, too.
       ca: settings.tls?.cert.match(/^-----BEGIN CERTIFICATE-----/gm)?.length === 1,
@@ -76,10 +80,11 @@ interface Telling {
   readonly invitation: Invitation;
 }
 
-/** Tells where we listen on stdout, and all else on stderr. */
+/** Tells where we listen on stdout, and all else on stderr; as JSON, what happens afterwards on stdout as well. */
 class Teller {
   constructor(
     readonly environment: Environment,
+    readonly outlet: Outlet,
     readonly telling: Telling,
   ) {}
 
@@ -88,6 +93,9 @@ class Teller {
     const { json, least, invitation } = this.telling;
     if (event.kind === "listening") {
       writeLines(stdout, [renderListening(event, json)]);
+    } else if (json) {
+      const line = renderServeJson(event, now(), least);
+      if (line !== undefined) this.outlet.put(line);
     }
     writeLines(stderr, renderServeEvent(event, now(), least, invitation));
   }
@@ -115,6 +123,7 @@ async function serveSettingsOf(
     hidden: values.hidden,
     token: await tokenIn(values["token-file"]),
     tls: await tlsOf(values),
+    metrics: values.metrics,
   };
 }
 

@@ -4,6 +4,7 @@
  */
 import { DEFAULT_PORT, DOWNLOAD_DEFAULTS, type SeedAddress, SERVE_DEFAULTS } from "../core/mod.ts";
 import {
+  ADDRESS,
   choice,
   DURATION,
   type Kind,
@@ -198,6 +199,13 @@ export const SETTINGS = {
     default: SERVE_DEFAULTS.hidden,
     commands: ["serve"],
     help: "Also files and folders whose name begins with a dot",
+  }),
+  metrics: setting({
+    kind: ADDRESS,
+    default: SERVE_DEFAULTS.metrics,
+    defaultText: "off",
+    commands: ["serve"],
+    help: "Where to offer metrics for Prometheus, as http://<host:port>/metrics",
   }),
   "log-level": setting({
     kind: choice(...LEVELS),

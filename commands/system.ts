@@ -36,6 +36,14 @@ function outputTo(stream: Stream): Output {
         closing.abort(faultOf(error));
       }
     },
+    async writeSoon(text) {
+      if (closing.signal.aborted) return;
+      try {
+        await writeAllSoon(stream, encoder.encode(text));
+      } catch (error) {
+        closing.abort(faultOf(error));
+      }
+    },
     size: terminalSize,
   };
 }
@@ -51,6 +59,12 @@ function faultOf(error: unknown): unknown {
 function writeAll(stream: Stream, bytes: Uint8Array): void {
   for (let rest = bytes; rest.length > 0;) {
     rest = rest.subarray(stream.writeSync(rest));
+  }
+}
+
+async function writeAllSoon(stream: Stream, bytes: Uint8Array): Promise<void> {
+  for (let rest = bytes; rest.length > 0;) {
+    rest = rest.subarray(await stream.write(rest));
   }
 }
 

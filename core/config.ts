@@ -69,6 +69,14 @@ export interface ServeSettings {
   readonly hidden: boolean;
   readonly token: string | undefined;
   readonly tls: { readonly cert: string; readonly key: string } | undefined;
+  /** Where to offer metrics over HTTP; undefined: nowhere. */
+  readonly metrics: MetricsAddress | undefined;
+}
+
+export interface MetricsAddress {
+  readonly host: string;
+  /** 0: any free one. */
+  readonly port: number;
 }
 
 export const SERVE_DEFAULTS = {
@@ -86,4 +94,5 @@ export const SERVE_DEFAULTS = {
   hidden: false,
   token: undefined,
   tls: undefined,
+  metrics: undefined,
 } as const satisfies Omit<ServeSettings, "port">;

@@ -132,6 +132,28 @@ export type ServeEvent =
     readonly port: number;
     readonly files: number;
     readonly bytes: number;
+    /** The first files' names, not more than a hundred. */
+    readonly names: readonly string[];
+  }
+  | {
+    /** Metrics are offered over HTTP. */
+    readonly kind: "metrics";
+    readonly host: string;
+    readonly port: number;
+  }
+  | {
+    /** Files that the folder holds and nobody can ask for, because of their names. */
+    readonly kind: "omitted";
+    readonly count: number;
+    /** Some of them, as they are on the disk, and why; not more than a few. */
+    readonly examples: readonly { readonly name: string; readonly why: string }[];
+  }
+  | {
+    /** A file is read for its digests: who asked for them is told to wait. */
+    readonly kind: "hashing";
+    readonly client: string;
+    readonly name: string;
+    readonly bytes: number;
   }
   | {
     readonly kind: "hashed";
@@ -149,8 +171,12 @@ export type ServeEvent =
     readonly elapsedMs: number;
   }
   | {
+    /** A request was refused, or a connection turned away or ended by us. */
     readonly kind: "refused";
     readonly client: string;
+    /** What was asked for, where it is known. */
+    readonly request?: string;
+    /** The protocol's code and text, or why the connection ended. */
     readonly reason: string;
   }
   | { readonly kind: "draining"; readonly connections: number };

@@ -1,6 +1,6 @@
 /** What a seed tells while it serves. */
 import { jsonLine } from "./json.ts";
-import { printable, type ServeEvent } from "../../core/mod.ts";
+import { faultOfName, printable, type ServeEvent } from "../../core/mod.ts";
 import { type Level, reaches } from "./prose.ts";
 import { formatBytes, formatElapsed, formatRate, formatTime, plural } from "./units.ts";
 
@@ -8,8 +8,6 @@ type Listening = ServeEvent & { readonly kind: "listening" };
 
 /** What the other side needs besides the address. */
 export interface Invitation {
-  /** The name of a file that is served, if one is at hand. */
-  readonly example: string | undefined;
   readonly tls: boolean;
   /** Whether the certificate's authority must be named. */
   readonly ca: boolean;
@@ -23,6 +21,18 @@ export function renderListening(event: Listening, json: boolean): string {
     : `listening on ${addressOf(host, port)}`;
 }
 
+/** A finished transfer and the like as one line of JSON; undefined for what is no news at this level. */
+export function renderServeJson(
+  event: Exclude<ServeEvent, Listening>,
+  now: number,
+  least: Level,
+): string | undefined {
+  // What was asked for counts as a result, whatever stderr is to be spared.
+  if (levelOf(event) === "debug" && least !== "debug") return undefined;
+  const { kind, ...facts } = event;
+  return jsonLine({ event: kind, time: new Date(now).toISOString(), ...facts });
+}
+
 export function renderServeEvent(
   event: ServeEvent,
   now: number,
@@ -34,12 +44,31 @@ export function renderServeEvent(
   return [`${formatTime(now)} ${printable(sentenceOf(event))}`];
 }
 
-function levelOf({ kind }: ServeEvent): Level {
-  return kind === "hashed" || kind === "refused" ? "debug" : "info";
+/** Hashing more takes longer than anybody likes to wait without a word: about a second. */
+const LONG_TO_HASH = 2 ** 30;
+
+function levelOf(event: ServeEvent): Level {
+  switch (event.kind) {
+    case "omitted":
+      return "warn";
+    case "refused":
+      return "debug";
+    case "hashing":
+    case "hashed":
+      return event.bytes > LONG_TO_HASH ? "info" : "debug";
+    default:
+      return "info";
+  }
 }
 
 function sentenceOf(event: Exclude<ServeEvent, Listening>): string {
   switch (event.kind) {
+    case "metrics":
+      return `metrics on http://${addressOf(event.host, event.port)}/metrics`;
+    case "omitted":
+      return omittedSentence(event);
+    case "hashing":
+      return `hashing ${event.name}, ${formatBytes(event.bytes)}: asked for by ${event.client}`;
     case "hashed":
       return `hashed ${event.name}, ${formatBytes(event.bytes)} in ${
         formatElapsed(event.elapsedMs)
@@ -47,10 +76,21 @@ function sentenceOf(event: Exclude<ServeEvent, Listening>): string {
     case "sent":
       return sentSentence(event);
     case "refused":
-      return `refused ${event.client}: ${event.reason}`;
+      return `refused ${event.client}${
+        event.request === undefined ? "" : ` "${event.request}"`
+      }: ${event.reason}`;
     case "draining":
       return `draining ${plural(event.connections, "connection")}`;
   }
+}
+
+/** Of a name that cannot be offered: it may be longer than any screen. */
+const MOST_SHOWN = 60;
+
+function omittedSentence({ count, examples }: ServeEvent & { kind: "omitted" }): string {
+  const [first] = examples;
+  const example = first ? `, such as "${first.name.slice(0, MOST_SHOWN)}": ${first.why}` : "";
+  return `${plural(count, "name")} cannot be offered${example}`;
 }
 
 /** One seed of several gives only a part of a file. */
@@ -62,12 +102,13 @@ function sentSentence(event: ServeEvent & { kind: "sent" }): string {
 }
 
 function renderInvitation(
-  { host, port, files, bytes }: Listening,
-  { example, tls, ca, token }: Invitation,
+  { host, port, files, bytes, names }: Listening,
+  { tls, ca, token }: Invitation,
 ): string[] {
   const everywhere = host === "0.0.0.0" || host === "::";
   const seed = (tls ? "tls://" : "") +
     addressOf(everywhere ? "127.0.0.1" : host, port);
+  const example = exampleOf(names);
   const line = [
     "p2p get",
     example === undefined ? "--all" : shellWord(example),
@@ -80,6 +121,17 @@ function renderInvitation(
     `download with: ${line}`,
     ...everywhere ? ["(from another machine: with this one's address)"] : [],
   ];
+}
+
+/** A real name says more than `<name>`; the shorter way to it, the better. */
+function exampleOf(names: readonly string[]): string | undefined {
+  const usable = names.filter(isUsable);
+  return usable.find((name) => !name.includes("/")) ?? usable[0];
+}
+
+/** Nothing that a terminal, a shell's flags or our globs would take for something else. */
+function isUsable(name: string): boolean {
+  return faultOfName(name) === undefined && printable(name) === name && !/^-|[*?[\]{}]/.test(name);
 }
 
 function addressOf(host: string, port: number): string {

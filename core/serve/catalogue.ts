@@ -2,56 +2,173 @@
 import { setImmediate } from "node:timers";
 import { dirname, join } from "@std/path";
 import type { Clock } from "../base/clock.ts";
-import { compareNames } from "../base/names.ts";
+import { compareNames, faultOfName } from "../base/names.ts";
 import { splitRange } from "../base/ranges.ts";
-import { type ListedFile, MOST_LISTED } from "../wire/listing.ts";
+import {
+  encodeListing,
+  encodeOneShotListing,
+  type ListedFile,
+  MOST_LISTED,
+} from "../wire/listing.ts";
 import { type Folder, isInside, mayGiveOut, offers } from "./folder.ts";
 
 /** A client that pages through the listing costs one walk, and a new file shows at once for a person. */
 const FRESH_MS = 1000;
+/**
+ * A walk that takes longer is not waited for when there is an older listing: a
+ * client gives up a seed that says nothing for five seconds, and a walk of a
+ * million files, or on a slow disk, may take longer every time.
+ */
+const PATIENCE_MS = 500;
 
+/** What a walk found. */
+export interface Walked {
+  /** In any order. */
+  readonly files: ListedFile[];
+  readonly omitted: Omitted;
+}
+
+/** Files and folders that nobody can ask for, because of their names. */
+export interface Omitted {
+  readonly count: number;
+  /** The first few, as they are on the disk. */
+  readonly examples: readonly { readonly name: string; readonly why: string }[];
+}
+
+/** A part of the listing as it goes over the wire; `body` is shared by all who are sent it. */
 export interface ListingPage {
-  readonly files: readonly ListedFile[];
-  /** Whether there are further ones. */
+  readonly body: Uint8Array;
+  /** Whether there are further files. */
   readonly more: boolean;
 }
 
 export class Catalogue {
-  readonly #walk: () => Promise<ListedFile[]>;
+  readonly #walk: () => Promise<Walked>;
   readonly #clock: Clock;
-  #listing: Promise<readonly ListedFile[]> | undefined;
+  readonly #pageFiles: number;
+  #listing: Promise<Listing> | undefined;
+  #last: Listing | undefined;
   #freshUntil = Infinity;
 
-  /** @param walk lists the folder, in any order. */
-  constructor(walk: () => Promise<ListedFile[]>, clock: Clock) {
+  /** @param pageFiles how many a page holds at most. */
+  constructor(walk: () => Promise<Walked>, clock: Clock, pageFiles = MOST_LISTED) {
     this.#walk = walk;
     this.#clock = clock;
+    this.#pageFiles = pageFiles;
+  }
+
+  /** What was offered at the last look. */
+  get offered(): { readonly files: number; readonly bytes: number } {
+    return { files: this.#last?.files.length ?? 0, bytes: this.#last?.bytes ?? 0 };
   }
 
   /** All files, sorted by code point. Who asks while a walk runs shares it. */
-  all(): Promise<readonly ListedFile[]> {
+  async all(): Promise<readonly ListedFile[]> {
+    return (await this.#current()).files;
+  }
+
+  /** The next names greater than `after`: to the end of a page that is the same for all. */
+  async page(after: string): Promise<ListingPage> {
+    return (await this.#current()).page(after);
+  }
+
+  /** All names, as old clients want them. */
+  async names(): Promise<Uint8Array> {
+    return (await this.#current()).names();
+  }
+
+  /** Takes what a walk of somebody else's found as what is offered now. */
+  async accept(walked: Walked): Promise<readonly ListedFile[]> {
+    this.#freshUntil = Infinity;
+    this.#listing = this.#list(Promise.resolve(walked));
+    return await this.all();
+  }
+
+  async #current(): Promise<Listing> {
     if (!this.#listing || this.#clock.now() >= this.#freshUntil) {
       this.#freshUntil = Infinity;
-      this.#listing = this.#list();
+      this.#listing = this.#list(this.#walk());
     }
-    return this.#listing;
+    const last = this.#last;
+    if (!last) return await this.#listing;
+    const late = Promise.withResolvers<Listing>();
+    using _timer = this.#clock.after(PATIENCE_MS, () => late.resolve(last));
+    return await Promise.race([this.#listing, late.promise]);
   }
 
-  /** The first `most` names greater than `after`. */
-  async page(after: string, most = MOST_LISTED): Promise<ListingPage> {
-    const files = await this.all();
-    const start = firstGreater(files, after);
-    const end = start + most;
-    return { files: files.slice(start, end), more: end < files.length };
-  }
-
-  async #list(): Promise<readonly ListedFile[]> {
+  async #list(walk: Promise<Walked>): Promise<Listing> {
     try {
-      return await sortByName(await this.#walk());
+      const files = await sortByName((await walk).files);
+      // The same object as long as nothing changes: so are its pages.
+      if (!this.#last || !areSame(this.#last.files, files)) {
+        this.#last = new Listing(files, this.#pageFiles);
+      }
+      return this.#last;
     } finally {
       this.#freshUntil = this.#clock.now() + FRESH_MS;
     }
   }
+}
+
+/**
+ * What is offered at one time. Each page is encoded once for all who are sent it,
+ * and begins where the one before it ends, whoever asks: so however many clients
+ * ask and do not read, their pages are the whole listing once, at most. A page
+ * that nobody is sent any more may go.
+ */
+class Listing {
+  readonly bytes: number;
+  readonly #pages: WeakRef<Uint8Array>[] = [];
+  #names: WeakRef<Uint8Array> | undefined;
+
+  constructor(readonly files: readonly ListedFile[], readonly pageFiles: number) {
+    this.bytes = files.reduce((sum, { size }) => sum + size, 0);
+  }
+
+  page(after: string): ListingPage {
+    const start = firstGreater(this.files, after);
+    const number = Math.floor(start / this.pageFiles);
+    const pageStart = number * this.pageFiles;
+    const body = afterLines(this.#page(number), start - pageStart);
+    return { body, more: pageStart + this.pageFiles < this.files.length };
+  }
+
+  names(): Uint8Array {
+    const kept = this.#names?.deref();
+    if (kept) return kept;
+    const made = encode(encodeOneShotListing(this.files.map(({ name }) => name)));
+    this.#names = new WeakRef(made);
+    return made;
+  }
+
+  #page(number: number): Uint8Array {
+    const kept = this.#pages[number]?.deref();
+    if (kept) return kept;
+    const start = number * this.pageFiles;
+    const made = encode(encodeListing(this.files.slice(start, start + this.pageFiles)));
+    this.#pages[number] = new WeakRef(made);
+    return made;
+  }
+}
+
+function encode(text: string): Uint8Array {
+  return new TextEncoder().encode(text);
+}
+
+const LF = 10;
+
+/** `page` without its first `count` lines; not a copy. */
+function afterLines(page: Uint8Array, count: number): Uint8Array {
+  let start = 0;
+  for (let passed = 0; passed < count; passed++) start = page.indexOf(LF, start) + 1;
+  return page.subarray(start);
+}
+
+function areSame(some: readonly ListedFile[], others: readonly ListedFile[]): boolean {
+  return some.length === others.length && some.every(({ name, size, modified }, i) => {
+    const other = others[i]!;
+    return name === other.name && size === other.size && modified === other.modified;
+  });
 }
 
 /** Files sorted at a time: about two milliseconds. */
@@ -116,14 +233,19 @@ const ENTRIES_AT_ONCE = 100;
 export async function walkFolder(
   folder: Folder,
   signal: AbortSignal,
-): Promise<ListedFile[]> {
+): Promise<Walked> {
   const walk = new Walk(folder, signal);
   await walk.enter(folder.root, "");
-  return walk.files;
+  return { files: walk.files, omitted: { count: walk.omitted, examples: walk.examples } };
 }
+
+/** Of omitted names: enough to see what is wrong with them. */
+const MOST_EXAMPLES = 3;
 
 class Walk {
   readonly files: ListedFile[] = [];
+  readonly examples: { name: string; why: string }[] = [];
+  omitted = 0;
   readonly #folder: Folder;
   readonly #signal: AbortSignal;
   /** Folders that links led to. Each is entered once, so links cannot multiply what is listed. */
@@ -142,7 +264,11 @@ class Walk {
     for await (const entry of entriesOf(path)) {
       if (++this.#looked % ENTRIES_AT_ONCE === 0) await letOthersRun();
       this.#signal.throwIfAborted();
-      if (!offers(this.#folder, prefix + entry.name)) continue;
+      const name = prefix + entry.name;
+      if (!offers(this.#folder, name)) {
+        this.#omit(name);
+        continue;
+      }
       if (entry.isSymlink) links.push(entry);
       else if (entry.isDirectory) folders.push(entry);
       else await this.#add(path, prefix, entry);
@@ -150,6 +276,14 @@ class Walk {
     for (const entry of [...inOrder(folders), ...inOrder(links)]) {
       await this.#add(path, prefix, entry);
     }
+  }
+
+  /** Hidden files and unfinished downloads are left out on purpose: that is no news. */
+  #omit(name: string): void {
+    const why = faultOfName(name);
+    if (why === undefined) return;
+    this.omitted++;
+    if (this.examples.length < MOST_EXAMPLES) this.examples.push({ name, why });
   }
 
   async #add(

@@ -13,15 +13,27 @@ import { type FileVersion, isRacy } from "./version.ts";
 
 /** Below this, hashing takes no longer than reading an entry would. */
 const WORTH_KEEPING = 8 * 1024 * 1024;
-/** Entries that survive a start. */
-const MOST_ENTRIES = 4096;
+/** What survives a pruning: so many entries, and so many bytes, which are the digests of 6 TiB. */
+const MOST_KEPT = { entries: 4096, bytes: 256 * 1024 * 1024 };
+/** Entries that are added before it is pruned again. */
+const PRUNE_EVERY = 512;
+/** A manifest's 32,768 digests, in base64 and then in JSON, and a long name. */
+const MOST_ENTRY_BYTES = 2 * 1024 * 1024;
 /** A temporary file this old belongs to nobody any more. */
 const STALE_MS = 3_600_000;
+
+interface Entry {
+  readonly path: string;
+  /** When it was written, ms since 1970. */
+  readonly at: number;
+  readonly size: number;
+}
 
 export class DigestCache {
   readonly #dir: string;
   readonly #clock: Clock;
   readonly #nonce: () => string;
+  #added = 0;
 
   /** @param nonce names temporary files, so that two seeds with one cache do not meet. */
   constructor(cacheDir: string, clock: Clock, nonce: () => string) {
@@ -36,8 +48,11 @@ export class DigestCache {
   ): Promise<Manifest | undefined> {
     if (version.size <= WORTH_KEEPING) return undefined;
     try {
-      const text = await Deno.readTextFile(this.#entryOf(path));
-      return manifestIn(text, path, version);
+      const entry = this.#entryOf(path);
+      const { isFile, size } = await Deno.stat(entry);
+      // Nothing of ours: it is not read, for it may have no end.
+      if (!isFile || size > MOST_ENTRY_BYTES) return undefined;
+      return manifestIn(await Deno.readTextFile(entry), path, version);
     } catch {
       return undefined;
     }
@@ -49,8 +64,14 @@ export class DigestCache {
     version: FileVersion,
     manifest: Manifest,
     hashedAt: number,
+    signal: AbortSignal,
   ): Promise<void> {
     if (version.size <= WORTH_KEEPING || isRacy(version, hashedAt)) return;
+    await this.#write(path, version, manifest);
+    if (++this.#added % PRUNE_EVERY === 0) await this.prune(signal);
+  }
+
+  async #write(path: string, version: FileVersion, manifest: Manifest): Promise<void> {
     const entry = this.#entryOf(path);
     const temporary = `${entry}.${this.#nonce()}.tmp`;
     try {
@@ -64,14 +85,16 @@ export class DigestCache {
   }
 
   /** Removes the oldest entries beyond the limit, and what a crash left. */
-  async prune(signal: AbortSignal, most = MOST_ENTRIES): Promise<void> {
+  async prune(signal: AbortSignal, most = MOST_KEPT): Promise<void> {
     const entries = await this.#entries(signal);
     const stale = entries.filter((entry) =>
       entry.path.endsWith(".tmp") && entry.at < this.#clock.now() - STALE_MS
     );
     const kept = entries.filter((entry) => !entry.path.endsWith(".tmp"));
     kept.sort((a, b) => b.at - a.at);
-    for (const { path } of [...stale, ...kept.slice(most)]) {
+    let bytes = 0;
+    const beyond = kept.filter(({ size }, i) => i >= most.entries || (bytes += size) > most.bytes);
+    for (const { path } of [...stale, ...beyond]) {
       signal.throwIfAborted();
       await Deno.remove(path).catch(() => {});
     }
@@ -79,15 +102,15 @@ export class DigestCache {
 
   async #entries(
     signal: AbortSignal,
-  ): Promise<{ path: string; at: number }[]> {
-    const entries: { path: string; at: number }[] = [];
+  ): Promise<Entry[]> {
+    const entries: Entry[] = [];
     try {
       for await (const { name } of Deno.readDir(this.#dir)) {
         signal.throwIfAborted();
         const path = join(this.#dir, name);
         const facts = await Deno.lstat(path).catch(() => undefined);
         if (facts?.isFile) {
-          entries.push({ path, at: facts.mtime?.getTime() ?? 0 });
+          entries.push({ path, at: facts.mtime?.getTime() ?? 0, size: facts.size });
         }
       }
     } catch {

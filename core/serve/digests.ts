@@ -18,6 +18,7 @@ import type { DigestCache } from "./digest_cache.ts";
 import type { Folder } from "./folder.ts";
 import { KnownManifests } from "./known_manifests.ts";
 import { FileChangedError, openServed, type ServedFile } from "./served_file.ts";
+import type { Tally } from "./tally.ts";
 import type { FileVersion } from "./version.ts";
 
 /** One keeps a disk busy; the second keeps a small file from waiting for a large one. */
@@ -34,11 +35,14 @@ export interface DigestParts {
   readonly cache: DigestCache;
   readonly clock: Clock;
   readonly emit: Sink<ServeEvent>;
+  readonly tally: Tally;
   /** Where hashing runs; it ends with this group. */
   readonly jobs: TaskGroup;
 }
 
 interface Hashing {
+  /** Who asked first. */
+  readonly client: string;
   /** Bytes hashed of so many. */
   done: number;
   size: number;
@@ -66,18 +70,30 @@ export class Digests {
     this.#parts = parts;
   }
 
+  /** Files whose pieces are being hashed. */
+  get running(): number {
+    return FILES_AT_ONCE - this.#slots.free;
+  }
+
+  /** Files that are to be hashed when others are through. */
+  get waiting(): number {
+    // What is hashed and not yet in the cache holds a slot and keeps nobody waiting.
+    return Math.max(0, this.#running.size - this.running);
+  }
+
   /**
    * The manifest of the version of `file` that is open.
    *
+   * @param client asked for it.
    * @throws {Refusal} PENDING while it is not ready.
    * @throws {FileChangedError} if the file is another version by now.
    */
-  async manifestOf(file: ServedFile, signal: AbortSignal): Promise<Manifest> {
+  async manifestOf(file: ServedFile, client: string, signal: AbortSignal): Promise<Manifest> {
     const known = this.#known.find(file.path, file.version);
     if (known) return known;
     // One piece: done before any waiting could begin.
     if (file.version.size <= BLOCK_BYTES) return this.#hashAtOnce(file);
-    const hashing = this.#running.get(file.path) ?? this.#start(file);
+    const hashing = this.#running.get(file.path) ?? this.#start(file, client);
     await this.#waitFor(hashing, signal);
     const outcome = hashing.outcome!;
     if (outcome instanceof Refusal) throw outcome;
@@ -89,6 +105,7 @@ export class Digests {
     const hashedAt = this.#parts.clock.now();
     const bytes = new Uint8Array(file.version.size);
     file.read(bytes, 0);
+    this.#parts.tally.hashedBytes += bytes.length;
     const digest = sha256(bytes);
     const pieces = bytes.length === 0 ? new Uint8Array() : digest;
     const manifest = makeManifest(bytes.length, digest.toHex(), pieces);
@@ -115,8 +132,8 @@ export class Digests {
     if (!hashing.outcome) throw new Refusal("PENDING", percentOf(hashing));
   }
 
-  #start({ name, path, version }: ServedFile): Hashing {
-    const hashing = newHashing(version.size, () => this.#running.delete(path));
+  #start({ name, path, version }: ServedFile, client: string): Hashing {
+    const hashing = newHashing(client, version.size, () => this.#running.delete(path));
     this.#running.set(path, hashing);
     this.#parts.jobs.spawn(async (signal) => {
       try {
@@ -150,7 +167,7 @@ export class Digests {
     hashing: Hashing,
     signal: AbortSignal,
   ): Promise<void> {
-    const { cache, clock } = this.#parts;
+    const { cache, clock, emit, tally } = this.#parts;
     const { path, version } = file;
     const hashedAt = clock.now();
     const cached = await cache.find(path, version);
@@ -159,19 +176,23 @@ export class Digests {
       return hashing.end({ version, manifest: cached });
     }
     hashing.size = version.size;
+    hashing.done = 0;
+    emit({ kind: "hashing", client: hashing.client, name: file.name, bytes: version.size });
     const manifest = await hashFile(file, signal, (done) => {
+      tally.hashedBytes += done - hashing.done;
       hashing.done = done;
     });
     this.#keep(file, manifest, hashedAt);
     // Before the cache is written, for nobody need wait for that.
     hashing.end({ version, manifest });
-    await cache.keep(path, version, manifest, hashedAt);
+    await cache.keep(path, version, manifest, hashedAt, signal);
   }
 }
 
-function newHashing(size: number, onEnd: () => void): Hashing {
+function newHashing(client: string, size: number, onEnd: () => void): Hashing {
   const { promise, resolve } = Promise.withResolvers<void>();
   const hashing: Hashing = {
+    client,
     done: 0,
     size,
     ended: promise,

@@ -2,7 +2,7 @@
  * The served folder: which names it offers, and where they are on the disk.
  * Whether something that can be served is there is `served_file.ts`'s business.
  */
-import { join, relative, SEPARATOR } from "@std/path";
+import { join, SEPARATOR } from "@std/path";
 import { DiskError, reasonOf, UsageError } from "../base/errors.ts";
 import { isOwnName, isValidName } from "../base/names.ts";
 
@@ -78,12 +78,11 @@ export function pathOf(folder: Folder, name: string): string {
  * lead to a hidden file; a short name of Windows (`GIT~1`) may not.
  */
 export function mayGiveOut(folder: Folder, realPath: string): boolean {
-  if (!isInside(folder.root, realPath) || isOwnName(realPath.replaceAll("\\", "/"))) {
-    return false;
-  }
-  if (!ON_WINDOWS || folder.hidden) return true;
-  const name = relative(folder.root, realPath).replaceAll(SEPARATOR, "/");
-  return !hasHiddenPart(name);
+  if (!isInside(folder.root, realPath)) return false;
+  // Only below the folder: how its own parents are called is the owner's business.
+  const name = realPath.slice(folder.root.length).replaceAll("\\", "/");
+  if (isOwnName(name)) return false;
+  return !ON_WINDOWS || folder.hidden || !hasHiddenPart(name);
 }
 
 /** Both without links. */

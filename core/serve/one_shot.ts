@@ -4,13 +4,12 @@
  * only be told by sending nothing: any text would end up in the client's file.
  */
 import { reasonOf } from "../base/errors.ts";
-import { encodeOneShotListing } from "../wire/listing.ts";
 import { encodeRefusal, Refusal } from "../wire/refusals.ts";
 import { encodeSize } from "../wire/replies.ts";
 import { type OneShotRequest, parseOneShotRequest } from "../wire/requests.ts";
 import { BrokenBodyError, sendBody, sendBytes } from "./body.ts";
 import { type ClientLink, LinkLostError } from "./client_link.ts";
-import { type Seed, shutdown, unauthorized } from "./seed.ts";
+import { asTold, type Seed, shutdown, unauthorized } from "./seed.ts";
 import { locate, openServed } from "./served_file.ts";
 import { Turn } from "./turn.ts";
 
@@ -21,15 +20,30 @@ export async function answerOneShot(
   seed: Seed,
   signal: AbortSignal,
 ): Promise<void> {
+  const request = parsed(line);
+  const kind = request instanceof Refusal ? "invalid" : request.verb;
+  using counted = seed.tally.request("one-shot", kind);
   try {
     if (seed.settings.token !== undefined) throw unauthorized();
     if (seed.draining.aborted) throw shutdown();
-    await answer(parseOneShotRequest(line), link, seed, signal);
+    if (request instanceof Refusal) throw request;
+    await answer(request, link, seed, signal);
+    counted.answered();
   } catch (error) {
     const refusal = refusalOf(error, signal);
     const { client } = link;
-    seed.emit({ kind: "refused", client, reason: refusal.message });
+    seed.emit({ kind: "refused", client, request: asTold(line), reason: refusal.message });
     await refuseOneShot(line, refusal, link);
+    counted.refused(refusal);
+  }
+}
+
+function parsed(line: string): OneShotRequest | Refusal {
+  try {
+    return parseOneShotRequest(line);
+  } catch (error) {
+    if (error instanceof Refusal) return error;
+    throw error;
   }
 }
 
@@ -76,9 +90,7 @@ async function sendNames(
 ): Promise<void> {
   using turn = new Turn(seed, link.client, signal);
   await turn.ready();
-  const files = await seed.catalogue.all();
-  const text = encodeOneShotListing(files.map(({ name }) => name));
-  await sendBytes(link, turn, new TextEncoder().encode(text));
+  await sendBytes(link, turn, await seed.catalogue.names());
 }
 
 async function sendChunk(
@@ -96,8 +108,7 @@ async function sendChunk(
   using turn = new Turn(seed, link.client, signal);
   await sendBody(link, turn, seed.buffers, file, { start, end });
   const { client } = link;
-  // By address: such a client connects anew for every chunk.
-  seed.transfers.add(client, {
+  seed.transfers.add(undefined, {
     client,
     name,
     size,

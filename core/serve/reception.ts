@@ -54,7 +54,7 @@ export async function turnAway(
   hurry: AbortSignal,
   signal: AbortSignal,
 ): Promise<void> {
-  tell(link, seed, why);
+  tell(link, seed, `BUSY ${why}`);
   const refusal = busy(Math.ceil(RETRY_MS * (1 + seed.random())), why);
   const silentAt = seed.clock.now() + SILENT_MS;
   await settle(link, seed, signal, async () => {

@@ -10,6 +10,7 @@ import type { Folder } from "./folder.ts";
 import type { Guesses } from "./guesses.ts";
 import type { Rates } from "./rates.ts";
 import type { ToldVersions } from "./told_versions.ts";
+import type { Tally } from "./tally.ts";
 import type { Transfers } from "./transfers.ts";
 import type { Attention } from "./attention.ts";
 import type { Uploads } from "./uploads.ts";
@@ -26,6 +27,7 @@ export interface Seed {
   readonly guesses: Guesses;
   readonly buffers: BodyBuffers;
   readonly transfers: Transfers;
+  readonly tally: Tally;
   readonly clock: Clock;
   /** From 0 up to but not including 1. */
   readonly random: () => number;
@@ -43,4 +45,13 @@ export function shutdown(): Refusal {
 /** A token is wanted, and this is not it. */
 export function unauthorized(): Refusal {
   return new Refusal("AUTH", "this seed wants a token");
+}
+
+/** Longer requests are not told whole: they may be 4 KiB of anything. */
+const MOST_TOLD = 200;
+
+/** A request's line as it may be told to the seed's owner: what answers for a token is nobody's business. */
+export function asTold(line: string): string {
+  if (/^AUTH\b/.test(line)) return "AUTH";
+  return line.length > MOST_TOLD ? `${line.slice(0, MOST_TOLD)}…` : line;
 }

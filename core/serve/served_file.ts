@@ -8,7 +8,7 @@
 import * as fs from "node:fs";
 import { busy, Refusal } from "../wire/refusals.ts";
 import { type Folder, mayGiveOut, offers, pathOf } from "./folder.ts";
-import { type FileVersion, versionOf } from "./version.ts";
+import { type FileVersion, isOfVersion, versionOf } from "./version.ts";
 
 /** The bytes on the disk are not, or no longer, those of the version that was opened. */
 export class FileChangedError extends Error {
@@ -109,7 +109,7 @@ export class ServedFile implements Located, Disposable {
    */
   isUnchanged(): boolean {
     try {
-      return versionOf(Deno.statSync(this.#place)).id === this.version.id;
+      return isOfVersion(Deno.statSync(this.#place), this.version);
     } catch {
       return false;
     }

@@ -14,18 +14,21 @@ import { TaskGroup } from "../base/task_group.ts";
 import type { ServeSettings } from "../config.ts";
 import type { ServeEvent, Sink } from "../events.ts";
 import { type ByteStream, listen, type Listening } from "../net/transport.ts";
-import type { ListedFile } from "../wire/listing.ts";
 import { Admission } from "./admission.ts";
 import { BodyBuffers } from "./body.ts";
-import { Catalogue, walkFolder } from "./catalogue.ts";
+import { Catalogue, type Walked, walkFolder } from "./catalogue.ts";
 import { ClientLink } from "./client_link.ts";
 import { DigestCache } from "./digest_cache.ts";
 import { Digests } from "./digests.ts";
 import { type Folder, openFolder } from "./folder.ts";
 import { Guesses } from "./guesses.ts";
+import { metricsOf, type Standing } from "./metrics.ts";
+import { listenForMetrics, serveMetrics } from "./metrics_listener.ts";
+import { renderMetrics } from "./metrics_text.ts";
 import { Rates } from "./rates.ts";
 import { receive, turnAway } from "./reception.ts";
 import { type Seed, shutdown } from "./seed.ts";
+import { Tally } from "./tally.ts";
 import { ToldVersions } from "./told_versions.ts";
 import { Transfers } from "./transfers.ts";
 import { Attention } from "./attention.ts";
@@ -48,6 +51,8 @@ const SWEEP_MS = 1000;
  * others have. For a further one, the one that has been here longest must go.
  */
 const MOST_TURNED_AWAY = 256;
+/** Names that are told at the start: one of them will do for a person to try. */
+const MOST_EXAMPLES = 100;
 
 /**
  * Serves the folder until `signal` aborts and what is being sent is finished, or `now` aborts.
@@ -67,6 +72,7 @@ export async function serve(
   const folder = openFolder(settings.dir, settings.hidden);
   const { host, port, tls } = settings;
   using listening = listen({ host, port, ...(tls && { tls }) });
+  using metrics = settings.metrics && listenForMetrics(settings.metrics);
   const ending = AbortSignal.any([signal, now]);
   if (ending.aborted) return;
   using _stop = onAbort(ending, () => listening.close());
@@ -76,8 +82,13 @@ export async function serve(
   const house = new House(seed);
   work.spawn((signal) => house.sweep(signal));
   work.spawn((signal) => cache.prune(signal));
+  if (metrics) {
+    const page = () => renderMetrics(metricsOf(seed.tally, standingOf(seed, house)));
+    work.spawn((signal) => serveMetrics(metrics, page, parts.clock, signal));
+  }
   await using clients = new TaskGroup(now);
   await announce(listening, seed);
+  if (metrics) emit({ kind: "metrics", host: metrics.host, port: metrics.port });
   for await (const stream of listening.clients()) house.admit(stream, clients);
   await drain(house, clients, seed, now);
 }
@@ -92,38 +103,51 @@ function makeSeed(
   draining: AbortSignal,
 ): Seed {
   const { clock } = parts;
+  const tally = new Tally(clock);
   return {
     ...parts,
     settings,
     folder,
     catalogue: new Catalogue(() => walkFolder(folder, jobs.signal), clock),
-    digests: new Digests({ folder, cache, clock, emit, jobs }),
+    digests: new Digests({ folder, cache, clock, emit, jobs, tally }),
     told: new ToldVersions(),
     attention: new Attention(),
     uploads: new Uploads(settings.uploads, clock),
     rates: new Rates(settings, clock),
     guesses: new Guesses(clock),
     buffers: new BodyBuffers(),
-    transfers: new Transfers(clock, emit),
+    transfers: new Transfers(clock, emit, tally),
+    tally,
     emit,
     draining,
+  };
+}
+
+function standingOf({ uploads, digests, catalogue }: Seed, house: House): Standing {
+  return {
+    connections: house.size,
+    uploads,
+    hashing: digests,
+    offered: catalogue.offered,
+    residentBytes: Deno.memoryUsage().rss,
   };
 }
 
 /** Walks the folder first: a seed that says that it listens can also answer. */
 async function announce(
   { host, port }: Listening,
-  { folder, emit, draining }: Seed,
+  { folder, catalogue, emit, draining }: Seed,
 ): Promise<void> {
-  let files: readonly ListedFile[];
+  let walked: Walked;
   try {
-    files = await walkFolder(folder, draining);
+    walked = await walkFolder(folder, draining);
   } catch (error) {
     if (draining.aborted) return;
     throw error;
   }
-  const bytes = files.reduce((sum, { size }) => sum + size, 0);
-  emit({ kind: "listening", host, port, files: files.length, bytes });
+  const first = (await catalogue.accept(walked)).slice(0, MOST_EXAMPLES).map(({ name }) => name);
+  emit({ kind: "listening", host, port, ...catalogue.offered, names: first });
+  if (walked.omitted.count > 0) emit({ kind: "omitted", ...walked.omitted });
 }
 
 async function drain(
@@ -159,9 +183,15 @@ class House {
     this.#admission = new Admission(seed.settings);
   }
 
+  /** Connections that are open, those among them that are turned away. */
+  get size(): number {
+    return this.#links.size;
+  }
+
   admit(stream: ByteStream, clients: TaskGroup): void {
     const link = new ClientLink(stream, this.#seed.clock);
     const place = this.#admission.admit(link.client);
+    this.#seed.tally.connected(typeof place === "string" ? place : undefined);
     if (typeof place !== "string") {
       clients.spawn((signal) => this.#host(link, place, signal));
     } else {

@@ -10,15 +10,18 @@ import { isRightAnswer } from "../wire/auth.ts";
 import { encodeGreeting } from "../wire/greeting.ts";
 import { LineNotTextError, LineTooLongError } from "../wire/inbox.ts";
 import { onAbort } from "../base/abort.ts";
-import { encodeListing } from "../wire/listing.ts";
 import { encodeManifest } from "../wire/manifest.ts";
 import { encodeRefusal, Refusal } from "../wire/refusals.ts";
 import { encodeOk, encodeSize } from "../wire/replies.ts";
-import { parseSessionRequest, type SessionRequest } from "../wire/requests.ts";
+import {
+  encodeSessionRequest,
+  parseSessionRequest,
+  type SessionRequest,
+} from "../wire/requests.ts";
 import { BrokenBodyError, changed, sendBody, sendBytes } from "./body.ts";
 import { type ClientLink, LinkLostError } from "./client_link.ts";
 import { RequestQueue } from "./request_queue.ts";
-import { type Seed, shutdown, unauthorized } from "./seed.ts";
+import { asTold, type Seed, shutdown, unauthorized } from "./seed.ts";
 import { FileChangedError, locate, openServed, type ServedFile } from "./served_file.ts";
 import { Turn } from "./turn.ts";
 
@@ -155,16 +158,20 @@ export class Session {
 
   /** Sends one reply; true when it was the last. */
   async #answer(incoming: Incoming, signal: AbortSignal): Promise<boolean> {
+    const kind = incoming instanceof Refusal ? "invalid" : incoming.verb;
+    using counted = this.#seed.tally.request("session", kind);
     try {
       if (incoming instanceof Refusal) throw incoming;
       this.#requireTrust(incoming);
       await this.#serve(incoming, signal);
       if (incoming.verb !== "PING") this.#usefulAt = this.#seed.clock.now();
+      counted.answered();
       return incoming.verb === "BYE";
     } catch (error) {
       const refusal = this.#refusalOf(error, signal);
       await this.#link.sendText(encodeRefusal(refusal));
-      if (refusal.code !== "PENDING") this.#tell(refusal.message);
+      counted.refused(refusal);
+      if (refusal.code !== "PENDING") this.#tell(refusal.message, incoming);
       else this.#usefulAt = this.#seed.clock.now();
       return refusal.code === "AUTH" || isLast(incoming);
     }
@@ -223,9 +230,8 @@ export class Session {
     // A listing is large: it is made when it can be sent, not while it waits.
     const turn = this.#newTurn(signal);
     await turn.ready();
-    const { files, more } = await this.#seed.catalogue.page(after);
-    const fields: Record<string, number> = more ? { more: 1 } : {};
-    await this.#sendText(turn, encodeListing(files), fields);
+    const { body, more } = await this.#seed.catalogue.page(after);
+    await this.#sendWhole(turn, body, more ? { more: 1 } : {});
   }
 
   async #size(name: string): Promise<void> {
@@ -236,11 +242,11 @@ export class Session {
 
   async #manifest(name: string, signal: AbortSignal): Promise<void> {
     const file = this.#open(name);
-    const manifest = await this.#seed.digests.manifestOf(file, signal);
+    const manifest = await this.#seed.digests.manifestOf(file, this.#link.client, signal);
     this.#seed.told.tell(this.#link.client, name, file.version.id);
     const turn = this.#newTurn(signal);
     await turn.ready();
-    await this.#sendText(turn, encodeManifest(name, manifest), {});
+    await this.#sendWhole(turn, new TextEncoder().encode(encodeManifest(name, manifest)), {});
   }
 
   async #download(
@@ -267,8 +273,11 @@ export class Session {
     return this.#turn;
   }
 
-  async #sendText(turn: Turn, text: string, fields: Record<string, number>): Promise<void> {
-    const body = new TextEncoder().encode(text);
+  async #sendWhole(
+    turn: Turn,
+    body: Uint8Array,
+    fields: Record<string, number>,
+  ): Promise<void> {
     await sendBytes(this.#link, turn, body, encodeOk(body.length, fields));
   }
 
@@ -296,8 +305,12 @@ export class Session {
     for (const [oldest] of this.#seen) return void this.#seen.delete(oldest);
   }
 
-  #tell(reason: string): void {
-    this.#seed.emit({ kind: "refused", client: this.#link.client, reason });
+  #tell(reason: string, incoming?: Incoming): void {
+    const { client } = this.#link;
+    // A line that is no request is gone by now.
+    const known = incoming !== undefined && !(incoming instanceof Refusal);
+    const request = known ? { request: asTold(encodeSessionRequest(incoming)) } : {};
+    this.#seed.emit({ kind: "refused", client, ...request, reason });
   }
 }
 

@@ -1,17 +1,20 @@
 /**
  * Who got how much of what: sums up bodies, so that one event tells of a file
- * and not of each of its ranges.
+ * that went to a client, and not of each of its ranges and connections.
  */
 import type { Clock } from "../base/clock.ts";
 import type { ServeEvent, Sink } from "../events.ts";
+import type { Tally } from "./tally.ts";
 
 interface Transfer {
   readonly client: string;
   readonly name: string;
   readonly size: number;
   bytes: number;
-  readonly startedAt: number;
+  startedAt: number;
   lastAt: number;
+  /** The connections that took part and are still there. */
+  readonly connections: Set<unknown>;
 }
 
 export interface SentBody {
@@ -25,55 +28,83 @@ export interface SentBody {
 
 /** A client that did not ask for a file for so long is through with it. */
 const QUIET_MS = 5000;
+/** Files on their way; a client that takes a byte of each file must not fill our memory. */
+const MOST_RUNNING = 4096;
 
 export class Transfers {
   readonly #clock: Clock;
   readonly #emit: Sink<ServeEvent>;
-  /** By owner, which is a session, or the address of a one-shot client; then by name. */
-  readonly #running = new Map<unknown, Map<string, Transfer>>();
+  readonly #tally: Tally;
+  /** By client and name; the one that began first comes first. */
+  readonly #running = new Map<string, Transfer>();
 
-  constructor(clock: Clock, emit: Sink<ServeEvent>) {
+  constructor(clock: Clock, emit: Sink<ServeEvent>, tally: Tally) {
     this.#clock = clock;
     this.#emit = emit;
+    this.#tally = tally;
   }
 
-  add(owner: unknown, sent: SentBody): void {
-    const byName = this.#running.get(owner) ?? new Map<string, Transfer>();
-    this.#running.set(owner, byName);
-    const transfer = byName.get(sent.name) ??
-      { ...sent, bytes: 0, lastAt: sent.startedAt };
-    byName.set(sent.name, transfer);
+  /**
+   * A body was sent whole.
+   *
+   * @param connection says to `end` when it goes away; undefined where that means
+   * nothing, because the client connects anew for every body.
+   */
+  add(connection: unknown, sent: SentBody): void {
+    this.#tally.fileBytes += sent.bytes;
+    const key = keyOf(sent);
+    const transfer = this.#find(key, sent);
+    if (connection !== undefined) transfer.connections.add(connection);
     transfer.bytes += sent.bytes;
+    transfer.startedAt = Math.min(transfer.startedAt, sent.startedAt);
     transfer.lastAt = this.#clock.now();
-    if (transfer.bytes >= transfer.size) this.#finish(owner, transfer);
+    if (transfer.bytes >= transfer.size) this.#finish(key, transfer);
   }
 
-  /** The owner is gone. */
-  end(owner: unknown): void {
-    for (const transfer of this.#running.get(owner)?.values() ?? []) {
-      this.#finish(owner, transfer);
+  /** The connection is gone; with a transfer's last one the transfer ends. */
+  end(connection: unknown): void {
+    for (const [key, transfer] of this.#running) {
+      const took = transfer.connections.delete(connection);
+      if (took && transfer.connections.size === 0) this.#finish(key, transfer);
     }
   }
 
   endAll(): void {
-    for (const owner of this.#running.keys()) this.end(owner);
+    for (const [key, transfer] of this.#running) this.#finish(key, transfer);
   }
 
   /** Ends what has been quiet for a while. */
   sweep(nowMs: number): void {
-    for (const [owner, byName] of this.#running) {
-      for (const transfer of byName.values()) {
-        if (nowMs - transfer.lastAt >= QUIET_MS) this.#finish(owner, transfer);
-      }
+    for (const [key, transfer] of this.#running) {
+      if (nowMs - transfer.lastAt >= QUIET_MS) this.#finish(key, transfer);
     }
   }
 
-  #finish(owner: unknown, transfer: Transfer): void {
-    const byName = this.#running.get(owner);
-    byName?.delete(transfer.name);
-    if (byName?.size === 0) this.#running.delete(owner);
+  #find(key: string, sent: SentBody): Transfer {
+    const found = this.#running.get(key);
+    if (found?.size === sent.size) return found;
+    // Of another size: another version of the file, and so another transfer.
+    if (found) this.#finish(key, found);
+    this.#makeRoom();
+    const transfer = { ...sent, bytes: 0, lastAt: sent.startedAt, connections: new Set() };
+    this.#running.set(key, transfer);
+    return transfer;
+  }
+
+  #makeRoom(): void {
+    if (this.#running.size < MOST_RUNNING) return;
+    for (const [key, oldest] of this.#running) return this.#finish(key, oldest);
+  }
+
+  #finish(key: string, transfer: Transfer): void {
+    this.#running.delete(key);
     const { client, name, size, bytes, startedAt, lastAt } = transfer;
     const elapsedMs = lastAt - startedAt;
     this.#emit({ kind: "sent", client, name, size, bytes, elapsedMs });
   }
+}
+
+/** No address holds a space. */
+function keyOf({ client, name }: SentBody): string {
+  return `${client} ${name}`;
 }

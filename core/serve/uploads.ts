@@ -82,6 +82,14 @@ export class Uploads {
     this.#clock = clock;
   }
 
+  get taken(): number {
+    return this.#holdings.size;
+  }
+
+  get waiting(): number {
+    return this.#waiting;
+  }
+
   /**
    * Waits for a slot; disposing what comes back frees it, once.
    *

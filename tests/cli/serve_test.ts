@@ -1,5 +1,12 @@
-import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertRejects,
+  assertStringIncludes,
+} from "@std/assert";
 import { join } from "@std/path";
+import { readMetrics } from "../fakes/prometheus.ts";
 import { doneOf } from "./events.ts";
 import {
   assertCode,
@@ -357,3 +364,70 @@ class RawClient implements Disposable {
     return true;
   }
 }
+
+test("p2p serve --json tells of a file that went over four connections once", async (world) => {
+  world.write("shared/big.bin", noise(9_000_000));
+  const seed = world.start(
+    "serve",
+    world.path("shared"),
+    "--host",
+    "127.0.0.1",
+    "--port",
+    "0",
+    "--json",
+  );
+  const { port } = JSON.parse(await seed.stdout.line(/"listening"/));
+  assertCode(await world.p2p("get", "big.bin", "--seed", `127.0.0.1:${port}`), 0);
+  await seed.stdout.line(/"sent"/);
+  const ended = await seed.endBy("SIGINT");
+  assertCode(ended, 0);
+  const events = ended.stdout.trimEnd().split("\n").map((line) => JSON.parse(line));
+  assertEquals(events.map(({ event }) => event), ["listening", "sent", "draining"]);
+  const { name, size, bytes, client } = events[1];
+  assertEquals([name, size, bytes, client], ["big.bin", 9_000_000, 9_000_000, "127.0.0.1"]);
+}, ON_UNIX);
+
+test("p2p serve --json goes on serving when nobody reads what it prints", async (world) => {
+  world.write("shared/a.txt", "a");
+  const args = ["serve", world.path("shared"), "--host", "127.0.0.1", "--port", "0", "--json"];
+  const seed = world.startWith({ oneLine: true }, ...args);
+  const { port } = JSON.parse(await seed.stdout.line(/"listening"/));
+  for (const out of ["one", "two"]) {
+    assertCode(await world.p2p("get", "a.txt", "--out", out, "--seed", `127.0.0.1:${port}`), 0);
+    await seed.stderr.line(/ sent a\.txt to 127\.0\.0\.1: 1 B /);
+  }
+}, ON_UNIX);
+
+test("p2p serve --metrics offers them where it says, until it ends", async (world) => {
+  world.write("shared/a.txt", "a");
+  const seed = await world.serve(world.path("shared"), "--metrics", "127.0.0.1:0");
+  const line = await seed.process.stderr.line(/ metrics on http:/);
+  const url = line.slice(line.indexOf("http:"));
+  assertCode(await world.p2p("get", "a.txt", ...from(seed)), 0);
+  const samples = readMetrics(await (await fetch(url)).text());
+  const downloads = samples.find(({ name, labels }) =>
+    name === "p2p_requests_total" && labels["kind"] === "DOWNLOAD" && labels["result"] === "OK"
+  );
+  assertEquals(downloads?.value, 1);
+  assertCode(await seed.process.endBy("SIGTERM"), 0);
+  await assertRejects(() => fetch(url));
+}, ON_UNIX);
+
+test("p2p serve exits with 2 when it cannot offer metrics there", async (world) => {
+  world.write("shared/a.txt", "a");
+  const seed = await world.serve(world.path("shared"));
+  const flags = ["--host", "127.0.0.1", "--port", "0", "--metrics", seed.address];
+  const ended = await world.p2p("serve", world.path("shared"), ...flags);
+  assertCode(ended, 2);
+  assertMatch(ended.stderr, /^p2p: Cannot offer metrics: .*\nhint: .*--metrics/m);
+  const wrong = await world.p2p("serve", world.path("shared"), "--metrics", "9100");
+  assertCode(wrong, 2);
+});
+
+test("p2p serve says once which names it cannot offer", async (world) => {
+  world.write("shared/a.txt", "a");
+  world.write("shared/two\nlines", "a");
+  const seed = await world.serve(world.path("shared"));
+  const line = await seed.process.stderr.line(/cannot be offered/);
+  assertMatch(line, / 1 name cannot be offered, such as "two\\x0alines": /);
+}, ON_UNIX);

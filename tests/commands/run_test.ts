@@ -488,12 +488,10 @@ Deno.test("config shows every setting, its value and where it came from", async 
 
 Deno.test("serve prints where it listens, and the line for the other side", async () => {
   const directory = await Deno.makeTempDir();
-  await Deno.writeTextFile(join(directory, ".hidden"), "");
-  await Deno.mkdir(join(directory, "sub dir"));
-  await Deno.writeTextFile(join(directory, "sub dir", "it's.txt"), "x");
   const core: Partial<Core> = {
     serve(_settings, _directories, emit) {
-      emit({ kind: "listening", host: "0.0.0.0", port: 99, files: 1, bytes: 1 });
+      const names = ["-x", "a*b", "sub dir/it's.txt"];
+      emit({ kind: "listening", host: "0.0.0.0", port: 99, files: 1, bytes: 1, names });
       emit({
         kind: "sent",
         client: "10.0.0.2:5\x1b",
@@ -518,13 +516,16 @@ Deno.test("serve prints where it listens, and the line for the other side", asyn
   );
   const json = await p2p(`serve ${directory} --json -q`, { core });
   assertEquals(json.stderr, "");
-  assertEquals(JSON.parse(json.stdout), {
+  const [first, second] = json.stdout.split("\n");
+  assertEquals(JSON.parse(first!), {
     event: "listening",
     host: "0.0.0.0",
     port: 99,
     files: 1,
     bytes: 1,
   });
+  const { event, name, bytes } = JSON.parse(second!);
+  assertEquals([event, name, bytes], ["sent", "x", 1024]);
   await Deno.remove(directory, { recursive: true });
 });
 

@@ -20,6 +20,10 @@ export function fakeOutput(
     write(text) {
       this.text += text;
     },
+    writeSoon(text) {
+      this.text += text;
+      return Promise.resolve();
+    },
     size: () => ({ columns, rows }),
   };
 }

@@ -1,9 +1,14 @@
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import { join } from "@std/path";
 import { compareNames } from "../../core/base/names.ts";
-import { Catalogue, walkFolder } from "../../core/serve/catalogue.ts";
+import {
+  Catalogue,
+  type ListingPage,
+  type Walked,
+  walkFolder,
+} from "../../core/serve/catalogue.ts";
 import { openFolder } from "../../core/serve/folder.ts";
-import type { ListedFile } from "../../core/wire/listing.ts";
+import { type ListedFile, parseListing } from "../../core/wire/listing.ts";
 import { ManualClock, RunningSeed, TempFolder, test } from "./support.ts";
 
 const never = new AbortController().signal;
@@ -12,20 +17,36 @@ function listed(names: readonly string[]): ListedFile[] {
   return names.map((name) => ({ name, size: 1, modified: 2 }));
 }
 
+function walkedOf(files: ListedFile[]): Walked {
+  return { files, omitted: { count: 0, examples: [] } };
+}
+
+function offering(names: readonly string[], pageFiles?: number): Catalogue {
+  const walk = () => Promise.resolve(walkedOf(listed(names)));
+  return new Catalogue(walk, new ManualClock(), pageFiles);
+}
+
 async function walked(folder: TempFolder, hidden = false): Promise<string[]> {
-  const files = await walkFolder(openFolder(folder.path, hidden), never);
+  const { files } = await walkFolder(openFolder(folder.path, hidden), never);
   return files.map(({ name }) => name).sort(compareNames);
+}
+
+/** What a page offers, read as a client reads it. */
+function namesIn({ body }: ListingPage, after: string): string[] {
+  return parseListing(new TextDecoder().decode(body), after).map(({ name }) => name);
 }
 
 test("Catalogue.page() gives every name once, in pages, when there are more than fit one", async () => {
   const names = Array.from({ length: 25_001 }, (_, i) => `f${i}`);
-  const catalogue = new Catalogue(() => Promise.resolve(listed(names)), new ManualClock());
+  const catalogue = offering(names);
   const got: string[] = [];
   const pages: [number, boolean][] = [];
   for (let more = true; more;) {
-    const page = await catalogue.page(got.at(-1) ?? "");
-    got.push(...page.files.map(({ name }) => name));
-    pages.push([page.files.length, page.more]);
+    const after = got.at(-1) ?? "";
+    const page = await catalogue.page(after);
+    const found = namesIn(page, after);
+    got.push(...found);
+    pages.push([found.length, page.more]);
     more = page.more;
   }
   assertEquals(pages, [[10_000, true], [10_000, true], [5001, false]]);
@@ -33,23 +54,96 @@ test("Catalogue.page() gives every name once, in pages, when there are more than
 });
 
 test("Catalogue.page() says that there is no more when the last page is full", async () => {
-  const catalogue = new Catalogue(() => Promise.resolve(listed(["a", "b"])), new ManualClock());
-  assertEquals((await catalogue.page("", 2)).more, false);
-  assertEquals((await catalogue.page("", 1)).more, true);
-  assertEquals(await catalogue.page("b", 1), { files: [], more: false });
+  assertEquals((await offering(["a", "b"], 2).page("")).more, false);
+  const catalogue = offering(["a", "b"], 1);
+  assertEquals((await catalogue.page("")).more, true);
+  assertEquals((await catalogue.page("a")).more, false);
+  assertEquals(namesIn(await catalogue.page("b"), "b"), []);
+});
+
+test("Catalogue.page() leads to every name, wherever a client begins", async () => {
+  const names = ["a", "b", "c", "d", "e", "f", "g"];
+  const catalogue = offering(names, 3);
+  for (const start of ["", "0", "a", "aa", "b", "c", "e", "f", "g", "z"]) {
+    const got: string[] = [];
+    for (let after = start, more = true; more; after = got.at(-1)!) {
+      const page = await catalogue.page(after);
+      got.push(...namesIn(page, after));
+      more = page.more;
+    }
+    assertEquals(got, names.filter((name) => name > start), `from "${start}"`);
+  }
+});
+
+test("Catalogue.page() encodes a page once for all who ask, also in its middle", async () => {
+  const catalogue = offering(["a", "b", "c", "d", "e"], 3);
+  const first = await catalogue.page("");
+  const others = [await catalogue.page(""), await catalogue.page("a"), await catalogue.page("bb")];
+  assertEquals(others.map(({ body }) => body.buffer === first.body.buffer), [true, true, true]);
+  assertEquals(namesIn(others[2]!, "bb"), ["c"]);
+});
+
+test("Catalogue keeps its pages over walks that find nothing new", async () => {
+  const clock = new ManualClock();
+  let files = listed(["a", "b"]);
+  const catalogue = new Catalogue(() => Promise.resolve(walkedOf([...files])), clock);
+  const { body } = await catalogue.page("");
+  const names = await catalogue.names();
+  clock.advance(1000);
+  assert((await catalogue.page("")).body.buffer === body.buffer);
+  assert(await catalogue.names() === names);
+  for (const change of [{ size: 7 }, { modified: 7 }, { name: "c" }]) {
+    const before = await catalogue.page("");
+    files = [{ ...files[0]!, ...change }, files[1]!];
+    clock.advance(1000);
+    const after = await catalogue.page("");
+    assert(after.body.buffer !== before.body.buffer, JSON.stringify(change));
+  }
+});
+
+test("Catalogue answers with what it knows when a walk takes long, and with the new when it is there", async () => {
+  const clock = new ManualClock();
+  const walk = Promise.withResolvers<Walked>();
+  const catalogue = new Catalogue(() => walk.promise, clock);
+  await catalogue.accept(walkedOf(listed(["a"])));
+  clock.advance(1000);
+  const asked = catalogue.page("");
+  await clock.sleeperFor(500);
+  clock.advance(500);
+  assertEquals(namesIn(await asked, ""), ["a"]);
+  walk.resolve(walkedOf(listed(["a", "b"])));
+  const later = catalogue.page("");
+  assertEquals(namesIn(await later, ""), ["a", "b"]);
+});
+
+test("Catalogue.offered tells of the last look at the folder", async () => {
+  const catalogue = offering(["a", "b"]);
+  assertEquals(catalogue.offered, { files: 0, bytes: 0 });
+  await catalogue.all();
+  assertEquals(catalogue.offered, { files: 2, bytes: 2 });
+});
+
+test("Catalogue.accept() makes the walk of another count as a fresh look", async () => {
+  const clock = new ManualClock();
+  let walks = 0;
+  const catalogue = new Catalogue(() => (walks++, Promise.resolve(walkedOf([]))), clock);
+  await catalogue.accept(walkedOf(listed(["b", "a"])));
+  clock.advance(999);
+  assertEquals((await catalogue.all()).map(({ name }) => name), ["a", "b"]);
+  clock.advance(1);
+  assertEquals([await catalogue.all(), walks], [[], 1]);
 });
 
 test("Catalogue.all() sorts by code point", async () => {
   const names = ["\u{1f600}", "\uffee", "b", "B", "a/b", "a-b", "a"];
-  const catalogue = new Catalogue(() => Promise.resolve(listed(names)), new ManualClock());
-  const got = (await catalogue.all()).map(({ name }) => name);
+  const got = (await offering(names).all()).map(({ name }) => name);
   assertEquals(got, ["B", "a", "a-b", "a/b", "b", "\uffee", "\u{1f600}"]);
 });
 
 test("Catalogue.all() walks again only when the listing is a second old", async () => {
   const clock = new ManualClock();
   let walks = 0;
-  const catalogue = new Catalogue(() => (walks++, Promise.resolve([])), clock);
+  const catalogue = new Catalogue(() => (walks++, Promise.resolve(walkedOf([]))), clock);
   await Promise.all([catalogue.all(), catalogue.all()]);
   clock.advance(999);
   await catalogue.all();
@@ -111,7 +205,32 @@ test("walkFolder() lists nothing when the folder is gone", async () => {
   folder.write("sub/file", "1");
   const sub = openFolder(folder.pathOf("sub"), false);
   Deno.removeSync(sub.root, { recursive: true });
-  assertEquals(await walkFolder(sub, never), []);
+  assertEquals((await walkFolder(sub, never)).files, []);
+});
+
+test("walkFolder() counts what cannot be offered by name, and shows a few", async () => {
+  if (Deno.build.os === "windows") return;
+  using folder = new TempFolder();
+  for (let i = 0; i < 5; i++) folder.write(`line\n${i}`, "1");
+  folder.write("sub\\folder/file", "1");
+  folder.write(".hidden\n", "1");
+  folder.write("x.p2p-part", "1");
+  folder.write("good", "1");
+  const { files, omitted } = await walkFolder(openFolder(folder.path, false), never);
+  assertEquals(files.map(({ name }) => name), ["good"]);
+  assertEquals([omitted.count, omitted.examples.length], [7, 3]);
+  assertMatch(omitted.examples[0]!.why, /control character or a backslash/);
+});
+
+test("walkFolder() passes over what lies deeper than a name is long", async () => {
+  if (Deno.build.os === "windows") return;
+  using folder = new TempFolder();
+  const part = "d".repeat(255);
+  folder.write(`${part}/${part}/${part}/${"f".repeat(255)}`, "1");
+  folder.write(`${part}/${part}/${part}/${"g".repeat(255)}/x`, "1");
+  const { files, omitted } = await walkFolder(openFolder(folder.path, false), never);
+  assertEquals(files.map(({ name }) => name.length), [1023]);
+  assertEquals(omitted.count, 1);
 });
 
 test("Session pages through more files than fit one reply", async () => {

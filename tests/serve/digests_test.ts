@@ -17,6 +17,7 @@ import {
 /** Large enough for the cache. */
 const LARGE = 9 * 1024 * 1024;
 const LARGE_CONTENT = patternOf(LARGE);
+const never = new AbortController().signal;
 
 async function manifestOf(client: RawClient, name: string): Promise<string> {
   for (;;) {
@@ -107,6 +108,8 @@ test("MANIFEST serves others while it hashes", async () => {
   const body = await other.body("DOWNLOAD small|0|5");
   assertEquals(new TextDecoder().decode(body), "small");
   assertEquals(hashings(seed), 0);
+  const { client, name, bytes } = await seed.event("hashing");
+  assertEquals([client, name, bytes], ["127.0.0.1", "huge", 64 * 1024 ** 3]);
 });
 
 test("MANIFEST is not hashed again when the seed starts anew", async () => {
@@ -172,7 +175,7 @@ function entriesIn(folder: TempFolder): string[] {
 test("DigestCache.find() gives what was kept", async () => {
   using folder = new TempFolder();
   const cache = cacheIn(folder);
-  await cache.keep("/a", version(), manifest, OLD.getTime() + 2000);
+  await cache.keep("/a", version(), manifest, OLD.getTime() + 2000, never);
   assertEquals(await cache.find("/a", version()), manifest);
   assertEquals(entriesIn(folder).length, 1);
 });
@@ -190,21 +193,21 @@ for (const { name, path = "/a", facts } of others) {
   test(`DigestCache.find() gives nothing when ${name} is another`, async () => {
     using folder = new TempFolder();
     const cache = cacheIn(folder);
-    await cache.keep("/a", version(), manifest, OLD.getTime() + 2000);
+    await cache.keep("/a", version(), manifest, OLD.getTime() + 2000, never);
     assertEquals(await cache.find(path, version(facts)), undefined);
   });
 }
 
 test("DigestCache.keep() keeps nothing when the file changed just before it was hashed", async () => {
   using folder = new TempFolder();
-  await cacheIn(folder).keep("/a", version(), manifest, OLD.getTime() + 1999);
+  await cacheIn(folder).keep("/a", version(), manifest, OLD.getTime() + 1999, never);
   assertEquals(entriesIn(folder), []);
 });
 
 test("DigestCache.keep() keeps nothing when the file is small", async () => {
   using folder = new TempFolder();
   const small = version({ size: 8 * 1024 * 1024 });
-  await cacheIn(folder).keep("/a", small, manifest, Infinity);
+  await cacheIn(folder).keep("/a", small, manifest, Infinity, never);
   assertEquals(entriesIn(folder), []);
 });
 
@@ -219,14 +222,52 @@ for (const { name, damage } of damages) {
   test(`DigestCache.find() gives nothing when the entry is ${name}, and it can be replaced`, async () => {
     using folder = new TempFolder();
     const cache = cacheIn(folder);
-    await cache.keep("/a", version(), manifest, OLD.getTime() + 2000);
+    await cache.keep("/a", version(), manifest, OLD.getTime() + 2000, never);
     const [entry] = entriesIn(folder);
     Deno.writeTextFileSync(entry!, damage(Deno.readTextFileSync(entry!)));
     assertEquals(await cache.find("/a", version()), undefined);
-    await cache.keep("/a", version(), manifest, OLD.getTime() + 2000);
+    await cache.keep("/a", version(), manifest, OLD.getTime() + 2000, never);
     assertEquals(await cache.find("/a", version()), manifest);
   });
 }
+
+test("DigestCache.find() gives nothing, and reads nothing, where an entry is no file or too large", async () => {
+  using folder = new TempFolder();
+  const cache = cacheIn(folder);
+  await cache.keep("/a", version(), manifest, OLD.getTime() + 2000, never);
+  const [entry] = entriesIn(folder);
+  Deno.truncateSync(entry!, 2 ** 40);
+  assertEquals(await cache.find("/a", version()), undefined);
+  Deno.removeSync(entry!);
+  Deno.mkdirSync(entry!);
+  assertEquals(await cache.find("/a", version()), undefined);
+  // A folder in the way of the new entry costs a hashing each time, and nothing else.
+  await cache.keep("/a", version(), manifest, OLD.getTime() + 2000, never);
+  assertEquals(entriesIn(folder), [entry!]);
+});
+
+test("DigestCache.prune() keeps so many bytes, of the newest entries", async () => {
+  using folder = new TempFolder();
+  const cache = cacheIn(folder);
+  for (const [i, name] of ["a", "b", "c"].entries()) {
+    folder.write(`digests/${name}`, "12345");
+    Deno.utimeSync(folder.pathOf(`digests/${name}`), 1000 - i, 1000 - i);
+  }
+  await cache.prune(never, { entries: 9, bytes: 10 });
+  assertEquals(entriesIn(folder).map((path) => path.slice(-1)).sort(), ["a", "b"]);
+});
+
+test("DigestCache.keep() prunes now and then, so that a long life fills no disk", async () => {
+  using folder = new TempFolder();
+  const cache = cacheIn(folder);
+  folder.write("digests/0", new Uint8Array());
+  Deno.truncateSync(folder.pathOf("digests/0"), 2 ** 30);
+  folder.age("digests/0");
+  for (let i = 0; i < 512; i++) {
+    await cache.keep(`/${i}`, version(), manifest, OLD.getTime() + 2000, never);
+  }
+  assertEquals(entriesIn(folder).length, 512);
+});
 
 test("DigestCache.prune() removes the oldest entries and old temporary files", async () => {
   using folder = new TempFolder();
@@ -235,7 +276,7 @@ test("DigestCache.prune() removes the oldest entries and old temporary files", a
     folder.write(`digests/${name}`, "");
   }
   Deno.utimeSync(folder.pathOf("digests/b"), 1000, 1000);
-  await cache.prune(new AbortController().signal, 2);
+  await cache.prune(never, { entries: 2, bytes: 1000 });
   const names = entriesIn(folder).map((path) => path.slice(-1)).sort();
   assertEquals(names, ["a", "c"]);
 });

@@ -232,3 +232,14 @@ test("Session says CHANGED on every connection until the manifest is asked for a
     assertEquals(new TextDecoder().decode(await client.body("DOWNLOAD open.txt|0|4")), "OPEN");
   }
 });
+
+test("openServed() serves a folder whose own parents are called like unfinished downloads", () => {
+  using house = new TempFolder();
+  house.write("x.p2p-part/served/a.txt", "a");
+  house.write("x.p2p-part/served/b.p2p-part", "b");
+  Deno.symlinkSync("b.p2p-part", house.pathOf("x.p2p-part/served/c"));
+  const folder = openFolder(house.pathOf("x.p2p-part/served"), false);
+  using file = openServed(folder, "a.txt");
+  assertEquals(file.version.size, 1);
+  assertThrows(() => openServed(folder, "c"), Refusal);
+});

@@ -264,3 +264,26 @@ test("Session tells of a transfer when the client leaves in the middle", async (
   const sent = await seed.event("sent");
   assertEquals([sent.name, sent.size, sent.bytes], ["hello.txt", 6, 3]);
 });
+
+test("Session tells what was refused, and why, but no answer to a token", async () => {
+  using folder = files();
+  await using seed = await RunningSeed.start(folder.path, { token: "secret" });
+  using client = await seed.session();
+  await client.ask("FILESIZE hello.txt");
+  using other = await seed.session();
+  await other.ask(`AUTH ${"0".repeat(64)}`);
+  await seed.event("refused", 1);
+  const told = seed.events.flatMap((event) =>
+    event.kind === "refused" ? [[event.client, event.request, event.reason]] : []
+  );
+  assertEquals(told, [
+    ["127.0.0.1", "FILESIZE hello.txt", "AUTH this seed wants a token"],
+    ["127.0.0.1", "AUTH", "AUTH this seed wants a token"],
+  ]);
+  assertEquals(
+    await seed.ask(`FILESIZE ${"x".repeat(3000)}`),
+    "ERROR:AUTH this seed wants a token\n",
+  );
+  const { request } = await seed.event("refused", 2);
+  assertEquals(request?.length, 201);
+});

@@ -15,6 +15,7 @@ import { Guesses } from "../../core/serve/guesses.ts";
 import { Rates } from "../../core/serve/rates.ts";
 import type { Seed } from "../../core/serve/seed.ts";
 import { serve } from "../../core/serve/server.ts";
+import { Tally } from "../../core/serve/tally.ts";
 import { ToldVersions } from "../../core/serve/told_versions.ts";
 import { Transfers } from "../../core/serve/transfers.ts";
 import { Attention } from "../../core/serve/attention.ts";
@@ -151,19 +152,21 @@ export function seedOf(
   } = options;
   const settings = { ...SERVE_DEFAULTS, dir, port: 0, ...rest };
   const folder = openFolder(dir, settings.hidden);
+  const tally = new Tally(clock);
   const cache = new DigestCache(join(dir, ".cache"), clock, nonce);
   return {
     settings,
     folder,
     catalogue: new Catalogue(() => walkFolder(folder, jobs.signal), clock),
-    digests: new Digests({ folder, cache, clock, emit, jobs }),
+    digests: new Digests({ folder, cache, clock, emit, jobs, tally }),
     told: new ToldVersions(),
     attention: new Attention(),
     uploads: new Uploads(settings.uploads, clock),
     rates: new Rates(settings, clock),
     guesses: new Guesses(clock),
     buffers: new BodyBuffers(),
-    transfers: new Transfers(clock, emit),
+    transfers: new Transfers(clock, emit, tally),
+    tally,
     clock,
     random: () => 0,
     nonce,
