@@ -5,6 +5,7 @@ const LF = 10;
 const CR = 13;
 /** Room for a full line and for the lines behind it; small, because what belongs to a body is copied out. */
 const CAPACITY = 16 * 1024;
+const DECODER = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /** A line grew past the limit: nothing behind it can be understood. */
 export class LineTooLongError extends ProtocolError {
@@ -26,15 +27,16 @@ export class LineNotTextError extends ProtocolError {
  * the stream was cut.
  */
 export class Inbox {
-  readonly #bytes = new Uint8Array(CAPACITY);
-  readonly #decoder = new TextDecoder("utf-8", {
-    fatal: true,
-    ignoreBOM: true,
-  });
+  #bytes: Uint8Array;
   #start = 0;
   #end = 0;
   /** Up to here there is no line end, so it is not searched again. */
   #searched = 0;
+
+  /** @param capacity to begin with: where there are many, most never need more. */
+  constructor(capacity = CAPACITY) {
+    this.#bytes = new Uint8Array(capacity);
+  }
 
   get buffered(): number {
     return this.#end - this.#start;
@@ -47,6 +49,11 @@ export class Inbox {
       this.#end -= this.#start;
       this.#searched = Math.max(0, this.#searched - this.#start);
       this.#start = 0;
+    }
+    if (this.#end === this.#bytes.length && this.#end < CAPACITY) {
+      const larger = new Uint8Array(CAPACITY);
+      larger.set(this.#bytes);
+      this.#bytes = larger;
     }
     return this.#bytes.subarray(this.#end);
   }
@@ -97,7 +104,7 @@ export class Inbox {
 
   #decode(line: Uint8Array): string {
     try {
-      return this.#decoder.decode(line);
+      return DECODER.decode(line);
     } catch {
       throw new LineNotTextError();
     }
