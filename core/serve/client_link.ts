@@ -32,13 +32,15 @@ const GOODBYE_MS = 1000;
 /** Slow links are written to in small steps, so that slow reading is not taken for no reading. */
 const SMALL_STEP = 16 * 1024;
 const LARGE_STEP = 256 * 1024;
+/** Of an inbox: some requests; most clients of many that come at once say no more than a greeting. */
+const FIRST_BYTES = 1024;
 /** A reply's line goes with the step behind it. */
 const HEAD_BYTES = 64;
 /** A step that takes longer was too large. */
 const SLOW_STEP_MS = 100;
 
 export class ClientLink implements Disposable {
-  readonly inbox = new Inbox();
+  readonly inbox = new Inbox(FIRST_BYTES);
   /** The client's address: for limits and for events. */
   readonly client: string;
   readonly #stream: ByteStream;

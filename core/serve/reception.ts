@@ -17,7 +17,7 @@ const REQUEST_END_MS = 200;
 /** For a client that is turned away to say what it came for. */
 const TURNED_AWAY_MS = 500;
 /** Who has said nothing for so long will not say it as a one-shot client, if another one needs its room. */
-const SILENT_MS = 50;
+export const SILENT_MS = 50;
 /** The pause that we ask for is this, and up to as much again. */
 const RETRY_MS = 500;
 

@@ -26,7 +26,7 @@ import { metricsOf, type Standing } from "./metrics.ts";
 import { listenForMetrics, serveMetrics } from "./metrics_listener.ts";
 import { renderMetrics } from "./metrics_text.ts";
 import { Rates } from "./rates.ts";
-import { receive, turnAway } from "./reception.ts";
+import { receive, SILENT_MS, turnAway } from "./reception.ts";
 import { type Seed, shutdown } from "./seed.ts";
 import { Tally } from "./tally.ts";
 import { ToldVersions } from "./told_versions.ts";
@@ -46,11 +46,10 @@ export interface ServeParts {
 const DRAIN_MS = 10_000;
 /** How exactly limits of time are kept. */
 const SWEEP_MS = 1000;
-/**
- * Clients that are turned away at a time: 4 MiB, and as many descriptors as the
- * others have. For a further one, the one that has been here longest must go.
- */
-const MOST_TURNED_AWAY = 256;
+/** Clients that are turned away at a time. Each takes a round trip or two; who is slower makes room for a further one. */
+const ENOUGH_TURNED_AWAY = 64;
+/** Even in a rush: with the others and their files, it keeps below 1,024 descriptors. */
+const MOST_TURNED_AWAY = 400;
 /** Names that are told at the start: one of them will do for a person to try. */
 const MOST_EXAMPLES = 100;
 
@@ -175,8 +174,8 @@ class House {
   readonly #seed: Seed;
   readonly #admission: Admission;
   readonly #links = new Set<ClientLink>();
-  /** Those who are being turned away, the longest first. */
-  readonly #turnedAway = new Set<AbortController>();
+  /** Those who are being turned away, and since when; the longest first. */
+  readonly #turnedAway = new Map<AbortController, number>();
 
   constructor(seed: Seed) {
     this.#seed = seed;
@@ -237,7 +236,7 @@ class House {
     signal: AbortSignal,
   ): Promise<void> {
     const hurry = new AbortController();
-    this.#turnedAway.add(hurry);
+    this.#turnedAway.set(hurry, this.#seed.clock.now());
     this.#links.add(link);
     await turnAway(link, why, this.#seed, hurry.signal, signal);
     this.#links.delete(link);
@@ -246,8 +245,11 @@ class House {
 
   /** One of those who are turned away is sent off now, where there are too many. */
   #makeRoom(): void {
-    if (this.#turnedAway.size < MOST_TURNED_AWAY) return;
-    for (const oldest of this.#turnedAway) {
+    const { size } = this.#turnedAway;
+    if (size < ENOUGH_TURNED_AWAY) return;
+    const now = this.#seed.clock.now();
+    for (const [oldest, since] of this.#turnedAway) {
+      if (now - since < SILENT_MS && size < MOST_TURNED_AWAY) return;
       this.#turnedAway.delete(oldest);
       return oldest.abort();
     }

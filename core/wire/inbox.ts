@@ -5,9 +5,6 @@ const LF = 10;
 const CR = 13;
 /** Room for a full line and for the lines behind it; small, because what belongs to a body is copied out. */
 const CAPACITY = 16 * 1024;
-/** What most clients send before they want something is shorter; a thousand idle ones hold half a megabyte, not sixteen. */
-const FIRST_CAPACITY = 512;
-/** Keeps nothing from one line to the next, so one is enough for all. */
 const DECODER = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /** A line grew past the limit: nothing behind it can be understood. */
@@ -30,13 +27,16 @@ export class LineNotTextError extends ProtocolError {
  * the stream was cut.
  */
 export class Inbox {
-  #bytes = new Uint8Array(FIRST_CAPACITY);
+  #bytes: Uint8Array;
   #start = 0;
   #end = 0;
   /** Up to here there is no line end, so it is not searched again. */
   #searched = 0;
-  /** The last read left no room: there is more to come than we are ready for. */
-  #full = false;
+
+  /** @param capacity to begin with: where there are many, most never need more. */
+  constructor(capacity = CAPACITY) {
+    this.#bytes = new Uint8Array(capacity);
+  }
 
   get buffered(): number {
     return this.#end - this.#start;
@@ -44,19 +44,22 @@ export class Inbox {
 
   /** Where the next read goes; never empty when `takeLine` was asked before. */
   space(): Uint8Array {
-    if (this.#full && this.#bytes.length < CAPACITY) this.#grow();
     if (this.#start > 0) {
       this.#bytes.copyWithin(0, this.#start, this.#end);
       this.#end -= this.#start;
       this.#searched = Math.max(0, this.#searched - this.#start);
       this.#start = 0;
     }
+    if (this.#end === this.#bytes.length && this.#end < CAPACITY) {
+      const larger = new Uint8Array(CAPACITY);
+      larger.set(this.#bytes);
+      this.#bytes = larger;
+    }
     return this.#bytes.subarray(this.#end);
   }
 
   filled(count: number): void {
     this.#end += count;
-    this.#full = this.#end === this.#bytes.length;
   }
 
   /**
@@ -97,12 +100,6 @@ export class Inbox {
     target.set(this.#bytes.subarray(this.#start, this.#start + count));
     this.#start += count;
     return count;
-  }
-
-  #grow(): void {
-    const bytes = new Uint8Array(CAPACITY);
-    bytes.set(this.#bytes.subarray(0, this.#end));
-    this.#bytes = bytes;
   }
 
   #decode(line: Uint8Array): string {

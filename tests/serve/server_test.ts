@@ -212,3 +212,15 @@ test("serve() goes on when clients come and go in every way", async () => {
   }
   assertEquals(await seed.ask("FILESIZE hello.txt"), "SIZE:6\n");
 });
+
+test("serve() answers BUSY to everyone who comes in a rush", async () => {
+  using folder = files();
+  await using seed = await RunningSeed.start(folder.path, { maxConnections: 1 });
+  using _one = await seed.session();
+  const replies = await Promise.all(Array.from({ length: 100 }, async () => {
+    using client = await seed.connect();
+    await client.send("HELLO 2\n");
+    return (await client.line()).split(" ")[0];
+  }));
+  assertEquals(new Set(replies), new Set(["ERROR:BUSY"]));
+});

@@ -333,3 +333,17 @@ property(
 function brief(lines: readonly Line[]): string {
   return lines.map((line) => typeof line === "string" ? line.length : line.fault).join(", ");
 }
+
+Deno.test("Inbox grows when it began small and a line does not fit", () => {
+  const inbox = new Inbox(4);
+  let sent = 0;
+  const line = "x".repeat(4000) + "\n";
+  while (sent < line.length) {
+    assertEquals(inbox.takeLine(), undefined);
+    const space = inbox.space();
+    const { written } = new TextEncoder().encodeInto(line.slice(sent), space);
+    inbox.filled(written);
+    sent += written;
+  }
+  assertEquals(inbox.takeLine(), line.trimEnd());
+});
