@@ -14,6 +14,7 @@ import { TokenBucket } from "../base/token_bucket.ts";
 import type { DownloadSettings } from "../config.ts";
 import type { Sink, TaskEvent, TaskFailure, TaskNews, TaskResult, TaskState } from "../events.ts";
 import type { Pace } from "../net/read_options.ts";
+import type { Hashers } from "../hash/hashers.ts";
 import { SeedPool } from "../net/seed_pool.ts";
 import type { Dial } from "../net/transport.ts";
 import type { Directories } from "../state/directories.ts";
@@ -60,6 +61,7 @@ export interface Platform {
   readonly chance: Chance;
   readonly dial: Dial;
   readonly store: StoreTerms;
+  readonly hashers: Hashers;
 }
 
 interface Task extends DownloadRequest {
@@ -222,7 +224,7 @@ class Run implements QueueRunner<Task, TaskOutcome> {
 
   #partsFor(task: Task, place: Place): TaskParts {
     const { settings } = this.#job;
-    const { clock, chance, store } = this.#platform;
+    const { clock, chance, store, hashers } = this.#platform;
     return {
       settings,
       pool: this.#pool,
@@ -231,6 +233,7 @@ class Run implements QueueRunner<Task, TaskOutcome> {
       store,
       place,
       memory: this.#memory,
+      hashers,
       begunWith: (id) => this.#stories.begunWith(id),
       mostInFlight: (pieceSize) => this.#mostInFlight(pieceSize),
       pace: paceOf(this.#limit, taskBucket(settings, clock)),

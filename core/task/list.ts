@@ -8,8 +8,8 @@ import { Slots } from "../base/slots.ts";
 import type { DownloadSettings } from "../config.ts";
 import type { Dialect, SeedLink } from "../net/seed_link.ts";
 import { SeedPool } from "../net/seed_pool.ts";
+import type { Dial } from "../net/transport.ts";
 import type { ListedFile } from "../wire/listing.ts";
-import type { Platform } from "./download.ts";
 import { inquire } from "./inquire.ts";
 
 /** What one seed answered to "what do you have?" */
@@ -32,6 +32,12 @@ export interface Offer {
   readonly seeds: readonly SeedReport[];
 }
 
+/** What the platform gives. */
+export interface Surroundings {
+  readonly clock: Clock;
+  readonly dial: Dial;
+}
+
 export interface ListQuery {
   /** undefined for everything. */
   readonly glob: string | undefined;
@@ -49,7 +55,7 @@ const PATIENCE_MS = 2000;
 export async function list(
   query: ListQuery,
   settings: DownloadSettings,
-  { clock, dial }: Platform,
+  { clock, dial }: Surroundings,
   signal: AbortSignal,
 ): Promise<Offer> {
   await using pool = new SeedPool({ ...settings, clock, dial });
@@ -149,7 +155,7 @@ export async function resolveNames(
   patterns: readonly string[],
   all: boolean,
   settings: DownloadSettings,
-  platform: Platform,
+  platform: Surroundings,
   signal: AbortSignal,
 ): Promise<string[]> {
   if (!all && !patterns.some(isGlob)) return Array.from(new Set(patterns));

@@ -37,11 +37,17 @@ class Command implements AsyncDisposable {
   }
 
   run(...names: string[]): Promise<TaskOutcome[]> {
-    const { settings, store } = this.bench.parts;
+    const { settings, store, hashers } = this.bench.parts;
     const directories = { config: this.state, state: this.state, cache: this.state };
     const requests = names.map((name) => ({ name }));
     const job = { requests, outDir: this.out, settings, directories };
-    const platform = { clock: this.#clock, chance: systemChance, dial: this.bench.dial, store };
+    const platform = {
+      clock: this.#clock,
+      chance: systemChance,
+      dial: this.bench.dial,
+      store,
+      hashers,
+    };
     const running = download(job, platform, (event) => {
       this.events.push(event);
       this.#news.tell();

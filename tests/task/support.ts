@@ -7,6 +7,7 @@ import { Slots } from "../../core/base/slots.ts";
 import type { SeedAddress } from "../../core/base/seed_address.ts";
 import { DOWNLOAD_DEFAULTS, type DownloadSettings } from "../../core/config.ts";
 import type { TaskNews } from "../../core/events.ts";
+import { thisThread } from "../../core/hash/hashers.ts";
 import { SeedPool } from "../../core/net/seed_pool.ts";
 import type { Dial } from "../../core/net/transport.ts";
 import { type Content, StoredFile } from "../../core/store/stored_file.ts";
@@ -59,6 +60,7 @@ export class Bench implements AsyncDisposable {
     this.parts = {
       begunWith: () => [],
       memory: new PieceMemory(64 * 1024 * 1024),
+      hashers: thisThread,
       settings: all,
       pool: this.pool,
       clock,
