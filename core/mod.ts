@@ -44,7 +44,7 @@ export type { Obedience, Order } from "./state/orders.ts";
 export type { LogLine } from "./state/task_log.ts";
 export type { Overview, TaskStatus } from "./state/task_status.ts";
 export type { DownloadJob, DownloadRequest, TaskOutcome } from "./task/download.ts";
-export type { ListQuery, Offer, OfferedFile, SeedReport } from "./task/list.ts";
+export type { ListQuery, NamedFile, Offer, OfferedFile, SeedReport } from "./task/list.ts";
 
 function surroundings({ caCerts }: DownloadSettings): offers.Surroundings {
   return { clock: systemClock, dial: dialer({ caCerts }) };
@@ -93,7 +93,7 @@ export async function resolveNames(
   all: boolean,
   settings: DownloadSettings,
   signal: AbortSignal,
-): Promise<string[]> {
+): Promise<offers.NamedFile[]> {
   return await offers.resolveNames(patterns, all, settings, surroundings(settings), signal);
 }
 

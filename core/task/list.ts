@@ -45,6 +45,13 @@ export interface ListQuery {
   readonly ids: boolean;
 }
 
+/** What a pattern means. */
+export interface NamedFile {
+  readonly name: string;
+  /** As a seed's listing says, where one was asked for. */
+  readonly size?: number;
+}
+
 /** Files whose content is asked for at a time: enough to fill the lines of several seeds. */
 const INQUIRIES = 16;
 /** Listings that are received at a time: each may be a page of 24 MiB. */
@@ -157,8 +164,8 @@ export async function resolveNames(
   settings: DownloadSettings,
   platform: Surroundings,
   signal: AbortSignal,
-): Promise<string[]> {
-  if (!all && !patterns.some(isGlob)) return Array.from(new Set(patterns));
+): Promise<NamedFile[]> {
+  if (!all && !patterns.some(isGlob)) return Array.from(new Set(patterns), (name) => ({ name }));
   const { files, seeds } = await list({ glob: undefined, ids: false }, settings, platform, signal);
   if (!seeds.some(({ ok }) => ok)) {
     throw new UnreachableError(
@@ -168,12 +175,16 @@ export async function resolveNames(
       },
     );
   }
-  const offered = files.map(({ name }) => name).filter((name) => !isOwnName(name));
+  const sizes = new Map(files.map(({ name, size }) => [name, size]));
+  const offered = Array.from(sizes.keys()).filter((name) => !isOwnName(name));
   const names = all ? offered : patterns.flatMap((pattern) => namesFor(pattern, offered));
   if (names.length === 0) {
     throw new NotFoundError("Cannot download anything: the seeds offer no file");
   }
-  return Array.from(new Set(names));
+  return Array.from(new Set(names), (name) => {
+    const size = sizes.get(name);
+    return { name, ...size === undefined ? {} : { size } };
+  });
 }
 
 function isGlob(pattern: string): boolean {

@@ -5,6 +5,7 @@ import type { TaskNews } from "../events.ts";
 import type { Pace } from "../net/read_options.ts";
 import type { Hashers } from "../hash/hashers.ts";
 import type { SeedPool } from "../net/seed_pool.ts";
+import type { Foresight } from "./foresight.ts";
 import type { PieceMemory } from "./piece_memory.ts";
 import type { Place } from "./place.ts";
 import type { StoreTerms } from "../store/stored_file.ts";
@@ -12,6 +13,7 @@ import type { StoreTerms } from "../store/stored_file.ts";
 export interface TaskParts {
   readonly settings: DownloadSettings;
   readonly pool: SeedPool;
+  readonly foresight: Foresight;
   readonly clock: Clock;
   readonly random: () => number;
   readonly store: StoreTerms;

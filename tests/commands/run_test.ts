@@ -42,7 +42,7 @@ function downloader(outcomes = [doneOutcome("a")]) {
       return Promise.resolve(outcomes);
     },
     resolveNames: (patterns) =>
-      Promise.resolve(patterns.map((pattern) => pattern.replace("*", "1"))),
+      Promise.resolve(patterns.map((pattern) => ({ name: pattern.replace("*", "1") }))),
   };
   return { core, jobs };
 }

@@ -12,6 +12,7 @@ import { SeedPool } from "../../core/net/seed_pool.ts";
 import type { Dial } from "../../core/net/transport.ts";
 import { type Content, StoredFile } from "../../core/store/stored_file.ts";
 import { besideTarget, PART_SUFFIX } from "../../core/store/target.ts";
+import { Foresight } from "../../core/task/foresight.ts";
 import { find } from "../../core/task/find.ts";
 import { transfer } from "../../core/task/transfer.ts";
 import type { TaskParts } from "../../core/task/parts.ts";
@@ -63,6 +64,7 @@ export class Bench implements AsyncDisposable {
       hashers: thisThread,
       settings: all,
       pool: this.pool,
+      foresight: new Foresight([], [], clock, this.over),
       clock,
       random: () => 0.5,
       store: { pid: 1, boot: 0 },
