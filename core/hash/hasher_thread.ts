@@ -4,25 +4,36 @@ import type { HashAnswer, HashOrder } from "./hasher_thread_main.ts";
 /** Starts the code in `hasher_thread_main.ts`. */
 export type StartThread = () => Worker;
 
+/** @throws if the thread that has its state dies. */
+export interface RunningHash extends Disposable {
+  /** `bytes` must stay as they are until it resolves. */
+  update(bytes: Uint8Array): Promise<void>;
+  /** The digest of all; nothing can be added any more. */
+  digest(): Promise<Uint8Array>;
+}
+
 interface Waiting {
   readonly bytes: number;
-  readonly resolve: (digest: Uint8Array | undefined) => void;
+  readonly resolve: (answer: HashAnswer | undefined) => void;
 }
+
+const NOTHING = new Uint8Array();
 
 export class HasherThread implements Disposable {
   readonly #worker: Worker;
   readonly #waiting = new Map<number, Waiting>();
   #orders = 0;
+  #streams = 0;
   #backlog = 0;
   #able = true;
 
   constructor(start: StartThread) {
     this.#worker = start();
     this.#worker.addEventListener("message", ({ data }: MessageEvent<HashAnswer>) => {
-      this.#answer(data.order, data.digest);
+      this.#answer(data.order, data);
     });
     this.#worker.addEventListener("error", (event) => {
-      // Not ours to die of: whoever waits hashes by himself.
+      // Not ours to die of: whoever waits is told.
       event.preventDefault();
       this.#end();
     });
@@ -39,26 +50,50 @@ export class HasherThread implements Disposable {
   }
 
   /** undefined when the thread dies before. */
-  sha256(bytes: Uint8Array): Promise<Uint8Array | undefined> {
-    if (!this.#able) return Promise.resolve(undefined);
-    const order = this.#orders++;
-    this.#backlog += bytes.length;
-    return new Promise((resolve) => {
-      this.#waiting.set(order, { bytes: bytes.length, resolve });
-      this.#worker.postMessage({ order, bytes } satisfies HashOrder);
-    });
+  async sha256(bytes: Uint8Array): Promise<Uint8Array | undefined> {
+    return (await this.#ask({ bytes, ends: true }))?.digest;
+  }
+
+  begin(): RunningHash {
+    const stream = this.#streams++;
+    let over = false;
+    const ask = async (bytes: Uint8Array, ends: boolean) => {
+      over ||= ends;
+      const answer = await this.#ask({ bytes, stream, ends });
+      if (answer) return answer.digest;
+      throw new Error("Cannot hash: the thread has died");
+    };
+    return {
+      update: async (bytes) => void await ask(bytes, false),
+      digest: async () => (await ask(NOTHING, true))!,
+      // Nobody waits for its answer, which says nothing.
+      [Symbol.dispose]: () => {
+        if (!over) this.#ask({ bytes: NOTHING, stream, ends: true });
+      },
+    };
   }
 
   [Symbol.dispose](): void {
     this.#end();
   }
 
-  #answer(order: number, digest: Uint8Array | undefined): void {
+  #ask(order: Omit<HashOrder, "order">): Promise<HashAnswer | undefined> {
+    if (!this.#able) return Promise.resolve(undefined);
+    const number = this.#orders++;
+    const bytes = order.bytes.length;
+    this.#backlog += bytes;
+    return new Promise((resolve) => {
+      this.#waiting.set(number, { bytes, resolve });
+      this.#worker.postMessage({ ...order, order: number } satisfies HashOrder);
+    });
+  }
+
+  #answer(order: number, answer: HashAnswer | undefined): void {
     const waiting = this.#waiting.get(order);
     if (!waiting) return;
     this.#waiting.delete(order);
     this.#backlog -= waiting.bytes;
-    waiting.resolve(digest);
+    waiting.resolve(answer);
   }
 
   #end(): void {

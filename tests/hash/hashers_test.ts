@@ -1,5 +1,5 @@
-import { assertEquals } from "@std/assert";
-import { sha256 } from "../../core/base/digest.ts";
+import { assertEquals, assertNotEquals, assertRejects } from "@std/assert";
+import { RunningDigest, sha256 } from "../../core/base/digest.ts";
 import { type Hashers, HasherThreads, thisThread } from "../../core/hash/hashers.ts";
 import { patternOf } from "../net/support.ts";
 import { startHasher } from "./support.ts";
@@ -72,6 +72,35 @@ for (const { what, make } of kinds) {
     hashers[Symbol.dispose]?.();
   });
 }
+
+for (const { what, make } of kinds.slice(0, 3)) {
+  Deno.test(`Hashers.begin() gives the digest of all parts when it asks ${what}`, async () => {
+    const hashers = make();
+    using one = hashers.begin();
+    using other = hashers.begin();
+    using empty = hashers.begin();
+    const parts = Array.from({ length: 5 }, (_, i) => shared(MIB + i));
+    for (const part of parts) {
+      await one.update(part);
+      await other.update(part.subarray(1));
+    }
+    const whole = new RunningDigest();
+    for (const part of parts) whole.update(part);
+    assertEquals((await one.digest()).toHex(), whole.hex());
+    assertEquals((await empty.digest()).toHex(), sha256(new Uint8Array()).toHex());
+    assertNotEquals((await other.digest()).toHex(), sha256(new Uint8Array()).toHex());
+    hashers[Symbol.dispose]?.();
+  });
+}
+
+Deno.test("Hashers.begin() tells when the thread that has its state dies", async () => {
+  const { hashers, threads } = idleHashers(1);
+  using running = hashers.begin();
+  const update = running.update(shared(MIB));
+  threads[0]!.dispatchEvent(new ErrorEvent("error", { cancelable: true }));
+  await assertRejects(() => update, Error, "the thread has died");
+  await assertRejects(() => running.digest(), Error, "the thread has died");
+});
 
 Deno.test("HasherThreads start no thread when the job is small", async () => {
   const { hashers, threads } = idleHashers(1, 3 * MIB);
