@@ -3,6 +3,7 @@ import { Command } from "@cliffy/command";
 import {
   type DownloadRequest,
   type DownloadSettings,
+  type NamedFile,
   type TaskOutcome,
   UsageError,
 } from "../core/mod.ts";
@@ -169,20 +170,22 @@ async function wantedNames(
   names: readonly string[],
   settings: DownloadSettings,
   signal: AbortSignal,
-): Promise<readonly string[]> {
+): Promise<readonly NamedFile[]> {
   // Plain names need no listing: the seeds are asked for them anyway.
-  if (!flags.all && !names.some((name) => /[*?[\]{}]/.test(name))) return names;
+  if (!flags.all && !names.some((name) => /[*?[\]{}]/.test(name))) {
+    return names.map((name) => ({ name }));
+  }
   return await core.resolveNames(names, flags.all === true, settings, signal);
 }
 
 function requestsFor(
-  names: readonly string[],
+  wanted: readonly NamedFile[],
   flags: Flags,
 ): DownloadRequest[] {
-  checkPins(flags, names.length);
+  checkPins(flags, wanted.length);
   const { sha256, id } = flags;
-  return names.map((name) => ({
-    name,
+  return wanted.map((file) => ({
+    ...file,
     ...sha256 === undefined ? {} : { sha256 },
     ...id === undefined ? {} : { id },
   }));

@@ -8,11 +8,13 @@ import { systemChance } from "./base/chance.ts";
 import { systemClock } from "./base/clock.ts";
 import type { DownloadSettings, ServeSettings } from "./config.ts";
 import { isOver, type ServeEvent, type Sink, type TaskEvent } from "./events.ts";
+import { HasherThreads } from "./hash/hashers.ts";
 import { dialer } from "./net/transport.ts";
 import { serve as serveFolder } from "./serve/server.ts";
 import type { Directories } from "./state/directories.ts";
 import { giveOrder, type Obedience, type Order } from "./state/orders.ts";
-import { type LogLine, readLog } from "./state/task_log.ts";
+import { readLog } from "./state/read_log.ts";
+import type { LogLine } from "./state/task_log.ts";
 import { wishMax } from "./state/wishes.ts";
 import { hasPartial, removePartial } from "./store/partial.ts";
 import {
@@ -42,15 +44,20 @@ export type { Obedience, Order } from "./state/orders.ts";
 export type { LogLine } from "./state/task_log.ts";
 export type { Overview, TaskStatus } from "./state/task_status.ts";
 export type { DownloadJob, DownloadRequest, TaskOutcome } from "./task/download.ts";
-export type { ListQuery, Offer, OfferedFile, SeedReport } from "./task/list.ts";
+export type { ListQuery, NamedFile, Offer, OfferedFile, SeedReport } from "./task/list.ts";
 
-function platform({ caCerts }: DownloadSettings): jobs.Platform {
-  return {
-    clock: systemClock,
-    chance: systemChance,
-    dial: dialer({ caCerts }),
-    store: { pid: Deno.pid, boot: systemClock.now() - Deno.osUptime() * 1000 },
-  };
+function surroundings({ caCerts }: DownloadSettings): offers.Surroundings {
+  return { clock: systemClock, dial: dialer({ caCerts }) };
+}
+
+/**
+ * Beside the main thread, which receives and writes: one hasher is about as fast
+ * as that, so on two processors one is enough, and a third has nothing to do.
+ */
+function hasherThreads(): HasherThreads {
+  const most = Math.min(2, navigator.hardwareConcurrency - 1);
+  const code = new URL("./hash/hasher_thread_main.ts", import.meta.url);
+  return new HasherThreads(most, () => new Worker(code, { type: "module" }));
 }
 
 /** Downloads everything asked for: one outcome for each different name, in their order, whatever happens to the others. */
@@ -61,7 +68,14 @@ export async function download(
 ): Promise<jobs.TaskOutcome[]> {
   // A task is known by its target again, from whichever folder it is asked for.
   const outDir = resolve(job.outDir);
-  return await jobs.download({ ...job, outDir }, platform(job.settings), emit, signal);
+  using hashers = hasherThreads();
+  const platform = {
+    ...surroundings(job.settings),
+    chance: systemChance,
+    store: { pid: Deno.pid, boot: systemClock.now() - Deno.osUptime() * 1000 },
+    hashers,
+  };
+  return await jobs.download({ ...job, outDir }, platform, emit, signal);
 }
 
 /** What the seeds offer; one-shot seeds tell no time: `modified` is then 0. */
@@ -70,7 +84,7 @@ export async function list(
   settings: DownloadSettings,
   signal: AbortSignal,
 ): Promise<offers.Offer> {
-  return await offers.list(query, settings, platform(settings), signal);
+  return await offers.list(query, settings, surroundings(settings), signal);
 }
 
 /** The names that patterns mean; see `task/list.ts`. */
@@ -79,8 +93,8 @@ export async function resolveNames(
   all: boolean,
   settings: DownloadSettings,
   signal: AbortSignal,
-): Promise<string[]> {
-  return await offers.resolveNames(patterns, all, settings, platform(settings), signal);
+): Promise<offers.NamedFile[]> {
+  return await offers.resolveNames(patterns, all, settings, surroundings(settings), signal);
 }
 
 /** Serves until `signal` aborts and what is being sent is finished; `now` ends everything at once. */
@@ -143,12 +157,12 @@ export async function setMax({ state }: Directories, count: number): Promise<num
   return new Set(known.flatMap(({ pid }) => pid ?? [])).size;
 }
 
-/** The log of a task, oldest first; with `follow` it goes on until the task is over or `signal` aborts. */
+/** The log of a task, oldest first, what is there now in one array; with `follow` it goes on until the task is over or `signal` aborts. */
 export function logLines(
   directories: Directories,
   task: string,
   options: { readonly follow: boolean },
   signal: AbortSignal,
-): AsyncIterable<LogLine> {
+): AsyncIterable<LogLine[]> {
   return readLog(directories.state, task, options, systemClock, signal);
 }

@@ -23,6 +23,11 @@ export class RunningDigest {
   }
 
   /** Ends the digest; nothing can be added any more. */
+  digest(): Uint8Array {
+    return this.#hash.digest();
+  }
+
+  /** The same as text. */
   hex(): string {
     return this.#hash.digest("hex");
   }

@@ -72,6 +72,8 @@ export class SessionConnection implements AsyncDisposable {
   #scratch: Uint8Array | undefined;
   #lastByteAt: number;
   #watch: Disposable | undefined;
+  /** When it goes off. */
+  #watchAt = Infinity;
   #closed = false;
   /** The pending request whose memory a read may be writing to right now. */
   #receiving: Pending | undefined;
@@ -285,24 +287,25 @@ export class SessionConnection implements AsyncDisposable {
   /** One timer: it looks for silence while something is pending, and for idleness otherwise. */
   #keepWatch(): void {
     if (this.#closed) return;
-    this.#watch?.[Symbol.dispose]();
     const { clock, stallMs, idleMs } = this.#limits;
     const busy = this.#pending.length > 0;
-    const silentMs = clock.now() - this.#lastByteAt;
-    const mostMs = this.#receiving?.left && this.#worthless ? READ_PAST_MS : stallMs;
-    if (busy && silentMs >= mostMs) {
-      const seconds = (silentMs / 1000).toFixed(1);
-      return this.close(
-        new TimeoutError(
-          `${this.#seed} stalled: nothing came for ${seconds} s`,
-        ),
-      );
-    }
-    const waitMs = busy ? mostMs - silentMs : idleMs;
-    this.#watch = clock.after(waitMs, () => {
-      if (this.#pending.length > 0) this.#keepWatch();
-      else this.close();
+    const leaving = this.#receiving?.left && this.#worthless;
+    const dueAt = this.#lastByteAt + (!busy ? idleMs : leaving ? READ_PAST_MS : stallMs);
+    const now = clock.now();
+    if (now >= dueAt) return this.close(busy ? this.#stalled(now) : undefined);
+    // One that goes off too early only looks again; a new one for every request costs more.
+    if (this.#watchAt <= dueAt) return;
+    this.#watch?.[Symbol.dispose]();
+    this.#watchAt = dueAt;
+    this.#watch = clock.after(dueAt - now, () => {
+      this.#watchAt = Infinity;
+      this.#keepWatch();
     });
+  }
+
+  #stalled(now: number): TimeoutError {
+    const seconds = ((now - this.#lastByteAt) / 1000).toFixed(1);
+    return new TimeoutError(`${this.#seed} stalled: nothing came for ${seconds} s`);
   }
 
   #lost(error: unknown): unknown {

@@ -10,6 +10,8 @@ const MOST_TRIES = 10;
 export class PartFile implements Disposable {
   readonly path: string;
   readonly file: DiskFile;
+  /** Nothing was there when it was opened. */
+  readonly fresh: boolean;
   /** Bytes that were there when it was opened. */
   readonly sizeBefore: number;
   /** undefined where the platform does not tell. */
@@ -17,9 +19,10 @@ export class PartFile implements Disposable {
   readonly #disk: Disk;
   #closed = false;
 
-  private constructor(path: string, file: DiskFile, own: Own, disk: Disk) {
+  private constructor(path: string, { file, fresh }: Opened, own: Own, disk: Disk) {
     this.path = path;
     this.file = file;
+    this.fresh = fresh;
     this.sizeBefore = own.size;
     this.inode = own.inode;
     this.#disk = disk;
@@ -37,12 +40,13 @@ export class PartFile implements Disposable {
     disk: Disk = realDisk,
   ): Promise<PartFile> {
     for (let tries = 0; tries < MOST_TRIES; tries++) {
-      const file = await openOrMake(path, disk);
-      if (file === undefined) continue;
+      const opened = await makeOrOpen(path, disk);
+      if (opened === undefined) continue;
+      const { file } = opened;
       try {
         await requireLock(path, file, holder);
         const own = await ownFile(path, file, disk);
-        if (own !== undefined) return new PartFile(path, file, own, disk);
+        if (own !== undefined) return new PartFile(path, opened, own, disk);
       } catch (error) {
         file.close();
         throw error;
@@ -64,7 +68,7 @@ export class PartFile implements Disposable {
 
   /** Gives the file its final length; what was not written yet takes no room. */
   async resize(size: number): Promise<void> {
-    await onDisk(`write to "${this.path}"`, () => this.file.truncate(size));
+    await onDisk(`write to "${this.path}"`, () => this.file.truncateSync(size));
   }
 
   /** Until the bytes are on the disk itself. */
@@ -120,18 +124,35 @@ export class PartFile implements Disposable {
   }
 }
 
-/** undefined when it came or went in this very moment. */
-async function openOrMake(path: string, disk: Disk): Promise<DiskFile | undefined> {
+interface Opened {
+  readonly file: DiskFile;
+  readonly fresh: boolean;
+}
+
+/** Most often there is nothing: so it is made, and looked at only when that fails. undefined when it went in this very moment. */
+async function makeOrOpen(path: string, disk: Disk): Promise<Opened | undefined> {
+  const made = await openUnless(Deno.errors.AlreadyExists, path, { createNew: true }, disk);
+  if (made) return { file: made, fresh: true };
   const there = await lookAt(path, disk);
   if (there && !there.isFile) {
     throw new ConflictError(`Cannot write "${path}": it is not a plain file`);
   }
+  const file = await openUnless(Deno.errors.NotFound, path, {}, disk);
+  return file && { file, fresh: false };
+}
+
+/** undefined where it fails with `refusal`. */
+async function openUnless(
+  refusal: typeof Deno.errors.NotFound,
+  path: string,
+  options: Deno.OpenOptions,
+  disk: Disk,
+): Promise<DiskFile | undefined> {
   return await onDisk(`open "${path}"`, async () => {
     try {
-      return await disk.open(path, { write: true, read: true, createNew: there === undefined });
+      return await disk.open(path, { write: true, read: true, ...options });
     } catch (error) {
-      const moved = there ? Deno.errors.NotFound : Deno.errors.AlreadyExists;
-      if (error instanceof moved) return undefined;
+      if (error instanceof refusal) return undefined;
       throw error;
     }
   });
@@ -160,7 +181,7 @@ interface Own {
  * finish left.
  */
 async function ownFile(path: string, file: DiskFile, disk: Disk): Promise<Own | undefined> {
-  const { ino, nlink, size } = await onDisk(`look at "${path}"`, () => file.stat());
+  const { ino, nlink, size } = await onDisk(`look at "${path}"`, () => file.statSync());
   const there = await lookAt(path, disk);
   if (!there?.isFile || there.ino !== ino) return undefined;
   if ((nlink ?? 1) <= 1) return { size, inode: ino ?? undefined };

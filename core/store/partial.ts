@@ -33,11 +33,10 @@ export async function adoptPartial(
   target: string,
   disk: Disk = realDisk,
 ): Promise<void> {
-  if (hasPartial(target)) return;
   // In another folder it is another wish: who asked for it there may want it there.
   const beside = targets.filter((other) => other !== target && dirname(other) === dirname(target));
   const from = beside.find(hasPartial);
-  if (from === undefined) return;
+  if (from === undefined || hasPartial(target)) return;
   try {
     const nobody = () => Promise.resolve("another p2p");
     // Locked while it moves; the journal knows the part file by its inode, not by its name.

@@ -15,7 +15,14 @@ import { checkPieces, hashFile } from "./hashing.ts";
 import { Journal, readJournal } from "./journal.ts";
 import type { JournalContent, JournalIdentity } from "./journal_text.ts";
 import { PartFile } from "./part_file.ts";
-import { besideTarget, JOURNAL_SUFFIX, PART_SUFFIX, settle } from "./target.ts";
+import {
+  besideTarget,
+  JOURNAL_SUFFIX,
+  looksFree,
+  PART_SUFFIX,
+  settle,
+  type Settlement,
+} from "./target.ts";
 
 /** What the finished file must hold. */
 export interface Content {
@@ -97,7 +104,9 @@ export class StoredFile implements Disposable {
       return pid === undefined ? "another p2p" : `another p2p (process ${pid})`;
     }, disk);
     try {
-      const left = await readJournal(journalPath, disk);
+      // A file of one piece has no journal; beside a new one there may be another's, which is let be.
+      const none = part.fresh && content.layout.count <= 1;
+      const left = none ? undefined : await readJournal(journalPath, disk);
       if (left === undefined || mayBeOurs(left, content)) {
         return await StoredFile.#resume(target, content, terms, part, left, signal);
       }
@@ -122,14 +131,17 @@ export class StoredFile implements Disposable {
     const { disk = realDisk } = terms;
     const journalPath = besideTarget(target, JOURNAL_SUFFIX);
     const trusted = fits(left, content) && isOf(part, left, layout) ? left : undefined;
-    if (trusted === undefined) await moveAside(journalPath, target, "old", JOURNAL_SUFFIX, disk);
+    const whole = layout.count <= 1;
+    const stray = whole ? left !== undefined : trusted === undefined;
+    if (stray) await moveAside(journalPath, target, "old", JOURNAL_SUFFIX, disk);
     const look = () => takeStock(part, trusted, content, terms, signal);
     const stock = await onDisk(`read "${part.path}"`, look);
     requireSpace(target, layout.size - bytesIn(layout, stock.have));
-    await part.resize(layout.size);
-    const journal = layout.count > 1
-      ? openJournal(journalPath, content, trusted, part, stock, terms)
-      : undefined;
+    // One piece is one write, which makes it as long as it must be.
+    if (!whole || part.sizeBefore > layout.size) await part.resize(layout.size);
+    const journal = whole
+      ? undefined
+      : openJournal(journalPath, content, trusted, part, stock, terms);
     return new StoredFile(target, content, disk, part, journal, stock);
   }
 
@@ -172,20 +184,17 @@ export class StoredFile implements Disposable {
     }
     const { manifest } = this.content;
     const bytes = manifest ? { manifest } : { sha256: options.sha256 };
-    for (;;) {
-      const { kind, path } = await settle(
-        this.target,
-        bytes,
-        options.policy,
-        signal,
-        this.#disk,
-      );
+    const settled = () => settle(this.target, bytes, options.policy, signal, this.#disk);
+    let next: Settlement = { kind: "free", path: this.target };
+    if (!looksFree(this.target)) next = await settled();
+    for (;; next = await settled()) {
+      const { kind, path } = next;
       if (kind === "same" || kind === "skip") {
         await this.#part.remove();
         await this.#removeJournal();
         return { path, how: kind === "same" ? "already-there" : "skipped" };
       }
-      // false: somebody else took the name in this very moment.
+      // false: somebody has the name.
       if (
         await this.#part.place(path, {
           replace: kind === "replace",
@@ -211,7 +220,8 @@ export class StoredFile implements Disposable {
   }
 
   async #removeJournal(): Promise<void> {
-    this.#journal?.[Symbol.dispose]();
+    if (!this.#journal) return;
+    this.#journal[Symbol.dispose]();
     await removeIfThere(besideTarget(this.target, JOURNAL_SUFFIX), this.#disk);
   }
 }

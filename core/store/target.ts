@@ -3,6 +3,7 @@
  * what is there already is settled by content, never by asking and never by
  * replacing unless told to.
  */
+import { existsSync } from "node:fs";
 import { basename, dirname, extname, join } from "@std/path";
 import type { ConflictPolicy } from "../base/policies.ts";
 import { sha256 } from "../base/digest.ts";
@@ -11,8 +12,6 @@ import type { Manifest } from "../wire/manifest.ts";
 import { type Disk, lookAt, realDisk } from "./disk.ts";
 import { onDisk } from "./disk_faults.ts";
 import { hashFile, holds } from "./hashing.ts";
-
-export { lookAt };
 
 export const PART_SUFFIX = ".p2p-part";
 export const JOURNAL_SUFFIX = ".p2p-journal";
@@ -93,6 +92,14 @@ export function localName(name: string, platform: string): string {
 
 function escaped(character: string): string {
   return `%${character.charCodeAt(0).toString(16).toUpperCase()}`;
+}
+
+/**
+ * Whether nothing is at `path`, as far as can be seen without following up: a
+ * link to nothing looks so, too. It costs half of what `lookAt` does to learn that.
+ */
+export function looksFree(path: string): boolean {
+  return !existsSync(path);
 }
 
 /** What to do about `path`, given what is there. @throws {ConflictError} */

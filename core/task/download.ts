@@ -8,12 +8,14 @@ import type { Chance } from "../base/chance.ts";
 import type { Clock } from "../base/clock.ts";
 import { P2pError, reasonOf, UsageError } from "../base/errors.ts";
 import { faultOfName, isOwnName } from "../base/names.ts";
+import { layoutOf } from "../base/pieces.ts";
 import { Slots } from "../base/slots.ts";
 import { TaskGroup } from "../base/task_group.ts";
 import { TokenBucket } from "../base/token_bucket.ts";
 import type { DownloadSettings } from "../config.ts";
 import type { Sink, TaskEvent, TaskFailure, TaskNews, TaskResult, TaskState } from "../events.ts";
 import type { Pace } from "../net/read_options.ts";
+import type { Hashers } from "../hash/hashers.ts";
 import { SeedPool } from "../net/seed_pool.ts";
 import type { Dial } from "../net/transport.ts";
 import type { Directories } from "../state/directories.ts";
@@ -24,6 +26,7 @@ import type { StoreTerms } from "../store/stored_file.ts";
 import { CancelledError, conduct } from "./conduct.ts";
 import { Control } from "./control.ts";
 import type { TaskParts } from "./parts.ts";
+import { Foresight } from "./foresight.ts";
 import { PieceMemory } from "./piece_memory.ts";
 import { Place } from "./place.ts";
 import { type QueueRunner, runQueue } from "./queue.ts";
@@ -35,6 +38,8 @@ export interface DownloadRequest {
   readonly sha256?: string;
   /** The content must have this id, or one that begins so; hex. */
   readonly id?: string;
+  /** As a listing says, where one was asked for: what is small can be asked for ahead. */
+  readonly size?: number;
 }
 
 export interface DownloadJob {
@@ -60,6 +65,7 @@ export interface Platform {
   readonly chance: Chance;
   readonly dial: Dial;
   readonly store: StoreTerms;
+  readonly hashers: Hashers;
 }
 
 interface Task extends DownloadRequest {
@@ -99,9 +105,10 @@ export async function download(
   const { state } = job.directories;
   await using stories = await TaskStories.open(state, platform.store.pid, clock);
   await using pool = new SeedPool({ ...settings, clock, dial: platform.dial });
+  await using foresight = foresightFor(requests, settings, pool, clock, signal);
   await using watches = new TaskGroup(signal);
   const slots = new Slots(settings.max);
-  const run = new Run(job, platform, pool, stories, slots, emit);
+  const run = new Run(job, platform, { pool, stories, slots, foresight }, emit);
   const tasks = requests.map((request): Task => {
     // Whole: other processes, which run elsewhere, read it too.
     const target = resolve(job.outDir, request.name);
@@ -113,6 +120,29 @@ export async function download(
   return await runQueue(tasks, slots, run, signal);
 }
 
+/** What fits into one piece is small. */
+const SMALL_BYTES = layoutOf(0).pieceSize;
+
+function foresightFor(
+  requests: readonly DownloadRequest[],
+  { seeds }: DownloadSettings,
+  pool: SeedPool,
+  clock: Clock,
+  signal: AbortSignal,
+): Foresight {
+  const small = requests.filter(({ size = Infinity }) => size <= SMALL_BYTES);
+  const links = new Set(seeds.map((address) => pool.link(address)));
+  return new Foresight(small.map(({ name }) => name), [...links], clock, signal);
+}
+
+/** What all tasks of one command use. */
+interface Shared {
+  readonly pool: SeedPool;
+  readonly stories: TaskStories;
+  readonly slots: Slots;
+  readonly foresight: Foresight;
+}
+
 /** The tasks of one command, each from its turn to its outcome. */
 class Run implements QueueRunner<Task, TaskOutcome> {
   readonly #job: DownloadJob;
@@ -120,6 +150,7 @@ class Run implements QueueRunner<Task, TaskOutcome> {
   readonly #pool: SeedPool;
   readonly #stories: TaskStories;
   readonly #slots: Slots;
+  readonly #foresight: Foresight;
   readonly #emit: Sink<TaskEvent>;
   readonly #limit: TokenBucket | undefined;
   readonly #memory = new PieceMemory(PIECE_MEMORY_BYTES);
@@ -133,9 +164,7 @@ class Run implements QueueRunner<Task, TaskOutcome> {
   constructor(
     job: DownloadJob,
     platform: Platform,
-    pool: SeedPool,
-    stories: TaskStories,
-    slots: Slots,
+    { pool, stories, slots, foresight }: Shared,
     emit: Sink<TaskEvent>,
   ) {
     this.#job = job;
@@ -143,6 +172,7 @@ class Run implements QueueRunner<Task, TaskOutcome> {
     this.#pool = pool;
     this.#stories = stories;
     this.#slots = slots;
+    this.#foresight = foresight;
     this.#emit = emit;
     this.#startedAt = platform.clock.now();
     const { limit } = job.settings;
@@ -168,6 +198,7 @@ class Run implements QueueRunner<Task, TaskOutcome> {
     const control = new Control();
     control.set(this.#wishes.get(task.task));
     this.#controls.set(task.task, control);
+    this.#foresight.begin(task.name);
     const parts = this.#partsFor(task, place);
     const wanted = { name: task.name, sha256: task.sha256, id: task.id };
     const attempt = (signal: AbortSignal) => runTask(wanted, this.#job.outDir, parts, signal);
@@ -222,15 +253,17 @@ class Run implements QueueRunner<Task, TaskOutcome> {
 
   #partsFor(task: Task, place: Place): TaskParts {
     const { settings } = this.#job;
-    const { clock, chance, store } = this.#platform;
+    const { clock, chance, store, hashers } = this.#platform;
     return {
       settings,
       pool: this.#pool,
+      foresight: this.#foresight,
       clock,
       random: () => chance.random(),
       store,
       place,
       memory: this.#memory,
+      hashers,
       begunWith: (id) => this.#stories.begunWith(id),
       mostInFlight: (pieceSize) => this.#mostInFlight(pieceSize),
       pace: paceOf(this.#limit, taskBucket(settings, clock)),

@@ -74,7 +74,9 @@ export async function find(wanted: Wanted, parts: TaskParts, signal: AbortSignal
       case "inquire":
         asking++;
         return inquiries.spawn(async (signal) => {
-          const { answer, manifest } = await inquire(links.get(action.seed)!, wanted.name, signal);
+          const { answer, manifest } =
+            await parts.foresight.take(action.seed, wanted.name, signal) ??
+              await inquire(links.get(action.seed)!, wanted.name, signal);
           if (manifest) manifests.set(keyOf(manifest), manifest);
           tellAnswer(action.seed, answer, parts);
           asking--;

@@ -4,7 +4,7 @@
  * piece's memory to the disk and passes nobody else.
  */
 import { type LinkedAbort, linkedAbort } from "../base/abort.ts";
-import { equalBytes, sha256 } from "../base/digest.ts";
+import { equalBytes } from "../base/digest.ts";
 import {
   AuthError,
   BusyError,
@@ -19,6 +19,7 @@ import {
 import { lengthOf } from "../base/ranges.ts";
 import { rangeOfPiece } from "../base/pieces.ts";
 import { TaskGroup } from "../base/task_group.ts";
+import type { Hashers } from "../hash/hashers.ts";
 import type { Pace } from "../net/read_options.ts";
 import type { SeedLink } from "../net/seed_link.ts";
 import type { Fact, Failure } from "../plan/facts.ts";
@@ -34,25 +35,19 @@ export interface Order {
 
 export type HandFact = Extract<Fact, { kind: "received" | "stored" | "failed" }>;
 
-export interface Hands extends AsyncDisposable {
-  fetch(order: Order): void;
-  /** Nothing is told of the order any more. */
-  takeBack(order: number): void;
-}
-
 export interface HandsTerms {
   readonly name: string;
   readonly file: StoredFile;
   readonly links: ReadonlyMap<string, SeedLink>;
   readonly memory: PieceMemory;
+  readonly hashers: Hashers;
   readonly pace: Pace | undefined;
   tell(fact: HandFact): void;
   /** The disk failed, or there is a bug: no seed's fault, and the end of the task. */
   fail(error: unknown): void;
 }
 
-/** Hands on this thread. */
-export class LocalHands implements Hands {
+export class Hands implements AsyncDisposable {
   readonly #terms: HandsTerms;
   readonly #jobs: TaskGroup;
   readonly #running = new Map<number, LinkedAbort>();
@@ -77,6 +72,7 @@ export class LocalHands implements Hands {
     });
   }
 
+  /** Nothing is told of the order any more, and nothing of it is stored. */
   takeBack(order: number): void {
     this.#running.get(order)?.abort(new UnreachableError("The order was taken back"));
   }
@@ -96,16 +92,19 @@ export class LocalHands implements Hands {
     };
     const options = { onBytes, pace };
     await links.get(order.seed)!.readRange(name, range, layout.size, bytes, options, signal);
+    signal.throwIfAborted();
+    await this.#verify(order, bytes);
     // From here on there is no wait: a piece that was taken back is not stored.
     signal.throwIfAborted();
-    this.#verify(order, bytes);
     file.store(order.piece, bytes);
     tell({ kind: "stored", order: order.id });
   }
 
-  #verify({ piece, seed }: Order, bytes: Uint8Array): void {
-    const { manifest } = this.#terms.file.content;
-    if (manifest && !equalBytes(sha256(bytes), digestOfPiece(manifest, piece))) {
+  async #verify({ piece, seed }: Order, bytes: Uint8Array): Promise<void> {
+    const { file, hashers } = this.#terms;
+    const { manifest } = file.content;
+    if (manifest === undefined) return;
+    if (!equalBytes(await hashers.sha256(bytes), digestOfPiece(manifest, piece))) {
       throw new CorruptError(`${seed} sent piece ${piece} with a wrong digest`);
     }
   }

@@ -8,8 +8,8 @@ import { Slots } from "../base/slots.ts";
 import type { DownloadSettings } from "../config.ts";
 import type { Dialect, SeedLink } from "../net/seed_link.ts";
 import { SeedPool } from "../net/seed_pool.ts";
+import type { Dial } from "../net/transport.ts";
 import type { ListedFile } from "../wire/listing.ts";
-import type { Platform } from "./download.ts";
 import { inquire } from "./inquire.ts";
 
 /** What one seed answered to "what do you have?" */
@@ -32,11 +32,24 @@ export interface Offer {
   readonly seeds: readonly SeedReport[];
 }
 
+/** What the platform gives. */
+export interface Surroundings {
+  readonly clock: Clock;
+  readonly dial: Dial;
+}
+
 export interface ListQuery {
   /** undefined for everything. */
   readonly glob: string | undefined;
   /** Also ask for the contents' ids, which makes the seeds hash. */
   readonly ids: boolean;
+}
+
+/** What a pattern means. */
+export interface NamedFile {
+  readonly name: string;
+  /** As a seed's listing says, where one was asked for. */
+  readonly size?: number;
 }
 
 /** Files whose content is asked for at a time: enough to fill the lines of several seeds. */
@@ -49,7 +62,7 @@ const PATIENCE_MS = 2000;
 export async function list(
   query: ListQuery,
   settings: DownloadSettings,
-  { clock, dial }: Platform,
+  { clock, dial }: Surroundings,
   signal: AbortSignal,
 ): Promise<Offer> {
   await using pool = new SeedPool({ ...settings, clock, dial });
@@ -149,10 +162,10 @@ export async function resolveNames(
   patterns: readonly string[],
   all: boolean,
   settings: DownloadSettings,
-  platform: Platform,
+  platform: Surroundings,
   signal: AbortSignal,
-): Promise<string[]> {
-  if (!all && !patterns.some(isGlob)) return Array.from(new Set(patterns));
+): Promise<NamedFile[]> {
+  if (!all && !patterns.some(isGlob)) return Array.from(new Set(patterns), (name) => ({ name }));
   const { files, seeds } = await list({ glob: undefined, ids: false }, settings, platform, signal);
   if (!seeds.some(({ ok }) => ok)) {
     throw new UnreachableError(
@@ -162,12 +175,16 @@ export async function resolveNames(
       },
     );
   }
-  const offered = files.map(({ name }) => name).filter((name) => !isOwnName(name));
+  const sizes = new Map(files.map(({ name, size }) => [name, size]));
+  const offered = Array.from(sizes.keys()).filter((name) => !isOwnName(name));
   const names = all ? offered : patterns.flatMap((pattern) => namesFor(pattern, offered));
   if (names.length === 0) {
     throw new NotFoundError("Cannot download anything: the seeds offer no file");
   }
-  return Array.from(new Set(names));
+  return Array.from(new Set(names), (name) => {
+    const size = sizes.get(name);
+    return { name, ...size === undefined ? {} : { size } };
+  });
 }
 
 function isGlob(pattern: string): boolean {

@@ -18,7 +18,7 @@ export interface LentMemory extends Disposable {
 
 export class PieceMemory {
   readonly #budget: number;
-  readonly #spare: ArrayBuffer[] = [];
+  readonly #spare: ArrayBufferLike[] = [];
   readonly #waiting: Waiting[] = [];
   #lent = 0;
 
@@ -33,12 +33,12 @@ export class PieceMemory {
     const held = heldFor(size);
     if (this.#waiting.length > 0 || !this.#fits(held)) await this.#queue(held, signal);
     else this.#lent += held;
-    const whole = held === USUAL_BYTES ? this.#spare.pop() : undefined;
-    const memory = whole ?? new ArrayBuffer(held);
+    const usual = held === USUAL_BYTES;
+    const memory = (usual && this.#spare.pop()) || freshMemory(held);
     return {
       bytes: new Uint8Array(memory, 0, size),
       [Symbol.dispose]: () => {
-        if (held === USUAL_BYTES) this.#spare.push(memory);
+        if (usual) this.#spare.push(memory);
         this.#lent -= held;
         this.#admit();
       },
@@ -81,4 +81,9 @@ export class PieceMemory {
 /** Small files get just what they need; the last piece of a larger one may waste a little. */
 function heldFor(size: number): number {
   return size > USUAL_BYTES / 4 && size < USUAL_BYTES ? USUAL_BYTES : size;
+}
+
+/** Shared, so that another thread can hash it where it lies; for what is too small for that, the cheaper kind. */
+function freshMemory(size: number): ArrayBufferLike {
+  return size >= USUAL_BYTES ? new SharedArrayBuffer(size) : new ArrayBuffer(size);
 }

@@ -1,7 +1,7 @@
 /** The story of one download, from a name to a file with that name. */
 import { ConflictError, CorruptError } from "../base/errors.ts";
 import type { TaskResult } from "../events.ts";
-import { type Bytes, lookAt, prepareTarget, settle, type Settlement } from "../store/target.ts";
+import { type Bytes, looksFree, prepareTarget, settle, type Settlement } from "../store/target.ts";
 import { adoptPartial } from "../store/partial.ts";
 import { type Content, removeLeftovers, StoredFile } from "../store/stored_file.ts";
 import { find, type Found, type Wanted } from "./find.ts";
@@ -82,8 +82,7 @@ async function settleTarget(
   parts: TaskParts,
   signal: AbortSignal,
 ): Promise<Settlement> {
-  const there = await lookAt(path);
-  if (there === undefined) return { kind: "free", path };
+  if (looksFree(path)) return { kind: "free", path };
   const { onConflict } = parts.settings;
   const bytes: Bytes | undefined = manifest
     ? { manifest }

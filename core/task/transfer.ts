@@ -8,7 +8,7 @@ import { type SeedAnswer, standing } from "../plan/finder.ts";
 import { Scheduler } from "../plan/scheduler.ts";
 import type { StoredFile } from "../store/stored_file.ts";
 import type { Found } from "./find.ts";
-import { type HandFact, LocalHands } from "./hands.ts";
+import { type HandFact, Hands } from "./hands.ts";
 import { inquire } from "./inquire.ts";
 import type { TaskParts } from "./parts.ts";
 import { runMachine, type Running } from "./run_machine.ts";
@@ -53,7 +53,7 @@ const WORTH_LEAVING_MS = 1000;
 
 /** Does what the scheduler orders, and tells what comes of it. */
 class Performer {
-  readonly hands: LocalHands;
+  readonly hands: Hands;
   readonly bytesBySeed: Record<string, number> = {};
   readonly #name: string;
   readonly #found: Found;
@@ -77,11 +77,12 @@ class Performer {
     this.#file = file;
     this.#parts = parts;
     this.#inquiries = inquiries;
-    this.hands = new LocalHands({
+    this.hands = new Hands({
       name,
       file,
       links: found.links,
       memory: parts.memory,
+      hashers: parts.hashers,
       pace: parts.pace,
       tell: (fact) => this.#report(fact),
       fail: (error) => this.#running?.fail(error),

@@ -12,24 +12,32 @@ const LINUX: TestOptions = Deno.build.os === "linux"
   ? {}
   : { ignored: "only Linux tells a process's memory" };
 
-test("p2p get and p2p serve stay below 200 MiB with a file of 1 GiB", async (world) => {
-  // Where there is a choice, it is not the disk that is waited for.
-  const place = world.path("place");
-  await using _disk = WITH_DISKS.ignored === undefined ? MemoryDisk.mount(place, 2100) : undefined;
-  Deno.mkdirSync(join(place, "share"), { recursive: true });
-  writeMarked(join(place, "share/huge.bin"));
-  const seed = await world.serve(join(place, "share"));
-  const flags = ["--out", place, "--json", ...from(seed)];
-  const running = world.start("get", "huge.bin", ...flags);
-  const resident = await watched(running);
-  const ended = await running.ended;
-  assertCode(ended, 0);
-  assertEquals([doneOf(ended).size, doneOf(ended).verified], [GIB, true]);
-  assertMarked(join(place, "huge.bin"));
-  assert(resident < MOST_RESIDENT, `p2p get had ${Math.round(resident / MIB)} MiB resident`);
-  const serving = peakOf(seed.process)!;
-  assert(serving < MOST_RESIDENT, `p2p serve had ${Math.round(serving / MIB)} MiB resident`);
-}, LINUX);
+test(
+  "p2p get and p2p serve stay below 200 MiB with a file of 1 GiB, which another thread hashes",
+  async (world) => {
+    // Where there is a choice, it is not the disk that is waited for.
+    const place = world.path("place");
+    await using _disk = WITH_DISKS.ignored === undefined
+      ? MemoryDisk.mount(place, 2100)
+      : undefined;
+    Deno.mkdirSync(join(place, "share"), { recursive: true });
+    writeMarked(join(place, "share/huge.bin"));
+    const seed = await world.serve(join(place, "share"));
+    const flags = ["--out", place, "--json", ...from(seed)];
+    const running = world.start("get", "huge.bin", ...flags);
+    const { resident, threads } = await watched(running);
+    const ended = await running.ended;
+    assertCode(ended, 0);
+    assertEquals([doneOf(ended).size, doneOf(ended).verified], [GIB, true]);
+    assertMarked(join(place, "huge.bin"));
+    const hashers = [...threads].filter((name) => name.startsWith("worker-"));
+    assertEquals(hashers.length > 0, navigator.hardwareConcurrency > 1, [...threads].join());
+    assert(resident < MOST_RESIDENT, `p2p get had ${Math.round(resident / MIB)} MiB resident`);
+    const serving = peakOf(seed.process)!;
+    assert(serving < MOST_RESIDENT, `p2p serve had ${Math.round(serving / MIB)} MiB resident`);
+  },
+  LINUX,
+);
 
 /** 1 GiB with some bytes of its own in each MiB, and holes between them. */
 function writeMarked(path: string): void {
@@ -51,14 +59,25 @@ function assertMarked(path: string): void {
   }
 }
 
-/** The most memory that a download ever had, asked at each of its events until the last one. */
-async function watched(running: Running): Promise<number> {
-  let peak = 0;
+/** The most memory that a download ever had, and the names of its threads, asked at each of its events until the last one. */
+async function watched(running: Running): Promise<{ resident: number; threads: Set<string> }> {
+  let resident = 0;
+  const threads = new Set<string>();
   await running.stdout.find((line) => {
-    peak = peakOf(running) ?? peak;
+    resident = peakOf(running) ?? resident;
+    for (const name of threadsOf(running)) threads.add(name);
     return line.includes('"event":"done"') || line.includes('"event":"failed"');
   }, "the end of the download");
-  return peak;
+  return { resident, threads };
+}
+
+function threadsOf({ pid }: Running): string[] {
+  try {
+    const tasks = Array.from(Deno.readDirSync(`/proc/${pid}/task`));
+    return tasks.map(({ name }) => Deno.readTextFileSync(`/proc/${pid}/task/${name}/comm`).trim());
+  } catch {
+    return []; // it, or one of them, has ended
+  }
 }
 
 /** The most memory that a process ever had, or undefined when it has ended. */

@@ -2,7 +2,7 @@
 import { assert } from "@std/assert";
 import { join } from "@std/path";
 import { systemClock } from "../../core/base/clock.ts";
-import { readLog } from "../../core/state/task_log.ts";
+import { readLog } from "../../core/state/read_log.ts";
 import { readTasks } from "../../core/state/task_status.ts";
 import { readWishes } from "../../core/state/wishes.ts";
 import { bytesOf, type Target } from "./target.ts";
@@ -76,9 +76,11 @@ export function stateTargets(folder: StateFolder): Target[] {
         folder.write(`logs/${TASK}.jsonl`, input);
         const { signal } = new AbortController();
         for await (
-          const line of readLog(folder.path, TASK, { follow: false }, systemClock, signal)
+          const lines of readLog(folder.path, TASK, { follow: false }, systemClock, signal)
         ) {
-          assert(typeof line.time === "string" && typeof line.event.kind === "string");
+          for (const { time, event } of lines) {
+            assert(typeof time === "string" && typeof event.kind === "string");
+          }
         }
       },
     },

@@ -8,7 +8,7 @@ import type { DownloadSettings } from "../../core/config.ts";
 import type { TaskEvent } from "../../core/events.ts";
 import { wish, wishMax } from "../../core/state/wishes.ts";
 import { besideTarget, PART_SUFFIX } from "../../core/store/target.ts";
-import { download, type TaskOutcome } from "../../core/task/download.ts";
+import { download, type DownloadRequest, type TaskOutcome } from "../../core/task/download.ts";
 import { holding, onDownload, type ScriptedSeed } from "../fakes/scripted_seed.ts";
 import { patternOf, test } from "../net/support.ts";
 import { Bench, FILE, type Hosts, MIB, Seeds } from "./support.ts";
@@ -37,11 +37,20 @@ class Command implements AsyncDisposable {
   }
 
   run(...names: string[]): Promise<TaskOutcome[]> {
-    const { settings, store } = this.bench.parts;
+    return this.runAll(names.map((name) => ({ name })));
+  }
+
+  runAll(requests: readonly DownloadRequest[]): Promise<TaskOutcome[]> {
+    const { settings, store, hashers } = this.bench.parts;
     const directories = { config: this.state, state: this.state, cache: this.state };
-    const requests = names.map((name) => ({ name }));
     const job = { requests, outDir: this.out, settings, directories };
-    const platform = { clock: this.#clock, chance: systemChance, dial: this.bench.dial, store };
+    const platform = {
+      clock: this.#clock,
+      chance: systemChance,
+      dial: this.bench.dial,
+      store,
+      hashers,
+    };
     const running = download(job, platform, (event) => {
       this.events.push(event);
       this.#news.tell();
@@ -154,6 +163,20 @@ test("download() cancels a task and removes its partial file, and does the other
   gate.open();
   assertEquals(statesOf(await running), ["a cancelled", "b done"]);
   assertEquals(Array.from(Deno.readDirSync(command.out), ({ name }) => name), ["b"]);
+});
+
+test("download() asks for a small file's manifest once, before its turn comes", async () => {
+  await using seeds = new Seeds();
+  const names = ["a", "b", "c", "d"];
+  const small = FILE.subarray(0, 1000);
+  const seed = seeds.add(Object.fromEntries(names.map((name) => [name, small])));
+  await using command = new Command({ seed }, { max: 1 });
+  const outcomes = await command.runAll(names.map((name) => ({ name, size: small.length })));
+  assertEquals(statesOf(outcomes), names.map((name) => `${name} done`));
+  assertEquals(seed.asked("MANIFEST").map(({ name }) => name).toSorted(), names);
+  const asked = seed.requests.map((one) => `${one.verb} ${"name" in one ? one.name : ""}`);
+  // a is asked for before anything is known of the seed; what b begins is for c and d.
+  assert(asked.indexOf("MANIFEST d") < asked.indexOf("DOWNLOAD c"), asked.join());
 });
 
 /** One request a connection at a time, so that none waits behind one that is held. */

@@ -12,10 +12,14 @@ import {
   UnreachableError,
   UsageError,
 } from "../../core/base/errors.ts";
-import { failureOf, type HandFact, LocalHands } from "../../core/task/hands.ts";
+import { Change } from "../../core/base/change.ts";
+import { sha256 } from "../../core/base/digest.ts";
+import { failureOf, type HandFact, Hands } from "../../core/task/hands.ts";
+import { type Hashers, HasherThreads, thisThread } from "../../core/hash/hashers.ts";
 import type { StoredFile } from "../../core/store/stored_file.ts";
 import { corrupting, type Hook, onDownload, refusing, sendBody } from "../fakes/scripted_seed.ts";
 import { calm, test } from "../net/support.ts";
+import { startHasher } from "../hash/support.ts";
 import { addressOf, Bench, contentOf, FILE, MIB, nameOf, Seeds } from "./support.ts";
 
 const HOST = "one";
@@ -23,31 +27,42 @@ const HOST = "one";
 /** Hands on one seed, and everything they tell. */
 class Workshop implements AsyncDisposable {
   readonly bench: Bench;
-  readonly hands: LocalHands;
+  readonly hands: Hands;
   readonly file: StoredFile;
   readonly facts: HandFact[] = [];
   readonly errors: unknown[] = [];
   readonly seeds: Seeds;
+  readonly #told = new Change();
   #orders = 0;
 
-  static async open(hook?: Hook, signal = calm): Promise<Workshop> {
+  static async open(hook?: Hook, signal = calm, hashers = thisThread): Promise<Workshop> {
     const seeds = new Seeds();
     const bench = new Bench({ [HOST]: seeds.add({ a: FILE }, hook) });
-    return new Workshop(bench, seeds, await bench.open(contentOf(FILE)), signal);
+    return new Workshop(bench, seeds, await bench.open(contentOf(FILE)), signal, hashers);
   }
 
-  private constructor(bench: Bench, seeds: Seeds, file: StoredFile, signal: AbortSignal) {
+  private constructor(
+    bench: Bench,
+    seeds: Seeds,
+    file: StoredFile,
+    signal: AbortSignal,
+    hashers: Hashers,
+  ) {
     this.bench = bench;
     this.seeds = seeds;
     this.file = file;
     const links = new Map([[nameOf(HOST), bench.pool.link(addressOf(HOST))]]);
-    this.hands = new LocalHands({
+    this.hands = new Hands({
       memory: bench.parts.memory,
+      hashers,
       name: "a",
       file,
       links,
       pace: undefined,
-      tell: (fact) => this.facts.push(fact),
+      tell: (fact) => {
+        this.facts.push(fact);
+        this.#told.tell();
+      },
       fail: (error) => this.errors.push(error),
     }, signal);
   }
@@ -64,6 +79,11 @@ class Workshop implements AsyncDisposable {
     return this.facts.filter(({ kind }) => kind !== "received");
   }
 
+  /** Resolves when so many orders have come to an end, however long that takes. */
+  async ended(count: number): Promise<void> {
+    while (this.ends.length < count) await this.#told.next(calm);
+  }
+
   async settle(): Promise<void> {
     for (let turn = 0; turn < 10; turn++) await this.bench.clock.advance(0);
   }
@@ -76,7 +96,7 @@ class Workshop implements AsyncDisposable {
   }
 }
 
-test("LocalHands.fetch() stores a right piece at its place and tells of all its bytes", async () => {
+test("Hands.fetch() stores a right piece at its place and tells of all its bytes", async () => {
   await using shop = await Workshop.open();
   shop.fetch(5);
   shop.fetch(2);
@@ -91,7 +111,7 @@ test("LocalHands.fetch() stores a right piece at its place and tells of all its 
   assertEquals(shop.ends.map(({ kind }) => kind), ["stored", "stored"]);
 });
 
-test("LocalHands.fetch() tells of a failure and stores nothing when a piece has a wrong digest", async () => {
+test("Hands.fetch() tells of a failure and stores nothing when a piece has a wrong digest", async () => {
   await using shop = await Workshop.open(corrupting);
   shop.fetch(0);
   await shop.settle();
@@ -101,7 +121,41 @@ test("LocalHands.fetch() tells of a failure and stores nothing when a piece has 
   assertEquals(shop.bench.written().subarray(0, 16), new Uint8Array(16));
 });
 
-test("LocalHands.fetch() tells of a failure when the seed says that the file has changed", async () => {
+test("Hands.takeBack() stores nothing, and keeps the memory, when the piece is being hashed", async () => {
+  const hashing = Promise.withResolvers<Uint8Array>();
+  await using shop = await Workshop.open(undefined, calm, {
+    ...thisThread,
+    sha256: () => hashing.promise,
+  });
+  const order = shop.fetch(0);
+  await shop.settle();
+  shop.hands.takeBack(order);
+  const { memory } = shop.bench.parts;
+  // All that there is: it can only be lent when the piece's has come back.
+  const all = memory.lend(64 * MIB, calm);
+  let lent = false;
+  all.then(() => lent = true);
+  await shop.settle();
+  assertEquals(lent, false);
+  hashing.resolve(sha256(FILE.subarray(0, MIB)));
+  using _all = await all;
+  assertEquals(shop.ends, []);
+  assertEquals(shop.file.missing().length, 6);
+});
+
+for (const [what, hook] of [["right", undefined], ["wrong", corrupting]] as const) {
+  test(`Hands.fetch() tells a ${what} piece as it is when other threads hash`, async () => {
+    using hashers = new HasherThreads(2, startHasher, 0);
+    await using shop = await Workshop.open(hook, calm, hashers);
+    for (const piece of [0, 1, 2, 3, 4, 5]) shop.fetch(piece);
+    await shop.ended(6);
+    const kinds = new Set(shop.ends.map(({ kind }) => kind));
+    assertEquals([...kinds], [what === "right" ? "stored" : "failed"]);
+    assertEquals(shop.bench.written(), what === "right" ? FILE : new Uint8Array(FILE.length));
+  });
+}
+
+test("Hands.fetch() tells of a failure when the seed says that the file has changed", async () => {
   await using shop = await Workshop.open(refusing("DOWNLOAD", "ERROR:CHANGED"));
   shop.fetch(0);
   await shop.settle();
@@ -109,7 +163,7 @@ test("LocalHands.fetch() tells of a failure when the seed says that the file has
   assert(end?.kind === "failed" && end.failure.kind === "changed");
 });
 
-test("LocalHands.fetch() ends the task, and blames no seed, when the disk fails", async () => {
+test("Hands.fetch() ends the task, and blames no seed, when the disk fails", async () => {
   await using shop = await Workshop.open();
   // A file that is closed cannot be written to.
   shop.file[Symbol.dispose]();
@@ -121,7 +175,7 @@ test("LocalHands.fetch() ends the task, and blames no seed, when the disk fails"
 });
 
 for (const when of ["before its reply", "in the middle of its body", "after its last byte"]) {
-  test(`LocalHands.takeBack() stores nothing and tells nothing when an order is taken back ${when}`, async () => {
+  test(`Hands.takeBack() stores nothing and tells nothing when an order is taken back ${when}`, async () => {
     const gate = Promise.withResolvers<void>();
     const hook = onDownload(async (bytes, client) => {
       if (when === "before its reply") await gate.promise;
@@ -150,7 +204,7 @@ for (const when of ["before its reply", "in the middle of its body", "after its 
   });
 }
 
-test("LocalHands.takeBack() of an order that is through does nothing", async () => {
+test("Hands.takeBack() of an order that is through does nothing", async () => {
   await using shop = await Workshop.open();
   const order = shop.fetch(1);
   await shop.settle();
@@ -160,7 +214,7 @@ test("LocalHands.takeBack() of an order that is through does nothing", async () 
   assertEquals(shop.ends, [{ kind: "stored", order }]);
 });
 
-test("LocalHands.fetch() gives a piece's memory to the next only when nothing writes to it", async () => {
+test("Hands.fetch() gives a piece's memory to the next only when nothing writes to it", async () => {
   const gate = Promise.withResolvers<void>();
   let downloads = 0;
   const hook = onDownload(async (bytes, client) => {
@@ -184,7 +238,7 @@ test("LocalHands.fetch() gives a piece's memory to the next only when nothing wr
   assertEquals(shop.bench.written().subarray(MIB), FILE.subarray(MIB));
 });
 
-test("LocalHands.fetch() works with the memory of earlier pieces", async () => {
+test("Hands.fetch() works with the memory of earlier pieces", async () => {
   await using shop = await Workshop.open();
   for (const piece of [5, 0, 4, 1, 3, 2]) {
     shop.fetch(piece);
@@ -194,7 +248,7 @@ test("LocalHands.fetch() works with the memory of earlier pieces", async () => {
   assertEquals(shop.bench.written(), FILE);
 });
 
-test("LocalHands end soon, and tell nothing, when the signal aborts in the middle of bodies", async () => {
+test("Hands end soon, and tell nothing, when the signal aborts in the middle of bodies", async () => {
   const stop = new AbortController();
   const hook = onDownload(async (bytes, client) => {
     await client.send(`OK ${bytes.length}\n`);
@@ -212,7 +266,7 @@ test("LocalHands end soon, and tell nothing, when the signal aborts in the middl
   assertEquals([shop.facts.length, shop.ends.length, shop.errors.length], [told, 0, 0]);
 });
 
-test("LocalHands.fetch() does nothing when the hands have been put down", async () => {
+test("Hands.fetch() does nothing when the hands have been put down", async () => {
   const stop = new AbortController();
   await using shop = await Workshop.open(undefined, stop.signal);
   stop.abort();
@@ -221,7 +275,7 @@ test("LocalHands.fetch() does nothing when the hands have been put down", async 
   assertEquals(shop.facts, []);
 });
 
-test("LocalHands.fetch() stores nothing when a piece comes from a seed that sends too much", async () => {
+test("Hands.fetch() stores nothing when a piece comes from a seed that sends too much", async () => {
   const hook = onDownload(async (bytes, client) => {
     await sendBody(client, new Uint8Array(bytes.length + 1));
     return "answered";

@@ -21,7 +21,10 @@ async function listed(bench: Bench, { ids = false } = {}): Promise<{ value: Offe
 
 async function resolved(bench: Bench, patterns: string[], all = false): Promise<string[]> {
   const naming = resolveNames(patterns, all, bench.parts.settings, platformOf(bench), calm);
-  return (await bench.timed(naming)).value;
+  const { value } = await bench.timed(naming);
+  // All of these were listed.
+  for (const { size } of value) assertEquals(size, SMALL.length);
+  return value.map(({ name }) => name);
 }
 
 /** A byte of its list each second, for ever. */

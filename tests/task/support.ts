@@ -7,10 +7,12 @@ import { Slots } from "../../core/base/slots.ts";
 import type { SeedAddress } from "../../core/base/seed_address.ts";
 import { DOWNLOAD_DEFAULTS, type DownloadSettings } from "../../core/config.ts";
 import type { TaskNews } from "../../core/events.ts";
+import { thisThread } from "../../core/hash/hashers.ts";
 import { SeedPool } from "../../core/net/seed_pool.ts";
 import type { Dial } from "../../core/net/transport.ts";
 import { type Content, StoredFile } from "../../core/store/stored_file.ts";
 import { besideTarget, PART_SUFFIX } from "../../core/store/target.ts";
+import { Foresight } from "../../core/task/foresight.ts";
 import { find } from "../../core/task/find.ts";
 import { transfer } from "../../core/task/transfer.ts";
 import type { TaskParts } from "../../core/task/parts.ts";
@@ -59,8 +61,10 @@ export class Bench implements AsyncDisposable {
     this.parts = {
       begunWith: () => [],
       memory: new PieceMemory(64 * 1024 * 1024),
+      hashers: thisThread,
       settings: all,
       pool: this.pool,
+      foresight: new Foresight([], [], clock, this.over),
       clock,
       random: () => 0.5,
       store: { pid: 1, boot: 0 },
