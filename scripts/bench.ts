@@ -8,10 +8,12 @@ import { join } from "@std/path";
 import { Arena } from "./bench/arena.ts";
 import { holdContest } from "./bench/contest.ts";
 import { measureCosts } from "./bench/costs.ts";
+import { measureCrowd } from "./bench/crowd.ts";
+import type { GrowthOptions } from "./bench/growth.ts";
 import { describeMachine } from "./bench/machine.ts";
 import { type BenchOptions, parseOptions, type Part } from "./bench/options.ts";
 import { writeReport } from "./bench/report.ts";
-import { scaleClients, scaleSeeds, scaleTasks, type ScalingOptions } from "./bench/scaling.ts";
+import { scaleSeeds, scaleTasks } from "./bench/scaling.ts";
 import { standingsOf, tableOf } from "./bench/standings.ts";
 import { measureStartup } from "./bench/startup.ts";
 import { renderTable, type Table } from "./bench/table.ts";
@@ -76,21 +78,22 @@ async function measurePart(
   arena: Arena,
   tools: FoundTools,
 ): Promise<Outcome> {
-  const scaling: ScalingOptions = { arena, program, rounds, quick, tell };
+  // A quick look at growth is one round: what grows shows over its steps.
+  const growth: GrowthOptions = { arena, program, rounds: quick ? 1 : rounds, quick, tell };
   switch (part) {
     case "seeds":
-      return outcomeOf(await scaleSeeds(scaling));
+      return outcomeOf(await scaleSeeds(growth));
     case "clients":
-      return outcomeOf(await scaleClients(scaling));
+      return outcomeOf(await measureCrowd(growth));
     case "tasks":
-      return outcomeOf(await scaleTasks(scaling));
+      return outcomeOf(await scaleTasks(growth));
     case "costs":
-      return outcomeOf(await measureCosts(scaling));
+      return outcomeOf(await measureCosts(growth));
     case "startup":
-      return outcomeOf(await measureStartup(scaling));
+      return outcomeOf(await measureStartup(growth));
   }
   const workload = WORKLOADS.find(({ id }) => id === part)!;
-  const contest = await holdContest(workload, { ...scaling, tools });
+  const contest = await holdContest(workload, { ...growth, rounds, tools });
   const standings = standingsOf(contest);
   const { files, results } = contest;
   return { tables: [tableOf(contest, standings)], data: { files, standings, results } };

@@ -38,9 +38,8 @@ export async function holdContest(workload: Workload, options: ContestOptions): 
   const files = quick ? workload.quickFiles : workload.files;
   using source = arena.makeSource(workload.id, files);
   await using servers = new AsyncDisposableStack();
-  const names = source.files.map(({ name }) => name);
   const seedOptions = { program, root: source.dir, dir: arena.newFolder("seeds") };
-  const seeds = await startSeeds(seedOptions, workload.sources, names, arena.signal);
+  const seeds = await startSeeds(seedOptions, workload.sources, source.files, arena.signal);
   for (const { server } of seeds) servers.use(server);
   const nginx = await nginxFor(workload, options);
   if (nginx) servers.use(nginx.server);

@@ -34,13 +34,14 @@ export function renderReport(report: Report): string {
 function renderHead({ startedAt, elapsedMs, quick, rounds, machine, notes }: Report): string {
   const versions = Object.entries(machine.versions).map(([name, version]) => `${name} ${version}`);
   const minutes = (elapsedMs / 60_000).toFixed(1);
+  const growth = quick ? ", of one for what grows" : "";
   const lines = [
     `${startedAt.slice(0, 10)}, ${minutes} minutes, load ${machine.load.toFixed(1)} at the start`,
     `${machine.cores} cores of ${machine.cpu}, ${
       bytes(machine.memoryBytes)
     }, ${machine.system}, ${machine.filesystem}`,
     versions.join(", "),
-    `medians of ${rounds} rounds (min-max), in turn, the order reversed in every second; ratios are medians of each round's; loopback, sources in the page cache, memory just used; every file compared with its source`,
+    `medians of ${rounds} rounds (min-max)${growth}, in turn, the order reversed in every second; ratios are medians of each round's; loopback, sources in the page cache, memory just used; every file compared with its source`,
     "user+sys, MiB: of the one who downloads; of the server: CPU of all processes, memory of the largest",
     ...notes,
   ];

@@ -1,6 +1,7 @@
 /** p2p's own seeds: `p2p serve` on free ports, the digests made before anybody is timed. */
 import { delay } from "@std/async";
 import { join } from "@std/path";
+import type { MadeFile } from "./data.ts";
 import { LightClient } from "./light_client.ts";
 import { Server } from "./server.ts";
 
@@ -19,8 +20,14 @@ export interface SeedOptions {
   readonly flags?: readonly string[];
 }
 
-/** A seed does not remember the digests of a file that changed so short a time ago: it might change again unseen. */
+/**
+ * A file that changed so short a time ago may change again unseen, so its digests are not written
+ * to the cache, and those of a small one not even kept in memory.
+ */
 const YOUNG_MS = 2500;
+const SMALL_BYTES = 8 * 1024 * 1024;
+/** What is hashed in the time that waiting would take. */
+const WAIT_BYTES = 3 * 1024 * 1024 * 1024;
 
 /** The environment that keeps a p2p's own files below `dir`. */
 export function homeIn(dir: string): Record<string, string> {
@@ -51,19 +58,21 @@ export async function startSeed({ program, root, dir, flags = [] }: SeedOptions)
   throw new Error(`Cannot start "${program} serve ${root}": it ended without listening`);
 }
 
-/** Starts `count` seeds one after the other, each with the digests of all `names` at hand. */
+/** Starts `count` seeds one after the other, each with the digests of all `files` at hand. */
 export async function startSeeds(
   options: SeedOptions,
   count: number,
-  names: readonly string[],
+  files: readonly MadeFile[],
   signal: AbortSignal,
 ): Promise<Seed[]> {
+  const bytes = files.reduce((sum, { size }) => sum + size, 0);
+  const small = files.some(({ size }) => size <= SMALL_BYTES);
+  if (small || count * bytes > WAIT_BYTES) await untilOld(options.root, files, signal);
   const seeds: Seed[] = [];
-  await untilOld(options.root, names, signal);
   try {
     while (seeds.length < count) {
       seeds.push(await startSeed(options));
-      await askForDigests(seeds.at(-1)!.address, names, signal);
+      await askForDigests(seeds.at(-1)!.address, files, signal);
     }
     return seeds;
   } catch (error) {
@@ -72,17 +81,21 @@ export async function startSeeds(
   }
 }
 
-async function untilOld(dir: string, names: readonly string[], signal: AbortSignal): Promise<void> {
-  const changes = names.map((name) => Deno.statSync(join(dir, name)).mtime?.getTime() ?? 0);
+async function untilOld(
+  dir: string,
+  files: readonly MadeFile[],
+  signal: AbortSignal,
+): Promise<void> {
+  const changes = files.map(({ name }) => Deno.statSync(join(dir, name)).mtime?.getTime() ?? 0);
   const ageMs = Date.now() - changes.reduce((a, b) => Math.max(a, b), 0);
   if (ageMs < YOUNG_MS) await delay(YOUNG_MS - ageMs, { signal });
 }
 
 async function askForDigests(
   address: string,
-  names: readonly string[],
+  files: readonly MadeFile[],
   signal: AbortSignal,
 ): Promise<void> {
   await using client = await LightClient.connect(address, signal);
-  for (const name of names) await client.manifest(name, signal);
+  for (const { name } of files) await client.manifest(name, signal);
 }

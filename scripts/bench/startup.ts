@@ -1,7 +1,7 @@
 /** How long it takes until the program is there at all. */
 import { join } from "@std/path";
 import { type Cost, measure } from "./measure.ts";
-import type { ScalingOptions } from "./scaling.ts";
+import type { GrowthOptions } from "./growth.ts";
 import { homeIn } from "./seeds.ts";
 import { median, spreadOf } from "./statistics.ts";
 import { mib, seconds, secondsSpread, type Table } from "./table.ts";
@@ -14,7 +14,7 @@ export interface Startup {
 /** Short runs vary more than long ones, and cost nothing. */
 const RUNS = 20;
 
-export async function measureStartup({ arena, program, tell }: ScalingOptions): Promise<Startup> {
+export async function measureStartup({ arena, program, tell }: GrowthOptions): Promise<Startup> {
   tell("start-up");
   const home = arena.newFolder("home");
   Deno.mkdirSync(home);
