@@ -7,8 +7,8 @@ import type { Action, Fact } from "../../core/plan/facts.ts";
 import { Scheduler } from "../../core/plan/scheduler.ts";
 
 const MIB = 1024 * 1024;
-/** As a download of its own has. */
-const MOST_IN_FLIGHT = 64;
+/** What one of three downloads at a time may have. */
+const MOST_IN_FLIGHT = 21;
 /** A piece comes in parts, each told. */
 const PARTS = 2;
 
