@@ -51,8 +51,8 @@ function surroundings({ caCerts }: DownloadSettings): offers.Surroundings {
 }
 
 /**
- * Beside the main thread, which receives and writes: one hasher is about as fast
- * as that, so on two processors one is enough, and a third has nothing to do.
+ * Beside the main thread, which moves the bytes: one hasher is about as fast as
+ * that, so on two processors one is enough, and a third has nothing to do.
  */
 function hasherThreads(): HasherThreads {
   const most = Math.min(2, navigator.hardwareConcurrency - 1);
@@ -109,6 +109,7 @@ export async function serve(
     clock: systemClock,
     random: () => systemChance.random(),
     nonce: () => systemChance.hex(16),
+    hashers: hasherThreads,
   };
   await serveFolder(settings, directories.cache, parts, emit, signal, now);
 }

@@ -39,6 +39,7 @@ const CORE: Readonly<Record<string, readonly string[]>> = {
     "core/base",
   ],
   "core/serve": [
+    "core/hash",
     "core/store",
     "core/net",
     "core/events.ts",

@@ -5,17 +5,19 @@
  */
 import { onAbort } from "../base/abort.ts";
 import type { Clock } from "../base/clock.ts";
-import { DIGEST_BYTES, RunningDigest, sha256 } from "../base/digest.ts";
+import { sha256 } from "../base/digest.ts";
 import { reasonOf } from "../base/errors.ts";
-import { layoutOf, rangeOfPiece, SMALLEST_PIECE } from "../base/pieces.ts";
-import { lengthOf, splitRange } from "../base/ranges.ts";
+import { SMALLEST_PIECE } from "../base/pieces.ts";
 import { Slots } from "../base/slots.ts";
 import type { TaskGroup } from "../base/task_group.ts";
 import type { ServeEvent, Sink } from "../events.ts";
+import type { HasherThreads } from "../hash/hashers.ts";
 import { makeManifest, type Manifest } from "../wire/manifest.ts";
 import { Refusal } from "../wire/refusals.ts";
 import type { DigestCache } from "./digest_cache.ts";
 import type { Folder } from "./folder.ts";
+import { hashFile } from "./hash_file.ts";
+import { HashingThreads } from "./hashing_threads.ts";
 import { KnownManifests } from "./known_manifests.ts";
 import { FileChangedError, openServed, type ServedFile } from "./served_file.ts";
 import type { Tally } from "./tally.ts";
@@ -26,7 +28,7 @@ const FILES_AT_ONCE = 2;
 /** Long enough for a file of some tens of MiB, short enough that a client sees progress. */
 const PATIENCE_MS = 100;
 /** Read and hashed without a pause: a good millisecond in which nobody else is served. */
-const BLOCK_BYTES = SMALLEST_PIECE;
+const AT_ONCE_BYTES = SMALLEST_PIECE;
 /** A file that is written all the time has no digest. */
 const MOST_ATTEMPTS = 3;
 
@@ -36,6 +38,8 @@ export interface DigestParts {
   readonly clock: Clock;
   readonly emit: Sink<ServeEvent>;
   readonly tally: Tally;
+  /** Makes threads for large files. */
+  readonly hashers: () => HasherThreads;
   /** Where hashing runs; it ends with this group. */
   readonly jobs: TaskGroup;
 }
@@ -66,8 +70,11 @@ export class Digests {
   readonly #running = new Map<string, Hashing>();
   readonly #slots = new Slots(FILES_AT_ONCE);
 
+  readonly #threads: HashingThreads;
+
   constructor(parts: DigestParts) {
     this.#parts = parts;
+    this.#threads = new HashingThreads(parts.hashers);
   }
 
   /** Files whose pieces are being hashed. */
@@ -92,7 +99,7 @@ export class Digests {
     const known = this.#known.find(file.path, file.version);
     if (known) return known;
     // One piece: done before any waiting could begin.
-    if (file.version.size <= BLOCK_BYTES) return this.#hashAtOnce(file);
+    if (file.version.size <= AT_ONCE_BYTES) return this.#hashAtOnce(file);
     const hashing = this.#running.get(file.path) ?? this.#start(file, client);
     await this.#waitFor(hashing, signal);
     const outcome = hashing.outcome!;
@@ -178,7 +185,8 @@ export class Digests {
     hashing.size = version.size;
     hashing.done = 0;
     emit({ kind: "hashing", client: hashing.client, name: file.name, bytes: version.size });
-    const manifest = await hashFile(file, signal, (done) => {
+    using lent = this.#threads.lend(version.size);
+    const manifest = await hashFile(file, lent.hashers, signal, (done) => {
       tally.hashedBytes += done - hashing.done;
       hashing.done = done;
     });
@@ -215,30 +223,4 @@ function failureOf(error: unknown): Refusal {
   return error instanceof Refusal
     ? error
     : new Refusal("INTERNAL", `cannot hash the file: ${reasonOf(error)}`);
-}
-
-/** @throws {FileChangedError} @throws the signal's reason if it aborts. */
-async function hashFile(
-  file: ServedFile,
-  signal: AbortSignal,
-  progress: (done: number) => void,
-): Promise<Manifest> {
-  const layout = layoutOf(file.version.size);
-  const whole = new RunningDigest();
-  const digests = new Uint8Array(layout.count * DIGEST_BYTES);
-  const buffer = new Uint8Array(BLOCK_BYTES);
-  for (let piece = 0; piece < layout.count; piece++) {
-    const digest = new RunningDigest();
-    for (const range of splitRange(rangeOfPiece(layout, piece), BLOCK_BYTES)) {
-      signal.throwIfAborted();
-      const block = buffer.subarray(0, lengthOf(range));
-      // This wait is also what lets the event loop serve others between blocks.
-      await file.readSlowly(block, range.start);
-      digest.update(block);
-      whole.update(block);
-      progress(range.end);
-    }
-    digests.set(Uint8Array.fromHex(digest.hex()), piece * DIGEST_BYTES);
-  }
-  return makeManifest(layout.size, whole.hex(), digests);
 }

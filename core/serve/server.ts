@@ -13,6 +13,7 @@ import type { Clock } from "../base/clock.ts";
 import { TaskGroup } from "../base/task_group.ts";
 import type { ServeSettings } from "../config.ts";
 import type { ServeEvent, Sink } from "../events.ts";
+import type { HasherThreads } from "../hash/hashers.ts";
 import { type ByteStream, listen, type Listening } from "../net/transport.ts";
 import { Admission } from "./admission.ts";
 import { BodyBuffers } from "./body.ts";
@@ -40,6 +41,8 @@ export interface ServeParts {
   readonly random: () => number;
   /** 32 hex digits, never the same. */
   readonly nonce: () => string;
+  /** Makes threads for large files. */
+  readonly hashers: () => HasherThreads;
 }
 
 /** For what is being sent when the seed is told to end. */
@@ -108,7 +111,7 @@ function makeSeed(
     settings,
     folder,
     catalogue: new Catalogue(() => walkFolder(folder, jobs.signal), clock),
-    digests: new Digests({ folder, cache, clock, emit, jobs, tally }),
+    digests: new Digests({ folder, cache, clock, emit, jobs, tally, hashers: parts.hashers }),
     told: new ToldVersions(),
     attention: new Attention(),
     uploads: new Uploads(settings.uploads, clock),

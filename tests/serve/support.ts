@@ -6,6 +6,7 @@ import { SERVE_DEFAULTS, type ServeSettings } from "../../core/config.ts";
 import type { ServeEvent } from "../../core/events.ts";
 import { type ByteStream, dialer } from "../../core/net/transport.ts";
 import type { TaskGroup } from "../../core/base/task_group.ts";
+import { HasherThreads } from "../../core/hash/hashers.ts";
 import { BodyBuffers } from "../../core/serve/body.ts";
 import { Catalogue, walkFolder } from "../../core/serve/catalogue.ts";
 import { DigestCache } from "../../core/serve/digest_cache.ts";
@@ -20,6 +21,7 @@ import { ToldVersions } from "../../core/serve/told_versions.ts";
 import { Transfers } from "../../core/serve/transfers.ts";
 import { Attention } from "../../core/serve/attention.ts";
 import { Uploads } from "../../core/serve/uploads.ts";
+import { startHasher } from "../hash/support.ts";
 
 /** Leaks of timers, sockets and files fail the test. */
 export function test(name: string, fn: () => Promise<void> | void): void {
@@ -158,7 +160,7 @@ export function seedOf(
     settings,
     folder,
     catalogue: new Catalogue(() => walkFolder(folder, jobs.signal), clock),
-    digests: new Digests({ folder, cache, clock, emit, jobs, tally }),
+    digests: new Digests({ folder, cache, clock, emit, jobs, tally, hashers: noThreads }),
     told: new ToldVersions(),
     attention: new Attention(),
     uploads: new Uploads(settings.uploads, clock),
@@ -174,6 +176,9 @@ export function seedOf(
     draining,
   };
 }
+
+/** As on a single processor. */
+const noThreads = () => new HasherThreads(0, startHasher);
 
 let nonces = 0;
 export const nonce = () => (nonces++).toString(16).padStart(32, "0");
@@ -196,7 +201,7 @@ export class RunningSeed implements AsyncDisposable {
     seed.ended = serve(
       { ...SERVE_DEFAULTS, dir, host: "127.0.0.1", port: 0, ...rest },
       cacheDir,
-      { clock, random: () => 0, nonce },
+      { clock, random: () => 0, nonce, hashers: noThreads },
       (event) => seed.#record(event),
       seed.#stop.signal,
       seed.#now.signal,

@@ -1,0 +1,146 @@
+/**
+ * Where everything is run: a temporary folder, and one timed run at a time, each under the same
+ * conditions: an empty target, settings and records of its own, memory that was just used; and
+ * checked against the source afterwards.
+ */
+import { join } from "@std/path";
+import { statfsSync } from "node:fs";
+import { compareFolders } from "./compare.ts";
+import { type MadeFile, makeFiles } from "./data.ts";
+import { memoryToSpare } from "./machine.ts";
+import { measure } from "./measure.ts";
+import type { Command } from "./peers.ts";
+import { homeIn } from "./seeds.ts";
+import { countCost, type Server } from "./server.ts";
+import { warm, warmBytesFor } from "./warm.ts";
+
+/** What one run cost, at both ends. */
+export interface Sample {
+  readonly wallMs: number;
+  readonly userMs: number;
+  readonly sysMs: number;
+  readonly residentKiB: number;
+  readonly serverCpuMs: number;
+  readonly serverResidentKiB: number;
+}
+
+export interface TimedRun {
+  /** One after the other; what they take is added up. */
+  readonly commands: readonly Command[];
+  /** Who is downloaded from. */
+  readonly servers: readonly Server[];
+  readonly source: Source;
+  /** Of the source's files, unless it is all. */
+  readonly names?: readonly string[];
+}
+
+/** A folder of files to download. */
+export interface Source {
+  readonly dir: string;
+  readonly files: readonly MadeFile[];
+}
+
+const MIB = 1024 * 1024;
+/** Logs, lists and records. */
+const SPARE_BYTES = 256 * MIB;
+
+export class Arena implements Disposable {
+  readonly #dir: string;
+  /** Aborts everything that runs here. */
+  readonly signal: AbortSignal;
+  /** Where downloads go; empty at the beginning of each run. */
+  readonly out: string;
+  #folders = 0;
+
+  /** @param dir where temporary folders go unless it is the platform's place. */
+  constructor(dir: string | undefined, signal: AbortSignal) {
+    this.#dir = Deno.makeTempDirSync({ prefix: "p2p-bench-", ...(dir !== undefined && { dir }) });
+    this.signal = signal;
+    this.out = join(this.#dir, "out");
+  }
+
+  /** Where sources lie, each in a folder of its own. */
+  get sources(): string {
+    return join(this.#dir, "sources");
+  }
+
+  path(...parts: string[]): string {
+    return join(this.#dir, ...parts);
+  }
+
+  /** A name that was not used before. */
+  newFolder(stem: string): string {
+    return this.path(`${stem}-${this.#folders++}`);
+  }
+
+  /** Makes files that are gone when the result is disposed. @throws {Error} if they and a copy do not fit. */
+  makeSource(name: string, files: { count: number; size: number }): Source & Disposable {
+    const bytes = files.count * files.size;
+    this.#requireSpace(2 * bytes + warmBytesFor(bytes, memoryToSpare()) + SPARE_BYTES);
+    const dir = join(this.sources, name);
+    return {
+      dir,
+      files: makeFiles(dir, name, files),
+      [Symbol.dispose]: () => Deno.removeSync(dir, { recursive: true }),
+    };
+  }
+
+  async run({ commands, servers, source, names }: TimedRun): Promise<Sample> {
+    const wanted = source.files.filter(({ name }) => names?.includes(name) ?? true);
+    const home = this.newFolder("home");
+    for (const dir of [this.out, home]) Deno.mkdirSync(dir);
+    try {
+      warm(this.#dir, warmBytesFor(sizeOf(wanted), memoryToSpare()));
+      const sample = await this.#runTimed(commands, servers, home);
+      compareFolders(source.dir, this.out, wanted.map(({ name }) => name));
+      return sample;
+    } finally {
+      for (const dir of [this.out, home]) Deno.removeSync(dir, { recursive: true });
+    }
+  }
+
+  async #runTimed(
+    commands: readonly Command[],
+    servers: readonly Server[],
+    home: string,
+  ): Promise<Sample> {
+    const log = join(home, "output");
+    const costOfServers = countCost(servers);
+    let [wallMs, userMs, sysMs, residentKiB] = [0, 0, 0, 0];
+    for (const command of commands) {
+      const cost = await measure({ command, env: homeIn(home), log }, this.signal);
+      wallMs += cost.wallMs;
+      userMs += cost.userMs;
+      sysMs += cost.sysMs;
+      residentKiB = Math.max(residentKiB, cost.residentKiB);
+    }
+    const server = costOfServers();
+    return {
+      wallMs,
+      userMs,
+      sysMs,
+      residentKiB,
+      serverCpuMs: server.cpuMs,
+      serverResidentKiB: server.residentKiB,
+    };
+  }
+
+  #requireSpace(bytes: number): void {
+    const { bavail, bsize } = statfsSync(this.#dir);
+    const free = Number(bavail) * Number(bsize);
+    if (free >= bytes) return;
+    const mib = (count: number) => `${Math.ceil(count / MIB)} MiB`;
+    throw new Error(
+      `Cannot measure in "${this.#dir}": ${mib(bytes)} are needed, ${mib(free)} are free; ` +
+        `choose another folder with --dir, or run the quick bench`,
+    );
+  }
+
+  [Symbol.dispose](): void {
+    Deno.removeSync(this.#dir, { recursive: true });
+  }
+}
+
+function sizeOf(files: readonly MadeFile[]): number {
+  return files.reduce((sum, { size }) => sum + size, 0);
+}

@@ -1,0 +1,130 @@
+/** One workload, all who can take part in it, round after round. */
+import { join } from "@std/path";
+import type { Arena, Sample, Source } from "./arena.ts";
+import { startNginx } from "./nginx.ts";
+import { aria2cList, curlList } from "./peers.ts";
+import { runRounds } from "./rounds.ts";
+import { type Seed, startSeed, startSeeds } from "./seeds.ts";
+import type { Server } from "./server.ts";
+import type { FoundTools } from "./tools.ts";
+import type { Case, Field, Workload } from "./workloads.ts";
+
+export interface ContestOptions {
+  readonly arena: Arena;
+  readonly program: string;
+  readonly tools: FoundTools;
+  readonly rounds: number;
+  readonly quick: boolean;
+  /** Told before each run. */
+  readonly tell: (text: string) => void;
+}
+
+export interface Contest {
+  readonly workload: Workload;
+  readonly files: { readonly count: number; readonly size: number };
+  /** In the order of the workload's cases. */
+  readonly results: readonly { readonly name: string; readonly samples: readonly Sample[] }[];
+}
+
+interface Stage {
+  readonly field: Field;
+  readonly source: Source;
+  readonly seeds: readonly Seed[];
+  readonly nginx: Server | undefined;
+}
+
+export async function holdContest(workload: Workload, options: ContestOptions): Promise<Contest> {
+  const { arena, program, tools, quick, rounds, tell } = options;
+  const files = quick ? workload.quickFiles : workload.files;
+  using source = arena.makeSource(workload.id, files);
+  await using servers = new AsyncDisposableStack();
+  const seedOptions = { program, root: source.dir, dir: arena.newFolder("seeds") };
+  const seeds = await startSeeds(seedOptions, workload.sources, source.files, arena.signal);
+  for (const { server } of seeds) servers.use(server);
+  const nginx = await nginxFor(workload, options);
+  if (nginx) servers.use(nginx.server);
+  const urls = (nginx?.urls ?? []).map((url) => `${url}/${workload.id}`);
+  const field = {
+    ...fieldOf(source, urls, seeds, options),
+    lists: writeLists(source, urls, arena),
+  };
+  const stage = { field, source, seeds, nginx: nginx?.server };
+  const cases = workload.cases.filter((one) => canRun(one, tools) && (!quick || one.quick));
+  const results = await runRounds(cases, rounds, (one, round) => {
+    tell(`${workload.id} ${round + 1}/${rounds}: ${one.name}`);
+    return runCase(one, stage, options);
+  });
+  return {
+    workload,
+    files,
+    results: Array.from(results, ([{ name }, samples]) => ({ name, samples })),
+  };
+}
+
+function canRun({ tool }: Case, tools: FoundTools): boolean {
+  return tool === undefined || (tools.has(tool) && tools.has("nginx"));
+}
+
+async function nginxFor({ sources }: Workload, { arena, tools }: ContestOptions) {
+  const nginx = tools.get("nginx");
+  if (nginx === undefined) return undefined;
+  return await startNginx({
+    program: nginx.path,
+    root: arena.sources,
+    dir: arena.newFolder("nginx"),
+    mirrors: sources,
+  }, arena.signal);
+}
+
+function fieldOf(
+  { files }: Source,
+  urls: readonly string[],
+  seeds: readonly Seed[],
+  { arena, program }: ContestOptions,
+): Omit<Field, "lists"> {
+  const [only] = files;
+  // A single file has its own URL; lists are made from the folder's.
+  const own = files.length === 1 && only ? urls.map((url) => `${url}/${only.name}`) : urls;
+  return { program, files, urls: own, seeds: seeds.map(({ address }) => address), out: arena.out };
+}
+
+function writeLists(
+  { files }: Source,
+  [url = ""]: readonly string[],
+  arena: Arena,
+): Field["lists"] {
+  const dir = arena.newFolder("lists");
+  Deno.mkdirSync(dir);
+  const write = (name: string, text: string) => {
+    Deno.writeTextFileSync(join(dir, name), text);
+    return join(dir, name);
+  };
+  return {
+    aria2c: write("aria2c", aria2cList(files, url, { verify: false })),
+    aria2cVerify: write("aria2c-verify", aria2cList(files, url, { verify: true })),
+    curl: write("curl", curlList(files, url)),
+  };
+}
+
+async function runCase(one: Case, stage: Stage, options: ContestOptions): Promise<Sample> {
+  if (one.cold) return await runCold(one, stage, options);
+  const seeds = stage.seeds.slice(0, one.seeds ?? 1);
+  const field = { ...stage.field, seeds: seeds.map(({ address }) => address) };
+  const servers = one.tool && stage.nginx ? [stage.nginx] : seeds.map(({ server }) => server);
+  return await options.arena.run({ commands: one.commands(field), servers, source: stage.source });
+}
+
+async function runCold(
+  one: Case,
+  { field, source }: Stage,
+  { arena, program }: ContestOptions,
+): Promise<Sample> {
+  const { server, address } = await startSeed({
+    program,
+    root: source.dir,
+    dir: arena.newFolder("cold"),
+  });
+  await using _server = server;
+  const commands = one.commands({ ...field, seeds: [address] });
+  return await arena.run({ commands, servers: [server], source });
+}

@@ -1,0 +1,101 @@
+/** p2p's own seeds: `p2p serve` on free ports, the digests made before anybody is timed. */
+import { delay } from "@std/async";
+import { join } from "@std/path";
+import type { MadeFile } from "./data.ts";
+import { LightClient } from "./light_client.ts";
+import { Server } from "./server.ts";
+
+export interface Seed {
+  readonly server: Server;
+  readonly address: string;
+}
+
+export interface SeedOptions {
+  readonly program: string;
+  /** What it serves. */
+  readonly root: string;
+  /** Where its cache and its state go. */
+  readonly dir: string;
+  /** Besides the usual ones. */
+  readonly flags?: readonly string[];
+}
+
+/**
+ * A file that changed so short a time ago may change again unseen, so its digests are not written
+ * to the cache, and those of a small one not even kept in memory.
+ */
+const YOUNG_MS = 2500;
+const SMALL_BYTES = 8 * 1024 * 1024;
+/** What is hashed in the time that waiting would take. */
+const WAIT_BYTES = 3 * 1024 * 1024 * 1024;
+
+/** The environment that keeps a p2p's own files below `dir`. */
+export function homeIn(dir: string): Record<string, string> {
+  return {
+    P2P_STATE_DIR: join(dir, "state"),
+    P2P_CONFIG_DIR: join(dir, "config"),
+    P2P_CACHE_DIR: join(dir, "cache"),
+  };
+}
+
+/** Starts one that has hashed nothing yet. */
+export async function startSeed({ program, root, dir, flags = [] }: SeedOptions): Promise<Seed> {
+  const process = new Deno.Command(program, {
+    args: ["serve", root, "--host", "127.0.0.1", "--port", "0", "-q", ...flags],
+    env: homeIn(dir),
+    stdin: "null",
+    stdout: "piped",
+    stderr: "null",
+  }).spawn();
+  const server = new Server(process);
+  let text = "";
+  for await (const part of process.stdout.pipeThrough(new TextDecoderStream())) {
+    text += part;
+    const address = text.match(/listening on (\S+)\n/)?.[1];
+    if (address) return { server, address };
+  }
+  await server[Symbol.asyncDispose]();
+  throw new Error(`Cannot start "${program} serve ${root}": it ended without listening`);
+}
+
+/** Starts `count` seeds one after the other, each with the digests of all `files` at hand. */
+export async function startSeeds(
+  options: SeedOptions,
+  count: number,
+  files: readonly MadeFile[],
+  signal: AbortSignal,
+): Promise<Seed[]> {
+  const bytes = files.reduce((sum, { size }) => sum + size, 0);
+  const small = files.some(({ size }) => size <= SMALL_BYTES);
+  if (small || count * bytes > WAIT_BYTES) await untilOld(options.root, files, signal);
+  const seeds: Seed[] = [];
+  try {
+    while (seeds.length < count) {
+      seeds.push(await startSeed(options));
+      await askForDigests(seeds.at(-1)!.address, files, signal);
+    }
+    return seeds;
+  } catch (error) {
+    for (const { server } of seeds) await server[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+async function untilOld(
+  dir: string,
+  files: readonly MadeFile[],
+  signal: AbortSignal,
+): Promise<void> {
+  const changes = files.map(({ name }) => Deno.statSync(join(dir, name)).mtime?.getTime() ?? 0);
+  const ageMs = Date.now() - changes.reduce((a, b) => Math.max(a, b), 0);
+  if (ageMs < YOUNG_MS) await delay(YOUNG_MS - ageMs, { signal });
+}
+
+async function askForDigests(
+  address: string,
+  files: readonly MadeFile[],
+  signal: AbortSignal,
+): Promise<void> {
+  await using client = await LightClient.connect(address, signal);
+  for (const { name } of files) await client.manifest(name, signal);
+}

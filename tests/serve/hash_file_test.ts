@@ -1,0 +1,80 @@
+import { assertEquals, assertRejects } from "@std/assert";
+import { RunningDigest, sha256 } from "../../core/base/digest.ts";
+import { type Hashers, HasherThreads, thisThread } from "../../core/hash/hashers.ts";
+import { openFolder } from "../../core/serve/folder.ts";
+import { hashFile } from "../../core/serve/hash_file.ts";
+import { HashingThreads } from "../../core/serve/hashing_threads.ts";
+import { FileChangedError, openServed } from "../../core/serve/served_file.ts";
+import { startHasher } from "../hash/support.ts";
+import { patternOf, TempFolder, test } from "./support.ts";
+
+const MIB = 1_048_576;
+const CONTENT = patternOf(7 * MIB + 5);
+
+const kinds: { what: string; make: () => Hashers & Partial<Disposable> }[] = [
+  { what: "this thread", make: () => thisThread },
+  { what: "one thread", make: () => new HasherThreads(1, startHasher) },
+  { what: "two threads", make: () => new HasherThreads(2, startHasher) },
+];
+
+const calm = new AbortController().signal;
+
+for (const { what, make } of kinds) {
+  test(`hashFile() gives the digests of all pieces and of the whole when ${what} hashes`, async () => {
+    using folder = new TempFolder();
+    folder.write("a", CONTENT);
+    using file = openServed(openFolder(folder.path, false), "a");
+    const hashers = make();
+    const progress: number[] = [];
+    const manifest = await hashFile(file, hashers, calm, (done) => progress.push(done));
+    hashers[Symbol.dispose]?.();
+    const whole = new RunningDigest();
+    whole.update(CONTENT);
+    assertEquals(manifest.sha256, whole.hex());
+    const pieces = Array.from({ length: 8 }, (_, i) => CONTENT.subarray(i * MIB, (i + 1) * MIB));
+    const digests = pieces.map((piece) => sha256(piece).toHex()).join("");
+    assertEquals(manifest.digests.toHex(), digests);
+    assertEquals(progress, pieces.map((_, i) => Math.min((i + 1) * MIB, CONTENT.length)));
+  });
+
+  test(`hashFile() throws FileChangedError when the file changes while ${what} hashes`, async () => {
+    using folder = new TempFolder();
+    folder.write("a", CONTENT);
+    using file = openServed(openFolder(folder.path, false), "a");
+    const hashers = make();
+    const change = (done: number) => {
+      if (done === 2 * MIB) folder.write("a", patternOf(CONTENT.length, 2));
+    };
+    await assertRejects(() => hashFile(file, hashers, calm, change), FileChangedError);
+    hashers[Symbol.dispose]?.();
+  });
+
+  test(`hashFile() throws the signal's reason when it aborts while ${what} hashes`, async () => {
+    using folder = new TempFolder();
+    folder.write("a", CONTENT);
+    using file = openServed(openFolder(folder.path, false), "a");
+    const hashers = make();
+    const stop = new AbortController();
+    const progress = () => stop.abort(new Error("enough"));
+    await assertRejects(() => hashFile(file, hashers, stop.signal, progress), Error, "enough");
+    hashers[Symbol.dispose]?.();
+  });
+}
+
+test("HashingThreads.lend() makes threads for large files only, and ends them with the last one", () => {
+  const made: HasherThreads[] = [];
+  const threads = new HashingThreads(() => {
+    made.push(new HasherThreads(0, startHasher));
+    return made.at(-1)!;
+  });
+  const small = threads.lend(32 * MIB);
+  assertEquals([small.hashers, made.length], [thisThread, 0]);
+  const [one, two] = [threads.lend(33 * MIB), threads.lend(1e12)];
+  assertEquals([one.hashers === two.hashers, made.length], [true, 1]);
+  one[Symbol.dispose]();
+  threads.lend(33 * MIB)[Symbol.dispose]();
+  assertEquals(made.length, 1);
+  two[Symbol.dispose]();
+  threads.lend(33 * MIB)[Symbol.dispose]();
+  assertEquals(made.length, 2);
+});
