@@ -6,6 +6,8 @@ import { FAIR, FAIR_BESIDE_ONE, GOOD, NOT_STARVED, Siege, turn } from "./siege.t
 const SPARE_DESCRIPTORS = 200;
 const CROWD = await possibleCrowd(1000);
 const ASK = `DOWNLOAD ${GOOD}|0|1048576\n`;
+/** Garbage of more than some thousand connections is collected when the engine likes; deno task soak looks at that. */
+const VISITS = 2000;
 const ROOM = ["--max-connections", "1100", "--client-connections", "1100"];
 
 test(`p2p serve serves on with ${CROWD} idle connections`, async (world) => {
@@ -67,7 +69,7 @@ test("p2p serve serves on beside clients that asked, said goodbye, and neither r
 test("p2p serve serves on beside clients that come and go as fast as they can", async (world) => {
   await using siege = await Siege.lay(world, ...ROOM);
   await siege.withstand(async (goesOn) => {
-    while (goesOn()) {
+    for (let i = 0; goesOn() && i < VISITS; i += 4) {
       const group = await siege.intruders(4);
       for (const [j, each] of group.entries()) {
         if (j % 2 === 0) await each.send(`HELLO 2\nMANIFEST ${GOOD}\nFILESIZE ${GOOD}\n`);
