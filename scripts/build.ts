@@ -51,6 +51,17 @@ const PERMISSIONS = [
   `--allow-sys=${SYS.join()}`,
 ];
 
+/**
+ * V8 lets garbage pile up while there is memory, and p2p promises to be small. What it keeps for
+ * longest is outside of V8's heap, so early collections are cheap: a `serve` with 64 clients stays
+ * at 105 MiB instead of 130 and growing, a `get` of 100,000 files at 155 instead of 275, for 3 %
+ * more CPU time. No bound: a heap that is needed still grows.
+ */
+const V8_FLAGS = [
+  "--max-semi-space-size=4", // MiB; 1 makes more survive, and so more garbage of the lasting kind
+  "--heap-growing-percent=20", // before the next collection; 40 does nearly as well
+];
+
 async function main(args: readonly string[]): Promise<void> {
   const unknown = args.find((arg) => arg !== "--force");
   if (unknown !== undefined) {
@@ -102,6 +113,7 @@ async function compile(output: string): Promise<void> {
       "--quiet",
       ...await depsFlags(),
       ...PERMISSIONS,
+      `--v8-flags=${V8_FLAGS.join()}`,
       // The cache would save 5 ms at the start, and leave a file with a name that anybody
       // can foresee in the temporary folder.
       "--no-code-cache",
