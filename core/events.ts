@@ -73,6 +73,18 @@ export type TaskNews =
     readonly rehashed: number;
   }
   | {
+    /** The part file is open: where its verified pieces are (see `base/piece_cells.ts`). */
+    readonly kind: "pieces";
+    readonly count: number;
+    readonly cells: readonly number[];
+  }
+  | {
+    /** How many pieces a seed was asked for that are not there yet. */
+    readonly kind: "flight";
+    readonly seed: string;
+    readonly pieces: number;
+  }
+  | {
     /** Payload came from a seed; not yet verified. */
     readonly kind: "received";
     readonly seed: string;

@@ -28,6 +28,7 @@ import * as offers from "./task/list.ts";
 export * from "./base/errors.ts";
 export * from "./config.ts";
 export * from "./events.ts";
+export { sizeOfCell } from "./base/piece_cells.ts";
 export { faultOfName } from "./base/names.ts";
 export { printable } from "./base/printable.ts";
 export { RateMeter } from "./base/rate.ts";
@@ -40,6 +41,7 @@ export {
 export { type Directories, directoriesOf } from "./state/directories.ts";
 export type { Obedience, Order } from "./state/orders.ts";
 export type { LogLine } from "./state/task_log.ts";
+export type { PiecesNow, SeedNow, TaskDetail } from "./state/task_detail.ts";
 export type { Overview, TaskStatus } from "./state/task_status.ts";
 export type { DownloadJob, DownloadRequest, TaskOutcome } from "./task/download.ts";
 export type { ListQuery, Offer, OfferedFile, SeedReport } from "./task/list.ts";
@@ -114,10 +116,15 @@ function isUnfinished({ state, pid, path }: TaskStatus): boolean {
   return !isOver(state) && (pid !== null || hasPartial(path));
 }
 
-/** What is not over, for a person: of a long queue only its beginning. */
-export async function overview(directories: Directories, mostWaiting: number): Promise<Overview> {
-  const all = await readOverview(directories.state, systemClock.now(), mostWaiting);
-  return { ...all, tasks: all.tasks.filter(isUnfinished) };
+/** What is not over, for a person: of a long queue only its beginning. With `all` also what is over. */
+export async function overview(
+  directories: Directories,
+  mostWaiting: number,
+  { all }: { readonly all: boolean } = { all: false },
+): Promise<Overview> {
+  const known = await readOverview(directories.state, systemClock.now(), mostWaiting, { all });
+  const tasks = known.tasks.filter((task) => (all && isOver(task.state)) || isUnfinished(task));
+  return { ...known, tasks };
 }
 
 /** The task that `text` means: an id, a unique beginning of one, or a file name (its newest task). */

@@ -33,6 +33,8 @@ export function levelOf(event: TaskEvent): Level {
     case "done":
       return "info";
     case "queued":
+    case "pieces":
+    case "flight":
     case "received":
     case "stored":
       return "debug";
@@ -73,6 +75,10 @@ function sentenceOf(event: TaskEvent): string {
       return `goes to ${event.path}: other bytes have its name`;
     case "resumed":
       return resumedSentence(event);
+    case "pieces":
+      return `the file has ${plural(event.count, "piece")}`;
+    case "flight":
+      return `${plural(event.pieces, "piece")} asked of ${event.seed}`;
     case "received":
       return `received ${formatBytes(event.bytes)} from ${event.seed}`;
     case "stored":

@@ -8,6 +8,7 @@ import { join } from "@std/path";
 import type { Clock } from "../base/clock.ts";
 import { RateMeter } from "../base/rate.ts";
 import { isOver, type TaskEvent } from "../events.ts";
+import { DetailKeeper, type TaskDetail } from "./task_detail.ts";
 import { withoutHarm } from "./state_faults.ts";
 
 export const RECORD_SUFFIX = ".jsonl";
@@ -42,10 +43,14 @@ export interface TaskNow {
 export interface RunNow {
   readonly time: number;
   readonly tasks: Readonly<Record<string, TaskNow>>;
+  /** Of those at work; of the first of them, where they are many. */
+  readonly details?: Readonly<Record<string, TaskDetail>>;
 }
 
 /** A person looks at it: twice a second is lively, and costs nothing. */
 const BEAT_MS = 500;
+/** Each detail is a kilobyte or two, and all are written at each beat. */
+const MOST_DETAILS = 32;
 /** Records of runs that ended so long ago are removed. */
 const KEEP_MS = 30 * 24 * 3600 * 1000;
 
@@ -94,6 +99,7 @@ export class RunRecord implements AsyncDisposable {
   readonly #lock: Deno.FsFile;
   readonly #clock: Clock;
   readonly #moving = new Map<string, Moving>();
+  readonly #details = new Map<string, DetailKeeper>();
   readonly #unfinished = new Set<string>();
   #queued: QueuedLine | undefined;
   #unwritten = "";
@@ -121,9 +127,12 @@ export class RunRecord implements AsyncDisposable {
   add(event: TaskEvent): void {
     this.#follow(event);
     switch (event.kind) {
+      case "flight":
+        // It is news only together with the bytes that come of it.
+        return;
       case "seed":
       case "note":
-        return;
+      case "pieces":
       case "received":
       case "stored":
         return this.#startBeat();
@@ -150,6 +159,7 @@ export class RunRecord implements AsyncDisposable {
   }
 
   #follow(event: TaskEvent): void {
+    this.#followInside(event);
     if (event.kind === "found") this.#moving.set(event.task, new Moving());
     this.#moving.get(event.task)?.take(event);
     if (event.kind === "queued") this.#unfinished.add(event.task);
@@ -157,6 +167,16 @@ export class RunRecord implements AsyncDisposable {
     if (!over) return;
     this.#moving.delete(event.task);
     if (event.kind === "done") this.#unfinished.delete(event.task);
+  }
+
+  #followInside(event: TaskEvent): void {
+    if (event.kind === "state" && event.state === "finding") {
+      this.#details.set(event.task, new DetailKeeper());
+    }
+    this.#details.get(event.task)?.take(event);
+    const still = event.kind === "done" || event.kind === "failed" ||
+      (event.kind === "state" && (event.state === "paused" || isOver(event.state)));
+    if (still) this.#details.delete(event.task);
   }
 
   #enqueue(event: TaskEvent & { kind: "queued" }): void {
@@ -196,7 +216,13 @@ export class RunRecord implements AsyncDisposable {
     this.#beat = undefined;
     const time = this.#clock.now();
     const tasks = Array.from(this.#moving, ([task, moving]) => [task, moving.at(time)] as const);
-    const now: RunNow = { time, tasks: Object.fromEntries(tasks) };
+    const details = Array.from(this.#details).slice(0, MOST_DETAILS)
+      .map(([task, keeper]) => [task, keeper.at(time)] as const);
+    const now: RunNow = {
+      time,
+      tasks: Object.fromEntries(tasks),
+      details: Object.fromEntries(details),
+    };
     const draft = `${this.#base}${NOW_SUFFIX}.draft`;
     withoutHarm(() => {
       Deno.writeTextFileSync(draft, JSON.stringify(now));

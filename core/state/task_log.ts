@@ -78,6 +78,8 @@ function logPath(stateDir: string, task: string): string {
 function levelOf(event: TaskEvent): LogLevel | undefined {
   switch (event.kind) {
     case "received":
+    case "pieces":
+    case "flight":
       return undefined;
     case "stored":
       return "debug";

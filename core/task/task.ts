@@ -1,5 +1,6 @@
 /** The story of one download, from a name to a file with that name. */
 import { ConflictError, CorruptError } from "../base/errors.ts";
+import { cellsOf } from "../base/piece_cells.ts";
 import type { TaskResult } from "../events.ts";
 import { type Bytes, lookAt, prepareTarget, settle, type Settlement } from "../store/target.ts";
 import { adoptPartial } from "../store/partial.ts";
@@ -130,6 +131,8 @@ async function fetchInto(
   using file = await StoredFile.open(path, found.content, parts.store, signal);
   const { resumed } = file;
   if (resumed.pieces > 0 || resumed.rehashed > 0) parts.tell({ kind: "resumed", ...resumed });
+  const { count } = file.content.layout;
+  parts.tell({ kind: "pieces", count, cells: cellsOf(count, file.held) });
   parts.tell({ kind: "state", state: "downloading" });
   const bytesBySeed = file.complete ? {} : await transfer(wanted.name, found, file, parts, signal);
   const sha256 = await proveWhole(file, wanted, parts, signal);

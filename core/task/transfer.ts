@@ -93,9 +93,10 @@ class Performer {
     switch (action.kind) {
       case "ask":
         this.#orders.set(action.order, action);
+        this.#tellFlight(action.seed);
         return this.hands.fetch({ id: action.order, seed: action.seed, piece: action.piece });
       case "take-back":
-        this.#orders.delete(action.order);
+        this.#landed(action.order);
         return this.hands.takeBack(action.order);
       case "inquire":
         return this.#inquiries.spawn((signal) => this.#inquire(action.seed, running, signal));
@@ -141,12 +142,24 @@ class Performer {
     if (fact.kind === "received") {
       this.bytesBySeed[seed] = (this.bytesBySeed[seed] ?? 0) + fact.bytes;
       this.#parts.tell({ kind: "received", seed, bytes: fact.bytes });
-    } else this.#orders.delete(fact.order);
+    } else this.#landed(fact.order);
     if (fact.kind === "stored") {
       const bytes = lengthOf(rangeOfPiece(this.#file.content.layout, piece));
       this.#parts.tell({ kind: "stored", seed, piece, bytes });
     }
     this.#running?.tell(fact);
+  }
+
+  /** Nothing more is to come of an order. */
+  #landed(id: number): void {
+    const order = this.#orders.get(id);
+    this.#orders.delete(id);
+    if (order) this.#tellFlight(order.seed);
+  }
+
+  #tellFlight(seed: string): void {
+    const pieces = Array.from(this.#orders.values()).filter((order) => order.seed === seed).length;
+    this.#parts.tell({ kind: "flight", seed, pieces });
   }
 
   async #inquire(seed: string, running: Run, signal: AbortSignal): Promise<void> {

@@ -372,6 +372,8 @@ const task: TaskStatus = {
   pid: 12,
   verified: true,
   error: null,
+  since: 1000,
+  detail: null,
   updatedAt: 0,
 };
 
@@ -399,7 +401,7 @@ Deno.test("status prints a table, or one task in detail", async () => {
   const { stdout } = await p2p("status t7k", { core });
   assertStringIncludes(stdout, "size:     3.1/5.0 GiB (62%)\n");
   const json = JSON.parse((await p2p("status --json", { core })).stdout);
-  const { updatedAt: _, target: _target, id: _id, ...shown } = task;
+  const { updatedAt: _, target: _target, id: _id, since: _since, detail: _detail, ...shown } = task;
   assertEquals(json, { tasks: [shown] });
 });
 
