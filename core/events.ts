@@ -111,6 +111,8 @@ export type TaskNews =
     readonly kind: "note";
     readonly level: "debug" | "info" | "warn";
     readonly text: string;
+    /** The same in a word or two, for a narrow place. */
+    readonly word?: string;
   }
   | { readonly kind: "done"; readonly result: TaskResult }
   | { readonly kind: "failed"; readonly failure: TaskFailure };

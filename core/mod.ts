@@ -31,6 +31,7 @@ export * from "./events.ts";
 export { sizeOfCell } from "./base/piece_cells.ts";
 export { faultOfName } from "./base/names.ts";
 export { printable } from "./base/printable.ts";
+export { TaskGroup } from "./base/task_group.ts";
 export { RateMeter } from "./base/rate.ts";
 export {
   DEFAULT_PORT,
@@ -41,7 +42,12 @@ export {
 export { type Directories, directoriesOf } from "./state/directories.ts";
 export type { Obedience, Order } from "./state/orders.ts";
 export type { LogLine } from "./state/task_log.ts";
-export type { PiecesNow, SeedNow, TaskDetail } from "./state/task_detail.ts";
+export {
+  DetailKeeper,
+  type PiecesNow,
+  type SeedNow,
+  type TaskDetail,
+} from "./state/task_detail.ts";
 export type { Overview, TaskStatus } from "./state/task_status.ts";
 export type { DownloadJob, DownloadRequest, TaskOutcome } from "./task/download.ts";
 export type { ListQuery, Offer, OfferedFile, SeedReport } from "./task/list.ts";

@@ -59,12 +59,15 @@ export function failureOf(error: P2pError): TaskFailure {
   return hint === undefined ? { code, message } : { code, message, hint };
 }
 
+/** What a line begins with that tells what to do. */
+export const HINT = "hint: ";
+
 /** `p2p: <what failed>: <why>`, and the hint where there is one. */
 export function renderFailure(
   { message, hint }: Omit<TaskFailure, "code">,
 ): string[] {
   const lines = [`p2p: ${oneLine(message)}`];
-  if (hint !== undefined) lines.push(`hint: ${oneLine(hint)}`);
+  if (hint !== undefined) lines.push(HINT + oneLine(hint));
   return lines;
 }
 

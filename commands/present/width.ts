@@ -55,6 +55,26 @@ export function shortenMiddle(text: string, width: number): string {
   return `${clip(text, head)}…${clipStart(text, width - 1 - head)}`;
 }
 
+/** A sentence begins with what matters; that there was more is shown. */
+export function shortenEnd(text: string, width: number): string {
+  if (displayWidth(text) <= width) return text;
+  return width < 2 ? clip(text, width) : `${clip(text, width - 1)}…`;
+}
+
+/** `text` over as many lines as it takes; at least one. */
+export function wrap(text: string, width: number): string[] {
+  const lines: string[] = [];
+  let rest = text;
+  do {
+    const line = clip(rest, width);
+    // Not even one character fits: the rest cannot be shown.
+    if (line === "" && rest !== "") return lines;
+    lines.push(line);
+    rest = rest.slice(line.length);
+  } while (rest !== "");
+  return lines;
+}
+
 export function padEnd(text: string, width: number): string {
   return text + " ".repeat(Math.max(0, width - displayWidth(text)));
 }

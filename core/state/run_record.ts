@@ -87,7 +87,7 @@ class Moving {
   at(timeMs: number): TaskNow {
     return {
       downloaded: this.#downloaded,
-      rate: Math.round(this.#meter.at(timeMs)),
+      rate: Math.round(this.#meter.liveAt(timeMs)),
       seeds: Array.from(this.#seeds),
     };
   }

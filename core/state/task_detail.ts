@@ -14,6 +14,8 @@ export interface SeedNow {
   readonly standing: SeedNews;
   /** Bytes a second. */
   readonly rate: number;
+  /** Much slower than the fastest, and others wait for it. */
+  readonly slow: boolean;
   /** Received from it in this run. */
   readonly bytes: number;
   /** Pieces asked of it that are not there yet. */
@@ -47,6 +49,10 @@ const MOST_SEEDS = 8;
 /** A reason is a sentence; what is longer was made long. */
 const MOST_REASON = 200;
 
+/** As much slower, for so long: then the scheduler may take its pieces back. */
+const SLOW_GAIN = 4;
+const SLOW_MS = 5000;
+
 /** Follows one task's events. */
 export class DetailKeeper {
   readonly #seeds = new Map<string, Seed>();
@@ -62,7 +68,7 @@ export class DetailKeeper {
         this.#pieces = { count: event.count, cells: [...event.cells] };
         break;
       case "flight":
-        this.#seed(event.seed).inFlight = event.pieces;
+        this.#seed(event.seed).ask(event.pieces, event.time);
         break;
       case "received":
         this.#trouble = null;
@@ -75,17 +81,22 @@ export class DetailKeeper {
         this.#seed(event.seed).hear(event);
         break;
       case "note":
-        if (event.level === "warn") this.#trouble = event.text.slice(0, MOST_REASON);
+        if (event.level === "warn") this.#trouble = event.word ?? event.text.slice(0, MOST_REASON);
         break;
       case "state":
         // Whatever was asked for is given up when a task has to wait.
-        if (event.state === "waiting") this.#seeds.forEach((seed) => seed.inFlight = 0);
+        if (event.state === "waiting") this.#seeds.forEach((seed) => seed.ask(0, event.time));
     }
   }
 
   at(timeMs: number): TaskDetail {
-    const seeds = Array.from(this.#seeds, ([name, seed]) => seed.at(name, timeMs))
-      .sort((a, b) => b.bytes - a.bytes);
+    const all = Array.from(this.#seeds, ([name, seed]) => seed.at(name, timeMs));
+    const fastest = all.reduce((most, { rate }) => Math.max(most, rate), 0);
+    const seeds = all.map((now) => {
+      const slow = now.rate * SLOW_GAIN < fastest &&
+        timeMs - this.#seed(now.seed).askedAt >= SLOW_MS;
+      return { ...now, slow };
+    }).sort((a, b) => b.bytes - a.bytes);
     return {
       seeds: seeds.slice(0, MOST_SEEDS),
       moreSeeds: Math.max(0, seeds.length - MOST_SEEDS),
@@ -103,12 +114,24 @@ export class DetailKeeper {
 
 class Seed {
   readonly #meter = new RateMeter();
-  inFlight = 0;
+  #inFlight = 0;
+  /** Since when it always had something to send; never, while it has nothing. */
+  #askedAt = Infinity;
   #bytes = 0;
   #failures = 0;
   #standing: SeedNews = "joined";
   #reason: string | null = null;
   #retryAt: number | null = null;
+
+  get askedAt(): number {
+    return this.#askedAt;
+  }
+
+  ask(pieces: number, timeMs: number): void {
+    if (pieces === 0) this.#askedAt = Infinity;
+    else if (this.#inFlight === 0) this.#askedAt = timeMs;
+    this.#inFlight = pieces;
+  }
 
   receive(bytes: number, timeMs: number): void {
     this.#meter.add(bytes, timeMs);
@@ -130,9 +153,10 @@ class Seed {
     return {
       seed,
       standing: this.#standing,
-      rate: Math.round(this.#meter.at(timeMs)),
+      rate: Math.round(this.#meter.liveAt(timeMs)),
+      slow: false,
       bytes: this.#bytes,
-      inFlight: this.inFlight,
+      inFlight: this.#inFlight,
       failures: this.#failures,
       reason: this.#reason,
       retryAt: this.#retryAt,

@@ -72,7 +72,12 @@ async function untilRoom(
   signal: AbortSignal,
 ): Promise<void> {
   place.leave();
-  tell({ kind: "note", level: "warn", text: `${error.message}; waiting for room` });
+  tell({
+    kind: "note",
+    level: "warn",
+    text: `${error.message}; waiting for room`,
+    word: "disk full",
+  });
   tell({ kind: "state", state: "waiting" });
   const giveUpAt = since + settings.giveUpMs;
   const { lacking } = error;

@@ -32,6 +32,7 @@ Deno.test("DetailKeeper tells of each seed what it gives, and of those away why 
       seed: "one:1",
       standing: "joined",
       rate: 600,
+      slow: false,
       bytes: 600,
       inFlight: 3,
       failures: 0,
@@ -42,6 +43,7 @@ Deno.test("DetailKeeper tells of each seed what it gives, and of those away why 
       seed: "two:2",
       standing: "failing",
       rate: 0,
+      slow: false,
       bytes: 0,
       inFlight: 0,
       failures: 1,
@@ -57,6 +59,20 @@ Deno.test("DetailKeeper takes a seed for one that gives again when bytes come fr
     { kind: "received", seed: "one:1", bytes: 1 },
   ).at(NOW).seeds;
   assertEquals([seed?.standing, seed?.retryAt, seed?.failures], ["joined", null, 1]);
+});
+
+Deno.test("DetailKeeper calls a seed slow when others wait for it, and no other one", () => {
+  const keeper = new DetailKeeper();
+  const take = (news: TaskNews, at: number) => keeper.take(eventOf("a", news, NOW + at));
+  for (const seed of ["fast", "slow", "idle"]) take({ kind: "flight", seed, pieces: 1 }, 0);
+  take({ kind: "flight", seed: "idle", pieces: 0 }, 100);
+  for (let at = 0; at <= 6000; at += 100) {
+    take({ kind: "received", seed: "fast", bytes: 1000 }, at);
+    take({ kind: "received", seed: "slow", bytes: 100 }, at);
+  }
+  const slow = (at: number) =>
+    keeper.at(NOW + at).seeds.flatMap(({ seed, slow }) => slow ? [seed] : []);
+  assertEquals([slow(4900), slow(6000)], [[], ["slow"]]);
 });
 
 Deno.test("DetailKeeper shows eight seeds at most, and short reasons", () => {
@@ -102,7 +118,7 @@ Deno.test("readTasks() shows the inside of a task at work to other processes, an
   run.add(eventOf("a", { kind: "received", seed: "one:1", bytes: 300 }));
   await clock.advance(500);
   const inside = (await readTasks(folder.path, NOW + 600))[0]?.detail;
-  assertEquals([inside?.pieces?.count, inside?.seeds.length, inside?.seeds[0]?.rate], [1, 2, 600]);
+  assertEquals([inside?.pieces?.count, inside?.seeds.length, inside?.seeds[0]?.rate], [1, 2, 300]);
   const later = (await readTasks(folder.path, NOW + 60_000))[0]?.detail;
   assertEquals(later?.seeds[0]?.rate, 0);
 });

@@ -1,0 +1,118 @@
+/** Draws `status --watch`: model → lines, as many as the screen has, none of them wider. */
+import { printable } from "../../core/mod.ts";
+import { summaryOf } from "./status.ts";
+import { renderTaskPage } from "./task_page.ts";
+import { layoutRows, renderRow, rowOf } from "./task_row.ts";
+import { footerRows, listRows, type WatchModel } from "./watch_model.ts";
+import { shortenEnd, wrap } from "./width.ts";
+
+export interface Frame {
+  readonly lines: readonly string[];
+  /** The line that keys act on, to be made conspicuous. */
+  readonly picked: number | undefined;
+}
+
+const LIST_KEYS = "arrows  enter look into  p pause  r resume  c cancel  l log  f filter  q quit";
+const TASK_KEYS = "arrows  p pause  r resume  c cancel  l log  esc back  q quit";
+const LOG_KEYS = "arrows  p pause  r resume  c cancel  esc back  q quit";
+
+export function renderWatch(model: WatchModel): Frame {
+  // A character in the last column makes some terminals begin a new line.
+  const width = Math.max(1, model.size.columns - 1);
+  const body = renderBody(model, width);
+  const rows = listRows(model.size);
+  const lines = [
+    ...model.size.rows > 1 ? [renderHead(model)] : [],
+    ...body.lines,
+    ...new Array<string>(Math.max(0, rows - body.lines.length)).fill(""),
+    ...renderFoot(model, body.place),
+  ].map((line) => shortenEnd(line, width));
+  const above = model.size.rows > 1 ? 1 : 0;
+  return { lines, picked: body.picked === undefined ? undefined : body.picked + above };
+}
+
+interface Body {
+  readonly lines: readonly string[];
+  readonly picked?: number;
+  /** Which part of all it is. */
+  readonly place: string;
+}
+
+function renderHead({ page, overview, now }: WatchModel): string {
+  if (page.kind === "log") return `log of ${printable(page.task.name)}  (${page.task.state})`;
+  return now === 0 ? "looking ..." : summaryOf(overview);
+}
+
+function renderBody(model: WatchModel, width: number): Body {
+  switch (model.page.kind) {
+    case "list":
+      return renderList(model, width);
+    case "task": {
+      const lines = renderTaskPage(model.page.task, model.now, width);
+      return part(lines, model.page.top, model);
+    }
+    case "log":
+      return renderLog(model.page.lines, model.page.up, listRows(model.size), width);
+  }
+}
+
+function renderList({ shown, at, top, size, filter, overview }: WatchModel, width: number): Body {
+  const rows = shown.slice(top, top + listRows(size)).map(rowOf);
+  const layout = layoutRows(rows, width - MARK.length);
+  const lines = rows.map((row, i) =>
+    (top + i === at ? MARK : " ".repeat(MARK.length)) + renderRow(row, layout)
+  );
+  if (rows.length === 0) {
+    return {
+      lines: [filter === "unfinished" ? "No active downloads." : ""],
+      place: placeOf(filter, 0, 0, 0, 0),
+    };
+  }
+  const more = filter === "unfinished" || filter === "waiting" || filter === "all"
+    ? overview.moreWaiting
+    : 0;
+  const place = placeOf(filter, top + 1, top + rows.length, shown.length, more);
+  return { lines, picked: at - top, place };
+}
+
+const MARK = "> ";
+
+function placeOf(filter: string, from: number, to: number, of: number, more: number): string {
+  const beyond = more > 0 ? `, and ${more} more waiting` : "";
+  return of === 0 ? `${filter}: none` : `${filter}: ${from}-${to} of ${of}${beyond}`;
+}
+
+/** The end of a log, or what is so many lines above it. Only what is seen is wrapped: a log is long. */
+function renderLog(all: readonly string[], up: number, rows: number, width: number): Body {
+  const end = Math.max(Math.min(rows, all.length), all.length - up);
+  let lines: string[] = [];
+  for (let i = end - 1; i >= 0 && lines.length < rows; i--) {
+    lines = [...wrap(all[i]!, width), ...lines];
+  }
+  const place = end < all.length ? `${all.length - end} more lines below` : "";
+  return { lines: lines.slice(-rows), place };
+}
+
+/** As many lines from `top` on as there is room for. */
+function part(lines: readonly string[], top: number, { size }: WatchModel): Body {
+  const rows = listRows(size);
+  const from = Math.max(0, Math.min(top, lines.length - rows));
+  const to = Math.min(from + rows, lines.length);
+  const place = lines.length > rows ? `lines ${from + 1}-${to} of ${lines.length}` : "";
+  return { lines: lines.slice(from, to), place };
+}
+
+function renderFoot({ size, question, message, page }: WatchModel, place: string): string[] {
+  const said = question !== undefined
+    ? `cancel "${printable(question.name)}"? What has arrived is kept. y/n`
+    : printable(message);
+  const keys = page.kind === "list" ? LIST_KEYS : page.kind === "task" ? TASK_KEYS : LOG_KEYS;
+  switch (footerRows(size.rows)) {
+    case 0:
+      return [];
+    case 1:
+      return [said || [place, keys].filter((text) => text !== "").join("  ")];
+    default:
+      return [said || place, keys];
+  }
+}
