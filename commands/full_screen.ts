@@ -4,14 +4,15 @@
  * out. Only lines that changed are written, all in one write.
  */
 import type { Output } from "./environment.ts";
+import { pinned } from "./pinned.ts";
 import type { Frame } from "./present/watch_screen.ts";
 
 const ESCAPE = "\x1b[";
-const ENTER = `${ESCAPE}?1049h${ESCAPE}?25l${ESCAPE}2J`;
-const LEAVE = `${ESCAPE}?25h${ESCAPE}?1049l`;
+/** Without wrapping: a terminal that counts a character wider than we do cuts the line instead. */
+const ENTER = `${ESCAPE}?1049h${ESCAPE}?25l${ESCAPE}?7l${ESCAPE}2J`;
+const LEAVE = `${ESCAPE}?7h${ESCAPE}?25h${ESCAPE}?1049l`;
 /** Terminals that know it show what is between at once; the others pass it over. */
 const [BEGIN, END] = [`${ESCAPE}?2026h`, `${ESCAPE}?2026l`];
-const CLEAR_RIGHT = `${ESCAPE}0K`;
 const CLEAR_BELOW = `${ESCAPE}0J`;
 const [INVERT, PLAIN] = [`${ESCAPE}7m`, `${ESCAPE}0m`];
 
@@ -29,9 +30,11 @@ export class FullScreen implements Disposable {
   /** @param frame no more lines than the terminal has rows, none as wide as it. */
   paint({ lines, picked }: Frame): void {
     if (this.#left) return;
-    const written = lines.map((line, row) => row === picked ? INVERT + line + PLAIN : line);
+    const written = lines.map((line, row) =>
+      row === picked ? INVERT + pinned(line) + PLAIN : pinned(line)
+    );
     const changes = written.flatMap((line, row) =>
-      line === this.#written[row] ? [] : [`${ESCAPE}${row + 1};1H${line}${CLEAR_RIGHT}`]
+      line === this.#written[row] ? [] : [`${ESCAPE}${row + 1};1H${line}`]
     );
     if (written.length < this.#written.length) {
       changes.push(`${ESCAPE}${written.length + 1};1H${CLEAR_BELOW}`);

@@ -18,6 +18,11 @@ export function displayWidth(text: string): number {
   return width;
 }
 
+/** Each character as a reader sees it, with the columns that it takes. */
+export function* columnsOf(text: string): Iterable<{ segment: string; width: number }> {
+  for (const { segment } of graphemes.segment(text)) yield { segment, width: widthOf(segment) };
+}
+
 function widthOf(grapheme: string): number {
   if (NARROWEST.test(grapheme)) return 0;
   return WIDE.test(grapheme) ? 2 : 1;
