@@ -34,7 +34,7 @@ export interface Output {
 export interface Input {
   /** Whether a person types it. */
   readonly terminal: boolean;
-  /** Each key at once and unseen, Ctrl-C as a key, until the handle is disposed; more than once is no harm. */
+  /** Each key at once and unseen, Ctrl-C as a key, until any of the handles is disposed. Asked again where it was undone from outside. */
   raw(): Disposable;
   /** What is typed, until `signal` aborts or nothing more comes. */
   read(signal: AbortSignal): AsyncIterable<Uint8Array>;

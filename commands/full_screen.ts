@@ -9,7 +9,8 @@ import type { Frame } from "./present/watch_screen.ts";
 
 const ESCAPE = "\x1b[";
 /** Without wrapping: a terminal that counts a character wider than we do cuts the line instead. */
-const ENTER = `${ESCAPE}?1049h${ESCAPE}?25l${ESCAPE}?7l${ESCAPE}2J`;
+const CLEAN = `${ESCAPE}?25l${ESCAPE}?7l${ESCAPE}2J`;
+const ENTER = `${ESCAPE}?1049h${CLEAN}`;
 const LEAVE = `${ESCAPE}?7h${ESCAPE}?25h${ESCAPE}?1049l`;
 /** Terminals that know it show what is between at once; the others pass it over. */
 const [BEGIN, END] = [`${ESCAPE}?2026h`, `${ESCAPE}?2026l`];
@@ -47,7 +48,8 @@ export class FullScreen implements Disposable {
   forget(): void {
     if (this.#left) return;
     this.#written = [];
-    this.#output.write(ENTER);
+    // Not entered anew: the terminal would forget where the cursor was before.
+    this.#output.write(CLEAN);
   }
 
   /** May be called more than once. */

@@ -22,8 +22,10 @@ export class Screen {
   /** Writes `above` for good and `block` below it, in one write so that nothing flickers. */
   paint(above: readonly string[], block: readonly string[]): void {
     if (above.length === 0 && sameLines(block, this.#block)) return;
-    const lines = [...above, ...block].map((line) => pinned(line) + "\n");
-    const text = this.#toTop() + lines.join("") + CLEAR_BELOW;
+    // What stays may be wider than the terminal: it wraps over what the block left.
+    const stays = above.length > 0 ? CLEAR_BELOW + above.join("\n") + "\n" : "";
+    const lines = block.map((line) => pinned(line) + "\n");
+    const text = this.#toTop() + stays + lines.join("") + CLEAR_BELOW;
     this.#block = block;
     this.#output.write(text);
   }

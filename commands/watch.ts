@@ -142,6 +142,8 @@ class Watch implements AsyncDisposable {
 
   /** Another size, or another program had the terminal meanwhile. */
   #repaint(): void {
+    const { stdin } = this.#environment;
+    if (stdin.terminal) stdin.raw();
     this.#screen.forget();
     this.#take({ kind: "resized", size: this.#environment.stdout.size() });
   }

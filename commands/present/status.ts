@@ -38,8 +38,8 @@ function tableOf(tasks: readonly TaskStatus[]): string[] {
   );
 }
 
-/** All tasks that are not over, in a line. */
-export function summaryOf({ tasks, moreWaiting }: Overview): string {
+/** All tasks that are not over, in a line: the longest way to say it that fits, or the shortest. */
+export function summaryOf({ tasks, moreWaiting }: Overview, width: number): string {
   const counts = { active: 0, paused: 0, waiting: moreWaiting };
   let rate = 0;
   let missing = moreWaiting > 0 ? null : 0;
@@ -54,15 +54,19 @@ export function summaryOf({ tasks, moreWaiting }: Overview): string {
   const { active, paused, waiting } = counts;
   if (active + paused + waiting === 0) return NOTHING_ACTIVE;
   const eta = missing === null ? null : etaMs(missing, rate);
-  return [
-    [
-      `${active} active`,
-      ...waiting > 0 ? [`${waiting} waiting`] : [],
-      ...paused > 0 ? [`${paused} paused`] : [],
-    ].join(", "),
-    formatRate(rate),
-    ...eta === null ? [] : [`ETA ${formatEta(eta)}`],
-  ].join("  ");
+  const counted = [
+    `${active} active`,
+    ...waiting > 0 ? [`${waiting} waiting`] : [],
+    ...paused > 0 ? [`${paused} paused`] : [],
+  ];
+  const speed = formatRate(rate);
+  const ways = [
+    ...eta === null ? [] : [`${counted.join(", ")}  ${speed}  ETA ${formatEta(eta)}`],
+    `${counted.join(", ")}  ${speed}`,
+    `${counted.slice(0, 2).join(", ")}  ${speed}`,
+    `${active} active  ${speed}`,
+  ];
+  return ways.find((way) => way.length <= width) ?? ways.at(-1)!;
 }
 
 /** @param now ms since 1970 */

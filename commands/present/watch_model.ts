@@ -147,7 +147,7 @@ function inView(model: WatchModel): WatchModel {
   const rows = listRows(model.size);
   const at = Math.max(0, Math.min(model.at, model.shown.length - 1));
   const lowest = Math.max(0, model.shown.length - rows);
-  const top = Math.min(lowest, Math.max(at - rows + 1, Math.min(model.top, at)));
+  const top = Math.max(0, at - rows + 1, Math.min(model.top, at, lowest));
   return { ...model, at, top };
 }
 
@@ -263,8 +263,12 @@ function scroll(model: WatchModel, kind: string): WatchModel {
   const by = steps[kind] ?? 0;
   const { page } = model;
   switch (page.kind) {
-    case "list":
-      return inView({ ...model, at: Math.max(0, Math.min(model.at + by, model.shown.length - 1)) });
+    case "list": {
+      // A page is turned as a whole: the picked one stays at its height.
+      const top = kind.startsWith("page") ? Math.max(0, model.top + by) : model.top;
+      const at = Math.max(0, Math.min(model.at + by, model.shown.length - 1));
+      return inView({ ...model, at, top });
+    }
     case "task":
       // Where the end is only who draws it knows.
       return {

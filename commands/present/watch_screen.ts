@@ -12,9 +12,22 @@ export interface Frame {
   readonly picked: number | undefined;
 }
 
-const LIST_KEYS = "arrows  enter look into  p pause  r resume  c cancel  l log  f filter  q quit";
-const TASK_KEYS = "arrows  p pause  r resume  c cancel  l log  esc back  q quit";
-const LOG_KEYS = "arrows  p pause  r resume  c cancel  esc back  q quit";
+/** What the keys do, for each page: the longest that fits. */
+const KEYS = {
+  list: [
+    "arrows  enter look into  p pause  r resume  c cancel  l log  f filter  q quit",
+    "enter  p pause  r resume  c cancel  l log  f filter  q quit",
+    "p pause  r resume  c cancel  q quit",
+  ],
+  task: [
+    "arrows  p pause  r resume  c cancel  l log  esc back  q quit",
+    "l log  esc back  q quit",
+  ],
+  log: [
+    "arrows  p pause  r resume  c cancel  esc back  q quit",
+    "arrows  esc back  q quit",
+  ],
+} as const;
 
 export function renderWatch(model: WatchModel): Frame {
   // A character in the last column makes some terminals begin a new line.
@@ -22,10 +35,10 @@ export function renderWatch(model: WatchModel): Frame {
   const body = renderBody(model, width);
   const rows = listRows(model.size);
   const lines = [
-    ...model.size.rows > 1 ? [renderHead(model)] : [],
+    ...model.size.rows > 1 ? [renderHead(model, width)] : [],
     ...body.lines,
     ...new Array<string>(Math.max(0, rows - body.lines.length)).fill(""),
-    ...renderFoot(model, body.place),
+    ...renderFoot(model, body.place, width),
   ].map((line) => shortenEnd(line, width));
   const above = model.size.rows > 1 ? 1 : 0;
   return { lines, picked: body.picked === undefined ? undefined : body.picked + above };
@@ -38,9 +51,9 @@ interface Body {
   readonly place: string;
 }
 
-function renderHead({ page, overview, now }: WatchModel): string {
+function renderHead({ page, overview, now }: WatchModel, width: number): string {
   if (page.kind === "log") return `log of ${printable(page.task.name)}  (${page.task.state})`;
-  return now === 0 ? "looking ..." : summaryOf(overview);
+  return now === 0 ? "looking ..." : summaryOf(overview, width);
 }
 
 function renderBody(model: WatchModel, width: number): Body {
@@ -56,12 +69,16 @@ function renderBody(model: WatchModel, width: number): Body {
   }
 }
 
-function renderList({ shown, at, top, size, filter, overview }: WatchModel, width: number): Body {
+function renderList(
+  { shown, at, top, size, filter, overview, now }: WatchModel,
+  width: number,
+): Body {
   const rows = shown.slice(top, top + listRows(size)).map(rowOf);
   const layout = layoutRows(rows, width - MARK.length);
   const lines = rows.map((row, i) =>
     (top + i === at ? MARK : " ".repeat(MARK.length)) + renderRow(row, layout)
   );
+  if (rows.length === 0 && now === 0) return { lines: [], place: "" };
   if (rows.length === 0) {
     return {
       lines: [filter === "unfinished" ? "No active downloads." : ""],
@@ -102,16 +119,21 @@ function part(lines: readonly string[], top: number, { size }: WatchModel): Body
   return { lines: lines.slice(from, to), place };
 }
 
-function renderFoot({ size, question, message, page }: WatchModel, place: string): string[] {
+function renderFoot(
+  { size, question, message, page }: WatchModel,
+  place: string,
+  width: number,
+): string[] {
   const said = question !== undefined
     ? `cancel "${printable(question.name)}"? What has arrived is kept. y/n`
     : printable(message);
-  const keys = page.kind === "list" ? LIST_KEYS : page.kind === "task" ? TASK_KEYS : LOG_KEYS;
+  const ways: readonly string[] = KEYS[page.kind];
+  const keys = ways.find((way) => way.length <= width) ?? ways.at(-1)!;
   switch (footerRows(size.rows)) {
     case 0:
       return [];
     case 1:
-      return [said || [place, keys].filter((text) => text !== "").join("  ")];
+      return [said || place || keys];
     default:
       return [said || place, keys];
   }

@@ -38,6 +38,13 @@ Deno.test("Screen keeps what is written above the block", () => {
   assertEquals(terminal.lines, ["a done", "b failed", "hint: x", "p2p: end"]);
 });
 
+Deno.test("Screen leaves nothing of the block behind a line that wraps", () => {
+  const { terminal, screen } = screenOn(20);
+  screen.paint([], ["x".repeat(19), "y".repeat(19), "z".repeat(19)]);
+  screen.paint(["a line of 日本 that is wider than it all"], ["total"]);
+  assertEquals(terminal.lines, ["a line of 日本 that", "is wider than it all", "total"]);
+});
+
 Deno.test("Screen writes nothing when nothing changed", () => {
   const { output, screen } = screenOn();
   screen.paint([], ["a", "total"]);

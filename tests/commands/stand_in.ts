@@ -33,7 +33,7 @@ export class Exited extends Error {
 
 /** A keyboard: what is typed comes out, and whether the terminal is raw is known. */
 export class FakeInput implements Input {
-  raws = 0;
+  isRaw = false;
   readonly #typed: Uint8Array[] = [];
   #wake = Promise.withResolvers<void>();
 
@@ -45,14 +45,8 @@ export class FakeInput implements Input {
   }
 
   raw(): Disposable {
-    this.raws++;
-    let held = true;
-    return {
-      [Symbol.dispose]: () => {
-        if (held) this.raws--;
-        held = false;
-      },
-    };
+    this.isRaw = true;
+    return { [Symbol.dispose]: () => void (this.isRaw = false) };
   }
 
   async *read(signal: AbortSignal): AsyncIterable<Uint8Array> {

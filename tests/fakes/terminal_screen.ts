@@ -35,9 +35,11 @@ export class TerminalScreen {
   readonly scrolled: string[] = [];
   cursorShown = true;
   alternate = false;
+  /** Within a frame that is to be shown as a whole. */
+  painting = false;
   /** Everything that was written. */
   text = "";
-  #wraps = true;
+  wraps = true;
   #inverse = false;
   #grid: Row[] = [[]];
   #row = 0;
@@ -60,6 +62,12 @@ export class TerminalScreen {
   /** The same with all that scrolled off. */
   get story(): string[] {
     return [...this.scrolled, ...this.lines];
+  }
+
+  /** Columns of the widest line that is to be seen. */
+  get widest(): number {
+    const ends = this.#grid.map((row) => row.findLastIndex(({ text }) => text !== " ") + 1);
+    return Math.max(0, ...ends);
   }
 
   /** Lines of which a part is inverse. */
@@ -157,7 +165,7 @@ export class TerminalScreen {
     if (!on && letter !== "l") throw new Error(`Unexpected sequence ${JSON.stringify(token)}`);
     switch (mode) {
       case 7:
-        this.#wraps = on;
+        this.wraps = on;
         return;
       case 25:
         this.cursorShown = on;
@@ -165,6 +173,7 @@ export class TerminalScreen {
       case 1049:
         return this.#switch(on);
       case 2026:
+        this.painting = on;
         return;
     }
     throw new Error(`Unexpected mode ${JSON.stringify(token)}`);
@@ -186,7 +195,7 @@ export class TerminalScreen {
     if (COMBINING.test(character)) return this.#mark(character);
     const width = WIDE.test(character) ? 2 : 1;
     if (this.#column + width > this.columns) {
-      if (this.#wraps) {
+      if (this.wraps) {
         this.#column = 0;
         this.#newLine();
       } else this.#column = this.columns - width;
