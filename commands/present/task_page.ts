@@ -78,7 +78,7 @@ function renderPieces({ count, cells }: PiecesNow, width: number): string[] {
   const across = Math.max(1, width - 2);
   const lines = signs.match(new RegExp(`.{1,${across}}`, "g")) ?? [];
   return [
-    `${there} of ${plural(count, "piece")} there:`,
+    `${there} of ${plural(count, "piece")} there (# all, + some, . none):`,
     ...lines.map((line) => `  ${line}`),
   ];
 }

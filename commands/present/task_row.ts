@@ -34,6 +34,7 @@ const READABLE_NAME = 20;
 const WIDEST_NAME = 60;
 const NARROWEST_BAR = 8;
 const WIDEST_BAR = 30;
+/** Of a sentence at least so much is to be read, too, before the name gets more room. */
 const WIDEST_WORD = 24;
 
 /** The columns beside the name, the first to go when there is no room first; and the name that they leave room for. */
@@ -61,7 +62,12 @@ export interface RowLayout {
 /** Keeps what fits beside a readable name, then gives the room that is left to name and bar. */
 export function layoutRows(rows: readonly TaskRow[], width: number): RowLayout {
   const word = Math.min(WIDEST_WORD, longest(rows.map(wordOf)));
-  let kept = CELLS.filter(({ id }) => id !== "word" || word > 0)
+  const idle: Partial<Record<Cell, boolean>> = {
+    word: word === 0,
+    seeds: rows.every(({ seeds }) => seeds.length === 0),
+    part: rows.every(({ size }) => size === null),
+  };
+  let kept = CELLS.filter(({ id }) => !idle[id])
     .map((cell) => cell.id === "word" ? { ...cell, width: word } : cell);
   const room = () => width - kept.reduce((used, cell) => used + cell.width + 1, 0);
   const names = Math.max(NARROWEST_NAME, longest(rows.map(({ name }) => printable(name))));
@@ -79,16 +85,24 @@ export function layoutRows(rows: readonly TaskRow[], width: number): RowLayout {
 
 /** One line, no wider than the layout's width. */
 export function renderRow(row: TaskRow, layout: RowLayout): string {
-  const name = padEnd(shortenMiddle(printable(row.name), layout.name), layout.name);
-  const sentence = sentenceFor(row);
-  const cells = sentence === undefined ? figuresOf(row, layout) : [percentCell(row), sentence];
+  const word = wordOf(row);
+  // Where there is no column for it, what is wrong matters more than how fast it goes.
+  const said = sentenceFor(row) ?? (layout.word === 0 && word !== "" ? word : undefined);
+  const cells = said === undefined ? figuresOf(row, word, layout) : [percentCell(row), said];
+  const width = said === undefined ? layout.name : Math.min(
+    layout.name,
+    Math.max(
+      NARROWEST_NAME,
+      layout.width - PERCENT - Math.min(displayWidth(said), WIDEST_WORD) - 2,
+    ),
+  );
+  const name = padEnd(shortenMiddle(printable(row.name), width), width);
   return shortenEnd([name, ...cells].join(" ").trimEnd(), layout.width);
 }
 
-function figuresOf(row: TaskRow, layout: RowLayout): string[] {
-  const word = wordOf(row);
-  // Where there is no column for it, what is wrong matters more than how fast it goes.
-  if (word !== "" && layout.word === 0) return [percentCell(row), word];
+const PERCENT = 4;
+
+function figuresOf(row: TaskRow, word: string, layout: RowLayout): string[] {
   const cells: Record<Cell, () => string> = {
     percent: () => percentCell(row),
     bar: () => renderBar(row, layout.bar),
@@ -133,11 +147,12 @@ function naming(word: string, [first, ...others]: readonly SeedNow[]): string {
 }
 
 function percentCell({ held, size }: TaskRow): string {
-  return padStart(size === null ? "-" : `${percentOf(held, size)}%`, 4);
+  return padStart(size === null ? "-" : `${percentOf(held, size)}%`, PERCENT);
 }
 
 function renderBar({ held, size }: TaskRow, width: number): string {
-  const full = size === null ? 0 : Math.floor(percentOf(held, size) * width / 100);
+  if (size === null) return " ".repeat(width);
+  const full = Math.floor(percentOf(held, size) * width / 100);
   return "#".repeat(full) + "-".repeat(width - full);
 }
 

@@ -5,6 +5,7 @@
 import { isOver, type Order, type Overview, type TaskStatus } from "../../core/mod.ts";
 import type { Key } from "./keys.ts";
 import type { ScreenSize } from "./progress.ts";
+import { renderTaskPage } from "./task_page.ts";
 import { type Filter, FILTERS, passes, ranked } from "./watch_filter.ts";
 
 export type Page =
@@ -269,12 +270,12 @@ function scroll(model: WatchModel, kind: string): WatchModel {
       const at = Math.max(0, Math.min(model.at + by, model.shown.length - 1));
       return inView({ ...model, at, top });
     }
-    case "task":
-      // Where the end is only who draws it knows.
-      return {
-        ...model,
-        page: { ...page, top: Math.min(MOST_LOG_LINES, Math.max(0, page.top + by)) },
-      };
+    case "task": {
+      const lines = renderTaskPage(page.task, model.now, model.size.columns - 1).length;
+      const lowest = Math.max(0, lines - rows);
+      const top = Math.max(0, Math.min(page.top + by, lowest));
+      return { ...model, page: { ...page, top } };
+    }
     case "log":
       return {
         ...model,

@@ -1,10 +1,10 @@
 /** Draws `status --watch`: model → lines, as many as the screen has, none of them wider. */
-import { printable } from "../../core/mod.ts";
+import { printable, type TaskStatus } from "../../core/mod.ts";
 import { summaryOf } from "./status.ts";
 import { renderTaskPage } from "./task_page.ts";
 import { layoutRows, renderRow, rowOf } from "./task_row.ts";
 import { footerRows, listRows, type WatchModel } from "./watch_model.ts";
-import { shortenEnd, wrap } from "./width.ts";
+import { shortenEnd, shortenMiddle, wrap } from "./width.ts";
 
 export interface Frame {
   readonly lines: readonly string[];
@@ -124,9 +124,7 @@ function renderFoot(
   place: string,
   width: number,
 ): string[] {
-  const said = question !== undefined
-    ? `cancel "${printable(question.name)}"? What has arrived is kept. y/n`
-    : printable(message);
+  const said = question !== undefined ? questionOf(question, width) : printable(message);
   const ways: readonly string[] = KEYS[page.kind];
   const keys = ways.find((way) => way.length <= width) ?? ways.at(-1)!;
   switch (footerRows(size.rows)) {
@@ -137,4 +135,11 @@ function renderFoot(
     default:
       return [said || place, keys];
   }
+}
+
+/** What is to be answered must be seen, however long the name. */
+function questionOf({ name }: TaskStatus, width: number): string {
+  const end = width < 60 ? '"? y/n' : '"? What has arrived is kept. y/n';
+  const begin = 'cancel "';
+  return begin + shortenMiddle(printable(name), width - begin.length - end.length) + end;
 }
