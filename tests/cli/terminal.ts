@@ -76,19 +76,39 @@ export class Terminal implements AsyncDisposable {
     Deno.kill(this.#place!.pid, signal);
   }
 
-  /** Gives the terminal another size, as somebody does who pulls at the corner of its window. */
+  /**
+   * Gives the terminal another size, as somebody does who pulls at the corner of
+   * its window. The program may write for the old size until it is told of the
+   * new one, so the fake screen is never the narrower of the two meanwhile.
+   */
   async resize(size: Size): Promise<void> {
-    const args = ["-F", this.#place!.tty, "cols", `${size.columns}`, "rows", `${size.rows}`];
+    const waits = !this.screen.alternate && size.columns < this.screen.columns;
+    if (!waits) this.screen.resize(size);
+    await this.#stty("cols", `${size.columns}`, "rows", `${size.rows}`);
+    if (!waits) return;
+    await this.#drained();
     this.screen.resize(size);
-    const { success } = await new Deno.Command("stty", { args }).output();
-    if (!success) throw new Error("Cannot resize the terminal");
+  }
+
+  /** Everything that the program wrote until now has come: a mark that nobody sees comes after it. */
+  async #drained(): Promise<void> {
+    const mark = "\x1b[?2026h\x1b[?2026l";
+    const { length } = this.screen.text;
+    await Deno.writeTextFile(this.#place!.tty, mark, { create: false });
+    await this.until(({ text }) => text.includes(mark, length - mark.length), "the mark");
+  }
+
+  async #stty(...args: string[]): Promise<string> {
+    const { success, stdout } = await new Deno.Command("stty", {
+      args: ["-F", this.#place!.tty, ...args],
+    }).output();
+    if (!success) throw new Error(`Cannot run stty ${args.join(" ")}`);
+    return new TextDecoder().decode(stdout);
   }
 
   /** As `stty -a` tells them: whether the terminal echoes and reads lines. */
   async modes(): Promise<string> {
-    const { stdout } = await new Deno.Command("stty", { args: ["-a", "-F", this.#place!.tty] })
-      .output();
-    return new TextDecoder().decode(stdout);
+    return await this.#stty("-a");
   }
 
   /** Waits until the screen `fits`, but for the middle of a frame; `what` says what was waited for. */
