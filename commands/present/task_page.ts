@@ -113,7 +113,7 @@ function newsLines(seed: SeedNow, now: number, width: number): string[] {
 function newsOf({ seed, standing, reason, retryAt }: SeedNow, now: number): string {
   if (reason === null) return "";
   const retry = retryAt === null ? "" : `, asked again ${inText(retryAt, now)}`;
-  const when = standing === "joined" || standing === "back" ? " was away" : retry;
+  const when = standing === "joined" || standing === "back" ? ", last trouble" : retry;
   return printable(`${seed}${when}: ${reason}`);
 }
 

@@ -38,10 +38,12 @@ export class RateMeter {
   liveAt(nowMs: number): number {
     const last = this.#slices.at(-1);
     if (last === undefined) return 0;
-    // A slow line has pauses of its own; a longer one than usual is silence.
-    const pauses = this.#slices.length - 1;
-    const usualMs = pauses === 0 ? 0 : (last.at - this.#slices[0]!.at) / pauses;
-    if (nowMs - this.#lastAt > Math.max(SILENT_MS, 3 * usualMs)) return 0;
+    // A slow or limited line has pauses of its own; a longer one than they are is silence.
+    const longestMs = this.#slices.reduce(
+      (most, { at }, i) => i === 0 ? 0 : Math.max(most, at - this.#slices[i - 1]!.at),
+      0,
+    );
+    if (nowMs - this.#lastAt > Math.max(SILENT_MS, 2 * longestMs)) return 0;
     // What comes at once in the first moment says nothing about the next ones.
     const young = Math.min(1, (nowMs - this.#startedAt!) / SILENT_MS);
     return this.at(nowMs) * Math.max(young, 1 / 20);

@@ -52,6 +52,8 @@ const MOST_REASON = 200;
 /** As much slower, for so long: then the scheduler may take its pieces back. */
 const SLOW_GAIN = 4;
 const SLOW_MS = 5000;
+/** Over so long: under a limit of ours, seeds send by turns. */
+const PACE_MS = 10_000;
 
 /** Follows one task's events. */
 export class DetailKeeper {
@@ -91,11 +93,12 @@ export class DetailKeeper {
 
   at(timeMs: number): TaskDetail {
     const all = Array.from(this.#seeds, ([name, seed]) => seed.at(name, timeMs));
-    const fastest = all.reduce((most, { rate }) => Math.max(most, rate), 0);
+    const pace = (seed: string) => this.#seed(seed).pace(timeMs);
+    const fastest = all.reduce((most, { seed }) => Math.max(most, pace(seed)), 0);
     const seeds = all.map((now) => {
-      const slow = now.rate * SLOW_GAIN < fastest &&
-        timeMs - this.#seed(now.seed).askedAt >= SLOW_MS;
-      return { ...now, slow };
+      const gives = now.standing === "joined" || now.standing === "back";
+      const late = timeMs - this.#seed(now.seed).askedAt >= SLOW_MS;
+      return { ...now, slow: gives && late && pace(now.seed) * SLOW_GAIN < fastest };
     }).sort((a, b) => b.bytes - a.bytes);
     return {
       seeds: seeds.slice(0, MOST_SEEDS),
@@ -114,6 +117,7 @@ export class DetailKeeper {
 
 class Seed {
   readonly #meter = new RateMeter();
+  readonly #pace = new RateMeter(PACE_MS);
   #inFlight = 0;
   /** Since when it always had something to send; never, while it has nothing. */
   #askedAt = Infinity;
@@ -127,6 +131,11 @@ class Seed {
     return this.#askedAt;
   }
 
+  /** Bytes a second over a while. */
+  pace(timeMs: number): number {
+    return this.#pace.at(timeMs);
+  }
+
   ask(pieces: number, timeMs: number): void {
     if (pieces === 0) this.#askedAt = Infinity;
     else if (this.#inFlight === 0) this.#askedAt = timeMs;
@@ -135,6 +144,7 @@ class Seed {
 
   receive(bytes: number, timeMs: number): void {
     this.#meter.add(bytes, timeMs);
+    this.#pace.add(bytes, timeMs);
     this.#bytes += bytes;
     this.#retryAt = null;
     // Who sends is not away any more, whatever was said of it.
