@@ -51,6 +51,32 @@ for (const size of SIZES) {
   );
 }
 
+const QUEUES = [
+  { count: 30, max: 30, size: { columns: 40, rows: 5 }, lines: 3, total: /^0\/30 done/ },
+  { count: 30, max: 30, size: USUAL, lines: 10, total: /^0 done, 30 active/ },
+  { count: 10_000, max: 3, size: USUAL, lines: 4, total: /^0 done, 3 active, 9997 waiting/ },
+];
+
+for (const { count, max, size, lines, total } of QUEUES) {
+  const what = `${count} downloads, ${max} at a time, on ${size.rows} rows`;
+  onTerminal(`p2p get shows ${lines} lines for ${what}`, async (world) => {
+    // So slow that the first of them are not done before they were seen.
+    for (let i = 0; i < count; i++) world.write(`seed/${i}.bin`, noise(2048, i + 1));
+    const seed = await world.serve(world.path("seed"));
+    const args = ["get", "--all", "--max", `${max}`, ...from(seed), "--limit", "100"];
+    await using terminal = await Terminal.start(world, size, ...args);
+    const { story } = await terminal.until(
+      ({ lines }) => total.test(lines.at(-1) ?? ""),
+      String(total),
+    );
+    assertEquals(story.length, 1 + lines, story.join("\n"));
+    await terminal.type("\x03");
+    assertEquals(await terminal.ended, 130);
+    const end = terminal.screen.lines.slice(-2).join("");
+    assertEquals(end.endsWith("hint: The same command goes on from there"), true, end);
+  });
+}
+
 onTerminal("p2p get goes on below what it wrote when its terminal is resized", async (world) => {
   world.write("seed/first.bin", noise(6 * MIB, 1));
   world.write("seed/second.bin", noise(6 * MIB, 2));
