@@ -12,7 +12,8 @@ import { dialer } from "./net/transport.ts";
 import { serve as serveFolder } from "./serve/server.ts";
 import type { Directories } from "./state/directories.ts";
 import { giveOrder, type Obedience, type Order } from "./state/orders.ts";
-import { type LogLine, readLog } from "./state/task_log.ts";
+import { readLog } from "./state/read_log.ts";
+import type { LogLine } from "./state/task_log.ts";
 import { wishMax } from "./state/wishes.ts";
 import { hasPartial, removePartial } from "./store/partial.ts";
 import {
@@ -143,12 +144,12 @@ export async function setMax({ state }: Directories, count: number): Promise<num
   return new Set(known.flatMap(({ pid }) => pid ?? [])).size;
 }
 
-/** The log of a task, oldest first; with `follow` it goes on until the task is over or `signal` aborts. */
+/** The log of a task, oldest first, what is there now in one array; with `follow` it goes on until the task is over or `signal` aborts. */
 export function logLines(
   directories: Directories,
   task: string,
   options: { readonly follow: boolean },
   signal: AbortSignal,
-): AsyncIterable<LogLine> {
+): AsyncIterable<LogLine[]> {
   return readLog(directories.state, task, options, systemClock, signal);
 }

@@ -136,6 +136,12 @@ export class RunRecord implements AsyncDisposable {
     }
   }
 
+  /** Of a task that gets no log: what only a log tells, written with what comes next. */
+  keep(event: TaskEvent): void {
+    const worthIt = event.kind === "note" ? event.level !== "debug" : event.kind === "seed";
+    if (worthIt) this.#append(event);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#beat?.[Symbol.dispose]();
     this.#flush();

@@ -112,7 +112,7 @@ export function taskNamed(tasks: readonly TaskStatus[], text: string): TaskStatu
 }
 
 /** The paths of the runs' records, oldest first; those that are over only with `all`. */
-async function runsOf(stateDir: string, all: boolean): Promise<string[]> {
+export async function runsOf(stateDir: string, all: boolean): Promise<string[]> {
   const folder = runsFolder(stateDir);
   const names: string[] = [];
   try {
@@ -170,11 +170,11 @@ function isHeader(line: object): line is RunHeader {
   return "pid" in line;
 }
 
-function isEvent(line: object): line is TaskEvent {
+export function isEvent(line: object): line is TaskEvent {
   return "task" in line;
 }
 
-function isQueued(line: object): line is QueuedLine {
+export function isQueued(line: object): line is QueuedLine {
   const { base, tasks } = Object((line as Partial<QueuedLine>).queued) as Record<string, unknown>;
   return typeof base === "string" && Array.isArray(tasks) && tasks.every(isPair);
 }
@@ -184,7 +184,7 @@ function isPair(value: unknown): boolean {
 }
 
 /** The lines that are whole; what a crash tore is passed over. */
-async function readLines(path: string): Promise<object[]> {
+export async function readLines(path: string): Promise<object[]> {
   const text = await Deno.readTextFile(path).catch(() => "");
   return text.split("\n").slice(0, -1).flatMap((line) => {
     try {

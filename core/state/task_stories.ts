@@ -13,6 +13,7 @@ const ID_BYTES = 5;
 export class TaskStories implements AsyncDisposable {
   readonly #stateDir: string;
   readonly #record: RunRecord;
+  readonly #clock: Clock;
   readonly #logs = new Map<string, TaskLog>();
   /** Tasks of earlier runs that were not finished. */
   readonly #unfinished: readonly TaskStatus[];
@@ -23,10 +24,12 @@ export class TaskStories implements AsyncDisposable {
   private constructor(
     stateDir: string,
     record: RunRecord,
+    clock: Clock,
     unfinished: readonly TaskStatus[],
   ) {
     this.#stateDir = stateDir;
     this.#record = record;
+    this.#clock = clock;
     this.#unfinished = unfinished;
     this.#byTarget = new Map(unfinished.map((task) => [task.target, task]));
   }
@@ -41,7 +44,8 @@ export class TaskStories implements AsyncDisposable {
       const unfinished = earlier.filter(({ state, pid }) =>
         pid === null && (state === "failed" || !isOver(state))
       );
-      return new TaskStories(stateDir, await RunRecord.open(stateDir, pid, clock), unfinished);
+      const record = await RunRecord.open(stateDir, pid, clock);
+      return new TaskStories(stateDir, record, clock, unfinished);
     });
   }
 
@@ -59,12 +63,21 @@ export class TaskStories implements AsyncDisposable {
   }
 
   add(event: TaskEvent): void {
-    this.#record.add(event);
     // What only waits has no story yet.
-    if (event.kind === "queued") return;
-    let log = this.#logs.get(event.task);
-    if (!log) this.#logs.set(event.task, log = new TaskLog(this.#stateDir, event.task));
+    if (event.kind !== "queued") this.#log(event);
+    this.#record.add(event);
+  }
+
+  #log(event: TaskEvent): void {
+    const { task } = event;
+    let log = this.#logs.get(task);
+    if (!log) {
+      log = new TaskLog(this.#stateDir, task, this.#clock, this.#again.has(task));
+      this.#logs.set(task, log);
+    }
     log.add(event);
+    // It went well, and soon: what the record does not tell anyway goes there.
+    if (event.kind === "done") log.takeShort().forEach((earlier) => this.#record.keep(earlier));
   }
 
   /** The task tells nothing more. */
