@@ -16,6 +16,7 @@ export type Core = Pick<
   | "serve"
   | "setMax"
   | "tasks"
+  | "why"
 >;
 
 /** Standard output or standard error. */

@@ -12,7 +12,10 @@ import { dialer } from "./net/transport.ts";
 import { serve as serveFolder } from "./serve/server.ts";
 import type { Directories } from "./state/directories.ts";
 import { giveOrder, type Obedience, type Order } from "./state/orders.ts";
+import type { Account } from "./state/accounting.ts";
+import { readLastRun } from "./state/read_account.ts";
 import { readLog } from "./state/read_log.ts";
+import type { RunLimits } from "./state/run_record.ts";
 import type { LogLine } from "./state/task_log.ts";
 import { wishMax } from "./state/wishes.ts";
 import { hasPartial, removePartial } from "./store/partial.ts";
@@ -39,6 +42,8 @@ export {
   type SeedAddress,
 } from "./base/seed_address.ts";
 export { type Directories, directoriesOf } from "./state/directories.ts";
+export { type Account, type SeedAccount, type Span, SPANS } from "./state/accounting.ts";
+export type { RunLimits } from "./state/run_record.ts";
 export type { Obedience, Order } from "./state/orders.ts";
 export type { LogLine } from "./state/task_log.ts";
 export type { Overview, TaskStatus } from "./state/task_status.ts";
@@ -124,6 +129,41 @@ export async function overview(directories: Directories, mostWaiting: number): P
 /** The task that `text` means: an id, a unique beginning of one, or a file name (its newest task). */
 export async function findTask(directories: Directories, text: string): Promise<TaskStatus> {
   return taskNamed(await readTasks(directories.state, systemClock.now()), text);
+}
+
+/** A task, where its time goes, and what else of it matters for the question what limits it. */
+export interface TaskCase {
+  readonly task: TaskStatus;
+  /** null where it has not begun, or its run could not tell. */
+  readonly account: Account | null;
+  /** What the user set for its run; null where the record does not tell. */
+  readonly limits: RunLimits | null;
+  /** When it was queued, and when this was looked up; ms since 1970. */
+  readonly queuedAt: number;
+  readonly now: number;
+  /** Tasks of its process that run, and that wait before it. */
+  readonly running: number;
+  readonly ahead: number;
+}
+
+/** What there is to say about why a task is as fast as it is. `text` as in `findTask`. */
+export async function why({ state }: Directories, text: string): Promise<TaskCase> {
+  const now = systemClock.now();
+  const known = await readTasks(state, now);
+  const task = taskNamed(known, text);
+  const run = await readLastRun(state, task.task, now);
+  const siblings = task.pid === null ? [] : known.filter(({ pid }) => pid === task.pid);
+  const waiting = siblings.filter((each) => each.state === "waiting");
+  const idle = ["waiting", "paused"];
+  return {
+    task,
+    account: run?.account ?? null,
+    limits: run?.limits ?? null,
+    queuedAt: run?.queuedAt ?? now,
+    now,
+    running: siblings.filter((each) => !idle.includes(each.state) && !isOver(each.state)).length,
+    ahead: Math.max(0, waiting.indexOf(task)),
+  };
 }
 
 /** Pauses, resumes or cancels a task of any process. @throws {UsageError} if it is over. */

@@ -25,7 +25,13 @@ export type Fact =
   | { readonly kind: "inquired"; readonly seed: string; readonly failure: Failure }
   | { readonly kind: "received"; readonly order: number; readonly bytes: number }
   /** The piece is verified and in the part file. */
-  | { readonly kind: "stored"; readonly order: number }
+  | {
+    readonly kind: "stored";
+    readonly order: number;
+    /** What hashing and writing it took. */
+    readonly hashMs?: number;
+    readonly diskMs?: number;
+  }
   | { readonly kind: "failed"; readonly order: number; readonly failure: Failure }
   /** The task gave its place to another: until a seed `holds` again, silence is no seed's fault. */
   | { readonly kind: "resting" }

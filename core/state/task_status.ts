@@ -44,7 +44,7 @@ export interface TaskStatus {
 }
 
 /** Three beats of the record. */
-const STALE_MS = 1500;
+export const STALE_MS = 1500;
 
 /** Every task that is known, in the order in which they were begun; a later run's word counts. */
 export async function readTasks(
@@ -128,6 +128,12 @@ export async function runsOf(stateDir: string, all: boolean): Promise<string[]> 
   return names.sort((a, b) => startOf(a) - startOf(b)).map((name) => join(folder, name));
 }
 
+/** The path of a record without its suffix. */
+export function baseOf(path: string): string {
+  const suffix = path.endsWith(OVER_SUFFIX) ? OVER_SUFFIX : RECORD_SUFFIX;
+  return path.slice(0, -suffix.length);
+}
+
 async function readRun(
   path: string,
   known: ReadonlyMap<string, TaskStatus>,
@@ -135,10 +141,7 @@ async function readRun(
   mostWaiting: number,
   nowMs: number,
 ): Promise<{ tasks: TaskStatus[]; moreWaiting: number }> {
-  const base = path.slice(
-    0,
-    path.endsWith(OVER_SUFFIX) ? -OVER_SUFFIX.length : -RECORD_SUFFIX.length,
-  );
+  const base = baseOf(path);
   // Asked first: a run that ends while we read has then written all it will write.
   const alive = await isAlive(base);
   const lines = await readLines(path);
@@ -166,7 +169,7 @@ async function readRun(
   return { tasks: alive ? all : all.flatMap(abandoned), moreWaiting };
 }
 
-function isHeader(line: object): line is RunHeader {
+export function isHeader(line: object): line is RunHeader {
   return "pid" in line;
 }
 
@@ -195,7 +198,7 @@ export async function readLines(path: string): Promise<object[]> {
   });
 }
 
-async function readNow(base: string): Promise<RunNow | undefined> {
+export async function readNow(base: string): Promise<RunNow | undefined> {
   try {
     return JSON.parse(await Deno.readTextFile(base + NOW_SUFFIX));
   } catch {

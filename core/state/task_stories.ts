@@ -3,7 +3,7 @@ import type { Chance } from "../base/chance.ts";
 import type { Clock } from "../base/clock.ts";
 import { isOver, type TaskEvent } from "../events.ts";
 import { onDiskOfState } from "./state_faults.ts";
-import { forgetOldRuns, RunRecord, runsFolder } from "./run_record.ts";
+import { forgetOldRuns, type RunLimits, RunRecord, runsFolder } from "./run_record.ts";
 import { logsFolder, TaskLog } from "./task_log.ts";
 import { readTasks, type TaskStatus } from "./task_status.ts";
 
@@ -35,7 +35,12 @@ export class TaskStories implements AsyncDisposable {
   }
 
   /** @throws {DiskError} if the state folder cannot be written. */
-  static async open(stateDir: string, pid: number, clock: Clock): Promise<TaskStories> {
+  static async open(
+    stateDir: string,
+    pid: number,
+    clock: Clock,
+    limits?: RunLimits,
+  ): Promise<TaskStories> {
     return await onDiskOfState(stateDir, async () => {
       await Deno.mkdir(runsFolder(stateDir), { recursive: true, mode: 0o700 });
       await Deno.mkdir(logsFolder(stateDir), { recursive: true, mode: 0o700 });
@@ -44,7 +49,7 @@ export class TaskStories implements AsyncDisposable {
       const unfinished = earlier.filter(({ state, pid }) =>
         pid === null && (state === "failed" || !isOver(state))
       );
-      const record = await RunRecord.open(stateDir, pid, clock);
+      const record = await RunRecord.open(stateDir, pid, clock, limits);
       return new TaskStories(stateDir, record, clock, unfinished);
     });
   }
@@ -78,6 +83,11 @@ export class TaskStories implements AsyncDisposable {
     log.add(event);
     // It went well, and soon: what the record does not tell anyway goes there.
     if (event.kind === "done") log.takeShort().forEach((earlier) => this.#record.keep(earlier));
+  }
+
+  /** A limit of the user's begins or ceases to hold back all that the task could ask for. */
+  limited(task: string, limited: boolean): void {
+    this.#record.limited(task, limited);
   }
 
   /** The task tells nothing more. */

@@ -73,7 +73,7 @@ async function untilRoom(
 ): Promise<void> {
   place.leave();
   tell({ kind: "note", level: "warn", text: `${error.message}; waiting for room` });
-  tell({ kind: "state", state: "waiting" });
+  tell({ kind: "state", state: "waiting", waitsFor: "room" });
   const giveUpAt = since + settings.giveUpMs;
   const { lacking } = error;
   do {

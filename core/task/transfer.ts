@@ -78,6 +78,7 @@ class Performer {
     this.#parts = parts;
     this.#inquiries = inquiries;
     this.hands = new LocalHands({
+      clock: parts.clock,
       name,
       file,
       links: found.links,
@@ -119,7 +120,7 @@ class Performer {
     running.wakeAt(untilMs);
     if (this.#orders.size > 0 || !place.held || untilMs - clock.now() < WORTH_LEAVING_MS) return;
     place.leave();
-    tell({ kind: "state", state: "waiting" });
+    tell({ kind: "state", state: "waiting", waitsFor: "seeds" });
   }
 
   /** A seed is back: takes the place again before anything is asked of it. */
@@ -144,7 +145,8 @@ class Performer {
     } else this.#orders.delete(fact.order);
     if (fact.kind === "stored") {
       const bytes = lengthOf(rangeOfPiece(this.#file.content.layout, piece));
-      this.#parts.tell({ kind: "stored", seed, piece, bytes });
+      const { hashMs = 0, diskMs = 0 } = fact;
+      this.#parts.tell({ kind: "stored", seed, piece, bytes, hashMs, diskMs });
     }
     this.#running?.tell(fact);
   }
