@@ -1,7 +1,6 @@
 /** What limits or limited a task, in a sentence with its figures, and what to do about it. */
 import {
   type Account,
-  isOver,
   printable,
   type SeedAccount,
   type Span,
@@ -72,11 +71,21 @@ export function caseFields(theCase: TaskCase): object {
 
 export function verdictOf(theCase: TaskCase): Verdict {
   const { state, pid } = theCase.task;
-  if (isOver(state)) return verdictOfEnd(theCase);
+  if (state === "done" || state === "failed" || state === "cancelled") {
+    return verdictOfEnd(theCase);
+  }
   if (pid === null) return stopped(theCase);
-  const span = state === "paused" ? "paused" : theCase.account?.now ?? "place";
+  const span = state === "paused" ? "paused" : theCase.account?.now ?? SPAN_OF_STATE[state];
   return SENTENCES[span === "bytes" || span === "limit" ? heavier(theCase) : span](theCase);
 }
+
+/** Before its process told more than the state. */
+const SPAN_OF_STATE = {
+  waiting: "place",
+  finding: "asking",
+  verifying: "checking",
+  downloading: "bytes",
+} as const;
 
 /** Both come and go many times a second: what took more of the time counts. */
 function heavier({ account }: TaskCase): "bytes" | "limit" {
@@ -114,14 +123,14 @@ const SENTENCES: Record<Span, (theCase: TaskCase) => Verdict> = {
   }),
   pending: ({ account }) => ({
     cause: "pending",
-    sentence: `waits${forTime(account, "pending")} for a seed to hash the file: ${
+    sentence: `waits for a seed to hash the file${forTime(account, "pending")}: ${
       reasonsOf(account, "pending")
     }`,
     advice: "nothing: a seed hashes a file once, about a second a gigabyte",
   }),
   busy: ({ account }) => ({
     cause: "busy",
-    sentence: `waits${forTime(account, "busy")} for a seed at its own limit: ${
+    sentence: `waits for a seed at its own limit${forTime(account, "busy")}: ${
       reasonsOf(account, "busy")
     }`,
     advice: "add a seed with --seed, or raise the seed's --max-connections, " +
@@ -129,7 +138,7 @@ const SENTENCES: Record<Span, (theCase: TaskCase) => Verdict> = {
   }),
   unreachable: ({ account }) => ({
     cause: "unreachable",
-    sentence: `waits${forTime(account, "unreachable")} for a seed that can be reached: ${
+    sentence: `waits for a seed that can be reached${forTime(account, "unreachable")}: ${
       reasonsOf(account, "failing")
     }`,
     advice: "look at the seeds with p2p seeds; it tries them again by itself until --give-up",
@@ -141,9 +150,9 @@ const SENTENCES: Record<Span, (theCase: TaskCase) => Verdict> = {
   }),
   finishing: ({ account }) => ({
     cause: "finishing",
-    sentence: `has all its bytes and waits${
+    sentence: `has all its bytes and waits for the disk to have them safely${
       forTime(account, "finishing")
-    } for the disk to have them safely`,
+    }`,
     advice: "--sync never leaves that to the system",
   }),
   limit: (theCase) => ({
