@@ -13,9 +13,11 @@ export type Core = Pick<
   | "logLines"
   | "overview"
   | "resolveNames"
+  | "seedHealth"
   | "serve"
   | "setMax"
   | "tasks"
+  | "verify"
   | "why"
 >;
 

@@ -13,6 +13,7 @@ import { maxCommand } from "./max.ts";
 import { seedsCommand } from "./seeds.ts";
 import { serveCommand } from "./serve.ts";
 import { statusCommand } from "./status.ts";
+import { verifyCommand } from "./verify.ts";
 import { whyCommand } from "./why.ts";
 
 export function commandTree(environment: Environment) {
@@ -27,6 +28,7 @@ export function commandTree(environment: Environment) {
     .command("max", maxCommand(environment))
     .command("logs", logsCommand(environment))
     .command("why", whyCommand(environment))
+    .command("verify", verifyCommand(environment))
     .command("seeds", seedsCommand(environment))
     .command("config", configCommand(environment))
     .command("completions", completionsCommand(environment))

@@ -27,7 +27,9 @@ import {
   type TaskStatus,
 } from "./state/task_status.ts";
 import * as jobs from "./task/download.ts";
+import * as health from "./task/health.ts";
 import * as offers from "./task/list.ts";
+import * as verification from "./task/verify.ts";
 
 export * from "./base/errors.ts";
 export * from "./config.ts";
@@ -48,6 +50,8 @@ export type { Obedience, Order } from "./state/orders.ts";
 export type { LogLine } from "./state/task_log.ts";
 export type { Overview, TaskStatus } from "./state/task_status.ts";
 export type { DownloadJob, DownloadRequest, TaskOutcome } from "./task/download.ts";
+export type { SeedHealth } from "./task/health.ts";
+export type { Verdict, Verification, VerifyRequest, WrongPieces } from "./task/verify.ts";
 export type { ListQuery, Offer, OfferedFile, SeedReport } from "./task/list.ts";
 
 function platform({ caCerts }: DownloadSettings): jobs.Platform {
@@ -77,6 +81,24 @@ export async function list(
   signal: AbortSignal,
 ): Promise<offers.Offer> {
   return await offers.list(query, settings, platform(settings), signal);
+}
+
+/** How the seeds are, in their order. */
+export async function seedHealth(
+  settings: DownloadSettings,
+  signal: AbortSignal,
+): Promise<health.SeedHealth[]> {
+  return await health.healthOf(settings, platform(settings), signal);
+}
+
+/** Compares local files with what the seeds have; see `task/verify.ts`. */
+export async function verify(
+  requests: readonly verification.VerifyRequest[],
+  settings: DownloadSettings,
+  progress: verification.Progress,
+  signal: AbortSignal,
+): Promise<verification.Verification[]> {
+  return await verification.verify(requests, settings, platform(settings), progress, signal);
 }
 
 /** The names that patterns mean; see `task/list.ts`. */

@@ -7,6 +7,7 @@ import {
   type DownloadJob,
   NotFoundError,
   type Offer,
+  type SeedHealth,
   type TaskStatus,
 } from "../../core/mod.ts";
 import {
@@ -314,9 +315,17 @@ const offer: Offer = {
       modified: 5,
       seeds: ["nas1:7270", "nas2:7270"],
       ids: ["4e"],
+      idOf: {},
     },
-    { name: "b", size: 1, modified: 0, seeds: ["nas1:7270"], ids: [] },
-    { name: "c", size: 1, modified: 0, seeds: ["n", "m"], ids: ["1", "2"] },
+    { name: "b", size: 1, modified: 0, seeds: ["nas1:7270"], ids: [], idOf: {} },
+    {
+      name: "c",
+      size: 1,
+      modified: 0,
+      seeds: ["n", "m"],
+      ids: ["1", "2"],
+      idOf: { n: "2", m: "1" },
+    },
   ],
   seeds: [
     { seed: "nas1:7270", dialect: "session", ok: true, error: null },
@@ -333,6 +342,8 @@ Deno.test("list prints a table, and on stderr who does not answer", async () => 
     "2.0 KiB      2  agree       a\\x1b[2J.iso",
     "    1 B      1  unknown     b",
     "    1 B      2  differ (2)  c",
+    "",
+    "c differs: 1 at m; 2 at n (choose with p2p get --id)",
     "",
   ]);
   assertEquals(stderr, "seed lab:7270 does not answer: Cannot connect\n");
@@ -461,15 +472,34 @@ Deno.test("seeds add and remove change config.json and nothing else in it", asyn
 });
 
 Deno.test("seeds shows how each is doing", async () => {
-  const core = { list: () => Promise.resolve(offer) };
+  const ok = { ok: true, error: null, files: 12, bytes: 2048 };
+  const health: SeedHealth[] = [
+    { ...ok, seed: "nas1:7270", dialect: "session", roundTripMs: 0 },
+    { ...ok, seed: "nas2:7270", dialect: "session", roundTripMs: 34 },
+    { ...ok, seed: "old:7270", dialect: "one-shot", roundTripMs: null },
+    {
+      seed: "lab:7270",
+      dialect: null,
+      ok: false,
+      error: "Cannot connect",
+      roundTripMs: null,
+      files: null,
+      bytes: null,
+    },
+  ];
+  const core = { seedHealth: () => Promise.resolve(health) };
   const { code, stdout } = await p2p("seeds", { core });
   assertEquals(code, 0);
   assertEquals(stdout.split("\n"), [
-    "SEED       STATE    DIALECT  ERROR",
-    "nas1:7270  ok       session",
-    "lab:7270   failing  -        Cannot connect",
+    "SEED       STATE    DIALECT    PING  FILES     SIZE  ERROR",
+    "nas1:7270  ok       session   <1 ms     12  2.0 KiB",
+    "nas2:7270  ok       session   34 ms     12  2.0 KiB",
+    "old:7270   ok       one-shot      -     12  2.0 KiB",
+    "lab:7270   failing  -             -      -        -  Cannot connect",
     "",
   ]);
+  const json = await p2p("seeds --json", { core });
+  assertEquals(JSON.parse(json.stdout), { seeds: health });
 });
 
 Deno.test("config shows every setting, its value and where it came from", async () => {
