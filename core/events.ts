@@ -69,6 +69,8 @@ export type TaskNews =
     readonly size: number;
     readonly id: string | null;
     readonly seeds: readonly string[];
+    /** How many were asked. */
+    readonly asked?: number;
   }
   /** Where it goes, when that is not where it was asked to go: there are other bytes. */
   | { readonly kind: "target"; readonly path: string }

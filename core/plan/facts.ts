@@ -41,10 +41,16 @@ export type Fact =
 export type SeedTurn = "back" | "busy" | "failing" | "corrupt" | "dropped";
 
 export type Action =
-  /** Fetch this piece from that seed. */
-  | { readonly kind: "ask"; readonly order: number; readonly seed: string; readonly piece: number }
-  /** Take an order back: its piece came from elsewhere. Nothing is told of it any more. */
-  | { readonly kind: "take-back"; readonly order: number }
+  /** Fetch this piece from that seed; `because` it is asked elsewhere too slowly, for people. */
+  | {
+    readonly kind: "ask";
+    readonly order: number;
+    readonly seed: string;
+    readonly piece: number;
+    readonly because?: string;
+  }
+  /** Take an order back: its piece came from elsewhere, or should soon, `because`. Nothing is told of it any more. */
+  | { readonly kind: "take-back"; readonly order: number; readonly because?: string }
   /** Ask the seed again what it holds. */
   | { readonly kind: "inquire"; readonly seed: string }
   /** Tell `woken` at this time; replaces the last one. */

@@ -94,9 +94,11 @@ class Performer {
     switch (action.kind) {
       case "ask":
         this.#orders.set(action.order, action);
+        this.#explain("debug", action.because);
         return this.hands.fetch({ id: action.order, seed: action.seed, piece: action.piece });
       case "take-back":
         this.#orders.delete(action.order);
+        this.#explain("info", action.because);
         return this.hands.takeBack(action.order);
       case "inquire":
         return this.#inquiries.spawn((signal) => this.#inquire(action.seed, running, signal));
@@ -112,6 +114,10 @@ class Performer {
       case "give-up":
         return running.fail(hopeless(this.#name, action));
     }
+  }
+
+  #explain(level: "debug" | "info", because: string | undefined): void {
+    if (because !== undefined) this.#parts.tell({ kind: "note", level, text: because });
   }
 
   /** Nothing to do for a while: then the next task may have the place. */
