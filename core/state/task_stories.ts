@@ -2,6 +2,7 @@
 import type { Chance } from "../base/chance.ts";
 import type { Clock } from "../base/clock.ts";
 import { isOver, type TaskEvent } from "../events.ts";
+import { forgetOldLogs } from "./old_logs.ts";
 import { onDiskOfState } from "./state_faults.ts";
 import { forgetOldRuns, type RunLimits, RunRecord, runsFolder } from "./run_record.ts";
 import { logsFolder, TaskLog } from "./task_log.ts";
@@ -17,6 +18,8 @@ export class TaskStories implements AsyncDisposable {
   readonly #logs = new Map<string, TaskLog>();
   /** Tasks of earlier runs that were not finished. */
   readonly #unfinished: readonly TaskStatus[];
+  /** Tasks of other processes that live. */
+  readonly #running: readonly TaskStatus[];
   readonly #byTarget: ReadonlyMap<string, TaskStatus>;
   /** Those among them that go on in this run. */
   readonly #again = new Set<string>();
@@ -26,7 +29,9 @@ export class TaskStories implements AsyncDisposable {
     record: RunRecord,
     clock: Clock,
     unfinished: readonly TaskStatus[],
+    running: readonly TaskStatus[],
   ) {
+    this.#running = running;
     this.#stateDir = stateDir;
     this.#record = record;
     this.#clock = clock;
@@ -50,7 +55,8 @@ export class TaskStories implements AsyncDisposable {
         pid === null && (state === "failed" || !isOver(state))
       );
       const record = await RunRecord.open(stateDir, pid, clock, limits);
-      return new TaskStories(stateDir, record, clock, unfinished);
+      const running = earlier.filter(({ pid }) => pid !== null);
+      return new TaskStories(stateDir, record, clock, unfinished, running);
     });
   }
 
@@ -83,6 +89,13 @@ export class TaskStories implements AsyncDisposable {
     log.add(event);
     // It went well, and soon: what the record does not tell anyway goes there.
     if (event.kind === "done") log.takeShort().forEach((earlier) => this.#record.keep(earlier));
+  }
+
+  /** Keeps all logs together within bounds, beside the downloads; never fails but by the signal. */
+  async forgetOldLogs(signal: AbortSignal): Promise<void> {
+    const others = this.#running.map(({ task }) => task);
+    const running = new Set([...others, ...this.#again, ...this.#logs.keys()]);
+    await forgetOldLogs(this.#stateDir, running, this.#clock, signal);
   }
 
   /** A limit of the user's begins or ceases to hold back all that the task could ask for. */

@@ -114,6 +114,8 @@ export async function download(
   for (const task of tasks) run.queued(task);
   run.obey(await readWishes(state));
   watches.spawn((signal) => watchWishes(state, (wishes) => run.obey(wishes), clock, signal));
+  // Too many old logs are no reason for a download to fail.
+  watches.spawn((signal) => stories.forgetOldLogs(signal).catch(() => {}));
   return await runQueue(tasks, slots, run, signal);
 }
 
