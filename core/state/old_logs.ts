@@ -14,7 +14,7 @@ const EVERY_MS = 3600 * 1000;
 /** The file whose time says when it was done last. */
 const SWEPT = ".swept";
 /** A step takes some milliseconds; after each, the downloads have their turn. */
-const STEP_FILES = 200;
+const STEP_FILES = 500;
 
 interface Log {
   readonly path: string;
@@ -37,10 +37,10 @@ export async function forgetOldLogs(
   const startedAt = clock.now();
   const sweptAt = statOf(join(folder, SWEPT))?.mtime?.getTime() ?? -Infinity;
   if (Math.abs(startedAt - sweptAt) < EVERY_MS) return;
-  const logs = await logsIn(folder, running, clock, signal);
+  const logs = await youngLogs(folder, running, clock, signal);
   let bytes = logs.reduce((sum, log) => sum + log.bytes, 0);
   for (const [i, log] of logs.toSorted((a, b) => a.writtenAt - b.writtenAt).entries()) {
-    if (bytes <= MOST_BYTES && startedAt - log.writtenAt <= KEEP_MS) break;
+    if (bytes <= MOST_BYTES) break;
     if (i % STEP_FILES === STEP_FILES - 1) await clock.sleep(0, signal);
     if (removeUnchanged(log)) bytes -= log.bytes;
   }
@@ -48,13 +48,15 @@ export async function forgetOldLogs(
   await Deno.utime(join(folder, SWEPT), startedAt / 1000, startedAt / 1000).catch(() => {});
 }
 
-async function logsIn(
+/** Removes the old ones as it meets them, so that looks that are cut short come to an end together. */
+async function youngLogs(
   folder: string,
   running: ReadonlySet<string>,
   clock: Clock,
   signal: AbortSignal,
 ): Promise<Log[]> {
   const logs: Log[] = [];
+  const oldest = clock.now() - KEEP_MS;
   let seen = 0;
   for await (const name of namesIn(folder)) {
     if (++seen % STEP_FILES === 0) await clock.sleep(0, signal);
@@ -63,7 +65,8 @@ async function logsIn(
     const path = join(folder, name);
     const stat = statOf(path);
     if (!stat?.isFile) continue;
-    logs.push({ path, bytes: stat.size, writtenAt: stat.mtime?.getTime() ?? 0 });
+    const log = { path, bytes: stat.size, writtenAt: stat.mtime?.getTime() ?? 0 };
+    if (log.writtenAt >= oldest || !removeUnchanged(log)) logs.push(log);
   }
   return logs;
 }
