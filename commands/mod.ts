@@ -1,6 +1,7 @@
 /** The command tree. A new command is one file beside this one and one line here. */
 import { Command } from "@cliffy/command";
 import { withSettings } from "./command.ts";
+import { completeCommand } from "./complete.ts";
 import { completionsCommand } from "./completions.ts";
 import { configCommand } from "./config.ts";
 import { cancelCommand, pauseCommand, resumeCommand } from "./control.ts";
@@ -32,6 +33,7 @@ export function commandTree(environment: Environment) {
     .command("seeds", seedsCommand(environment))
     .command("config", configCommand(environment))
     .command("completions", completionsCommand(environment))
+    .command("complete", completeCommand(environment))
     .reset();
 }
 
