@@ -6,6 +6,7 @@ import { type Environment, writeLines } from "./environment.ts";
 import { directoriesIn, downloadSettingsOf, loadSettings } from "./load.ts";
 import { SHELLS } from "./present/completion_scripts.ts";
 import { LEVELS } from "./present/prose.ts";
+import { TOPICS } from "./topics.ts";
 import { isSettingName, settingOf } from "./settings.ts";
 import { bashWord, parseBashLine } from "./shell_words.ts";
 
@@ -86,6 +87,8 @@ async function valuesOf(
       return "dirs";
     case "level":
       return plain(LEVELS);
+    case "topic":
+      return TOPICS.map(({ name, about }) => ({ word: name, about }));
     case "shell":
       return plain(SHELLS);
   }

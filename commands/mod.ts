@@ -14,6 +14,7 @@ import { maxCommand } from "./max.ts";
 import { seedsCommand } from "./seeds.ts";
 import { serveCommand } from "./serve.ts";
 import { statusCommand } from "./status.ts";
+import { helpCommand, TOPICS } from "./topics.ts";
 import { verifyCommand } from "./verify.ts";
 import { whyCommand } from "./why.ts";
 
@@ -33,6 +34,7 @@ export function commandTree(environment: Environment) {
     .command("seeds", seedsCommand(environment))
     .command("config", configCommand(environment))
     .command("completions", completionsCommand(environment))
+    .command("help", helpCommand(environment))
     .command("complete", completeCommand(environment))
     .reset();
 }
@@ -43,7 +45,9 @@ function rootCommand(environment: Environment) {
   const root = new Command()
     .name("p2p")
     .description(
-      "Downloads files from several seeds at once, checks every byte, and shares a folder as a seed.",
+      `Downloads files from several seeds at once, checks every byte, and shares a folder as a seed.
+
+p2p help <topic> explains more: ${TOPICS.map(({ name }) => name).join(", ")}.`,
     )
     .example("share this folder", "p2p serve")
     .example("download a file", "p2p get ubuntu.iso --seed 192.168.1.20")

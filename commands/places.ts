@@ -15,6 +15,8 @@ export interface Place {
   /** Names the place of one setting in messages and in `p2p config`. */
   where(name: SettingName): string;
   textOf(name: SettingName): string | undefined;
+  /** The same as `where`, and nearer still where that helps to mend a fault. */
+  faultAt?(name: SettingName): string;
 }
 
 export interface Resolved {
@@ -34,7 +36,7 @@ export function resolveSettings(places: readonly Place[]): Resolved {
     for (const place of places.toReversed()) {
       const text = place.textOf(name);
       if (text === undefined) continue;
-      values[name] = parseSetting(name, text, place.where(name));
+      values[name] = parseSetting(name, text, place.faultAt?.(name) ?? place.where(name));
       origins[name] = place.where(name);
     }
   }

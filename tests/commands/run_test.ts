@@ -1,5 +1,8 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
+import { EXITS } from "../../commands/present/failure.ts";
+import { SETTING_NAMES, variableOf } from "../../commands/settings.ts";
+import { TOPICS } from "../../commands/topics.ts";
 import { run } from "../../commands/run.ts";
 import type { Core } from "../../commands/environment.ts";
 import {
@@ -80,7 +83,7 @@ for (const [line, message, hint] of usage) {
   Deno.test(`run() exits 2 and says why for: p2p ${line}`, async () => {
     const { code, stdout, stderr } = await p2p(line);
     assertEquals([code, stdout], [2, ""]);
-    assertMatch(stderr, /^p2p: .+\n(hint: .+\n)?$/);
+    assertMatch(stderr, /^p2p: .+\nhint: .+\n$/);
     assertStringIncludes(stderr, message);
     assertStringIncludes(stderr, hint);
   });
@@ -98,6 +101,13 @@ const commands = [
   "seeds remove",
   "config",
   "completions",
+  "pause",
+  "resume",
+  "cancel",
+  "max",
+  "why",
+  "verify",
+  "help",
 ];
 for (const command of commands) {
   Deno.test(`run() shows help that begins with examples for: p2p ${command} --help`, async () => {
@@ -114,6 +124,38 @@ for (const command of commands) {
     assertEquals([code, stdout], [0, "p2p 1.2.3\n"]);
   });
 }
+
+for (const { name } of TOPICS) {
+  Deno.test(`help shows the page of the topic ${name}, within 80 columns`, async () => {
+    const { code, stdout } = await p2p(`help ${name}`);
+    assertEquals(code, 0);
+    assertEquals(stdout.split("\n").filter((line) => line.length > 84), []);
+    assertEquals(stdout.length > 300, true);
+    assertStringIncludes((await p2p("--help")).stdout.replaceAll("\n", " "), name);
+  });
+}
+
+Deno.test("help shows a command's help, and all of it when nothing is asked for", async () => {
+  assertEquals((await p2p("help get")).stdout, (await p2p("get --help")).stdout);
+  assertEquals((await p2p("help")).stdout, (await p2p("--help")).stdout);
+});
+
+Deno.test("help names what was meant when there is no such topic", async () => {
+  const { code, stderr } = await p2p("help resum");
+  assertEquals(code, 2);
+  assertMatch(stderr, /"resum".*\nhint: Did you mean "resume"\?/);
+  assertMatch((await p2p("help xyzxyz")).stderr, /hint: The topics are seeds, /);
+});
+
+Deno.test("help exit-codes and help config tell what the program does", async () => {
+  const exits = (await p2p("help exit-codes")).stdout;
+  for (const { code, meaning } of EXITS) {
+    const line = exits.split("\n").find((line) => line.endsWith(meaning));
+    assertEquals(line?.trim().split(" ")[0], String(code));
+  }
+  const config = (await p2p("help config")).stdout;
+  for (const name of SETTING_NAMES) assertStringIncludes(config, variableOf(name));
+});
 
 Deno.test("run() shows help when nothing is asked for", async () => {
   const { code, stdout } = await p2p("");
@@ -144,7 +186,11 @@ Deno.test("run() exits 6 when its output cannot be written", async () => {
   stdout.shut.abort(new DiskError("Cannot write the output: full"));
   const overview = () => Promise.resolve({ tasks: [], moreWaiting: 0 });
   const { code, stderr } = await p2p("status", { core: { overview }, stdout });
-  assertEquals([code, stderr], [6, "p2p: Cannot write the output: full\n"]);
+  assertEquals([code, stderr], [
+    6,
+    "p2p: Cannot write the output: full\n" +
+    "hint: Check that the disk has room and that you may write there\n",
+  ]);
 });
 
 Deno.test("get passes on names and settings, flag before variable before file", async () => {
@@ -219,7 +265,10 @@ Deno.test("get prints a summary also when no name could be found", async () => {
   });
   assertEquals(code, 3);
   assertEquals(JSON.parse(stdout).event, "summary");
-  assertEquals(stderr, 'p2p: Cannot find "x*": no seed has it\n');
+  assertEquals(
+    stderr,
+    'p2p: Cannot find "x*": no seed has it\nhint: See what there is with p2p list\n',
+  );
 });
 
 Deno.test("get -q says nothing but failures", async () => {
