@@ -31,12 +31,14 @@ export function configPlace(text: string | undefined, path: string): Place {
   }
   return {
     where: (name) => `"${name}" in ${path}`,
+    hint: MORE,
     faultAt: (name) => `"${name}" in ${placeOfKey(text ?? "", name, path)}`,
     // An empty list says no more than a missing one.
     textOf: (name) => texts.get(name) || undefined,
   };
 }
 
+const MORE = "p2p help config tells of all settings";
 const EXAMPLE = 'Write it such as {"max": 5, "seeds": ["nas1"]}; p2p help config tells more';
 
 /** The object that the file holds; keys stay as they are. @throws {UsageError} */
@@ -82,6 +84,7 @@ function textOfEntry(key: string, value: unknown, place: string): string {
     const shown = printable(JSON.stringify(value));
     throw new UsageError(
       `Cannot use ${shown} from "${key}" in ${place}: it must be ${kind.allowed}`,
+      { hint: MORE },
     );
   }
   return text;
