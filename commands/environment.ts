@@ -13,9 +13,12 @@ export type Core = Pick<
   | "logLines"
   | "overview"
   | "resolveNames"
+  | "seedHealth"
   | "serve"
   | "setMax"
   | "tasks"
+  | "verify"
+  | "why"
 >;
 
 /** Standard output or standard error. */

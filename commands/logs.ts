@@ -56,34 +56,16 @@ async function logs(
     interruption.signal,
     environment.stdout.closed,
   ]);
-  const read = (follow: boolean) => core.logLines(directories, task, { follow }, signal);
-
-  const { seen, last } = await readStored(read(false), flags);
-  write(environment, flags, last);
-  if (!flags.follow) return;
-  let place = 0;
-  for await (const line of read(true)) {
-    // Following begins with what is stored, which has been shown.
-    if (++place <= seen || !reaches(line.level, flags.level)) continue;
-    write(environment, flags, [line]);
+  const { follow = false, lines: most = Infinity, level } = flags;
+  let first = true;
+  for await (const lines of core.logLines(directories, task, { follow }, signal)) {
+    const matter = lines.filter((line) => reaches(line.level, level));
+    // Only of what was there before is the end enough.
+    write(environment, flags, first ? matter.slice(Math.max(0, matter.length - most)) : matter);
+    first = false;
   }
   const stoppedBy = interruption.stoppedBy();
   if (stoppedBy) throw new Interrupted(stoppedBy);
-}
-
-/** How many lines there are, and the last of those that matter. */
-async function readStored(
-  lines: AsyncIterable<LogLine>,
-  { lines: most = Infinity, level }: Flags,
-): Promise<{ seen: number; last: LogLine[] }> {
-  const last: LogLine[] = [];
-  let seen = 0;
-  for await (const line of lines) {
-    seen++;
-    if (reaches(line.level, level)) last.push(line);
-    if (last.length > most) last.shift();
-  }
-  return { seen, last };
 }
 
 function write(

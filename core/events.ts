@@ -18,6 +18,9 @@ export const TASK_STATES = [
 
 export type TaskState = typeof TASK_STATES[number];
 
+/** What a waiting task waits for. */
+export type WaitsFor = "place" | "seeds" | "room";
+
 /** States that nothing follows by itself. */
 export function isOver(state: TaskState): boolean {
   return state === "done" || state === "failed" || state === "cancelled";
@@ -54,13 +57,20 @@ export type TaskNews =
     readonly name: string;
     readonly target: string;
   }
-  | { readonly kind: "state"; readonly state: TaskState }
+  | {
+    readonly kind: "state";
+    readonly state: TaskState;
+    /** With `waiting`: its place where nothing is said. */
+    readonly waitsFor?: WaitsFor;
+  }
   | {
     /** The seeds were asked: this is what will be downloaded, and from whom. */
     readonly kind: "found";
     readonly size: number;
     readonly id: string | null;
     readonly seeds: readonly string[];
+    /** How many were asked. */
+    readonly asked?: number;
   }
   /** Where it goes, when that is not where it was asked to go: there are other bytes. */
   | { readonly kind: "target"; readonly path: string }
@@ -96,6 +106,9 @@ export type TaskNews =
     readonly seed: string;
     readonly piece: number;
     readonly bytes: number;
+    /** What hashing and writing it took here, where somebody measured it. */
+    readonly hashMs?: number;
+    readonly diskMs?: number;
   }
   | {
     /** Something about a seed that changes who is asked. */
@@ -105,6 +118,8 @@ export type TaskNews =
     /** Why, for people; one line. */
     readonly reason: string;
     readonly retryInMs?: number;
+    /** Of a seed that is busy hashing the file: how far it is, of 100. */
+    readonly percent?: number;
   }
   /** Anything else worth a line in the task's log. */
   | {

@@ -1,11 +1,13 @@
 /**
  * The log of one task: a file of JSON Lines, one an event, which any process can
- * read. The only place that uses @std/log.
+ * read. Most tasks are over before anybody could look, and went well: such a
+ * short story gets no file of its own, because a file costs as much as a small
+ * download. The only place that uses @std/log.
  */
 import { Logger, RotatingFileHandler } from "@std/log";
 import { join } from "@std/path";
 import type { Clock } from "../base/clock.ts";
-import { isOver, type TaskEvent, type TaskNews } from "../events.ts";
+import type { SeedNews, TaskEvent, TaskNews } from "../events.ts";
 import { withoutHarm } from "./state_faults.ts";
 
 export interface LogLine {
@@ -20,6 +22,10 @@ export type LogLevel = "debug" | "info" | "warn" | "error";
 
 /** A log is kept to twice this: some hundred thousand lines, and no disk is filled by one task. */
 const MOST_BYTES = 8 * 1024 * 1024;
+/** Nobody looks for the log of what began a moment ago; a process that is killed loses so much of it. */
+export const HOLD_MS = 1000;
+/** In that time a task tells of some pieces and seeds; a thousand tasks at a time may hold that much. */
+const MOST_HELD = 100;
 
 /** A log that cannot be written must not stop the download that it tells of, nor, when it closes at the end of the process, that end. */
 class HarmlessHandler extends RotatingFileHandler {
@@ -29,52 +35,80 @@ class HarmlessHandler extends RotatingFileHandler {
 }
 
 export class TaskLog implements Disposable {
-  readonly #task: string;
-  readonly #handler: HarmlessHandler;
-  readonly #logger: Logger;
+  readonly #path: string;
+  #held: TaskEvent[] = [];
+  /** Until then lines are only held. */
+  readonly #holding: Disposable | undefined;
+  #file: { readonly handler: HarmlessHandler; readonly logger: Logger } | undefined;
 
-  constructor(stateDir: string, task: string) {
-    this.#task = task;
-    this.#handler = new HarmlessHandler("DEBUG", {
-      filename: logPath(stateDir, task),
-      mode: "a",
-      maxBytes: MOST_BYTES,
-      maxBackupCount: 1,
-      formatter: ({ msg }) => msg,
-      // A line that is only in memory is lost when it matters most.
-      bufferSize: 0,
-    });
-    withoutHarm(() => this.#handler.setup());
-    this.#logger = new Logger("task", "DEBUG", { handlers: [this.#handler] });
+  /** @param goesOn whether an earlier run began it: then its file is there, and every line goes into it. */
+  constructor(stateDir: string, task: string, clock: Clock, goesOn = false) {
+    this.#path = logPath(stateDir, task);
+    if (goesOn) this.#open();
+    else this.#holding = clock.after(HOLD_MS, () => this.#open());
   }
 
   add(event: TaskEvent): void {
     const level = levelOf(event);
     if (level === undefined) return;
-    const { task: _task, time, ...rest } = event;
-    const line: LogLine = {
-      time: new Date(time).toISOString(),
-      level,
-      task: this.#task,
-      event: rest,
-    };
-    withoutHarm(() => this.#logger[level](JSON.stringify(line)));
+    this.#held.push(event);
+    const worthIt = level === "warn" || level === "error" || this.#held.length > MOST_HELD;
+    if (this.#file || worthIt) this.#open();
+  }
+
+  /** All that was told, when no line of it is in a file, to be kept elsewhere. */
+  takeShort(): TaskEvent[] {
+    return this.#held.splice(0);
   }
 
   [Symbol.dispose](): void {
-    this.#handler.destroy();
+    if (this.#held.length > 0) this.#open();
+    this.#holding?.[Symbol.dispose]();
+    this.#file?.handler.destroy();
+    this.#file = undefined;
   }
+
+  /** Writes what is held, all at once. */
+  #open(): void {
+    this.#holding?.[Symbol.dispose]();
+    this.#file ??= openLog(this.#path);
+    const lines = this.#held.splice(0).flatMap((event) => lineOf(event) ?? []);
+    const text = lines.map((line) => JSON.stringify(line)).join("\n");
+    const { logger } = this.#file;
+    if (text !== "") withoutHarm(() => logger.info(text));
+  }
+}
+
+function openLog(filename: string): { handler: HarmlessHandler; logger: Logger } {
+  const handler = new HarmlessHandler("DEBUG", {
+    filename,
+    mode: "a",
+    maxBytes: MOST_BYTES,
+    maxBackupCount: 1,
+    formatter: ({ msg }) => msg,
+    // A line that is only in memory is lost when it matters most.
+    bufferSize: 0,
+  });
+  withoutHarm(() => handler.setup());
+  return { handler, logger: new Logger("task", "DEBUG", { handlers: [handler] }) };
+}
+
+/** The line for an event, or undefined for what would only fill the disk. */
+export function lineOf(event: TaskEvent): LogLine | undefined {
+  const level = levelOf(event);
+  if (level === undefined) return undefined;
+  const { task, time, ...rest } = event;
+  return { time: new Date(time).toISOString(), level, task, event: rest };
 }
 
 export function logsFolder(stateDir: string): string {
   return join(stateDir, "logs");
 }
 
-function logPath(stateDir: string, task: string): string {
+export function logPath(stateDir: string, task: string): string {
   return join(logsFolder(stateDir), `${task}.jsonl`);
 }
 
-/** undefined for what would only fill the disk. */
 function levelOf(event: TaskEvent): LogLevel | undefined {
   switch (event.kind) {
     case "received":
@@ -88,65 +122,15 @@ function levelOf(event: TaskEvent): LogLevel | undefined {
     case "note":
       return event.level;
     case "seed":
-      return event.what === "joined" || event.what === "back" ? "info" : "warn";
+      return levelOfSeedNews(event.what);
     default:
       return "info";
   }
 }
 
-/** How often a followed log is looked at. */
-const FOLLOW_MS = 200;
-
-/** All lines of a task's log, oldest first; with `follow` also those to come, until the task is over or `signal` aborts. */
-export async function* readLog(
-  stateDir: string,
-  task: string,
-  { follow }: { readonly follow: boolean },
-  clock: Clock,
-  signal: AbortSignal,
-): AsyncIterable<LogLine> {
-  const path = logPath(stateDir, task);
-  yield* linesOf(await textOf(`${path}.1`));
-  for (let text = "";;) {
-    const now = await textOf(path);
-    // A shorter text is a new file: the old one was rotated away.
-    const fresh = linesOf(now.slice(now.length < text.length ? 0 : text.length));
-    yield* fresh;
-    // An earlier run may have ended it, and this one goes on: the last word counts.
-    if (!follow || fresh.slice(-1).some(endsTask)) return;
-    // A line that is still being written is read next time.
-    text = now.slice(0, now.lastIndexOf("\n") + 1);
-    await clock.sleep(FOLLOW_MS, signal).catch(() => {});
-    if (signal.aborted) return;
-  }
-}
-
-function endsTask({ event }: LogLine): boolean {
-  return event.kind === "done" || event.kind === "failed" ||
-    (event.kind === "state" && isOver(event.state));
-}
-
-async function textOf(path: string): Promise<string> {
-  return await Deno.readTextFile(path).catch((error) => {
-    if (error instanceof Deno.errors.NotFound) return "";
-    throw error;
-  });
-}
-
-/** A line that a crash tore is passed over. */
-function linesOf(text: string): LogLine[] {
-  return text.split("\n").slice(0, -1).flatMap((line) => {
-    try {
-      const value: unknown = JSON.parse(line);
-      return isLogLine(value) ? [value] : [];
-    } catch {
-      return [];
-    }
-  });
-}
-
-function isLogLine(value: unknown): value is LogLine {
-  const { time, level, event } = Object(value) as Record<string, unknown>;
-  const { kind } = Object(event) as Record<string, unknown>;
-  return typeof time === "string" && typeof level === "string" && typeof kind === "string";
+/** What a healthy world brings is no warning: not every seed has every file, and a new one is hashed first. */
+function levelOfSeedNews(what: SeedNews): LogLevel {
+  return what === "joined" || what === "back" || what === "lacks" || what === "busy"
+    ? "info"
+    : "warn";
 }

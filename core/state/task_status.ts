@@ -49,7 +49,7 @@ export interface TaskStatus {
 }
 
 /** Three beats of the record. */
-const STALE_MS = 1500;
+export const STALE_MS = 1500;
 
 /** Every task that is known, in the order in which they were begun; a later run's word counts. */
 export async function readTasks(
@@ -118,7 +118,7 @@ export function taskNamed(tasks: readonly TaskStatus[], text: string): TaskStatu
 }
 
 /** The paths of the runs' records, oldest first; those that are over only with `all`. */
-async function runsOf(stateDir: string, all: boolean): Promise<string[]> {
+export async function runsOf(stateDir: string, all: boolean): Promise<string[]> {
   const folder = runsFolder(stateDir);
   const names: string[] = [];
   try {
@@ -134,6 +134,12 @@ async function runsOf(stateDir: string, all: boolean): Promise<string[]> {
   return names.sort((a, b) => startOf(a) - startOf(b)).map((name) => join(folder, name));
 }
 
+/** The path of a record without its suffix. */
+export function baseOf(path: string): string {
+  const suffix = path.endsWith(OVER_SUFFIX) ? OVER_SUFFIX : RECORD_SUFFIX;
+  return path.slice(0, -suffix.length);
+}
+
 async function readRun(
   path: string,
   known: ReadonlyMap<string, TaskStatus>,
@@ -141,10 +147,7 @@ async function readRun(
   mostWaiting: number,
   nowMs: number,
 ): Promise<{ tasks: TaskStatus[]; moreWaiting: number }> {
-  const base = path.slice(
-    0,
-    path.endsWith(OVER_SUFFIX) ? -OVER_SUFFIX.length : -RECORD_SUFFIX.length,
-  );
+  const base = baseOf(path);
   // Asked first: a run that ends while we read has then written all it will write.
   const alive = await isAlive(base);
   const lines = await readLines(path);
@@ -172,15 +175,15 @@ async function readRun(
   return { tasks: alive ? all : all.flatMap(abandoned), moreWaiting };
 }
 
-function isHeader(line: object): line is RunHeader {
+export function isHeader(line: object): line is RunHeader {
   return "pid" in line;
 }
 
-function isEvent(line: object): line is TaskEvent {
+export function isEvent(line: object): line is TaskEvent {
   return "task" in line;
 }
 
-function isQueued(line: object): line is QueuedLine {
+export function isQueued(line: object): line is QueuedLine {
   const { base, tasks } = Object((line as Partial<QueuedLine>).queued) as Record<string, unknown>;
   return typeof base === "string" && Array.isArray(tasks) && tasks.every(isPair);
 }
@@ -190,7 +193,7 @@ function isPair(value: unknown): boolean {
 }
 
 /** The lines that are whole; what a crash tore is passed over. */
-async function readLines(path: string): Promise<object[]> {
+export async function readLines(path: string): Promise<object[]> {
   const text = await Deno.readTextFile(path).catch(() => "");
   return text.split("\n").slice(0, -1).flatMap((line) => {
     try {
@@ -201,7 +204,7 @@ async function readLines(path: string): Promise<object[]> {
   });
 }
 
-async function readNow(base: string): Promise<RunNow | undefined> {
+export async function readNow(base: string): Promise<RunNow | undefined> {
   try {
     return JSON.parse(await Deno.readTextFile(base + NOW_SUFFIX));
   } catch {

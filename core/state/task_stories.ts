@@ -2,8 +2,9 @@
 import type { Chance } from "../base/chance.ts";
 import type { Clock } from "../base/clock.ts";
 import { isOver, type TaskEvent } from "../events.ts";
+import { forgetOldLogs } from "./old_logs.ts";
 import { onDiskOfState } from "./state_faults.ts";
-import { forgetOldRuns, RunRecord, runsFolder } from "./run_record.ts";
+import { forgetOldRuns, type RunLimits, RunRecord, runsFolder } from "./run_record.ts";
 import { logsFolder, TaskLog } from "./task_log.ts";
 import { readTasks, type TaskStatus } from "./task_status.ts";
 
@@ -13,9 +14,12 @@ const ID_BYTES = 5;
 export class TaskStories implements AsyncDisposable {
   readonly #stateDir: string;
   readonly #record: RunRecord;
+  readonly #clock: Clock;
   readonly #logs = new Map<string, TaskLog>();
   /** Tasks of earlier runs that were not finished. */
   readonly #unfinished: readonly TaskStatus[];
+  /** Tasks of other processes that live. */
+  readonly #running: readonly TaskStatus[];
   readonly #byTarget: ReadonlyMap<string, TaskStatus>;
   /** Those among them that go on in this run. */
   readonly #again = new Set<string>();
@@ -23,16 +27,25 @@ export class TaskStories implements AsyncDisposable {
   private constructor(
     stateDir: string,
     record: RunRecord,
+    clock: Clock,
     unfinished: readonly TaskStatus[],
+    running: readonly TaskStatus[],
   ) {
+    this.#running = running;
     this.#stateDir = stateDir;
     this.#record = record;
+    this.#clock = clock;
     this.#unfinished = unfinished;
     this.#byTarget = new Map(unfinished.map((task) => [task.target, task]));
   }
 
   /** @throws {DiskError} if the state folder cannot be written. */
-  static async open(stateDir: string, pid: number, clock: Clock): Promise<TaskStories> {
+  static async open(
+    stateDir: string,
+    pid: number,
+    clock: Clock,
+    limits?: RunLimits,
+  ): Promise<TaskStories> {
     return await onDiskOfState(stateDir, async () => {
       await Deno.mkdir(runsFolder(stateDir), { recursive: true, mode: 0o700 });
       await Deno.mkdir(logsFolder(stateDir), { recursive: true, mode: 0o700 });
@@ -41,7 +54,9 @@ export class TaskStories implements AsyncDisposable {
       const unfinished = earlier.filter(({ state, pid }) =>
         pid === null && (state === "failed" || !isOver(state))
       );
-      return new TaskStories(stateDir, await RunRecord.open(stateDir, pid, clock), unfinished);
+      const record = await RunRecord.open(stateDir, pid, clock, limits);
+      const running = earlier.filter(({ pid }) => pid !== null);
+      return new TaskStories(stateDir, record, clock, unfinished, running);
     });
   }
 
@@ -59,12 +74,33 @@ export class TaskStories implements AsyncDisposable {
   }
 
   add(event: TaskEvent): void {
-    this.#record.add(event);
     // What only waits has no story yet.
-    if (event.kind === "queued") return;
-    let log = this.#logs.get(event.task);
-    if (!log) this.#logs.set(event.task, log = new TaskLog(this.#stateDir, event.task));
+    if (event.kind !== "queued") this.#log(event);
+    this.#record.add(event);
+  }
+
+  #log(event: TaskEvent): void {
+    const { task } = event;
+    let log = this.#logs.get(task);
+    if (!log) {
+      log = new TaskLog(this.#stateDir, task, this.#clock, this.#again.has(task));
+      this.#logs.set(task, log);
+    }
     log.add(event);
+    // It went well, and soon: what the record does not tell anyway goes there.
+    if (event.kind === "done") log.takeShort().forEach((earlier) => this.#record.keep(earlier));
+  }
+
+  /** Keeps all logs together within bounds, beside the downloads; never fails but by the signal. */
+  async forgetOldLogs(signal: AbortSignal): Promise<void> {
+    const others = this.#running.map(({ task }) => task);
+    const running = new Set([...others, ...this.#again, ...this.#logs.keys()]);
+    await forgetOldLogs(this.#stateDir, running, this.#clock, signal);
+  }
+
+  /** A limit of the user's begins or ceases to hold back all that the task could ask for. */
+  limited(task: string, limited: boolean): void {
+    this.#record.limited(task, limited);
   }
 
   /** The task tells nothing more. */

@@ -78,7 +78,7 @@ async function untilRoom(
     text: `${error.message}; waiting for room`,
     word: "disk full",
   });
-  tell({ kind: "state", state: "waiting" });
+  tell({ kind: "state", state: "waiting", waitsFor: "room" });
   const giveUpAt = since + settings.giveUpMs;
   const { lacking } = error;
   do {

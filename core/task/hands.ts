@@ -4,6 +4,7 @@
  * piece's memory to the disk and passes nobody else.
  */
 import { type LinkedAbort, linkedAbort } from "../base/abort.ts";
+import type { Clock } from "../base/clock.ts";
 import { equalBytes, sha256 } from "../base/digest.ts";
 import {
   AuthError,
@@ -41,6 +42,7 @@ export interface Hands extends AsyncDisposable {
 }
 
 export interface HandsTerms {
+  readonly clock: Clock;
   readonly name: string;
   readonly file: StoredFile;
   readonly links: ReadonlyMap<string, SeedLink>;
@@ -86,7 +88,7 @@ export class LocalHands implements Hands {
   }
 
   async #fetch(order: Order, signal: AbortSignal): Promise<void> {
-    const { file, links, memory, name, pace, tell } = this.#terms;
+    const { clock, file, links, memory, name, pace, tell } = this.#terms;
     const { layout } = file.content;
     const range = rangeOfPiece(layout, order.piece);
     using lent = await memory.lend(lengthOf(range), signal);
@@ -98,9 +100,12 @@ export class LocalHands implements Hands {
     await links.get(order.seed)!.readRange(name, range, layout.size, bytes, options, signal);
     // From here on there is no wait: a piece that was taken back is not stored.
     signal.throwIfAborted();
+    const cameAt = clock.now();
     this.#verify(order, bytes);
+    const hashedAt = clock.now();
     file.store(order.piece, bytes);
-    tell({ kind: "stored", order: order.id });
+    const [hashMs, diskMs] = [hashedAt - cameAt, clock.now() - hashedAt];
+    tell({ kind: "stored", order: order.id, hashMs, diskMs });
   }
 
   #verify({ piece, seed }: Order, bytes: Uint8Array): void {

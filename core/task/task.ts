@@ -66,9 +66,9 @@ async function runOnce(
 
 type Outcome = Omit<TaskResult, "elapsedMs">;
 
-function tellFound({ choice, holders, others }: Found, parts: TaskParts): void {
+function tellFound({ choice, holders, others, links }: Found, parts: TaskParts): void {
   const { id, size } = choice;
-  parts.tell({ kind: "found", size, id, seeds: holders });
+  parts.tell({ kind: "found", size, id, seeds: holders, asked: links.size });
   if (others.length > 0) {
     const text = `not waiting for ${others.join(", ")}: will join when it answers`;
     parts.tell({ kind: "note", level: "info", text });

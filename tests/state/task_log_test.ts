@@ -2,16 +2,25 @@ import { assert, assertEquals } from "@std/assert";
 import { join } from "@std/path";
 import type { Clock } from "../../core/base/clock.ts";
 import type { TaskEvent, TaskNews } from "../../core/events.ts";
-import { type LogLine, readLog, TaskLog } from "../../core/state/task_log.ts";
+import { readLog } from "../../core/state/read_log.ts";
+import { HOLD_MS, type LogLine, TaskLog } from "../../core/state/task_log.ts";
 import { ManualClock } from "../fakes/manual_clock.ts";
-import { done, eventOf, failed, found, NOW, state, StateFolder } from "./support.ts";
+import {
+  done,
+  eventOf,
+  failed,
+  found,
+  header,
+  NOW,
+  queued,
+  state,
+  StateFolder,
+} from "./support.ts";
 
 const never = new AbortController().signal;
 
-async function linesOf(lines: AsyncIterable<LogLine>): Promise<LogLine[]> {
-  const all = [];
-  for await (const line of lines) all.push(line);
-  return all;
+async function linesOf(lines: AsyncIterable<LogLine[]>): Promise<LogLine[]> {
+  return (await Array.fromAsync(lines)).flat();
 }
 
 function read(folder: StateFolder, follow = false, clock: Clock = new ManualClock()) {
@@ -19,7 +28,7 @@ function read(folder: StateFolder, follow = false, clock: Clock = new ManualCloc
 }
 
 function write(folder: StateFolder, ...events: TaskEvent[]): void {
-  using log = new TaskLog(folder.path, "a");
+  using log = new TaskLog(folder.path, "a", new ManualClock(), true);
   for (const event of events) log.add(event);
 }
 
@@ -58,7 +67,9 @@ const levels: { name: string; event: TaskEvent; want: string | undefined }[] = [
   { name: "a seed joins", event: seedNews("joined"), want: "info" },
   { name: "a seed is back", event: seedNews("back"), want: "info" },
   { name: "a seed lies", event: seedNews("corrupt"), want: "warn" },
-  { name: "a seed is busy", event: seedNews("busy"), want: "warn" },
+  { name: "a seed is busy", event: seedNews("busy"), want: "info" },
+  { name: "a seed lacks the file", event: seedNews("lacks"), want: "info" },
+  { name: "a seed fails", event: seedNews("failing"), want: "warn" },
 ];
 for (const { name, event, want } of levels) {
   Deno.test(`TaskLog.add() writes ${want ?? "nothing"} when ${name}`, async () => {
@@ -68,11 +79,58 @@ for (const { name, event, want } of levels) {
   });
 }
 
-Deno.test("TaskLog writes each line at once when it is added", async () => {
+Deno.test("TaskLog writes each line at once when an earlier run began the log", async () => {
   using folder = new StateFolder();
-  using log = new TaskLog(folder.path, "a");
+  using log = new TaskLog(folder.path, "a", new ManualClock(), true);
   log.add(note("info", "one"));
   assertEquals((await read(folder)).length, 1);
+});
+
+function filesOf(folder: StateFolder): string[] {
+  return Array.from(Deno.readDirSync(join(folder.path, "logs")), ({ name }) => name).sort();
+}
+
+Deno.test("TaskLog holds its lines until the task has lived for a while", async () => {
+  using folder = new StateFolder();
+  const clock = new ManualClock();
+  using log = new TaskLog(folder.path, "a", clock);
+  for (const text of ["one", "two"]) log.add(note("info", text));
+  await clock.advance(HOLD_MS - 1);
+  assertEquals(filesOf(folder), []);
+  await clock.advance(1);
+  assertEquals((await read(folder)).length, 2);
+  log.add(note("info", "three"));
+  assertEquals((await read(folder)).length, 3);
+});
+
+for (const event of [note("warn", "x"), failed("a"), seedNews("corrupt")]) {
+  Deno.test(`TaskLog writes what it holds at once when there is "${event.kind}" to tell`, async () => {
+    using folder = new StateFolder();
+    using log = new TaskLog(folder.path, "a", new ManualClock());
+    log.add(note("info", "before"));
+    log.add(event);
+    assertEquals((await read(folder)).map(({ event }) => event.kind), ["note", event.kind]);
+  });
+}
+
+Deno.test("TaskLog holds no more than a hundred lines", async () => {
+  using folder = new StateFolder();
+  using log = new TaskLog(folder.path, "a", new ManualClock());
+  for (let n = 0; n < 100; n++) log.add(note("debug", `${n}`));
+  assertEquals(filesOf(folder), []);
+  log.add(note("debug", "100"));
+  assertEquals((await read(folder)).length, 101);
+});
+
+Deno.test("TaskLog.takeShort() takes what is held, so that no file is made", () => {
+  using folder = new StateFolder();
+  {
+    using log = new TaskLog(folder.path, "a", new ManualClock());
+    log.add(note("info", "one"));
+    log.add(done("a", 1));
+    assertEquals(log.takeShort().map(({ kind }) => kind), ["note", "done"]);
+  }
+  assertEquals(filesOf(folder), []);
 });
 
 Deno.test("TaskLog goes on behind the old lines when a later run has the task", async () => {
@@ -153,7 +211,7 @@ for (const last of [done("a", 1), failed("a"), state("a", "cancelled")]) {
   const kind = last.kind === "state" ? last.state : last.kind;
   Deno.test(`readLog() follows to the end when the task is ${kind}`, async () => {
     using folder = new StateFolder();
-    using log = new TaskLog(folder.path, "a");
+    using log = new TaskLog(folder.path, "a", new ManualClock(), true);
     const clock = clockThat(
       () => log.add(note("info", "one")),
       () => {},
@@ -213,4 +271,55 @@ Deno.test("readLog() stops following when the signal aborts", async () => {
     stop.signal,
   );
   assertEquals((await linesOf(lines)).length, 1);
+});
+
+Deno.test("readLog() tells the story from the records when the task has no log", async () => {
+  using folder = new StateFolder();
+  const first = [header(9, NOW - 9000), queued("a"), queued("b"), state("a", "finding")];
+  folder.writeRun(`${NOW - 9000}-9`, first);
+  const queue = {
+    time: NOW + 1,
+    queued: { base: "/out/", tasks: [["c", "c.txt"], ["a", "a.txt"]] },
+  };
+  folder.writeRun(`${NOW}-10`, [header(10), queue, found("a", 1), done("a", 1)], '{"task":"a"');
+  const lines = await read(folder);
+  assertEquals(lines.map(({ event }) => event.kind), [
+    "queued",
+    "state",
+    "queued",
+    "found",
+    "done",
+  ]);
+  assertEquals(lines.every(({ task }) => task === "a"), true);
+  assertEquals((lines[2]!.event as { target: string }).target, "/out/a.txt");
+});
+
+Deno.test("readLog() passes over what is no event in a record", async () => {
+  using folder = new StateFolder();
+  const odd = [{ task: "a" }, { task: "a", kind: "found", time: "x" }, { task: "a", time: 1 }];
+  folder.writeRun(`${NOW}-10`, [header(10), ...odd, done("a", 1)]);
+  assertEquals((await read(folder)).map(({ event }) => event.kind), ["done"]);
+});
+
+Deno.test("readLog() follows from the record to the log and tells nothing twice", async () => {
+  using folder = new StateFolder();
+  folder.writeRun(`${NOW}-10`, [header(10), queued("a"), state("a", "finding")]);
+  const clock = clockThat(
+    () => write(folder, state("a", "finding"), note("warn", "slow")),
+    () => write(folder, done("a", 1)),
+  );
+  const lines = await read(folder, true, clock);
+  assertEquals(lines.map(({ event }) => event.kind), ["queued", "state", "note", "done"]);
+});
+
+Deno.test("readLog() follows to the end when the task gets no log at all", async () => {
+  using folder = new StateFolder();
+  const lines = [header(10), queued("a"), state("a", "finding")];
+  folder.writeRun(`${NOW}-10`, lines);
+  const clock = clockThat(() => {
+    Deno.removeSync(join(folder.path, "runs", `${NOW}-10.jsonl`));
+    folder.writeRun(`${NOW}-10`, [...lines, done("a", 1)]);
+  });
+  const told = await read(folder, true, clock);
+  assertEquals(told.map(({ event }) => event.kind), ["queued", "state", "done"]);
 });

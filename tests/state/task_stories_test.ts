@@ -3,10 +3,12 @@ import { join } from "@std/path";
 import type { Chance } from "../../core/base/chance.ts";
 import { DiskError } from "../../core/base/errors.ts";
 import { RunRecord } from "../../core/state/run_record.ts";
+import { readLog } from "../../core/state/read_log.ts";
+import { HOLD_MS } from "../../core/state/task_log.ts";
 import { readTasks } from "../../core/state/task_status.ts";
 import { TaskStories } from "../../core/state/task_stories.ts";
 import { ManualClock } from "../fakes/manual_clock.ts";
-import { done, failed, header, NOW, queued, state, StateFolder } from "./support.ts";
+import { done, eventOf, failed, header, NOW, queued, state, StateFolder } from "./support.ts";
 
 const fresh: Chance = { random: () => 0, hex: (bytes) => "f".repeat(bytes * 2) };
 const NEW_ID = "ffffffffff";
@@ -40,13 +42,61 @@ Deno.test("TaskStories.idFor() gives a new id when another process is at work on
 
 Deno.test("TaskStories.add() writes record and log when a task works", async () => {
   using folder = new StateFolder();
-  await using stories = await TaskStories.open(folder.path, 10, new ManualClock(NOW));
+  const clock = new ManualClock(NOW);
+  await using stories = await TaskStories.open(folder.path, 10, clock);
   for (const event of [queued("a"), queued("b"), state("a", "finding")]) stories.add(event);
   const tasks = await readTasks(folder.path, NOW);
   assertEquals(tasks.map(({ task, state }) => [task, state]), [["a", "finding"], ["b", "waiting"]]);
   // What only waits has no log.
-  const logs = Array.from(Deno.readDirSync(join(folder.path, "logs")), ({ name }) => name);
-  assertEquals(logs, ["a.jsonl"]);
+  await clock.advance(HOLD_MS);
+  assertEquals(logsOf(folder), ["a.jsonl"]);
+});
+
+function logsOf(folder: StateFolder): string[] {
+  return Array.from(Deno.readDirSync(join(folder.path, "logs")), ({ name }) => name);
+}
+
+async function storyOf(folder: StateFolder, task: string) {
+  const lines = readLog(folder.path, task, { follow: false }, new ManualClock(), never);
+  return (await Array.fromAsync(lines)).flat().map(({ event }) => event);
+}
+
+const never = new AbortController().signal;
+
+Deno.test("TaskStories tells a short story in the record alone, and all that matters of it", async () => {
+  using folder = new StateFolder();
+  {
+    await using stories = await TaskStories.open(folder.path, 10, new ManualClock(NOW));
+    const lacks = { kind: "seed", seed: "x:1", what: "lacks", reason: "it is not there" } as const;
+    const notes = (["debug", "info"] as const).map((level) =>
+      eventOf("a", { kind: "note", level, text: level })
+    );
+    const begin = [queued("a"), state("a", "finding"), eventOf("a", lacks), ...notes];
+    for (const event of [...begin, done("a", 1)]) stories.add(event);
+    stories.close("a");
+  }
+  assertEquals(logsOf(folder), []);
+  const kinds = (await storyOf(folder, "a")).map((event) => event.kind);
+  assertEquals(kinds, ["queued", "state", "seed", "note", "done"]);
+  assertEquals((await readTasks(folder.path, NOW))[0]!.state, "done");
+});
+
+Deno.test("TaskStories writes a log when a task ends soon and not well", async () => {
+  using folder = new StateFolder();
+  await using stories = await TaskStories.open(folder.path, 10, new ManualClock(NOW));
+  for (const event of [state("a", "finding"), failed("a", "interrupted")]) stories.add(event);
+  stories.close("a");
+  assertEquals(logsOf(folder), ["a.jsonl"]);
+  assertEquals((await storyOf(folder, "a")).map(({ kind }) => kind), ["state", "failed"]);
+});
+
+Deno.test("TaskStories goes on with the log of an earlier run though the rest is short", async () => {
+  using folder = new StateFolder();
+  folder.writeRun(`${NOW - 1000}-9`, [header(9), queued("a"), failed("a", "interrupted")]);
+  await using stories = await TaskStories.open(folder.path, 10, new ManualClock(NOW));
+  stories.idFor("/out/a.txt", fresh);
+  for (const event of [state("a", "finding"), done("a", 1)]) stories.add(event);
+  assertEquals((await storyOf(folder, "a")).map(({ kind }) => kind), ["state", "done"]);
 });
 
 Deno.test("TaskStories.close() lets a log go on when the task tells more", async () => {
@@ -55,7 +105,8 @@ Deno.test("TaskStories.close() lets a log go on when the task tells more", async
   stories.add(state("a", "finding"));
   stories.close("a");
   stories.close("a");
-  stories.add(failed("a"));
+  stories.add(failed("a", "interrupted"));
+  stories.close("a");
   const log = Deno.readTextFileSync(join(folder.path, "logs", "a.jsonl"));
   assertEquals(log.split("\n").length, 3);
 });
