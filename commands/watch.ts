@@ -168,7 +168,21 @@ class Watch implements AsyncDisposable {
     const options = { all: wantsOver(this.#model) };
     const overview = await core.overview(this.#directories, MOST_WAITING, options);
     this.#take({ kind: "looked", overview, now: now() });
+    await this.#explain();
     return now() - startedAt;
+  }
+
+  /** Looks up what limits the task that is looked into. */
+  async #explain(): Promise<void> {
+    const { page } = this.#model;
+    if (page.kind !== "task") return;
+    try {
+      const theCase = await this.#environment.core.why(this.#directories, page.task.task);
+      this.#take({ kind: "explained", theCase });
+    } catch (error) {
+      // Its record is gone: the page shows what was seen last.
+      if (!(error instanceof P2pError)) throw error;
+    }
   }
 
   async #control(task: TaskStatus, order: Order): Promise<void> {

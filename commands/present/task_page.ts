@@ -4,6 +4,7 @@ import {
   printable,
   type SeedNow,
   sizeOfCell,
+  type TaskCase,
   type TaskDetail,
   type TaskStatus,
 } from "../../core/mod.ts";
@@ -11,14 +12,22 @@ import { renderDetail, renderTable } from "./table.ts";
 import { layoutRows, renderRow, rowOf } from "./task_row.ts";
 import { formatBytes, formatElapsed, formatRate, formatTime, plural } from "./units.ts";
 import { shortenEnd, shortenMiddle, wrap } from "./width.ts";
+import { timesOf, verdictOf } from "./why.ts";
+
+/** What is known of one task; of where its time goes maybe nothing yet. */
+export interface TaskFacts {
+  readonly task: TaskStatus;
+  readonly theCase?: TaskCase;
+}
 
 /** No line is wider than `width`. @param now ms since 1970 */
-export function renderTaskPage(task: TaskStatus, now: number, width: number): string[] {
+export function renderTaskPage({ task, theCase }: TaskFacts, now: number, width: number): string[] {
   const row = rowOf(task);
   return [
     renderRow(row, layoutRows([row], width)),
     "",
     ...renderDetail(factsOf(task, now, width)),
+    ...theCase === undefined ? [] : ["", ...renderWhy(theCase, width)],
     ...renderInside(task.detail, now, width),
   ].map((line) => shortenEnd(line, width));
 }
@@ -33,6 +42,17 @@ export function renderInside(detail: TaskDetail | null, now: number, width: numb
     ...seeds.flatMap((seed) => newsLines(seed, now, width)),
     ...moreSeeds > 0 ? [`and ${plural(moreSeeds, "more seed")}`] : [],
   ];
+}
+
+/** What limits it, where its time went, and what to do, as `p2p why` tells them. */
+function renderWhy(theCase: TaskCase, width: number): string[] {
+  const { sentence, advice } = verdictOf(theCase);
+  const lines = [
+    `it ${sentence}`,
+    ...theCase.account === null ? [] : [`time: ${timesOf(theCase.account)}`],
+    ...advice === undefined ? [] : [`to do: ${advice}`],
+  ];
+  return lines.flatMap((line) => wrap(printable(line), width));
 }
 
 function factsOf(task: TaskStatus, now: number, width: number): [string, string][] {

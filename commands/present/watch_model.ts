@@ -2,7 +2,13 @@
  * What somebody looks at in `status --watch`: a state machine without a
  * terminal. Keys and news go in, orders come out; `watch_screen.ts` draws it.
  */
-import { isOver, type Order, type Overview, type TaskStatus } from "../../core/mod.ts";
+import {
+  isOver,
+  type Order,
+  type Overview,
+  type TaskCase,
+  type TaskStatus,
+} from "../../core/mod.ts";
 import type { Key } from "./keys.ts";
 import type { ScreenSize } from "./progress.ts";
 import { renderTaskPage } from "./task_page.ts";
@@ -10,8 +16,15 @@ import { type Filter, FILTERS, passes, ranked } from "./watch_filter.ts";
 
 export type Page =
   | { readonly kind: "list" }
-  /** The task as it was seen last, and how far it is scrolled down. */
-  | { readonly kind: "task"; readonly task: TaskStatus; readonly top: number }
+  | {
+    readonly kind: "task";
+    /** As it was seen last. */
+    readonly task: TaskStatus;
+    /** Where its time goes; undefined until that was looked up. */
+    readonly theCase?: TaskCase;
+    /** Lines scrolled down. */
+    readonly top: number;
+  }
   | {
     readonly kind: "log";
     readonly task: TaskStatus;
@@ -42,6 +55,8 @@ export type WatchFact =
   | { readonly kind: "key"; readonly key: Key }
   | { readonly kind: "looked"; readonly overview: Overview; readonly now: number }
   | { readonly kind: "resized"; readonly size: ScreenSize }
+  /** What limits the task that is looked into. */
+  | { readonly kind: "explained"; readonly theCase: TaskCase }
   /** What came of an order, in a sentence. */
   | { readonly kind: "told"; readonly text: string }
   /** More lines of the log that is open. */
@@ -87,6 +102,8 @@ export function reduce(model: WatchModel, fact: WatchFact): Step {
       return stay(withTasks({ ...model, overview: fact.overview, now: fact.now }));
     case "resized":
       return stay(inView({ ...model, size: fact.size }));
+    case "explained":
+      return stay(withCase(model, fact.theCase));
     case "told":
       return stay({ ...model, message: fact.text });
     case "logged":
@@ -132,6 +149,13 @@ function withFresh(page: Page, tasks: readonly TaskStatus[]): Page {
   if (page.kind === "list") return page;
   const task = tasks.find(({ task }) => task === page.task.task) ?? page.task;
   return { ...page, task };
+}
+
+function withCase(model: WatchModel, theCase: TaskCase): WatchModel {
+  const { page } = model;
+  // Another page may have been opened meanwhile.
+  if (page.kind !== "task" || page.task.task !== theCase.task.task) return model;
+  return { ...model, page: { ...page, theCase } };
 }
 
 function withLog(model: WatchModel, { task, lines }: WatchFact & { kind: "logged" }): WatchModel {
@@ -271,7 +295,7 @@ function scroll(model: WatchModel, kind: string): WatchModel {
       return inView({ ...model, at, top });
     }
     case "task": {
-      const lines = renderTaskPage(page.task, model.now, model.size.columns - 1).length;
+      const lines = renderTaskPage(page, model.now, model.size.columns - 1).length;
       const lowest = Math.max(0, lines - rows);
       const top = Math.max(0, Math.min(page.top + by, lowest));
       return { ...model, page: { ...page, top } };

@@ -61,7 +61,7 @@ function renderBody(model: WatchModel, width: number): Body {
     case "list":
       return renderList(model, width);
     case "task": {
-      const lines = renderTaskPage(model.page.task, model.now, width);
+      const lines = renderTaskPage(model.page, model.now, width);
       return part(lines, model.page.top, model);
     }
     case "log":

@@ -343,7 +343,8 @@ function percent(part: number, all: number): string {
   return `${Math.round(part * 100 / all)}%`;
 }
 
-function timesOf(account: Account): string {
+/** So much of its time for each thing, the most first. */
+export function timesOf(account: Account): string {
   const all = totalOf(account);
   return SPANS.filter((span) => (account.spent[span] ?? 0) > 0)
     .toSorted((a, b) => account.spent[b]! - account.spent[a]!)

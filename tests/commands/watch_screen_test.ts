@@ -3,7 +3,7 @@ import { renderWatch } from "../../commands/present/watch_screen.ts";
 import { displayWidth } from "../../commands/present/width.ts";
 import { assertGolden } from "../fakes/golden.ts";
 import { NOON } from "./stand_in.ts";
-import { seedOf, taskOf, tasksOf, Watching } from "./watch_support.ts";
+import { caseOf, seedOf, taskOf, tasksOf, Watching } from "./watch_support.ts";
 
 /** At work, with a seed of each kind, a long path, and holes in the file. */
 const INSIDE = taskOf({
@@ -40,6 +40,10 @@ const INSIDE = taskOf({
 const PAGES = {
   task: (watching: Watching) => watching.press("enter"),
   "task-below": (watching: Watching) => watching.press("enter", "end"),
+  "task-why": (watching: Watching) => {
+    watching.press("enter");
+    watching.take({ kind: "explained", theCase: caseOf(INSIDE) });
+  },
   question: (watching: Watching) => watching.type("c"),
   log: (watching: Watching) => {
     watching.type("l");

@@ -1,5 +1,5 @@
 /** Tasks as `status --watch` meets them. */
-import type { SeedNow, TaskStatus } from "../../core/mod.ts";
+import type { SeedNow, TaskCase, TaskStatus } from "../../core/mod.ts";
 import type { NamedKey } from "../../commands/present/keys.ts";
 import {
   reduce,
@@ -35,6 +35,13 @@ export function taskOf(changes: Partial<TaskStatus> = {}): TaskStatus {
     detail: null,
     ...changes,
   };
+}
+
+/** It spent most of its time on bytes, and some on its turn. */
+export function caseOf(task: TaskStatus): TaskCase {
+  const spent = { place: 4000, asking: 60, bytes: 129_000 };
+  const account = { spent, now: "bytes", at: NOON, hashMs: 900, diskMs: 1500, seeds: [] } as const;
+  return { task, account, limits: null, queuedAt: NOON - 133_000, now: NOON, running: 1, ahead: 0 };
 }
 
 export function seedOf(changes: Partial<SeedNow> = {}): SeedNow {

@@ -2,10 +2,10 @@
 import { assertEquals } from "@std/assert";
 import type { Core } from "../../commands/environment.ts";
 import { run } from "../../commands/run.ts";
-import { type Overview, type TaskStatus, UsageError } from "../../core/mod.ts";
+import { NotFoundError, type Overview, type TaskStatus, UsageError } from "../../core/mod.ts";
 import { TerminalScreen } from "../fakes/terminal_screen.ts";
 import { type FakeEnvironment, fakeEnvironment, FakeInput, fakeOutput } from "./stand_in.ts";
-import { taskOf, USUAL } from "./watch_support.ts";
+import { caseOf, taskOf, USUAL } from "./watch_support.ts";
 
 /** A person before a terminal: sees, types, and in the end has an exit code. */
 class Person {
@@ -31,8 +31,9 @@ class Person {
       this.controls.push(`${order} ${task}`);
       return Promise.resolve("told");
     };
+    const why: Core["why"] = (_, task) => Promise.resolve(caseOf(taskOf({ task })));
     this.environment = fakeEnvironment({
-      core: { overview, control, ...core },
+      core: { overview, control, why, ...core },
       stdin: new FakeInput(typing),
       stdout,
     });
@@ -153,6 +154,17 @@ Deno.test("status <task> --watch begins with that task", async () => {
   const findTask = () => Promise.resolve(taskOf({ task: "t2" }));
   const person = new Person({ findTask }, { args: ["status", "t2", "--watch"] });
   await person.sees(/^task: +t2$/);
+  await person.sees(/^time: receiving 2:09 \(97%\), in the queue 4\.0 s/);
+  person.type("q");
+  assertEquals(await person.code, 0);
+});
+
+Deno.test("status --watch shows a task on, though nobody can say what limits it", async () => {
+  const why = () => Promise.reject(new NotFoundError('Cannot find task "t1"'));
+  const person = new Person({ why });
+  await person.sees(/^> t1\.bin/);
+  person.type("\r");
+  await person.sees(/^task: +t1$/);
   person.type("q");
   assertEquals(await person.code, 0);
 });
