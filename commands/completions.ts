@@ -1,13 +1,17 @@
-/** `p2p completions`: scripts for the shells, made by the command line library. */
-import { CompletionsCommand } from "@cliffy/command/completions";
+/** `p2p completions`: a script for a shell, which asks the hidden `p2p complete`. */
+import { Command } from "@cliffy/command";
 import type { Environment } from "./environment.ts";
+import { choice } from "./kinds.ts";
+import { KindType } from "./options.ts";
+import { COMPLETION_SCRIPTS, SHELLS } from "./present/completion_scripts.ts";
 
-const DESCRIPTION = `Prints a script that completes commands and flags.
+const DESCRIPTION = `Prints a script that completes commands, flags, tasks and the seeds' names.
 
-Load it in the start file of your shell, as the examples do.`;
+Load it in the start file of your shell, as the examples do. Names come from
+the seeds when Tab is pressed; who does not answer within a second is left out.`;
 
-export function completionsCommand({ stdout, version }: Environment) {
-  return new CompletionsCommand()
+export function completionsCommand({ stdout }: Environment) {
+  return new Command()
     .description(DESCRIPTION)
     .example("in ~/.bashrc", "source <(p2p completions bash)")
     .example("in ~/.zshrc", "source <(p2p completions zsh)")
@@ -15,9 +19,7 @@ export function completionsCommand({ stdout, version }: Environment) {
       "in ~/.config/fish/config.fish",
       "p2p completions fish | source",
     )
-    // The library's command takes no flags of the root.
-    .option("-V, --version", "Show the version", {
-      standalone: true,
-      action: () => stdout.write(`p2p ${version}\n`),
-    });
+    .type("shell", new KindType(choice(...SHELLS)))
+    .arguments("<shell:shell>")
+    .action((_, shell) => stdout.write(COMPLETION_SCRIPTS[shell]));
 }

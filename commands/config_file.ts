@@ -2,7 +2,8 @@
 import { DiskError, printable, reasonOf, UsageError } from "../core/mod.ts";
 import { join } from "@std/path";
 import { type Place } from "./places.ts";
-import { isSettingName, settingOf } from "./settings.ts";
+import { closest } from "./present/closest.ts";
+import { isSettingName, SETTING_NAMES, settingOf } from "./settings.ts";
 
 export function configPathIn(folder: string): string {
   return join(folder, "config.json");
@@ -26,14 +27,19 @@ export async function readConfigText(
 export function configPlace(text: string | undefined, path: string): Place {
   const texts = new Map<string, string>();
   for (const [key, value] of Object.entries(parseConfig(text, path))) {
-    texts.set(key, textOfEntry(key, value, path));
+    texts.set(key, textOfEntry(key, value, placeOfKey(text ?? "", key, path)));
   }
   return {
     where: (name) => `"${name}" in ${path}`,
+    hint: MORE,
+    faultAt: (name) => `"${name}" in ${placeOfKey(text ?? "", name, path)}`,
     // An empty list says no more than a missing one.
     textOf: (name) => texts.get(name) || undefined,
   };
 }
+
+const MORE = "p2p help config tells of all settings";
+const EXAMPLE = 'Write it such as {"max": 5, "seeds": ["nas1"]}; p2p help config tells more';
 
 /** The object that the file holds; keys stay as they are. @throws {UsageError} */
 export function parseConfig(
@@ -45,19 +51,31 @@ export function parseConfig(
   try {
     value = JSON.parse(text);
   } catch (error) {
-    throw new UsageError(`Cannot use ${path}: ${reasonOf(error)}`);
+    throw new UsageError(`Cannot use ${path}: ${reasonOf(error)}`, { hint: EXAMPLE });
   }
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw new UsageError(`Cannot use ${path}: it must be one JSON object`);
+    throw new UsageError(`Cannot use ${path}: it must be one JSON object`, { hint: EXAMPLE });
   }
   return value as Record<string, unknown>;
 }
 
-function textOfEntry(key: string, value: unknown, path: string): string {
+/** The file and the line in it that the key stands on. */
+function placeOfKey(text: string, key: string, path: string): string {
+  const at = text.search(new RegExp(`${escaped(JSON.stringify(key))}\\s*:`));
+  return at < 0 ? path : `${path}, line ${text.slice(0, at).split("\n").length}`;
+}
+
+function escaped(text: string): string {
+  return text.replaceAll(/[\\^$.*+?()[\]{}|]/g, "\\$&");
+}
+
+/** @param place of the key, for messages. */
+function textOfEntry(key: string, value: unknown, place: string): string {
   if (!isSettingName(key)) {
+    const near = closest(key, SETTING_NAMES);
     throw new UsageError(
-      `Cannot use "${printable(key)}" in ${path}: there is no such setting`,
-      { hint: "p2p config shows every setting" },
+      `Cannot use "${printable(key)}" in ${place}: there is no such setting`,
+      { hint: near ? `Did you mean "${near}"?` : "p2p config shows every setting" },
     );
   }
   const { kind } = settingOf(key);
@@ -65,7 +83,8 @@ function textOfEntry(key: string, value: unknown, path: string): string {
   if (text === undefined) {
     const shown = printable(JSON.stringify(value));
     throw new UsageError(
-      `Cannot use ${shown} from "${key}" in ${path}: it must be ${kind.allowed}`,
+      `Cannot use ${shown} from "${key}" in ${place}: it must be ${kind.allowed}`,
+      { hint: MORE },
     );
   }
   return text;

@@ -13,9 +13,12 @@ export type Core = Pick<
   | "logLines"
   | "overview"
   | "resolveNames"
+  | "seedHealth"
   | "serve"
   | "setMax"
   | "tasks"
+  | "verify"
+  | "why"
 >;
 
 /** Standard output or standard error. */
@@ -32,17 +35,32 @@ export interface Output {
   size(): { readonly columns: number; readonly rows: number };
 }
 
+/** Standard input. */
+export interface Input {
+  /** Whether a person types it. */
+  readonly terminal: boolean;
+  /** Each key at once and unseen, Ctrl-C as a key, until any of the handles is disposed. Asked again where it was undone from outside. */
+  raw(): Disposable;
+  /** What is typed, until `signal` aborts or nothing more comes. */
+  read(signal: AbortSignal): AsyncIterable<Uint8Array>;
+}
+
 export interface Environment {
   readonly core: Core;
   readonly version: string;
+  readonly stdin: Input;
   readonly stdout: Output;
   readonly stderr: Output;
   readonly platform: string;
   env(name: string): string | undefined;
   /** Milliseconds since 1970. */
   now(): number;
+  /** Resolves after so long, or as soon as `signal` aborts. */
+  sleep(ms: number, signal: AbortSignal): Promise<void>;
   /** Calls `handler` for each signal until the handle is disposed. */
   onSignal(handler: (signal: StopSignal) => void): Disposable;
+  /** Calls `handler` each time the terminal was changed from outside: another size, or back from a stopped job. */
+  onTerminalChange(handler: () => void): Disposable;
   /** Ends the process on the spot. */
   exit(code: number): never;
 }

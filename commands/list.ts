@@ -63,7 +63,9 @@ function checkOffer({ files, seeds }: Offer, glob: string | undefined): void {
     });
   }
   if (files.length === 0 && glob !== undefined) {
-    throw new NotFoundError(`Cannot list "${glob}": no seed has such a file`);
+    throw new NotFoundError(`Cannot list "${glob}": no seed has such a file`, {
+      hint: "See everything with p2p list alone",
+    });
   }
 }
 

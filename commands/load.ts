@@ -94,8 +94,14 @@ export async function readSettingFile(
     return await Deno.readTextFile(path);
   } catch (error) {
     throw new UsageError(
-      `Cannot read the file of --${name}, ${path}: ${reasonOf(error)}`,
-      { cause: error },
+      `Cannot read the file of --${name}, ${path}: ${shortReason(error)}`,
+      { cause: error, hint: "Name a file that is there and that you may read" },
     );
   }
+}
+
+/** Without the system's own number and call, which say the same again. */
+function shortReason(error: unknown): string {
+  const [reason = ""] = reasonOf(error).split(/ \(os error \d+\)/);
+  return reason.charAt(0).toLowerCase() + reason.slice(1);
 }

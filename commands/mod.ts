@@ -1,6 +1,7 @@
 /** The command tree. A new command is one file beside this one and one line here. */
 import { Command } from "@cliffy/command";
 import { withSettings } from "./command.ts";
+import { completeCommand } from "./complete.ts";
 import { completionsCommand } from "./completions.ts";
 import { configCommand } from "./config.ts";
 import { cancelCommand, pauseCommand, resumeCommand } from "./control.ts";
@@ -13,6 +14,9 @@ import { maxCommand } from "./max.ts";
 import { seedsCommand } from "./seeds.ts";
 import { serveCommand } from "./serve.ts";
 import { statusCommand } from "./status.ts";
+import { helpCommand, TOPICS } from "./topics.ts";
+import { verifyCommand } from "./verify.ts";
+import { whyCommand } from "./why.ts";
 
 export function commandTree(environment: Environment) {
   return rootCommand(environment)
@@ -25,9 +29,13 @@ export function commandTree(environment: Environment) {
     .command("cancel", cancelCommand(environment))
     .command("max", maxCommand(environment))
     .command("logs", logsCommand(environment))
+    .command("why", whyCommand(environment))
+    .command("verify", verifyCommand(environment))
     .command("seeds", seedsCommand(environment))
     .command("config", configCommand(environment))
     .command("completions", completionsCommand(environment))
+    .command("help", helpCommand(environment))
+    .command("complete", completeCommand(environment))
     .reset();
 }
 
@@ -37,7 +45,9 @@ function rootCommand(environment: Environment) {
   const root = new Command()
     .name("p2p")
     .description(
-      "Downloads files from several seeds at once, checks every byte, and shares a folder as a seed.",
+      `Downloads files from several seeds at once, checks every byte, and shares a folder as a seed.
+
+p2p help <topic> explains more: ${TOPICS.map(({ name }) => name).join(", ")}.`,
     )
     .example("share this folder", "p2p serve")
     .example("download a file", "p2p get ubuntu.iso --seed 192.168.1.20")

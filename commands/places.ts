@@ -15,6 +15,10 @@ export interface Place {
   /** Names the place of one setting in messages and in `p2p config`. */
   where(name: SettingName): string;
   textOf(name: SettingName): string | undefined;
+  /** The same as `where`, and nearer still where that helps to mend a fault. */
+  faultAt?(name: SettingName): string;
+  /** What to do about a fault there, where the help of the command would not tell. */
+  readonly hint?: string;
 }
 
 export interface Resolved {
@@ -34,7 +38,7 @@ export function resolveSettings(places: readonly Place[]): Resolved {
     for (const place of places.toReversed()) {
       const text = place.textOf(name);
       if (text === undefined) continue;
-      values[name] = parseSetting(name, text, place.where(name));
+      values[name] = parseSetting(name, text, place);
       origins[name] = place.where(name);
     }
   }
@@ -45,13 +49,16 @@ export function resolveSettings(places: readonly Place[]): Resolved {
 }
 
 /** @throws {UsageError} */
-function parseSetting(name: SettingName, text: string, where: string): unknown {
+function parseSetting(name: SettingName, text: string, place: Place): unknown {
   try {
     return settingOf(name).kind.parse(text);
   } catch (error) {
     if (!(error instanceof FaultyValue)) throw error;
+    const where = place.faultAt?.(name) ?? place.where(name);
+    const { hint } = place;
     throw new UsageError(
       `Cannot use "${printable(text)}" from ${where}: it must be ${error.message}`,
+      { hint },
     );
   }
 }
@@ -74,6 +81,7 @@ export function environmentPlace(
 ): Place {
   return {
     where: variableOf,
+    hint: "p2p help config tells of all variables",
     textOf: (name) => env(variableOf(name)) || undefined,
   };
 }

@@ -26,7 +26,7 @@ export async function run(
     if (closed.reason instanceof P2pError) throw closed.reason;
     return 0;
   } catch (error) {
-    return tell(error, environment);
+    return tell(error, environment, args);
   }
 }
 
@@ -42,7 +42,8 @@ function splitLeadingFlags(args: readonly string[]): string[] {
   });
 }
 
-function tell(error: unknown, { stdout, stderr }: Environment): number {
+function tell(error: unknown, environment: Environment, args: readonly string[]): number {
+  const { stdout, stderr } = environment;
   if (error instanceof Finished) return error.exitCode;
   if (error instanceof Interrupted) return exitOfSignal(error.signal);
   if (error instanceof ValidationError) {
@@ -50,12 +51,23 @@ function tell(error: unknown, { stdout, stderr }: Environment): number {
     return EXIT_OF_USAGE;
   }
   if (error instanceof P2pError) {
-    writeLines(stderr, renderFailure(failureOf(error)));
+    const failure = failureOf(error);
+    const hint = error.hint === undefined && error.code === "usage"
+      ? helpHint(args, environment)
+      : failure.hint;
+    writeLines(stderr, renderFailure({ ...failure, ...hint === undefined ? {} : { hint } }));
     return exitOfFailure(error.code);
   }
   // Who reads our output has enough of it, as `head` does: that is no failure.
   if (stdout.closed.aborted) return 0;
   return tellBug(error, stderr);
+}
+
+/** What was written wrong is explained where that command is. */
+function helpHint(args: readonly string[], environment: Environment): string {
+  const commands = commandTree(environment).getCommands().map((each) => each.getName());
+  const command = args.find((arg) => commands.includes(arg));
+  return `p2p ${command === undefined ? "" : `${command} `}--help shows what there is`;
 }
 
 /** A fault of ours, with all that a report needs. */

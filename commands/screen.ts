@@ -5,11 +5,11 @@
  * block itself.
  */
 import type { Output } from "./environment.ts";
+import { pinned } from "./pinned.ts";
 import { displayWidth } from "./present/width.ts";
 
 const ESCAPE = "\x1b[";
 const CLEAR_BELOW = `${ESCAPE}0J`;
-const CLEAR_RIGHT = `${ESCAPE}0K`;
 
 export class Screen {
   readonly #output: Output;
@@ -22,9 +22,10 @@ export class Screen {
   /** Writes `above` for good and `block` below it, in one write so that nothing flickers. */
   paint(above: readonly string[], block: readonly string[]): void {
     if (above.length === 0 && sameLines(block, this.#block)) return;
-    const lines = [...above, ...block].map((line) => line + CLEAR_RIGHT);
-    const text = this.#toTop() +
-      lines.map((line) => line + "\n").join("") + CLEAR_BELOW;
+    // What stays may be wider than the terminal: it wraps over what the block left.
+    const stays = above.length > 0 ? CLEAR_BELOW + above.join("\n") + "\n" : "";
+    const lines = block.map((line) => pinned(line) + "\n");
+    const text = this.#toTop() + stays + lines.join("") + CLEAR_BELOW;
     this.#block = block;
     this.#output.write(text);
   }

@@ -31,11 +31,7 @@ async function showSeeds(
   const { values } = await loadSettings(environment, {});
   const settings = await downloadSettingsOf(values);
   using interruption = interruptible(environment);
-  const { seeds } = await environment.core.list(
-    { glob: undefined, ids: false },
-    settings,
-    interruption.signal,
-  );
+  const seeds = await environment.core.seedHealth(settings, interruption.signal);
   writeLines(
     environment.stdout,
     json ? [jsonLine({ seeds })] : renderSeeds(seeds),

@@ -18,7 +18,7 @@ import {
 
 import { LEVELS } from "./present/prose.ts";
 
-export type CommandName = "get" | "list" | "serve";
+export type CommandName = "get" | "list" | "serve" | "verify";
 
 export interface Setting<T> {
   readonly kind: Kind<T>;
@@ -46,7 +46,7 @@ export const SETTINGS = {
   seeds: setting<readonly SeedAddress[]>({
     kind: listOf(SEED),
     default: [{ host: "127.0.0.1", port: DEFAULT_PORT, tls: false }],
-    commands: ["get", "list"],
+    commands: ["get", "list", "verify"],
     help: "Where to ask; may be given several times",
     flag: "seed",
     short: "s",
@@ -170,14 +170,14 @@ export const SETTINGS = {
     kind: text("file"),
     default: undefined,
     defaultText: "none",
-    commands: ["get", "list", "serve"],
+    commands: ["get", "list", "serve", "verify"],
     help: "File with the secret that seed and client share",
   }),
   "tls-ca": setting<string | undefined>({
     kind: text("file"),
     default: undefined,
     defaultText: "the system's",
-    commands: ["get", "list"],
+    commands: ["get", "list", "verify"],
     help: "Certificates (PEM) to trust besides the system's, for tls:// seeds",
   }),
   "tls-cert": setting<string | undefined>({

@@ -2,55 +2,96 @@
 import { jsonLine } from "./present/json.ts";
 import { Command } from "@cliffy/command";
 import type { TaskStatus } from "../core/mod.ts";
-import { type Environment, writeLines } from "./environment.ts";
+import { type Environment, mayMoveCursor, writeLines } from "./environment.ts";
+import { Interrupted, interruptible } from "./interrupt.ts";
 import { text } from "./kinds.ts";
 import { directoriesIn } from "./load.ts";
 import { KindType } from "./options.ts";
 import { renderStatus, renderTask, statusFields } from "./present/status.ts";
+import { formatTime } from "./present/units.ts";
+import { watchTasks } from "./watch.ts";
 
 /** More waiting tasks than this say nothing more to a person. */
 const MOST_WAITING = 20;
 
+/** Where nothing may be painted over, a whole new list comes this often. */
+const LIST_EVERY_MS = 5000;
+const JSON_EVERY_MS = 1000;
+
 interface Flags {
   readonly all?: boolean | undefined;
+  readonly watch?: boolean | undefined;
   readonly json?: boolean | undefined;
 }
 
 export function statusCommand(environment: Environment) {
   return new Command()
-    .description(
-      "Shows running, waiting and paused downloads, of every process of this user.",
-    )
+    .description(`Shows running, waiting and paused downloads, of every process of this user.
+
+A task is its id, the beginning of it, or a file name: then its newest task; it
+is shown in detail.`)
     .example("what is going on", "p2p status")
-    .example("one download in detail", "p2p status ubuntu.iso")
+    .example("keep it on the screen; pause, resume or cancel by a key", "p2p status --watch")
     .example("also what is over, for a program", "p2p status --all --json")
     .type("task", new KindType(text("task")))
     .arguments("[task:task]")
     .option("-a, --all", "Also downloads that are over")
-    .option("--json", "One JSON object on standard output")
+    .option("-w, --watch", "Keep it on the screen: the arrow keys pick a download to act on")
+    .option("--json", "One JSON object on standard output; with --watch one a second")
     .action((flags, task) => status(environment, flags, task));
 }
 
 async function status(
   environment: Environment,
-  { all, json }: Flags,
+  flags: Flags,
   task: string | undefined,
 ): Promise<void> {
-  const { core, stdout } = environment;
+  const { stdout } = environment;
+  if (!flags.watch) return writeLines(stdout, await linesOf(environment, flags, task));
+  if (flags.json || !mayMoveCursor(environment, stdout)) {
+    return await repeat(environment, flags, task);
+  }
+  const directories = directoriesIn(environment);
+  const picked = task === undefined
+    ? undefined
+    : await environment.core.findTask(directories, task);
+  await watchTasks(environment, directories, picked);
+}
+
+async function linesOf(
+  environment: Environment,
+  { all, json }: Flags,
+  task: string | undefined,
+): Promise<string[]> {
+  const { core, now } = environment;
   const directories = directoriesIn(environment);
   if (task !== undefined) {
     const found = await core.findTask(directories, task);
-    writeLines(stdout, json ? [jsonOf([found])] : renderTask(found));
-  } else if (json) {
-    writeLines(stdout, [jsonOf(await core.tasks(directories, { all: all === true }))]);
-  } else if (all) {
-    writeLines(
-      stdout,
-      renderStatus({ tasks: await core.tasks(directories, { all }), moreWaiting: 0 }),
-    );
-  } else {
-    writeLines(stdout, renderStatus(await core.overview(directories, MOST_WAITING)));
+    return json ? [jsonOf([found])] : renderTask(found, now());
   }
+  if (json) return [jsonOf(await core.tasks(directories, { all: all === true }))];
+  const known = all
+    ? { tasks: await core.tasks(directories, { all }), moreWaiting: 0 }
+    : await core.overview(directories, MOST_WAITING);
+  return renderStatus(known);
+}
+
+/** For pipes, logs and those whose terminal is not to be painted on: the same again and again, until a signal or a closed pipe. */
+async function repeat(
+  environment: Environment,
+  flags: Flags,
+  task: string | undefined,
+): Promise<void> {
+  const { stdout, now } = environment;
+  using interruption = interruptible(environment);
+  const signal = AbortSignal.any([interruption.signal, stdout.closed]);
+  while (!signal.aborted) {
+    const lines = await linesOf(environment, flags, task);
+    writeLines(stdout, flags.json ? lines : [formatTime(now()), ...lines, ""]);
+    await environment.sleep(flags.json ? JSON_EVERY_MS : LIST_EVERY_MS, signal);
+  }
+  const stoppedBy = interruption.stoppedBy();
+  if (stoppedBy !== undefined) throw new Interrupted(stoppedBy);
 }
 
 function jsonOf(tasks: readonly TaskStatus[]): string {

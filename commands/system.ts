@@ -1,6 +1,7 @@
 /** The real surroundings of a command; the only place that asks the platform for them. */
+import { delay } from "@std/async";
 import * as core from "../core/mod.ts";
-import type { Environment, Output } from "./environment.ts";
+import type { Environment, Input, Output } from "./environment.ts";
 import type { StopSignal } from "./present/failure.ts";
 
 type Stream = typeof Deno.stdout | typeof Deno.stderr;
@@ -12,14 +13,51 @@ export function systemEnvironment(
   return {
     core,
     version,
+    stdin: systemInput(),
     stdout: outputTo(Deno.stdout),
     stderr: outputTo(Deno.stderr),
     platform: Deno.build.os,
     env: (name) => Deno.env.get(name),
     now: () => Date.now(),
+    sleep: (ms, signal) => delay(ms, { signal }).catch(() => {}),
     onSignal: listenToSignals,
+    onTerminalChange: listenToTerminal,
     exit,
   };
+}
+
+function systemInput(): Input {
+  return {
+    terminal: Deno.stdin.isTerminal(),
+    raw() {
+      Deno.stdin.setRaw(true);
+      return {
+        [Symbol.dispose]() {
+          try {
+            Deno.stdin.setRaw(false);
+          } catch {
+            // The terminal is gone, and its mode with it.
+          }
+        },
+      };
+    },
+    read: readInput,
+  };
+}
+
+async function* readInput(signal: AbortSignal): AsyncIterable<Uint8Array> {
+  const reader = Deno.stdin.readable.getReader();
+  const stop = () => void reader.cancel().catch(() => {});
+  signal.addEventListener("abort", stop, { once: true });
+  try {
+    while (!signal.aborted) {
+      const { done, value } = await reader.read();
+      if (done) return;
+      yield value;
+    }
+  } finally {
+    signal.removeEventListener("abort", stop);
+  }
 }
 
 function outputTo(stream: Stream): Output {
@@ -76,6 +114,17 @@ function terminalSize(): { columns: number; rows: number } {
   } catch {
     return { columns: 80, rows: 24 };
   }
+}
+
+function listenToTerminal(handler: () => void): Disposable {
+  // Windows sends neither: there the size is seen when something else changes.
+  const signals: Deno.Signal[] = Deno.build.os === "windows" ? [] : ["SIGWINCH", "SIGCONT"];
+  for (const signal of signals) Deno.addSignalListener(signal, handler);
+  return {
+    [Symbol.dispose]() {
+      for (const signal of signals) Deno.removeSignalListener(signal, handler);
+    },
+  };
 }
 
 function listenToSignals(handler: (signal: StopSignal) => void): Disposable {

@@ -5,7 +5,7 @@
 import type { TaskEvent, TaskOutcome } from "../core/mod.ts";
 import type { Environment } from "./environment.ts";
 import { writeLines } from "./environment.ts";
-import type { StopSignal } from "./present/failure.ts";
+import { HINT, type StopSignal } from "./present/failure.ts";
 import { JsonLines } from "./present/json_lines.ts";
 import { renderEvent, renderTotal } from "./present/plain.ts";
 import { renderProgress } from "./present/progress.ts";
@@ -33,6 +33,7 @@ export class BarWatcher implements Watcher {
   readonly #lines: EventLines;
   readonly #timer: number;
   #above: string[] = [];
+  #lastHint: string | undefined;
 
   constructor(environment: Environment, least: Level) {
     this.#environment = environment;
@@ -44,7 +45,15 @@ export class BarWatcher implements Watcher {
 
   handle(event: TaskEvent): void {
     this.#view.apply(event);
-    this.#above.push(...this.#lines.of(event));
+    this.#above.push(...this.#lines.of(event).filter((line) => !this.#isOldHint(line)));
+  }
+
+  /** Hundreds may fail for one reason: a line each, and what to do about it once. */
+  #isOldHint(line: string): boolean {
+    if (!line.startsWith(HINT)) return false;
+    const old = line === this.#lastHint;
+    this.#lastHint = line;
+    return old;
   }
 
   note(lines: readonly string[]): void {
@@ -150,6 +159,8 @@ export class ResultWriter {
   }
 }
 
+const PAYLOAD: ReadonlySet<TaskEvent["kind"]> = new Set(["received", "stored", "flight", "pieces"]);
+
 /** The lines of events that matter, and say something new. */
 class EventLines {
   readonly #view: View;
@@ -163,7 +174,7 @@ class EventLines {
 
   of(event: TaskEvent): string[] {
     // Payload comes by the thousand, and is never a line.
-    if (event.kind === "received" || event.kind === "stored") return [];
+    if (PAYLOAD.has(event.kind)) return [];
     if (this.#repeats.isRepeat(event) && this.#least !== "debug") return [];
     const name = this.#view.task(event.task, event.time)?.name ?? event.task;
     const least = event.kind === "done" && this.#least === "warn" ? "info" : this.#least;

@@ -18,6 +18,9 @@ export const TASK_STATES = [
 
 export type TaskState = typeof TASK_STATES[number];
 
+/** What a waiting task waits for. */
+export type WaitsFor = "place" | "seeds" | "room";
+
 /** States that nothing follows by itself. */
 export function isOver(state: TaskState): boolean {
   return state === "done" || state === "failed" || state === "cancelled";
@@ -54,13 +57,20 @@ export type TaskNews =
     readonly name: string;
     readonly target: string;
   }
-  | { readonly kind: "state"; readonly state: TaskState }
+  | {
+    readonly kind: "state";
+    readonly state: TaskState;
+    /** With `waiting`: its place where nothing is said. */
+    readonly waitsFor?: WaitsFor;
+  }
   | {
     /** The seeds were asked: this is what will be downloaded, and from whom. */
     readonly kind: "found";
     readonly size: number;
     readonly id: string | null;
     readonly seeds: readonly string[];
+    /** How many were asked. */
+    readonly asked?: number;
   }
   /** Where it goes, when that is not where it was asked to go: there are other bytes. */
   | { readonly kind: "target"; readonly path: string }
@@ -71,6 +81,18 @@ export type TaskNews =
     readonly pieces: number;
     /** Pieces that were not trusted and had to be hashed again. */
     readonly rehashed: number;
+  }
+  | {
+    /** The part file is open: where its verified pieces are (see `base/piece_cells.ts`). */
+    readonly kind: "pieces";
+    readonly count: number;
+    readonly cells: readonly number[];
+  }
+  | {
+    /** How many pieces a seed was asked for that are not there yet. */
+    readonly kind: "flight";
+    readonly seed: string;
+    readonly pieces: number;
   }
   | {
     /** Payload came from a seed; not yet verified. */
@@ -84,6 +106,9 @@ export type TaskNews =
     readonly seed: string;
     readonly piece: number;
     readonly bytes: number;
+    /** What hashing and writing it took here, where somebody measured it. */
+    readonly hashMs?: number;
+    readonly diskMs?: number;
   }
   | {
     /** Something about a seed that changes who is asked. */
@@ -93,12 +118,16 @@ export type TaskNews =
     /** Why, for people; one line. */
     readonly reason: string;
     readonly retryInMs?: number;
+    /** Of a seed that is busy hashing the file: how far it is, of 100. */
+    readonly percent?: number;
   }
   /** Anything else worth a line in the task's log. */
   | {
     readonly kind: "note";
     readonly level: "debug" | "info" | "warn";
     readonly text: string;
+    /** The same in a word or two, for a narrow place. */
+    readonly word?: string;
   }
   | { readonly kind: "done"; readonly result: TaskResult }
   | { readonly kind: "failed"; readonly failure: TaskFailure };

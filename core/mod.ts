@@ -13,7 +13,10 @@ import { dialer } from "./net/transport.ts";
 import { serve as serveFolder } from "./serve/server.ts";
 import type { Directories } from "./state/directories.ts";
 import { giveOrder, type Obedience, type Order } from "./state/orders.ts";
+import type { Account } from "./state/accounting.ts";
+import { readLastRun } from "./state/read_account.ts";
 import { readLog } from "./state/read_log.ts";
+import type { RunLimits } from "./state/run_record.ts";
 import type { LogLine } from "./state/task_log.ts";
 import { wishMax } from "./state/wishes.ts";
 import { hasPartial, removePartial } from "./store/partial.ts";
@@ -25,13 +28,17 @@ import {
   type TaskStatus,
 } from "./state/task_status.ts";
 import * as jobs from "./task/download.ts";
+import * as health from "./task/health.ts";
 import * as offers from "./task/list.ts";
+import * as verification from "./task/verify.ts";
 
 export * from "./base/errors.ts";
 export * from "./config.ts";
 export * from "./events.ts";
+export { sizeOfCell } from "./base/piece_cells.ts";
 export { faultOfName } from "./base/names.ts";
 export { printable } from "./base/printable.ts";
+export { TaskGroup } from "./base/task_group.ts";
 export { RateMeter } from "./base/rate.ts";
 export {
   DEFAULT_PORT,
@@ -40,10 +47,20 @@ export {
   type SeedAddress,
 } from "./base/seed_address.ts";
 export { type Directories, directoriesOf } from "./state/directories.ts";
+export { type Account, type SeedAccount, type Span, SPANS } from "./state/accounting.ts";
+export type { RunLimits } from "./state/run_record.ts";
 export type { Obedience, Order } from "./state/orders.ts";
 export type { LogLine } from "./state/task_log.ts";
+export {
+  DetailKeeper,
+  type PiecesNow,
+  type SeedNow,
+  type TaskDetail,
+} from "./state/task_detail.ts";
 export type { Overview, TaskStatus } from "./state/task_status.ts";
 export type { DownloadJob, DownloadRequest, TaskOutcome } from "./task/download.ts";
+export type { SeedHealth } from "./task/health.ts";
+export type { Verdict, Verification, VerifyRequest, WrongPieces } from "./task/verify.ts";
 export type { ListQuery, NamedFile, Offer, OfferedFile, SeedReport } from "./task/list.ts";
 
 function surroundings({ caCerts }: DownloadSettings): offers.Surroundings {
@@ -85,6 +102,24 @@ export async function list(
   signal: AbortSignal,
 ): Promise<offers.Offer> {
   return await offers.list(query, settings, surroundings(settings), signal);
+}
+
+/** How the seeds are, in their order. */
+export async function seedHealth(
+  settings: DownloadSettings,
+  signal: AbortSignal,
+): Promise<health.SeedHealth[]> {
+  return await health.healthOf(settings, surroundings(settings), signal);
+}
+
+/** Compares local files with what the seeds have; see `task/verify.ts`. */
+export async function verify(
+  requests: readonly verification.VerifyRequest[],
+  settings: DownloadSettings,
+  progress: verification.Progress,
+  signal: AbortSignal,
+): Promise<verification.Verification[]> {
+  return await verification.verify(requests, settings, surroundings(settings), progress, signal);
 }
 
 /** The names that patterns mean; see `task/list.ts`. */
@@ -129,15 +164,55 @@ function isUnfinished({ state, pid, path }: TaskStatus): boolean {
   return !isOver(state) && (pid !== null || hasPartial(path));
 }
 
-/** What is not over, for a person: of a long queue only its beginning. */
-export async function overview(directories: Directories, mostWaiting: number): Promise<Overview> {
-  const all = await readOverview(directories.state, systemClock.now(), mostWaiting);
-  return { ...all, tasks: all.tasks.filter(isUnfinished) };
+/** What is not over, for a person: of a long queue only its beginning. With `all` also what is over. */
+export async function overview(
+  directories: Directories,
+  mostWaiting: number,
+  { all }: { readonly all: boolean } = { all: false },
+): Promise<Overview> {
+  const known = await readOverview(directories.state, systemClock.now(), mostWaiting, { all });
+  const tasks = known.tasks.filter((task) => (all && isOver(task.state)) || isUnfinished(task));
+  return { ...known, tasks };
 }
 
 /** The task that `text` means: an id, a unique beginning of one, or a file name (its newest task). */
 export async function findTask(directories: Directories, text: string): Promise<TaskStatus> {
   return taskNamed(await readTasks(directories.state, systemClock.now()), text);
+}
+
+/** A task, where its time goes, and what else of it matters for the question what limits it. */
+export interface TaskCase {
+  readonly task: TaskStatus;
+  /** null where it has not begun, or its run could not tell. */
+  readonly account: Account | null;
+  /** What the user set for its run; null where the record does not tell. */
+  readonly limits: RunLimits | null;
+  /** When it was queued, and when this was looked up; ms since 1970. */
+  readonly queuedAt: number;
+  readonly now: number;
+  /** Tasks of its process that run, and that wait before it. */
+  readonly running: number;
+  readonly ahead: number;
+}
+
+/** What there is to say about why a task is as fast as it is. `text` as in `findTask`. */
+export async function why({ state }: Directories, text: string): Promise<TaskCase> {
+  const now = systemClock.now();
+  const known = await readTasks(state, now);
+  const task = taskNamed(known, text);
+  const run = await readLastRun(state, task.task, now);
+  const siblings = task.pid === null ? [] : known.filter(({ pid }) => pid === task.pid);
+  const waiting = siblings.filter((each) => each.state === "waiting");
+  const idle = ["waiting", "paused"];
+  return {
+    task,
+    account: run?.account ?? null,
+    limits: run?.limits ?? null,
+    queuedAt: run?.queuedAt ?? now,
+    now,
+    running: siblings.filter((each) => !idle.includes(each.state) && !isOver(each.state)).length,
+    ahead: Math.max(0, waiting.indexOf(task)),
+  };
 }
 
 /** Pauses, resumes or cancels a task of any process. @throws {UsageError} if it is over. */

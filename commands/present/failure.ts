@@ -28,6 +28,35 @@ const EXIT_OF_CODE: Readonly<Record<ErrorCode | "bug", number>> = {
   conflict: 7,
 };
 
+/** Every exit code and what it means, for people. */
+export const EXITS: readonly { readonly code: number; readonly meaning: string }[] = [
+  { code: 0, meaning: "all that was asked for is there" },
+  { code: EXIT_OF_BUG, meaning: "a bug, or several downloads failed for different reasons" },
+  { code: EXIT_OF_USAGE, meaning: "usage or configuration" },
+  { code: 3, meaning: "no seed has it" },
+  { code: 4, meaning: "no seed can be reached, or retries and time ran out" },
+  { code: 5, meaning: "seeds answered wrongly, or the bytes are not the ones asked for" },
+  { code: 6, meaning: "the disk: full, no right, not writable" },
+  { code: 7, meaning: "would overwrite, or another p2p works on the same target" },
+  { code: 130, meaning: "stopped by Ctrl-C (SIGINT); the same command goes on" },
+  { code: 143, meaning: "stopped by SIGTERM; the same command goes on" },
+];
+
+/** The next step where whoever failed knew none that fits better. */
+const NEXT_STEPS: Readonly<Record<ErrorCode, string>> = {
+  usage: "p2p --help shows how it is meant",
+  "not-found": "See what there is with p2p list",
+  unreachable: "See how the seeds are with p2p seeds",
+  timeout: "See how the seeds are with p2p seeds, or give more time with --give-up",
+  busy: "Try again later, or name more seeds with --seed",
+  auth: "Give the seed's token with --token-file",
+  protocol: "Ask other seeds with --seed",
+  corrupt: "See which seed it was with p2p logs",
+  changed: "Run the same command again: the file was changed at the seed",
+  disk: "Check that the disk has room and that you may write there",
+  conflict: "Choose what to do with --on-conflict; p2p help conflicts explains it",
+};
+
 export function exitOfSignal(signal: StopSignal): number {
   return signal === "SIGINT" ? 130 : 143;
 }
@@ -55,16 +84,19 @@ export function exitOfOutcomes(
 }
 
 export function failureOf(error: P2pError): TaskFailure {
-  const { code, message, hint } = error;
-  return hint === undefined ? { code, message } : { code, message, hint };
+  const { code, message, hint = NEXT_STEPS[code] } = error;
+  return { code, message, hint };
 }
+
+/** What a line begins with that tells what to do. */
+export const HINT = "hint: ";
 
 /** `p2p: <what failed>: <why>`, and the hint where there is one. */
 export function renderFailure(
   { message, hint }: Omit<TaskFailure, "code">,
 ): string[] {
   const lines = [`p2p: ${oneLine(message)}`];
-  if (hint !== undefined) lines.push(`hint: ${oneLine(hint)}`);
+  if (hint !== undefined) lines.push(HINT + oneLine(hint));
   return lines;
 }
 
@@ -73,12 +105,17 @@ export function renderTaskFailure(
   name: string,
   failure: TaskFailure,
 ): string[] {
-  const { message } = failure;
-  return renderFailure(
-    message.includes(`"${name}"`)
-      ? failure
-      : { ...failure, message: `Cannot get "${name}": ${message}` },
-  );
+  const { code, message } = failure;
+  const hint = failure.hint ?? (isErrorCode(code) ? NEXT_STEPS[code] : undefined);
+  return renderFailure({
+    message: message.includes(`"${name}"`) ? message : `Cannot get "${name}": ${message}`,
+    ...hint === undefined ? {} : { hint },
+  });
+}
+
+/** A bug has its stack, and what the user wished needs no next step. */
+function isErrorCode(code: TaskFailure["code"]): code is ErrorCode {
+  return Object.hasOwn(NEXT_STEPS, code);
 }
 
 /** A fault of ours, with all that a report needs. */

@@ -80,6 +80,8 @@ function fieldsOf(
     case "failed":
       return failedFields(task, event.failure, stopped);
     case "queued":
+    case "pieces":
+    case "flight":
     case "target":
     case "note":
       return undefined;

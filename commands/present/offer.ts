@@ -1,11 +1,17 @@
 /** What seeds offer and how they are, as tables. */
-import { type Offer, type OfferedFile, printable, type SeedReport } from "../../core/mod.ts";
+import {
+  type Offer,
+  type OfferedFile,
+  printable,
+  type SeedHealth,
+  type SeedReport,
+} from "../../core/mod.ts";
 import { renderTable } from "./table.ts";
 import { formatBytes } from "./units.ts";
 
 export function renderOffer({ files }: Offer): string[] {
   if (files.length === 0) return ["No files."];
-  return renderTable(
+  const table = renderTable(
     [
       { title: "SIZE", right: true },
       { title: "SEEDS", right: true },
@@ -19,12 +25,34 @@ export function renderOffer({ files }: Offer): string[] {
       file.name,
     ]),
   );
+  const differing = files.filter(({ ids }) => ids.length > 1);
+  if (differing.length === 0) return table;
+  return [...table, "", ...differing.slice(0, MOST_EXPLAINED).map(whoHasWhat), ...tail(differing)];
+}
+
+/** Enough to see which seed is wrong; the rest is in the JSON. */
+const MOST_EXPLAINED = 20;
+
+function tail(differing: readonly OfferedFile[]): string[] {
+  const more = differing.length - MOST_EXPLAINED;
+  return more > 0 ? [`and ${more} more that differ`] : [];
+}
+
+/** Content by content, the one that `get` takes first: that of most seeds, on a tie the lowest id. */
+function whoHasWhat({ name, ids, idOf }: OfferedFile): string {
+  const holders = (id: string) => Object.keys(idOf).filter((seed) => idOf[seed] === id);
+  const contents = ids.map((id) => ({ id, seeds: holders(id) }))
+    .toSorted((a, b) => b.seeds.length - a.seeds.length);
+  const texts = contents.map(({ id, seeds }) => `${id.slice(0, 8)} at ${seeds.join(", ")}`);
+  return printable(`${name} differs: ${texts.join("; ")} (choose with p2p get --id)`);
 }
 
 /** Old seeds cannot say what they hold, so agreement is only claimed of those that can. */
-function agreementOf({ seeds, ids }: OfferedFile): string {
+function agreementOf({ seeds, ids, idOf }: OfferedFile): string {
   if (ids.length > 1) return `differ (${ids.length})`;
   if (ids.length === 0) return "unknown";
+  const silent = Object.values(idOf).filter((id) => id === null).length;
+  if (silent > 0) return `${seeds.length - silent} of ${seeds.length} agree`;
   return seeds.length > 1 ? "agree" : "one seed";
 }
 
@@ -34,13 +62,24 @@ export function renderSilentSeeds(seeds: readonly SeedReport[]): string[] {
   );
 }
 
-export function renderSeeds(seeds: readonly SeedReport[]): string[] {
+export function renderSeeds(seeds: readonly SeedHealth[]): string[] {
   return renderTable(
-    ["SEED", "STATE", "DIALECT", "ERROR"].map((title) => ({ title })),
-    seeds.map(({ seed, ok, dialect, error }) => [
+    [
+      { title: "SEED" },
+      { title: "STATE" },
+      { title: "DIALECT" },
+      { title: "PING", right: true },
+      { title: "FILES", right: true },
+      { title: "SIZE", right: true },
+      { title: "ERROR" },
+    ],
+    seeds.map(({ seed, ok, dialect, roundTripMs, files, bytes, error }) => [
       seed,
       ok ? "ok" : "failing",
       dialect ?? "-",
+      roundTripMs === null ? "-" : roundTripMs < 1 ? "<1 ms" : `${roundTripMs} ms`,
+      files === null ? "-" : String(files),
+      bytes === null ? "-" : formatBytes(bytes),
       error ?? "",
     ]),
   );

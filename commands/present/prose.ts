@@ -5,6 +5,7 @@ import {
   type TaskFailure,
   type TaskResult,
   type TaskState,
+  type WaitsFor,
 } from "../../core/mod.ts";
 import { formatBytes, formatElapsed, formatRate, plural } from "./units.ts";
 
@@ -33,6 +34,8 @@ export function levelOf(event: TaskEvent): Level {
     case "done":
       return "info";
     case "queued":
+    case "pieces":
+    case "flight":
     case "received":
     case "stored":
       return "debug";
@@ -66,13 +69,17 @@ function sentenceOf(event: TaskEvent): string {
     case "queued":
       return `queued ${event.name}, to be ${event.target}`;
     case "state":
-      return STATES[event.state];
+      return event.state === "waiting" ? WAITS_FOR[event.waitsFor ?? "place"] : STATES[event.state];
     case "found":
       return foundSentence(event);
     case "target":
       return `goes to ${event.path}: other bytes have its name`;
     case "resumed":
       return resumedSentence(event);
+    case "pieces":
+      return `the file has ${plural(event.count, "piece")}`;
+    case "flight":
+      return `${plural(event.pieces, "piece")} asked of ${event.seed}`;
     case "received":
       return `received ${formatBytes(event.bytes)} from ${event.seed}`;
     case "stored":
@@ -88,8 +95,7 @@ function sentenceOf(event: TaskEvent): string {
   }
 }
 
-const STATES: Record<TaskState, string> = {
-  waiting: "waiting",
+const STATES: Record<Exclude<TaskState, "waiting">, string> = {
   finding: "asking the seeds",
   downloading: "downloading",
   verifying: "verifying what is there",
@@ -99,9 +105,18 @@ const STATES: Record<TaskState, string> = {
   cancelled: "cancelled",
 };
 
-function foundSentence(event: TaskEvent & { kind: "found" }): string {
-  const id = event.id === null ? "no digest" : `id ${event.id.slice(0, 8)}`;
-  return `found ${formatBytes(event.size)} (${id}) at ${event.seeds.join(", ")}`;
+const WAITS_FOR: Record<WaitsFor, string> = {
+  place: "waits for a place among those that run",
+  seeds: "waits for a seed; meanwhile another download may have its place",
+  room: "waits for room on the disk; meanwhile another download may have its place",
+};
+
+function foundSentence({ asked, id, seeds, size }: TaskEvent & { kind: "found" }): string {
+  const known = id === null ? "no digest" : `id ${id.slice(0, 8)}`;
+  const agree = asked === undefined || asked === 1
+    ? ""
+    : `${seeds.length} of ${plural(asked, "seed")} ${seeds.length === 1 ? "has" : "have"} it, `;
+  return `found ${formatBytes(size)} (${agree}${known}) at ${seeds.join(", ")}`;
 }
 
 function resumedSentence(event: TaskEvent & { kind: "resumed" }): string {

@@ -1,7 +1,9 @@
 /** Tasks of all processes, as a table or one in detail. */
-import type { Overview, TaskStatus } from "../../core/mod.ts";
+import { isOver, type Overview, type TaskStatus } from "../../core/mod.ts";
 import { renderDetail, renderTable } from "./table.ts";
-import { formatBytes, formatEta, formatMoment, formatPart, formatRate } from "./units.ts";
+import { renderInside } from "./task_page.ts";
+import { etaMs, formatBytes, formatEta, formatMoment, formatPart, formatRate } from "./units.ts";
+import { isActive } from "./view.ts";
 
 export const NOTHING_ACTIVE = "No active downloads.";
 
@@ -36,12 +38,44 @@ function tableOf(tasks: readonly TaskStatus[]): string[] {
   );
 }
 
-export function renderTask(task: TaskStatus): string[] {
+/** All tasks that are not over, in a line: the longest way to say it that fits, or the shortest. */
+export function summaryOf({ tasks, moreWaiting }: Overview, width: number): string {
+  const counts = { active: 0, paused: 0, waiting: moreWaiting };
+  let rate = 0;
+  let missing = moreWaiting > 0 ? null : 0;
+  for (const { state, size, downloaded, rate: one } of tasks) {
+    if (isOver(state)) continue;
+    rate += one;
+    counts[isActive(state) ? "active" : state === "paused" ? "paused" : "waiting"]++;
+    // What is paused is waited for by nobody.
+    if (state === "paused" || missing === null) continue;
+    missing = size === null ? null : missing + size - downloaded;
+  }
+  const { active, paused, waiting } = counts;
+  if (active + paused + waiting === 0) return NOTHING_ACTIVE;
+  const eta = missing === null ? null : etaMs(missing, rate);
+  const counted = [
+    `${active} active`,
+    ...waiting > 0 ? [`${waiting} waiting`] : [],
+    ...paused > 0 ? [`${paused} paused`] : [],
+  ];
+  const speed = formatRate(rate);
+  const ways = [
+    ...eta === null ? [] : [`${counted.join(", ")}  ${speed}  ETA ${formatEta(eta)}`],
+    `${counted.join(", ")}  ${speed}`,
+    `${counted.slice(0, 2).join(", ")}  ${speed}`,
+    `${active} active  ${speed}`,
+  ];
+  return ways.find((way) => way.length <= width) ?? ways.at(-1)!;
+}
+
+/** @param now ms since 1970 */
+export function renderTask(task: TaskStatus, now: number): string[] {
   const optional: [string, string | null][] = [
     ["error", task.error],
     ["process", task.pid === null ? null : String(task.pid)],
   ];
-  return renderDetail([
+  const facts = renderDetail([
     ["task", task.task],
     ["name", task.name],
     ["state", task.state],
@@ -54,7 +88,11 @@ export function renderTask(task: TaskStatus): string[] {
     ...optional.filter((entry): entry is [string, string] => entry[1] !== null),
     ["updated", formatMoment(task.updatedAt)],
   ]);
+  return [...facts, ...renderInside(task.detail, now, MAP_WIDTH)];
 }
+
+/** The piece map in one line. */
+const MAP_WIDTH = 80;
 
 /** The fields of `status --json`, in their order. */
 export function statusFields(task: TaskStatus): object {

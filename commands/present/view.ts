@@ -1,10 +1,14 @@
 /**
  * What the events of a run add up to: the state that every way of showing it
  * reads. One owner folds events in; nothing here knows how it is shown.
+ *
+ * A frame costs as much as the tasks that it shows, however many wait.
  */
 import {
+  DetailKeeper,
   isOver,
   RateMeter,
+  type TaskDetail,
   type TaskEvent,
   type TaskFailure,
   type TaskResult,
@@ -28,8 +32,8 @@ export interface TaskView {
   readonly rate: number;
   /** null when nothing comes. */
   readonly etaMs: number | null;
-  /** Why nothing comes, in the last words heard of a seed; null when something does. */
-  readonly trouble: string | null;
+  /** Of what `active` gives: its seeds one by one, and what is in its way. */
+  readonly detail: TaskDetail | null;
   readonly result: TaskResult | undefined;
   readonly failure: TaskFailure | undefined;
 }
@@ -60,9 +64,7 @@ interface Entry {
   /** Made when its turn comes: a hundred thousand may wait. */
   seeds: Set<string> | undefined;
   meter: RateMeter | undefined;
-  trouble: string | null;
-  /** Its turn has come once. */
-  begun: boolean;
+  inside: DetailKeeper | undefined;
   result: TaskResult | undefined;
   failure: TaskFailure | undefined;
 }
@@ -70,14 +72,58 @@ interface Entry {
 /** Events of received bytes come by the thousand, so the fold changes its own state instead of copying it. */
 export class View {
   readonly #entries = new Map<string, Entry>();
+  /** Those whose turn has come and that are not over. */
+  readonly #begun = new Set<Entry>();
+  readonly #sums = new Sums();
   readonly #meter = new RateMeter();
 
   apply(event: TaskEvent): void {
     const entry = this.#entryOf(event);
+    this.#sums.remove(entry);
+    this.#fold(entry, event);
+    this.#sums.add(entry);
+    if (isOver(entry.state)) this.#begun.delete(entry);
+    else if (event.kind === "state") this.#begun.add(entry);
+  }
+
+  /** How many tasks have begun and are not over. */
+  get begun(): number {
+    return this.#begun.size;
+  }
+
+  /** At most `most` of the tasks whose turn has come and that are not over: those at work first, then in the order given. */
+  active(now: number, most = Infinity): TaskView[] {
+    const entries = [...this.#begun];
+    const chosen = entries.length <= most ? entries : [
+      ...entries.filter(({ state }) => isActive(state)),
+      ...entries.filter(({ state }) => !isActive(state)),
+    ].slice(0, most);
+    return chosen.map((entry) => {
+      return { ...viewOf(entry, now), detail: entry.inside?.at(now) ?? null };
+    });
+  }
+
+  task(id: string, now: number): TaskView | undefined {
+    const entry = this.#entries.get(id);
+    return entry && viewOf(entry, now);
+  }
+
+  totals(now: number): Totals {
+    const { done, failed, active, waiting, held, size, received, unsized } = this.#sums;
+    const rate = this.#meter.liveAt(now);
+    const sizeKnown = unsized === 0;
+    return {
+      ...{ done, failed, active, waiting, held, size, sizeKnown, received, rate },
+      etaMs: sizeKnown ? etaMs(size - held, rate) : null,
+    };
+  }
+
+  #fold(entry: Entry, event: TaskEvent): void {
+    if (event.kind === "state" && event.state === "finding") entry.inside = new DetailKeeper();
+    entry.inside?.take(event);
     switch (event.kind) {
       case "state":
         entry.state = event.state;
-        entry.begun = true;
         break;
       case "found":
         entry.size = event.size;
@@ -88,7 +134,6 @@ export class View {
         entry.held = event.bytes;
         break;
       case "received":
-        entry.trouble = null;
         this.#receive(entry, event.bytes, event.time);
         break;
       case "stored":
@@ -96,7 +141,6 @@ export class View {
         break;
       case "seed":
         applySeedNews(entry.seeds ??= new Set(), event);
-        if (event.what === "busy" || event.what === "failing") entry.trouble = event.reason;
         break;
       case "done":
         finish(entry, event.result);
@@ -104,36 +148,9 @@ export class View {
       case "failed":
         entry.state = "failed";
         entry.failure = event.failure;
+        entry.inside = undefined;
         break;
     }
-  }
-
-  /** The tasks whose turn has come and that are not over, in the order given. */
-  active(now: number): TaskView[] {
-    return [...this.#entries.values()].filter(({ begun, state }) => begun && !isOver(state))
-      .map((entry) => viewOf(entry, now));
-  }
-
-  task(id: string, now: number): TaskView | undefined {
-    const entry = this.#entries.get(id);
-    return entry && viewOf(entry, now);
-  }
-
-  totals(now: number): Totals {
-    const totals = { done: 0, failed: 0, active: 0, waiting: 0, held: 0, size: 0, received: 0 };
-    let sizeKnown = true;
-    for (const { state, size, held, received } of this.#entries.values()) {
-      totals[columnOf(state)]++;
-      totals.received += received;
-      // What failed will not come: it is no part of what is still to wait for.
-      if (state === "failed" || state === "cancelled") continue;
-      totals.size += size ?? 0;
-      totals.held += held;
-      sizeKnown &&= size !== null;
-    }
-    const rate = this.#meter.at(now);
-    const left = totals.size - totals.held;
-    return { ...totals, sizeKnown, rate, etaMs: sizeKnown ? etaMs(left, rate) : null };
   }
 
   #receive(entry: Entry, bytes: number, time: number): void {
@@ -159,13 +176,44 @@ export class View {
       received: 0,
       seeds: undefined,
       meter: undefined,
-      trouble: null,
-      begun: false,
+      inside: undefined,
       result: undefined,
       failure: undefined,
     };
     this.#entries.set(event.task, entry);
+    this.#sums.add(entry);
     return entry;
+  }
+}
+
+/** What all tasks come to; each is taken out before it changes and put in again after. */
+class Sums {
+  done = 0;
+  failed = 0;
+  active = 0;
+  waiting = 0;
+  held = 0;
+  size = 0;
+  received = 0;
+  /** Tasks still to come of which no size is known. */
+  unsized = 0;
+
+  add(entry: Entry): void {
+    this.#count(entry, 1);
+  }
+
+  remove(entry: Entry): void {
+    this.#count(entry, -1);
+  }
+
+  #count({ state, size, held, received }: Entry, sign: 1 | -1): void {
+    this[columnOf(state)] += sign;
+    this.received += sign * received;
+    // What failed will not come: it is no part of what is still to wait for.
+    if (state === "failed" || state === "cancelled") return;
+    this.size += sign * (size ?? 0);
+    this.held += sign * held;
+    if (size === null) this.unsized += sign;
   }
 }
 
@@ -182,13 +230,15 @@ export function isActive(state: TaskState): boolean {
 }
 
 function viewOf(entry: Entry, now: number): TaskView {
-  const rate = isActive(entry.state) ? entry.meter?.at(now) ?? 0 : 0;
+  const { meter, inside: _, ...shown } = entry;
+  const rate = isActive(entry.state) ? meter?.liveAt(now) ?? 0 : 0;
   const missing = entry.size === null ? null : entry.size - entry.held;
   return {
-    ...entry,
+    ...shown,
     seeds: [...entry.seeds ?? []],
     rate,
     etaMs: missing === null ? null : etaMs(Math.max(0, missing), rate),
+    detail: null,
   };
 }
 
@@ -198,6 +248,7 @@ function finish(entry: Entry, result: TaskResult): void {
   entry.size = result.size;
   entry.held = result.size;
   entry.id = result.id;
+  entry.inside = undefined;
 }
 
 function applySeedNews(

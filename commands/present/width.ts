@@ -18,6 +18,11 @@ export function displayWidth(text: string): number {
   return width;
 }
 
+/** Each character as a reader sees it, with the columns that it takes. */
+export function* columnsOf(text: string): Iterable<{ segment: string; width: number }> {
+  for (const { segment } of graphemes.segment(text)) yield { segment, width: widthOf(segment) };
+}
+
 function widthOf(grapheme: string): number {
   if (NARROWEST.test(grapheme)) return 0;
   return WIDE.test(grapheme) ? 2 : 1;
@@ -53,6 +58,26 @@ export function shortenMiddle(text: string, width: number): string {
   if (width < 5) return clip(text, width);
   const head = Math.ceil((width - 1) / 2);
   return `${clip(text, head)}…${clipStart(text, width - 1 - head)}`;
+}
+
+/** A sentence begins with what matters; that there was more is shown. */
+export function shortenEnd(text: string, width: number): string {
+  if (displayWidth(text) <= width) return text;
+  return width < 2 ? clip(text, width) : `${clip(text, width - 1)}…`;
+}
+
+/** `text` over as many lines as it takes; at least one. */
+export function wrap(text: string, width: number): string[] {
+  const lines: string[] = [];
+  let rest = text;
+  do {
+    const line = clip(rest, width);
+    // Not even one character fits: the rest cannot be shown.
+    if (line === "" && rest !== "") return lines;
+    lines.push(line);
+    rest = rest.slice(line.length);
+  } while (rest !== "");
+  return lines;
 }
 
 export function padEnd(text: string, width: number): string {

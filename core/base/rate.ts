@@ -1,9 +1,13 @@
-/** Bytes a second, smoothed over the last seconds, and 0 at once when nothing comes. */
+/** Shorter, and a busy machine would look like a silent line; longer, and a person has seen it before. */
+const SILENT_MS = 1000;
+
+/** Bytes a second, smoothed over the last seconds. */
 export class RateMeter {
   readonly #windowMs: number;
   /** One sum for each slice of the window; old slices fall out. */
   readonly #slices: { at: number; bytes: number }[] = [];
   #startedAt: number | undefined;
+  #lastAt = -Infinity;
 
   /** @param windowMs how far back the rate looks: long enough to be calm, short enough to be true. */
   constructor(windowMs = 3000) {
@@ -12,6 +16,7 @@ export class RateMeter {
 
   add(bytes: number, nowMs: number): void {
     this.#startedAt ??= nowMs;
+    this.#lastAt = nowMs;
     const sliceMs = this.#windowMs / 20;
     const last = this.#slices.at(-1);
     if (last && nowMs - last.at < sliceMs) last.bytes += bytes;
@@ -27,6 +32,21 @@ export class RateMeter {
     const spanMs = Math.min(this.#windowMs, nowMs - this.#startedAt);
     // The first slice says nothing about speed yet: without a floor it would be infinite.
     return bytes * 1000 / Math.max(spanMs, this.#windowMs / 20);
+  }
+
+  /** For people: as `at`, and 0 as soon as nothing comes, which the window would show only little by little. */
+  liveAt(nowMs: number): number {
+    const last = this.#slices.at(-1);
+    if (last === undefined) return 0;
+    // A slow or limited line has pauses of its own; a longer one than they are is silence.
+    const longestMs = this.#slices.reduce(
+      (most, { at }, i) => i === 0 ? 0 : Math.max(most, at - this.#slices[i - 1]!.at),
+      0,
+    );
+    if (nowMs - this.#lastAt > Math.max(SILENT_MS, 2 * longestMs)) return 0;
+    // What comes at once in the first moment says nothing about the next ones.
+    const young = Math.min(1, (nowMs - this.#startedAt!) / SILENT_MS);
+    return this.at(nowMs) * Math.max(young, 1 / 20);
   }
 
   #forget(nowMs: number): void {

@@ -150,6 +150,14 @@ export class SeedLink implements AsyncDisposable {
     });
   }
 
+  /** How long a question and its answer take, ms; undefined for an old seed, which knows no such question. */
+  async ping(signal: AbortSignal): Promise<number | undefined> {
+    if (await this.dialect(signal) === "one-shot") return undefined;
+    const askedAt = this.#terms.clock.now();
+    await this.#ask({ verb: "PING" }, { kind: "none" }, signal);
+    return this.#terms.clock.now() - askedAt;
+  }
+
   /** Everything it offers, page after page; an old seed tells names only, and their sizes are asked for one by one. */
   async list(signal: AbortSignal): Promise<ListedFile[]> {
     if (await this.dialect(signal) === "session") {

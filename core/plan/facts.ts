@@ -25,7 +25,13 @@ export type Fact =
   | { readonly kind: "inquired"; readonly seed: string; readonly failure: Failure }
   | { readonly kind: "received"; readonly order: number; readonly bytes: number }
   /** The piece is verified and in the part file. */
-  | { readonly kind: "stored"; readonly order: number }
+  | {
+    readonly kind: "stored";
+    readonly order: number;
+    /** What hashing and writing it took. */
+    readonly hashMs?: number;
+    readonly diskMs?: number;
+  }
   | { readonly kind: "failed"; readonly order: number; readonly failure: Failure }
   /** The task gave its place to another: until a seed `holds` again, silence is no seed's fault. */
   | { readonly kind: "resting" }
@@ -35,10 +41,16 @@ export type Fact =
 export type SeedTurn = "back" | "busy" | "failing" | "corrupt" | "dropped";
 
 export type Action =
-  /** Fetch this piece from that seed. */
-  | { readonly kind: "ask"; readonly order: number; readonly seed: string; readonly piece: number }
-  /** Take an order back: its piece came from elsewhere. Nothing is told of it any more. */
-  | { readonly kind: "take-back"; readonly order: number }
+  /** Fetch this piece from that seed; `because` it is asked elsewhere too slowly, for people. */
+  | {
+    readonly kind: "ask";
+    readonly order: number;
+    readonly seed: string;
+    readonly piece: number;
+    readonly because?: string;
+  }
+  /** Take an order back: its piece came from elsewhere, or should soon, `because`. Nothing is told of it any more. */
+  | { readonly kind: "take-back"; readonly order: number; readonly because?: string }
   /** Ask the seed again what it holds. */
   | { readonly kind: "inquire"; readonly seed: string }
   /** Tell `woken` at this time; replaces the last one. */

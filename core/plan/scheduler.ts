@@ -33,6 +33,12 @@ interface Order {
   received: number;
 }
 
+/** Who should be through with a piece first, and in what time. */
+interface Sooner {
+  readonly seed: SeedRecord;
+  readonly seconds: number;
+}
+
 /** In the tail, so much of the whole may come twice, or two pieces of a small file. */
 const TAIL_SHARE = 0.02;
 const TAIL_PIECES = 2;
@@ -148,10 +154,11 @@ export class Scheduler {
     for (const other of this.#ordersFor(order.piece)) this.#takeBack(other);
   }
 
-  #takeBack(order: Order): void {
+  #takeBack(order: Order, because?: string): void {
     this.#end(order.id);
     this.#wastedBytes += order.received;
-    this.#actions.push({ kind: "take-back", order: order.id });
+    const reason = because === undefined ? {} : { because };
+    this.#actions.push({ kind: "take-back", order: order.id, ...reason });
   }
 
   #failed(id: number, failure: Failure, nowMs: number): void {
@@ -247,11 +254,12 @@ export class Scheduler {
     return seed.window(this.#options.layout.pieceSize, nowMs) - seed.inFlight.size;
   }
 
-  #ask(seed: SeedRecord, piece: number, nowMs: number): void {
+  #ask(seed: SeedRecord, piece: number, nowMs: number, because?: string): void {
     const id = this.#nextOrder++;
     this.#orders.set(id, { id, piece, seed, askedAtMs: nowMs, received: 0 });
     seed.inFlight.add(id);
-    this.#actions.push({ kind: "ask", order: id, seed: seed.name, piece });
+    const reason = because === undefined ? {} : { because };
+    this.#actions.push({ kind: "ask", order: id, seed: seed.name, piece, ...reason });
   }
 
   /** The last pieces are also asked from seeds that should be through with them much sooner. */
@@ -266,11 +274,16 @@ export class Scheduler {
       if (!second || second.seconds * TAIL_GAIN > seconds) continue;
       const mayAskTwice = orders.length === 1 && !this.#isFull() &&
         bytes <= budget;
-      if (mayAskTwice) budget -= bytes;
-      else if (!this.#isKnown(orders.at(-1)!, nowMs)) continue;
-      else if (orders.length > 1 || crawls(seconds, second.seconds)) {
-        this.#takeBackSlow(orders.at(-1)!, nowMs);
-      } else continue;
+      const slow = orders.at(-1)!;
+      if (mayAskTwice) {
+        budget -= bytes;
+        const why = comparison(slow, seconds, second);
+        this.#ask(second.seed, piece, nowMs, `piece ${piece} is asked twice: ${why}`);
+        continue;
+      }
+      if (!this.#isKnown(slow, nowMs)) continue;
+      if (orders.length === 1 && !crawls(seconds, second.seconds)) continue;
+      this.#takeBackSlow(slow, second, nowMs);
       this.#ask(second.seed, piece, nowMs);
     }
   }
@@ -280,8 +293,8 @@ export class Scheduler {
     bytes: number,
     orders: Order[],
     nowMs: number,
-  ): { seed: SeedRecord; seconds: number } | undefined {
-    let best: { seed: SeedRecord; seconds: number } | undefined;
+  ): Sooner | undefined {
+    let best: Sooner | undefined;
     for (const seed of this.#seeds.values()) {
       if (this.#roomAt(seed, nowMs) <= 0 || orders.some((order) => order.seed === seed)) continue;
       const rate = seed.goodput(nowMs) || (seed.crawls(nowMs) ? 0 : bytes / TRIAL_SECONDS);
@@ -302,12 +315,13 @@ export class Scheduler {
     );
     const second = slowest && this.#soonest(slowest.bytes, slowest.orders, nowMs);
     if (!second || !crawls(slowest.seconds, second.seconds)) return;
-    for (const order of slowest.orders) this.#takeBackSlow(order, nowMs);
+    for (const order of slowest.orders) this.#takeBackSlow(order, second, nowMs);
     this.#ask(second.seed, slowest.piece, nowMs);
   }
 
-  #takeBackSlow(order: Order, nowMs: number): void {
-    this.#takeBack(order);
+  #takeBackSlow(order: Order, sooner: Sooner, nowMs: number): void {
+    const why = comparison(order, this.#secondsLeft(order, nowMs), sooner);
+    this.#takeBack(order, `piece ${order.piece} is taken back from ${order.seed.name}: ${why}`);
     order.seed.crawled(nowMs);
   }
 
@@ -407,4 +421,13 @@ function crawls(seconds: number, elsewhere: number): boolean {
 
 function sum(numbers: readonly number[]): number {
   return numbers.reduce((total, number) => total + number, 0);
+}
+
+/** Why a piece is better asked elsewhere, with the figures. */
+function comparison({ seed }: Order, seconds: number, sooner: Sooner): string {
+  const slow = Number.isFinite(seconds)
+    ? `would take ${seconds.toFixed(1)} s more`
+    : "has sent nothing lately";
+  const fast = Number.isFinite(sooner.seconds) ? `${sooner.seconds.toFixed(1)} s` : "less";
+  return `${seed.name} ${slow}, ${sooner.seed.name} should take ${fast}`;
 }

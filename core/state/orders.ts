@@ -30,7 +30,8 @@ export async function giveOrder(
   const cancels = order === "cancel" || order === "cancel-and-delete";
   if (order === "cancel" && task.state === "cancelled") return "already";
   if (task.state === "done" || (!cancels && isOver(task.state))) {
-    throw new UsageError(`Cannot ${order.split("-")[0]} "${task.name}": it is ${task.state}`, {
+    const end = task.state === "failed" ? "has failed" : `is ${task.state}`;
+    throw new UsageError(`Cannot ${order.split("-")[0]} "${task.name}": it ${end}`, {
       hint: "Run p2p get again to download it again",
     });
   }

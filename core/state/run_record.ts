@@ -8,6 +8,8 @@ import { join } from "@std/path";
 import type { Clock } from "../base/clock.ts";
 import { RateMeter } from "../base/rate.ts";
 import { isOver, type TaskEvent } from "../events.ts";
+import { DetailKeeper, type TaskDetail } from "./task_detail.ts";
+import { type Account, Accounting } from "./accounting.ts";
 import { withoutHarm } from "./state_faults.ts";
 
 export const RECORD_SUFFIX = ".jsonl";
@@ -19,6 +21,15 @@ export const LOCK_SUFFIX = ".lock";
 export interface RunHeader {
   readonly pid: number;
   readonly startedAt: number;
+  /** The user's own limits in this run. */
+  readonly limits?: RunLimits;
+}
+
+export interface RunLimits {
+  readonly max: number;
+  /** Bytes a second over all tasks, and for each; null: none. */
+  readonly limit: number | null;
+  readonly taskLimit: number | null;
 }
 
 /** Many tasks in one line: the queue may be a hundred thousand names long. */
@@ -42,10 +53,16 @@ export interface TaskNow {
 export interface RunNow {
   readonly time: number;
   readonly tasks: Readonly<Record<string, TaskNow>>;
+  /** Of those at work; of the first of them, where they are many. */
+  readonly details?: Readonly<Record<string, TaskDetail>>;
+  /** What the time of the tasks that are not over goes to. */
+  readonly accounts?: Readonly<Record<string, Account>>;
 }
 
 /** A person looks at it: twice a second is lively, and costs nothing. */
 const BEAT_MS = 500;
+/** Each detail is a kilobyte or two, and all are written at each beat. */
+const MOST_DETAILS = 32;
 /** Records of runs that ended so long ago are removed. */
 const KEEP_MS = 30 * 24 * 3600 * 1000;
 
@@ -82,7 +99,7 @@ class Moving {
   at(timeMs: number): TaskNow {
     return {
       downloaded: this.#downloaded,
-      rate: Math.round(this.#meter.at(timeMs)),
+      rate: Math.round(this.#meter.liveAt(timeMs)),
       seeds: Array.from(this.#seeds),
     };
   }
@@ -94,6 +111,9 @@ export class RunRecord implements AsyncDisposable {
   readonly #lock: Deno.FsFile;
   readonly #clock: Clock;
   readonly #moving = new Map<string, Moving>();
+  readonly #details = new Map<string, DetailKeeper>();
+  readonly #accounts = new Map<string, Accounting>();
+  #queuedAt: number;
   readonly #unfinished = new Set<string>();
   #queued: QueuedLine | undefined;
   #unwritten = "";
@@ -104,15 +124,21 @@ export class RunRecord implements AsyncDisposable {
     this.#record = record;
     this.#lock = lock;
     this.#clock = clock;
+    this.#queuedAt = clock.now();
   }
 
-  static async open(stateDir: string, pid: number, clock: Clock): Promise<RunRecord> {
+  static async open(
+    stateDir: string,
+    pid: number,
+    clock: Clock,
+    limits?: RunLimits,
+  ): Promise<RunRecord> {
     const folder = runsFolder(stateDir);
     const { startedAt, lock } = await lockNew(folder, pid, clock.now());
     const base = join(folder, `${startedAt}-${pid}`);
     const record = await Deno.open(base + RECORD_SUFFIX, { createNew: true, append: true });
     const run = new RunRecord(base, record, lock, clock);
-    const header: RunHeader = { pid, startedAt };
+    const header: RunHeader = { pid, startedAt, ...limits === undefined ? {} : { limits } };
     run.#append(header);
     run.#flush();
     return run;
@@ -120,10 +146,14 @@ export class RunRecord implements AsyncDisposable {
 
   add(event: TaskEvent): void {
     this.#follow(event);
+    if (event.kind !== "queued") this.#account(event);
     switch (event.kind) {
-      case "seed":
-      case "note":
+      case "flight":
+        // It is news only together with the bytes that come of it.
         return;
+      case "note":
+      case "pieces":
+      case "seed":
       case "received":
       case "stored":
         return this.#startBeat();
@@ -131,9 +161,16 @@ export class RunRecord implements AsyncDisposable {
         // Written in one go, with the first that begins.
         return this.#enqueue(event);
       default:
-        this.#append(event);
+        this.#append({ ...event, ...this.#closing(event) });
         this.#flush();
+        // What a task waits for is news, also when no bytes come.
+        if (event.kind === "state") this.#startBeat();
     }
+  }
+
+  /** A limit of the user's begins or ceases to hold back all that the task could ask for. */
+  limited(task: string, limited: boolean): void {
+    this.#accounts.get(task)?.limited(limited, this.#clock.now());
   }
 
   /** Of a task that gets no log: what only a log tells, written with what comes next. */
@@ -147,7 +184,7 @@ export class RunRecord implements AsyncDisposable {
     this.#flush();
     this.#record.close();
     // How far the unfinished ones came is worth knowing.
-    if (this.#moving.size > 0) this.#writeNow();
+    if (this.#moving.size > 0 || this.#accounts.size > 0) this.#writeNow();
     else await Deno.remove(this.#base + NOW_SUFFIX).catch(() => {});
     this.#lock.close();
     await Deno.remove(this.#base + LOCK_SUFFIX).catch(() => {});
@@ -156,13 +193,41 @@ export class RunRecord implements AsyncDisposable {
   }
 
   #follow(event: TaskEvent): void {
+    this.#followInside(event);
     if (event.kind === "found") this.#moving.set(event.task, new Moving());
     this.#moving.get(event.task)?.take(event);
-    if (event.kind === "queued") this.#unfinished.add(event.task);
+    if (event.kind === "queued") {
+      this.#unfinished.add(event.task);
+      this.#queuedAt = event.time;
+    }
     const over = event.kind === "done" || (event.kind === "state" && isOver(event.state));
     if (!over) return;
     this.#moving.delete(event.task);
     if (event.kind === "done") this.#unfinished.delete(event.task);
+  }
+
+  #followInside(event: TaskEvent): void {
+    if (event.kind === "state" && event.state === "finding") {
+      this.#details.set(event.task, new DetailKeeper());
+    }
+    this.#details.get(event.task)?.take(event);
+    const still = event.kind === "done" || event.kind === "failed" ||
+      (event.kind === "state" && (event.state === "paused" || isOver(event.state)));
+    if (still) this.#details.delete(event.task);
+  }
+
+  #account(event: TaskEvent): void {
+    let account = this.#accounts.get(event.task);
+    if (!account) this.#accounts.set(event.task, account = new Accounting(this.#queuedAt));
+    account.take(event);
+  }
+
+  /** The last word of a run on a task says where its time went. */
+  #closing({ task, time }: TaskEvent): { account?: Account } {
+    const account = this.#accounts.get(task)?.at(time);
+    if (account === undefined || account.now !== null) return {};
+    this.#accounts.delete(task);
+    return { account };
   }
 
   #enqueue(event: TaskEvent & { kind: "queued" }): void {
@@ -202,7 +267,15 @@ export class RunRecord implements AsyncDisposable {
     this.#beat = undefined;
     const time = this.#clock.now();
     const tasks = Array.from(this.#moving, ([task, moving]) => [task, moving.at(time)] as const);
-    const now: RunNow = { time, tasks: Object.fromEntries(tasks) };
+    const accounts = Array.from(this.#accounts, ([task, each]) => [task, each.at(time)] as const);
+    const details = Array.from(this.#details).slice(0, MOST_DETAILS)
+      .map(([task, keeper]) => [task, keeper.at(time)] as const);
+    const now: RunNow = {
+      time,
+      tasks: Object.fromEntries(tasks),
+      accounts: Object.fromEntries(accounts),
+      details: Object.fromEntries(details),
+    };
     const draft = `${this.#base}${NOW_SUFFIX}.draft`;
     withoutHarm(() => {
       Deno.writeTextFileSync(draft, JSON.stringify(now));

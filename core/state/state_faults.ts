@@ -6,7 +6,8 @@ export async function onDiskOfState<T>(stateDir: string, act: () => Promise<T>):
     return await act();
   } catch (error) {
     if (error instanceof P2pError) throw error;
-    throw new DiskError(`Cannot keep state in "${stateDir}": ${reasonOf(error)}`, {
+    const [reason = ""] = reasonOf(error).split(/ \(os error \d+\)/);
+    throw new DiskError(`Cannot keep state in "${stateDir}": ${reason.toLowerCase()}`, {
       cause: error,
       hint: "Choose another folder with P2P_STATE_DIR",
     });

@@ -112,6 +112,8 @@ export function logPath(stateDir: string, task: string): string {
 function levelOf(event: TaskEvent): LogLevel | undefined {
   switch (event.kind) {
     case "received":
+    case "pieces":
+    case "flight":
       return undefined;
     case "stored":
       return "debug";

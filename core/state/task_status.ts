@@ -3,6 +3,7 @@ import { join } from "@std/path";
 import { NotFoundError, UsageError } from "../base/errors.ts";
 import { isOver, type TaskEvent, type TaskState } from "../events.ts";
 import { isTaskEvent, runNowOf } from "./record_shape.ts";
+import type { TaskDetail } from "./task_detail.ts";
 import { readWishes, type Wishes } from "./wishes.ts";
 import {
   isAlive,
@@ -42,10 +43,14 @@ export interface TaskStatus {
   /** Why it failed, or null. */
   readonly error: string | null;
   readonly updatedAt: number;
+  /** When its state began (ms since 1970). */
+  readonly since: number;
+  /** What goes on inside; null for what nobody works on, and for most of many. */
+  readonly detail: TaskDetail | null;
 }
 
 /** Three beats of the record. */
-const STALE_MS = 1500;
+export const STALE_MS = 1500;
 
 /** Every task that is known, in the order in which they were begun; a later run's word counts. */
 export async function readTasks(
@@ -68,8 +73,9 @@ export async function readOverview(
   stateDir: string,
   nowMs: number,
   mostWaiting: number,
+  { all }: { readonly all: boolean } = { all: false },
 ): Promise<Overview> {
-  return await readSome(stateDir, nowMs, { all: false, mostWaiting });
+  return await readSome(stateDir, nowMs, { all, mostWaiting });
 }
 
 async function readSome(
@@ -129,6 +135,12 @@ export async function runsOf(stateDir: string, all: boolean): Promise<string[]> 
   return names.sort((a, b) => startOf(a) - startOf(b)).map((name) => join(folder, name));
 }
 
+/** The path of a record without its suffix. */
+export function baseOf(path: string): string {
+  const suffix = path.endsWith(OVER_SUFFIX) ? OVER_SUFFIX : RECORD_SUFFIX;
+  return path.slice(0, -suffix.length);
+}
+
 async function readRun(
   path: string,
   known: ReadonlyMap<string, TaskStatus>,
@@ -136,10 +148,7 @@ async function readRun(
   mostWaiting: number,
   nowMs: number,
 ): Promise<{ tasks: TaskStatus[]; moreWaiting: number }> {
-  const base = path.slice(
-    0,
-    path.endsWith(OVER_SUFFIX) ? -OVER_SUFFIX.length : -RECORD_SUFFIX.length,
-  );
+  const base = baseOf(path);
   // Asked first: a run that ends while we read has then written all it will write.
   const alive = await isAlive(base);
   const lines = await readLines(path);
@@ -167,7 +176,7 @@ async function readRun(
   return { tasks: alive ? all : all.flatMap(abandoned), moreWaiting };
 }
 
-function isHeader(line: object): line is RunHeader {
+export function isHeader(line: object): line is RunHeader {
   return "pid" in line;
 }
 
@@ -192,7 +201,7 @@ export async function readLines(path: string): Promise<object[]> {
   });
 }
 
-async function readNow(base: string): Promise<RunNow | undefined> {
+export async function readNow(base: string): Promise<RunNow | undefined> {
   try {
     return runNowOf(JSON.parse(await Deno.readTextFile(base + NOW_SUFFIX)));
   } catch {
@@ -206,7 +215,8 @@ function fold(before: TaskStatus, event: TaskEvent): TaskStatus {
     case "queued":
       return { ...updated, name: event.name, path: event.target, target: event.target };
     case "state":
-      return { ...updated, state: event.state };
+      if (event.state === updated.state) return updated;
+      return { ...updated, state: event.state, since: event.time };
     case "target":
       return { ...updated, path: event.path };
     case "found":
@@ -221,11 +231,22 @@ function fold(before: TaskStatus, event: TaskEvent): TaskStatus {
       return { ...updated, downloaded: event.bytes, percent: percentOf(event.bytes, updated.size) };
     case "done": {
       const { path, size, verified } = event.result;
-      return { ...updated, state: "done", path, size, downloaded: size, percent: 100, verified };
+      return {
+        ...updated,
+        state: "done",
+        since: event.time,
+        path,
+        size,
+        downloaded: size,
+        percent: 100,
+        verified,
+      };
     }
     case "failed":
-      if (event.failure.code === "interrupted") return { ...updated, state: "paused" };
-      return { ...updated, state: "failed", error: event.failure.message };
+      if (event.failure.code === "interrupted") {
+        return { ...updated, state: "paused", since: event.time };
+      }
+      return { ...updated, state: "failed", since: event.time, error: event.failure.message };
     default:
       return updated;
   }
@@ -256,6 +277,8 @@ function begin(
     id: before?.id ?? null,
     error: null,
     updatedAt: time,
+    since: time,
+    detail: null,
   };
 }
 
@@ -270,6 +293,29 @@ function withNow(task: TaskStatus, now: RunNow | undefined, nowMs: number): Task
   // Most only wait, and a copy of each would be the most expensive thing here.
   const moving = now?.tasks?.[task.task];
   if (task.state === "waiting" && moving === undefined) return task;
+  const inside = withDetail(task, now, nowMs);
+  return withMovement(inside, now, nowMs);
+}
+
+/** Of a task that somebody works on; an old file tells no speed any more. */
+function withDetail(task: TaskStatus, now: RunNow | undefined, nowMs: number): TaskStatus {
+  const detail = now?.details?.[task.task];
+  if (!now || isOver(task.state) || task.state === "paused" || !isDetail(detail)) return task;
+  if (nowMs - now.time <= STALE_MS) return { ...task, detail };
+  return {
+    ...task,
+    detail: { ...detail, seeds: detail.seeds.map((seed) => ({ ...seed, rate: 0 })) },
+  };
+}
+
+/** Another version of the program may have written it. */
+function isDetail(value: unknown): value is TaskDetail {
+  const { seeds, pieces } = Object(value) as Record<string, unknown>;
+  return Array.isArray(seeds) && (pieces === null || Array.isArray(Object(pieces).cells));
+}
+
+function withMovement(task: TaskStatus, now: RunNow | undefined, nowMs: number): TaskStatus {
+  const moving = now?.tasks?.[task.task];
   const pid = isOver(task.state) ? null : task.pid;
   if (now === undefined || moving === undefined || task.state === "done") return { ...task, pid };
   // The file is replaced while bytes come: an old one means that none do.

@@ -2,8 +2,9 @@
 import type { Chance } from "../base/chance.ts";
 import type { Clock } from "../base/clock.ts";
 import { isOver, type TaskEvent } from "../events.ts";
+import { forgetOldLogs } from "./old_logs.ts";
 import { onDiskOfState } from "./state_faults.ts";
-import { forgetOldRuns, RunRecord, runsFolder } from "./run_record.ts";
+import { forgetOldRuns, type RunLimits, RunRecord, runsFolder } from "./run_record.ts";
 import { logsFolder, TaskLog } from "./task_log.ts";
 import { readTasks, type TaskStatus } from "./task_status.ts";
 
@@ -17,6 +18,8 @@ export class TaskStories implements AsyncDisposable {
   readonly #logs = new Map<string, TaskLog>();
   /** Tasks of earlier runs that were not finished. */
   readonly #unfinished: readonly TaskStatus[];
+  /** Tasks of other processes that live. */
+  readonly #running: readonly TaskStatus[];
   readonly #byTarget: ReadonlyMap<string, TaskStatus>;
   /** Those among them that go on in this run. */
   readonly #again = new Set<string>();
@@ -26,7 +29,9 @@ export class TaskStories implements AsyncDisposable {
     record: RunRecord,
     clock: Clock,
     unfinished: readonly TaskStatus[],
+    running: readonly TaskStatus[],
   ) {
+    this.#running = running;
     this.#stateDir = stateDir;
     this.#record = record;
     this.#clock = clock;
@@ -35,7 +40,12 @@ export class TaskStories implements AsyncDisposable {
   }
 
   /** @throws {DiskError} if the state folder cannot be written. */
-  static async open(stateDir: string, pid: number, clock: Clock): Promise<TaskStories> {
+  static async open(
+    stateDir: string,
+    pid: number,
+    clock: Clock,
+    limits?: RunLimits,
+  ): Promise<TaskStories> {
     return await onDiskOfState(stateDir, async () => {
       await Deno.mkdir(runsFolder(stateDir), { recursive: true, mode: 0o700 });
       await Deno.mkdir(logsFolder(stateDir), { recursive: true, mode: 0o700 });
@@ -44,8 +54,9 @@ export class TaskStories implements AsyncDisposable {
       const unfinished = earlier.filter(({ state, pid }) =>
         pid === null && (state === "failed" || !isOver(state))
       );
-      const record = await RunRecord.open(stateDir, pid, clock);
-      return new TaskStories(stateDir, record, clock, unfinished);
+      const record = await RunRecord.open(stateDir, pid, clock, limits);
+      const running = earlier.filter(({ pid }) => pid !== null);
+      return new TaskStories(stateDir, record, clock, unfinished, running);
     });
   }
 
@@ -78,6 +89,18 @@ export class TaskStories implements AsyncDisposable {
     log.add(event);
     // It went well, and soon: what the record does not tell anyway goes there.
     if (event.kind === "done") log.takeShort().forEach((earlier) => this.#record.keep(earlier));
+  }
+
+  /** Keeps all logs together within bounds, beside the downloads; never fails but by the signal. */
+  async forgetOldLogs(signal: AbortSignal): Promise<void> {
+    const others = this.#running.map(({ task }) => task);
+    const running = new Set([...others, ...this.#again, ...this.#logs.keys()]);
+    await forgetOldLogs(this.#stateDir, running, this.#clock, signal);
+  }
+
+  /** A limit of the user's begins or ceases to hold back all that the task could ask for. */
+  limited(task: string, limited: boolean): void {
+    this.#record.limited(task, limited);
   }
 
   /** The task tells nothing more. */

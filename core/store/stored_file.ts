@@ -149,6 +149,11 @@ export class StoredFile implements Disposable {
     return this.#have.size === this.content.layout.count;
   }
 
+  /** Pieces that are there. */
+  get held(): Iterable<number> {
+    return this.#have;
+  }
+
   /** Pieces that are not there yet, in order. */
   missing(): number[] {
     const all = Array.from({ length: this.content.layout.count }, (_, piece) => piece);

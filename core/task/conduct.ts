@@ -72,8 +72,13 @@ async function untilRoom(
   signal: AbortSignal,
 ): Promise<void> {
   place.leave();
-  tell({ kind: "note", level: "warn", text: `${error.message}; waiting for room` });
-  tell({ kind: "state", state: "waiting" });
+  tell({
+    kind: "note",
+    level: "warn",
+    text: `${error.message}; waiting for room`,
+    word: "disk full",
+  });
+  tell({ kind: "state", state: "waiting", waitsFor: "room" });
   const giveUpAt = since + settings.giveUpMs;
   const { lacking } = error;
   do {

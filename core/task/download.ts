@@ -103,7 +103,11 @@ export async function download(
   const { clock, chance } = platform;
   const { settings } = job;
   const { state } = job.directories;
-  await using stories = await TaskStories.open(state, platform.store.pid, clock);
+  await using stories = await TaskStories.open(state, platform.store.pid, clock, {
+    max: settings.max,
+    limit: settings.limit ?? null,
+    taskLimit: settings.taskLimit ?? null,
+  });
   await using pool = new SeedPool({ ...settings, clock, dial: platform.dial });
   await using foresight = foresightFor(requests, settings, pool, clock, signal);
   await using watches = new TaskGroup(signal);
@@ -117,6 +121,8 @@ export async function download(
   for (const task of tasks) run.queued(task);
   run.obey(await readWishes(state));
   watches.spawn((signal) => watchWishes(state, (wishes) => run.obey(wishes), clock, signal));
+  // Too many old logs are no reason for a download to fail.
+  watches.spawn((signal) => stories.forgetOldLogs(signal).catch(() => {}));
   return await runQueue(tasks, slots, run, signal);
 }
 
@@ -266,7 +272,10 @@ class Run implements QueueRunner<Task, TaskOutcome> {
       hashers,
       begunWith: (id) => this.#stories.begunWith(id),
       mostInFlight: (pieceSize) => this.#mostInFlight(pieceSize),
-      pace: paceOf(this.#limit, taskBucket(settings, clock)),
+      pace: metered(
+        paceOf(this.#limit, taskBucket(settings, clock)),
+        (held) => this.#stories.limited(task.task, held),
+      ),
       tell: (news) => this.#tell(task, news),
     };
   }
@@ -292,6 +301,23 @@ function paceOf(...buckets: (TokenBucket | undefined)[]): Pace | undefined {
     mostBytes: Math.min(...limits.map(({ mostBytes }) => mostBytes)),
     async wait(bytes, signal) {
       for (const limit of limits) await limit.wait(bytes, signal);
+    },
+  };
+}
+
+/** Tells when the first one begins to be held back, and when the last one ceases to be. */
+function metered(pace: Pace | undefined, tell: (held: boolean) => void): Pace | undefined {
+  if (pace === undefined) return undefined;
+  let held = 0;
+  return {
+    mostBytes: pace.mostBytes,
+    async wait(bytes, signal) {
+      if (held++ === 0) tell(true);
+      try {
+        await pace.wait(bytes, signal);
+      } finally {
+        if (--held === 0) tell(false);
+      }
     },
   };
 }

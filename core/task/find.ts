@@ -125,6 +125,7 @@ function tellAnswer(seed: string, answer: SeedAnswer, { tell }: TaskParts): void
         what: "busy",
         reason: answer.reason,
         retryInMs: answer.retryAfterMs,
+        ...answer.percent === undefined ? {} : { percent: answer.percent },
       });
     case "failed":
       return tell({ kind: "seed", seed, what: "failing", reason: answer.reason });

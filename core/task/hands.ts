@@ -4,6 +4,8 @@
  * piece's memory to the disk and passes nobody else.
  */
 import { type LinkedAbort, linkedAbort } from "../base/abort.ts";
+import { BusyTime } from "../base/busy_time.ts";
+import type { Clock } from "../base/clock.ts";
 import { equalBytes } from "../base/digest.ts";
 import {
   AuthError,
@@ -36,6 +38,7 @@ export interface Order {
 export type HandFact = Extract<Fact, { kind: "received" | "stored" | "failed" }>;
 
 export interface HandsTerms {
+  readonly clock: Clock;
   readonly name: string;
   readonly file: StoredFile;
   readonly links: ReadonlyMap<string, SeedLink>;
@@ -51,6 +54,7 @@ export class Hands implements AsyncDisposable {
   readonly #terms: HandsTerms;
   readonly #jobs: TaskGroup;
   readonly #running = new Map<number, LinkedAbort>();
+  readonly #hashing = new BusyTime();
 
   constructor(terms: HandsTerms, signal: AbortSignal) {
     this.#terms = terms;
@@ -82,7 +86,7 @@ export class Hands implements AsyncDisposable {
   }
 
   async #fetch(order: Order, signal: AbortSignal): Promise<void> {
-    const { file, links, memory, name, pace, tell } = this.#terms;
+    const { clock, file, links, memory, name, pace, tell } = this.#terms;
     const { layout } = file.content;
     const range = rangeOfPiece(layout, order.piece);
     using lent = await memory.lend(lengthOf(range), signal);
@@ -93,20 +97,25 @@ export class Hands implements AsyncDisposable {
     const options = { onBytes, pace };
     await links.get(order.seed)!.readRange(name, range, layout.size, bytes, options, signal);
     signal.throwIfAborted();
-    await this.#verify(order, bytes);
+    const hashMs = await this.#verify(order, bytes);
     // From here on there is no wait: a piece that was taken back is not stored.
     signal.throwIfAborted();
+    const storedFrom = clock.now();
     file.store(order.piece, bytes);
-    tell({ kind: "stored", order: order.id });
+    const diskMs = clock.now() - storedFrom;
+    tell({ kind: "stored", order: order.id, hashMs, diskMs });
   }
 
-  async #verify({ piece, seed }: Order, bytes: Uint8Array): Promise<void> {
-    const { file, hashers } = this.#terms;
+  /** @returns the ms for which something was hashed, since that was last told. @throws {CorruptError} */
+  async #verify({ piece, seed }: Order, bytes: Uint8Array): Promise<number> {
+    const { clock, file, hashers } = this.#terms;
     const { manifest } = file.content;
-    if (manifest === undefined) return;
-    if (!equalBytes(await hashers.sha256(bytes), digestOfPiece(manifest, piece))) {
-      throw new CorruptError(`${seed} sent piece ${piece} with a wrong digest`);
-    }
+    if (manifest === undefined) return 0;
+    this.#hashing.begin(clock.now());
+    const digest = await hashers.sha256(bytes);
+    const ms = this.#hashing.end(clock.now());
+    if (equalBytes(digest, digestOfPiece(manifest, piece))) return ms;
+    throw new CorruptError(`${seed} sent piece ${piece} with a wrong digest`);
   }
 
   #failed(order: Order, error: unknown): void {

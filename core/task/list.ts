@@ -25,6 +25,8 @@ export interface OfferedFile extends ListedFile {
   readonly seeds: readonly string[];
   /** The distinct contents among them; empty where no seed could say. */
   readonly ids: readonly string[];
+  /** Which of them has which; null for a seed that could not say. */
+  readonly idOf: Readonly<Record<string, string | null>>;
 }
 
 export interface Offer {
@@ -69,7 +71,7 @@ export async function list(
   const links = Array.from(new Set(settings.seeds.map((address) => pool.link(address))));
   const listings = new Slots(LISTINGS);
   const answers = await Promise.all(
-    links.map((link) => ask(link, listings, settings.giveUpMs, clock, signal)),
+    links.map((link) => askForList(link, listings, settings.giveUpMs, clock, signal)),
   );
   const files = gather(answers, query.glob);
   const slots = new Slots(INQUIRIES);
@@ -79,19 +81,19 @@ export async function list(
   return { files: withIds, seeds: answers.map(({ report }) => report) };
 }
 
-interface Answer {
+export interface ListAnswer {
   readonly report: SeedReport;
   readonly files: readonly ListedFile[];
 }
 
 /** A seed that dribbles its list must not keep the others' from being shown. */
-async function ask(
+export async function askForList(
   link: SeedLink,
   listings: Slots,
   giveUpMs: number,
   clock: Clock,
   signal: AbortSignal,
-): Promise<Answer> {
+): Promise<ListAnswer> {
   const seed = link.name;
   const late = () => new TimeoutError(`${seed} did not tell its list within ${giveUpMs / 1000} s`);
   using limit = deadline(signal, clock, giveUpMs, late);
@@ -108,7 +110,7 @@ async function ask(
 }
 
 /** One entry a name; where seeds differ in size or time, the first one's word. */
-function gather(answers: readonly Answer[], glob: string | undefined): OfferedFile[] {
+function gather(answers: readonly ListAnswer[], glob: string | undefined): OfferedFile[] {
   const pattern = glob === undefined ? undefined : globToRegExp(glob);
   const files = new Map<string, OfferedFile>();
   for (const { report: { seed }, files: offered } of answers) {
@@ -117,7 +119,9 @@ function gather(answers: readonly Answer[], glob: string | undefined): OfferedFi
       const known = files.get(file.name);
       files.set(
         file.name,
-        known ? { ...known, seeds: [...known.seeds, seed] } : { ...file, seeds: [seed], ids: [] },
+        known
+          ? { ...known, seeds: [...known.seeds, seed] }
+          : { ...file, seeds: [seed], ids: [], idOf: {} },
       );
     }
   }
@@ -133,8 +137,11 @@ async function withContents(
 ): Promise<OfferedFile> {
   using _slot = await slots.take(signal);
   const holders = links.filter(({ name }) => file.seeds.includes(name));
-  const ids = await Promise.all(holders.map((link) => idAt(link, file.name, clock, signal)));
-  return { ...file, ids: Array.from(new Set(ids.filter((id) => id !== undefined))).sort() };
+  const told = await Promise.all(holders.map(async (link) => {
+    return [link.name, await idAt(link, file.name, clock, signal) ?? null] as const;
+  }));
+  const ids = new Set(told.flatMap(([, id]) => id ?? []));
+  return { ...file, ids: Array.from(ids).sort(), idOf: Object.fromEntries(told) };
 }
 
 async function idAt(

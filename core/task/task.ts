@@ -1,5 +1,6 @@
 /** The story of one download, from a name to a file with that name. */
 import { ConflictError, CorruptError } from "../base/errors.ts";
+import { cellsOf } from "../base/piece_cells.ts";
 import type { TaskResult } from "../events.ts";
 import { type Bytes, looksFree, prepareTarget, settle, type Settlement } from "../store/target.ts";
 import { adoptPartial } from "../store/partial.ts";
@@ -65,9 +66,9 @@ async function runOnce(
 
 type Outcome = Omit<TaskResult, "elapsedMs">;
 
-function tellFound({ choice, holders, others }: Found, parts: TaskParts): void {
+function tellFound({ choice, holders, others, links }: Found, parts: TaskParts): void {
   const { id, size } = choice;
-  parts.tell({ kind: "found", size, id, seeds: holders });
+  parts.tell({ kind: "found", size, id, seeds: holders, asked: links.size });
   if (others.length > 0) {
     const text = `not waiting for ${others.join(", ")}: will join when it answers`;
     parts.tell({ kind: "note", level: "info", text });
@@ -129,6 +130,8 @@ async function fetchInto(
   using file = await StoredFile.open(path, found.content, parts.store, signal);
   const { resumed } = file;
   if (resumed.pieces > 0 || resumed.rehashed > 0) parts.tell({ kind: "resumed", ...resumed });
+  const { count } = file.content.layout;
+  parts.tell({ kind: "pieces", count, cells: cellsOf(count, file.held) });
   parts.tell({ kind: "state", state: "downloading" });
   const bytesBySeed = file.complete ? {} : await transfer(wanted.name, found, file, parts, signal);
   const sha256 = await proveWhole(file, wanted, parts, signal);

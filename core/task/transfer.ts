@@ -78,6 +78,7 @@ class Performer {
     this.#parts = parts;
     this.#inquiries = inquiries;
     this.hands = new Hands({
+      clock: parts.clock,
       name,
       file,
       links: found.links,
@@ -94,9 +95,12 @@ class Performer {
     switch (action.kind) {
       case "ask":
         this.#orders.set(action.order, action);
+        this.#tellFlight(action.seed);
+        this.#explain("debug", action.because);
         return this.hands.fetch({ id: action.order, seed: action.seed, piece: action.piece });
       case "take-back":
-        this.#orders.delete(action.order);
+        this.#landed(action.order);
+        this.#explain("info", action.because);
         return this.hands.takeBack(action.order);
       case "inquire":
         return this.#inquiries.spawn((signal) => this.#inquire(action.seed, running, signal));
@@ -114,13 +118,17 @@ class Performer {
     }
   }
 
+  #explain(level: "debug" | "info", because: string | undefined): void {
+    if (because !== undefined) this.#parts.tell({ kind: "note", level, text: because });
+  }
+
   /** Nothing to do for a while: then the next task may have the place. */
   #rest(untilMs: number, running: Run): void {
     const { clock, place, tell } = this.#parts;
     running.wakeAt(untilMs);
     if (this.#orders.size > 0 || !place.held || untilMs - clock.now() < WORTH_LEAVING_MS) return;
     place.leave();
-    tell({ kind: "state", state: "waiting" });
+    tell({ kind: "state", state: "waiting", waitsFor: "seeds" });
   }
 
   /** A seed is back: takes the place again before anything is asked of it. */
@@ -142,12 +150,25 @@ class Performer {
     if (fact.kind === "received") {
       this.bytesBySeed[seed] = (this.bytesBySeed[seed] ?? 0) + fact.bytes;
       this.#parts.tell({ kind: "received", seed, bytes: fact.bytes });
-    } else this.#orders.delete(fact.order);
+    } else this.#landed(fact.order);
     if (fact.kind === "stored") {
       const bytes = lengthOf(rangeOfPiece(this.#file.content.layout, piece));
-      this.#parts.tell({ kind: "stored", seed, piece, bytes });
+      const { hashMs = 0, diskMs = 0 } = fact;
+      this.#parts.tell({ kind: "stored", seed, piece, bytes, hashMs, diskMs });
     }
     this.#running?.tell(fact);
+  }
+
+  /** Nothing more is to come of an order. */
+  #landed(id: number): void {
+    const order = this.#orders.get(id);
+    this.#orders.delete(id);
+    if (order) this.#tellFlight(order.seed);
+  }
+
+  #tellFlight(seed: string): void {
+    const pieces = Array.from(this.#orders.values()).filter((order) => order.seed === seed).length;
+    this.#parts.tell({ kind: "flight", seed, pieces });
   }
 
   async #inquire(seed: string, running: Run, signal: AbortSignal): Promise<void> {

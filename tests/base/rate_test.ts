@@ -71,3 +71,22 @@ property(
   },
   100,
 );
+
+Deno.test("RateMeter.liveAt() is 0 a second after the last byte, where at() still remembers", () => {
+  const meter = new RateMeter();
+  for (let at = 0; at <= 3000; at += 100) meter.add(100, at);
+  assertEquals(meter.liveAt(3500) > 700, true);
+  assertEquals(meter.liveAt(4001), 0);
+  assertEquals(meter.at(4001) > 0, true);
+});
+
+Deno.test("RateMeter.liveAt() knows the pauses of a slow line from silence", () => {
+  const meter = new RateMeter();
+  for (const at of [0, 1400, 2800]) meter.add(1000, at);
+  assertEquals(meter.liveAt(4100) > 0, true);
+  assertEquals(meter.liveAt(7100), 0);
+});
+
+Deno.test("RateMeter.liveAt() is 0 before the first byte", () => {
+  assertEquals(new RateMeter().liveAt(1000), 0);
+});

@@ -12,7 +12,7 @@ import { basename, dirname, fromFileUrl, join } from "@std/path";
 
 export const WINDOWS = Deno.build.os === "windows";
 
-const PROGRAM = fromFileUrl(
+export const PROGRAM = fromFileUrl(
   new URL(`../../dist/${WINDOWS ? "p2p.exe" : "p2p"}`, import.meta.url),
 );
 
@@ -79,6 +79,11 @@ export class World implements AsyncDisposable {
     const world = new World(root);
     Deno.mkdirSync(world.here);
     return world;
+  }
+
+  /** The variables of every process here. */
+  get env(): Readonly<Record<string, string>> {
+    return this.#env;
   }
 
   /** The path of something below the folder of all. */

@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertMatch, assertNotEquals } from "@std/assert";
-import { downloaded, summaryOf } from "./events.ts";
+import { OldSeed } from "../fakes/old_seed.ts";
+import { doneOf, downloaded, summaryOf } from "./events.ts";
 import { assertCode, type Ended, from, noise, ON_UNIX, test, type World } from "./harness.ts";
 
 const MIB = 1_048_576;
@@ -59,6 +60,53 @@ test("p2p list --json gives files and seeds", async (world) => {
   assertEquals(reports[0].dialect, "session");
   assertMatch(reports[2].error, /refused/);
   assertMatch(ended.stderr, /127\.0\.0\.1:1/);
+});
+
+test("p2p list says which seed holds what when they differ", async (world) => {
+  world.write("one/a.txt", "one\n");
+  world.write("two/a.txt", "two\n");
+  const [one, two] = [await world.serve(world.path("one")), await world.serve(world.path("two"))];
+  const listed = await world.p2p("list", "--json", ...from(one, two));
+  const { ids } = JSON.parse(listed.stdout).files[0];
+  const { stdout } = await world.p2p("list", ...from(one, two));
+  const [, line] = stdout.split("\n\n");
+  for (const seed of [one, two]) {
+    const got = await world.p2p("get", "a.txt", "--out", seed.address, "--json", ...from(seed));
+    const { id } = doneOf(got);
+    assertMatch(line!, new RegExp(`^a\\.txt differs: .*${id!.slice(0, 8)} at ${seed.address}[; ]`));
+    assert(ids.includes(id));
+  }
+});
+
+test("p2p seeds tells of each configured seed how it is", async (world) => {
+  for (const name of ["a.txt", "sub/b.txt"]) world.write(`share/${name}`, "12345");
+  const seed = await world.serve(world.path("share"));
+  await using old = new OldSeed({ "c.txt": noise(100) });
+  const away = "127.0.0.1:1";
+  assertCode(await world.p2p("seeds", "add", seed.address, old.address, away), 0);
+  const ended = await world.p2p("seeds", "--json");
+  assertCode(ended, 0);
+  const { seeds } = JSON.parse(ended.stdout);
+  const [first, second, third] = seeds;
+  assert(Number.isInteger(first.roundTripMs) && first.roundTripMs >= 0, `${first.roundTripMs}`);
+  assertEquals({ ...first, roundTripMs: 0 }, {
+    seed: seed.address,
+    dialect: "session",
+    ok: true,
+    error: null,
+    roundTripMs: 0,
+    files: 2,
+    bytes: 10,
+  });
+  assertEquals([second.dialect, second.roundTripMs, second.files, second.bytes], [
+    "one-shot",
+    null,
+    1,
+    100,
+  ]);
+  assertEquals([third.ok, third.roundTripMs, third.files], [false, null, null]);
+  assertMatch(third.error, /refused/);
+  assertMatch((await world.p2p("seeds")).stdout, /^127\.0\.0\.1:1 +failing .*refused$/m);
 });
 
 test("p2p list <glob> shows what fits, and exits 3 when nothing does", async (world) => {

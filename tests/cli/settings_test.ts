@@ -14,9 +14,13 @@ const COMMANDS = [
   ["seeds", "remove"],
   ["config"],
   ["completions"],
-  ["completions", "bash"],
-  ["completions", "zsh"],
-  ["completions", "fish"],
+  ["pause"],
+  ["resume"],
+  ["cancel"],
+  ["max"],
+  ["why"],
+  ["verify"],
+  ["help"],
 ];
 
 for (const flag of ["--help", "-h"]) {
@@ -28,10 +32,8 @@ for (const flag of ["--help", "-h"]) {
       assertStringIncludes(ended.stdout, line);
       assertEquals(ended.stderr, "", line);
       assert(!ended.stdout.includes("\x1b"), `escape codes: ${line}`);
-      // Examples are what somebody looks for first; those of a shell are with all of them.
-      if (command.length < 2 || command[0] === "seeds") {
-        assertMatch(ended.stdout, /^Examples:$/m, line);
-      }
+      // Examples are what somebody looks for first.
+      assertMatch(ended.stdout, /^Examples:\n( {2}\S.* # .*\n){2,3}\n/, line);
     }));
   });
 }
@@ -72,7 +74,7 @@ for (const { args, says, hint } of mistakes) {
     const ended = await world.p2p(...args);
     assertCode(ended, 2);
     assertEquals(ended.stdout, "");
-    assertMatch(ended.stderr, /^p2p: .+\n(hint: .+\n)?$/, "one line, and a hint");
+    assertMatch(ended.stderr, /^p2p: .+\nhint: .+\n$/, "one line, and a hint");
     assertMatch(ended.stderr.split("\n")[0]!, says);
     if (hint) assertMatch(ended.stderr.split("\n")[1]!, hint);
   });
@@ -171,8 +173,18 @@ test("p2p takes a setting from its flag, else the environment, else config.json,
 
 const wrong = [
   { what: "a number", config: '{"max": "many"}', says: /"max" in .*config\.json/ },
-  { what: "an unknown key", config: '{"maximum": 3}', says: /"maximum" in .*config\.json/ },
-  { what: "no JSON", config: "{max: 3}", says: /config\.json/ },
+  {
+    what: "a number on the third line",
+    config: '{\n  "seeds": ["nas1"],\n  "max": 0\n}',
+    says: /"0" from "max" in .*config\.json, line 3: it must be a whole number from 1 to 1000$/m,
+  },
+  {
+    what: "an unknown key",
+    config: '{\n"maxx": 3}',
+    says: /"maxx" in .*config\.json, line 2: .*\nhint: Did you mean "max"\?/,
+  },
+  { what: "a whole file", config: "[]", says: /one JSON object\nhint: Write it such as / },
+  { what: "no JSON", config: "{max: 3}", says: /config\.json: .*line 1 column 2.*\nhint: / },
   { what: "a variable", env: { P2P_STALL: "soon" }, says: /"soon" from P2P_STALL/ },
   { what: "a seed in a variable", env: { P2P_SEEDS: "a,b:x" }, says: /P2P_SEEDS/ },
 ];

@@ -3,6 +3,7 @@ import type { ErrorCode, TaskOutcome } from "../../core/mod.ts";
 import {
   exitOfFailure,
   exitOfOutcomes,
+  EXITS,
   renderBug,
   renderFailure,
   renderTaskFailure,
@@ -71,10 +72,18 @@ Deno.test("renderTaskFailure() names the file once", () => {
   const code = "not-found";
   assertEquals(renderTaskFailure("a", { code, message: 'Cannot find "a"' }), [
     'p2p: Cannot find "a"',
+    "hint: See what there is with p2p list",
   ]);
-  assertEquals(renderTaskFailure("b.iso", { code, message: "No seed" }), [
+  assertEquals(renderTaskFailure("b.iso", { code, message: "No seed", hint: "Do" }), [
     'p2p: Cannot get "b.iso": No seed',
+    "hint: Do",
   ]);
+});
+
+Deno.test("EXITS tells of every code that a failure can have, once", () => {
+  const told = EXITS.map(({ code }) => code);
+  assertEquals(told, [0, 1, 2, 3, 4, 5, 6, 7, 130, 143]);
+  for (const exit of Object.values(exits)) assertEquals(told.includes(exit), true, `${exit}`);
 });
 
 Deno.test("renderBug() ends with the wish for a report", () => {

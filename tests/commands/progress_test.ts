@@ -2,6 +2,7 @@ import { assertEquals } from "@std/assert";
 import { renderProgress } from "../../commands/present/progress.ts";
 import { View } from "../../commands/present/view.ts";
 import { displayWidth } from "../../commands/present/width.ts";
+import { assertGolden } from "../fakes/golden.ts";
 import { event, NOON, resultOf } from "./stand_in.ts";
 
 const MIB = 2 ** 20;
@@ -41,14 +42,9 @@ function busyView(): View {
 }
 
 for (const columns of [40, 80, 200]) {
-  Deno.test(`renderProgress() draws the golden screen of ${columns} columns`, async () => {
+  Deno.test(`renderProgress() draws the golden screen of ${columns} columns`, () => {
     const lines = renderProgress(busyView(), { columns, rows: 24 }, NOON + 2000);
-    const path = new URL(`screens/${columns}.txt`, import.meta.url);
-    // To record anew: P2P_RECORD=1, and read the difference.
-    if (Deno.env.get("P2P_RECORD")) {
-      await Deno.writeTextFile(path, lines.join("\n") + "\n");
-    }
-    assertEquals(lines.join("\n") + "\n", await Deno.readTextFile(path));
+    assertGolden(new URL(`screens/get-${columns}.txt`, import.meta.url), lines);
   });
 }
 

@@ -1,5 +1,8 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
+import { EXITS } from "../../commands/present/failure.ts";
+import { SETTING_NAMES, variableOf } from "../../commands/settings.ts";
+import { TOPICS } from "../../commands/topics.ts";
 import { run } from "../../commands/run.ts";
 import type { Core } from "../../commands/environment.ts";
 import {
@@ -7,6 +10,7 @@ import {
   type DownloadJob,
   NotFoundError,
   type Offer,
+  type SeedHealth,
   type TaskStatus,
 } from "../../core/mod.ts";
 import {
@@ -79,7 +83,7 @@ for (const [line, message, hint] of usage) {
   Deno.test(`run() exits 2 and says why for: p2p ${line}`, async () => {
     const { code, stdout, stderr } = await p2p(line);
     assertEquals([code, stdout], [2, ""]);
-    assertMatch(stderr, /^p2p: .+\n(hint: .+\n)?$/);
+    assertMatch(stderr, /^p2p: .+\nhint: .+\n$/);
     assertStringIncludes(stderr, message);
     assertStringIncludes(stderr, hint);
   });
@@ -97,6 +101,13 @@ const commands = [
   "seeds remove",
   "config",
   "completions",
+  "pause",
+  "resume",
+  "cancel",
+  "max",
+  "why",
+  "verify",
+  "help",
 ];
 for (const command of commands) {
   Deno.test(`run() shows help that begins with examples for: p2p ${command} --help`, async () => {
@@ -113,6 +124,38 @@ for (const command of commands) {
     assertEquals([code, stdout], [0, "p2p 1.2.3\n"]);
   });
 }
+
+for (const { name } of TOPICS) {
+  Deno.test(`help shows the page of the topic ${name}, within 80 columns`, async () => {
+    const { code, stdout } = await p2p(`help ${name}`);
+    assertEquals(code, 0);
+    assertEquals(stdout.split("\n").filter((line) => line.length > 84), []);
+    assertEquals(stdout.length > 300, true);
+    assertStringIncludes((await p2p("--help")).stdout.replaceAll("\n", " "), name);
+  });
+}
+
+Deno.test("help shows a command's help, and all of it when nothing is asked for", async () => {
+  assertEquals((await p2p("help get")).stdout, (await p2p("get --help")).stdout);
+  assertEquals((await p2p("help")).stdout, (await p2p("--help")).stdout);
+});
+
+Deno.test("help names what was meant when there is no such topic", async () => {
+  const { code, stderr } = await p2p("help resum");
+  assertEquals(code, 2);
+  assertMatch(stderr, /"resum".*\nhint: Did you mean "resume"\?/);
+  assertMatch((await p2p("help xyzxyz")).stderr, /hint: The topics are seeds, /);
+});
+
+Deno.test("help exit-codes and help config tell what the program does", async () => {
+  const exits = (await p2p("help exit-codes")).stdout;
+  for (const { code, meaning } of EXITS) {
+    const line = exits.split("\n").find((line) => line.endsWith(meaning));
+    assertEquals(line?.trim().split(" ")[0], String(code));
+  }
+  const config = (await p2p("help config")).stdout;
+  for (const name of SETTING_NAMES) assertStringIncludes(config, variableOf(name));
+});
 
 Deno.test("run() shows help when nothing is asked for", async () => {
   const { code, stdout } = await p2p("");
@@ -143,7 +186,11 @@ Deno.test("run() exits 6 when its output cannot be written", async () => {
   stdout.shut.abort(new DiskError("Cannot write the output: full"));
   const overview = () => Promise.resolve({ tasks: [], moreWaiting: 0 });
   const { code, stderr } = await p2p("status", { core: { overview }, stdout });
-  assertEquals([code, stderr], [6, "p2p: Cannot write the output: full\n"]);
+  assertEquals([code, stderr], [
+    6,
+    "p2p: Cannot write the output: full\n" +
+    "hint: Check that the disk has room and that you may write there\n",
+  ]);
 });
 
 Deno.test("get passes on names and settings, flag before variable before file", async () => {
@@ -218,7 +265,10 @@ Deno.test("get prints a summary also when no name could be found", async () => {
   });
   assertEquals(code, 3);
   assertEquals(JSON.parse(stdout).event, "summary");
-  assertEquals(stderr, 'p2p: Cannot find "x*": no seed has it\n');
+  assertEquals(
+    stderr,
+    'p2p: Cannot find "x*": no seed has it\nhint: See what there is with p2p list\n',
+  );
 });
 
 Deno.test("get -q says nothing but failures", async () => {
@@ -314,9 +364,17 @@ const offer: Offer = {
       modified: 5,
       seeds: ["nas1:7270", "nas2:7270"],
       ids: ["4e"],
+      idOf: {},
     },
-    { name: "b", size: 1, modified: 0, seeds: ["nas1:7270"], ids: [] },
-    { name: "c", size: 1, modified: 0, seeds: ["n", "m"], ids: ["1", "2"] },
+    { name: "b", size: 1, modified: 0, seeds: ["nas1:7270"], ids: [], idOf: {} },
+    {
+      name: "c",
+      size: 1,
+      modified: 0,
+      seeds: ["n", "m"],
+      ids: ["1", "2"],
+      idOf: { n: "2", m: "1" },
+    },
   ],
   seeds: [
     { seed: "nas1:7270", dialect: "session", ok: true, error: null },
@@ -334,6 +392,8 @@ Deno.test("list prints a table, and on stderr who does not answer", async () => 
     "    1 B      1  unknown     b",
     "    1 B      2  differ (2)  c",
     "",
+    "c differs: 1 at m; 2 at n (choose with p2p get --id)",
+    "",
   ]);
   assertEquals(stderr, "seed lab:7270 does not answer: Cannot connect\n");
 });
@@ -341,7 +401,8 @@ Deno.test("list prints a table, and on stderr who does not answer", async () => 
 Deno.test("list --json prints the offer", async () => {
   const core = { list: () => Promise.resolve(offer) };
   const { stdout } = await p2p("list --json", { core });
-  assertEquals(JSON.parse(stdout), JSON.parse(JSON.stringify(offer)));
+  const files = offer.files.map(({ idOf: _, ...file }) => file);
+  assertEquals(JSON.parse(stdout), { ...offer, files });
 });
 
 const poorOffers = [
@@ -372,6 +433,8 @@ const task: TaskStatus = {
   pid: 12,
   verified: true,
   error: null,
+  since: 1000,
+  detail: null,
   updatedAt: 0,
 };
 
@@ -399,7 +462,7 @@ Deno.test("status prints a table, or one task in detail", async () => {
   const { stdout } = await p2p("status t7k", { core });
   assertStringIncludes(stdout, "size:     3.1/5.0 GiB (62%)\n");
   const json = JSON.parse((await p2p("status --json", { core })).stdout);
-  const { updatedAt: _, target: _target, id: _id, ...shown } = task;
+  const { updatedAt: _, target: _target, id: _id, since: _since, detail: _detail, ...shown } = task;
   assertEquals(json, { tasks: [shown] });
 });
 
@@ -461,15 +524,34 @@ Deno.test("seeds add and remove change config.json and nothing else in it", asyn
 });
 
 Deno.test("seeds shows how each is doing", async () => {
-  const core = { list: () => Promise.resolve(offer) };
+  const ok = { ok: true, error: null, files: 12, bytes: 2048 };
+  const health: SeedHealth[] = [
+    { ...ok, seed: "nas1:7270", dialect: "session", roundTripMs: 0 },
+    { ...ok, seed: "nas2:7270", dialect: "session", roundTripMs: 34 },
+    { ...ok, seed: "old:7270", dialect: "one-shot", roundTripMs: null },
+    {
+      seed: "lab:7270",
+      dialect: null,
+      ok: false,
+      error: "Cannot connect",
+      roundTripMs: null,
+      files: null,
+      bytes: null,
+    },
+  ];
+  const core = { seedHealth: () => Promise.resolve(health) };
   const { code, stdout } = await p2p("seeds", { core });
   assertEquals(code, 0);
   assertEquals(stdout.split("\n"), [
-    "SEED       STATE    DIALECT  ERROR",
-    "nas1:7270  ok       session",
-    "lab:7270   failing  -        Cannot connect",
+    "SEED       STATE    DIALECT    PING  FILES     SIZE  ERROR",
+    "nas1:7270  ok       session   <1 ms     12  2.0 KiB",
+    "nas2:7270  ok       session   34 ms     12  2.0 KiB",
+    "old:7270   ok       one-shot      -     12  2.0 KiB",
+    "lab:7270   failing  -             -      -        -  Cannot connect",
     "",
   ]);
+  const json = await p2p("seeds --json", { core });
+  assertEquals(JSON.parse(json.stdout), { seeds: health });
 });
 
 Deno.test("config shows every setting, its value and where it came from", async () => {

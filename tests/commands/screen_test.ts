@@ -1,17 +1,17 @@
 import { assertEquals } from "@std/assert";
 import { Screen } from "../../commands/screen.ts";
+import { TerminalScreen } from "../fakes/terminal_screen.ts";
 import { fakeOutput } from "./stand_in.ts";
-import { TinyTerminal } from "./tiny_terminal.ts";
 
 function screenOn(columns = 80) {
-  const terminal = new TinyTerminal();
+  const terminal = new TerminalScreen({ columns, rows: 24 });
   const output = {
     ...fakeOutput({ terminal: true }),
     columns,
     writes: 0,
     write(text: string) {
       this.writes++;
-      terminal.write(text);
+      terminal.write(text.replaceAll("\n", "\r\n"));
     },
     size() {
       return { columns: this.columns, rows: 24 };
@@ -22,7 +22,7 @@ function screenOn(columns = 80) {
 
 Deno.test("Screen paints each block over the last one", () => {
   const { terminal, screen } = screenOn();
-  terminal.write("$ p2p get\n");
+  terminal.write("$ p2p get\r\n");
   screen.paint([], ["a 10%", "b 20%", "total"]);
   screen.paint([], ["b 3%", "total of one"]);
   assertEquals(terminal.lines, ["$ p2p get", "b 3%", "total of one"]);
@@ -34,8 +34,15 @@ Deno.test("Screen keeps what is written above the block", () => {
   screen.paint(["a done"], ["b 20%", "total"]);
   screen.paint(["b failed", "hint: x"], ["total"]);
   screen.clear();
-  terminal.write("p2p: end\n");
+  terminal.write("p2p: end\r\n");
   assertEquals(terminal.lines, ["a done", "b failed", "hint: x", "p2p: end"]);
+});
+
+Deno.test("Screen leaves nothing of the block behind a line that wraps", () => {
+  const { terminal, screen } = screenOn(20);
+  screen.paint([], ["x".repeat(19), "y".repeat(19), "z".repeat(19)]);
+  screen.paint(["a line of 日本 that is wider than it all"], ["total"]);
+  assertEquals(terminal.lines, ["a line of 日本 that", "is wider than it all", "total"]);
 });
 
 Deno.test("Screen writes nothing when nothing changed", () => {
@@ -47,16 +54,20 @@ Deno.test("Screen writes nothing when nothing changed", () => {
 
 Deno.test("Screen takes the whole block away when the terminal became narrower", () => {
   const { terminal, output, screen } = screenOn();
-  terminal.write("$ p2p get\n");
+  terminal.write("$ p2p get\r\n");
   screen.paint([], ["x".repeat(30), "y".repeat(10)]);
-  // The terminal wraps the first line over three rows of ten columns.
-  const wrapped = new TinyTerminal();
-  wrapped.write(
-    "$ p2p get\n" + "x".repeat(10) + "\n" + "x".repeat(10) + "\n" + "x".repeat(10) + "\n" +
-      "y".repeat(10) + "\n",
-  );
   output.columns = 10;
-  output.write = (text) => wrapped.write(text);
+  terminal.resize({ columns: 10, rows: 24 });
+  assertEquals(terminal.lines.length, 5);
   screen.paint([], ["z"]);
-  assertEquals(wrapped.lines, ["$ p2p get", "z"]);
+  assertEquals(terminal.lines, ["$ p2p get", "z"]);
+});
+
+Deno.test("Screen keeps columns below each other where a terminal counts otherwise", () => {
+  const { terminal, screen } = screenOn();
+  // Two columns for us, four for a terminal that takes each code point for itself; then two and one.
+  screen.paint([], ["👍🏽 10%", "☃\ufe0f 20%", "日 30%", "ab 40%"]);
+  for (const line of terminal.lines) assertEquals(line.match(/ (\d+%)$/)?.index, line.length - 4);
+  screen.paint([], ["ab 10%", "xy 20%", "日 30%", "👍🏽 40%"]);
+  assertEquals(terminal.lines.slice(0, 3), ["ab 10%", "xy 20%", "日 30%"]);
 });

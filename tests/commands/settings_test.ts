@@ -106,21 +106,22 @@ const faults = [
   },
   {
     given: { config: { sync: "always" } },
-    message: 'Cannot use "always" from "sync" in /c/config.json: it must be one of finish, never',
+    message:
+      'Cannot use "always" from "sync" in /c/config.json, line 1: it must be one of finish, never',
   },
   {
     given: { config: { max: "4" } },
     message:
-      'Cannot use "4" from "max" in /c/config.json: it must be a whole number from 1 to 1000',
+      'Cannot use "4" from "max" in /c/config.json, line 1: it must be a whole number from 1 to 1000',
   },
   {
     given: { config: { seeds: "nas1" } },
     message:
-      'Cannot use "nas1" from "seeds" in /c/config.json: it must be host, host:port, [v6]:port or tls://host:port',
+      'Cannot use "nas1" from "seeds" in /c/config.json, line 1: it must be host, host:port, [v6]:port or tls://host:port',
   },
   {
     given: { config: { maxx: 4 } },
-    message: 'Cannot use "maxx" in /c/config.json: there is no such setting',
+    message: 'Cannot use "maxx" in /c/config.json, line 1: there is no such setting',
   },
   {
     given: { config: [1] },

@@ -1,6 +1,6 @@
 /** A small world for commands: no terminal, no environment, no network. */
 import type { Directories, TaskEvent, TaskOutcome, TaskResult } from "../../core/mod.ts";
-import type { Core, Environment, Output } from "../../commands/environment.ts";
+import type { Core, Environment, Input, Output } from "../../commands/environment.ts";
 import type { StopSignal } from "../../commands/present/failure.ts";
 
 export interface FakeOutput extends Output {
@@ -35,38 +35,82 @@ export class Exited extends Error {
   }
 }
 
+/** A keyboard: what is typed comes out, and whether the terminal is raw is known. */
+export class FakeInput implements Input {
+  isRaw = false;
+  readonly #typed: Uint8Array[] = [];
+  #wake = Promise.withResolvers<void>();
+
+  constructor(readonly terminal = false) {}
+
+  type(text: string): void {
+    this.#typed.push(new TextEncoder().encode(text));
+    this.#wake.resolve();
+  }
+
+  raw(): Disposable {
+    this.isRaw = true;
+    return { [Symbol.dispose]: () => void (this.isRaw = false) };
+  }
+
+  async *read(signal: AbortSignal): AsyncIterable<Uint8Array> {
+    signal.addEventListener("abort", () => this.#wake.resolve(), { once: true });
+    while (!signal.aborted) {
+      const next = this.#typed.shift();
+      if (next !== undefined) yield next;
+      else {
+        await this.#wake.promise;
+        this.#wake = Promise.withResolvers();
+      }
+    }
+  }
+}
+
 export interface FakeEnvironment extends Environment {
+  readonly stdin: FakeInput;
   readonly stdout: FakeOutput;
   readonly stderr: FakeOutput;
   /** As if the signal came. */
   send(signal: StopSignal): void;
+  /** As if the terminal got another size. */
+  changeTerminal(): void;
 }
 
 export function fakeEnvironment(
-  { core = {}, env = {}, directory = "/nowhere", stdout, stderr }: {
+  { core = {}, env = {}, directory = "/nowhere", stdin, stdout, stderr }: {
     core?: Partial<Core>;
     env?: Record<string, string>;
     directory?: string;
+    stdin?: FakeInput;
     stdout?: FakeOutput;
     stderr?: FakeOutput;
   } = {},
 ): FakeEnvironment {
   const handlers = new Set<(signal: StopSignal) => void>();
+  const terminalHandlers = new Set<() => void>();
   return {
     core: { directoriesOf: () => directoriesIn(directory), ...core } as Core,
     version: "1.2.3",
+    stdin: stdin ?? new FakeInput(),
     stdout: stdout ?? fakeOutput(),
     stderr: stderr ?? fakeOutput(),
     platform: "linux",
     env: (name) => env[name],
     now: () => 1000,
+    // A turn of the event loop: nobody here waits for time to pass.
+    sleep: () => new Promise((resolve) => setTimeout(resolve, 0)),
     onSignal(handler) {
       handlers.add(handler);
       return { [Symbol.dispose]: () => void handlers.delete(handler) };
     },
+    onTerminalChange(handler) {
+      terminalHandlers.add(handler);
+      return { [Symbol.dispose]: () => void terminalHandlers.delete(handler) };
+    },
     exit(code) {
       throw new Exited(code);
     },
+    changeTerminal: () => terminalHandlers.forEach((handler) => handler()),
     send: (signal) => handlers.forEach((handler) => handler(signal)),
   };
 }

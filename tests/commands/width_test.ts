@@ -1,5 +1,11 @@
 import { assertEquals } from "@std/assert";
-import { clip, displayWidth, padStart, shortenMiddle } from "../../commands/present/width.ts";
+import {
+  clip,
+  displayWidth,
+  padStart,
+  shortenEnd,
+  shortenMiddle,
+} from "../../commands/present/width.ts";
 
 const widths = [
   ["abc", 3],
@@ -37,6 +43,13 @@ Deno.test("shortenMiddle() keeps both ends within the width", () => {
     const short = shortenMiddle("日本語/とても長い名前-0001.parquet", width);
     assertEquals(displayWidth(short) <= width, true, `${width}: ${short}`);
   }
+});
+
+Deno.test("shortenEnd() keeps the beginning, and shows that there was more", () => {
+  assertEquals(shortenEnd("waiting: refused", 16), "waiting: refused");
+  assertEquals(shortenEnd("waiting: refused", 10), "waiting: …");
+  assertEquals(shortenEnd("日本語", 4), "日…");
+  assertEquals(shortenEnd("ab", 1), "a");
 });
 
 Deno.test("padStart() counts columns, not characters", () => {

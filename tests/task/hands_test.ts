@@ -53,6 +53,7 @@ class Workshop implements AsyncDisposable {
     this.file = file;
     const links = new Map([[nameOf(HOST), bench.pool.link(addressOf(HOST))]]);
     this.hands = new Hands({
+      clock: bench.clock,
       memory: bench.parts.memory,
       hashers,
       name: "a",
@@ -211,7 +212,7 @@ test("Hands.takeBack() of an order that is through does nothing", async () => {
   shop.hands.takeBack(order);
   shop.hands.takeBack(77);
   await shop.settle();
-  assertEquals(shop.ends, [{ kind: "stored", order }]);
+  assertEquals(shop.ends, [{ kind: "stored", order, hashMs: 0, diskMs: 0 }]);
 });
 
 test("Hands.fetch() gives a piece's memory to the next only when nothing writes to it", async () => {

@@ -122,3 +122,27 @@ test("runTask() says what the bytes are when the very ones are there", async () 
   const expected = { how: "already-there", sha256: SHA256, id: seed.manifestOf("a").id };
   assertEquals({ how, sha256, id, verified }, { ...expected, verified: true } as never);
 });
+
+test("runTask() tells where the pieces of an earlier run lie before it downloads the others", async () => {
+  await using seeds = new Seeds();
+  const hosts = { honest: seeds.add({ a: FILE }) };
+  await using bench = deskOf(hosts);
+  const stop = new AbortController();
+  const { tell } = bench.parts;
+  const parts = {
+    ...bench.parts,
+    tell: (news: Parameters<typeof tell>[0]) => {
+      tell(news);
+      if (news.kind === "stored") stop.abort(new Error("enough"));
+    },
+  };
+  const wanted = { name: "a", sha256: undefined, id: undefined };
+  await assertRejects(() => runTask(wanted, bench.dir, parts, stop.signal), Error, "enough");
+  const stored = bench.news.flatMap((one) => one.kind === "stored" ? [one.piece] : []);
+  bench.news.length = 0;
+  await run(bench);
+  const told = bench.news.find((one) => one.kind === "pieces");
+  assertEquals(told?.kind === "pieces" && told.count, 6);
+  const there = told?.kind === "pieces" ? told.cells.flatMap((n, i) => n > 0 ? [i] : []) : [];
+  assertEquals(there, stored.sort());
+});

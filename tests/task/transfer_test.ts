@@ -50,6 +50,25 @@ test("transfer() asks all seeds at once, and puts the file together from all of 
   assertEquals(stored.sort(), [0, 1, 2, 3, 4, 5]);
 });
 
+test("transfer() tells how many pieces each seed has in hand, and none in the end", async () => {
+  await using seeds = new Seeds();
+  await using bench = new Bench({
+    a: seeds.add({ a: FILE }),
+    b: seeds.add({ a: FILE }, cutAfter(1000)),
+  });
+  await bench.timed(bench.download());
+  const inHand = new Map<string, number[]>();
+  for (const one of bench.news) {
+    if (one.kind !== "flight") continue;
+    inHand.set(one.seed, [...inHand.get(one.seed) ?? [], one.pieces]);
+  }
+  for (const told of inHand.values()) {
+    assertGreater(Math.max(...told), 0);
+    assertEquals([told[0], told.at(-1)], [1, 0]);
+  }
+  assertEquals(inHand.size, 2);
+});
+
 /** Seeds that may cost some time, but not the download. */
 const bad: { name: string; host: (seeds: Seeds) => Hosts[string]; mostMs: number }[] = [
   { name: "is not there", host: () => NOBODY, mostMs: 100 },

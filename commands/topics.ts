@@ -1,0 +1,50 @@
+/** `p2p help`: pages about what no single command explains, and the help of any command. */
+import { Command } from "@cliffy/command";
+import { UsageError } from "../core/mod.ts";
+import { defaultTextOf } from "./command.ts";
+import { type Environment, writeLines } from "./environment.ts";
+import { type Described, renderHelp } from "./help.ts";
+import { text } from "./kinds.ts";
+import { KindType } from "./options.ts";
+import { closest } from "./present/closest.ts";
+import { type Topic, topicsOf } from "./present/topics.ts";
+import { SETTING_NAMES, variableOf } from "./settings.ts";
+
+export const TOPICS: readonly Topic[] = topicsOf(
+  SETTING_NAMES.map((name) => ({
+    name,
+    variable: variableOf(name),
+    value: defaultTextOf(name),
+  })),
+);
+
+export function helpCommand(environment: Environment) {
+  return new Command()
+    .description(`Explains a topic, or a command.
+
+${TOPICS.map(({ name, about }) => `${name}: ${about}`).join("\n")}`)
+    .example("where files come from", "p2p help seeds")
+    .example("what a script can tell", "p2p help exit-codes")
+    .example("one command, as p2p get --help does", "p2p help get")
+    .type("topic", new KindType(text("topic")))
+    .arguments("[topic:topic]")
+    .action(function (_, topic) {
+      const root = this.getMainCommand() as unknown as Described;
+      writeLines(environment.stdout, [pageOf(topic, root)]);
+    });
+}
+
+/** @throws {UsageError} if there is neither a topic nor a command of that name. */
+function pageOf(name: string | undefined, root: Described): string {
+  if (name === undefined) return renderHelp(root).trimEnd();
+  const topic = TOPICS.find((each) => each.name === name);
+  if (topic) return topic.text;
+  const commands = root.getCommands();
+  const command = commands.find((each) => each.getName() === name);
+  if (command) return renderHelp(command).trimEnd();
+  const topics = TOPICS.map((each) => each.name);
+  const near = closest(name, [...topics, ...commands.map((each) => each.getName())]);
+  throw new UsageError(`Cannot help with "${name}": there is no such topic or command`, {
+    hint: near ? `Did you mean "${near}"?` : `The topics are ${topics.join(", ")}`,
+  });
+}

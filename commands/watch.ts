@@ -1,0 +1,236 @@
+/** `p2p status --watch` on a terminal: keys and looks at the tasks go into the model, frames and orders come out. */
+import { type Directories, type Order, P2pError, TaskGroup, type TaskStatus } from "../core/mod.ts";
+import type { Environment } from "./environment.ts";
+import { FullScreen } from "./full_screen.ts";
+import { Interrupted, interruptible } from "./interrupt.ts";
+import { renderObedience } from "./present/control.ts";
+import { keysOfRest, parseKeys } from "./present/keys.ts";
+import { renderLogLine } from "./present/log_prose.ts";
+import { reaches } from "./present/prose.ts";
+import {
+  reduce,
+  wantsOver,
+  type WatchFact,
+  watchModel,
+  type WatchOrder,
+} from "./present/watch_model.ts";
+import { renderWatch } from "./present/watch_screen.ts";
+
+/** Processes tell how they stand twice a second; a person reads no faster than this. */
+const LOOK_MS = 1000;
+/** Looking at a very long queue takes its time: no more than a tenth of it all. */
+const LOOK_SHARE = 10;
+/** More waiting tasks are counted, but cannot be picked. */
+const MOST_WAITING = 10_000;
+/** News that come together are painted together. */
+const PAINT_MS = 20;
+/** A terminal sends a whole sequence at once: what comes later was typed later. */
+const ESCAPE_MS = 50;
+
+/**
+ * Shows the tasks until somebody has seen enough.
+ *
+ * @param task to look into from the beginning.
+ * @throws {Interrupted} after Ctrl-C or a signal.
+ */
+export async function watchTasks(
+  environment: Environment,
+  directories: Directories,
+  task?: TaskStatus,
+): Promise<void> {
+  using screen = new FullScreen(environment.stdout);
+  using typing = environment.stdin.terminal ? environment.stdin.raw() : undefined;
+  using interruption = interruptible(environment, {
+    // The process ends on the spot: nobody else would give the terminal back.
+    told: (times) => times > 1 && giveBack(screen, typing),
+  });
+  const { closed } = environment.stdout;
+  const signal = AbortSignal.any([interruption.signal, closed]);
+  await using watch = new Watch(environment, directories, screen, signal, task);
+  await watch.untilEnd();
+  const stoppedBy = watch.interrupted ? "SIGINT" : interruption.stoppedBy();
+  if (stoppedBy !== undefined) throw new Interrupted(stoppedBy);
+}
+
+function giveBack(screen: Disposable, typing: Disposable | undefined): void {
+  screen[Symbol.dispose]();
+  typing?.[Symbol.dispose]();
+}
+
+class Watch implements AsyncDisposable {
+  interrupted = false;
+  readonly #environment: Environment;
+  readonly #directories: Directories;
+  readonly #screen: FullScreen;
+  readonly #jobs: TaskGroup;
+  readonly #terminal: Disposable;
+  readonly #end = Promise.withResolvers<void>();
+  #model;
+  #looking: Promise<void> | undefined;
+  #lookAt: number | undefined;
+  #paintAt: number | undefined;
+  #logAt: number | undefined;
+  #escapeAt: number | undefined;
+  #log: AbortController | undefined;
+
+  constructor(
+    environment: Environment,
+    directories: Directories,
+    screen: FullScreen,
+    signal: AbortSignal,
+    task: TaskStatus | undefined,
+  ) {
+    this.#environment = environment;
+    this.#directories = directories;
+    this.#screen = screen;
+    this.#model = watchModel(environment.stdout.size(), task);
+    this.#jobs = new TaskGroup(signal);
+    this.#jobs.signal.addEventListener("abort", () => this.#end.resolve(), { once: true });
+    this.#terminal = environment.onTerminalChange(() => this.#repaint());
+  }
+
+  /** Until somebody pressed a key for it, or a signal came. @throws what could not be read. */
+  async untilEnd(): Promise<void> {
+    this.#paint();
+    if (this.#environment.stdin.terminal) this.#jobs.spawn((signal) => this.#type(signal));
+    this.#look();
+    if (!this.#jobs.signal.aborted) await this.#end.promise;
+    this.#jobs.abort();
+    await this.#jobs.join();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#terminal[Symbol.dispose]();
+    await this.#jobs[Symbol.asyncDispose]();
+    const timers = [this.#lookAt, this.#paintAt, this.#logAt, this.#escapeAt];
+    timers.forEach((timer) => clearTimeout(timer));
+  }
+
+  #take(fact: WatchFact): void {
+    const { model, orders } = reduce(this.#model, fact);
+    this.#model = model;
+    for (const order of orders) this.#obey(order);
+    this.#paintAt ??= setTimeout(() => this.#paint(), PAINT_MS);
+  }
+
+  #obey(order: WatchOrder): void {
+    switch (order.kind) {
+      case "look":
+        return this.#look();
+      case "control":
+        return this.#jobs.spawn(() => this.#control(order.task, order.order));
+      case "open-log":
+        return this.#openLog(order.task);
+      case "close-log":
+        return this.#log?.abort();
+      case "end":
+        this.interrupted = order.interrupted;
+        return this.#end.resolve();
+    }
+  }
+
+  #paint(): void {
+    this.#paintAt = undefined;
+    const size = this.#environment.stdout.size();
+    if (size.columns !== this.#model.size.columns || size.rows !== this.#model.size.rows) {
+      // Whatever the terminal made of the old lines.
+      this.#screen.forget();
+      this.#model = reduce(this.#model, { kind: "resized", size }).model;
+    }
+    this.#screen.paint(renderWatch(this.#model));
+  }
+
+  /** Another size, or another program had the terminal meanwhile. */
+  #repaint(): void {
+    const { stdin } = this.#environment;
+    if (stdin.terminal) stdin.raw();
+    this.#screen.forget();
+    this.#take({ kind: "resized", size: this.#environment.stdout.size() });
+  }
+
+  /** Looks at all tasks, now and again and again; once more when it is looking already. */
+  #look(): void {
+    clearTimeout(this.#lookAt);
+    if (this.#jobs.signal.aborted) return;
+    const before = this.#looking ?? Promise.resolve();
+    const looking = this.#looking = before.then(async () => {
+      // Somebody asked again meanwhile: the last one looks for all.
+      if (this.#looking !== looking || this.#jobs.signal.aborted) return;
+      const tookMs = await this.#lookOnce();
+      this.#lookAt = setTimeout(() => this.#look(), Math.max(LOOK_MS, LOOK_SHARE * tookMs));
+    });
+    this.#jobs.spawn(() => looking);
+  }
+
+  async #lookOnce(): Promise<number> {
+    const { core, now } = this.#environment;
+    const startedAt = now();
+    const options = { all: wantsOver(this.#model) };
+    const overview = await core.overview(this.#directories, MOST_WAITING, options);
+    this.#take({ kind: "looked", overview, now: now() });
+    await this.#explain();
+    return now() - startedAt;
+  }
+
+  /** Looks up what limits the task that is looked into. */
+  async #explain(): Promise<void> {
+    const { page } = this.#model;
+    if (page.kind !== "task") return;
+    try {
+      const theCase = await this.#environment.core.why(this.#directories, page.task.task);
+      this.#take({ kind: "explained", theCase });
+    } catch (error) {
+      // Its record is gone: the page shows what was seen last.
+      if (!(error instanceof P2pError)) throw error;
+    }
+  }
+
+  async #control(task: TaskStatus, order: Order): Promise<void> {
+    try {
+      const obedience = await this.#environment.core.control(this.#directories, task, order);
+      this.#take({ kind: "told", text: renderObedience(order, task, obedience) });
+    } catch (error) {
+      if (!(error instanceof P2pError)) throw error;
+      this.#take({ kind: "told", text: error.message });
+    }
+    this.#look();
+  }
+
+  #openLog(task: string): void {
+    this.#log?.abort();
+    const log = this.#log = new AbortController();
+    const fresh: string[] = [];
+    this.#jobs.spawn(async (signal) => {
+      const until = AbortSignal.any([signal, log.signal]);
+      const { core } = this.#environment;
+      for await (const line of core.logLines(this.#directories, task, { follow: true }, until)) {
+        const lines = [line].flat().filter(({ level }) => reaches(level, "info"));
+        fresh.push(...lines.map(renderLogLine));
+        // The whole of an old log comes line by line.
+        this.#logAt ??= setTimeout(() => {
+          this.#logAt = undefined;
+          this.#take({ kind: "logged", task, lines: fresh.splice(0) });
+        }, PAINT_MS);
+      }
+    });
+  }
+
+  async #type(signal: AbortSignal): Promise<void> {
+    const decoder = new TextDecoder();
+    let rest = "";
+    for await (const bytes of this.#environment.stdin.read(signal)) {
+      clearTimeout(this.#escapeAt);
+      const parsed = parseKeys(rest + decoder.decode(bytes, { stream: true }));
+      rest = parsed.rest;
+      for (const key of parsed.keys) this.#take({ kind: "key", key });
+      if (rest === "") continue;
+      this.#escapeAt = setTimeout(() => {
+        const keys = keysOfRest(rest);
+        rest = "";
+        for (const key of keys) this.#take({ kind: "key", key });
+      }, ESCAPE_MS);
+    }
+    // Nobody types any more: the terminal is gone.
+    this.#end.resolve();
+  }
+}

@@ -1,0 +1,30 @@
+/** `p2p why`: what limits a download now, or limited it. */
+import { Command } from "@cliffy/command";
+import { type Environment, writeLines } from "./environment.ts";
+import { text } from "./kinds.ts";
+import { directoriesIn } from "./load.ts";
+import { KindType } from "./options.ts";
+import { jsonLine } from "./present/json.ts";
+import { caseFields, renderCase } from "./present/why.ts";
+
+const DESCRIPTION = `Says what limits a download now, or limited it, and what to do about it.
+
+The queue, the seeds, the network, this computer, its disk, or a limit of your
+own; with the time that went to each. A task is its id, the beginning of it, or
+a file name: then its newest task.`;
+
+export function whyCommand(environment: Environment) {
+  return new Command()
+    .description(DESCRIPTION)
+    .example("why is it so slow", "p2p why ubuntu.iso")
+    .example("why did it fail", "p2p why 4d8")
+    .example("the figures, for a program", "p2p why ubuntu.iso --json | jq .spentMs")
+    .type("task", new KindType(text("task")))
+    .arguments("<task:task>")
+    .option("--json", "One JSON object on standard output")
+    .action(async ({ json }, task) => {
+      const found = await environment.core.why(directoriesIn(environment), task);
+      const lines = json ? [jsonLine(caseFields(found))] : renderCase(found);
+      writeLines(environment.stdout, lines);
+    });
+}

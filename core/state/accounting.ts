@@ -1,0 +1,248 @@
+/**
+ * Where a task's time goes: facts and the time go in, so many milliseconds for
+ * each thing that it waited for come out. Pure. It measures what this process
+ * can see; whether slow bytes are the seed's or the network's doing it cannot.
+ */
+import { RateMeter } from "../base/rate.ts";
+import { isOver, type TaskEvent, type TaskState, type WaitsFor } from "../events.ts";
+
+export const SPANS = [
+  /** Its turn among those that run. */
+  "place",
+  /** The user's word. */
+  "paused",
+  /** Room on the disk. */
+  "room",
+  /** The seeds' first answers. */
+  "asking",
+  /** Seeds that still hash the file. */
+  "pending",
+  /** Seeds that asked for a pause. */
+  "busy",
+  /** Any seed that can be reached. */
+  "unreachable",
+  /** A look at what is on this disk already. */
+  "checking",
+  /** The user's own limit on bytes a second. */
+  "limit",
+  /** Bytes that were asked for. */
+  "bytes",
+  /** The disk, after the last byte. */
+  "finishing",
+] as const;
+
+export type Span = typeof SPANS[number];
+export type Spent = Readonly<Partial<Record<Span, number>>>;
+
+/** How a seed stands with one task. */
+export type SeedStanding =
+  | "gives"
+  | "pending"
+  | "busy"
+  | "failing"
+  | "lacks"
+  | "dissents"
+  | "dropped";
+
+export interface SeedAccount {
+  readonly seed: string;
+  readonly standing: SeedStanding;
+  /** Why, when it does not give. */
+  readonly reason: string | null;
+  readonly bytes: number;
+  /** Bytes a second, of late. */
+  readonly rate: number;
+  /** How often it failed, and how often its bytes were wrong. */
+  readonly failures: number;
+  readonly corrupt: number;
+}
+
+/** What is known at one moment: plain data for other processes. */
+export interface Account {
+  /** Milliseconds. */
+  readonly spent: Spent;
+  /** What it waits for at `at`; null when it is over. */
+  readonly now: Span | null;
+  /** When the account was made, ms since 1970. */
+  readonly at: number;
+  /** Of `bytes`: work of this computer on pieces, ms, added up over all that went on at a time. */
+  readonly hashMs: number;
+  readonly diskMs: number;
+  /** Those that gave most first; no more than a few. */
+  readonly seeds: readonly SeedAccount[];
+}
+
+/** More seeds say nothing more about a bottleneck, and the account is written twice a second. */
+const MOST_SEEDS = 12;
+
+interface Seed {
+  standing: SeedStanding;
+  reason: string | null;
+  bytes: number;
+  failures: number;
+  corrupt: number;
+  readonly meter: RateMeter;
+}
+
+export class Accounting {
+  readonly #spent: Partial<Record<Span, number>> = {};
+  readonly #seeds = new Map<string, Seed>();
+  #state: TaskState = "waiting";
+  #waitsFor: WaitsFor = "place";
+  #size: number | undefined;
+  #stored = 0;
+  #limited = false;
+  #hashMs = 0;
+  #diskMs = 0;
+  #span: Span | null = "place";
+  #since: number;
+
+  /** @param queuedAt when it began to wait for its turn. */
+  constructor(queuedAt: number) {
+    this.#since = queuedAt;
+  }
+
+  take(event: TaskEvent): void {
+    if (event.kind === "received") return this.#received(event);
+    this.#note(event);
+    this.#turn(event.time);
+  }
+
+  /** Whether all that could be asked for is held back by a limit of the user's. */
+  limited(limited: boolean, nowMs: number): void {
+    this.#limited = limited;
+    this.#turn(nowMs);
+  }
+
+  at(nowMs: number): Account {
+    this.#turn(nowMs);
+    const seeds = Array.from(this.#seeds, ([seed, { meter, ...known }]) => {
+      return { seed, ...known, rate: Math.round(meter.at(nowMs)) };
+    });
+    return {
+      spent: { ...this.#spent },
+      now: this.#span,
+      at: nowMs,
+      hashMs: this.#hashMs,
+      diskMs: this.#diskMs,
+      seeds: seeds.toSorted((a, b) => b.bytes - a.bytes).slice(0, MOST_SEEDS),
+    };
+  }
+
+  #received({ seed: name, bytes, time }: TaskEvent & { kind: "received" }): void {
+    const seed = this.#seed(name);
+    seed.bytes += bytes;
+    seed.meter.add(bytes, time);
+    if (seed.standing === "gives") return;
+    seed.standing = "gives";
+    this.#turn(time);
+  }
+
+  #note(event: TaskEvent): void {
+    switch (event.kind) {
+      case "state":
+        this.#state = event.state;
+        this.#waitsFor = event.waitsFor ?? "place";
+        // A new attempt asks anew.
+        if (event.state === "finding") this.#beginAgain();
+        break;
+      case "found":
+        this.#size = event.size;
+        for (const name of event.seeds) this.#seed(name).standing = "gives";
+        break;
+      case "resumed":
+        this.#stored = event.bytes;
+        break;
+      case "stored":
+        this.#stored += event.bytes;
+        this.#hashMs += event.hashMs ?? 0;
+        this.#diskMs += event.diskMs ?? 0;
+        break;
+      case "seed":
+        this.#seedNews(event);
+        break;
+      case "done":
+        this.#state = "done";
+        break;
+      case "failed":
+        this.#state = "failed";
+    }
+  }
+
+  #beginAgain(): void {
+    this.#size = undefined;
+    this.#stored = 0;
+    for (const seed of this.#seeds.values()) seed.standing = "gives";
+    this.#asked = false;
+  }
+
+  /** Whether a seed said anything about this attempt. */
+  #asked = false;
+
+  #seedNews({ seed: name, what, reason, percent }: TaskEvent & { kind: "seed" }): void {
+    const seed = this.#seed(name);
+    this.#asked = true;
+    if (what === "corrupt") seed.corrupt++;
+    if (what === "failing") seed.failures++;
+    seed.standing = what === "busy" && percent !== undefined ? "pending" : STANDINGS[what];
+    seed.reason = seed.standing === "gives" ? null : reason;
+  }
+
+  #seed(name: string): Seed {
+    let seed = this.#seeds.get(name);
+    if (!seed) {
+      const meter = new RateMeter();
+      seed = { standing: "gives", reason: null, bytes: 0, failures: 0, corrupt: 0, meter };
+      this.#seeds.set(name, seed);
+    }
+    return seed;
+  }
+
+  /** Time until now was spent on what it waited for until now. */
+  #turn(nowMs: number): void {
+    const passed = Math.max(0, nowMs - this.#since);
+    if (this.#span !== null && passed > 0) {
+      this.#spent[this.#span] = (this.#spent[this.#span] ?? 0) + passed;
+    }
+    this.#since = nowMs;
+    this.#span = this.#spanNow();
+  }
+
+  #spanNow(): Span | null {
+    if (isOver(this.#state)) return null;
+    switch (this.#state) {
+      case "waiting":
+        return this.#waitsFor === "seeds" ? this.#trouble() ?? "unreachable" : this.#waitsFor;
+      case "paused":
+        return "paused";
+      case "verifying":
+        return "checking";
+      case "finding":
+        if (this.#size !== undefined) return "checking";
+        return this.#asked ? this.#trouble() ?? "asking" : "asking";
+      default:
+        if (this.#size !== undefined && this.#stored >= this.#size) return "finishing";
+        return this.#trouble() ?? (this.#limited ? "limit" : "bytes");
+    }
+  }
+
+  /** Why no seed gives anything; undefined while one does, or may. */
+  #trouble(): Span | undefined {
+    const standings = Array.from(this.#seeds.values(), ({ standing }) => standing);
+    if (standings.includes("gives")) return undefined;
+    if (standings.includes("pending")) return "pending";
+    if (standings.includes("busy")) return "busy";
+    return standings.includes("failing") ? "unreachable" : undefined;
+  }
+}
+
+const STANDINGS = {
+  joined: "gives",
+  back: "gives",
+  corrupt: "gives",
+  busy: "busy",
+  failing: "failing",
+  lacks: "lacks",
+  dissents: "dissents",
+  dropped: "dropped",
+} as const satisfies Record<(TaskEvent & { kind: "seed" })["what"], SeedStanding>;

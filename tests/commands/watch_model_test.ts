@@ -1,0 +1,195 @@
+import { assertEquals } from "@std/assert";
+import { listRows, wantsOver } from "../../commands/present/watch_model.ts";
+import { taskOf, tasksOf, USUAL, Watching } from "./watch_support.ts";
+
+Deno.test("reduce() shows what moves first, then what is paused, then what waits; what is over only on request", () => {
+  const watching = new Watching(tasksOf(9));
+  const shown = () => watching.model.shown.map(({ task }) => task);
+  assertEquals(shown(), ["t3", "t5", "t6", "t1", "t0", "t7", "t8"]);
+  const states = ["active", "waiting", "paused", "failed", "done", "all"].map((filter) => {
+    watching.type("f");
+    assertEquals(watching.model.filter, filter);
+    return shown();
+  });
+  assertEquals(states, [
+    ["t3", "t5", "t6"],
+    ["t0", "t7", "t8"],
+    ["t1"],
+    ["t4"],
+    ["t2"],
+    ["t3", "t5", "t6", "t1", "t0", "t7", "t8", "t2", "t4"],
+  ]);
+  watching.type("F");
+  assertEquals(watching.model.filter, "done");
+});
+
+Deno.test("reduce() asks for what is over only where it is shown, and looks at once", () => {
+  const watching = new Watching(tasksOf(9));
+  assertEquals(wantsOver(watching.model), false);
+  watching.type("F");
+  assertEquals([wantsOver(watching.model), watching.orders], [true, [{ kind: "look" }]]);
+  watching.type("f");
+  watching.press("enter");
+  assertEquals(wantsOver(watching.model), true);
+});
+
+Deno.test("reduce() keeps the picked task picked when others come, go and change their state", () => {
+  const watching = new Watching(tasksOf(30));
+  watching.press("down", "down", "down", "down", "down");
+  assertEquals(watching.picked, "t7");
+  watching.look(
+    tasksOf(30).map((task) => task.task === "t7" ? { ...task, state: "finding" } : task),
+  );
+  assertEquals(watching.picked, "t7");
+  watching.look(tasksOf(30).filter(({ task }) => task !== "t3"));
+  assertEquals(watching.picked, "t7");
+  // It is gone: its neighbour is picked, and never nothing.
+  watching.look(tasksOf(6));
+  assertEquals(watching.model.shown.length > watching.model.at, true);
+});
+
+Deno.test("reduce() has the picked task on the screen, wherever keys and sizes lead", () => {
+  const watching = new Watching(tasksOf(1000));
+  const keys = ["end", "up", "page-up", "home", "down", "page-down", "page-down"] as const;
+  for (const columns of [40, 200]) {
+    for (const rows of [1, 2, 3, 5, 24, 60]) {
+      watching.take({ kind: "resized", size: { columns, rows } });
+      for (const key of keys) {
+        watching.press(key);
+        const { at, top, shown, size } = watching.model;
+        assertEquals(at >= top && at < top + listRows(size), true, `${key} on ${rows} rows`);
+        assertEquals(at >= 0 && at < shown.length, true);
+      }
+    }
+  }
+});
+
+Deno.test("reduce() turns whole pages", () => {
+  const watching = new Watching(tasksOf(1000));
+  const rows = listRows(USUAL);
+  watching.press("down", "page-down");
+  assertEquals([watching.model.top, watching.model.at], [rows, rows + 1]);
+  watching.press("page-up");
+  assertEquals([watching.model.top, watching.model.at], [0, 1]);
+});
+
+Deno.test("reduce() orders what keys say of the picked task", () => {
+  const watching = new Watching(tasksOf(9));
+  watching.press("down");
+  watching.type("pr");
+  assertEquals(
+    watching.orders.map((order) => order.kind === "control" ? [order.order, order.task.task] : []),
+    [["pause", "t5"], ["resume", "t5"]],
+  );
+});
+
+Deno.test("reduce() cancels after a yes only", () => {
+  for (const [answer, cancelled] of [["y", 1], ["Y", 1], ["n", 0], ["x", 0], ["q", 0]] as const) {
+    const watching = new Watching(tasksOf(9));
+    watching.type("c");
+    assertEquals(watching.orders, []);
+    assertEquals(watching.model.question?.task, "t3");
+    watching.type(answer);
+    assertEquals(watching.orders.length, cancelled, answer);
+    assertEquals(watching.model.question, undefined);
+  }
+});
+
+Deno.test("reduce() cancels the task that was asked about, though another came to its place", () => {
+  const watching = new Watching([taskOf({ task: "a" })]);
+  watching.type("c");
+  watching.look([taskOf({ task: "b" })]);
+  watching.type("y");
+  const [order] = watching.orders;
+  assertEquals(order?.kind === "control" && order.task.task, "a");
+});
+
+Deno.test("reduce() does not ask about what is over", () => {
+  const watching = new Watching([taskOf({ state: "failed" })]);
+  watching.type("ffff");
+  watching.type("c");
+  assertEquals([watching.model.question, watching.model.message], [
+    undefined,
+    "it is failed already",
+  ]);
+});
+
+Deno.test("reduce() says so when there is nothing to act on", () => {
+  const watching = new Watching([]);
+  for (const key of ["p", "r", "c", "l"]) {
+    watching.type(key);
+    assertEquals([watching.orders, watching.model.message], [[], "there is no task to pick"]);
+  }
+  watching.press("enter", "up", "end", "page-down");
+  assertEquals(watching.model.page.kind, "list");
+});
+
+Deno.test("reduce() looks into a task and shows it as it is, over or not", () => {
+  const watching = new Watching(tasksOf(9));
+  watching.press("enter");
+  watching.look([taskOf({ task: "t3", state: "done" })]);
+  const { page } = watching.model;
+  assertEquals(page.kind === "task" && page.task.state, "done");
+  // Gone from the records: the last that was seen stays.
+  watching.look([]);
+  assertEquals(watching.model.page, page);
+  watching.press("escape");
+  assertEquals(watching.model.page.kind, "list");
+});
+
+Deno.test("reduce() scrolls what is looked into no further than its end", () => {
+  const watching = new Watching(tasksOf(9), { columns: 80, rows: 5 });
+  watching.press("enter", "end", "down", "down");
+  const { page } = watching.model;
+  const top = page.kind === "task" ? page.top : 0;
+  watching.press("up");
+  assertEquals(watching.model.page.kind === "task" && watching.model.page.top, top - 1);
+  watching.press("home", "up");
+  assertEquals(watching.model.page.kind === "task" && watching.model.page.top, 0);
+});
+
+Deno.test("reduce() opens a log, follows its end, and holds still for who scrolled up", () => {
+  const watching = new Watching(tasksOf(9));
+  watching.type("l");
+  const log = (...lines: string[]) => watching.take({ kind: "logged", task: "t3", lines });
+  const up = () => watching.model.page.kind === "log" ? watching.model.page.up : undefined;
+  log("one", "two");
+  assertEquals(up(), 0);
+  watching.press("up");
+  log("three");
+  assertEquals(up(), 2);
+  watching.press("end");
+  assertEquals(up(), 0);
+  watching.take({ kind: "logged", task: "another", lines: ["no"] });
+  log(...Array.from({ length: 5000 }, (_, i) => `${i}`));
+  const { page } = watching.model;
+  assertEquals(page.kind === "log" && [page.lines.length, page.lines.at(-1)], [2000, "4999"]);
+  watching.press("escape");
+  assertEquals(watching.orders, [{ kind: "open-log", task: "t3" }, { kind: "close-log" }]);
+});
+
+Deno.test("reduce() ends for q anywhere, for Escape in the list, and for Ctrl-C even within a question", () => {
+  const ends = (act: (watching: Watching) => void) => {
+    const watching = new Watching(tasksOf(9));
+    act(watching);
+    return watching.orders.filter(({ kind }) => kind === "end");
+  };
+  const end = { kind: "end", interrupted: false } as const;
+  assertEquals(ends((watching) => watching.type("q")), [end]);
+  assertEquals(ends((watching) => watching.press("escape")), [end]);
+  assertEquals(ends((watching) => watching.press("enter", "escape")), []);
+  assertEquals(ends((watching) => watching.press("enter", { character: "q" })), [end]);
+  assertEquals(ends((watching) => watching.press({ character: "c" }, "interrupt")), [
+    { kind: "end", interrupted: true },
+  ]);
+});
+
+Deno.test("reduce() tells what came of an order until the next key", () => {
+  const watching = new Watching(tasksOf(9));
+  watching.take({ kind: "told", text: "paused" });
+  assertEquals(watching.model.message, "paused");
+  watching.look(tasksOf(9));
+  assertEquals(watching.model.message, "paused");
+  watching.press("down");
+  assertEquals(watching.model.message, "");
+});

@@ -1,0 +1,122 @@
+/** Tasks as `status --watch` meets them. */
+import type { SeedNow, TaskCase, TaskStatus } from "../../core/mod.ts";
+import type { NamedKey } from "../../commands/present/keys.ts";
+import {
+  reduce,
+  type WatchFact,
+  type WatchModel,
+  watchModel,
+  type WatchOrder,
+} from "../../commands/present/watch_model.ts";
+import { NOON } from "./stand_in.ts";
+
+export const USUAL = { columns: 80, rows: 24 };
+
+export function taskOf(changes: Partial<TaskStatus> = {}): TaskStatus {
+  const task = changes.task ?? "t1";
+  return {
+    task,
+    name: `${task}.bin`,
+    state: "downloading",
+    size: 5 * 2 ** 30,
+    downloaded: 3.1 * 2 ** 30,
+    percent: 62,
+    rate: 88 * 2 ** 20,
+    etaMs: 21_000,
+    seeds: ["nas1:7270", "nas2:7270"],
+    path: `/out/${task}.bin`,
+    target: `/out/${task}.bin`,
+    pid: 4121,
+    verified: true,
+    id: "ab".repeat(32),
+    error: null,
+    updatedAt: NOON,
+    since: NOON - 133_000,
+    detail: null,
+    ...changes,
+  };
+}
+
+/** It spent most of its time on bytes, and some on its turn. */
+export function caseOf(task: TaskStatus): TaskCase {
+  const spent = { place: 4000, asking: 60, bytes: 129_000 };
+  const account = { spent, now: "bytes", at: NOON, hashMs: 900, diskMs: 1500, seeds: [] } as const;
+  return { task, account, limits: null, queuedAt: NOON - 133_000, now: NOON, running: 1, ahead: 0 };
+}
+
+export function seedOf(changes: Partial<SeedNow> = {}): SeedNow {
+  return {
+    seed: "nas1:7270",
+    standing: "joined",
+    rate: 44 * 2 ** 20,
+    slow: false,
+    bytes: 1.2 * 2 ** 30,
+    inFlight: 3,
+    failures: 0,
+    reason: null,
+    retryAt: null,
+    ...changes,
+  };
+}
+
+/** So many tasks: three at work, one paused, one failed, one done; the others wait. */
+export function tasksOf(count: number): TaskStatus[] {
+  const first = [
+    "waiting",
+    "paused",
+    "done",
+    "downloading",
+    "failed",
+    "finding",
+    "verifying",
+  ] as const;
+  return Array.from({ length: count }, (_, i) => {
+    const state = first[i] ?? "waiting";
+    const size = state === "waiting" ? null : 2 ** 30;
+    return taskOf({
+      task: `t${i}`,
+      state,
+      size,
+      seeds: [],
+      rate: state === "downloading" ? 1000 : 0,
+    });
+  });
+}
+
+/** A model and all that it ordered. */
+export class Watching {
+  model: WatchModel;
+  orders: WatchOrder[] = [];
+
+  constructor(tasks: readonly TaskStatus[], size = USUAL) {
+    this.model = watchModel(size);
+    this.look(tasks);
+  }
+
+  look(tasks: readonly TaskStatus[], moreWaiting = 0): void {
+    this.take({ kind: "looked", overview: { tasks, moreWaiting }, now: NOON });
+  }
+
+  take(fact: WatchFact): void {
+    const { model, orders } = reduce(this.model, fact);
+    this.model = model;
+    this.orders.push(...orders);
+  }
+
+  press(...keys: (NamedKey | { readonly character: string })[]): void {
+    for (const key of keys) {
+      this.take({
+        kind: "key",
+        key: typeof key === "string" ? { kind: key } : { kind: "character", ...key },
+      });
+    }
+  }
+
+  type(text: string): void {
+    for (const character of text) this.press({ character });
+  }
+
+  get picked(): string | undefined {
+    return this.model.shown[this.model.at]?.task;
+  }
+}

@@ -1,0 +1,29 @@
+import { assertEquals } from "@std/assert";
+import { BarWatcher } from "../../commands/watchers.ts";
+import { TerminalScreen } from "../fakes/terminal_screen.ts";
+import { event, fakeEnvironment, fakeOutput } from "./stand_in.ts";
+
+Deno.test("BarWatcher tells each failure, what to do about them once, and leaves no block", () => {
+  const terminal = new TerminalScreen({ columns: 80, rows: 24 });
+  const write = (text: string) => terminal.write(text.replaceAll("\n", "\r\n"));
+  const stderr = { ...fakeOutput({ terminal: true }), write };
+  const watcher = new BarWatcher(fakeEnvironment({ stderr }), "info");
+  const fail = (task: string, hint: string) => {
+    watcher.handle(event({ kind: "queued", name: task, target: task }, { task }));
+    const failure = { code: "not-found", message: `no seed has "${task}"`, hint } as const;
+    watcher.handle(event({ kind: "failed", failure }, { task }));
+  };
+  for (const task of ["a", "b", "c"]) fail(task, "look at the list");
+  fail("d", "free some space");
+  watcher.note([]);
+  assertEquals(terminal.lines.at(-1), "0 done, 0 active, 4 failed  0 B/s  ETA 0:00");
+  watcher.end();
+  assertEquals(terminal.lines, [
+    'p2p: no seed has "a"',
+    "hint: look at the list",
+    'p2p: no seed has "b"',
+    'p2p: no seed has "c"',
+    'p2p: no seed has "d"',
+    "hint: free some space",
+  ]);
+});

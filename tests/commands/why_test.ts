@@ -1,0 +1,269 @@
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import type { Account, SeedAccount, TaskCase, TaskStatus } from "../../core/mod.ts";
+import { caseFields, renderCase, verdictOf } from "../../commands/present/why.ts";
+
+const MIB = 1_048_576;
+
+const task: TaskStatus = {
+  task: "t7k",
+  name: "a.iso",
+  state: "downloading",
+  size: 50 * MIB,
+  downloaded: 10 * MIB,
+  percent: 20,
+  rate: 5 * MIB,
+  etaMs: 8000,
+  seeds: [],
+  path: "/out/a.iso",
+  target: "/out/a.iso",
+  pid: 9,
+  verified: true,
+  id: "ab",
+  error: null,
+  updatedAt: 0,
+  since: 0,
+  detail: null,
+};
+
+const seed = (name: string, changes: Partial<SeedAccount> = {}): SeedAccount => ({
+  seed: name,
+  standing: "gives",
+  reason: null,
+  bytes: 10 * MIB,
+  rate: 5 * MIB,
+  failures: 0,
+  corrupt: 0,
+  ...changes,
+});
+
+interface Case {
+  readonly name: string;
+  readonly task?: Partial<TaskStatus>;
+  readonly account?: Partial<Account> | null;
+  readonly more?: Partial<TaskCase>;
+  readonly cause: string;
+  readonly says: string;
+}
+
+function caseOf({ task: changes, account, more }: Omit<Case, "name" | "cause" | "says">): TaskCase {
+  const sound: Account = { spent: {}, now: "bytes", at: 0, hashMs: 0, diskMs: 0, seeds: [] };
+  return {
+    task: { ...task, ...changes },
+    account: account === null ? null : { ...sound, ...account },
+    limits: { max: 3, limit: null, taskLimit: null },
+    queuedAt: 1000,
+    now: 22_000,
+    running: 3,
+    ahead: 12,
+    ...more,
+  };
+}
+
+const LIMITS = { max: 3, limit: MIB, taskLimit: 2 * MIB };
+const over = { pid: null, state: "done" } as const;
+
+const cases: Case[] = [
+  {
+    name: "waits for its turn",
+    task: { state: "waiting" },
+    account: null,
+    cause: "place",
+    says: "a.iso waits for a place, for 21 s by now: 3 downloads run, and 12 wait before it",
+  },
+  {
+    name: "is paused",
+    task: { state: "paused" },
+    account: { now: "paused", spent: { paused: 3000 } },
+    cause: "paused",
+    says: "a.iso is paused, for 3.0 s by now, with 10/50 MiB there",
+  },
+  {
+    name: "has no process any more",
+    task: { state: "paused", pid: null },
+    cause: "stopped",
+    says: "a.iso is stopped, with 10/50 MiB there: no process works on it",
+  },
+  {
+    name: "has no room",
+    task: { state: "waiting" },
+    account: { now: "room", spent: { room: 3000 } },
+    cause: "room",
+    says: "waits for room on the disk, for 3.0 s by now: 40 MiB of it are missing",
+  },
+  {
+    name: "has only just begun",
+    task: { state: "finding" },
+    account: null,
+    cause: "asking",
+    says: "a.iso asks the seeds what they have",
+  },
+  {
+    name: "waits for a seed that hashes",
+    account: {
+      now: "pending",
+      spent: { pending: 9000 },
+      seeds: [seed("nas1", { standing: "pending", reason: "nas1 is still hashing (43 %)" })],
+    },
+    cause: "pending",
+    says: "for a seed to hash the file, for 9.0 s by now: nas1 is still hashing (43 %).",
+  },
+  {
+    name: "waits for a busy seed",
+    account: {
+      now: "busy",
+      seeds: [seed("nas1", { standing: "busy", reason: "is busy" }), seed("nas2")],
+    },
+    cause: "busy",
+    says: "waits for a seed at its own limit: nas1: is busy.",
+  },
+  {
+    name: "reaches nobody",
+    account: { now: "unreachable", seeds: [seed("nas1", { standing: "failing", reason: "away" })] },
+    cause: "unreachable",
+    says: "waits for a seed that can be reached: nas1: away.",
+  },
+  {
+    name: "is held back by the user's limits",
+    account: { now: "bytes", spent: { limit: 9000, bytes: 1000 } },
+    more: { limits: LIMITS },
+    cause: "limit",
+    says: "your own limit, --limit 1.0 MiB/s over all downloads and --task-limit 2.0 MiB/s each, " +
+      "for 9.0 s of the 10 s in which bytes could come",
+  },
+  {
+    name: "was held back only now and then",
+    account: { now: "limit", spent: { limit: 1000, bytes: 9000 }, seeds: [seed("nas1")] },
+    cause: "bytes",
+    says: "the network or the seed, p2p cannot tell which: nas1 gives all of it, 5.0 MiB/s",
+  },
+  {
+    name: "has a slow seed among others",
+    account: {
+      spent: { bytes: 9000 },
+      seeds: [seed("nas1"), seed("nas2"), seed("nas3", { rate: MIB })],
+    },
+    cause: "bytes",
+    says: "3 seeds give 11 MiB/s together; slow: nas3 1.0 MiB/s",
+  },
+  {
+    name: "waits for the processor",
+    account: { spent: { bytes: 9000 }, hashMs: 6000, diskMs: 100 },
+    cause: "processor",
+    says: "waits for this computer: hashing took 6.0 s of the 9.0 s in which bytes came",
+  },
+  {
+    name: "waits for the disk",
+    account: { spent: { bytes: 9000 }, hashMs: 600, diskMs: 5000 },
+    cause: "disk",
+    says: "waits for this disk: writing took 5.0 s of the 9.0 s in which bytes came",
+  },
+  {
+    name: "is being synced",
+    account: { now: "finishing", spent: { finishing: 4000 } },
+    cause: "finishing",
+    says: "has all its bytes and waits for the disk to have them safely, for 4.0 s by now",
+  },
+  {
+    name: "is done and was held back",
+    task: over,
+    account: { now: null, spent: { limit: 9000, bytes: 800, asking: 200 } },
+    more: { limits: LIMITS },
+    cause: "limit",
+    says: "a.iso is done; of its 10 s, 9.0 s (90%) was your own limit, --limit 1.0 MiB/s",
+  },
+  {
+    name: "is done after a long wait",
+    task: over,
+    account: { now: null, spent: { place: 9000, bytes: 1000 } },
+    cause: "place",
+    says: "is done; of its 10 s, 9.0 s (90%) went by before its turn came",
+  },
+  {
+    name: "is done and came from one seed",
+    task: over,
+    account: { now: null, spent: { bytes: 10_000 }, seeds: [seed("nas1", { rate: 0 })] },
+    cause: "bytes",
+    says: "10 s (100%) it waited for the network or the seed, p2p cannot tell which: " +
+      "nas1 gives all of it, 1.0 MiB/s",
+  },
+  {
+    name: "is done at once",
+    task: over,
+    account: { now: null, spent: { bytes: 20 } },
+    cause: "nothing",
+    says: "a.iso is done; nothing held it up in its 20 ms.",
+  },
+  {
+    name: "failed for want of a seed",
+    task: { ...over, state: "failed", error: "no seed sent anything" },
+    account: {
+      now: null,
+      spent: { bytes: 1000, unreachable: 120_000 },
+      seeds: [seed("nas1", { standing: "failing", reason: "nas1 refuses" })],
+    },
+    cause: "unreachable",
+    says: "a.iso failed: no seed sent anything; of its 2:01, 2:00 (99%) went by with " +
+      "no seed reachable: nas1 refuses",
+  },
+  {
+    name: "failed at once",
+    task: { ...over, state: "failed", error: "no seed has it" },
+    account: null,
+    cause: "nothing",
+    says: "a.iso failed: no seed has it.",
+  },
+];
+for (const { name, cause, says, ...rest } of cases) {
+  Deno.test(`why names ${cause} when a task ${name}`, () => {
+    const theCase = caseOf(rest);
+    assertEquals(verdictOf(theCase).cause, cause);
+    assertStringIncludes(renderCase(theCase)[0]!, says);
+  });
+}
+
+Deno.test("why shows where the time went, what each seed gave, and what to do", () => {
+  const account = {
+    spent: { bytes: 7500, limit: 500, asking: 2000 },
+    seeds: [
+      seed("nas1"),
+      seed("lab", { standing: "failing", reason: "away", bytes: 0, failures: 2, corrupt: 1 }),
+    ],
+  };
+  assertEquals(renderCase(caseOf({ account })).slice(1), [
+    "time:  receiving 7.5 s (75%), asking seeds 2.0 s (20%), your limit 500 ms (5%)",
+    "seeds: nas1 10 MiB, 5.0 MiB/s; lab failing, failed 2 times, 1 wrong piece",
+    "to do: add seeds that have it with --seed; p2p list shows which do",
+  ]);
+});
+
+Deno.test("why --json has the figures", () => {
+  const fields = caseFields(caseOf({ account: { spent: { bytes: 5 } } })) as Record<
+    string,
+    unknown
+  >;
+  assertEquals(Object.keys(fields), [
+    "task",
+    "name",
+    "state",
+    "cause",
+    "sentence",
+    "advice",
+    "spentMs",
+    "hashMs",
+    "diskMs",
+    "limits",
+    "seeds",
+  ]);
+  assertEquals([fields.cause, fields.spentMs], ["bytes", { bytes: 5 }]);
+});
+
+Deno.test("why keeps what came over the wire from the terminal", () => {
+  const account = {
+    now: "unreachable",
+    seeds: [seed("nas1", { standing: "failing", reason: "\x1b[2Jgone" })],
+  } as const;
+  for (const line of renderCase(caseOf({ task: { name: "a\x1b[1m" }, account }))) {
+    // deno-lint-ignore no-control-regex -- escape sequences are what it looks for
+    assertEquals(/\x1b/.test(line), false, line);
+  }
+});
