@@ -4,7 +4,8 @@
  * written them, and one odd line must not hide all tasks.
  */
 import { TASK_STATES, type TaskEvent } from "../events.ts";
-import type { RunNow } from "./run_record.ts";
+import type { RunNow, TaskNow } from "./run_record.ts";
+import type { SeedNow, TaskDetail } from "./task_detail.ts";
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -34,13 +35,41 @@ export function isTaskEvent(line: object): line is TaskEvent {
 
 /** `value` without the tasks whose figures are none; undefined when it is nothing of the kind. */
 export function runNowOf(value: unknown): RunNow | undefined {
-  const { time, tasks } = Object(value) as Fields;
+  const { time, tasks, details, accounts } = Object(value) as Fields;
   if (!isNumber(time)) return undefined;
-  const sound = Object.entries(Object(tasks)).filter(([, now]) => {
-    const { downloaded, rate, seeds } = Object(now) as Fields;
-    return isNumber(downloaded) && isNumber(rate) && isTexts(seeds);
-  });
-  return { time, tasks: Object.fromEntries(sound) } as RunNow;
+  return {
+    time,
+    tasks: soundOf(tasks, isTaskNow),
+    details: soundOf(details, isDetail),
+    // Looked at by who reads one of them.
+    accounts: Object(accounts),
+  };
+}
+
+function soundOf<T>(values: unknown, isSound: (value: unknown) => value is T): Record<string, T> {
+  const sound = Object.entries(Object(values)).filter(([, value]) => isSound(value));
+  return Object.fromEntries(sound) as Record<string, T>;
+}
+
+function isTaskNow(value: unknown): value is TaskNow {
+  const { downloaded, rate, seeds } = Object(value) as Fields;
+  return isNumber(downloaded) && isNumber(rate) && isTexts(seeds);
+}
+
+function isDetail(value: unknown): value is TaskDetail {
+  const { seeds, moreSeeds, pieces, trouble } = Object(value) as Fields;
+  const { count, cells } = Object(pieces) as Fields;
+  const arePieces = isNumber(count) && Array.isArray(cells) && cells.every(isNumber);
+  return Array.isArray(seeds) && seeds.every(isSeedNow) && isNumber(moreSeeds) &&
+    (pieces === null || arePieces) && isTextOrNull(trouble);
+}
+
+function isSeedNow(value: unknown): value is SeedNow {
+  const { seed, standing, rate, slow, bytes, inFlight, failures, reason, retryAt } = Object(
+    value,
+  ) as Fields;
+  return isText(seed) && isText(standing) && [rate, bytes, inFlight, failures].every(isNumber) &&
+    typeof slow === "boolean" && isTextOrNull(reason) && (retryAt === null || isNumber(retryAt));
 }
 
 function isResult({ path, size, verified }: Fields): boolean {
@@ -60,6 +89,6 @@ function isTexts(value: unknown): boolean {
 }
 
 /** JSON's 1e999 is Infinity here, and no figure. */
-function isNumber(value: unknown): boolean {
+function isNumber(value: unknown): value is number {
   return Number.isFinite(value);
 }
