@@ -44,9 +44,11 @@ await fuzzAll();
 Deno.exitCode = await report() ? 0 : 1;
 
 async function fuzzAll(): Promise<void> {
-  for (const fuzzer of fuzzers) await fuzzer.begin();
   {
     await using coverage = await Coverage.start();
+    for (const fuzzer of fuzzers) await fuzzer.begin();
+    // What good inputs reach is no news.
+    await coverage.takeNew();
     for (let turn = 0; turn < GUIDED_TURNS; turn++) {
       await eachInTurn((fuzzer, inputs) => fuzzer.runGuided(inputs, coverage));
     }

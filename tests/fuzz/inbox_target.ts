@@ -1,10 +1,12 @@
 /** The inbox, given a stream in pieces, against a reader that has all of it at once. */
 import { assert, assertEquals } from "@std/assert";
+import { isUtf8 } from "node:buffer";
 import { Inbox, LineNotTextError, LineTooLongError } from "../../core/wire/inbox.ts";
 import { MOST_LINE_BYTES } from "../../core/wire/lines.ts";
 import { diceOf } from "../sim/dice.ts";
-import { assertSame, bytesOf, type Target } from "./target.ts";
+import { assertSame, bytesOf, type Target, textOf } from "./target.ts";
 
+const MOST_INPUT = 9000;
 /** What an inbox holds at most. */
 const MOST_BUFFERED = 16 * 1024;
 
@@ -16,7 +18,9 @@ export const INBOX_TARGET: Target = {
     bytesOf(`${"x".repeat(MOST_LINE_BYTES)}\r\n${"y".repeat(MOST_LINE_BYTES + 1)}\n`),
     Uint8Array.from([0xff, 10, 0xc3, 0xa9, 13, 10, 0xc3, 10, 0xef, 0xbb, 0xbf, 10]),
   ],
-  run(input) {
+  run(whole) {
+    // Two lines that are too long fit; thousands that are no text would take all of the time.
+    const input = whole.subarray(0, MOST_INPUT);
     // The cuts are chosen by the input itself, so that it tells all of a failure.
     const seed = input.reduce((sum, byte) => (sum * 31 + byte) >>> 0, input.length);
     const bodies = seed % 3 === 0;
@@ -114,9 +118,5 @@ function readAtOnce(input: Uint8Array, bodies: boolean): string[] {
 }
 
 function decode(line: Uint8Array): string {
-  try {
-    return `=${new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(line)}`;
-  } catch {
-    return NOT_TEXT;
-  }
+  return isUtf8(line) ? `=${textOf(line)}` : NOT_TEXT;
 }
