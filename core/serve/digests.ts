@@ -7,7 +7,6 @@ import { onAbort } from "../base/abort.ts";
 import type { Clock } from "../base/clock.ts";
 import { sha256 } from "../base/digest.ts";
 import { reasonOf } from "../base/errors.ts";
-import { SMALLEST_PIECE } from "../base/pieces.ts";
 import { Slots } from "../base/slots.ts";
 import type { TaskGroup } from "../base/task_group.ts";
 import type { ServeEvent, Sink } from "../events.ts";
@@ -17,7 +16,7 @@ import { Refusal } from "../wire/refusals.ts";
 import type { DigestCache } from "./digest_cache.ts";
 import type { Folder } from "./folder.ts";
 import { hashFile } from "./hash_file.ts";
-import { HashingThreads } from "./hashing_threads.ts";
+import { BLOCK_BYTES, HashingThreads } from "./hashing_threads.ts";
 import { KnownManifests } from "./known_manifests.ts";
 import { FileChangedError, openServed, type ServedFile } from "./served_file.ts";
 import type { Tally } from "./tally.ts";
@@ -27,8 +26,6 @@ import type { FileVersion } from "./version.ts";
 const FILES_AT_ONCE = 2;
 /** Long enough for a file of some tens of MiB, short enough that a client sees progress. */
 const PATIENCE_MS = 100;
-/** Read and hashed without a pause: a good millisecond in which nobody else is served. */
-const AT_ONCE_BYTES = SMALLEST_PIECE;
 /** A file that is written all the time has no digest. */
 const MOST_ATTEMPTS = 3;
 
@@ -99,7 +96,7 @@ export class Digests {
     const known = this.#known.find(file.path, file.version);
     if (known) return known;
     // One piece: done before any waiting could begin.
-    if (file.version.size <= AT_ONCE_BYTES) return this.#hashAtOnce(file);
+    if (file.version.size <= BLOCK_BYTES) return this.#hashAtOnce(file);
     const hashing = this.#running.get(file.path) ?? this.#start(file, client);
     await this.#waitFor(hashing, signal);
     const outcome = hashing.outcome!;
@@ -110,7 +107,8 @@ export class Digests {
 
   #hashAtOnce(file: ServedFile): Manifest {
     const hashedAt = this.#parts.clock.now();
-    const bytes = new Uint8Array(file.version.size);
+    using lent = this.#threads.lend(file.version.size);
+    const bytes = lent.blocks[0]!.subarray(0, file.version.size);
     file.read(bytes, 0);
     this.#parts.tally.hashedBytes += bytes.length;
     const digest = sha256(bytes);
@@ -186,7 +184,7 @@ export class Digests {
     hashing.done = 0;
     emit({ kind: "hashing", client: hashing.client, name: file.name, bytes: version.size });
     using lent = this.#threads.lend(version.size);
-    const manifest = await hashFile(file, lent.hashers, signal, (done) => {
+    const manifest = await hashFile(file, lent, signal, (done) => {
       tally.hashedBytes += done - hashing.done;
       hashing.done = done;
     });

@@ -1,15 +1,10 @@
 /** The manifest of a file: read once, and hashed twice meanwhile, piece by piece and as a whole. */
 import { DIGEST_BYTES } from "../base/digest.ts";
-import { layoutOf, type PieceLayout, rangeOfPiece, SMALLEST_PIECE } from "../base/pieces.ts";
+import { layoutOf, type PieceLayout, rangeOfPiece } from "../base/pieces.ts";
 import { lengthOf, splitRange } from "../base/ranges.ts";
-import type { Hashers } from "../hash/hashers.ts";
 import { makeManifest, type Manifest } from "../wire/manifest.ts";
+import { BLOCK_BYTES, type LentHashers } from "./hashing_threads.ts";
 import type { ServedFile } from "./served_file.ts";
-
-/** Read at a time; on a single thread also hashed without a pause: a good millisecond in which nobody else is served. */
-const BLOCK_BYTES = SMALLEST_PIECE;
-/** One is read into while the others are being hashed. */
-const BLOCKS = 3;
 
 /**
  * @param progress told how many bytes are through.
@@ -17,20 +12,20 @@ const BLOCKS = 3;
  */
 export async function hashFile(
   file: ServedFile,
-  hashers: Hashers,
+  { hashers, blocks: memory }: LentHashers,
   signal: AbortSignal,
   progress: (done: number) => void,
 ): Promise<Manifest> {
   const layout = layoutOf(file.version.size);
   const digests = new Uint8Array(layout.count * DIGEST_BYTES);
   using whole = hashers.begin();
-  const blocks = Array.from({ length: BLOCKS }, () => new Block());
+  const blocks = memory.map((bytes) => new Block(bytes));
   let turn = 0;
   for (let piece = 0; piece < layout.count; piece++) {
     using digest = hashers.begin();
     for (const { range, last } of blocksOf(layout, piece)) {
       signal.throwIfAborted();
-      const block = blocks[turn++ % BLOCKS]!;
+      const block = blocks[turn++ % blocks.length]!;
       const bytes = await block.free(lengthOf(range));
       // This wait is also what lets the event loop serve others between blocks.
       await file.readSlowly(bytes, range.start);
@@ -52,8 +47,12 @@ function* blocksOf(layout: PieceLayout, piece: number) {
 
 /** Memory that is read into, and then left alone until it is hashed. */
 class Block {
-  readonly #memory = new Uint8Array(new SharedArrayBuffer(BLOCK_BYTES));
+  readonly #memory: Uint8Array;
   readonly #held: Promise<void>[] = [];
+
+  constructor(memory: Uint8Array) {
+    this.#memory = memory;
+  }
 
   /** Its first `size` bytes, as soon as nobody needs them. @throws what hashing them threw. */
   async free(size: number): Promise<Uint8Array> {

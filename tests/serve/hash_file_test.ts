@@ -1,9 +1,9 @@
-import { assertEquals, assertRejects } from "@std/assert";
+import { assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import { RunningDigest, sha256 } from "../../core/base/digest.ts";
 import { type Hashers, HasherThreads, thisThread } from "../../core/hash/hashers.ts";
 import { openFolder } from "../../core/serve/folder.ts";
 import { hashFile } from "../../core/serve/hash_file.ts";
-import { HashingThreads } from "../../core/serve/hashing_threads.ts";
+import { BLOCK_BYTES, HashingThreads, type LentHashers } from "../../core/serve/hashing_threads.ts";
 import { FileChangedError, openServed } from "../../core/serve/served_file.ts";
 import { startHasher } from "../hash/support.ts";
 import { patternOf, TempFolder, test } from "./support.ts";
@@ -17,6 +17,13 @@ const kinds: { what: string; make: () => Hashers & Partial<Disposable> }[] = [
   { what: "two threads", make: () => new HasherThreads(2, startHasher) },
 ];
 
+/** As `HashingThreads` lend them. */
+function lentOf(hashers: Hashers): LentHashers {
+  const shared = () => new Uint8Array(new SharedArrayBuffer(BLOCK_BYTES));
+  const blocks = Array.from({ length: hashers === thisThread ? 1 : 3 }, shared);
+  return { hashers, blocks, [Symbol.dispose]() {} };
+}
+
 const calm = new AbortController().signal;
 
 for (const { what, make } of kinds) {
@@ -26,7 +33,7 @@ for (const { what, make } of kinds) {
     using file = openServed(openFolder(folder.path, false), "a");
     const hashers = make();
     const progress: number[] = [];
-    const manifest = await hashFile(file, hashers, calm, (done) => progress.push(done));
+    const manifest = await hashFile(file, lentOf(hashers), calm, (done) => progress.push(done));
     hashers[Symbol.dispose]?.();
     const whole = new RunningDigest();
     whole.update(CONTENT);
@@ -45,7 +52,7 @@ for (const { what, make } of kinds) {
     const change = (done: number) => {
       if (done === 2 * MIB) folder.write("a", patternOf(CONTENT.length, 2));
     };
-    await assertRejects(() => hashFile(file, hashers, calm, change), FileChangedError);
+    await assertRejects(() => hashFile(file, lentOf(hashers), calm, change), FileChangedError);
     hashers[Symbol.dispose]?.();
   });
 
@@ -56,7 +63,11 @@ for (const { what, make } of kinds) {
     const hashers = make();
     const stop = new AbortController();
     const progress = () => stop.abort(new Error("enough"));
-    await assertRejects(() => hashFile(file, hashers, stop.signal, progress), Error, "enough");
+    await assertRejects(
+      () => hashFile(file, lentOf(hashers), stop.signal, progress),
+      Error,
+      "enough",
+    );
     hashers[Symbol.dispose]?.();
   });
 }
@@ -69,6 +80,8 @@ test("HashingThreads.lend() makes threads for large files only, and ends them wi
   });
   const small = threads.lend(32 * MIB);
   assertEquals([small.hashers, made.length], [thisThread, 0]);
+  small[Symbol.dispose]();
+  assertStrictEquals(threads.lend(5).blocks[0], small.blocks[0]);
   const [one, two] = [threads.lend(33 * MIB), threads.lend(1e12)];
   assertEquals([one.hashers === two.hashers, made.length], [true, 1]);
   one[Symbol.dispose]();
