@@ -71,7 +71,17 @@ function nowOf(ids: readonly string[]): object {
     id,
     { downloaded: (i + 1) * 123 * MIB, rate: i < 2 ? (50 - 45 * i) * MIB : 0, seeds },
   ]);
-  const seed = { seed: "nas1:7270", standing: "joined", rate: 1, slow: false, reason: null };
+  const seed = {
+    seed: "nas1:7270",
+    standing: "joined",
+    rate: 1,
+    slow: false,
+    bytes: 1,
+    inFlight: 1,
+    failures: 0,
+    reason: null,
+    retryAt: null,
+  };
   const slow = { ...seed, seed: "nas2:7270", slow: true };
   const away = { ...seed, standing: "failing", reason: "Cannot connect to nas1:7270: refused" };
   const inside = [[slow], [seed], [seed], [away], [seed]].slice(0, ids.length)

@@ -104,6 +104,7 @@ test("Seven clients and one with sixteen connections get equal shares of --limit
   await using clients = new Clients({ limit: 1_000_000 });
   clients.load("10.0.0.9", 16, 65_536);
   for (const address of others) clients.load(address, 1, 65_536);
+  await clients.greeted();
   await clients.clock.advance(10_000);
   assert(jainOf(clients.got.values()) >= 0.95, JSON.stringify([...clients.got]));
   assertNear(clients.total() / 10_000_000, 1, 0.05);
@@ -114,6 +115,7 @@ test("Clients with small and with large bodies get equal shares of --limit", asy
   for (const [i, address] of others.entries()) {
     clients.load(address, i + 1, i % 2 === 0 ? 1_048_576 : 4096);
   }
+  await clients.greeted();
   await clients.clock.advance(10_000);
   assert(jainOf(clients.got.values()) >= 0.95, JSON.stringify([...clients.got]));
 });
