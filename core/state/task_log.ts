@@ -36,24 +36,27 @@ class HarmlessHandler extends RotatingFileHandler {
 
 export class TaskLog implements Disposable {
   readonly #path: string;
+  readonly #clock: Clock;
   #held: TaskEvent[] = [];
   /** Until then lines are only held. */
-  readonly #holding: Disposable | undefined;
+  #holding: Disposable | undefined;
   #file: { readonly handler: HarmlessHandler; readonly logger: Logger } | undefined;
 
-  /** @param goesOn whether an earlier run began it: then its file is there, and every line goes into it. */
+  /** @param goesOn whether an earlier run began it: then its file is there, and it is no short story. */
   constructor(stateDir: string, task: string, clock: Clock, goesOn = false) {
     this.#path = logPath(stateDir, task);
-    if (goesOn) this.#open();
-    else this.#holding = clock.after(HOLD_MS, () => this.#open());
+    this.#clock = clock;
+    if (goesOn) this.#write();
   }
 
   add(event: TaskEvent): void {
     const level = levelOf(event);
     if (level === undefined) return;
     this.#held.push(event);
-    const worthIt = level === "warn" || level === "error" || this.#held.length > MOST_HELD;
-    if (this.#file || worthIt) this.#open();
+    // A thousand lines a second tell of pieces that came as they should: those go together.
+    const urgent = level === "warn" || level === "error" || (this.#file && level === "info");
+    if (urgent || this.#held.length > MOST_HELD) this.#write();
+    else this.#holding ??= this.#clock.after(HOLD_MS, () => this.#write());
   }
 
   /** All that was told, when no line of it is in a file, to be kept elsewhere. */
@@ -62,15 +65,16 @@ export class TaskLog implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    if (this.#held.length > 0) this.#open();
+    if (this.#held.length > 0) this.#write();
     this.#holding?.[Symbol.dispose]();
     this.#file?.handler.destroy();
     this.#file = undefined;
   }
 
   /** Writes what is held, all at once. */
-  #open(): void {
+  #write(): void {
     this.#holding?.[Symbol.dispose]();
+    this.#holding = undefined;
     this.#file ??= openLog(this.#path);
     const lines = this.#held.splice(0).flatMap((event) => lineOf(event) ?? []);
     const text = lines.map((line) => JSON.stringify(line)).join("\n");

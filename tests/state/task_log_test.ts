@@ -48,6 +48,25 @@ Deno.test("TaskLog.add() writes an event with its time when it is worth a line",
   }]);
 });
 
+Deno.test("TaskLog.add() gathers what tells of pieces, for a second or until something else is told", async () => {
+  using folder = new StateFolder();
+  const clock = new ManualClock();
+  using log = new TaskLog(folder.path, "a", clock, true);
+  const stored = (piece: number) => eventOf("a", { kind: "stored", seed: "x", piece, bytes: 1 });
+  const kinds = async () => (await read(folder)).map(({ event }) => event.kind);
+  log.add(stored(1));
+  log.add(stored(2));
+  assertEquals(await kinds(), []);
+  log.add(state("a", "verifying"));
+  assertEquals(await kinds(), ["stored", "stored", "state"]);
+  log.add(stored(3));
+  await clock.advance(HOLD_MS);
+  assertEquals((await kinds()).length, 4);
+  log.add(stored(4));
+  log.add(note("warn", "x"));
+  assertEquals((await kinds()).length, 6);
+});
+
 const levels: { name: string; event: TaskEvent; want: string | undefined }[] = [
   {
     name: "bytes came",
