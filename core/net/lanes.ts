@@ -10,14 +10,21 @@ export async function inLanes<Item>(
   run: (item: Item) => Promise<void>,
 ): Promise<void> {
   const left = items[Symbol.iterator]();
+  let over = false;
   let failure: { readonly error: unknown } | undefined;
   const lane = async () => {
     while (failure === undefined) {
       const { done, value } = left.next();
-      if (done) return;
+      if (done) {
+        over = true;
+        return;
+      }
       await run(value).catch((error) => failure ??= { error });
     }
   };
-  await Promise.all(Array.from({ length: most }, lane));
+  // Each begins with its first item, so a lane more than there are items would only end again.
+  const lanes: Promise<void>[] = [];
+  while (lanes.length < most && !over && failure === undefined) lanes.push(lane());
+  await Promise.all(lanes);
   if (failure) throw failure.error;
 }

@@ -48,6 +48,8 @@ export class Foresight implements AsyncDisposable {
     const turn = this.#turns.get(name);
     if (turn === undefined) return;
     this.#next = Math.max(this.#next, turn + 1);
+    // Several at a time, which leave and come back together.
+    if (this.#next > turn + AHEAD / 2) return;
     const end = Math.min(turn + 1 + AHEAD, this.#names.length);
     // A seed that has not answered yet is the task's business.
     const links = this.#links.filter(({ reached, troubled }) => reached && !troubled);
