@@ -14,7 +14,6 @@ export const ENV = [
   "APPDATA",
   "NO_COLOR", // whether and how to draw
   "TERM",
-  "COLUMNS",
 ];
 
 /** What it may ask of the system. */
