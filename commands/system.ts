@@ -2,6 +2,7 @@
 import * as core from "../core/mod.ts";
 import type { Environment, Output } from "./environment.ts";
 import type { StopSignal } from "./present/failure.ts";
+import { stopSignalsOf } from "./stop_signals.ts";
 
 type Stream = typeof Deno.stdout | typeof Deno.stderr;
 
@@ -79,9 +80,7 @@ function terminalSize(): { columns: number; rows: number } {
 }
 
 function listenToSignals(handler: (signal: StopSignal) => void): Disposable {
-  // Windows knows no SIGTERM, and listening to it would throw.
-  const signals: StopSignal[] = Deno.build.os === "windows" ? ["SIGINT"] : ["SIGINT", "SIGTERM"];
-  const listeners = signals.map((signal) => {
+  const listeners = stopSignalsOf(Deno.build.os).map((signal) => {
     const listener = () => handler(signal);
     Deno.addSignalListener(signal, listener);
     return { signal, listener };
