@@ -59,8 +59,8 @@ export async function compile(
       "--quiet",
       ...await depsFlags(),
       ...PERMISSIONS,
-      // The cache would save 5 ms at the start, and leave a file with a name that anybody
-      // can foresee in the temporary folder.
+      // Only a program that ends by itself fills the cache; p2p exits with a code, and gained
+      // nothing in 25 starts. It would leave a file with a foreseeable name in the temporary folder.
       "--no-code-cache",
       // Started by its address, which the compiler does not follow.
       "--include=core/hash/hasher_thread_main.ts",
