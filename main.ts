@@ -1,13 +1,16 @@
 /** The command line: runs it and turns its outcome into the exit code. */
 import { run, tellBug } from "./commands/run.ts";
 import { systemEnvironment } from "./commands/system.ts";
+import { startedWith, versionText } from "./commands/version.ts";
 import config from "./deno.json" with { type: "json" };
 
 if (import.meta.main) {
-  const environment = systemEnvironment(config.version, Deno.exit);
+  const { commit, args } = startedWith(Deno.args, Deno.build.standalone);
+  const runtime = { deno: Deno.version.deno, target: Deno.build.target };
+  const environment = systemEnvironment(versionText(config.version, commit, runtime), Deno.exit);
   const fail = (error: unknown) => Deno.exit(tellBug(error, environment.stderr));
   // What nobody waited for, or what a timer threw, has failed all the same.
   addEventListener("unhandledrejection", ({ reason }) => fail(reason));
   addEventListener("error", ({ error }) => fail(error));
-  Deno.exit(await run(Deno.args, environment));
+  Deno.exit(await run(args, environment));
 }

@@ -3,6 +3,7 @@ import { delay } from "@std/async";
 import * as core from "../core/mod.ts";
 import type { Environment, Input, Output } from "./environment.ts";
 import type { StopSignal } from "./present/failure.ts";
+import { stopSignalsOf } from "./stop_signals.ts";
 
 type Stream = typeof Deno.stdout | typeof Deno.stderr;
 
@@ -128,9 +129,7 @@ function listenToTerminal(handler: () => void): Disposable {
 }
 
 function listenToSignals(handler: (signal: StopSignal) => void): Disposable {
-  // Windows knows no SIGTERM, and listening to it would throw.
-  const signals: StopSignal[] = Deno.build.os === "windows" ? ["SIGINT"] : ["SIGINT", "SIGTERM"];
-  const listeners = signals.map((signal) => {
+  const listeners = stopSignalsOf(Deno.build.os).map((signal) => {
     const listener = () => handler(signal);
     Deno.addSignalListener(signal, listener);
     return { signal, listener };

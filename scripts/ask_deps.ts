@@ -7,9 +7,12 @@ export async function depsFlags(): Promise<string[]> {
   return (await ask()).split(" ").filter((flag) => flag !== "");
 }
 
-/** The environment that `deno compile` needs. An empty DENORT_BIN would be taken for a path. */
-export async function compileEnv(): Promise<Record<string, string>> {
-  const denort = await ask("denort");
+/**
+ * The environment that `deno compile` needs for `target`, as `Deno.build.target` names it. An
+ * empty DENORT_BIN would be taken for a path.
+ */
+export async function compileEnv(target: string): Promise<Record<string, string>> {
+  const denort = await ask("denort", target);
   return denort === "" ? {} : { DENORT_BIN: denort };
 }
 

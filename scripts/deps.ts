@@ -6,8 +6,8 @@
  *
  *     deno test $(deno run --cached-only -A scripts/deps.ts) tests
  *
- * With the argument "denort" it prints the DENORT_BIN that `deno compile` needs, or nothing
- * where `deno compile` finds its base runtime by itself.
+ * With the arguments "denort" and a target it prints the DENORT_BIN that `deno compile` needs for
+ * that target, or nothing where `deno compile` finds its base runtime by itself.
  *
  * P2P_DEPS=jsr or P2P_DEPS=npm decides instead of the probe.
  *
@@ -36,9 +36,9 @@ async function printFlags(): Promise<void> {
   console.log(`--import-map=${storePath(importMap)} --no-lock`);
 }
 
-async function printDenort(): Promise<void> {
+async function printDenort(target: string = Deno.build.target): Promise<void> {
   if (Deno.env.get("DENORT_BIN")) return; // the caller's choice holds
-  const path = await denortPath(note);
+  const path = await denortPath(target, note);
   if (path !== undefined) console.log(path);
 }
 
@@ -76,7 +76,7 @@ function note(text: string): void {
 
 if (import.meta.main) {
   try {
-    await (Deno.args[0] === "denort" ? printDenort() : printFlags());
+    await (Deno.args[0] === "denort" ? printDenort(Deno.args[1]) : printFlags());
   } catch (error) {
     note(error instanceof Error ? error.message : String(error));
     Deno.exit(1);

@@ -2,7 +2,7 @@
  * The served folder: which names it offers, and where they are on the disk.
  * Whether something that can be served is there is `served_file.ts`'s business.
  */
-import { join, SEPARATOR } from "@std/path";
+import { join } from "@std/path";
 import { DiskError, reasonOf, UsageError } from "../base/errors.ts";
 import { isOwnName, isValidName } from "../base/names.ts";
 
@@ -11,11 +11,12 @@ export interface Folder {
   readonly root: string;
   /** Also names with a part that begins with a dot. */
   readonly hidden: boolean;
+  /** As `Deno.build.os` names it. */
+  readonly platform: string;
 }
 
 /** The runtime opens nothing there without all permissions, which p2p does not have. */
 const OF_THE_SYSTEM = /^\/(?:dev|proc|sys)(?:\/|$)/;
-const ON_WINDOWS = SEPARATOR === "\\";
 /** Cannot be in a file's name there; a colon would even open another stream of the file. */
 const NOT_ON_WINDOWS = /[<>:"|?*]|[. ](?:\/|$)/;
 
@@ -23,15 +24,19 @@ const NOT_ON_WINDOWS = /[<>:"|?*]|[. ](?:\/|$)/;
  * @throws {UsageError} if there is no such folder.
  * @throws {DiskError} if it may not be read.
  */
-export function openFolder(dir: string, hidden: boolean): Folder {
+export function openFolder(
+  dir: string,
+  hidden: boolean,
+  platform: string = Deno.build.os,
+): Folder {
   try {
     const root = Deno.realPathSync(dir);
-    if (Deno.build.os === "linux" && OF_THE_SYSTEM.test(root)) {
+    if (platform === "linux" && OF_THE_SYSTEM.test(root)) {
       throw new Error("the system's own files are out of bounds for this program");
     }
     // Reads the beginning of the folder: a right that is missing shows now, not at the first client.
     Deno.readDirSync(root)[Symbol.iterator]().next();
-    return { root, hidden };
+    return { root, hidden, platform };
   } catch (error) {
     throw faultOfFolder(dir, error);
   }
@@ -59,7 +64,7 @@ function faultOfFolder(dir: string, error: unknown): Error {
 /** Whether `name` may be served at all, whatever is on the disk. */
 export function offers(folder: Folder, name: string): boolean {
   if (!isValidName(name) || isOwnName(name)) return false;
-  if (ON_WINDOWS && NOT_ON_WINDOWS.test(name)) return false;
+  if (folder.platform === "windows" && NOT_ON_WINDOWS.test(name)) return false;
   return folder.hidden || !hasHiddenPart(name);
 }
 
@@ -78,15 +83,20 @@ export function pathOf(folder: Folder, name: string): string {
  * lead to a hidden file; a short name of Windows (`GIT~1`) may not.
  */
 export function mayGiveOut(folder: Folder, realPath: string): boolean {
-  if (!isInside(folder.root, realPath)) return false;
+  if (!isInside(folder.root, realPath, folder.platform)) return false;
   // Only below the folder: how its own parents are called is the owner's business.
   const name = realPath.slice(folder.root.length).replaceAll("\\", "/");
   if (isOwnName(name)) return false;
-  return !ON_WINDOWS || folder.hidden || !hasHiddenPart(name);
+  return folder.platform !== "windows" || folder.hidden || !hasHiddenPart(name);
 }
 
 /** Both without links. */
-export function isInside(root: string, path: string): boolean {
-  const begin = root.endsWith(SEPARATOR) ? root : root + SEPARATOR;
+export function isInside(
+  root: string,
+  path: string,
+  platform: string = Deno.build.os,
+): boolean {
+  const separator = platform === "windows" ? "\\" : "/";
+  const begin = root.endsWith(separator) ? root : root + separator;
   return path === root || path.startsWith(begin);
 }

@@ -15,16 +15,22 @@ export async function hashFile(
 ): Promise<string> {
   const file = await disk.open(path, { read: true });
   try {
-    const digest = new RunningDigest();
-    const buffer = new Uint8Array(READ_BYTES);
-    for (let count; (count = await file.read(buffer)) !== null;) {
-      signal.throwIfAborted();
-      digest.update(buffer.subarray(0, count));
-    }
-    return digest.hex();
+    return await hashOpenFile(file, signal);
   } finally {
     file.close();
   }
+}
+
+/** The same of an open file, from its beginning. */
+export async function hashOpenFile(file: DiskFile, signal: AbortSignal): Promise<string> {
+  await file.seek(0, Deno.SeekMode.Start);
+  const digest = new RunningDigest();
+  const buffer = new Uint8Array(READ_BYTES);
+  for (let count; (count = await file.read(buffer)) !== null;) {
+    signal.throwIfAborted();
+    digest.update(buffer.subarray(0, count));
+  }
+  return digest.hex();
 }
 
 /** Whether the file at `path` holds exactly the manifest's bytes; stops at the first that differs. */

@@ -17,27 +17,37 @@ export class PartFile implements Disposable {
   /** undefined where the platform does not tell. */
   readonly inode: number | undefined;
   readonly #disk: Disk;
+  readonly #platform: string;
   #closed = false;
 
-  private constructor(path: string, { file, fresh }: Opened, own: Own, disk: Disk) {
+  private constructor(
+    path: string,
+    { file, fresh }: Opened,
+    own: Own,
+    disk: Disk,
+    platform: string,
+  ) {
     this.path = path;
     this.file = file;
     this.fresh = fresh;
     this.sizeBefore = own.size;
     this.inode = own.inode;
     this.#disk = disk;
+    this.#platform = platform;
   }
 
   /**
    * Opens or makes the part file at `path`, for this process alone.
    *
    * @param holder says who holds it, for the message.
+   * @param platform as `Deno.build.os` names it.
    * @throws {ConflictError} if another process has it, or if it is no plain file. @throws {DiskError}
    */
   static async open(
     path: string,
     holder: () => Promise<string>,
     disk: Disk = realDisk,
+    platform: string = Deno.build.os,
   ): Promise<PartFile> {
     for (let tries = 0; tries < MOST_TRIES; tries++) {
       const opened = await makeOrOpen(path, disk);
@@ -46,7 +56,7 @@ export class PartFile implements Disposable {
       try {
         await requireLock(path, file, holder);
         const own = await ownFile(path, file, disk);
-        if (own !== undefined) return new PartFile(path, opened, own, disk);
+        if (own !== undefined) return new PartFile(path, opened, own, disk, platform);
       } catch (error) {
         file.close();
         throw error;
@@ -86,7 +96,7 @@ export class PartFile implements Disposable {
     return await onDisk(`rename to "${path}"`, async () => {
       if (options.replace) await this.#disk.rename(this.path, path);
       else if (!await renameToNew(this.path, path, this.#disk)) return false;
-      if (options.sync) await syncFolder(dirname(path), this.#disk);
+      if (options.sync) await this.#syncFolder(dirname(path));
       return true;
     });
   }
@@ -94,7 +104,7 @@ export class PartFile implements Disposable {
   /** @throws {ConflictError} if another file lies where ours was: its bytes were never checked. */
   async #requireOwn(): Promise<void> {
     const there = await lookAt(this.path, this.#disk);
-    if (there?.isFile && (there.ino ?? undefined) === this.inode) return;
+    if (there?.isFile && mayBeOne(there.ino, this.inode)) return;
     throw new ConflictError(`Cannot finish "${this.path}": somebody replaced it`);
   }
 
@@ -104,13 +114,23 @@ export class PartFile implements Disposable {
     await onDisk(`rename "${this.path}"`, () => this.#disk.rename(this.path, path));
   }
 
+  /** Nothing can be written to it any more. */
   async remove(): Promise<void> {
+    this.#letGo();
     await removeIfThere(this.path, this.#disk);
   }
 
-  /** An open file cannot be renamed there. */
+  /** On Windows, an open file can be neither renamed nor removed: somebody else may get at it in between. */
   #letGo(): void {
-    if (Deno.build.os === "windows") this.close();
+    if (this.#platform === "windows") this.close();
+  }
+
+  /** The new name itself is on the disk only when its folder is. Windows cannot do it, nor does every folder's rights allow it. */
+  async #syncFolder(path: string): Promise<void> {
+    if (this.#platform === "windows") return;
+    const folder = await this.#disk.open(path, { read: true }).catch(() => undefined);
+    await folder?.sync().catch(() => {});
+    folder?.close();
   }
 
   close(): void {
@@ -183,10 +203,15 @@ interface Own {
 async function ownFile(path: string, file: DiskFile, disk: Disk): Promise<Own | undefined> {
   const { ino, nlink, size } = await onDisk(`look at "${path}"`, () => file.statSync());
   const there = await lookAt(path, disk);
-  if (!there?.isFile || there.ino !== ino) return undefined;
+  if (!there?.isFile || !mayBeOne(there.ino, ino)) return undefined;
   if ((nlink ?? 1) <= 1) return { size, inode: ino ?? undefined };
   await removeIfThere(path, disk);
   return undefined;
+}
+
+/** Whether two inodes can be of one file: Windows does not always tell. */
+function mayBeOne(a: number | null | undefined, b: number | null | undefined): boolean {
+  return !a || !b || a === b;
 }
 
 /** A hard link fails where the name is taken, which a rename does not. */
@@ -202,12 +227,4 @@ async function renameToNew(from: string, to: string, disk: Disk): Promise<boolea
   }
   await removeIfThere(from, disk);
   return true;
-}
-
-/** The new name itself is on the disk only when its folder is. Not every platform can do it, nor every folder's rights allow it. */
-async function syncFolder(path: string, disk: Disk): Promise<void> {
-  if (Deno.build.os === "windows") return;
-  const folder = await disk.open(path, { read: true }).catch(() => undefined);
-  await folder?.sync().catch(() => {});
-  folder?.close();
 }

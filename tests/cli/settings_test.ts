@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import config from "../../deno.json" with { type: "json" };
+import { currentCommit } from "../../scripts/commit.ts";
 import { assertCode, type Ended, from, ON_UNIX, test, type World } from "./harness.ts";
 
 const COMMANDS = [
@@ -39,10 +40,20 @@ for (const flag of ["--help", "-h"]) {
 }
 
 for (const args of [["--version"], ["-V"], ["get", "--version"]]) {
-  test(`p2p ${args.join(" ")} tells the version`, async (world) => {
+  test(`p2p ${args.join(" ")} tells the version, the commit and the runtime`, async (world) => {
     const ended = await world.p2p(...args);
     assertCode(ended, 0);
-    assertEquals([ended.stdout, ended.stderr], [`p2p ${config.version}\n`, ""]);
+    assertEquals(ended.stderr, "");
+    const [, version, commit, deno, target] = ended.stdout.match(
+      /^p2p (\S+) \((?:commit ([0-9a-f]{12})(?: with changes)?, )?Deno (\S+), (\S+)\)\n$/,
+    ) ??
+      [];
+    assertEquals([version, deno, target], [
+      config.version,
+      Deno.version.deno,
+      Deno.build.target,
+    ]);
+    assertEquals(commit !== undefined, await currentCommit() !== undefined, ended.stdout);
   });
 }
 

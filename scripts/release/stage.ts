@@ -1,0 +1,37 @@
+/**
+ * The sources of a release: as they were committed, and of one age.
+ *
+ * `deno compile` writes the time of change of each file into the program. So that the same commit
+ * gives the same bytes wherever and whenever it is built, all files get the time of the commit.
+ */
+
+import { depsFlags } from "../ask_deps.ts";
+import type { Commit } from "../commit.ts";
+import { filesBelow, ROOT } from "../source_files.ts";
+import { output } from "./tools.ts";
+
+/** Fills the folder `into`, which must be there and empty. */
+export async function stageSources(commit: Commit, into: string): Promise<void> {
+  const tar = `${into}.tar`;
+  await output("git", ["archive", "--format=tar", `--output=${tar}`, commit.hash], ROOT);
+  await output("tar", ["-xf", tar, "-C", into], ROOT);
+  await Deno.remove(tar);
+  for (const folder of await packageFolders()) await copyFolder(folder, into);
+  for (const file of filesBelow(into)) await Deno.utime(file, commit.timeS, commit.timeS);
+}
+
+/** Below the repository; none where the packages come from JSR. */
+async function packageFolders(): Promise<string[]> {
+  return (await depsFlags()).flatMap((flag) => {
+    const [, folder] = flag.match(/^--import-map=(.+)\/[^/]+$/) ?? [];
+    return folder === undefined ? [] : [folder];
+  });
+}
+
+async function copyFolder(folder: string, into: string): Promise<void> {
+  for (const file of filesBelow(new URL(folder, ROOT).pathname)) {
+    const path = `${into}/${folder}${file.slice(new URL(folder, ROOT).pathname.length)}`;
+    await Deno.mkdir(path.slice(0, path.lastIndexOf("/")), { recursive: true });
+    await Deno.copyFile(file, path);
+  }
+}

@@ -1,0 +1,12 @@
+import { assertEquals } from "@std/assert";
+import { stopSignalsOf } from "../../commands/stop_signals.ts";
+
+for (const platform of ["linux", "darwin"]) {
+  Deno.test(`stopSignalsOf() gives SIGINT and SIGTERM on ${platform}`, () => {
+    assertEquals(stopSignalsOf(platform), ["SIGINT", "SIGTERM"]);
+  });
+}
+
+Deno.test("stopSignalsOf() gives no SIGTERM on windows, where there is none", () => {
+  assertEquals(stopSignalsOf("windows"), ["SIGINT"]);
+});

@@ -1,0 +1,36 @@
+import { assert, assertEquals } from "@std/assert";
+import { join, toFileUrl } from "@std/path";
+import { currentCommit, shortHash } from "../../../scripts/commit.ts";
+import { compile } from "../../../scripts/compile.ts";
+import { stageSources } from "../../../scripts/release/stage.ts";
+import { output } from "../../../scripts/release/tools.ts";
+import { sha256OfFile } from "../../../scripts/sha256_of_file.ts";
+import { lacking, TempFolder, testUnless } from "./support.ts";
+
+const commit = await currentCommit();
+const ignored = commit === undefined ? "there is no commit, or no git" : await lacking("tar");
+
+testUnless(
+  ignored,
+  "compile() gives the same bytes wherever and whenever a commit is staged",
+  async () => {
+    using folder = new TempFolder();
+    const digests = [];
+    for (const where of ["here", "at another place"]) {
+      const sources = join(folder.path, where, "sources");
+      const program = join(folder.path, where, Deno.build.os === "windows" ? "p2p.exe" : "p2p");
+      Deno.mkdirSync(sources, { recursive: true });
+      await stageSources(commit!, sources);
+      assertEquals(Deno.statSync(join(sources, "main.ts")).mtime?.getTime(), commit!.timeS * 1000);
+      await compile({
+        output: program,
+        commit: shortHash(commit!),
+        sources: toFileUrl(`${sources}/`),
+      });
+      digests.push(await sha256OfFile(program));
+      const told = await output(program, ["--version"], folder.path);
+      assert(told.includes(`(commit ${shortHash(commit!)}, Deno ${Deno.version.deno}, `), told);
+    }
+    assertEquals(digests[0], digests[1]);
+  },
+);

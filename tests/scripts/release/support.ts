@@ -1,0 +1,41 @@
+/** What tests of a release need of the machine. */
+import { gnuTar } from "../../../scripts/release/archive.ts";
+import { output } from "../../../scripts/release/tools.ts";
+
+/** Why a test that needs `programs` cannot run here. */
+export async function lacking(...programs: readonly string[]): Promise<string | undefined> {
+  for (const program of programs) {
+    if (program === "GNU tar") {
+      if (await gnuTar().catch(() => undefined) === undefined) return "there is no GNU tar";
+    } else if (!await isThere(program)) return `there is no ${program}`;
+  }
+  return undefined;
+}
+
+async function isThere(program: string): Promise<boolean> {
+  // zip and unzip know no --version, but -v.
+  return await output(program, [/zip$/.test(program) ? "-v" : "--version"], ".")
+    .then(() => true, () => false);
+}
+
+/** A test that says in its name why it is ignored, if it is. */
+export function testUnless(
+  ignored: string | undefined,
+  name: string,
+  fn: () => Promise<void>,
+): void {
+  Deno.test({
+    name: ignored === undefined ? name : `${name} [ignored: ${ignored}]`,
+    ignore: ignored !== undefined,
+    fn,
+  });
+}
+
+/** A folder that is gone in the end. */
+export class TempFolder implements Disposable {
+  readonly path = Deno.realPathSync(Deno.makeTempDirSync({ prefix: "p2p-release-" }));
+
+  [Symbol.dispose](): void {
+    Deno.removeSync(this.path, { recursive: true });
+  }
+}

@@ -1,0 +1,86 @@
+/**
+ * A disk with the manners of Windows, on any platform: what is open can be neither renamed, removed
+ * nor replaced; a lock binds everybody but the handle that holds it; folders cannot be opened; and
+ * a path tells no inode, while an open file does.
+ */
+import { existsSync } from "node:fs";
+import { type Disk, type DiskFile, realDisk } from "../../core/store/disk.ts";
+
+export function windowsDisk(): Disk {
+  const open = new Map<string, OpenFile[]>();
+  const requireClosed = (path: string) => {
+    if (open.get(path)?.length) throw new Error(`${path} is in use (os error 32)`);
+  };
+  const openSync = (path: string, options: Deno.OpenOptions): DiskFile => {
+    if (existsSync(path) && Deno.statSync(path).isDirectory) {
+      throw new Deno.errors.PermissionDenied("Access is denied (os error 5)");
+    }
+    const others = open.get(path) ?? [];
+    open.set(path, others);
+    return new OpenFile(Deno.openSync(path, options), others);
+  };
+  return {
+    ...realDisk,
+    openSync,
+    open: (path, options) => Promise.try(openSync, path, options),
+    link: (from, to) => Promise.try(() => Deno.linkSync(from, to)),
+    lstat: (path) => Promise.try(() => ({ ...Deno.lstatSync(path), ino: null, nlink: null })),
+    remove: (path) =>
+      Promise.try(() => {
+        requireClosed(String(path));
+        Deno.removeSync(path);
+      }),
+    rename: (from, to) =>
+      Promise.try(() => {
+        requireClosed(String(from));
+        requireClosed(String(to));
+        Deno.renameSync(from, to);
+      }),
+  };
+}
+
+class OpenFile implements DiskFile {
+  readonly #file: Deno.FsFile;
+  readonly #all: OpenFile[];
+  #locked = false;
+
+  constructor(file: Deno.FsFile, all: OpenFile[]) {
+    this.#file = file;
+    this.#all = all;
+    all.push(this);
+  }
+
+  #requireNoLock(): void {
+    if (this.#all.some((other) => other !== this && other.#locked)) {
+      throw new Error("Another process has locked a portion of the file (os error 33)");
+    }
+  }
+
+  close(): void {
+    this.#file.close();
+    this.#all.splice(this.#all.indexOf(this), 1);
+  }
+
+  async read(into: Uint8Array): Promise<number | null> {
+    this.#requireNoLock();
+    return await this.#file.read(into);
+  }
+
+  writeSync(bytes: Uint8Array): number {
+    this.#requireNoLock();
+    return this.#file.writeSync(bytes);
+  }
+
+  tryLockSync(exclusive?: boolean): boolean {
+    this.#locked = this.#file.tryLockSync(exclusive);
+    return this.#locked;
+  }
+
+  seek: DiskFile["seek"] = (offset, whence) => this.#file.seek(offset, whence);
+  seekSync: DiskFile["seekSync"] = (offset, whence) => this.#file.seekSync(offset, whence);
+  stat: DiskFile["stat"] = () => this.#file.stat();
+  statSync: DiskFile["statSync"] = () => this.#file.statSync();
+  sync: DiskFile["sync"] = () => this.#file.sync();
+  syncData: DiskFile["syncData"] = () => this.#file.syncData();
+  truncateSync: DiskFile["truncateSync"] = (size) => this.#file.truncateSync(size);
+}

@@ -1,0 +1,111 @@
+/** A download on a disk with the manners of Windows, from its beginning to each of its ends. */
+import { assertEquals, assertRejects } from "@std/assert";
+import { sha256 } from "../../core/base/digest.ts";
+import { adoptPartial } from "../../core/store/partial.ts";
+import { PartFile } from "../../core/store/part_file.ts";
+import { type Content, StoredFile } from "../../core/store/stored_file.ts";
+import { bytesOf, never, pieceOf, TempFolder, TERMS, unverified, verified } from "./support.ts";
+import { windowsDisk } from "./windows_disk.ts";
+
+const TEXT = "piece 0,piece 1,piece 2,pie";
+const OTHER = "PIECE 0,PIECE 1,PIECE 2,PIE";
+const SHA256 = sha256(bytesOf(TEXT)).toHex();
+const FINISH = { policy: "rename", sync: "finish", sha256: SHA256 } as const;
+
+function open(folder: TempFolder, content: Content, name = "a.txt"): Promise<StoredFile> {
+  const terms = { ...TERMS, disk: windowsDisk(), platform: "windows" };
+  return StoredFile.open(folder.of(name), content, terms, never);
+}
+
+function fill(file: StoredFile, text = TEXT): void {
+  for (const piece of file.missing()) file.store(piece, pieceOf(text, piece));
+}
+
+const contents = [
+  { what: "with a manifest", content: verified(TEXT) },
+  { what: "without one", content: unverified(TEXT) },
+];
+for (const { what, content } of contents) {
+  Deno.test(`StoredFile is stopped, goes on and gets its name on Windows ${what}`, async () => {
+    using folder = new TempFolder();
+    {
+      using file = await open(folder, content);
+      file.store(1, pieceOf(TEXT, 1));
+    }
+    using file = await open(folder, content);
+    assertEquals(file.missing(), [0, 2, 3]);
+    fill(file);
+    assertEquals(await file.sha256(never), SHA256);
+    const placed = await file.finish(FINISH, never);
+    assertEquals(placed, { path: folder.of("a.txt"), how: "downloaded" });
+    assertEquals([folder.names(), folder.read("a.txt")], [["a.txt"], TEXT]);
+  });
+}
+
+Deno.test("StoredFile.finish() takes the place of another file on Windows when it may", async () => {
+  using folder = new TempFolder();
+  using file = await open(folder, verified(TEXT));
+  fill(file);
+  folder.write("a.txt", "old");
+  await file.finish({ ...FINISH, policy: "overwrite" }, never);
+  assertEquals([folder.names(), folder.read("a.txt")], [["a.txt"], TEXT]);
+});
+
+Deno.test("StoredFile.finish() removes what is not needed on Windows when the file came meanwhile", async () => {
+  using folder = new TempFolder();
+  using file = await open(folder, verified(TEXT));
+  fill(file);
+  folder.write("a.txt", TEXT);
+  assertEquals((await file.finish(FINISH, never)).how, "already-there");
+  assertEquals(folder.names(), ["a.txt"]);
+});
+
+Deno.test("StoredFile.discard() removes all on Windows", async () => {
+  using folder = new TempFolder();
+  using file = await open(folder, unverified(TEXT));
+  fill(file);
+  await file.discard();
+  assertEquals(folder.names(), []);
+});
+
+Deno.test("StoredFile.open() moves another content's part out of the way on Windows", async () => {
+  using folder = new TempFolder();
+  {
+    using other = await open(folder, verified(OTHER));
+    other.store(0, pieceOf(OTHER, 0));
+  }
+  using file = await open(folder, verified(TEXT));
+  fill(file);
+  await file.finish(FINISH, never);
+  const mark = verified(OTHER).manifest!.id.slice(0, 8);
+  assertEquals(folder.names(), [
+    "a.txt",
+    `a.txt~${mark}.p2p-journal`,
+    `a.txt~${mark}.p2p-part`,
+  ]);
+});
+
+Deno.test("adoptPartial() takes over what is there under another name on Windows", async () => {
+  using folder = new TempFolder();
+  {
+    using file = await open(folder, verified(TEXT), "b.txt");
+    file.store(2, pieceOf(TEXT, 2));
+  }
+  await adoptPartial([folder.of("b.txt")], folder.of("a.txt"), windowsDisk(), "windows");
+  using file = await open(folder, verified(TEXT));
+  assertEquals(file.missing(), [0, 1, 3]);
+});
+
+for (const platform of ["linux", "darwin"]) {
+  Deno.test(`PartFile stays locked while it gets its name when the platform is ${platform}`, async () => {
+    using folder = new TempFolder();
+    const nobody = () => Promise.resolve("somebody");
+    using part = await PartFile.open(folder.of("a.part"), nobody, undefined, platform);
+    await part.moveTo(folder.of("b.part"));
+    await assertRejects(
+      () => PartFile.open(folder.of("b.part"), nobody, undefined, platform),
+      Error,
+      "somebody works on it",
+    );
+  });
+}
