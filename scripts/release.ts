@@ -79,10 +79,10 @@ async function release(wanted: Wanted, folder: string): Promise<Map<Target, stri
   }
   await addInstallers(draft, wanted.releases);
   await writeChecksums(draft.out);
-  const changelog = await Deno.readTextFile(`${draft.sources}/CHANGELOG.md`);
+  const readme = await Deno.readTextFile(`${draft.sources}/README.md`);
   await Deno.writeTextFile(
     `${draft.out}/NOTES.md`,
-    notesOf(draft.version, changelog, wanted.releases),
+    notesOf(draft.version, readme, wanted.releases),
   );
   await Deno.remove(RELEASE, { recursive: true }).catch(() => {});
   await Deno.rename(draft.out, RELEASE);
