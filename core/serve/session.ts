@@ -216,10 +216,11 @@ export class Session {
   }
 
   async #authenticate(answer: string, signal: AbortSignal): Promise<void> {
-    const { settings: { token }, guesses, clock } = this.#seed;
+    const { settings: { token }, guesses, clock, draining } = this.#seed;
     if (token !== undefined && !isRightAnswer(answer, this.#nonce, token)) {
-      // With its place, whether it waits for the answer or not.
-      await clock.sleep(guesses.fail(this.#link.client), signal);
+      // With its place, whether it waits for the answer or goes: who resets would else try again at once.
+      await clock.sleep(guesses.fail(this.#link.client), draining).catch(() => {});
+      signal.throwIfAborted();
       throw new Refusal("AUTH", "the token is not right");
     }
     this.#trusted = true;
