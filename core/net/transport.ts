@@ -19,6 +19,11 @@ export interface ByteStream extends Disposable {
   endWriting(): Promise<void>;
   /** Ends both directions at once; a waiting read or write rejects. Twice is no error. */
   close(): void;
+  /**
+   * Resolves when the system is done with what was written so far, which `close`
+   * cannot take back: until then it reads from those bytes, and keeps the descriptor.
+   */
+  readonly released: Promise<void>;
 }
 
 /** @throws {UnreachableError} if nobody answers there. @throws the signal's reason if it aborts. */
@@ -66,7 +71,8 @@ async function open(
   }
 }
 
-export function streamOf(conn: Deno.TcpConn | Deno.TlsConn): ByteStream {
+/** @param lingers the system keeps the descriptor, though closed, until the other end has shaken hands or goes. */
+export function streamOf(conn: Deno.TcpConn | Deno.TlsConn, lingers = false): ByteStream {
   // Requests and replies are small and many: they must not wait to be joined by others.
   if ("setNoDelay" in conn) conn.setNoDelay(true);
   const peer = conn.remoteAddr.hostname;
@@ -75,6 +81,8 @@ export function streamOf(conn: Deno.TcpConn | Deno.TlsConn): ByteStream {
   const close = () => {
     if (closed) return;
     closed = true;
+    // Ends no sooner than the handshake does, and so tells when the descriptor is free.
+    if (lingers) writes.wait(conn.closeWrite()).catch(() => {});
     conn.close();
     writes.abandon(new Deno.errors.Interrupted("The stream was closed"));
   };
@@ -88,6 +96,9 @@ export function streamOf(conn: Deno.TcpConn | Deno.TlsConn): ByteStream {
     },
     endWriting: () => writes.wait(conn.closeWrite()),
     close,
+    get released() {
+      return writes.released;
+    },
     [Symbol.dispose]: close,
   };
 }
@@ -95,8 +106,15 @@ export function streamOf(conn: Deno.TcpConn | Deno.TlsConn): ByteStream {
 /** Waits that can be given up: the platform leaves a write waiting when its connection is closed, until the other end reads or goes. */
 class Abandonable {
   readonly #waiting = new Set<(error: unknown) => void>();
+  #released: Promise<void> = Promise.resolve();
+
+  /** Resolves when all that was waited for is over, given up or not: it is over in the order of asking. */
+  get released(): Promise<void> {
+    return this.#released;
+  }
 
   wait<T>(act: Promise<T>): Promise<T> {
+    this.#released = act.then(() => {}, () => {});
     return new Promise((resolve, reject) => {
       this.#waiting.add(reject);
       act.then(resolve, reject).finally(() => this.#waiting.delete(reject));
@@ -135,7 +153,7 @@ export function listen({ host, port, tls }: ListenOptions): Listening {
   return {
     host: listener.addr.hostname,
     port: listener.addr.port,
-    clients: () => accepted(listener, () => closed),
+    clients: () => accepted(listener, tls !== undefined, () => closed),
     close,
     [Symbol.dispose]: close,
   };
@@ -166,24 +184,37 @@ function bind({ host, port, tls }: ListenOptions): Listener {
   }
 }
 
-/** An accept can fail because of one client (a reset, a failed handshake) or a lack of descriptors: the listener goes on. */
-async function* accepted(
-  listener: Listener,
+/**
+ * An accept can fail because of one client, which has left already, or a lack of descriptors: the listener goes on.
+ *
+ * @param lingers as for `streamOf`.
+ */
+export async function* accepted(
+  listener: Pick<Listener, "accept">,
+  lingers: boolean,
   isClosed: () => boolean,
 ): AsyncIterable<ByteStream> {
   while (!isClosed()) {
     let conn: Deno.TcpConn | Deno.TlsConn | undefined;
     try {
       conn = await listener.accept();
-      yield streamOf(conn);
+      yield streamOf(conn, lingers);
     } catch (error) {
       // A client that has left already has no address: nobody else would close it.
       conn?.close();
       if (isClosed() || error instanceof Deno.errors.BadResource) return;
+      // Who comes and resets at once, again and again, must not keep the others waiting.
+      if (conn || isOfClient(error)) continue;
       // Without descriptors accept fails at once, again and again: do not spin.
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
   }
+}
+
+function isOfClient(error: unknown): boolean {
+  return error instanceof Deno.errors.NotConnected ||
+    error instanceof Deno.errors.ConnectionReset ||
+    error instanceof Deno.errors.ConnectionAborted;
 }
 
 /** Writes all; an abort closes the stream and is thrown as the signal's reason. */
@@ -228,6 +259,9 @@ export function freeing(stream: ByteStream, free: () => void): ByteStream {
     write: (bytes) => stream.write(bytes),
     endWriting: () => stream.endWriting(),
     close,
+    get released() {
+      return stream.released;
+    },
     [Symbol.dispose]: close,
   };
 }

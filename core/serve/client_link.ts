@@ -50,7 +50,6 @@ export class ClientLink implements Disposable {
   #writesUntil: number | undefined;
   #step = SMALL_STEP;
   #reading: Promise<boolean> | undefined;
-  #writing: Promise<void> = Promise.resolve();
   /** What waits for the stream; all of it fails when the link is closed. */
   readonly #waits = new Set<(error: Error) => void>();
   #lost: string | undefined;
@@ -177,7 +176,7 @@ export class ClientLink implements Disposable {
    * and its descriptor stays open until the client reads or goes.
    */
   get released(): Promise<void> {
-    return this.#writing;
+    return this.#stream.released;
   }
 
   [Symbol.dispose](): void {
@@ -197,9 +196,7 @@ export class ClientLink implements Disposable {
 
   async #write(bytes: Uint8Array): Promise<void> {
     if (this.#lost !== undefined) throw new LinkLostError(this.#lost);
-    const writing = this.#stream.write(bytes);
-    this.#writing = writing.catch(() => {});
-    await this.#orLost(writing);
+    await this.#orLost(this.#stream.write(bytes));
   }
 
   /** What `operation` gives, or a loss as soon as the link is closed: it may outlive the link. */

@@ -10,7 +10,6 @@ import { isRightAnswer } from "../wire/auth.ts";
 import { encodeGreeting } from "../wire/greeting.ts";
 import { LineNotTextError, LineTooLongError } from "../wire/inbox.ts";
 import { onAbort } from "../base/abort.ts";
-import { encodeManifest } from "../wire/manifest.ts";
 import { encodeRefusal, Refusal } from "../wire/refusals.ts";
 import { encodeOk, encodeSize } from "../wire/replies.ts";
 import {
@@ -20,6 +19,7 @@ import {
 } from "../wire/requests.ts";
 import { BrokenBodyError, changed, sendBody, sendBytes } from "./body.ts";
 import { type ClientLink, LinkLostError } from "./client_link.ts";
+import { manifestBody } from "./manifest_body.ts";
 import { RequestQueue } from "./request_queue.ts";
 import { asTold, type Seed, shutdown, unauthorized } from "./seed.ts";
 import { FileChangedError, locate, openServed, type ServedFile } from "./served_file.ts";
@@ -216,10 +216,11 @@ export class Session {
   }
 
   async #authenticate(answer: string, signal: AbortSignal): Promise<void> {
-    const { settings: { token }, guesses, clock } = this.#seed;
+    const { settings: { token }, guesses, clock, draining } = this.#seed;
     if (token !== undefined && !isRightAnswer(answer, this.#nonce, token)) {
-      // With its place, whether it waits for the answer or not.
-      await clock.sleep(guesses.fail(this.#link.client), signal);
+      // With its place, whether it waits for the answer or goes: who resets would else try again at once.
+      await clock.sleep(guesses.fail(this.#link.client), draining).catch(() => {});
+      signal.throwIfAborted();
       throw new Refusal("AUTH", "the token is not right");
     }
     this.#trusted = true;
@@ -246,7 +247,7 @@ export class Session {
     this.#seed.told.tell(this.#link.client, name, file.version.id);
     const turn = this.#newTurn(signal);
     await turn.ready();
-    await this.#sendWhole(turn, new TextEncoder().encode(encodeManifest(name, manifest)), {});
+    await this.#sendWhole(turn, manifestBody(name, manifest), {});
   }
 
   async #download(

@@ -22,6 +22,8 @@ export function memoryPair(
 }
 
 class MemoryStream implements ByteStream {
+  /** What is written is copied at once, or never. */
+  readonly released = Promise.resolve();
   #closed = false;
 
   constructor(

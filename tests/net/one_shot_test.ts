@@ -308,6 +308,7 @@ test("OneShotClient.text() throws TimeoutError when the seed does not take the r
     connect: () =>
       Promise.resolve({
         peer: "seed",
+        released: Promise.resolve(),
         read: () => gone.promise,
         write: () => gone.promise,
         endWriting: () => Promise.resolve(),

@@ -391,6 +391,7 @@ for (const leaves of ["its asker leaves", "the connection is closed"]) {
 /** A stream whose reads end when a test says so, even after it was closed. */
 class LateReads implements ByteStream {
   readonly peer = "seed";
+  readonly released = Promise.resolve();
   #read: ((bytes: Uint8Array | null) => void) | undefined;
   #closed = false;
 

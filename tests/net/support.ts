@@ -101,6 +101,7 @@ function counted(stream: ByteStream, onClose: () => void): ByteStream {
     write: (bytes) => stream.write(bytes),
     endWriting: () => stream.endWriting(),
     close,
+    released: stream.released,
     [Symbol.dispose]: close,
   };
 }

@@ -2,7 +2,7 @@ import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { TimeoutError, UnreachableError, UsageError } from "../../core/base/errors.ts";
 import { Slots } from "../../core/base/slots.ts";
 import { SeedLink } from "../../core/net/seed_link.ts";
-import { dialer, listen } from "../../core/net/transport.ts";
+import { accepted, type ByteStream, dialer, listen } from "../../core/net/transport.ts";
 import { ManualClock } from "../fakes/manual_clock.ts";
 import { bytesOf, calm, test, watch } from "./support.ts";
 
@@ -86,6 +86,74 @@ test("listen() gives the next client when one has left before it was accepted", 
     assertEquals(into, bytesOf("me"));
     break;
   }
+});
+
+test("accepted() does not pause for a client that reset before it was accepted", async () => {
+  using listener = Deno.listen({ hostname: HOST, port: 0 });
+  using _theirs = await Deno.connect({ hostname: HOST, port: listener.addr.port });
+  const { NotConnected, ConnectionReset, ConnectionAborted } = Deno.errors;
+  const faults = [new NotConnected(), new ConnectionReset(), new ConnectionAborted()];
+  const accept = () => faults.length > 0 ? Promise.reject(faults.pop()) : listener.accept();
+  const pauses = spyOnTimers();
+  try {
+    for await (using _client of accepted({ accept }, false, () => false)) break;
+  } finally {
+    assertEquals(pauses.end(), 0);
+  }
+});
+
+/** Counts what is asked to happen later. */
+function spyOnTimers(): { end(): number } {
+  const original = globalThis.setTimeout;
+  let count = 0;
+  globalThis.setTimeout = ((run: () => void, ms?: number) => {
+    count++;
+    return original(run, ms);
+  }) as typeof setTimeout;
+  return {
+    end() {
+      globalThis.setTimeout = original;
+      return count;
+    },
+  };
+}
+
+test("ByteStream.released resolves, after close, only when the other end takes what was written, or goes", async () => {
+  using listening = listen({ host: HOST, port: 0 });
+  const clients = listening.clients()[Symbol.asyncIterator]();
+  const theirs = await Deno.connect({ hostname: HOST, port: listening.port });
+  using ours = (await clients.next()).value!;
+  const released = await closedWhileWriting(ours);
+  assertEquals(released.ending, undefined);
+  theirs.close();
+  await ours.released;
+});
+
+/** `stream`, closed when it takes no more: how it is released. */
+async function closedWhileWriting(stream: ByteStream) {
+  const bytes = new Uint8Array(64 * 1024 * 1024);
+  const writing = assertRejects(() => stream.write(bytes), Deno.errors.Interrupted);
+  stream.close();
+  await writing;
+  const released = watch(stream.released);
+  await new Promise((resolve) => setTimeout(resolve));
+  return released;
+}
+
+test("ByteStream.released of a TLS client resolves, after close, only when it shakes hands, or goes", async () => {
+  const read = (name: string) =>
+    Deno.readTextFileSync(new URL(`../fakes/tls/${name}.pem`, import.meta.url));
+  const tls = { cert: read("seed"), key: read("seed-key") };
+  using listening = listen({ host: HOST, port: 0, tls });
+  const clients = listening.clients()[Symbol.asyncIterator]();
+  const theirs = await Deno.connect({ hostname: HOST, port: listening.port });
+  using ours = (await clients.next()).value!;
+  ours.close();
+  const released = watch(ours.released);
+  await new Promise((resolve) => setTimeout(resolve));
+  assertEquals(released.ending, undefined);
+  theirs.close();
+  await ours.released;
 });
 
 test("listen() throws UsageError with a way out when the port is taken", () => {

@@ -78,6 +78,11 @@ class Visit implements AsyncDisposable {
     this.#draining.abort();
   }
 
+  /** When the seed is through with the client. */
+  get ended(): Promise<void> {
+    return this.#talk;
+  }
+
   refusals(): string[] {
     return this.events.flatMap((event) => event.kind === "refused" ? [event.reason] : []);
   }
@@ -338,6 +343,19 @@ test("receive() holds the answer to a wrong token back, and its place with it", 
   assertEquals(visit.link.lost, undefined);
   visit.clock.advance(100);
   assertMatch(await visit.rest(), /^ERROR:AUTH /);
+});
+
+test("receive() keeps the place of a wrong token for as long when its client is gone", async () => {
+  await using visit = await new Visit(receive, TOKEN).greeted();
+  await visit.client.send("AUTH 00\n");
+  await visit.clock.sleeperFor(100);
+  let ended = false;
+  visit.ended.then(() => ended = true);
+  visit.link.close("reset by the client");
+  for (let i = 0; i < 10; i++) await visit.stuck();
+  assertEquals(ended, false);
+  visit.clock.advance(100);
+  await visit.ended;
 });
 
 test("receive() ends a resting session in good order when the seed drains", async () => {
