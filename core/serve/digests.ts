@@ -22,8 +22,8 @@ import { FileChangedError, openServed, type ServedFile } from "./served_file.ts"
 import type { Tally } from "./tally.ts";
 import type { FileVersion } from "./version.ts";
 
-/** One keeps a disk busy; the second keeps a small file from waiting for a large one. */
-const FILES_AT_ONCE = 2;
+/** What takes longer than half a second to hash, on a fast disk. */
+const LARGE_BYTES = 256 * 1024 * 1024;
 /** Long enough for a file of some tens of MiB, short enough that a client sees progress. */
 const PATIENCE_MS = 100;
 /** A file that is written all the time has no digest. */
@@ -65,7 +65,8 @@ export class Digests {
   readonly #known = new KnownManifests();
   /** By path, so that one file under two names is hashed once. */
   readonly #running = new Map<string, Hashing>();
-  readonly #slots = new Slots(FILES_AT_ONCE);
+  /** One file at a time keeps a disk busy; beside a large one, another, so that none waits for hours. */
+  readonly #slots = { large: new Slots(1), other: new Slots(1) };
 
   readonly #threads: HashingThreads;
 
@@ -76,7 +77,7 @@ export class Digests {
 
   /** Files whose pieces are being hashed. */
   get running(): number {
-    return FILES_AT_ONCE - this.#slots.free;
+    return 2 - this.#slots.large.free - this.#slots.other.free;
   }
 
   /** Files that are to be hashed when others are through. */
@@ -155,7 +156,8 @@ export class Digests {
     hashing: Hashing,
     signal: AbortSignal,
   ): Promise<void> {
-    using _slot = await this.#slots.take(signal);
+    const { large, other } = this.#slots;
+    using _slot = await (hashing.size > LARGE_BYTES ? large : other).take(signal);
     for (let attempt = 1;; attempt++) {
       using file = openServed(this.#parts.folder, name);
       try {

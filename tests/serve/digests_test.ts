@@ -112,6 +112,21 @@ test("MANIFEST serves others while it hashes", async () => {
   assertEquals([client, name, bytes], ["127.0.0.1", "huge", 64 * 1024 ** 3]);
 });
 
+test("MANIFEST of a file that is not large waits for no large ones, however many are asked for", async () => {
+  using folder = new TempFolder();
+  folder.write("large", LARGE_CONTENT);
+  for (const name of ["huge 1", "huge 2", "huge 3"]) {
+    Deno.truncateSync(folder.write(name, ""), 64 * 1024 ** 3);
+  }
+  await using seed = await RunningSeed.start(folder.path);
+  using client = await seed.session();
+  for (const number of [1, 2, 3]) {
+    assertMatch(await client.ask(`MANIFEST huge ${number}`), /^ERROR:PENDING /);
+  }
+  assert(parseManifest(await manifestOf(client, "large")));
+  seed.stopNow();
+});
+
 test("MANIFEST is not hashed again when the seed starts anew", async () => {
   using folder = new TempFolder();
   using cache = new TempFolder();
