@@ -16,7 +16,7 @@ import { giveOrder, type Obedience, type Order } from "./state/orders.ts";
 import type { Account } from "./state/accounting.ts";
 import { readLastRun } from "./state/read_account.ts";
 import { readLog } from "./state/read_log.ts";
-import type { RunLimits } from "./state/run_record.ts";
+import type { RunLimits } from "./state/record_shape.ts";
 import type { LogLine } from "./state/task_log.ts";
 import { wishMax } from "./state/wishes.ts";
 import { hasPartial, removePartial } from "./store/partial.ts";
@@ -48,7 +48,7 @@ export {
 } from "./base/seed_address.ts";
 export { type Directories, directoriesOf } from "./state/directories.ts";
 export { type Account, type SeedAccount, type Span, SPANS } from "./state/accounting.ts";
-export type { RunLimits } from "./state/run_record.ts";
+export type { RunLimits } from "./state/record_shape.ts";
 export type { Obedience, Order } from "./state/orders.ts";
 export type { LogLine } from "./state/task_log.ts";
 export {
