@@ -30,6 +30,7 @@ import {
 import * as jobs from "./task/download.ts";
 import * as health from "./task/health.ts";
 import * as offers from "./task/list.ts";
+import type { Surroundings } from "./task/surroundings.ts";
 import * as verification from "./task/verify.ts";
 
 export * from "./base/errors.ts";
@@ -63,7 +64,7 @@ export type { SeedHealth } from "./task/health.ts";
 export type { Verdict, Verification, VerifyRequest, WrongPieces } from "./task/verify.ts";
 export type { ListQuery, NamedFile, Offer, OfferedFile, SeedReport } from "./task/list.ts";
 
-function surroundings({ caCerts }: DownloadSettings): offers.Surroundings {
+function surroundings({ caCerts }: DownloadSettings): Surroundings {
   return { clock: systemClock, dial: dialer({ caCerts }) };
 }
 

@@ -51,9 +51,7 @@ const PATIENCE_MS = 1000;
 /** @throws {NotFoundError} @throws {UnreachableError} and their kin when nobody has it. */
 export async function find(wanted: Wanted, parts: TaskParts, signal: AbortSignal): Promise<Found> {
   const { settings, clock, random, pool } = parts;
-  const links = new Map(
-    settings.seeds.map((address) => pool.link(address)).map((link) => [link.name, link]),
-  );
+  const links = new Map(pool.links(settings.seeds).map((link) => [link.name, link]));
   const manifests = new Map<string, Manifest>();
   const finder = new Finder({
     name: wanted.name,
