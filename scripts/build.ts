@@ -7,9 +7,8 @@
  */
 
 import { compileEnv, depsFlags } from "./ask_deps.ts";
+import { PROGRAM } from "./p2p.ts";
 import { filesBelow, ROOT } from "./source_files.ts";
-
-const PROGRAM = Deno.build.os === "windows" ? "dist/p2p.exe" : "dist/p2p";
 
 /** The files, and the folders with all their files, that decide what the program is. */
 const SOURCES = [
