@@ -3,10 +3,10 @@ import { Command } from "@cliffy/command";
 import { UsageError } from "../core/mod.ts";
 import { defaultTextOf } from "./command.ts";
 import { type Environment, writeLines } from "./environment.ts";
-import { type Described, renderHelp } from "./help.ts";
 import { text } from "./kinds.ts";
 import { KindType } from "./options.ts";
 import { closest } from "./present/closest.ts";
+import { type Described, renderHelp } from "./present/help.ts";
 import { type Topic, topicsOf } from "./present/topics.ts";
 import { SETTING_NAMES, variableOf } from "./settings.ts";
 

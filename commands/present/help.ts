@@ -1,4 +1,5 @@
 /** Help: examples first, then what is what; the same text from every release of the command line library, never coloured. */
+
 /** What fits everywhere. */
 const WIDTH = 80;
 const WIDEST_LEFT = 28;

@@ -1,6 +1,6 @@
 /** What a seed tells while it serves. */
-import { jsonLine } from "./json.ts";
 import { faultOfName, printable, type ServeEvent } from "../../core/mod.ts";
+import { jsonLine } from "./json.ts";
 import { type Level, reaches } from "./prose.ts";
 import { formatBytes, formatElapsed, formatRate, formatTime, plural } from "./units.ts";
 

@@ -166,6 +166,7 @@ export async function resolveNames(
   platform: Surroundings,
   signal: AbortSignal,
 ): Promise<NamedFile[]> {
+  // Plain names need no listing: the seeds are asked for them anyway.
   if (!all && !patterns.some(isGlob)) return Array.from(new Set(patterns), (name) => ({ name }));
   const { files, seeds } = await list({ glob: undefined, ids: false }, settings, platform, signal);
   if (!seeds.some(({ ok }) => ok)) {
