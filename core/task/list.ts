@@ -75,7 +75,7 @@ export async function list(
   return { files: withIds, seeds: answers.map(({ report }) => report) };
 }
 
-export interface ListAnswer {
+interface ListAnswer {
   readonly report: SeedReport;
   readonly files: readonly ListedFile[];
 }
