@@ -86,7 +86,7 @@ export async function pemIn(
 }
 
 /** @throws {UsageError} if the file that a setting names cannot be read. */
-export async function readSettingFile(
+async function readSettingFile(
   name: string,
   path: string,
 ): Promise<string> {
