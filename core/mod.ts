@@ -62,6 +62,7 @@ export type { Overview, TaskStatus } from "./state/task_status.ts";
 export type { DownloadJob, DownloadRequest, TaskOutcome } from "./task/download.ts";
 export type { SeedHealth } from "./task/health.ts";
 export type { Verdict, Verification, VerifyRequest, WrongPieces } from "./task/verify.ts";
+export { isGlob } from "./task/list.ts";
 export type { ListQuery, NamedFile, Offer, OfferedFile, SeedReport } from "./task/list.ts";
 
 function surroundings({ caCerts }: DownloadSettings): Surroundings {

@@ -189,7 +189,8 @@ export async function resolveNames(
   });
 }
 
-function isGlob(pattern: string): boolean {
+/** Whether `pattern` may mean several names. */
+export function isGlob(pattern: string): boolean {
   return /[*?[\]{}]/.test(pattern);
 }
 
