@@ -1,9 +1,10 @@
 /**
  * A seed from the first listening to the last goodbye.
  *
- * Loops, and what each owns: the listener's, who is let in; one for each client
- * (`reception.ts`), its conversation; hashing (`digests.ts`), the digests; and
- * the sweep, which once a second ends what has taken too long.
+ * Loops, and what each owns: the listener's with the house (`house.ts`), who is
+ * let in; one for each client (`reception.ts`), its conversation; hashing
+ * (`digests.ts`), the digests; and the sweep, which once a second ends what has
+ * taken too long.
  *
  * Two signals end it. `signal`: nobody new, nothing new, but what is being sent
  * is finished. `now`: everything closes at once.
