@@ -8,7 +8,7 @@ import type { Chance } from "../base/chance.ts";
 import type { Clock } from "../base/clock.ts";
 import { P2pError, reasonOf, UsageError } from "../base/errors.ts";
 import { faultOfName, isOwnName } from "../base/names.ts";
-import { layoutOf } from "../base/pieces.ts";
+import { SMALLEST_PIECE } from "../base/pieces.ts";
 import { Slots } from "../base/slots.ts";
 import { TaskGroup } from "../base/task_group.ts";
 import type { TokenBucket } from "../base/token_bucket.ts";
@@ -124,9 +124,6 @@ export async function download(
   return await runQueue(tasks, slots, run, signal);
 }
 
-/** What fits into one piece is small. */
-const SMALL_BYTES = layoutOf(0).pieceSize;
-
 function foresightFor(
   requests: readonly DownloadRequest[],
   { seeds }: DownloadSettings,
@@ -134,7 +131,8 @@ function foresightFor(
   clock: Clock,
   signal: AbortSignal,
 ): Foresight {
-  const small = requests.filter(({ size = Infinity }) => size <= SMALL_BYTES);
+  // What fits into one piece is small.
+  const small = requests.filter(({ size = Infinity }) => size <= SMALLEST_PIECE);
   return new Foresight(small.map(({ name }) => name), pool.links(seeds), clock, signal);
 }
 
