@@ -47,7 +47,7 @@ function addFlag(command: FlagTaker, name: SettingName, global: boolean): void {
 }
 
 /** The sentence about a setting, with its default and the variable that sets it too. */
-export function helpOf(name: SettingName): string {
+function helpOf(name: SettingName): string {
   const { help } = settingOf(name);
   return `${help} (default ${defaultTextOf(name)}; ${variableOf(name)})`;
 }

@@ -1,9 +1,9 @@
 /** `p2p config`: every setting, its value, and where it came from. */
-import { jsonLine } from "./present/json.ts";
 import { Command } from "@cliffy/command";
 import { defaultTextOf } from "./command.ts";
 import { type Environment, writeLines } from "./environment.ts";
 import { type Loaded, loadSettings } from "./load.ts";
+import { jsonLine } from "./present/json.ts";
 import { renderTable } from "./present/table.ts";
 import { SETTING_NAMES, type SettingName, settingOf } from "./settings.ts";
 

@@ -42,7 +42,7 @@ const MORE = "p2p help config tells of all settings";
 const EXAMPLE = 'Write it such as {"max": 5, "seeds": ["nas1"]}; p2p help config tells more';
 
 /** The object that the file holds; keys stay as they are. @throws {UsageError} */
-export function parseConfig(
+function parseConfig(
   text: string | undefined,
   path: string,
 ): Record<string, unknown> {

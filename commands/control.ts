@@ -1,5 +1,4 @@
 /** `p2p pause`, `p2p resume` and `p2p cancel`: from any terminal, on any task of this user. */
-import { jsonLine } from "./present/json.ts";
 import { Command } from "@cliffy/command";
 import { type Order, type TaskStatus, UsageError } from "../core/mod.ts";
 import { type Environment, writeLines } from "./environment.ts";
@@ -7,6 +6,7 @@ import { text } from "./kinds.ts";
 import { directoriesIn } from "./load.ts";
 import { KindType } from "./options.ts";
 import { renderObedience } from "./present/control.ts";
+import { jsonLine } from "./present/json.ts";
 import { NOTHING_ACTIVE } from "./present/status.ts";
 
 interface Flags {

@@ -123,7 +123,7 @@ async function downloadAll(
   let outcomes: TaskOutcome[] = [];
   try {
     const { core } = environment;
-    const wanted = await wantedNames(core, flags, names, settings, signal);
+    const wanted = await core.resolveNames(names, flags.all === true, settings, signal);
     const job = {
       requests: requestsFor(wanted, flags),
       outDir: loaded.values.out,
@@ -162,20 +162,6 @@ function checkPins({ sha256, id }: Flags, count: number): void {
   if (pin !== "" && count !== 1) {
     throw new UsageError(`Cannot use ${pin} with more than one name`);
   }
-}
-
-async function wantedNames(
-  core: Environment["core"],
-  flags: Flags,
-  names: readonly string[],
-  settings: DownloadSettings,
-  signal: AbortSignal,
-): Promise<readonly NamedFile[]> {
-  // Plain names need no listing: the seeds are asked for them anyway.
-  if (!flags.all && !names.some((name) => /[*?[\]{}]/.test(name))) {
-    return names.map((name) => ({ name }));
-  }
-  return await core.resolveNames(names, flags.all === true, settings, signal);
 }
 
 function requestsFor(

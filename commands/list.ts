@@ -1,5 +1,4 @@
 /** `p2p list`: what the seeds offer. */
-import { jsonLine } from "./present/json.ts";
 import { Command } from "@cliffy/command";
 import { NotFoundError, type Offer, UnreachableError } from "../core/mod.ts";
 import { withSettings } from "./command.ts";
@@ -8,6 +7,7 @@ import { interruptible } from "./interrupt.ts";
 import { NAME } from "./kinds.ts";
 import { downloadSettingsOf, loadSettings } from "./load.ts";
 import { KindType } from "./options.ts";
+import { jsonLine } from "./present/json.ts";
 import { renderOffer, renderSilentSeeds } from "./present/offer.ts";
 
 const DESCRIPTION = `Shows what the seeds offer.

@@ -3,7 +3,7 @@ import {
   type Directories,
   DOWNLOAD_DEFAULTS,
   type DownloadSettings,
-  reasonOf,
+  plainReasonOf,
   UsageError,
 } from "../core/mod.ts";
 import { configPathIn, configPlace, readConfigText } from "./config_file.ts";
@@ -86,7 +86,7 @@ export async function pemIn(
 }
 
 /** @throws {UsageError} if the file that a setting names cannot be read. */
-export async function readSettingFile(
+async function readSettingFile(
   name: string,
   path: string,
 ): Promise<string> {
@@ -94,14 +94,8 @@ export async function readSettingFile(
     return await Deno.readTextFile(path);
   } catch (error) {
     throw new UsageError(
-      `Cannot read the file of --${name}, ${path}: ${shortReason(error)}`,
+      `Cannot read the file of --${name}, ${path}: ${plainReasonOf(error)}`,
       { cause: error, hint: "Name a file that is there and that you may read" },
     );
   }
-}
-
-/** Without the system's own number and call, which say the same again. */
-function shortReason(error: unknown): string {
-  const [reason = ""] = reasonOf(error).split(/ \(os error \d+\)/);
-  return reason.charAt(0).toLowerCase() + reason.slice(1);
 }

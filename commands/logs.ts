@@ -1,5 +1,4 @@
 /** `p2p logs`: one task's log. */
-import { jsonLine } from "./present/json.ts";
 import { Command } from "@cliffy/command";
 import type { LogLine } from "../core/mod.ts";
 import { type Environment, writeLines } from "./environment.ts";
@@ -7,6 +6,7 @@ import { Interrupted, interruptible } from "./interrupt.ts";
 import { choice, text, wholeNumber } from "./kinds.ts";
 import { directoriesIn } from "./load.ts";
 import { KindType } from "./options.ts";
+import { jsonLine } from "./present/json.ts";
 import { renderLogLine } from "./present/log_prose.ts";
 import { type Level, LEVELS, reaches } from "./present/prose.ts";
 

@@ -1,10 +1,10 @@
 /** `p2p max`: how many downloads run at a time, changed while they run. */
-import { jsonLine } from "./present/json.ts";
 import { Command } from "@cliffy/command";
 import { type Environment, writeLines } from "./environment.ts";
 import { wholeNumber } from "./kinds.ts";
 import { directoriesIn } from "./load.ts";
 import { KindType } from "./options.ts";
+import { jsonLine } from "./present/json.ts";
 import { plural } from "./present/units.ts";
 import { MOST_DOWNLOADS } from "./settings.ts";
 

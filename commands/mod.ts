@@ -7,14 +7,14 @@ import { configCommand } from "./config.ts";
 import { cancelCommand, pauseCommand, resumeCommand } from "./control.ts";
 import type { Environment } from "./environment.ts";
 import { getCommand } from "./get.ts";
-import { type Described, renderHelp } from "./help.ts";
+import { helpCommand, TOPICS } from "./help.ts";
 import { listCommand } from "./list.ts";
 import { logsCommand } from "./logs.ts";
 import { maxCommand } from "./max.ts";
+import { type Described, renderHelp } from "./present/help.ts";
 import { seedsCommand } from "./seeds.ts";
 import { serveCommand } from "./serve.ts";
 import { statusCommand } from "./status.ts";
-import { helpCommand, TOPICS } from "./topics.ts";
 import { verifyCommand } from "./verify.ts";
 import { whyCommand } from "./why.ts";
 

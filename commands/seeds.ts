@@ -1,5 +1,4 @@
 /** `p2p seeds`: the configured seeds, how each is doing, and changing them. */
-import { jsonLine } from "./present/json.ts";
 import { Command } from "@cliffy/command";
 import { formatSeedAddress, type SeedAddress, UsageError } from "../core/mod.ts";
 import { configPlace, readConfigText, withEntry, writeConfigText } from "./config_file.ts";
@@ -8,6 +7,7 @@ import { interruptible } from "./interrupt.ts";
 import { SEED } from "./kinds.ts";
 import { downloadSettingsOf, type Loaded, loadSettings } from "./load.ts";
 import { KindType } from "./options.ts";
+import { jsonLine } from "./present/json.ts";
 import { renderSeeds } from "./present/offer.ts";
 import { SETTINGS } from "./settings.ts";
 

@@ -1,5 +1,4 @@
 /** `p2p status`: the tasks of every process of this user. */
-import { jsonLine } from "./present/json.ts";
 import { Command } from "@cliffy/command";
 import type { TaskStatus } from "../core/mod.ts";
 import { type Environment, mayMoveCursor, writeLines } from "./environment.ts";
@@ -7,6 +6,7 @@ import { Interrupted, interruptible } from "./interrupt.ts";
 import { text } from "./kinds.ts";
 import { directoriesIn } from "./load.ts";
 import { KindType } from "./options.ts";
+import { jsonLine } from "./present/json.ts";
 import { renderStatus, renderTask, statusFields } from "./present/status.ts";
 import { formatTime } from "./present/units.ts";
 import { watchTasks } from "./watch.ts";

@@ -9,7 +9,7 @@ import { Interrupted, interruptible } from "./interrupt.ts";
 import { text } from "./kinds.ts";
 import { downloadSettingsOf, loadSettings } from "./load.ts";
 import { KindType } from "./options.ts";
-import { exitOfFailure } from "./present/failure.ts";
+import { exitOfFailures } from "./present/failure.ts";
 import { jsonLine } from "./present/json.ts";
 import {
   renderHashed,
@@ -65,13 +65,11 @@ async function verify(
   if (exit !== 0) throw new Finished(exit);
 }
 
-/** One kind of failure keeps its code, several become 1. */
 function exitOf(results: readonly Verification[]): number {
-  const exits = new Set(results.flatMap(({ verdict }) => {
+  return exitOfFailures(results.flatMap(({ verdict }) => {
     if (verdict.kind === "same") return [];
-    return exitOfFailure(verdict.kind === "differs" ? "corrupt" : verdict.code);
+    return verdict.kind === "differs" ? "corrupt" : verdict.code;
   }));
-  return exits.size > 1 ? 1 : exits.values().next().value ?? 0;
 }
 
 /** The names that the seeds may have for a file, the likeliest first. */

@@ -203,10 +203,10 @@ class Watch implements AsyncDisposable {
     this.#jobs.spawn(async (signal) => {
       const until = AbortSignal.any([signal, log.signal]);
       const { core } = this.#environment;
-      for await (const line of core.logLines(this.#directories, task, { follow: true }, until)) {
-        const lines = [line].flat().filter(({ level }) => reaches(level, "info"));
-        fresh.push(...lines.map(renderLogLine));
-        // The whole of an old log comes line by line.
+      for await (const lines of core.logLines(this.#directories, task, { follow: true }, until)) {
+        const matter = lines.filter(({ level }) => reaches(level, "info"));
+        fresh.push(...matter.map(renderLogLine));
+        // What is told in bursts is painted in one go.
         this.#logAt ??= setTimeout(() => {
           this.#logAt = undefined;
           this.#take({ kind: "logged", task, lines: fresh.splice(0) });

@@ -2,9 +2,8 @@
  * The numbers of a download and of a seed, each default with its reason.
  * Where a value came from (flag, environment, file) is the command line's business.
  */
-import type { SeedAddress } from "./base/seed_address.ts";
-
 import type { ConflictPolicy, SyncPolicy } from "./base/policies.ts";
+import type { SeedAddress } from "./base/seed_address.ts";
 
 export type { ConflictPolicy, SyncPolicy };
 

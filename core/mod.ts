@@ -16,7 +16,7 @@ import { giveOrder, type Obedience, type Order } from "./state/orders.ts";
 import type { Account } from "./state/accounting.ts";
 import { readLastRun } from "./state/read_account.ts";
 import { readLog } from "./state/read_log.ts";
-import type { RunLimits } from "./state/run_record.ts";
+import type { RunLimits } from "./state/record_shape.ts";
 import type { LogLine } from "./state/task_log.ts";
 import { wishMax } from "./state/wishes.ts";
 import { hasPartial, removePartial } from "./store/partial.ts";
@@ -30,6 +30,7 @@ import {
 import * as jobs from "./task/download.ts";
 import * as health from "./task/health.ts";
 import * as offers from "./task/list.ts";
+import type { Surroundings } from "./task/surroundings.ts";
 import * as verification from "./task/verify.ts";
 
 export * from "./base/errors.ts";
@@ -48,7 +49,7 @@ export {
 } from "./base/seed_address.ts";
 export { type Directories, directoriesOf } from "./state/directories.ts";
 export { type Account, type SeedAccount, type Span, SPANS } from "./state/accounting.ts";
-export type { RunLimits } from "./state/run_record.ts";
+export type { RunLimits } from "./state/record_shape.ts";
 export type { Obedience, Order } from "./state/orders.ts";
 export type { LogLine } from "./state/task_log.ts";
 export {
@@ -61,9 +62,10 @@ export type { Overview, TaskStatus } from "./state/task_status.ts";
 export type { DownloadJob, DownloadRequest, TaskOutcome } from "./task/download.ts";
 export type { SeedHealth } from "./task/health.ts";
 export type { Verdict, Verification, VerifyRequest, WrongPieces } from "./task/verify.ts";
+export { isGlob } from "./task/list.ts";
 export type { ListQuery, NamedFile, Offer, OfferedFile, SeedReport } from "./task/list.ts";
 
-function surroundings({ caCerts }: DownloadSettings): offers.Surroundings {
+function surroundings({ caCerts }: DownloadSettings): Surroundings {
   return { clock: systemClock, dial: dialer({ caCerts }) };
 }
 

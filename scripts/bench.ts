@@ -4,7 +4,6 @@
  * [--rounds n] [--out folder] [--dir folder for temporary files] [--p2p program]`.
  * Writes a page and a JSON file; nothing else is left behind.
  */
-import { join } from "@std/path";
 import { Arena } from "./bench/arena.ts";
 import { holdContest } from "./bench/contest.ts";
 import { measureCosts } from "./bench/costs.ts";
@@ -19,8 +18,7 @@ import { measureStartup } from "./bench/startup.ts";
 import { renderTable, type Table } from "./bench/table.ts";
 import { adviceFor, findTools, type FoundTools } from "./bench/tools.ts";
 import { WORKLOADS } from "./bench/workloads.ts";
-
-const P2P = join("dist", Deno.build.os === "windows" ? "p2p.exe" : "p2p");
+import { PROGRAM } from "./p2p.ts";
 
 interface Outcome {
   readonly tables: readonly Table[];
@@ -32,7 +30,7 @@ const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
 try {
   for (const signal of SIGNALS) Deno.addSignalListener(signal, interrupt);
-  await bench(parseOptions(Deno.args, P2P), stop.signal);
+  await bench(parseOptions(Deno.args, PROGRAM), stop.signal);
 } catch (error) {
   console.error(`bench: ${error instanceof Error ? error.message : error}`);
   Deno.exitCode = stop.signal.aborted ? 130 : 1;

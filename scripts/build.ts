@@ -8,9 +8,8 @@
 
 import { describeSources } from "./commit.ts";
 import { compile } from "./compile.ts";
+import { PROGRAM } from "./p2p.ts";
 import { filesBelow, ROOT } from "./source_files.ts";
-
-const PROGRAM = Deno.build.os === "windows" ? "dist/p2p.exe" : "dist/p2p";
 
 /** The files, and the folders with all their files, that are in the program. */
 const SOURCES = ["main.ts", "commands", "core", "deno.json"];

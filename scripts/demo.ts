@@ -3,10 +3,10 @@
  * of them an old one, three files at once, one seed ended in the middle.
  */
 import { join } from "@std/path";
+import { addressOf, homeIn, PROGRAM } from "./p2p.ts";
 import { sha256OfFile } from "./sha256_of_file.ts";
 
 const WINDOWS = Deno.build.os === "windows";
-const P2P = join("dist", WINDOWS ? "p2p.exe" : "p2p");
 
 /** Not at full speed, so that there is a middle to kill a seed in. */
 const PACE = ["--limit", "100MiB"];
@@ -76,7 +76,7 @@ async function makeFiles(shared: string): Promise<string[]> {
   await Deno.mkdir(shared);
   const deno = WINDOWS ? "deno.exe" : "deno";
   await Deno.copyFile(Deno.execPath(), join(shared, deno));
-  await Deno.copyFile(P2P, join(shared, "p2p-executable"));
+  await Deno.copyFile(PROGRAM, join(shared, "p2p-executable"));
   const sources = ["README.md", "main.ts", "deno.json"].map((path) => Deno.readTextFileSync(path));
   await Deno.writeTextFile(join(shared, "reading matter.txt"), sources.join("\n"));
   return [deno, "p2p-executable", "reading matter.txt"];
@@ -85,7 +85,7 @@ async function makeFiles(shared: string): Promise<string[]> {
 async function startSeed(folder: string, shared: string): Promise<Seed> {
   const args = ["serve", shared, "--host", "127.0.0.1", "--port", "0"];
   return await listening(
-    new Deno.Command(P2P, { ...quietly(folder), args, stdout: "piped" }),
+    new Deno.Command(PROGRAM, { ...quietly(folder), args, stdout: "piped" }),
     "p2p serve",
   );
 }
@@ -99,13 +99,7 @@ async function startOldSeed(shared: string): Promise<Seed> {
 /** Starts a seed and waits for the line that tells where it listens. */
 async function listening(command: Deno.Command, what: string): Promise<Seed> {
   const process = command.spawn();
-  let text = "";
-  for await (const part of process.stdout.pipeThrough(new TextDecoderStream())) {
-    text += part;
-    const address = text.match(/listening on (\S+)\n/)?.[1];
-    if (address) return { process, address, what };
-  }
-  throw new Error(`${what} did not start: ${text}`);
+  return { process, address: await addressOf(process), what };
 }
 
 interface Summary {
@@ -116,7 +110,7 @@ interface Summary {
 
 /** Runs `p2p get --json`, and kills `victim` when the first bytes have come. */
 async function getAndKill(folder: string, args: string[], victim: Seed): Promise<Summary> {
-  const command = new Deno.Command(P2P, {
+  const command = new Deno.Command(PROGRAM, {
     ...quietly(folder),
     args: ["get", ...args, "--json"],
     stdout: "piped",
@@ -144,22 +138,14 @@ async function getAndKill(folder: string, args: string[], victim: Seed): Promise
 }
 
 async function p2p(folder: string, ...args: string[]): Promise<string> {
-  const command = new Deno.Command(P2P, { ...quietly(folder), args, stdout: "piped" });
+  const command = new Deno.Command(PROGRAM, { ...quietly(folder), args, stdout: "piped" });
   const { code, stdout } = await command.output();
   if (code !== 0) throw new Error(`p2p ${args[0]} ended with exit code ${code}`);
   return new TextDecoder().decode(stdout);
 }
 
-/** State of its own, so that nobody's real downloads are touched. */
 function quietly(folder: string): Deno.CommandOptions {
-  const dir = (kind: string) => join(folder, "p2p", kind);
-  const env = {
-    P2P_STATE_DIR: dir("state"),
-    P2P_CONFIG_DIR: dir("config"),
-    P2P_CACHE_DIR: dir("cache"),
-    P2P_SEEDS: "",
-  };
-  return { env, stdin: "null", stderr: "null" };
+  return { env: homeIn(join(folder, "p2p")), stdin: "null", stderr: "null" };
 }
 
 async function compare(original: string, copy: string): Promise<void> {

@@ -5,9 +5,9 @@
  */
 import { join } from "@std/path";
 import { diceOf } from "../tests/sim/dice.ts";
+import { addressOf, homeIn, noise, PROGRAM } from "./p2p.ts";
 import { sha256OfFile } from "./sha256_of_file.ts";
 
-const P2P = join("dist", Deno.build.os === "windows" ? "p2p.exe" : "p2p");
 const SEEDS = 3;
 const SIZES = [0, 1, 5_000_000, 1_048_576, 20_000_000, 40_000_000];
 /** A download of this takes half a second; the kill comes somewhere in it. */
@@ -32,7 +32,9 @@ try {
 async function run(): Promise<string> {
   const shared = join(folder, "shared");
   await Deno.mkdir(shared);
-  for (const [i, size] of SIZES.entries()) await makeFile(join(shared, `file-${i}`), size);
+  for (const [i, size] of SIZES.entries()) {
+    await Deno.writeFile(join(shared, `file-${i}`), noise(size));
+  }
   const addresses = await Promise.all(Array.from({ length: SEEDS }, () => startSeed(shared)));
   let kills = 0;
   let rounds = 0;
@@ -79,30 +81,13 @@ async function compare(shared: string, out: string): Promise<void> {
   }
 }
 
-async function makeFile(path: string, size: number): Promise<void> {
-  const bytes = new Uint8Array(size);
-  for (let at = 0; at < size; at += 65_536) crypto.getRandomValues(bytes.subarray(at, at + 65_536));
-  await Deno.writeFile(path, bytes);
-}
-
 async function startSeed(shared: string): Promise<string> {
   const seed = p2p(["serve", shared, "--host", "127.0.0.1", "--port", "0"], "piped").spawn();
   seeds.push(seed);
-  let text = "";
-  for await (const part of seed.stdout.pipeThrough(new TextDecoderStream())) {
-    text += part;
-    const address = text.match(/listening on (\S+)\n/)?.[1];
-    if (address) return address;
-  }
-  throw new Error("The seed did not start");
+  return await addressOf(seed);
 }
 
 function p2p(args: string[], stdout: "piped" | "null" = "null"): Deno.Command {
-  const dir = (kind: string) => join(folder, "p2p", kind);
-  const env = {
-    P2P_STATE_DIR: dir("state"),
-    P2P_CONFIG_DIR: dir("config"),
-    P2P_CACHE_DIR: dir("cache"),
-  };
-  return new Deno.Command(P2P, { args, env, stdin: "null", stdout, stderr: "null" });
+  const env = homeIn(join(folder, "p2p"));
+  return new Deno.Command(PROGRAM, { args, env, stdin: "null", stdout, stderr: "null" });
 }

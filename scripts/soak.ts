@@ -6,9 +6,9 @@
 import { join } from "@std/path";
 import { Intruder, SECRET } from "../tests/cli/intruder.ts";
 import { diceOf } from "../tests/sim/dice.ts";
+import { addressOf, homeIn, noise, PROGRAM } from "./p2p.ts";
 import { sha256OfFile } from "./sha256_of_file.ts";
 
-const P2P = join("dist", "p2p");
 const MIB = 1_048_576;
 const SIZES = [0, 1, 3 * MIB + 5, 20 * MIB];
 /** Enough points for a line in the shortest run, few enough to be read in the longest. */
@@ -51,9 +51,9 @@ const ATTACKS: readonly Attack[] = [
   // Random bytes, seldom a greeting before them.
   async (intruder) => {
     intruder.listen();
-    const noise = crypto.getRandomValues(new Uint8Array(1 + Math.floor(random() * 20_000)));
+    const bytes = noise(1 + Math.floor(random() * 20_000));
     if (random() < 0.5) await intruder.send("HELLO 2\n");
-    await intruder.send(noise);
+    await intruder.send(bytes);
     intruder.halfClose();
     await pause(20);
   },
@@ -216,28 +216,14 @@ async function startSeed(): Promise<{ process: Deno.ChildProcess; address: strin
   await Deno.writeTextFile(join(folder, "outside", SECRET), SECRET);
   await Deno.symlink(join(folder, "outside", SECRET), join(folder, "share/link"));
   for (const [i, size] of SIZES.entries()) {
-    const bytes = new Uint8Array(size);
-    for (let at = 0; at < size; at += 65_536) {
-      crypto.getRandomValues(bytes.subarray(at, at + 65_536));
-    }
-    await Deno.writeFile(join(folder, "share", String(i)), bytes);
+    await Deno.writeFile(join(folder, "share", String(i)), noise(size));
   }
   const flags = ["--host", "127.0.0.1", "--port", "0", "--quiet"];
   const process = p2p(["serve", join(folder, "share"), ...flags], "null").spawn();
-  const lines = process.stdout.pipeThrough(new TextDecoderStream());
-  for await (const text of lines) {
-    const address = text.match(/listening on (\S+)/)?.[1];
-    if (address) return { process, address };
-  }
-  throw new Error("The seed did not start");
+  return { process, address: await addressOf(process) };
 }
 
 function p2p(args: string[], stderr: "piped" | "null" = "piped"): Deno.Command {
-  const dir = (kind: string) => join(folder, "p2p", kind);
-  const env = {
-    P2P_STATE_DIR: dir("state"),
-    P2P_CONFIG_DIR: dir("config"),
-    P2P_CACHE_DIR: dir("cache"),
-  };
-  return new Deno.Command(P2P, { args, env, stdin: "null", stdout: "piped", stderr });
+  const env = homeIn(join(folder, "p2p"));
+  return new Deno.Command(PROGRAM, { args, env, stdin: "null", stdout: "piped", stderr });
 }

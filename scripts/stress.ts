@@ -7,9 +7,9 @@
 import { join } from "@std/path";
 import { diceOf } from "../tests/sim/dice.ts";
 import { type Fault, FaultProxy } from "../tests/fakes/fault_proxy.ts";
+import { addressOf, homeIn, noise, PROGRAM } from "./p2p.ts";
 import { sha256OfFile } from "./sha256_of_file.ts";
 
-const P2P = join("dist", Deno.build.os === "windows" ? "p2p.exe" : "p2p");
 const SEEDS = 5;
 const SEED_CONNECTIONS = 4;
 const MOST_RESIDENT_MIB = 200;
@@ -71,11 +71,7 @@ async function makeFiles(shared: string): Promise<string[]> {
   const names = Array.from({ length: count }, (_, i) => `file-${String(i).padStart(3, "0")}`);
   for (const name of names) {
     // Many small ones, some of several pieces.
-    const bytes = new Uint8Array(Math.floor(random() ** 3 * 8 * MIB));
-    for (let at = 0; at < bytes.length; at += 65_536) {
-      crypto.getRandomValues(bytes.subarray(at, at + 65_536));
-    }
-    await Deno.writeFile(join(shared, name), bytes);
+    await Deno.writeFile(join(shared, name), noise(Math.floor(random() ** 3 * 8 * MIB)));
   }
   return names;
 }
@@ -84,13 +80,7 @@ async function startSeed(shared: string): Promise<string> {
   const process = p2p(["serve", shared, "--host", "127.0.0.1", "--port", "0"], "piped", "null")
     .spawn();
   processes.push(process);
-  let text = "";
-  for await (const part of process.stdout.pipeThrough(new TextDecoderStream())) {
-    text += part;
-    const address = text.match(/listening on (\S+)\n/)?.[1];
-    if (address) return address;
-  }
-  throw new Error("The seed did not start");
+  return await addressOf(process);
 }
 
 async function get(
@@ -156,13 +146,8 @@ async function faultsOf(names: string[], shared: string, proxies: FaultProxy[]):
 }
 
 function p2p(args: string[], stdout: "piped" | "null", stderr: "piped" | "null"): Deno.Command {
-  const dir = (kind: string) => join(folder, "p2p", kind);
-  const env = {
-    P2P_STATE_DIR: dir("state"),
-    P2P_CONFIG_DIR: dir("config"),
-    P2P_CACHE_DIR: dir("cache"),
-  };
-  return new Deno.Command(P2P, { args, env, stdin: "null", stdout, stderr });
+  const env = homeIn(join(folder, "p2p"));
+  return new Deno.Command(PROGRAM, { args, env, stdin: "null", stdout, stderr });
 }
 
 async function end(process: Deno.ChildProcess): Promise<void> {

@@ -71,16 +71,21 @@ export function exitOfFailure(
   return code === "cancelled" ? exitOfSignal("SIGINT") : EXIT_OF_CODE[code];
 }
 
-/** One kind of failure keeps its code, several become 1; an interrupted run is that before all. */
+/** As `exitOfFailures`; an interrupted run is that before all. */
 export function exitOfOutcomes(
   outcomes: readonly TaskOutcome[],
   stopped: StopSignal | undefined,
 ): number {
   const codes = outcomes.flatMap(({ outcome }) => outcome.ok ? [] : [outcome.failure.code]);
   if (codes.includes("interrupted")) return exitOfSignal(stopped ?? "SIGINT");
+  return exitOfFailures(codes);
+}
+
+/** One kind of failure keeps its code, several become 1; 0 when nothing failed. */
+export function exitOfFailures(codes: readonly TaskFailure["code"][]): number {
   const exits = new Set(codes.map((code) => exitOfFailure(code)));
-  if (exits.size > 1) return 1;
-  return exits.values().next().value ?? 0;
+  const [exit = 0] = exits;
+  return exits.size > 1 ? EXIT_OF_BUG : exit;
 }
 
 export function failureOf(error: P2pError): TaskFailure {

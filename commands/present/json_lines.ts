@@ -1,7 +1,7 @@
 /** The events of `get --json`, one object a line, as `cli.md` names them. */
-import { jsonLine } from "./json.ts";
 import type { TaskEvent, TaskFailure, TaskOutcome, TaskResult } from "../../core/mod.ts";
 import { exitOfFailure, type StopSignal } from "./failure.ts";
+import { jsonLine } from "./json.ts";
 import type { TaskView, View } from "./view.ts";
 
 /** Twice a second for each download: enough for a bar, not too much for a log. */

@@ -18,7 +18,7 @@ export type NamedKey =
   | "backspace"
   | "interrupt";
 
-export interface Keystrokes {
+interface Keystrokes {
   readonly keys: readonly Key[];
   /** The beginning of a sequence, to be put before what comes next; "" when there is none. */
   readonly rest: string;

@@ -2,6 +2,7 @@
  * The block at the bottom of the terminal: one line an active download and one
  * for all. It never grows taller than the terminal allows, and no line is wider.
  */
+import { fitting } from "./fitting.ts";
 import { layoutRows, renderRow } from "./task_row.ts";
 import { formatBytes, formatEta, formatRate, percentOf } from "./units.ts";
 import type { Totals, View } from "./view.ts";
@@ -44,7 +45,7 @@ function renderTotals(totals: Totals, width: number): string {
     [`${totals.done}/${all} done`, failed, rate],
     [`${totals.done}/${all}`, failed, rate],
   ].map((parts) => parts.filter((part) => part !== "").join("  "));
-  return ways.find((way) => way.length <= width) ?? ways.at(-1)!;
+  return fitting(ways, width);
 }
 
 function countsText({ done, active, waiting, failed }: Totals): string {

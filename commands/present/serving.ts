@@ -1,6 +1,6 @@
 /** What a seed tells while it serves. */
+import { faultOfName, isGlob, printable, type ServeEvent } from "../../core/mod.ts";
 import { jsonLine } from "./json.ts";
-import { faultOfName, printable, type ServeEvent } from "../../core/mod.ts";
 import { type Level, reaches } from "./prose.ts";
 import { formatBytes, formatElapsed, formatRate, formatTime, plural } from "./units.ts";
 
@@ -131,7 +131,8 @@ function exampleOf(names: readonly string[]): string | undefined {
 
 /** Nothing that a terminal, a shell's flags or our globs would take for something else. */
 function isUsable(name: string): boolean {
-  return faultOfName(name) === undefined && printable(name) === name && !/^-|[*?[\]{}]/.test(name);
+  return faultOfName(name) === undefined && printable(name) === name && !name.startsWith("-") &&
+    !isGlob(name);
 }
 
 function addressOf(host: string, port: number): string {

@@ -1,5 +1,6 @@
 /** Tasks of all processes, as a table or one in detail. */
 import { isOver, type Overview, type TaskStatus } from "../../core/mod.ts";
+import { fitting } from "./fitting.ts";
 import { renderDetail, renderTable } from "./table.ts";
 import { renderInside } from "./task_page.ts";
 import { etaMs, formatBytes, formatEta, formatMoment, formatPart, formatRate } from "./units.ts";
@@ -66,7 +67,7 @@ export function summaryOf({ tasks, moreWaiting }: Overview, width: number): stri
     `${counted.slice(0, 2).join(", ")}  ${speed}`,
     `${active} active  ${speed}`,
   ];
-  return ways.find((way) => way.length <= width) ?? ways.at(-1)!;
+  return fitting(ways, width);
 }
 
 /** @param now ms since 1970 */

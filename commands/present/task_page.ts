@@ -11,11 +11,12 @@ import {
 import { renderDetail, renderTable } from "./table.ts";
 import { layoutRows, renderRow, rowOf } from "./task_row.ts";
 import { formatBytes, formatElapsed, formatRate, formatTime, plural } from "./units.ts";
+import { verdictOf } from "./verdict.ts";
+import { timesOf } from "./why.ts";
 import { shortenEnd, shortenMiddle, wrap } from "./width.ts";
-import { timesOf, verdictOf } from "./why.ts";
 
 /** What is known of one task; of where its time goes maybe nothing yet. */
-export interface TaskFacts {
+interface TaskFacts {
   readonly task: TaskStatus;
   readonly theCase?: TaskCase;
 }

@@ -117,7 +117,7 @@ export function wantsOver({ filter, page }: WatchModel): boolean {
 }
 
 /** The task that keys act on. */
-export function pickedTask({ page, shown, at }: WatchModel): TaskStatus | undefined {
+function pickedTask({ page, shown, at }: WatchModel): TaskStatus | undefined {
   return page.kind === "list" ? shown[at] : page.task;
 }
 

@@ -1,6 +1,7 @@
 /** Draws `status --watch`: model → lines, as many as the screen has, none of them wider. */
 import { printable, type TaskStatus } from "../../core/mod.ts";
-import { summaryOf } from "./status.ts";
+import { fitting } from "./fitting.ts";
+import { NOTHING_ACTIVE, summaryOf } from "./status.ts";
 import { renderTaskPage } from "./task_page.ts";
 import { layoutRows, renderRow, rowOf } from "./task_row.ts";
 import { footerRows, listRows, type WatchModel } from "./watch_model.ts";
@@ -81,7 +82,7 @@ function renderList(
   if (rows.length === 0 && now === 0) return { lines: [], place: "" };
   if (rows.length === 0) {
     return {
-      lines: [filter === "unfinished" ? "No active downloads." : ""],
+      lines: [filter === "unfinished" ? NOTHING_ACTIVE : ""],
       place: placeOf(filter, 0, 0, 0, 0),
     };
   }
@@ -125,8 +126,7 @@ function renderFoot(
   width: number,
 ): string[] {
   const said = question !== undefined ? questionOf(question, width) : printable(message);
-  const ways: readonly string[] = KEYS[page.kind];
-  const keys = ways.find((way) => way.length <= width) ?? ways.at(-1)!;
+  const keys = fitting(KEYS[page.kind], width);
   switch (footerRows(size.rows)) {
     case 0:
       return [];

@@ -103,3 +103,9 @@ export class ConflictError extends P2pError {
 export function reasonOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
+
+/** What the system said, without its number and the call, which say the same again: "Connection refused (os error 111)" → "connection refused" */
+export function plainReasonOf(error: unknown): string {
+  const reason = reasonOf(error).replace(/ \(os error \d+\).*$/s, "");
+  return reason.charAt(0).toLowerCase() + reason.slice(1);
+}

@@ -1,6 +1,7 @@
 /** How a file is cut into pieces, the unit of trust: each has a digest. */
 import type { ByteRange } from "./ranges.ts";
 
+/** As the protocol says; also what a connection sends in one body. */
 export const SMALLEST_PIECE = 1_048_576;
 /** Keeps a manifest below 8 MiB: 32,768 digests of 32 bytes, in base64, are 1.4 MiB. */
 export const MOST_PIECES = 32_768;

@@ -1,5 +1,4 @@
 /** Every seed that this process talks to, each with one link that all tasks share. */
-
 import type { Clock } from "../base/clock.ts";
 import { formatSeedAddress, type SeedAddress } from "../base/seed_address.ts";
 import { Slots } from "../base/slots.ts";
@@ -42,6 +41,11 @@ export class SeedPool implements AsyncDisposable {
     });
     this.#links.set(name, link);
     return link;
+  }
+
+  /** One for each different address, in their order. */
+  links(addresses: readonly SeedAddress[]): SeedLink[] {
+    return Array.from(new Set(addresses.map((address) => this.link(address))));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -4,9 +4,9 @@
  */
 import { abortable } from "@std/async";
 import { onAbort } from "../base/abort.ts";
-import { UnreachableError, UsageError } from "../base/errors.ts";
+import { plainReasonOf, UnreachableError, UsageError } from "../base/errors.ts";
 import { formatSeedAddress, type SeedAddress } from "../base/seed_address.ts";
-import { plainReason } from "./plain_reason.ts";
+import { connectReasonOf } from "./connect_reason.ts";
 
 export interface ByteStream extends Disposable {
   /** The other end's address, for logs and limits. */
@@ -48,7 +48,7 @@ export function dialer(trust: TlsTrust = { caCerts: [] }): Dial {
       opening.then((conn) => conn.close(), () => {});
       signal.throwIfAborted();
       throw new UnreachableError(
-        `Cannot connect to ${formatSeedAddress(address)}: ${plainReason(error, address.tls)}`,
+        `Cannot connect to ${formatSeedAddress(address)}: ${connectReasonOf(error, address.tls)}`,
         { cause: error },
       );
     }
@@ -167,7 +167,7 @@ function bind({ host, port, tls }: ListenOptions): Listener {
       ? Deno.listenTls({ hostname: host, port, ...tls })
       : Deno.listen({ hostname: host, port });
   } catch (error) {
-    const reason = plainReason(error);
+    const reason = plainReasonOf(error);
     if (tls && /\bcert|\bkey/i.test(reason)) {
       throw new UsageError(`Cannot serve TLS: ${reason}`, {
         cause: error,

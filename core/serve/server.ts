@@ -1,9 +1,10 @@
 /**
  * A seed from the first listening to the last goodbye.
  *
- * Loops, and what each owns: the listener's, who is let in; one for each client
- * (`reception.ts`), its conversation; hashing (`digests.ts`), the digests; and
- * the sweep, which once a second ends what has taken too long.
+ * Loops, and what each owns: the listener's with the house (`house.ts`), who is
+ * let in; one for each client (`reception.ts`), its conversation; hashing
+ * (`digests.ts`), the digests; and the sweep, which once a second ends what has
+ * taken too long.
  *
  * Two signals end it. `signal`: nobody new, nothing new, but what is being sent
  * is finished. `now`: everything closes at once.
@@ -14,26 +15,25 @@ import { TaskGroup } from "../base/task_group.ts";
 import type { ServeSettings } from "../config.ts";
 import type { ServeEvent, Sink } from "../events.ts";
 import type { HasherThreads } from "../hash/hashers.ts";
-import { type ByteStream, listen, type Listening } from "../net/transport.ts";
-import { Admission } from "./admission.ts";
+import { listen, type Listening } from "../net/transport.ts";
+import { Attention } from "./attention.ts";
 import { BodyBuffers } from "./body.ts";
-import { Catalogue, type Walked, walkFolder } from "./catalogue.ts";
-import { ClientLink } from "./client_link.ts";
+import { Catalogue } from "./catalogue.ts";
 import { DigestCache } from "./digest_cache.ts";
 import { Digests } from "./digests.ts";
 import { type Folder, openFolder } from "./folder.ts";
 import { Guesses } from "./guesses.ts";
+import { House } from "./house.ts";
 import { metricsOf, type Standing } from "./metrics.ts";
 import { listenForMetrics, serveMetrics } from "./metrics_listener.ts";
 import { renderMetrics } from "./metrics_text.ts";
 import { Rates } from "./rates.ts";
-import { receive, SILENT_MS, turnAway } from "./reception.ts";
 import { type Seed, shutdown } from "./seed.ts";
 import { Tally } from "./tally.ts";
 import { ToldVersions } from "./told_versions.ts";
 import { Transfers } from "./transfers.ts";
-import { Attention } from "./attention.ts";
 import { Uploads } from "./uploads.ts";
+import { type Walked, walkFolder } from "./walk.ts";
 
 export interface ServeParts {
   readonly clock: Clock;
@@ -47,12 +47,6 @@ export interface ServeParts {
 
 /** For what is being sent when the seed is told to end. */
 const DRAIN_MS = 10_000;
-/** How exactly limits of time are kept. */
-const SWEEP_MS = 1000;
-/** Clients that are turned away at a time. Each takes a round trip or two; who is slower makes room for a further one. */
-const ENOUGH_TURNED_AWAY = 64;
-/** Even in a rush: with the others and their files, it keeps below 1,024 descriptors. */
-const MOST_TURNED_AWAY = 400;
 /** Names that are told at the start: one of them will do for a person to try. */
 const MOST_EXAMPLES = 100;
 
@@ -170,91 +164,4 @@ async function drain(
     await clients.join();
   }
   seed.transfers.endAll();
-}
-
-/** Everyone who is connected. */
-class House {
-  readonly #seed: Seed;
-  readonly #admission: Admission;
-  readonly #links = new Set<ClientLink>();
-  /** Those who are being turned away, and since when; the longest first. */
-  readonly #turnedAway = new Map<AbortController, number>();
-
-  constructor(seed: Seed) {
-    this.#seed = seed;
-    this.#admission = new Admission(seed.settings);
-  }
-
-  /** Connections that are open, those among them that are turned away. */
-  get size(): number {
-    return this.#links.size;
-  }
-
-  admit(stream: ByteStream, clients: TaskGroup): void {
-    const link = new ClientLink(stream, this.#seed.clock);
-    const place = this.#admission.admit(link.client);
-    this.#seed.tally.connected(typeof place === "string" ? place : undefined);
-    if (typeof place !== "string") {
-      clients.spawn((signal) => this.#host(link, place, signal));
-    } else {
-      this.#makeRoom();
-      clients.spawn((signal) => this.#turnAway(link, place, signal));
-    }
-  }
-
-  /** Those of whom nothing is in flight. */
-  closeIdle(): void {
-    for (const link of this.#links) {
-      if (link.atRest) link.leave("the seed is going away");
-    }
-  }
-
-  async sweep(signal: AbortSignal): Promise<void> {
-    const { clock, transfers } = this.#seed;
-    for (;;) {
-      await clock.sleep(SWEEP_MS, signal);
-      const now = clock.now();
-      for (const link of this.#links) link.check(now);
-      transfers.sweep(now);
-    }
-  }
-
-  async #host(
-    link: ClientLink,
-    place: Disposable,
-    signal: AbortSignal,
-  ): Promise<void> {
-    this.#links.add(link);
-    await this.#seed.attention.take(link.client);
-    await receive(link, this.#seed, signal);
-    this.#links.delete(link);
-    // Not waited for: a client that does not read can make this last as long as
-    // it likes. It keeps its place so long, for it keeps one of our descriptors.
-    link.released.then(() => place[Symbol.dispose]());
-  }
-
-  async #turnAway(
-    link: ClientLink,
-    why: string,
-    signal: AbortSignal,
-  ): Promise<void> {
-    const hurry = new AbortController();
-    this.#turnedAway.set(hurry, this.#seed.clock.now());
-    this.#links.add(link);
-    await turnAway(link, why, this.#seed, hurry.signal, signal);
-    this.#links.delete(link);
-    this.#turnedAway.delete(hurry);
-  }
-
-  /** One of those who are turned away is sent off now, where there are too many. */
-  #makeRoom(): void {
-    const { size } = this.#turnedAway;
-    if (size < ENOUGH_TURNED_AWAY) return;
-    const now = this.#seed.clock.now();
-    for (const [oldest, since] of this.#turnedAway) {
-      if (now - since < SILENT_MS && size < MOST_TURNED_AWAY) return;
-      this.#turnedAway.delete(oldest);
-      return oldest.abort();
-    }
-  }
 }

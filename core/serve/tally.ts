@@ -21,7 +21,7 @@ export type RequestResult = "OK" | RefusalCode | "lost";
 export const LATENCY_BOUNDS = [0.001, 0.005, 0.02, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30] as const;
 
 /** Sums by key. */
-export class Counts<Key> {
+class Counts<Key> {
   readonly #byKey = new Map<Key, number>();
 
   add(key: Key): void {
@@ -43,7 +43,7 @@ export class Counts<Key> {
 }
 
 /** How long requests of one kind took. */
-export class Latency {
+class Latency {
   /** How many fell into each bucket of `LATENCY_BOUNDS`; the last one is for all above. */
   readonly buckets = new Array<number>(LATENCY_BOUNDS.length + 1).fill(0);
   seconds = 0;
@@ -114,7 +114,7 @@ export class Tally {
 }
 
 /** One request, from its taking to the end of its reply. */
-export class CountedRequest implements Disposable {
+class CountedRequest implements Disposable {
   readonly #tally: Tally;
   readonly #kind: RequestKind;
   readonly #counts: Counts<RequestResult>;

@@ -17,7 +17,7 @@ interface Transfer {
   readonly connections: Set<unknown>;
 }
 
-export interface SentBody {
+interface SentBody {
   readonly client: string;
   readonly name: string;
   /** Of the whole file. */

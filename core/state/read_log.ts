@@ -2,8 +2,8 @@
 import type { Clock } from "../base/clock.ts";
 import { isOver, type TaskEvent } from "../events.ts";
 import { HOLD_MS, lineOf, type LogLine, logPath } from "./task_log.ts";
-import { isTaskEvent } from "./record_shape.ts";
-import { isQueued, readLines, runsOf } from "./task_status.ts";
+import { isQueued, isTaskEvent } from "./record_shape.ts";
+import { readLines, runsOf } from "./run_files.ts";
 
 /** How often a followed log is looked at. */
 const FOLLOW_MS = 200;

@@ -1,13 +1,67 @@
 /**
- * Whether what was read from a run's files is what a run writes. The files
+ * What a run writes, and whether what was read from its files is that. The files
  * outlive their program: one of another version, or a damaged disk, may have
  * written them, and one odd line must not hide all tasks.
  */
 import { TASK_STATES, type TaskEvent } from "../events.ts";
-import type { RunNow, TaskNow } from "./run_record.ts";
+import { type Account, SPANS } from "./accounting.ts";
 import type { SeedNow, TaskDetail } from "./task_detail.ts";
 
+export interface RunHeader {
+  readonly pid: number;
+  readonly startedAt: number;
+  /** The user's own limits in this run. */
+  readonly limits?: RunLimits;
+}
+
+export interface RunLimits {
+  readonly max: number;
+  /** Bytes a second over all tasks, and for each; null: none. */
+  readonly limit: number | null;
+  readonly taskLimit: number | null;
+}
+
+/** Many tasks in one line: the queue may be a hundred thousand names long. */
+export interface QueuedLine {
+  readonly time: number;
+  readonly queued: {
+    /** What every target begins with; the name follows. */
+    readonly base: string;
+    readonly tasks: (readonly [task: string, name: string])[];
+  };
+}
+
+/** How one task stands at this moment. */
+export interface TaskNow {
+  readonly downloaded: number;
+  readonly rate: number;
+  readonly seeds: readonly string[];
+}
+
+/** The content of the file that is replaced. */
+export interface RunNow {
+  readonly time: number;
+  readonly tasks: Readonly<Record<string, TaskNow>>;
+  /** Of those at work; of the first of them, where they are many. */
+  readonly details?: Readonly<Record<string, TaskDetail>>;
+  /** What the time of the tasks that are not over goes to. */
+  readonly accounts?: Readonly<Record<string, Account>>;
+}
+
 type Fields = Readonly<Record<string, unknown>>;
+
+export function isHeader(line: object): line is RunHeader {
+  return "pid" in line;
+}
+
+export function isQueued(line: object): line is QueuedLine {
+  const { base, tasks } = Object((line as Partial<QueuedLine>).queued) as Fields;
+  return isText(base) && Array.isArray(tasks) && tasks.every(isPair);
+}
+
+function isPair(value: unknown): boolean {
+  return Array.isArray(value) && isText(value[0]) && isText(value[1]);
+}
 
 /** Of an event, what `p2p status` makes use of. */
 export function isTaskEvent(line: object): line is TaskEvent {
@@ -70,6 +124,28 @@ function isSeedNow(value: unknown): value is SeedNow {
   ) as Fields;
   return isText(seed) && isText(standing) && [rate, bytes, inFlight, failures].every(isNumber) &&
     typeof slow === "boolean" && isTextOrNull(reason) && (retryAt === null || isNumber(retryAt));
+}
+
+/** undefined where they are not told, or are none. */
+export function limitsOf(header: RunHeader | undefined): RunLimits | undefined {
+  const { max, limit, taskLimit } = Object(header?.limits) as Fields;
+  const isLimit = (value: unknown): value is number | null => value === null || isNumber(value);
+  if (!isNumber(max) || !isLimit(limit) || !isLimit(taskLimit)) return undefined;
+  return { max, limit, taskLimit };
+}
+
+export function isAccount(value: unknown): value is Account {
+  const { spent, now, at, hashMs, diskMs, seeds } = Object(value) as Fields;
+  return [at, hashMs, diskMs, ...Object.values(Object(spent))].every(isNumber) &&
+    (now === null || SPANS.some((span) => span === now)) && Array.isArray(seeds) &&
+    seeds.every(isSeedAccount);
+}
+
+function isSeedAccount(value: unknown): boolean {
+  const { seed, standing, reason, ...counts } = Object(value) as Fields;
+  const { bytes, rate, failures, corrupt } = counts;
+  return isText(seed) && isText(standing) && isTextOrNull(reason) &&
+    [bytes, rate, failures, corrupt].every(isNumber);
 }
 
 function isResult({ path, size, verified }: Fields): boolean {

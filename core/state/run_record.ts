@@ -4,71 +4,20 @@
  * file that is replaced as bytes come in, and a lock that tells whether the
  * process lives. No port, no daemon.
  */
-import { join } from "@std/path";
 import type { Clock } from "../base/clock.ts";
 import { RateMeter } from "../base/rate.ts";
 import { isOver, type TaskEvent } from "../events.ts";
-import { DetailKeeper, type TaskDetail } from "./task_detail.ts";
+import { DetailKeeper } from "./task_detail.ts";
 import { type Account, Accounting } from "./accounting.ts";
+import type { QueuedLine, RunHeader, RunLimits, RunNow, TaskNow } from "./record_shape.ts";
+import { NOW_SUFFIX, OVER_SUFFIX, RECORD_SUFFIX, runsFolder } from "./run_files.ts";
+import { lockRun, releaseRun, type RunLock } from "./run_lock.ts";
 import { withoutHarm } from "./state_faults.ts";
-
-export const RECORD_SUFFIX = ".jsonl";
-/** A record in which every task is done: who looks for what is unfinished need not read it. A cancelled one must be read, or an older record would have the last word on what it left. */
-export const OVER_SUFFIX = ".over.jsonl";
-export const NOW_SUFFIX = ".now";
-export const LOCK_SUFFIX = ".lock";
-
-export interface RunHeader {
-  readonly pid: number;
-  readonly startedAt: number;
-  /** The user's own limits in this run. */
-  readonly limits?: RunLimits;
-}
-
-export interface RunLimits {
-  readonly max: number;
-  /** Bytes a second over all tasks, and for each; null: none. */
-  readonly limit: number | null;
-  readonly taskLimit: number | null;
-}
-
-/** Many tasks in one line: the queue may be a hundred thousand names long. */
-export interface QueuedLine {
-  readonly time: number;
-  readonly queued: {
-    /** What every target begins with; the name follows. */
-    readonly base: string;
-    readonly tasks: (readonly [task: string, name: string])[];
-  };
-}
-
-/** How one task stands at this moment. */
-export interface TaskNow {
-  readonly downloaded: number;
-  readonly rate: number;
-  readonly seeds: readonly string[];
-}
-
-/** The content of the file that is replaced. */
-export interface RunNow {
-  readonly time: number;
-  readonly tasks: Readonly<Record<string, TaskNow>>;
-  /** Of those at work; of the first of them, where they are many. */
-  readonly details?: Readonly<Record<string, TaskDetail>>;
-  /** What the time of the tasks that are not over goes to. */
-  readonly accounts?: Readonly<Record<string, Account>>;
-}
 
 /** A person looks at it: twice a second is lively, and costs nothing. */
 const BEAT_MS = 500;
 /** Each detail is a kilobyte or two, and all are written at each beat. */
 const MOST_DETAILS = 32;
-/** Records of runs that ended so long ago are removed. */
-const KEEP_MS = 30 * 24 * 3600 * 1000;
-
-export function runsFolder(stateDir: string): string {
-  return join(stateDir, "runs");
-}
 
 /** A task that has begun: what changes too often for the record. */
 class Moving {
@@ -108,7 +57,7 @@ class Moving {
 export class RunRecord implements AsyncDisposable {
   readonly #base: string;
   readonly #record: Deno.FsFile;
-  readonly #lock: Deno.FsFile;
+  readonly #lock: RunLock;
   readonly #clock: Clock;
   readonly #moving = new Map<string, Moving>();
   readonly #details = new Map<string, DetailKeeper>();
@@ -119,8 +68,8 @@ export class RunRecord implements AsyncDisposable {
   #unwritten = "";
   #beat: Disposable | undefined;
 
-  private constructor(base: string, record: Deno.FsFile, lock: Deno.FsFile, clock: Clock) {
-    this.#base = base;
+  private constructor(record: Deno.FsFile, lock: RunLock, clock: Clock) {
+    this.#base = lock.base;
     this.#record = record;
     this.#lock = lock;
     this.#clock = clock;
@@ -133,12 +82,14 @@ export class RunRecord implements AsyncDisposable {
     clock: Clock,
     limits?: RunLimits,
   ): Promise<RunRecord> {
-    const folder = runsFolder(stateDir);
-    const { startedAt, lock } = await lockNew(folder, pid, clock.now());
-    const base = join(folder, `${startedAt}-${pid}`);
-    const record = await Deno.open(base + RECORD_SUFFIX, { createNew: true, append: true });
-    const run = new RunRecord(base, record, lock, clock);
-    const header: RunHeader = { pid, startedAt, ...limits === undefined ? {} : { limits } };
+    const lock = await lockRun(runsFolder(stateDir), pid, clock.now());
+    const record = await Deno.open(lock.base + RECORD_SUFFIX, { createNew: true, append: true });
+    const run = new RunRecord(record, lock, clock);
+    const header: RunHeader = {
+      pid,
+      startedAt: lock.startedAt,
+      ...limits === undefined ? {} : { limits },
+    };
     run.#append(header);
     run.#flush();
     return run;
@@ -186,8 +137,7 @@ export class RunRecord implements AsyncDisposable {
     // How far the unfinished ones came is worth knowing.
     if (this.#moving.size > 0 || this.#accounts.size > 0) this.#writeNow();
     else await Deno.remove(this.#base + NOW_SUFFIX).catch(() => {});
-    this.#lock.close();
-    await Deno.remove(this.#base + LOCK_SUFFIX).catch(() => {});
+    await releaseRun(this.#lock);
     if (this.#unfinished.size > 0) return;
     await Deno.rename(this.#base + RECORD_SUFFIX, this.#base + OVER_SUFFIX).catch(() => {});
   }
@@ -281,44 +231,5 @@ export class RunRecord implements AsyncDisposable {
       Deno.writeTextFileSync(draft, JSON.stringify(now));
       Deno.renameSync(draft, this.#base + NOW_SUFFIX);
     });
-  }
-}
-
-/** A process may begin two runs in one millisecond: the second one is taken to have begun in the next. */
-async function lockNew(
-  folder: string,
-  pid: number,
-  startedAt: number,
-): Promise<{ startedAt: number; lock: Deno.FsFile }> {
-  try {
-    const path = join(folder, `${startedAt}-${pid}${LOCK_SUFFIX}`);
-    const lock = await Deno.open(path, { createNew: true, write: true });
-    await lock.lock(true);
-    return { startedAt, lock };
-  } catch (error) {
-    if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
-    return await lockNew(folder, pid, startedAt + 1);
-  }
-}
-
-/** Whether the run's process holds its lock: it does as long as it lives, however it dies. */
-export async function isAlive(base: string): Promise<boolean> {
-  try {
-    using lock = await Deno.open(base + LOCK_SUFFIX, { read: true });
-    // Shared, so that two who look at the same time do not take each other for the process.
-    return !lock.tryLockSync(false);
-  } catch {
-    return false;
-  }
-}
-
-/** Removes what ended long ago; what cannot be removed stays. */
-export async function forgetOldRuns(stateDir: string, nowMs: number): Promise<void> {
-  const folder = runsFolder(stateDir);
-  for await (const { name } of Deno.readDir(folder)) {
-    const startedAt = Number(name.split("-")[0]);
-    if (!(nowMs - startedAt > KEEP_MS)) continue;
-    if (await isAlive(join(folder, name.split(".")[0]!))) continue;
-    await Deno.remove(join(folder, name)).catch(() => {});
   }
 }

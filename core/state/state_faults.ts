@@ -1,4 +1,4 @@
-import { DiskError, P2pError, reasonOf } from "../base/errors.ts";
+import { DiskError, P2pError, plainReasonOf } from "../base/errors.ts";
 
 /** Runs `act`, turning what the disk throws into a DiskError that names the folder. */
 export async function onDiskOfState<T>(stateDir: string, act: () => Promise<T>): Promise<T> {
@@ -6,8 +6,7 @@ export async function onDiskOfState<T>(stateDir: string, act: () => Promise<T>):
     return await act();
   } catch (error) {
     if (error instanceof P2pError) throw error;
-    const [reason = ""] = reasonOf(error).split(/ \(os error \d+\)/);
-    throw new DiskError(`Cannot keep state in "${stateDir}": ${reason.toLowerCase()}`, {
+    throw new DiskError(`Cannot keep state in "${stateDir}": ${plainReasonOf(error)}`, {
       cause: error,
       hint: "Choose another folder with P2P_STATE_DIR",
     });

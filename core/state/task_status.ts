@@ -1,20 +1,11 @@
 /** All tasks of this user, put together from the records of all runs. */
-import { join } from "@std/path";
 import { NotFoundError, UsageError } from "../base/errors.ts";
 import { isOver, type TaskEvent, type TaskState } from "../events.ts";
-import { isTaskEvent, runNowOf } from "./record_shape.ts";
+import { isHeader, isQueued, isTaskEvent, type RunNow } from "./record_shape.ts";
+import { baseOf, readLines, readNow, runsOf, STALE_MS } from "./run_files.ts";
+import { isAlive } from "./run_lock.ts";
 import type { TaskDetail } from "./task_detail.ts";
 import { readWishes, type Wishes } from "./wishes.ts";
-import {
-  isAlive,
-  NOW_SUFFIX,
-  OVER_SUFFIX,
-  type QueuedLine,
-  RECORD_SUFFIX,
-  type RunHeader,
-  type RunNow,
-  runsFolder,
-} from "./run_record.ts";
 
 /** A task as any process of this user sees it. */
 export interface TaskStatus {
@@ -48,9 +39,6 @@ export interface TaskStatus {
   /** What goes on inside; null for what nobody works on, and for most of many. */
   readonly detail: TaskDetail | null;
 }
-
-/** Three beats of the record. */
-export const STALE_MS = 1500;
 
 /** Every task that is known, in the order in which they were begun; a later run's word counts. */
 export async function readTasks(
@@ -118,29 +106,6 @@ export function taskNamed(tasks: readonly TaskStatus[], text: string): TaskStatu
   throw new UsageError(`Cannot tell which task "${text}" is: several begin so (${ids})`);
 }
 
-/** The paths of the runs' records, oldest first; those that are over only with `all`. */
-export async function runsOf(stateDir: string, all: boolean): Promise<string[]> {
-  const folder = runsFolder(stateDir);
-  const names: string[] = [];
-  try {
-    for await (const { name, isFile } of Deno.readDir(folder)) {
-      if (isFile && name.endsWith(RECORD_SUFFIX) && (all || !name.endsWith(OVER_SUFFIX))) {
-        names.push(name);
-      }
-    }
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-  }
-  const startOf = (name: string) => Number(name.split("-")[0]);
-  return names.sort((a, b) => startOf(a) - startOf(b)).map((name) => join(folder, name));
-}
-
-/** The path of a record without its suffix. */
-export function baseOf(path: string): string {
-  const suffix = path.endsWith(OVER_SUFFIX) ? OVER_SUFFIX : RECORD_SUFFIX;
-  return path.slice(0, -suffix.length);
-}
-
 async function readRun(
   path: string,
   known: ReadonlyMap<string, TaskStatus>,
@@ -174,39 +139,6 @@ async function readRun(
   const all = Array.from(tasks.values(), (task) => withNow(task, now, nowMs));
   const moreWaiting = alive ? Math.max(0, waiting - mostWaiting) : 0;
   return { tasks: alive ? all : all.flatMap(abandoned), moreWaiting };
-}
-
-export function isHeader(line: object): line is RunHeader {
-  return "pid" in line;
-}
-
-export function isQueued(line: object): line is QueuedLine {
-  const { base, tasks } = Object((line as Partial<QueuedLine>).queued) as Record<string, unknown>;
-  return typeof base === "string" && Array.isArray(tasks) && tasks.every(isPair);
-}
-
-function isPair(value: unknown): boolean {
-  return Array.isArray(value) && typeof value[0] === "string" && typeof value[1] === "string";
-}
-
-/** The lines that are whole; what a crash tore is passed over. */
-export async function readLines(path: string): Promise<object[]> {
-  const text = await Deno.readTextFile(path).catch(() => "");
-  return text.split("\n").slice(0, -1).flatMap((line) => {
-    try {
-      return [Object(JSON.parse(line))];
-    } catch {
-      return [];
-    }
-  });
-}
-
-export async function readNow(base: string): Promise<RunNow | undefined> {
-  try {
-    return runNowOf(JSON.parse(await Deno.readTextFile(base + NOW_SUFFIX)));
-  } catch {
-    return undefined;
-  }
 }
 
 function fold(before: TaskStatus, event: TaskEvent): TaskStatus {
@@ -300,18 +232,14 @@ function withNow(task: TaskStatus, now: RunNow | undefined, nowMs: number): Task
 /** Of a task that somebody works on; an old file tells no speed any more. */
 function withDetail(task: TaskStatus, now: RunNow | undefined, nowMs: number): TaskStatus {
   const detail = now?.details?.[task.task];
-  if (!now || isOver(task.state) || task.state === "paused" || !isDetail(detail)) return task;
+  if (!now || isOver(task.state) || task.state === "paused" || detail === undefined) {
+    return task;
+  }
   if (nowMs - now.time <= STALE_MS) return { ...task, detail };
   return {
     ...task,
     detail: { ...detail, seeds: detail.seeds.map((seed) => ({ ...seed, rate: 0 })) },
   };
-}
-
-/** Another version of the program may have written it. */
-function isDetail(value: unknown): value is TaskDetail {
-  const { seeds, pieces } = Object(value) as Record<string, unknown>;
-  return Array.isArray(seeds) && (pieces === null || Array.isArray(Object(pieces).cells));
 }
 
 function withMovement(task: TaskStatus, now: RunNow | undefined, nowMs: number): TaskStatus {

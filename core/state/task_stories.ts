@@ -3,8 +3,10 @@ import type { Chance } from "../base/chance.ts";
 import type { Clock } from "../base/clock.ts";
 import { isOver, type TaskEvent } from "../events.ts";
 import { forgetOldLogs } from "./old_logs.ts";
+import type { RunLimits } from "./record_shape.ts";
+import { forgetOldRuns, runsFolder } from "./run_files.ts";
+import { RunRecord } from "./run_record.ts";
 import { onDiskOfState } from "./state_faults.ts";
-import { forgetOldRuns, type RunLimits, RunRecord, runsFolder } from "./run_record.ts";
 import { logsFolder, TaskLog } from "./task_log.ts";
 import { readTasks, type TaskStatus } from "./task_status.ts";
 

@@ -21,7 +21,7 @@ const MAX = "max";
 /** A person does not notice it, and a machine does not either. */
 const LOOK_MS = 200;
 
-export function wishesFolder(stateDir: string): string {
+function wishesFolder(stateDir: string): string {
   return join(stateDir, "wishes");
 }
 

@@ -1,5 +1,5 @@
 /** What the platform says of a disk, in our words. */
-import { DiskError, P2pError, reasonOf } from "../base/errors.ts";
+import { DiskError, P2pError, plainReasonOf } from "../base/errors.ts";
 
 /** No space: other tasks may go on, and this one later. */
 export class DiskFullError extends DiskError {
@@ -21,14 +21,10 @@ export function diskFault(what: string, error: unknown): unknown {
     });
   }
   if (!isOfTheSystem(error)) return error;
-  const reason = reasonOf(error).replace(/ \(os error \d+\).*$/s, "");
-  return new DiskError(
-    `Cannot ${what}: ${reason.charAt(0).toLowerCase()}${reason.slice(1)}`,
-    {
-      cause: error,
-      hint: "Check the folder and its rights, or choose another one with --out",
-    },
-  );
+  return new DiskError(`Cannot ${what}: ${plainReasonOf(error)}`, {
+    cause: error,
+    hint: "Check the folder and its rights, or choose another one with --out",
+  });
 }
 
 /** An error of the platform, not a bug of ours. */

@@ -8,16 +8,14 @@ import type { Chance } from "../base/chance.ts";
 import type { Clock } from "../base/clock.ts";
 import { P2pError, reasonOf, UsageError } from "../base/errors.ts";
 import { faultOfName, isOwnName } from "../base/names.ts";
-import { layoutOf } from "../base/pieces.ts";
+import { SMALLEST_PIECE } from "../base/pieces.ts";
 import { Slots } from "../base/slots.ts";
 import { TaskGroup } from "../base/task_group.ts";
-import { TokenBucket } from "../base/token_bucket.ts";
+import type { TokenBucket } from "../base/token_bucket.ts";
 import type { DownloadSettings } from "../config.ts";
 import type { Sink, TaskEvent, TaskFailure, TaskNews, TaskResult, TaskState } from "../events.ts";
-import type { Pace } from "../net/read_options.ts";
 import type { Hashers } from "../hash/hashers.ts";
 import { SeedPool } from "../net/seed_pool.ts";
-import type { Dial } from "../net/transport.ts";
 import type { Directories } from "../state/directories.ts";
 import { TaskStories } from "../state/task_stories.ts";
 import { readWishes, unwish, watchWishes, type Wish, type Wishes } from "../state/wishes.ts";
@@ -25,11 +23,13 @@ import { removePartial } from "../store/partial.ts";
 import type { StoreTerms } from "../store/stored_file.ts";
 import { CancelledError, conduct } from "./conduct.ts";
 import { Control } from "./control.ts";
-import type { TaskParts } from "./parts.ts";
 import { Foresight } from "./foresight.ts";
+import type { TaskParts } from "./parts.ts";
 import { PieceMemory } from "./piece_memory.ts";
+import { bucketFor, metered, paceOf } from "./pace.ts";
 import { Place } from "./place.ts";
 import { type QueueRunner, runQueue } from "./queue.ts";
+import type { Surroundings } from "./surroundings.ts";
 import { runTask } from "./task.ts";
 
 export interface DownloadRequest {
@@ -59,11 +59,9 @@ export interface TaskOutcome {
     | { readonly ok: false; readonly failure: TaskFailure };
 }
 
-/** What the platform gives. */
-export interface Platform {
-  readonly clock: Clock;
+/** What the platform gives to those who download. */
+export interface Platform extends Surroundings {
   readonly chance: Chance;
-  readonly dial: Dial;
   readonly store: StoreTerms;
   readonly hashers: Hashers;
 }
@@ -126,9 +124,6 @@ export async function download(
   return await runQueue(tasks, slots, run, signal);
 }
 
-/** What fits into one piece is small. */
-const SMALL_BYTES = layoutOf(0).pieceSize;
-
 function foresightFor(
   requests: readonly DownloadRequest[],
   { seeds }: DownloadSettings,
@@ -136,9 +131,9 @@ function foresightFor(
   clock: Clock,
   signal: AbortSignal,
 ): Foresight {
-  const small = requests.filter(({ size = Infinity }) => size <= SMALL_BYTES);
-  const links = new Set(seeds.map((address) => pool.link(address)));
-  return new Foresight(small.map(({ name }) => name), [...links], clock, signal);
+  // What fits into one piece is small.
+  const small = requests.filter(({ size = Infinity }) => size <= SMALLEST_PIECE);
+  return new Foresight(small.map(({ name }) => name), pool.links(seeds), clock, signal);
 }
 
 /** What all tasks of one command use. */
@@ -181,8 +176,7 @@ class Run implements QueueRunner<Task, TaskOutcome> {
     this.#foresight = foresight;
     this.#emit = emit;
     this.#startedAt = platform.clock.now();
-    const { limit } = job.settings;
-    if (limit !== undefined) this.#limit = new TokenBucket(platform.clock, limit);
+    this.#limit = bucketFor(job.settings.limit, platform.clock);
   }
 
   queued(task: Task): void {
@@ -273,7 +267,7 @@ class Run implements QueueRunner<Task, TaskOutcome> {
       begunWith: (id) => this.#stories.begunWith(id),
       mostInFlight: (pieceSize) => this.#mostInFlight(pieceSize),
       pace: metered(
-        paceOf(this.#limit, taskBucket(settings, clock)),
+        paceOf(this.#limit, bucketFor(settings.taskLimit, clock)),
         (held) => this.#stories.limited(task.task, held),
       ),
       tell: (news) => this.#tell(task, news),
@@ -287,39 +281,6 @@ function outcomeOf(
   outcome: TaskOutcome["outcome"],
 ): TaskOutcome {
   return { task, name, state, outcome };
-}
-
-function taskBucket({ taskLimit }: DownloadSettings, clock: Clock): TokenBucket | undefined {
-  return taskLimit === undefined ? undefined : new TokenBucket(clock, taskLimit);
-}
-
-/** Both limits at once: the slower one sets the size of a request. */
-function paceOf(...buckets: (TokenBucket | undefined)[]): Pace | undefined {
-  const limits = buckets.filter((bucket) => bucket !== undefined);
-  if (limits.length === 0) return undefined;
-  return {
-    mostBytes: Math.min(...limits.map(({ mostBytes }) => mostBytes)),
-    async wait(bytes, signal) {
-      for (const limit of limits) await limit.wait(bytes, signal);
-    },
-  };
-}
-
-/** Tells when the first one begins to be held back, and when the last one ceases to be. */
-function metered(pace: Pace | undefined, tell: (held: boolean) => void): Pace | undefined {
-  if (pace === undefined) return undefined;
-  let held = 0;
-  return {
-    mostBytes: pace.mostBytes,
-    async wait(bytes, signal) {
-      if (held++ === 0) tell(true);
-      try {
-        await pace.wait(bytes, signal);
-      } finally {
-        if (--held === 0) tell(false);
-      }
-    },
-  };
 }
 
 const CANCELLED: TaskFailure = { code: "cancelled", message: "cancelled" };

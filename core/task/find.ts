@@ -51,10 +51,7 @@ const PATIENCE_MS = 1000;
 /** @throws {NotFoundError} @throws {UnreachableError} and their kin when nobody has it. */
 export async function find(wanted: Wanted, parts: TaskParts, signal: AbortSignal): Promise<Found> {
   const { settings, clock, random, pool } = parts;
-  const links = new Map(
-    settings.seeds.map((address) => pool.link(address)).map((link) => [link.name, link]),
-  );
-  const manifests = new Map<string, Manifest>();
+  const links = new Map(pool.links(settings.seeds).map((link) => [link.name, link]));
   const finder = new Finder({
     name: wanted.name,
     seeds: Array.from(
@@ -67,50 +64,75 @@ export async function find(wanted: Wanted, parts: TaskParts, signal: AbortSignal
     random,
   }, clock.now());
   await using inquiries = new TaskGroup(signal);
-  const startedAt = clock.now();
-  let asking = 0;
-  const perform = (action: FinderAction, running: Running<FinderFact, Found>) => {
-    switch (action.kind) {
-      case "inquire":
-        asking++;
-        return inquiries.spawn(async (signal) => {
-          const { answer, manifest } =
-            await parts.foresight.take(action.seed, wanted.name, signal) ??
-              await inquire(links.get(action.seed)!, wanted.name, signal);
-          if (manifest) manifests.set(keyOf(manifest), manifest);
-          tellAnswer(action.seed, answer, parts);
-          asking--;
-          running.tell({ kind: "answered", seed: action.seed, answer });
-        });
-      case "wake":
-        running.wakeAt(action.atMs);
-        // Nobody is being asked, and it takes long: the next task may have the place.
-        if (asking === 0 && clock.now() - startedAt > PATIENCE_MS) parts.place.leave();
-        return;
-      case "dissent":
-        return parts.tell({
-          kind: "seed",
-          seed: action.seed,
-          what: "dissents",
-          reason: action.reason,
-        });
-      case "chosen": {
-        const { content: choice, holders, others } = action;
-        return running.end({
-          content: contentOf(choice, manifests),
-          choice,
-          links,
-          holders,
-          others,
-        });
-      }
-      case "hopeless":
-        return running.fail(hopeless(wanted.name, action.code, action.reason));
-    }
-  };
+  const performer = new Performer(wanted.name, links, parts, inquiries);
+  const perform = (action: FinderAction, running: Run) => performer.perform(action, running);
   const found = await inquiries.beside((signal) => runMachine(finder, perform, clock, signal));
   await parts.place.enter(signal);
   return found;
+}
+
+type Run = Running<FinderFact, Found>;
+
+/** Does what the finder orders, and tells what comes of it. */
+class Performer {
+  readonly #name: string;
+  readonly #links: ReadonlyMap<string, SeedLink>;
+  readonly #parts: TaskParts;
+  readonly #inquiries: TaskGroup;
+  readonly #manifests = new Map<string, Manifest>();
+  readonly #startedAt: number;
+  /** Seeds that have not answered yet. */
+  #asking = 0;
+
+  constructor(
+    name: string,
+    links: ReadonlyMap<string, SeedLink>,
+    parts: TaskParts,
+    inquiries: TaskGroup,
+  ) {
+    this.#name = name;
+    this.#links = links;
+    this.#parts = parts;
+    this.#inquiries = inquiries;
+    this.#startedAt = parts.clock.now();
+  }
+
+  perform(action: FinderAction, running: Run): void {
+    switch (action.kind) {
+      case "inquire":
+        this.#asking++;
+        return this.#inquiries.spawn((signal) => this.#inquire(action.seed, running, signal));
+      case "wake":
+        return this.#rest(action.atMs, running);
+      case "dissent": {
+        const { seed, reason } = action;
+        return this.#parts.tell({ kind: "seed", seed, what: "dissents", reason });
+      }
+      case "chosen": {
+        const { content: choice, holders, others } = action;
+        const content = contentOf(choice, this.#manifests);
+        return running.end({ content, choice, links: this.#links, holders, others });
+      }
+      case "hopeless":
+        return running.fail(hopeless(this.#name, action.code, action.reason));
+    }
+  }
+
+  async #inquire(seed: string, running: Run, signal: AbortSignal): Promise<void> {
+    const { answer, manifest } = await this.#parts.foresight.take(seed, this.#name, signal) ??
+      await inquire(this.#links.get(seed)!, this.#name, signal);
+    if (manifest) this.#manifests.set(keyOf(manifest), manifest);
+    tellAnswer(seed, answer, this.#parts);
+    this.#asking--;
+    running.tell({ kind: "answered", seed, answer });
+  }
+
+  #rest(untilMs: number, running: Run): void {
+    const { clock, place } = this.#parts;
+    running.wakeAt(untilMs);
+    // Nobody is being asked, and it takes long: the next task may have the place.
+    if (this.#asking === 0 && clock.now() - this.#startedAt > PATIENCE_MS) place.leave();
+  }
 }
 
 /** The log tells what every seed said; what it means is told later. */

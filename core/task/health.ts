@@ -1,11 +1,11 @@
 /** How the seeds are: whether each answers, in which dialect, how soon, and how much it offers. */
 import { P2pError } from "../base/errors.ts";
+import { Slots } from "../base/slots.ts";
 import type { DownloadSettings } from "../config.ts";
 import type { SeedLink } from "../net/seed_link.ts";
 import { SeedPool } from "../net/seed_pool.ts";
-import type { Surroundings } from "./list.ts";
-import { askForList, type SeedReport } from "./list.ts";
-import { Slots } from "../base/slots.ts";
+import { askForList, LISTINGS, type SeedReport } from "./list.ts";
+import type { Surroundings } from "./surroundings.ts";
 
 export interface SeedHealth extends SeedReport {
   /** The shortest of a few, whole ms; null where it cannot be measured: old seeds have no PING. */
@@ -17,8 +17,6 @@ export interface SeedHealth extends SeedReport {
 
 /** The first one may wait for what the connection brings with it, and any for a busy machine. */
 const PINGS = 3;
-/** Listings that are received at a time: each may be a page of 24 MiB. */
-const LISTINGS = 4;
 
 /** One report a seed, in their order; asked all at once. */
 export async function healthOf(
@@ -27,7 +25,7 @@ export async function healthOf(
   signal: AbortSignal,
 ): Promise<SeedHealth[]> {
   await using pool = new SeedPool({ ...settings, clock, dial });
-  const links = Array.from(new Set(settings.seeds.map((address) => pool.link(address))));
+  const links = pool.links(settings.seeds);
   const listings = new Slots(LISTINGS);
   return await Promise.all(links.map(async (link) => {
     // Before the list, behind which it would wait.

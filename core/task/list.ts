@@ -8,9 +8,9 @@ import { Slots } from "../base/slots.ts";
 import type { DownloadSettings } from "../config.ts";
 import type { Dialect, SeedLink } from "../net/seed_link.ts";
 import { SeedPool } from "../net/seed_pool.ts";
-import type { Dial } from "../net/transport.ts";
 import type { ListedFile } from "../wire/listing.ts";
 import { inquire } from "./inquire.ts";
+import type { Surroundings } from "./surroundings.ts";
 
 /** What one seed answered to "what do you have?" */
 export interface SeedReport {
@@ -34,12 +34,6 @@ export interface Offer {
   readonly seeds: readonly SeedReport[];
 }
 
-/** What the platform gives. */
-export interface Surroundings {
-  readonly clock: Clock;
-  readonly dial: Dial;
-}
-
 export interface ListQuery {
   /** undefined for everything. */
   readonly glob: string | undefined;
@@ -57,7 +51,7 @@ export interface NamedFile {
 /** Files whose content is asked for at a time: enough to fill the lines of several seeds. */
 const INQUIRIES = 16;
 /** Listings that are received at a time: each may be a page of 24 MiB. */
-const LISTINGS = 4;
+export const LISTINGS = 4;
 /** So long a seed that is still hashing is asked again; then its content counts as not known. */
 const PATIENCE_MS = 2000;
 
@@ -68,7 +62,7 @@ export async function list(
   signal: AbortSignal,
 ): Promise<Offer> {
   await using pool = new SeedPool({ ...settings, clock, dial });
-  const links = Array.from(new Set(settings.seeds.map((address) => pool.link(address))));
+  const links = pool.links(settings.seeds);
   const listings = new Slots(LISTINGS);
   const answers = await Promise.all(
     links.map((link) => askForList(link, listings, settings.giveUpMs, clock, signal)),
@@ -81,7 +75,7 @@ export async function list(
   return { files: withIds, seeds: answers.map(({ report }) => report) };
 }
 
-export interface ListAnswer {
+interface ListAnswer {
   readonly report: SeedReport;
   readonly files: readonly ListedFile[];
 }
@@ -172,6 +166,7 @@ export async function resolveNames(
   platform: Surroundings,
   signal: AbortSignal,
 ): Promise<NamedFile[]> {
+  // Plain names need no listing: the seeds are asked for them anyway.
   if (!all && !patterns.some(isGlob)) return Array.from(new Set(patterns), (name) => ({ name }));
   const { files, seeds } = await list({ glob: undefined, ids: false }, settings, platform, signal);
   if (!seeds.some(({ ok }) => ok)) {
@@ -194,7 +189,8 @@ export async function resolveNames(
   });
 }
 
-function isGlob(pattern: string): boolean {
+/** Whether `pattern` may mean several names. */
+export function isGlob(pattern: string): boolean {
   return /[*?[\]{}]/.test(pattern);
 }
 

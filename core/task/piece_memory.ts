@@ -3,9 +3,10 @@
  * order of asking, and used again, because fresh memory is zeroed first and the
  * collector takes its time with what is thrown away.
  */
+import { SMALLEST_PIECE } from "../base/pieces.ts";
 
 /** Most files have pieces of this size; only such memory is kept for the next one. */
-const USUAL_BYTES = 1024 * 1024;
+const USUAL_BYTES = SMALLEST_PIECE;
 
 interface Waiting {
   readonly bytes: number;

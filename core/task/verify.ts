@@ -14,8 +14,8 @@ import { type DiskFile, realDisk } from "../store/disk.ts";
 import { onDisk } from "../store/disk_faults.ts";
 import { checkPieces } from "../store/hashing.ts";
 import type { Manifest } from "../wire/manifest.ts";
-import type { Surroundings } from "./list.ts";
 import { inquire, type Inquiry } from "./inquire.ts";
+import type { Surroundings } from "./surroundings.ts";
 
 export interface VerifyRequest {
   readonly path: string;
@@ -72,7 +72,7 @@ export async function verify(
   signal: AbortSignal,
 ): Promise<Verification[]> {
   await using pool = new SeedPool({ ...settings, clock, dial });
-  const links = Array.from(new Set(settings.seeds.map((address) => pool.link(address))));
+  const links = pool.links(settings.seeds);
   const terms = { links, clock, giveUpMs: settings.giveUpMs, progress };
   const verifications: Verification[] = [];
   // One after the other: they share one disk.

@@ -5,12 +5,12 @@
  */
 import { join } from "@std/path";
 import { statfsSync } from "node:fs";
+import { homeIn } from "../p2p.ts";
 import { compareFolders } from "./compare.ts";
 import { type MadeFile, makeFiles } from "./data.ts";
 import { memoryToSpare } from "./machine.ts";
 import { measure } from "./measure.ts";
 import type { Command } from "./peers.ts";
-import { homeIn } from "./seeds.ts";
 import { countCost, type Server } from "./server.ts";
 import { warm, warmBytesFor } from "./warm.ts";
 

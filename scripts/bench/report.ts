@@ -27,7 +27,7 @@ export async function writeReport(report: Report, dir: string): Promise<string[]
   return [page, data];
 }
 
-export function renderReport(report: Report): string {
+function renderReport(report: Report): string {
   return [renderHead(report), ...report.tables.map(renderTable)].join("\n");
 }
 

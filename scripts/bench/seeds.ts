@@ -1,6 +1,7 @@
 /** p2p's own seeds: `p2p serve` on free ports, the digests made before anybody is timed. */
 import { delay } from "@std/async";
 import { join } from "@std/path";
+import { addressOf, homeIn } from "../p2p.ts";
 import type { MadeFile } from "./data.ts";
 import { LightClient } from "./light_client.ts";
 import { Server } from "./server.ts";
@@ -29,15 +30,6 @@ const SMALL_BYTES = 8 * 1024 * 1024;
 /** What is hashed in the time that waiting would take. */
 const WAIT_BYTES = 3 * 1024 * 1024 * 1024;
 
-/** The environment that keeps a p2p's own files below `dir`. */
-export function homeIn(dir: string): Record<string, string> {
-  return {
-    P2P_STATE_DIR: join(dir, "state"),
-    P2P_CONFIG_DIR: join(dir, "config"),
-    P2P_CACHE_DIR: join(dir, "cache"),
-  };
-}
-
 /** Starts one that has hashed nothing yet. */
 export async function startSeed({ program, root, dir, flags = [] }: SeedOptions): Promise<Seed> {
   const process = new Deno.Command(program, {
@@ -48,14 +40,12 @@ export async function startSeed({ program, root, dir, flags = [] }: SeedOptions)
     stderr: "null",
   }).spawn();
   const server = new Server(process);
-  let text = "";
-  for await (const part of process.stdout.pipeThrough(new TextDecoderStream())) {
-    text += part;
-    const address = text.match(/listening on (\S+)\n/)?.[1];
-    if (address) return { server, address };
+  try {
+    return { server, address: await addressOf(process) };
+  } catch (error) {
+    await server[Symbol.asyncDispose]();
+    throw error;
   }
-  await server[Symbol.asyncDispose]();
-  throw new Error(`Cannot start "${program} serve ${root}": it ended without listening`);
 }
 
 /** Starts `count` seeds one after the other, each with the digests of all `files` at hand. */

@@ -2,7 +2,7 @@
 import { join } from "@std/path";
 import { type Cost, measure } from "./measure.ts";
 import type { GrowthOptions } from "./growth.ts";
-import { homeIn } from "./seeds.ts";
+import { homeIn } from "../p2p.ts";
 import { median, spreadOf } from "./statistics.ts";
 import { mib, seconds, secondsSpread, type Table } from "./table.ts";
 

@@ -1,6 +1,6 @@
 import { assertEquals, assertFalse, assertInstanceOf } from "@std/assert";
 import * as errors from "../../core/base/errors.ts";
-import { reasonOf } from "../../core/base/errors.ts";
+import { plainReasonOf, reasonOf } from "../../core/base/errors.ts";
 
 const cases = [
   { error: new errors.UsageError("m"), name: "UsageError", code: "usage", retryable: false },
@@ -68,5 +68,19 @@ const reasons = [
 for (const { thrown, want } of reasons) {
   Deno.test(`reasonOf() is "${want}" when ${String(thrown)} was thrown`, () => {
     assertEquals(reasonOf(thrown), want);
+  });
+}
+
+const plain = [
+  { said: "Connection refused (os error 111)", want: "connection refused" },
+  {
+    said: "Permission denied (os error 13): open '/Home/A'",
+    want: "permission denied",
+  },
+  { said: 'failed for "/Home/A"', want: 'failed for "/Home/A"' },
+];
+for (const { said, want } of plain) {
+  Deno.test(`plainReasonOf() is "${want}" when the system said "${said}"`, () => {
+    assertEquals(plainReasonOf(new Error(said)), want);
   });
 }

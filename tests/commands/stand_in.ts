@@ -89,7 +89,11 @@ export function fakeEnvironment(
   const handlers = new Set<(signal: StopSignal) => void>();
   const terminalHandlers = new Set<() => void>();
   return {
-    core: { directoriesOf: () => directoriesIn(directory), ...core } as Core,
+    core: {
+      directoriesOf: () => directoriesIn(directory),
+      resolveNames: asTheyAre,
+      ...core,
+    } as Core,
     version: "1.2.3",
     stdin: stdin ?? new FakeInput(),
     stdout: stdout ?? fakeOutput(),
@@ -113,6 +117,11 @@ export function fakeEnvironment(
     changeTerminal: () => terminalHandlers.forEach((handler) => handler()),
     send: (signal) => handlers.forEach((handler) => handler(signal)),
   };
+}
+
+/** Where there is no glob, names mean themselves. */
+function asTheyAre(patterns: readonly string[]): Promise<{ name: string }[]> {
+  return Promise.resolve(patterns.map((name) => ({ name })));
 }
 
 export function directoriesIn(directory: string): Directories {

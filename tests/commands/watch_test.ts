@@ -124,7 +124,7 @@ Deno.test("status --watch shows a log as it grows, and stops following when it i
   async function* logLines(_: unknown, task: string, __: unknown, signal: AbortSignal) {
     following = signal;
     const event = { kind: "state", state: "finding" } as const;
-    yield { time: new Date(0).toISOString(), level: "info", task, event } as never;
+    yield [{ time: new Date(0).toISOString(), level: "info" as const, task, event }];
     await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve()));
   }
   const person = new Person({ logLines });

@@ -1,6 +1,7 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import type { Account, SeedAccount, TaskCase, TaskStatus } from "../../core/mod.ts";
-import { caseFields, renderCase, verdictOf } from "../../commands/present/why.ts";
+import { verdictOf } from "../../commands/present/verdict.ts";
+import { caseFields, renderCase } from "../../commands/present/why.ts";
 
 const MIB = 1_048_576;
 

@@ -157,3 +157,13 @@ for (const { kind, pair } of kinds) {
     },
   );
 }
+
+test("ByteStream (memory) resets the other side when it is closed with bytes unread", async () => {
+  const [one, other] = memoryPair();
+  using _other = other;
+  await other.write(bytesOf("unread"));
+  await one.write(bytesOf("lost"));
+  one.close();
+  // As a network does at its worst. On the loopback, bytes that have arrived can still be read.
+  await assertRejects(() => other.read(new Uint8Array(1)), Deno.errors.ConnectionReset);
+});

@@ -1,17 +1,9 @@
-import { assert, assertEquals, assertMatch } from "@std/assert";
-import { join } from "@std/path";
+import { assert, assertEquals } from "@std/assert";
 import { compareNames } from "../../core/base/names.ts";
-import {
-  Catalogue,
-  type ListingPage,
-  type Walked,
-  walkFolder,
-} from "../../core/serve/catalogue.ts";
-import { openFolder } from "../../core/serve/folder.ts";
+import { Catalogue, type ListingPage } from "../../core/serve/catalogue.ts";
+import type { Walked } from "../../core/serve/walk.ts";
 import { type ListedFile, parseListing } from "../../core/wire/listing.ts";
 import { ManualClock, RunningSeed, TempFolder, test } from "./support.ts";
-
-const never = new AbortController().signal;
 
 function listed(names: readonly string[]): ListedFile[] {
   return names.map((name) => ({ name, size: 1, modified: 2 }));
@@ -24,11 +16,6 @@ function walkedOf(files: ListedFile[]): Walked {
 function offering(names: readonly string[], pageFiles?: number): Catalogue {
   const walk = () => Promise.resolve(walkedOf(listed(names)));
   return new Catalogue(walk, new ManualClock(), pageFiles);
-}
-
-async function walked(folder: TempFolder, hidden = false): Promise<string[]> {
-  const { files } = await walkFolder(openFolder(folder.path, hidden), never);
-  return files.map(({ name }) => name).sort(compareNames);
 }
 
 /** What a page offers, read as a client reads it. */
@@ -151,86 +138,6 @@ test("Catalogue.all() walks again only when the listing is a second old", async 
   clock.advance(1);
   await catalogue.all();
   assertEquals(walks, 2);
-});
-
-test("walkFolder() passes over what may not be read, and goes on", async () => {
-  if (Deno.build.os === "windows") return;
-  using folder = new TempFolder();
-  folder.write("a/one", "1");
-  folder.write("b/two", "2");
-  Deno.chmodSync(folder.pathOf("a"), 0);
-  const names = await walked(folder);
-  Deno.chmodSync(folder.pathOf("a"), 0o700);
-  // Root reads everything.
-  assertEquals(names.at(-1), "b/two");
-});
-
-test("walkFolder() lists what links inside lead to, once, and survives loops", async () => {
-  if (Deno.build.os === "windows") return;
-  using folder = new TempFolder();
-  folder.write("a/b/file", "1");
-  Deno.symlinkSync(".", join(folder.path, "loop"));
-  Deno.symlinkSync("..", folder.pathOf("a/b/up"));
-  Deno.symlinkSync("a/b", folder.pathOf("link"));
-  Deno.symlinkSync("a/b", folder.pathOf("link2"));
-  Deno.symlinkSync("a/b/file", folder.pathOf("file-link"));
-  assertEquals(await walked(folder), ["a/b/file", "file-link", "link/file"]);
-});
-
-test("walkFolder() ends soon when links multiply at every level", async () => {
-  if (Deno.build.os === "windows") return;
-  using folder = new TempFolder();
-  for (let level = 0; level < 30; level++) {
-    folder.write(`d${level}/file`, "1");
-    for (const link of ["x", "y", "z"]) {
-      Deno.symlinkSync(`../d${level + 1}`, folder.pathOf(`d${level}/${link}`));
-    }
-  }
-  const names = await walked(folder);
-  assertEquals(names.length < 1000, true);
-});
-
-test("walkFolder() lists hidden files only when asked to", async () => {
-  using folder = new TempFolder();
-  folder.write(".a/b", "1");
-  folder.write("c/.d", "1");
-  folder.write("e", "1");
-  folder.write("e.p2p-part", "1");
-  assertEquals(await walked(folder), ["e"]);
-  assertEquals(await walked(folder, true), [".a/b", "c/.d", "e"]);
-});
-
-test("walkFolder() lists nothing when the folder is gone", async () => {
-  using folder = new TempFolder();
-  folder.write("sub/file", "1");
-  const sub = openFolder(folder.pathOf("sub"), false);
-  Deno.removeSync(sub.root, { recursive: true });
-  assertEquals((await walkFolder(sub, never)).files, []);
-});
-
-test("walkFolder() counts what cannot be offered by name, and shows a few", async () => {
-  if (Deno.build.os === "windows") return;
-  using folder = new TempFolder();
-  for (let i = 0; i < 5; i++) folder.write(`line\n${i}`, "1");
-  folder.write("sub\\folder/file", "1");
-  folder.write(".hidden\n", "1");
-  folder.write("x.p2p-part", "1");
-  folder.write("good", "1");
-  const { files, omitted } = await walkFolder(openFolder(folder.path, false), never);
-  assertEquals(files.map(({ name }) => name), ["good"]);
-  assertEquals([omitted.count, omitted.examples.length], [7, 3]);
-  assertMatch(omitted.examples[0]!.why, /control character or a backslash/);
-});
-
-test("walkFolder() passes over what lies deeper than a name is long", async () => {
-  if (Deno.build.os === "windows") return;
-  using folder = new TempFolder();
-  const part = "d".repeat(255);
-  folder.write(`${part}/${part}/${part}/${"f".repeat(255)}`, "1");
-  folder.write(`${part}/${part}/${part}/${"g".repeat(255)}/x`, "1");
-  const { files, omitted } = await walkFolder(openFolder(folder.path, false), never);
-  assertEquals(files.map(({ name }) => name.length), [1023]);
-  assertEquals(omitted.count, 1);
 });
 
 test("Session pages through more files than fit one reply", async () => {

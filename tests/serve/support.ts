@@ -7,8 +7,9 @@ import type { ServeEvent } from "../../core/events.ts";
 import { type ByteStream, dialer } from "../../core/net/transport.ts";
 import type { TaskGroup } from "../../core/base/task_group.ts";
 import { HasherThreads } from "../../core/hash/hashers.ts";
+import { Attention } from "../../core/serve/attention.ts";
 import { BodyBuffers } from "../../core/serve/body.ts";
-import { Catalogue, walkFolder } from "../../core/serve/catalogue.ts";
+import { Catalogue } from "../../core/serve/catalogue.ts";
 import { DigestCache } from "../../core/serve/digest_cache.ts";
 import { Digests } from "../../core/serve/digests.ts";
 import { openFolder } from "../../core/serve/folder.ts";
@@ -19,8 +20,8 @@ import { serve } from "../../core/serve/server.ts";
 import { Tally } from "../../core/serve/tally.ts";
 import { ToldVersions } from "../../core/serve/told_versions.ts";
 import { Transfers } from "../../core/serve/transfers.ts";
-import { Attention } from "../../core/serve/attention.ts";
 import { Uploads } from "../../core/serve/uploads.ts";
+import { walkFolder } from "../../core/serve/walk.ts";
 import { startHasher } from "../hash/support.ts";
 
 /** Leaks of timers, sockets and files fail the test. */

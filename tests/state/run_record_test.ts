@@ -1,5 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
-import { forgetOldRuns, RunRecord } from "../../core/state/run_record.ts";
+import { forgetOldRuns } from "../../core/state/run_files.ts";
+import { RunRecord } from "../../core/state/run_record.ts";
 import { readTasks } from "../../core/state/task_status.ts";
 import { ManualClock } from "../fakes/manual_clock.ts";
 import {

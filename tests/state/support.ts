@@ -1,7 +1,7 @@
 /** What the tests of `state` share: a folder, events, and runs that are alive or dead. */
 import { join } from "@std/path";
 import type { TaskEvent, TaskNews, TaskResult } from "../../core/events.ts";
-import { runsFolder } from "../../core/state/run_record.ts";
+import { runsFolder } from "../../core/state/run_files.ts";
 
 export const NOW = 1_700_000_000_000;
 

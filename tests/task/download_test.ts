@@ -245,7 +245,7 @@ test("download() does more at a time when p2p max is raised, and lets what waits
   const done = () => command.events.filter(({ kind }) => kind === "done").length;
   await command.event(() => begun().length === 1);
   await wishMax(command.state, 3, Date.now() + 1);
-  await command.looked();
+  await command.event(() => begun().length === 3);
   assertEquals(begun(), ["a", "b", "c"]);
   await wishMax(command.state, 1, Date.now() + 1);
   await command.looked();

@@ -110,6 +110,13 @@ const OFFERED = {
   "dir/x.txt": SMALL,
 };
 
+test("resolveNames() asks no seed, and gives each name once, when none is a glob", async () => {
+  await using bench = new Bench({ away: NOBODY });
+  const { settings } = bench.parts;
+  const names = await resolveNames(["a", "b", "a"], false, settings, platformOf(bench), calm);
+  assertEquals(names, [{ name: "a" }, { name: "b" }]);
+});
+
 test("resolveNames() leaves out what p2p keeps for itself when everything is asked for", async () => {
   await using seeds = new Seeds();
   await using bench = new Bench({ seed: seeds.add(OFFERED) });

@@ -1,4 +1,5 @@
-import { reasonOf } from "../base/errors.ts";
+/** Why there is no connection, for people: what TLS says of it helps nobody. */
+import { plainReasonOf, reasonOf } from "../base/errors.ts";
 
 /** What TLS calls it → what it means, and what to do. */
 const TLS_REASONS: readonly (readonly [RegExp, string])[] = [
@@ -18,9 +19,8 @@ const TLS_REASONS: readonly (readonly [RegExp, string])[] = [
   ],
 ];
 
-/** Why a connection could not be made: "Connection refused (os error 111)" → "connection refused" */
-export function plainReason(error: unknown, tls = false): string {
-  const text = reasonOf(error).replace(/ \(os error \d+\)$/, "");
-  const known = tls ? TLS_REASONS.find(([pattern]) => pattern.test(text)) : undefined;
-  return known?.[1] ?? text.charAt(0).toLowerCase() + text.slice(1);
+/** Why a connection could not be made, in words that help. */
+export function connectReasonOf(error: unknown, tls: boolean): string {
+  const known = tls ? TLS_REASONS.find(([pattern]) => pattern.test(reasonOf(error))) : undefined;
+  return known?.[1] ?? plainReasonOf(error);
 }
