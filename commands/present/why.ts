@@ -160,7 +160,7 @@ const SENTENCES: Record<Span, (theCase: TaskCase) => Verdict> = {
     sentence: `is held back by your own limit, ${limitOf(theCase)}, for ${
       shareOf(theCase.account, "limit")
     }`,
-    advice: "give it more with --limit or --task-limit, or none, and run the same p2p get again",
+    advice: `give it more with ${limitFlagsOf(theCase)}, or none, and run the same p2p get again`,
   }),
   bytes: ({ account, task }) => bytesVerdict(account, task.rate, "waits for"),
 };
@@ -264,7 +264,7 @@ function pastOf(
       return {
         cause: span,
         phrase: `was your own limit, ${limitOf(theCase)}`,
-        advice: "next time, more with --limit or --task-limit, or none",
+        advice: `next time, more with ${limitFlagsOf(theCase)}, or none`,
       };
     case "bytes": {
       const { cause, sentence, advice } = bytesVerdict(account, 0, "waited for");
@@ -321,6 +321,14 @@ function limitOf({ limits }: TaskCase): string {
   return names.join(" and ") || "on bytes a second";
 }
 
+/** Those that were given; all where nobody knows. */
+function limitFlagsOf({ limits }: TaskCase): string {
+  const { limit = null, taskLimit = null } = limits ?? {};
+  if (limit !== null && taskLimit === null) return "--limit";
+  if (limit === null && taskLimit !== null) return "--task-limit";
+  return "--limit or --task-limit";
+}
+
 function reasonsOf(account: Account | null, standing: SeedAccount["standing"]): string {
   const seeds = (account?.seeds ?? []).filter((seed) => seed.standing === standing);
   return seeds.map(({ seed, reason }) => withSeed(seed, reason)).join("; ");
@@ -361,12 +369,22 @@ function rateOf({ bytes, rate }: SeedAccount, { now, spent }: Account): number {
   return now === null && ms > 0 ? bytes * 1000 / ms : rate;
 }
 
+/** Where the word of the account says too little by itself. */
+const STANDINGS: Partial<Record<SeedAccount["standing"], string>> = {
+  pending: "hashes it",
+  lacks: "does not have it",
+  dissents: "has other bytes",
+  dropped: "given up",
+};
+
 function seedText(seed: SeedAccount, account: Account): string {
   const parts = [
     ...seed.bytes > 0 ? [formatBytes(seed.bytes), formatRate(rateOf(seed, account))] : [],
-    ...seed.standing === "gives" ? [] : [seed.standing],
+    ...seed.standing === "gives" ? [] : [STANDINGS[seed.standing] ?? seed.standing],
     ...seed.failures > 0 ? [`failed ${plural(seed.failures, "time")}`] : [],
     ...seed.corrupt > 0 ? [`${plural(seed.corrupt, "wrong piece")}`] : [],
   ];
-  return `${seed.seed} ${parts.join(", ") || "has given nothing yet"}`;
+  return `${seed.seed} ${
+    parts.join(", ") || (account.now === null ? "gave nothing" : "has given nothing yet")
+  }`;
 }
