@@ -18,9 +18,13 @@ const TLS_REASONS: readonly (readonly [RegExp, string])[] = [
   ],
 ];
 
+/** The same of a name that the system's resolver does not know. */
+const NO_SUCH_HOST = /Name or service not known|nodename nor servname provided/;
+
 /** Why a connection could not be made: "Connection refused (os error 111)" → "connection refused" */
 export function plainReason(error: unknown, tls = false): string {
   const text = reasonOf(error).replace(/ \(os error \d+\)$/, "");
+  if (NO_SUCH_HOST.test(text)) return "no host of that name is known";
   const known = tls ? TLS_REASONS.find(([pattern]) => pattern.test(text)) : undefined;
   return known?.[1] ?? text.charAt(0).toLowerCase() + text.slice(1);
 }
