@@ -294,11 +294,22 @@ async function lockNew(
     const path = join(folder, `${startedAt}-${pid}${LOCK_SUFFIX}`);
     const lock = await Deno.open(path, { createNew: true, write: true });
     await lock.lock(true);
-    return { startedAt, lock };
+    if (!await hasRecord(join(folder, `${startedAt}-${pid}`))) return { startedAt, lock };
+    lock.close();
+    await Deno.remove(path);
+    return await lockNew(folder, pid, startedAt + 1);
   } catch (error) {
     if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
     return await lockNew(folder, pid, startedAt + 1);
   }
+}
+
+/** The lock of a run that has ended is gone, its record is not. */
+async function hasRecord(base: string): Promise<boolean> {
+  for (const suffix of [RECORD_SUFFIX, OVER_SUFFIX]) {
+    if (await Deno.lstat(base + suffix).then(() => true, () => false)) return true;
+  }
+  return false;
 }
 
 /** Whether the run's process holds its lock: it does as long as it lives, however it dies. */
