@@ -35,7 +35,7 @@ async function complete(
   const words = line ? line.words : args.slice(0, -1);
   const current = line ? line.current : args.at(-1) ?? "";
   const question = questionOf(root, words, current);
-  const answer = await answerOf(environment, question, words).catch(() => NOTHING);
+  const answer = await answerOf(environment, root, question, words).catch(() => NOTHING);
   if (typeof answer === "string") return writeLines(environment.stdout, [answer]);
   const fitting = answer.filter(({ word }) => word.startsWith(current)).slice(0, MOST_CANDIDATES);
   writeLines(environment.stdout, [
@@ -52,18 +52,20 @@ const NOTHING: Answer = [];
 
 async function answerOf(
   environment: Environment,
+  root: CommandWords,
   question: Question,
   words: readonly string[],
 ): Promise<Answer> {
   if (question.kind === "words") return question.words;
   const { before } = question;
-  const values = await valuesOf(environment, question, words);
+  const values = await valuesOf(environment, root, question, words);
   if (typeof values === "string") return values;
   return values.map(({ word, about }) => ({ word: before + word, about }));
 }
 
 async function valuesOf(
   environment: Environment,
+  root: CommandWords,
   { type, path, begun }: Question & { kind: "value" },
   words: readonly string[],
 ): Promise<Answer> {
@@ -88,12 +90,21 @@ async function valuesOf(
     case "level":
       return plain(LEVELS);
     case "topic":
-      return TOPICS.map(({ name, about }) => ({ word: name, about }));
+      return pagesOf(root);
     case "shell":
       return plain(SHELLS);
   }
   const setting = type.replace(/^setting-/, "");
   return plain(isSettingName(setting) ? settingOf(setting).kind.choices ?? [] : []);
+}
+
+/** What `p2p help` explains; where a command has the name of a topic, that is the topic. */
+function pagesOf(root: CommandWords): Candidate[] {
+  const topics = TOPICS.map(({ name, about }) => ({ word: name, about }));
+  const commands = root.getCommands()
+    .map((each) => ({ word: each.getName(), about: each.getShortDescription() }))
+    .filter(({ word }) => TOPICS.every(({ name }) => name !== word));
+  return [...topics, ...commands];
 }
 
 function plain(words: readonly string[]): Candidate[] {

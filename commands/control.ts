@@ -1,11 +1,12 @@
 /** `p2p pause`, `p2p resume` and `p2p cancel`: from any terminal, on any task of this user. */
 import { Command } from "@cliffy/command";
-import { type Order, type TaskStatus, UsageError } from "../core/mod.ts";
+import { type Obedience, type Order, P2pError, type TaskStatus, UsageError } from "../core/mod.ts";
 import { type Environment, writeLines } from "./environment.ts";
 import { text } from "./kinds.ts";
 import { directoriesIn } from "./load.ts";
 import { KindType } from "./options.ts";
 import { renderObedience } from "./present/control.ts";
+import { failureOf, renderFailure } from "./present/failure.ts";
 import { jsonLine } from "./present/json.ts";
 import { NOTHING_ACTIVE } from "./present/status.ts";
 
@@ -16,7 +17,10 @@ interface Flags {
 }
 
 export function pauseCommand(environment: Environment) {
-  return controlCommand("Pauses downloads; what has arrived is kept, and others take their place.")
+  return controlCommand(
+    "Pauses downloads; what has arrived is kept, and others take their place.",
+    "All that a process works on",
+  )
     .example("one download, by its file name", "p2p pause ubuntu.iso")
     .example("everything", "p2p pause --all")
     .action((flags, ...tasks) => control(environment, "pause", flags, tasks));
@@ -40,7 +44,7 @@ export function cancelCommand(environment: Environment) {
     });
 }
 
-function controlCommand(description: string) {
+function controlCommand(description: string, all = "All that are not over") {
   return new Command()
     .description(`${description}
 
@@ -48,7 +52,7 @@ A task is its id, the beginning of it, or a file name: then its newest task.
 Works on the downloads of every process; asking twice is no error.`)
     .type("task", new KindType(text("task")))
     .arguments("[task...:task]")
-    .option("-a, --all", "All that are not over")
+    .option("-a, --all", all)
     .option("--json", "One JSON object on standard output");
 }
 
@@ -63,28 +67,48 @@ async function control(
       hint: "See them with p2p status",
     });
   }
-  const { core, stdout } = environment;
+  const { core } = environment;
   const directories = directoriesIn(environment);
-  // What no process runs is at rest already, and cannot be resumed but by get.
-  const tasks: TaskStatus[] = all
-    ? (await core.tasks(directories, { all: false })).filter(({ pid }) => pid !== null)
+  const tasks = all
+    ? (await core.tasks(directories, { all: false })).filter((task) => takesPart(order, task))
     : await Promise.all(names.map((name) => core.findTask(directories, name)));
-  const results = [];
+  const obeyed: Obeyed[] = [];
+  const faults: P2pError[] = [];
+  // One that cannot obey must not hide what became of the others.
   for (const task of tasks) {
-    results.push({ task, obedience: await core.control(directories, task, order) });
+    try {
+      obeyed.push({ task, obedience: await core.control(directories, task, order) });
+    } catch (error) {
+      if (!(error instanceof P2pError)) throw error;
+      faults.push(error);
+    }
   }
-  if (json) {
-    const object = results.map(({ task: { task, name }, obedience }) => ({
-      task,
-      name,
-      result: obedience,
-    }));
-    writeLines(stdout, [jsonLine({ order, tasks: object })]);
-  } else if (results.length === 0) writeLines(stdout, [NOTHING_ACTIVE]);
-  else {
-    writeLines(
-      stdout,
-      results.map(({ task, obedience }) => renderObedience(order, task, obedience)),
-    );
+  if (obeyed.length > 0 || faults.length === 0) {
+    writeLines(environment.stdout, json ? [jsonOf(order, obeyed)] : linesOf(order, obeyed));
   }
+  const last = faults.pop();
+  for (const fault of faults) writeLines(environment.stderr, renderFailure(failureOf(fault)));
+  if (last) throw last;
+}
+
+interface Obeyed {
+  readonly task: TaskStatus;
+  readonly obedience: Obedience;
+}
+
+/** What no process works on is at rest already: `--all` pauses only what runs, but lets go and ends the rest too. */
+function takesPart(order: Order, { pid }: TaskStatus): boolean {
+  return order !== "pause" || pid !== null;
+}
+
+function linesOf(order: Order, obeyed: readonly Obeyed[]): string[] {
+  if (obeyed.length === 0) return [NOTHING_ACTIVE];
+  return obeyed.map(({ task, obedience }) => renderObedience(order, task, obedience));
+}
+
+function jsonOf(order: Order, obeyed: readonly Obeyed[]): string {
+  return jsonLine({
+    order,
+    tasks: obeyed.map(({ task: { task, name }, obedience }) => ({ task, name, result: obedience })),
+  });
 }

@@ -44,8 +44,9 @@ export function renderDone(result: TaskResult, name: string): string {
 /** The line that comes now and then while nothing else does. */
 export function renderTotal(totals: Totals, now: number): string {
   const share = totals.size > 0 ? `${shareText(totals)}, ` : "";
+  const paused = totals.paused > 0 ? `${totals.paused} paused, ` : "";
   return `${formatTime(now)} total: ${share}${formatRate(totals.rate)}, ` +
-    `${totals.done} done, ${totals.active} active, ${totals.waiting} waiting, ` +
+    `${totals.done} done, ${totals.active} active, ${totals.waiting} waiting, ${paused}` +
     `${totals.failed} failed, ETA ${formatEta(totals.etaMs)}`;
 }
 

@@ -41,6 +41,8 @@ export function renderServeEvent(
 ): string[] {
   if (!reaches(levelOf(event), least)) return [];
   if (event.kind === "listening") return renderInvitation(event, invitation);
+  // Nobody is waited for: that it stops was said already.
+  if (event.kind === "draining" && event.connections === 0) return [];
   return [`${formatTime(now)} ${printable(sentenceOf(event))}`];
 }
 

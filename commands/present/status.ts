@@ -54,7 +54,7 @@ export function summaryOf({ tasks, moreWaiting }: Overview, width: number): stri
   }
   const { active, paused, waiting } = counts;
   if (active + paused + waiting === 0) return NOTHING_ACTIVE;
-  const eta = missing === null ? null : etaMs(missing, rate);
+  const eta = missing === null || active + waiting === 0 ? null : etaMs(missing, rate);
   const counted = [
     `${active} active`,
     ...waiting > 0 ? [`${waiting} waiting`] : [],
@@ -85,11 +85,17 @@ export function renderTask(task: TaskStatus, now: number): string[] {
     ["ETA", formatEta(task.etaMs)],
     ["seeds", task.seeds.join(", ") || "-"],
     ["path", task.path],
-    ["verified", task.verified ? "yes" : "no"],
+    ["verified", verifiedText(task)],
     ...optional.filter((entry): entry is [string, string] => entry[1] !== null),
     ["updated", formatMoment(task.updatedAt)],
   ]);
   return [...facts, ...renderInside(task.detail, now, MAP_WIDTH)];
+}
+
+/** "yes" would say too much of a file of which only a part is there. */
+function verifiedText({ state, verified, size }: TaskStatus): string {
+  if (!verified) return size === null ? "-" : "no: its seeds offer no digests";
+  return state === "done" ? "yes" : "each piece that is there";
 }
 
 /** The piece map in one line. */

@@ -33,8 +33,8 @@ export function topicsOf(settings: readonly SettingLine[]): readonly Topic[] {
   ];
 }
 
-const SEEDS = `A seed is a machine that serves whole files: p2p serve ~/videos. A download takes
-pieces from every seed that has the file, as many from each as it is fast.
+const SEEDS = `A seed is a machine that serves whole files: p2p serve ~/videos. A download
+takes pieces from every seed that has the file, as many from each as it is fast.
 
   p2p get film.mkv --seed nas1 --seed nas2:7271   these two, this time
   p2p seeds add nas1 nas2:7271                    these two, from now on
@@ -54,9 +54,10 @@ says. One that is silent for --stall loses its pieces to the others. One that
 sends wrong bytes three times is not asked again. p2p logs tells all of it, and
 p2p why what a download waits for.`;
 
-const RESUME = `Ctrl-C stops a download, and so does a crash or a power cut: the same command goes
-on where it was. What has arrived is in <name>.p2p-part beside the target, with
-a <name>.p2p-journal; both are gone when the file is there.
+const RESUME = `Ctrl-C stops a download, and so does a crash or a power cut: the same command
+goes on where it was. What has arrived is in <name>.p2p-part beside the target,
+with a <name>.p2p-journal; both are gone when the file is there. Until then
+p2p status shows it as paused; p2p why says whether a process works on it.
 
   p2p pause film.mkv         from any terminal; it stays paused over restarts
   p2p resume film.mkv        and goes on, or may go on with the next p2p get
@@ -77,18 +78,18 @@ code 0. With other bytes, --on-conflict decides:
 p2p verify says whether a file is what the seeds have, and which pieces differ.
 Two downloads never work on one target: the second one ends with exit code 7.`;
 
-const SECURITY = `Every piece is checked against the manifest of the seed that offered the file. So
-a seed cannot mix wrong bytes into what others send, and a bad line is noticed.
-Who the seeds are, and whether the manifest is the one that you want, is for you
-to say: --sha256 takes no other bytes than yours.
+const SECURITY = `Every piece is checked against the manifest of the seed that offered the file.
+So a seed cannot mix wrong bytes into what others send, and a bad line is
+noticed. Who the seeds are, and whether the manifest is the one that you want,
+is for you to say: --sha256 takes no other bytes than yours.
 
 Without TLS everybody on the way can read along, and without a token everybody
 may ask. A seed listens on every address of the machine unless told otherwise:
 
   p2p serve --host 127.0.0.1
-  p2p serve --token-file secret.txt               clients: --token-file as well
-  p2p serve --tls-cert cert.pem --tls-key key.pem clients: --seed tls://host
-                                                  and --tls-ca for a private CA
+  p2p serve --token-file secret.txt                clients: --token-file as well
+  p2p serve --tls-cert cert.pem --tls-key key.pem  clients: --seed tls://host
+                                                   and --tls-ca, if it is needed
 
 A seed serves only what is below its folder, follows no link out of it, and
 leaves out what begins with a dot unless --hidden is said. Secrets are in files,
@@ -110,8 +111,8 @@ function exitCodesPage(): string {
 function configPage(settings: readonly SettingLine[]): string {
   const width = Math.max(...settings.map(({ name }) => name.length)) + 2;
   const wide = Math.max(...settings.map(({ variable }) => variable.length)) + 2;
-  return `A setting comes from its flag, else from its variable, else from config.json, else
-from its default. p2p config shows each with its value and where it came from.
+  return `A setting comes from its flag, else from its variable, else from config.json,
+else from its default. p2p config shows each with its value and its origin.
 
   {"max": 5, "seeds": ["nas1", "nas2:7271"], "limit": "10MiB"}
 

@@ -118,7 +118,7 @@ const SENTENCES: Record<Span, (theCase: TaskCase) => Verdict> = {
     sentence: `is held back by your own limit, ${limitOf(theCase)}, for ${
       shareOf(theCase.account, "limit")
     }`,
-    advice: "give it more with --limit or --task-limit, or none, and run the same p2p get again",
+    advice: `give it more with ${limitFlagsOf(theCase)}, or none, and run the same p2p get again`,
   }),
   bytes: ({ account, task }) => bytesVerdict(account, task.rate, "waits for"),
 };
@@ -222,7 +222,7 @@ function pastOf(
       return {
         cause: span,
         phrase: `was your own limit, ${limitOf(theCase)}`,
-        advice: "next time, more with --limit or --task-limit, or none",
+        advice: `next time, more with ${limitFlagsOf(theCase)}, or none`,
       };
     case "bytes": {
       const { cause, sentence, advice } = bytesVerdict(account, 0, "waited for");
@@ -277,6 +277,14 @@ function limitOf({ limits }: TaskCase): string {
     ...taskLimit === null ? [] : [`--task-limit ${formatRate(taskLimit)} each`],
   ];
   return names.join(" and ") || "on bytes a second";
+}
+
+/** Those that were given; all where nobody knows. */
+function limitFlagsOf({ limits }: TaskCase): string {
+  const { limit = null, taskLimit = null } = limits ?? {};
+  if (limit !== null && taskLimit === null) return "--limit";
+  if (limit === null && taskLimit !== null) return "--task-limit";
+  return "--limit or --task-limit";
 }
 
 function reasonsOf(account: Account | null, standing: SeedAccount["standing"]): string {

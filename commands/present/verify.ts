@@ -22,7 +22,15 @@ export function renderVerifyFault({ path, name, verdict }: Verification): string
       hint: HINTS[verdict.code] ?? "See how the seeds are with p2p seeds",
     });
   }
-  return [`hint: ${printable(`p2p get "${name}" --on-conflict overwrite fetches it anew`)}`];
+  const anew = `p2p get "${name}"${outOf(path, name)} --on-conflict overwrite fetches it anew`;
+  return [`hint: ${printable(anew)}`];
+}
+
+/** So that `get` writes it where it is: a name counts from there on. */
+function outOf(path: string, name: string): string {
+  const plain = path.replaceAll("\\", "/").replace(/^(?:\.\/+)+/, "");
+  if (plain === name || !plain.endsWith(`/${name}`)) return "";
+  return ` --out "${plain.slice(0, -name.length - 1) || "/"}"`;
 }
 
 const HINTS: Partial<Record<string, string>> = {

@@ -43,6 +43,7 @@ export interface Totals {
   readonly failed: number;
   readonly active: number;
   readonly waiting: number;
+  readonly paused: number;
   readonly held: number;
   /** Bytes of all tasks whose size is known. */
   readonly size: number;
@@ -109,12 +110,15 @@ export class View {
   }
 
   totals(now: number): Totals {
-    const { done, failed, active, waiting, held, size, received, unsized } = this.#sums;
+    const { done, failed, active, waiting, paused, held, size, received } = this.#sums;
     const rate = this.#meter.liveAt(now);
-    const sizeKnown = unsized === 0;
+    const sizeKnown = this.#sums.unsized === 0;
     return {
-      ...{ done, failed, active, waiting, held, size, sizeKnown, received, rate },
-      etaMs: sizeKnown ? etaMs(size - held, rate) : null,
+      ...{ done, failed, active, waiting, paused, held, size, sizeKnown, received, rate },
+      // What is paused is waited for by nobody.
+      etaMs: sizeKnown && (active + waiting > 0 || paused === 0)
+        ? etaMs(size - held - this.#sums.resting, rate)
+        : null,
     };
   }
 
@@ -192,11 +196,14 @@ class Sums {
   failed = 0;
   active = 0;
   waiting = 0;
+  paused = 0;
   held = 0;
   size = 0;
   received = 0;
   /** Tasks still to come of which no size is known. */
   unsized = 0;
+  /** What is missing of those that are paused. */
+  resting = 0;
 
   add(entry: Entry): void {
     this.#count(entry, 1);
@@ -214,11 +221,12 @@ class Sums {
     this.size += sign * (size ?? 0);
     this.held += sign * held;
     if (size === null) this.unsized += sign;
+    else if (state === "paused") this.resting += sign * (size - held);
   }
 }
 
-function columnOf(state: TaskState): "done" | "failed" | "active" | "waiting" {
-  if (state === "done") return "done";
+function columnOf(state: TaskState): "done" | "failed" | "active" | "waiting" | "paused" {
+  if (state === "done" || state === "paused") return state;
   if (isOver(state)) return "failed";
   return isActive(state) ? "active" : "waiting";
 }

@@ -50,12 +50,22 @@ export function timesOf(account: Account): string {
     .join(", ");
 }
 
+/** Where the word of the account says too little by itself. */
+const STANDINGS: Partial<Record<SeedAccount["standing"], string>> = {
+  pending: "hashes it",
+  lacks: "does not have it",
+  dissents: "has other bytes",
+  dropped: "given up",
+};
+
 function seedText(seed: SeedAccount, account: Account): string {
   const parts = [
     ...seed.bytes > 0 ? [formatBytes(seed.bytes), formatRate(rateOf(seed, account))] : [],
-    ...seed.standing === "gives" ? [] : [seed.standing],
+    ...seed.standing === "gives" ? [] : [STANDINGS[seed.standing] ?? seed.standing],
     ...seed.failures > 0 ? [`failed ${plural(seed.failures, "time")}`] : [],
     ...seed.corrupt > 0 ? [`${plural(seed.corrupt, "wrong piece")}`] : [],
   ];
-  return `${seed.seed} ${parts.join(", ") || "has given nothing yet"}`;
+  return `${seed.seed} ${
+    parts.join(", ") || (account.now === null ? "gave nothing" : "has given nothing yet")
+  }`;
 }

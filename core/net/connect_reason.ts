@@ -19,8 +19,12 @@ const TLS_REASONS: readonly (readonly [RegExp, string])[] = [
   ],
 ];
 
+/** The same of a name that the system's resolver does not know. */
+const NO_SUCH_HOST = /Name or service not known|nodename nor servname provided/;
+
 /** Why a connection could not be made, in words that help. */
 export function connectReasonOf(error: unknown, tls: boolean): string {
+  if (NO_SUCH_HOST.test(reasonOf(error))) return "no host of that name is known";
   const known = tls ? TLS_REASONS.find(([pattern]) => pattern.test(reasonOf(error))) : undefined;
   return known?.[1] ?? plainReasonOf(error);
 }

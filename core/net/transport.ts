@@ -169,7 +169,8 @@ function bind({ host, port, tls }: ListenOptions): Listener {
   } catch (error) {
     const reason = plainReasonOf(error);
     if (tls && /\bcert|\bkey/i.test(reason)) {
-      throw new UsageError(`Cannot serve TLS: ${reason}`, {
+      const why = /KeyMismatch/.test(reason) ? "the key is not the certificate's own" : reason;
+      throw new UsageError(`Cannot serve TLS: ${why}`, {
         cause: error,
         hint: "Give a certificate and its own private key, both PEM, to --tls-cert and --tls-key",
       });

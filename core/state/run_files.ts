@@ -71,3 +71,11 @@ export async function forgetOldRuns(stateDir: string, nowMs: number): Promise<vo
     await Deno.remove(join(folder, name)).catch(() => {});
   }
 }
+
+/** Whether a run was here: its lock is gone when it has ended, its record is not. */
+export async function hasRecord(base: string): Promise<boolean> {
+  for (const suffix of [RECORD_SUFFIX, OVER_SUFFIX]) {
+    if (await Deno.lstat(base + suffix).then(() => true, () => false)) return true;
+  }
+  return false;
+}

@@ -10,7 +10,7 @@ import { isOver, type TaskEvent } from "../events.ts";
 import { DetailKeeper } from "./task_detail.ts";
 import { type Account, Accounting } from "./accounting.ts";
 import type { QueuedLine, RunHeader, RunLimits, RunNow, TaskNow } from "./record_shape.ts";
-import { NOW_SUFFIX, OVER_SUFFIX, RECORD_SUFFIX, runsFolder } from "./run_files.ts";
+import { hasRecord, NOW_SUFFIX, OVER_SUFFIX, RECORD_SUFFIX, runsFolder } from "./run_files.ts";
 import { lockRun, releaseRun, type RunLock } from "./run_lock.ts";
 import { withoutHarm } from "./state_faults.ts";
 
@@ -82,7 +82,7 @@ export class RunRecord implements AsyncDisposable {
     clock: Clock,
     limits?: RunLimits,
   ): Promise<RunRecord> {
-    const lock = await lockRun(runsFolder(stateDir), pid, clock.now());
+    const lock = await lockNew(runsFolder(stateDir), pid, clock.now());
     const record = await Deno.open(lock.base + RECORD_SUFFIX, { createNew: true, append: true });
     const run = new RunRecord(record, lock, clock);
     const header: RunHeader = {
@@ -232,4 +232,12 @@ export class RunRecord implements AsyncDisposable {
       Deno.renameSync(draft, this.#base + NOW_SUFFIX);
     });
   }
+}
+
+/** A process may begin a run in the millisecond in which its last one began and ended: the next is then free. */
+async function lockNew(folder: string, pid: number, startedAt: number): Promise<RunLock> {
+  const lock = await lockRun(folder, pid, startedAt);
+  if (!await hasRecord(lock.base)) return lock;
+  await releaseRun(lock);
+  return await lockNew(folder, pid, lock.startedAt + 1);
 }

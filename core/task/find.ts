@@ -193,7 +193,7 @@ function hopeless(name: string, code: ErrorCode, reason: string): P2pError {
       });
     default:
       return new UnreachableError(message, {
-        hint: "Start a seed with p2p serve, or name one with --seed host:port",
+        hint: "Check the address and that p2p serve runs there, or name another seed with --seed",
       });
   }
 }

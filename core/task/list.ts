@@ -173,7 +173,7 @@ export async function resolveNames(
     throw new UnreachableError(
       `Cannot ask what there is: ${seeds.map(({ error }) => error).join("; ")}`,
       {
-        hint: "Start a seed with p2p serve, or name one with --seed host:port",
+        hint: "Check the address and that p2p serve runs there, or name another seed with --seed",
       },
     );
   }

@@ -30,11 +30,12 @@ async function completed(world: World, ...lines: string[]): Promise<string[][]> 
 
 test("bash completes commands, flags and their values", async (world) => {
   const lines = ["p2p st", "p2p get --on", "p2p get x --on-conflict=re", "cd x && p2p verif"];
-  assertEquals(await completed(world, ...lines), [
+  assertEquals(await completed(world, ...lines, "p2p help s"), [
     ["status"],
     ["--on-conflict"],
     ["rename"],
     ["verify"],
+    ["seeds", "security", "serve", "status"],
   ]);
 }, ON_UNIX);
 

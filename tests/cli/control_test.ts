@@ -244,7 +244,7 @@ test("p2p resume takes a pause back that was said while nothing ran", async (wor
   assertEquals(eventsOf(ended).some((line) => JSON.stringify(line).includes("paused")), false);
 }, ON_UNIX);
 
-test("p2p pause --all and p2p resume --all touch only what runs", async (world) => {
+test("p2p pause --all touches only what runs", async (world) => {
   const { seed, running: killed, get } = await downloading(world, ["a.bin"]);
   await killed.endBy("SIGKILL");
   world.write("share/b.bin", bytesOf("b.bin"));
@@ -274,6 +274,15 @@ test("p2p cancel --all ends what runs and what waits, in every process", async (
     assertEquals(summaryOf(ended).tasks.map(({ state }) => state), ["cancelled", "cancelled"]);
   }
 });
+
+test("p2p resume --all and p2p cancel --all reach what no process works on", async (world) => {
+  const { running } = await downloading(world, ["a.bin"]);
+  assertMatch(await order(world, "pause", "--all"), /^\w+ {2}a\.bin: paused\n$/);
+  await running.endBy("SIGKILL");
+  assertStringIncludes(await order(world, "resume", "--all"), "run p2p get again");
+  assertMatch(await order(world, "cancel", "--all"), /^\w+ {2}a\.bin: cancelled\n$/);
+  assertEquals(await order(world, "cancel", "--all"), "No active downloads.\n");
+}, ON_UNIX);
 
 test("p2p max changes how many downloads a running process does at a time", async (world) => {
   const names = ["a.bin", "b.bin", "c.bin"];

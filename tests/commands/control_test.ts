@@ -106,14 +106,15 @@ Deno.test("pause takes several tasks, by id and by name, in the order given", as
 });
 
 for (const order of ["pause", "resume", "cancel"]) {
-  Deno.test(`${order} --all touches only what a process works on`, async () => {
+  Deno.test(`${order} --all ${order === "pause" ? "leaves out" : "takes"} what no process works on`, async () => {
     const { core, told } = obeying("told", [taskOf("a"), taskOf("b", { pid: null }), taskOf("c")]);
     const { code } = await p2p(`${order} --all`, core);
-    assertEquals([code, told], [0, [`${order} a`, `${order} c`]]);
+    const taken = order === "pause" ? ["a", "c"] : ["a", "b", "c"];
+    assertEquals([code, told], [0, taken.map((task) => `${order} ${task}`)]);
   });
 
-  Deno.test(`${order} --all says so and exits 0 when nothing runs`, async () => {
-    const { core, told } = obeying("told", [taskOf("b", { pid: null, state: "paused" })]);
+  Deno.test(`${order} --all says so and exits 0 when there is nothing`, async () => {
+    const { core, told } = obeying("told", []);
     const { code, stdout, stderr } = await p2p(`${order} --all`, core);
     assertEquals([code, stderr, told], [0, "", []]);
     assertStringIncludes(stdout, "No active downloads.");
@@ -131,6 +132,15 @@ for (const order of ["pause", "resume", "cancel"]) {
     const { code, stderr } = await p2p(`${order} a`, core);
     assertEquals([code, told], [2, []]);
     assertStringIncludes(stderr, "it is done");
+  });
+
+  Deno.test(`${order} tells what obeyed, and of each that could not, why`, async () => {
+    const done = { state: "done", pid: null } as const;
+    const { core, told } = obeying("told", [taskOf("a"), taskOf("b", done), taskOf("c", done)]);
+    const { code, stdout, stderr } = await p2p(`${order} b a c`, core);
+    assertEquals([code, told], [2, [`${order} a`]]);
+    assertMatch(stdout, /^a {2}a\.iso: .+\n$/);
+    assertMatch(stderr, /"b\.iso": it is done\n(hint: .+\n)?p2p: .+"c\.iso": it is done\n/);
   });
 
   Deno.test(`${order} --json prints what was asked and what came of it`, async () => {

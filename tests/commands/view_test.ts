@@ -1,4 +1,5 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import { renderProgress } from "../../commands/present/progress.ts";
 import { View } from "../../commands/present/view.ts";
 import { event, NOON, resultOf } from "./stand_in.ts";
 
@@ -58,6 +59,23 @@ Deno.test("View leaves failed tasks out of what is still to come", () => {
     [totals.failed, totals.active, totals.size, totals.sizeKnown],
     [1, 1, 10_000, true],
   );
+});
+
+Deno.test("View counts paused tasks apart, and waits for none of their bytes", () => {
+  const view = started();
+  const other = { task: "t2" };
+  view.apply(event({ kind: "queued", name: "b", target: "b" }, other));
+  view.apply(event({ kind: "found", size: 5000, id: null, seeds: [] }, other));
+  view.apply(event({ kind: "received", seed: "nas1", bytes: 1000 }));
+  const alone = view.totals(NOON);
+  view.apply(event({ kind: "state", state: "paused" }, other));
+  const one = view.totals(NOON);
+  assertEquals([one.active, one.waiting, one.paused, one.size], [1, 0, 1, 15_000]);
+  assertEquals(one.etaMs! < alone.etaMs!, true);
+  view.apply(event({ kind: "state", state: "paused" }));
+  const both = view.totals(NOON);
+  assertEquals([both.active, both.waiting, both.paused, both.etaMs], [0, 0, 2, null]);
+  assertStringIncludes(renderProgress(view, { columns: 80, rows: 24 }, NOON).at(-1)!, "2 paused");
 });
 
 Deno.test("View holds the whole file when it is done, wherever it came from", () => {

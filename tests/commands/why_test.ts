@@ -237,6 +237,32 @@ Deno.test("why shows where the time went, what each seed gave, and what to do", 
   ]);
 });
 
+Deno.test("why says of one that is over what its seeds did, in plain words", () => {
+  const account = {
+    now: null,
+    spent: { limit: 2000 },
+    seeds: [
+      seed("nas1", { bytes: 0 }),
+      seed("nas2", { standing: "lacks", bytes: 0 }),
+      seed("nas3", { standing: "dissents", bytes: 0 }),
+    ],
+  };
+  const more = { limits: { max: 3, limit: MIB, taskLimit: null } };
+  assertEquals(renderCase(caseOf({ task: over, account, more })).slice(2), [
+    "seeds: nas1 gave nothing; nas2 does not have it; nas3 has other bytes",
+    "to do: next time, more with --limit, or none",
+  ]);
+});
+
+Deno.test("why names the limit that is one", () => {
+  const account = { now: "limit", spent: { limit: 2000 } } as const;
+  const more = { limits: { max: 3, limit: null, taskLimit: MIB } };
+  assertStringIncludes(
+    verdictOf(caseOf({ account, more })).advice!,
+    "give it more with --task-limit, or none",
+  );
+});
+
 Deno.test("why --json has the figures", () => {
   const fields = caseFields(caseOf({ account: { spent: { bytes: 5 } } })) as Record<
     string,

@@ -2,6 +2,7 @@ import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { TimeoutError, UnreachableError, UsageError } from "../../core/base/errors.ts";
 import { Slots } from "../../core/base/slots.ts";
 import { SeedLink } from "../../core/net/seed_link.ts";
+import { connectReasonOf } from "../../core/net/connect_reason.ts";
 import { accepted, type ByteStream, dialer, listen } from "../../core/net/transport.ts";
 import { ManualClock } from "../fakes/manual_clock.ts";
 import { bytesOf, calm, test, watch } from "./support.ts";
@@ -20,6 +21,18 @@ test("dialer() throws UnreachableError that names the seed when the connection i
   const error = await assertRejects(dialing, UnreachableError);
   assertEquals(error.message, `Cannot connect to ${HOST}:${port}: connection refused`);
   assert(error.cause instanceof Deno.errors.ConnectionRefused);
+});
+
+test("connectReasonOf() says in plain words that a host is not known", () => {
+  const unknown = new Error(
+    "failed to lookup address information: Name or service not known",
+  );
+  assertEquals(connectReasonOf(unknown, false), "no host of that name is known");
+  const busy = new Error("failed to lookup address information: Temporary failure");
+  assertEquals(
+    connectReasonOf(busy, false),
+    "failed to lookup address information: Temporary failure",
+  );
 });
 
 test("dialer() throws the signal's reason when it has aborted before", async () => {

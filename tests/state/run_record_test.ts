@@ -54,6 +54,20 @@ Deno.test("RunRecord.add() writes progress at most each half second when pieces 
   assertEquals([task?.downloaded, task?.percent, task?.updatedAt], [500, 50, NOW + 500]);
 });
 
+for (const end of [state("a", "cancelled"), done("a", 9)]) {
+  Deno.test(`RunRecord.open() keeps a run of the same millisecond that ended with ${end.kind}`, async () => {
+    using folder = new StateFolder();
+    for (const task of ["a", "b", "c"]) {
+      await using run = await RunRecord.open(folder.path, 77, new ManualClock(NOW));
+      run.add(queued(task));
+      run.add({ ...end, task });
+    }
+    const tasks = await readTasks(folder.path, NOW);
+    assertEquals(tasks.map(({ task }) => task).toSorted(), ["a", "b", "c"]);
+    assertEquals(folder.runs().filter((name) => name.endsWith(".lock")), []);
+  });
+}
+
 Deno.test("RunRecord counts what an earlier run left when the task resumes", async () => {
   using folder = new StateFolder();
   const clock = new ManualClock(NOW);

@@ -1,0 +1,30 @@
+import { assertEquals } from "@std/assert";
+import { renderVerifyFault } from "../../commands/present/verify.ts";
+
+const differs = {
+  kind: "differs",
+  size: 1,
+  seedSize: 1,
+  id: "ab",
+  seeds: ["nas1"],
+  pieces: 1,
+  wrong: [],
+} as const;
+
+const cases: readonly [path: string, name: string, out: string][] = [
+  ["a.bin", "a.bin", ""],
+  ["./data/a.bin", "data/a.bin", ""],
+  ["here/a.bin", "a.bin", ' --out "here"'],
+  ["/tmp/x y/data/a.bin", "data/a.bin", ' --out "/tmp/x y"'],
+  ["../a.bin", "a.bin", ' --out ".."'],
+  ["/a.bin", "a.bin", ' --out "/"'],
+  ["a~12345678.bin", "a.bin", ""],
+  ["ba.bin", "a.bin", ""],
+];
+for (const [path, name, out] of cases) {
+  Deno.test(`verify tells how ${path} is fetched anew to where it is`, () => {
+    assertEquals(renderVerifyFault({ path, name, verdict: differs }), [
+      `hint: p2p get "${name}"${out} --on-conflict overwrite fetches it anew`,
+    ]);
+  });
+}
