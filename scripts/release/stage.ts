@@ -5,6 +5,7 @@
  * gives the same bytes wherever and whenever it is built, all files get the time of the commit.
  */
 
+import { dirname, fromFileUrl } from "@std/path";
 import { depsFlags } from "../ask_deps.ts";
 import type { Commit } from "../commit.ts";
 import { filesBelow, ROOT } from "../source_files.ts";
@@ -29,9 +30,10 @@ async function packageFolders(): Promise<string[]> {
 }
 
 async function copyFolder(folder: string, into: string): Promise<void> {
-  for (const file of filesBelow(new URL(folder, ROOT).pathname)) {
-    const path = `${into}/${folder}${file.slice(new URL(folder, ROOT).pathname.length)}`;
-    await Deno.mkdir(path.slice(0, path.lastIndexOf("/")), { recursive: true });
+  const root = fromFileUrl(new URL(folder, ROOT));
+  for (const file of filesBelow(root)) {
+    const path = `${into}/${folder}${file.slice(root.length)}`;
+    await Deno.mkdir(dirname(path), { recursive: true });
     await Deno.copyFile(file, path);
   }
 }
