@@ -25,7 +25,7 @@ export const FAIR_BESIDE_ONE = 0.25;
  * half of a fair share: measured 0.09 to 0.6 on a machine with five times its work. Where
  * requests were taken as they came it was 0.016.
  */
-export const NOT_STARVED = 0.04;
+export const NOT_STARVED = 0.025;
 const MOST_RESIDENT_MIB = 120;
 
 /** Goes on until it is told not to. */
