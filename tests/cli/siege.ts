@@ -26,6 +26,8 @@ export const FAIR_BESIDE_ONE = 0.25;
  * requests were taken as they came it was 0.016.
  */
 export const NOT_STARVED = 0.025;
+/** Beside connections that come and go all the time: what each costs the system is nobody's turn, so only standing still is a fault. */
+export const STILL_SERVED = 0.005;
 const MOST_RESIDENT_MIB = 120;
 
 /** Goes on until it is told not to. */
