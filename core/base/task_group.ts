@@ -5,17 +5,20 @@ const ENDED = new Error("The group of jobs has ended");
 
 /** Owns background jobs: none of them outlives the group. */
 export class TaskGroup implements AsyncDisposable {
-  readonly #abort: LinkedAbort;
+  readonly #parent: AbortSignal;
+  /** Made when somebody wants it: for a small job it would be half of the work. */
+  #abort: LinkedAbort | undefined;
+  #ended = false;
   readonly #running = new Set<Promise<void>>();
   #failure: { error: unknown } | undefined;
 
   constructor(parent: AbortSignal) {
-    this.#abort = linkedAbort(parent);
+    this.#parent = parent;
   }
 
   /** Aborted when the parent is, when a job fails, or when the group is disposed. */
   get signal(): AbortSignal {
-    return this.#abort.signal;
+    return this.#own.signal;
   }
 
   get size(): number {
@@ -49,13 +52,21 @@ export class TaskGroup implements AsyncDisposable {
 
   /** Tells every job to stop, with the reason that they will throw. */
   abort(reason?: unknown): void {
-    this.#abort.abort(reason);
+    this.#own.abort(reason);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.abort(ENDED);
-    this.#abort[Symbol.dispose]();
+    this.#ended = true;
+    this.#abort?.abort(ENDED);
+    this.#abort?.[Symbol.dispose]();
     await this.join();
+  }
+
+  get #own(): LinkedAbort {
+    if (this.#abort) return this.#abort;
+    this.#abort = linkedAbort(this.#parent);
+    if (this.#ended) this.#abort.abort(ENDED);
+    return this.#abort;
   }
 
   async #run(job: (signal: AbortSignal) => Promise<void>): Promise<void> {

@@ -211,13 +211,17 @@ export class Scheduler {
     else {
       this.#inquire(nowMs);
       this.#fill(nowMs);
-      if (this.#missing.length === 0) this.#shortenTail(nowMs);
-      else if (this.#isFull()) this.#relieve(nowMs);
+      if (this.#seeds.size > 1) this.#helpSlowOnes(nowMs);
       this.#despairOrWake(nowMs);
     }
     const actions = this.#actions;
     this.#actions = [];
     return actions;
+  }
+
+  #helpSlowOnes(nowMs: number): void {
+    if (this.#missing.length === 0) this.#shortenTail(nowMs);
+    else if (this.#isFull()) this.#relieve(nowMs);
   }
 
   /** Seeds whose pause is over say again what they hold. */
@@ -310,9 +314,11 @@ export class Scheduler {
 
   /** Seeds that crawl must not hold all the memory while others have nothing to do. */
   #relieve(nowMs: number): void {
-    const slowest = this.#piecesInFlight(nowMs).find(({ orders }) =>
-      orders.every(({ askedAtMs }) => nowMs - askedAtMs >= PATIENCE_MS)
-    );
+    const isOld = ({ askedAtMs }: Order) => nowMs - askedAtMs >= PATIENCE_MS;
+    // Most often none is, and then nobody need be compared.
+    const [first] = this.#orders.values();
+    if (!first || !isOld(first)) return;
+    const slowest = this.#piecesInFlight(nowMs).find(({ orders }) => orders.every(isOld));
     const second = slowest && this.#soonest(slowest.bytes, slowest.orders, nowMs);
     if (!second || !crawls(slowest.seconds, second.seconds)) return;
     for (const order of slowest.orders) this.#takeBackSlow(order, second, nowMs);

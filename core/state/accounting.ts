@@ -228,11 +228,13 @@ export class Accounting {
 
   /** Why no seed gives anything; undefined while one does, or may. */
   #trouble(): Span | undefined {
-    const standings = Array.from(this.#seeds.values(), ({ standing }) => standing);
-    if (standings.includes("gives")) return undefined;
-    if (standings.includes("pending")) return "pending";
-    if (standings.includes("busy")) return "busy";
-    return standings.includes("failing") ? "unreachable" : undefined;
+    let best: "pending" | "busy" | "failing" | undefined;
+    for (const { standing } of this.#seeds.values()) {
+      if (standing === "gives") return undefined;
+      if (standing === "pending" || (standing === "busy" && best !== "pending")) best = standing;
+      if (standing === "failing") best ??= standing;
+    }
+    return best === "failing" ? "unreachable" : best;
   }
 }
 

@@ -142,9 +142,9 @@ export class StoredFile implements Disposable {
     const stray = whole ? left !== undefined : trusted === undefined;
     if (stray) await moveAside(journalPath, target, "old", JOURNAL_SUFFIX, disk);
     const look = () => takeStock(part, trusted, content, terms, signal);
-    const stock = await onDisk(`read "${part.path}"`, look);
-    requireSpace(target, layout.size - bytesIn(layout, stock.have));
-    // One piece is one write, which makes it as long as it must be.
+    const stock = part.fresh ? nothingYet() : await onDisk(`read "${part.path}"`, look);
+    // One piece is one write, which says whether there is room, and makes it as long as it must be.
+    if (!whole) requireSpace(target, layout.size - bytesIn(layout, stock.have));
     if (!whole || part.sizeBefore > layout.size) await part.resize(layout.size);
     const journal = whole
       ? undefined
@@ -344,6 +344,10 @@ interface Stock {
   readonly proven: readonly number[];
   /** How many were hashed. */
   readonly hashed: number;
+}
+
+function nothingYet(): Stock {
+  return { have: new Set(), proven: [], hashed: 0 };
 }
 
 /** Which pieces are there: those that the journal proves, and those that hashing proves. */

@@ -1,4 +1,5 @@
 /** The first part of a download: which bytes, and who holds them. */
+import { abortable } from "@std/async";
 import {
   AuthError,
   CorruptError,
@@ -22,7 +23,7 @@ import {
 } from "../plan/finder.ts";
 import type { Content } from "../store/stored_file.ts";
 import type { Manifest } from "../wire/manifest.ts";
-import { inquire } from "./inquire.ts";
+import { inquire, type Inquiry } from "./inquire.ts";
 import type { TaskParts } from "./parts.ts";
 import { runMachine, type Running } from "./run_machine.ts";
 
@@ -66,7 +67,7 @@ export async function find(wanted: Wanted, parts: TaskParts, signal: AbortSignal
   await using inquiries = new TaskGroup(signal);
   const performer = new Performer(wanted.name, links, parts, inquiries);
   const perform = (action: FinderAction, running: Run) => performer.perform(action, running);
-  const found = await inquiries.beside((signal) => runMachine(finder, perform, clock, signal));
+  const found = await runMachine(finder, perform, clock, signal);
   await parts.place.enter(signal);
   return found;
 }
@@ -100,8 +101,7 @@ class Performer {
   perform(action: FinderAction, running: Run): void {
     switch (action.kind) {
       case "inquire":
-        this.#asking++;
-        return this.#inquiries.spawn((signal) => this.#inquire(action.seed, running, signal));
+        return this.#inquire(action.seed, running);
       case "wake":
         return this.#rest(action.atMs, running);
       case "dissent": {
@@ -118,12 +118,25 @@ class Performer {
     }
   }
 
-  async #inquire(seed: string, running: Run, signal: AbortSignal): Promise<void> {
-    const { answer, manifest } = await this.#parts.foresight.take(seed, this.#name, signal) ??
-      await inquire(this.#links.get(seed)!, this.#name, signal);
+  #inquire(seed: string, running: Run): void {
+    const foreseen = this.#parts.foresight.take(seed, this.#name);
+    if (foreseen && !(foreseen instanceof Promise)) return this.#hear(seed, foreseen, running);
+    this.#asking++;
+    this.#inquiries.spawn(async (signal) => {
+      try {
+        const inquiry = foreseen && await abortable(foreseen, signal) ||
+          await inquire(this.#links.get(seed)!, this.#name, signal);
+        this.#asking--;
+        this.#hear(seed, inquiry, running);
+      } catch (error) {
+        running.fail(error);
+      }
+    });
+  }
+
+  #hear(seed: string, { answer, manifest }: Inquiry, running: Run): void {
     if (manifest) this.#manifests.set(keyOf(manifest), manifest);
     tellAnswer(seed, answer, this.#parts);
-    this.#asking--;
     running.tell({ kind: "answered", seed, answer });
   }
 

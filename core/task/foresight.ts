@@ -3,7 +3,6 @@
  * round trips, and the first one, for its manifest, can be made while others
  * are busy with theirs: asked for together, many manifests cost one.
  */
-import { abortable } from "@std/async";
 import type { Clock } from "../base/clock.ts";
 import { TaskGroup } from "../base/task_group.ts";
 import type { SeedLink } from "../net/seed_link.ts";
@@ -16,7 +15,8 @@ const FRESH_MS = 5000;
 
 interface Foreseen {
   readonly askedAt: number;
-  readonly answer: Promise<Inquiry | undefined>;
+  /** What was said, as soon as it is there. */
+  answer: Inquiry | Promise<Inquiry | undefined> | undefined;
 }
 
 export class Foresight implements AsyncDisposable {
@@ -59,13 +59,13 @@ export class Foresight implements AsyncDisposable {
     }
   }
 
-  /** What `seed` said of `name`, once; undefined where it is to be asked. @throws the signal's reason if it aborts. */
-  async take(seed: string, name: string, signal: AbortSignal): Promise<Inquiry | undefined> {
+  /** What `seed` said, or is about to say, of `name`, once; undefined where it is to be asked. */
+  take(seed: string, name: string): Inquiry | Promise<Inquiry | undefined> | undefined {
     const key = keyOf(seed, name);
     const foreseen = this.#foreseen.get(key);
     this.#foreseen.delete(key);
     if (!foreseen || this.#clock.now() - foreseen.askedAt > FRESH_MS) return undefined;
-    return await abortable(foreseen.answer, signal);
+    return foreseen.answer;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -74,14 +74,16 @@ export class Foresight implements AsyncDisposable {
 
   #ask(link: SeedLink, name: string): void {
     const { promise, resolve } = Promise.withResolvers<Inquiry | undefined>();
-    this.#foreseen.set(keyOf(link.name, name), { askedAt: this.#clock.now(), answer: promise });
+    const foreseen: Foreseen = { askedAt: this.#clock.now(), answer: promise };
+    this.#foreseen.set(keyOf(link.name, name), foreseen);
     this.#jobs.spawn(async (signal) => {
       try {
         const inquiry = await inquire(link, name, signal);
         // Whatever else it is, the task hears it at the right time, and acts on it.
-        resolve(inquiry.manifest && inquiry);
+        foreseen.answer = inquiry.manifest && inquiry;
       } finally {
-        resolve(undefined);
+        if (foreseen.answer === promise) foreseen.answer = undefined;
+        resolve(foreseen.answer);
       }
     });
   }

@@ -20,7 +20,6 @@ import {
 } from "../base/errors.ts";
 import { lengthOf } from "../base/ranges.ts";
 import { rangeOfPiece } from "../base/pieces.ts";
-import { TaskGroup } from "../base/task_group.ts";
 import type { Hashers } from "../hash/hashers.ts";
 import type { Pace } from "../net/read_options.ts";
 import type { SeedLink } from "../net/seed_link.ts";
@@ -50,39 +49,49 @@ export interface HandsTerms {
   fail(error: unknown): void;
 }
 
+/** Made once: an abort without a reason makes a DOMException with a stack, which costs more than a small job. */
+const ENDED = new Error("The hands are at rest");
+
 export class Hands implements AsyncDisposable {
   readonly #terms: HandsTerms;
-  readonly #jobs: TaskGroup;
-  readonly #running = new Map<number, LinkedAbort>();
+  readonly #signal: AbortSignal;
+  /** What takes each order back, and when nothing of it is under way any more. */
+  readonly #running = new Map<
+    number,
+    { readonly stop: LinkedAbort; readonly end: Promise<void> }
+  >();
   readonly #hashing = new BusyTime();
 
   constructor(terms: HandsTerms, signal: AbortSignal) {
     this.#terms = terms;
-    this.#jobs = new TaskGroup(signal);
+    this.#signal = signal;
   }
 
   fetch(order: Order): void {
-    this.#jobs.spawn(async (signal) => {
-      using stop = linkedAbort(signal);
-      this.#running.set(order.id, stop);
-      try {
-        stop.signal.throwIfAborted();
-        await this.#fetch(order, stop.signal);
-      } catch (error) {
-        if (!stop.signal.aborted) this.#failed(order, error);
-      } finally {
-        this.#running.delete(order.id);
-      }
-    });
+    const stop = linkedAbort(this.#signal);
+    this.#running.set(order.id, { stop, end: this.#run(order, stop) });
   }
 
   /** Nothing is told of the order any more, and nothing of it is stored. */
   takeBack(order: number): void {
-    this.#running.get(order)?.abort(new UnreachableError("The order was taken back"));
+    this.#running.get(order)?.stop.abort(new UnreachableError("The order was taken back"));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#jobs[Symbol.asyncDispose]();
+    const running = Array.from(this.#running.values());
+    for (const { stop } of running) stop.abort(ENDED);
+    await Promise.all(running.map(({ end }) => end));
+  }
+
+  async #run(order: Order, stop: LinkedAbort): Promise<void> {
+    using _untied = stop;
+    try {
+      await this.#fetch(order, stop.signal);
+    } catch (error) {
+      if (!stop.signal.aborted) this.#failed(order, error);
+    } finally {
+      this.#running.delete(order.id);
+    }
   }
 
   async #fetch(order: Order, signal: AbortSignal): Promise<void> {

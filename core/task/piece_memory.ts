@@ -5,8 +5,10 @@
  */
 import { SMALLEST_PIECE } from "../base/pieces.ts";
 
-/** Most files have pieces of this size; only such memory is kept for the next one. */
+/** Most files have pieces of this size … */
 const USUAL_BYTES = SMALLEST_PIECE;
+/** … or are themselves no larger than this. Only such memory is kept for the next one. */
+const SMALL_BYTES = 64 * 1024;
 
 interface Waiting {
   readonly bytes: number;
@@ -19,7 +21,7 @@ export interface LentMemory extends Disposable {
 
 export class PieceMemory {
   readonly #budget: number;
-  readonly #spare: ArrayBufferLike[] = [];
+  readonly #spare = new Map<number, ArrayBufferLike[]>([[USUAL_BYTES, []], [SMALL_BYTES, []]]);
   readonly #waiting: Waiting[] = [];
   #lent = 0;
 
@@ -34,12 +36,12 @@ export class PieceMemory {
     const held = heldFor(size);
     if (this.#waiting.length > 0 || !this.#fits(held)) await this.#queue(held, signal);
     else this.#lent += held;
-    const usual = held === USUAL_BYTES;
-    const memory = (usual && this.#spare.pop()) || freshMemory(held);
+    const spare = this.#spare.get(held);
+    const memory = spare?.pop() ?? freshMemory(held);
     return {
       bytes: new Uint8Array(memory, 0, size),
       [Symbol.dispose]: () => {
-        if (usual) this.#spare.push(memory);
+        spare?.push(memory);
         this.#lent -= held;
         this.#admit();
       },
@@ -79,8 +81,9 @@ export class PieceMemory {
   }
 }
 
-/** Small files get just what they need; the last piece of a larger one may waste a little. */
+/** Rounded up to what is kept, unless that would waste most of it. */
 function heldFor(size: number): number {
+  if (size <= SMALL_BYTES) return SMALL_BYTES;
   return size > USUAL_BYTES / 4 && size < USUAL_BYTES ? USUAL_BYTES : size;
 }
 

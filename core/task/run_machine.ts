@@ -1,4 +1,5 @@
 /** Runs a pure machine: facts go in one at a time, actions are performed, one timer wakes it. */
+import { onAbort } from "../base/abort.ts";
 import type { Clock } from "../base/clock.ts";
 
 export interface Machine<Fact, Action> {
@@ -17,70 +18,120 @@ export interface Running<Fact, Result> {
   fail(error: unknown): void;
 }
 
+type Perform<Fact, Action, Result> = (action: Action, running: Running<Fact, Result>) => void;
+
+interface Woken {
+  readonly kind: "woken";
+}
+
 /**
  * Resolves with what the performer ends it with.
  *
  * @throws what it fails with, or the signal's reason if it aborts.
  */
 export async function runMachine<Fact, Action, Result>(
-  machine: Machine<Fact | { readonly kind: "woken" }, Action>,
-  perform: (action: Action, running: Running<Fact, Result>) => void,
+  machine: Machine<Fact | Woken, Action>,
+  perform: Perform<Fact, Action, Result>,
   clock: Clock,
   signal: AbortSignal,
 ): Promise<Result> {
   signal.throwIfAborted();
-  const { promise, resolve, reject } = Promise.withResolvers<Result>();
-  let over = false;
-  const end = (result: Result) => {
-    over = true;
-    resolve(result);
-  };
-  const fail = (error: unknown) => {
-    over = true;
-    reject(error);
-  };
-  const mailbox: (Fact | { readonly kind: "woken" })[] = [];
-  let timer: Disposable | undefined;
-  let busy = false;
-  const act = (actions: Action[]) => actions.forEach((action) => perform(action, running));
-  const drain = () => {
-    if (busy) return;
-    busy = true;
+  using run = new Run(machine, perform, clock);
+  using _stop = onAbort(signal, () => run.fail(signal.reason));
+  run.start();
+  return await run.ended;
+}
+
+class Run<Fact, Action, Result> implements Running<Fact, Result>, Disposable {
+  readonly #machine: Machine<Fact | Woken, Action>;
+  readonly #perform: Perform<Fact, Action, Result>;
+  readonly #clock: Clock;
+  readonly #outcome = Promise.withResolvers<Result>();
+  readonly #mailbox: (Fact | Woken)[] = [];
+  /** While it handles a fact: what is told meanwhile has its turn afterwards. */
+  #busy = false;
+  #over = false;
+  #wakeAt = Infinity;
+  #timer: Disposable | undefined;
+  /** When it goes off. */
+  #timerAt = Infinity;
+
+  constructor(
+    machine: Machine<Fact | Woken, Action>,
+    perform: Perform<Fact, Action, Result>,
+    clock: Clock,
+  ) {
+    this.#machine = machine;
+    this.#perform = perform;
+    this.#clock = clock;
+  }
+
+  get ended(): Promise<Result> {
+    return this.#outcome.promise;
+  }
+
+  start(): void {
+    this.#drain(() => this.#act(this.#machine.start(this.#clock.now())));
+  }
+
+  tell(fact: Fact | Woken): void {
+    this.#mailbox.push(fact);
+    if (!this.#busy) this.#drain();
+  }
+
+  wakeAt(timeMs: number): void {
+    this.#wakeAt = timeMs;
+    if (!this.#busy) this.#setTimer();
+  }
+
+  end(result: Result): void {
+    this.#over = true;
+    this.#outcome.resolve(result);
+  }
+
+  fail(error: unknown): void {
+    this.#over = true;
+    this.#outcome.reject(error);
+  }
+
+  [Symbol.dispose](): void {
+    this.#over = true;
+    this.#timer?.[Symbol.dispose]();
+  }
+
+  #drain(first = () => {}): void {
+    this.#busy = true;
     try {
-      for (let fact; !over && (fact = mailbox.shift()) !== undefined;) {
-        act(machine.handle(fact, clock.now()));
+      first();
+      for (let fact; !this.#over && (fact = this.#mailbox.shift()) !== undefined;) {
+        this.#act(this.#machine.handle(fact, this.#clock.now()));
       }
+      // Only now: most wishes to be woken are replaced before they could come true, and a timer is dear.
+      this.#setTimer();
     } catch (error) {
-      fail(error);
+      this.fail(error);
     } finally {
-      busy = false;
+      this.#busy = false;
     }
-  };
-  const post = (fact: Fact | { readonly kind: "woken" }) => {
-    mailbox.push(fact);
-    drain();
-  };
-  const running: Running<Fact, Result> = {
-    tell: post,
-    wakeAt(timeMs) {
-      timer?.[Symbol.dispose]();
-      if (over) return;
-      timer = clock.after(Math.max(0, timeMs - clock.now()), () => post({ kind: "woken" }));
-    },
-    end,
-    fail,
-  };
-  const stop = () => fail(signal.reason);
-  signal.addEventListener("abort", stop, { once: true });
-  try {
-    busy = true;
-    act(machine.start(clock.now()));
-    busy = false;
-    drain();
-    return await promise;
-  } finally {
-    over = true;
-    timer?.[Symbol.dispose]();
-    signal.removeEventListener("abort", stop);
+  }
+
+  #act(actions: Action[]): void {
+    for (const action of actions) this.#perform(action, this);
+  }
+
+  #setTimer(): void {
+    // One that goes off too early only looks again.
+    if (this.#over || this.#timerAt <= this.#wakeAt) return;
+    this.#timer?.[Symbol.dispose]();
+    this.#timerAt = this.#wakeAt;
+    const ms = Math.max(0, this.#wakeAt - this.#clock.now());
+    this.#timer = this.#clock.after(ms, () => this.#ring());
+  }
+
+  #ring(): void {
+    this.#timerAt = Infinity;
+    if (this.#clock.now() < this.#wakeAt) return this.#setTimer();
+    this.#wakeAt = Infinity;
+    this.tell({ kind: "woken" });
   }
 }

@@ -39,10 +39,10 @@ export async function transfer(
     random: parts.random,
   }, parts.clock.now());
   await using inquiries = new TaskGroup(signal);
-  const performer = new Performer(name, found, file, parts, inquiries);
+  const performer = new Performer(name, found, file, parts, inquiries, signal);
   await using _hands = performer.hands;
   const perform = (action: Action, running: Run) => performer.perform(action, running);
-  await inquiries.beside((signal) => runMachine(scheduler, perform, parts.clock, signal));
+  await runMachine(scheduler, perform, parts.clock, signal);
   return performer.bytesBySeed;
 }
 
@@ -61,6 +61,8 @@ class Performer {
   readonly #parts: TaskParts;
   readonly #inquiries: TaskGroup;
   readonly #orders = new Map<number, { seed: string; piece: number }>();
+  /** Orders by seed. */
+  readonly #inFlight = new Map<string, number>();
   #running: Run | undefined;
   /** Waiting at the front of the queue, maybe for several seeds that are back. */
   #entering = false;
@@ -71,6 +73,7 @@ class Performer {
     file: StoredFile,
     parts: TaskParts,
     inquiries: TaskGroup,
+    signal: AbortSignal,
   ) {
     this.#name = name;
     this.#found = found;
@@ -87,7 +90,7 @@ class Performer {
       pace: parts.pace,
       tell: (fact) => this.#report(fact),
       fail: (error) => this.#running?.fail(error),
-    }, inquiries.signal);
+    }, signal);
   }
 
   perform(action: Action, running: Run): void {
@@ -95,7 +98,7 @@ class Performer {
     switch (action.kind) {
       case "ask":
         this.#orders.set(action.order, action);
-        this.#tellFlight(action.seed);
+        this.#tellFlight(action.seed, 1);
         this.#explain("debug", action.because);
         return this.hands.fetch({ id: action.order, seed: action.seed, piece: action.piece });
       case "take-back":
@@ -103,7 +106,9 @@ class Performer {
         this.#explain("info", action.because);
         return this.hands.takeBack(action.order);
       case "inquire":
-        return this.#inquiries.spawn((signal) => this.#inquire(action.seed, running, signal));
+        return this.#inquiries.spawn(async (signal) => {
+          await this.#inquire(action.seed, running, signal).catch((error) => running.fail(error));
+        });
       case "wake":
         return this.#rest(action.atMs, running);
       case "tell": {
@@ -163,11 +168,12 @@ class Performer {
   #landed(id: number): void {
     const order = this.#orders.get(id);
     this.#orders.delete(id);
-    if (order) this.#tellFlight(order.seed);
+    if (order) this.#tellFlight(order.seed, -1);
   }
 
-  #tellFlight(seed: string): void {
-    const pieces = Array.from(this.#orders.values()).filter((order) => order.seed === seed).length;
+  #tellFlight(seed: string, more: number): void {
+    const pieces = (this.#inFlight.get(seed) ?? 0) + more;
+    this.#inFlight.set(seed, pieces);
     this.#parts.tell({ kind: "flight", seed, pieces });
   }
 

@@ -27,6 +27,7 @@ Deno.test("RunRecord.add() shows a running task to others when it tells its stor
   await using run = await RunRecord.open(folder.path, 77, clock);
   for (const event of [queued("a"), state("a", "finding"), found("a", 1000)]) run.add(event);
   run.add(state("a", "downloading"));
+  await clock.advance(50);
   const [task] = await readTasks(folder.path, NOW);
   assertEquals([task?.state, task?.pid, task?.size, task?.name], [
     "downloading",
@@ -47,11 +48,32 @@ Deno.test("RunRecord.add() writes progress at most each half second when pieces 
   run.add(received("a", 250, NOW));
   run.add(stored("a", 250, NOW));
   run.add(stored("a", 250, NOW));
+  await clock.advance(50);
   assertEquals([now(), clock.pending], [0, 1]);
-  await clock.advance(500);
+  await clock.advance(450);
   assertEquals([now(), clock.pending], [1, 0]);
   const [task] = await readTasks(folder.path, NOW + 600);
   assertEquals([task?.downloaded, task?.percent, task?.updatedAt], [500, 50, NOW + 500]);
+});
+
+Deno.test("RunRecord.add() writes at once, and together what comes in a rush", async () => {
+  using folder = new StateFolder();
+  const clock = new ManualClock(NOW);
+  await using run = await RunRecord.open(folder.path, 77, clock);
+  const states = async () => (await readTasks(folder.path, NOW)).map(({ state }) => state);
+  run.add(queued("a"));
+  run.add(queued("b"));
+  run.add(state("a", "finding"));
+  assertEquals(await states(), ["finding", "waiting"]);
+  run.add(state("b", "finding"));
+  run.add(done("a", 9));
+  assertEquals(await states(), ["finding", "waiting"]);
+  await clock.advance(50);
+  assertEquals(await states(), ["done", "finding"]);
+  run.add(state("b", "downloading"));
+  await clock.advance(100);
+  run.add(failed("b"));
+  assertEquals(await states(), ["done", "failed"]);
 });
 
 for (const end of [state("a", "cancelled"), done("a", 9)]) {

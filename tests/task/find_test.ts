@@ -64,6 +64,29 @@ test("find() asks all seeds at once, and names all who hold the content", async 
   assertEquals(others, []);
 });
 
+test("find() asks nobody again who was asked ahead, whether the answer is there yet or not", async () => {
+  for (const early of [true, false]) {
+    await using seeds = new Seeds();
+    const seed = seeds.add({ a: FILE });
+    await using bench = new Bench({ a: seed });
+    await bench.foresee("a");
+    if (early) await bench.clock.advance(0);
+    const { value } = await bench.timed(bench.find());
+    assertEquals(value.holders, [nameOf("a")]);
+    assertEquals(seed.asked("MANIFEST").length, 1);
+  }
+});
+
+test("find() waits for what was asked ahead no longer than its task lives", async () => {
+  await using seeds = new Seeds();
+  await using bench = new Bench({ a: seeds.add({ a: FILE }, stallsInManifest) });
+  await bench.foresee("a");
+  const stop = new AbortController();
+  const finding = bench.find({}, stop.signal);
+  stop.abort(new Error("cancelled"));
+  await assertRejects(() => finding, Error, "cancelled");
+});
+
 const useless: {
   name: string;
   host: (seeds: Seeds) => Hosts[string];

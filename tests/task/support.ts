@@ -64,7 +64,7 @@ export class Bench implements AsyncDisposable {
       hashers: thisThread,
       settings: all,
       pool: this.pool,
-      foresight: new Foresight([], [], clock, this.over),
+      foresight: new Foresight(["before", "a"], this.pool.links(all.seeds), clock, this.over),
       clock,
       random: () => 0.5,
       store: { pid: 1, boot: 0 },
@@ -103,6 +103,12 @@ export class Bench implements AsyncDisposable {
   /** The bytes of the unfinished file. */
   written(): Uint8Array {
     return Deno.readFileSync(besideTarget(join(this.dir, "out"), PART_SUFFIX));
+  }
+
+  /** Asks for the manifest of "a" before its turn has come. */
+  async foresee(host: string): Promise<void> {
+    await this.timed(this.pool.link(addressOf(host)).dialect(calm));
+    this.parts.foresight.begin("before");
   }
 
   find(wanted: { sha256?: string; id?: string } = {}, signal = calm) {
