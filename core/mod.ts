@@ -224,7 +224,7 @@ export async function control(
   order: Order,
 ): Promise<Obedience> {
   const obedience = await giveOrder(state, task, order, Deno.pid, systemClock);
-  if (order === "cancel-and-delete" && obedience === "done") await removePartial(task.path);
+  if (order === "cancel-and-delete" && obedience === "done") removePartial(task.path);
   return obedience;
 }
 

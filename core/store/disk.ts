@@ -23,9 +23,8 @@ export type DiskFile = Pick<
 export interface Disk extends
   Pick<
     typeof Deno,
-    "link" | "lstat" | "readTextFile" | "remove" | "rename"
+    "linkSync" | "lstatSync" | "readTextFileSync" | "removeSync" | "renameSync"
   > {
-  open(path: string, options: Deno.OpenOptions): Promise<DiskFile>;
   openSync(path: string, options: Deno.OpenOptions): DiskFile;
 }
 
@@ -36,20 +35,19 @@ export interface Disk extends
  * long, reading and syncing, is waited for.
  */
 export const realDisk: Disk = {
-  link: (from, to) => Promise.try(() => Deno.linkSync(from, to)),
-  lstat: (path) => Promise.try(() => Deno.lstatSync(path)),
-  open: (path, options) => Promise.try(() => Deno.openSync(path, options)),
+  linkSync: Deno.linkSync,
+  lstatSync: Deno.lstatSync,
   openSync: Deno.openSync,
-  readTextFile: (path) => Promise.try(() => Deno.readTextFileSync(path)),
-  remove: (path) => Promise.try(() => Deno.removeSync(path)),
-  rename: (from, to) => Promise.try(() => Deno.renameSync(from, to)),
+  readTextFileSync: Deno.readTextFileSync,
+  removeSync: Deno.removeSync,
+  renameSync: Deno.renameSync,
 };
 
 /** Removes `path`; somebody else may have been faster. */
-export async function removeIfThere(path: string, disk: Disk): Promise<void> {
-  await onDisk(`remove "${path}"`, async () => {
+export function removeIfThere(path: string, disk: Disk = realDisk): void {
+  onDisk(`remove "${path}"`, () => {
     try {
-      await disk.remove(path);
+      disk.removeSync(path);
     } catch (error) {
       if (!(error instanceof Deno.errors.NotFound)) throw error;
     }
@@ -57,13 +55,10 @@ export async function removeIfThere(path: string, disk: Disk): Promise<void> {
 }
 
 /** What is at `path` itself, a link not followed; undefined for nothing. */
-export async function lookAt(
-  path: string,
-  disk: Disk = realDisk,
-): Promise<Deno.FileInfo | undefined> {
-  return await onDisk(`look at "${path}"`, async () => {
+export function lookAt(path: string, disk: Disk = realDisk): Deno.FileInfo | undefined {
+  return onDisk(`look at "${path}"`, () => {
     try {
-      return await disk.lstat(path);
+      return disk.lstatSync(path);
     } catch (error) {
       if (error instanceof Deno.errors.NotFound) return undefined;
       throw error;

@@ -34,10 +34,16 @@ function isOfTheSystem(error: Error): boolean {
 }
 
 /** Runs `act`, turning what the disk throws into a DiskError. */
-export async function onDisk<T>(
-  what: string,
-  act: () => T | Promise<T>,
-): Promise<T> {
+export function onDisk<T>(what: string, act: () => T): T {
+  try {
+    return act();
+  } catch (error) {
+    throw diskFault(what, error);
+  }
+}
+
+/** As `onDisk`, for what may take long. */
+export async function onSlowDisk<T>(what: string, act: () => Promise<T>): Promise<T> {
   try {
     return await act();
   } catch (error) {

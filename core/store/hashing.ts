@@ -13,7 +13,7 @@ export async function hashFile(
   signal: AbortSignal,
   disk: Disk = realDisk,
 ): Promise<string> {
-  const file = await disk.open(path, { read: true });
+  const file = disk.openSync(path, { read: true });
   try {
     return await hashOpenFile(file, signal);
   } finally {
@@ -40,7 +40,7 @@ export async function holds(
   signal: AbortSignal,
   disk: Disk = realDisk,
 ): Promise<boolean> {
-  const file = await disk.open(path, { read: true });
+  const file = disk.openSync(path, { read: true });
   try {
     if ((await file.stat()).size !== manifest.layout.size) return false;
     const pieces = Array.from({ length: manifest.layout.count }, (_, piece) => piece);

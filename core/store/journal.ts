@@ -3,7 +3,7 @@
  * claims, so that after a crash it claims too little, never too much.
  */
 import { type Disk, type DiskFile, lookAt } from "./disk.ts";
-import { diskFault, onDisk } from "./disk_faults.ts";
+import { onDisk } from "./disk_faults.ts";
 import {
   encodeIdentity,
   encodeRecord,
@@ -14,12 +14,12 @@ import {
 } from "./journal_text.ts";
 
 /** What can be read of the journal at `path`; undefined when there is none, or not even its identity. */
-export async function readJournal(path: string, disk: Disk): Promise<JournalContent | undefined> {
+export function readJournal(path: string, disk: Disk): JournalContent | undefined {
   // A link is not followed, and whatever else is there is not ours.
-  if (!(await lookAt(path, disk))?.isFile) return undefined;
-  return await onDisk(`read "${path}"`, async () => {
+  if (!lookAt(path, disk)?.isFile) return undefined;
+  return onDisk(`read "${path}"`, () => {
     try {
-      return parseJournal(await disk.readTextFile(path));
+      return parseJournal(disk.readTextFileSync(path));
     } catch (error) {
       if (error instanceof Deno.errors.NotFound) return undefined;
       throw error;
@@ -46,7 +46,7 @@ export class Journal implements Disposable {
     disk: Disk,
   ): Journal {
     const begin = content === undefined ? { createNew: true } : {};
-    const file = onDiskNow(path, () => disk.openSync(path, { write: true, ...begin }));
+    const file = onDisk(`write "${path}"`, () => disk.openSync(path, { write: true, ...begin }));
     const journal = new Journal(path, file);
     try {
       if (content === undefined) journal.#append(encodeIdentity(identity));
@@ -76,7 +76,7 @@ export class Journal implements Disposable {
   }
 
   #goOnAt(position: number): void {
-    onDiskNow(this.#path, () => {
+    onDisk(`write "${this.#path}"`, () => {
       this.#file.truncateSync(position);
       this.#file.seekSync(position, Deno.SeekMode.Start);
     });
@@ -84,16 +84,8 @@ export class Journal implements Disposable {
 
   #append(text: string): void {
     const bytes = new TextEncoder().encode(text);
-    onDiskNow(this.#path, () => {
+    onDisk(`write "${this.#path}"`, () => {
       for (let at = 0; at < bytes.length;) at += this.#file.writeSync(bytes.subarray(at));
     });
-  }
-}
-
-function onDiskNow<T>(path: string, act: () => T): T {
-  try {
-    return act();
-  } catch (error) {
-    throw diskFault(`write "${path}"`, error);
   }
 }

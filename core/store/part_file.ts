@@ -2,7 +2,7 @@
 import { dirname } from "@std/path";
 import { ConflictError } from "../base/errors.ts";
 import { type Disk, type DiskFile, lookAt, realDisk, removeIfThere } from "./disk.ts";
-import { diskFault, onDisk } from "./disk_faults.ts";
+import { onDisk, onSlowDisk } from "./disk_faults.ts";
 
 /** How often a part file may change under our hands before we give up on it. */
 const MOST_TRIES = 10;
@@ -43,19 +43,19 @@ export class PartFile implements Disposable {
    * @param platform as `Deno.build.os` names it.
    * @throws {ConflictError} if another process has it, or if it is no plain file. @throws {DiskError}
    */
-  static async open(
+  static open(
     path: string,
-    holder: () => Promise<string>,
+    holder: () => string,
     disk: Disk = realDisk,
     platform: string = Deno.build.os,
-  ): Promise<PartFile> {
+  ): PartFile {
     for (let tries = 0; tries < MOST_TRIES; tries++) {
-      const opened = await makeOrOpen(path, disk);
+      const opened = makeOrOpen(path, disk);
       if (opened === undefined) continue;
       const { file } = opened;
       try {
-        await requireLock(path, file, holder);
-        const own = await ownFile(path, file, disk);
+        requireLock(path, file, holder);
+        const own = ownFile(path, file, disk);
         if (own !== undefined) return new PartFile(path, opened, own, disk, platform);
       } catch (error) {
         file.close();
@@ -68,22 +68,20 @@ export class PartFile implements Disposable {
 
   /** Writes all of `bytes` at `position`. Synchronous: seek and write must not be torn apart, and it is the fastest way. @throws {DiskError} */
   write(position: number, bytes: Uint8Array): void {
-    try {
+    onDisk(`write to "${this.path}"`, () => {
       this.file.seekSync(position, Deno.SeekMode.Start);
       for (let at = 0; at < bytes.length;) at += this.file.writeSync(bytes.subarray(at));
-    } catch (error) {
-      throw diskFault(`write to "${this.path}"`, error);
-    }
+    });
   }
 
   /** Gives the file its final length; what was not written yet takes no room. */
-  async resize(size: number): Promise<void> {
-    await onDisk(`write to "${this.path}"`, () => this.file.truncateSync(size));
+  resize(size: number): void {
+    onDisk(`write to "${this.path}"`, () => this.file.truncateSync(size));
   }
 
   /** Until the bytes are on the disk itself. */
   async sync(): Promise<void> {
-    await onDisk(`sync "${this.path}"`, () => this.file.syncData());
+    await onSlowDisk(`sync "${this.path}"`, () => this.file.syncData());
   }
 
   /**
@@ -91,33 +89,34 @@ export class PartFile implements Disposable {
    * another: false when there is one.
    */
   async place(path: string, options: { replace: boolean; sync: boolean }): Promise<boolean> {
-    await this.#requireOwn();
+    this.#requireOwn();
     this.#letGo();
-    return await onDisk(`rename to "${path}"`, async () => {
-      if (options.replace) await this.#disk.rename(this.path, path);
-      else if (!await renameToNew(this.path, path, this.#disk)) return false;
-      if (options.sync) await this.#syncFolder(dirname(path));
+    const placed = onDisk(`rename to "${path}"`, () => {
+      if (!options.replace) return renameToNew(this.path, path, this.#disk);
+      this.#disk.renameSync(this.path, path);
       return true;
     });
+    if (placed && options.sync) await this.#syncFolder(dirname(path));
+    return placed;
   }
 
   /** @throws {ConflictError} if another file lies where ours was: its bytes were never checked. */
-  async #requireOwn(): Promise<void> {
-    const there = await lookAt(this.path, this.#disk);
+  #requireOwn(): void {
+    const there = lookAt(this.path, this.#disk);
     if (there?.isFile && mayBeOne(there.ino, this.inode)) return;
     throw new ConflictError(`Cannot finish "${this.path}": somebody replaced it`);
   }
 
   /** Renames it out of the way of a new one; it stays locked where it can. */
-  async moveTo(path: string): Promise<void> {
+  moveTo(path: string): void {
     this.#letGo();
-    await onDisk(`rename "${this.path}"`, () => this.#disk.rename(this.path, path));
+    onDisk(`rename "${this.path}"`, () => this.#disk.renameSync(this.path, path));
   }
 
   /** Nothing can be written to it any more. */
-  async remove(): Promise<void> {
+  remove(): void {
     this.#letGo();
-    await removeIfThere(this.path, this.#disk);
+    removeIfThere(this.path, this.#disk);
   }
 
   /** On Windows, an open file can be neither renamed nor removed: somebody else may get at it in between. */
@@ -128,9 +127,13 @@ export class PartFile implements Disposable {
   /** The new name itself is on the disk only when its folder is. Windows cannot do it, nor does every folder's rights allow it. */
   async #syncFolder(path: string): Promise<void> {
     if (this.#platform === "windows") return;
-    const folder = await this.#disk.open(path, { read: true }).catch(() => undefined);
-    await folder?.sync().catch(() => {});
-    folder?.close();
+    try {
+      const folder = this.#disk.openSync(path, { read: true });
+      await folder.sync().catch(() => {});
+      folder.close();
+    } catch {
+      // It has its name all the same.
+    }
   }
 
   close(): void {
@@ -150,27 +153,27 @@ interface Opened {
 }
 
 /** Most often there is nothing: so it is made, and looked at only when that fails. undefined when it went in this very moment. */
-async function makeOrOpen(path: string, disk: Disk): Promise<Opened | undefined> {
-  const made = await openUnless(Deno.errors.AlreadyExists, path, { createNew: true }, disk);
+function makeOrOpen(path: string, disk: Disk): Opened | undefined {
+  const made = openUnless(Deno.errors.AlreadyExists, path, { createNew: true }, disk);
   if (made) return { file: made, fresh: true };
-  const there = await lookAt(path, disk);
+  const there = lookAt(path, disk);
   if (there && !there.isFile) {
     throw new ConflictError(`Cannot write "${path}": it is not a plain file`);
   }
-  const file = await openUnless(Deno.errors.NotFound, path, {}, disk);
+  const file = openUnless(Deno.errors.NotFound, path, {}, disk);
   return file && { file, fresh: false };
 }
 
 /** undefined where it fails with `refusal`. */
-async function openUnless(
+function openUnless(
   refusal: typeof Deno.errors.NotFound,
   path: string,
   options: Deno.OpenOptions,
   disk: Disk,
-): Promise<DiskFile | undefined> {
-  return await onDisk(`open "${path}"`, async () => {
+): DiskFile | undefined {
+  return onDisk(`open "${path}"`, () => {
     try {
-      return await disk.open(path, { write: true, read: true, ...options });
+      return disk.openSync(path, { write: true, read: true, ...options });
     } catch (error) {
       if (error instanceof refusal) return undefined;
       throw error;
@@ -178,13 +181,9 @@ async function openUnless(
   });
 }
 
-async function requireLock(
-  path: string,
-  file: DiskFile,
-  holder: () => Promise<string>,
-): Promise<void> {
-  if (await onDisk(`lock "${path}"`, () => file.tryLockSync(true))) return;
-  throw new ConflictError(`Cannot write "${path}": ${await holder()} works on it`, {
+function requireLock(path: string, file: DiskFile, holder: () => string): void {
+  if (onDisk(`lock "${path}"`, () => file.tryLockSync(true))) return;
+  throw new ConflictError(`Cannot write "${path}": ${holder()} works on it`, {
     hint: "Wait for it, or choose another folder with --out",
   });
 }
@@ -200,12 +199,12 @@ interface Own {
  * for a link; or it is the second name of a finished file, which an interrupted
  * finish left.
  */
-async function ownFile(path: string, file: DiskFile, disk: Disk): Promise<Own | undefined> {
-  const { ino, nlink, size } = await onDisk(`look at "${path}"`, () => file.statSync());
-  const there = await lookAt(path, disk);
+function ownFile(path: string, file: DiskFile, disk: Disk): Own | undefined {
+  const { ino, nlink, size } = onDisk(`look at "${path}"`, () => file.statSync());
+  const there = lookAt(path, disk);
   if (!there?.isFile || !mayBeOne(there.ino, ino)) return undefined;
   if ((nlink ?? 1) <= 1) return { size, inode: ino ?? undefined };
-  await removeIfThere(path, disk);
+  removeIfThere(path, disk);
   return undefined;
 }
 
@@ -215,16 +214,16 @@ function mayBeOne(a: number | null | undefined, b: number | null | undefined): b
 }
 
 /** A hard link fails where the name is taken, which a rename does not. */
-async function renameToNew(from: string, to: string, disk: Disk): Promise<boolean> {
+function renameToNew(from: string, to: string, disk: Disk): boolean {
   try {
-    await disk.link(from, to);
+    disk.linkSync(from, to);
   } catch (error) {
     if (error instanceof Deno.errors.AlreadyExists) return false;
     // A file system without hard links (FAT): as near to it as can be had.
-    if (await lookAt(to, disk)) return false;
-    await disk.rename(from, to);
+    if (lookAt(to, disk)) return false;
+    disk.renameSync(from, to);
     return true;
   }
-  await removeIfThere(from, disk);
+  removeIfThere(from, disk);
   return true;
 }

@@ -1,17 +1,11 @@
 import { dirname } from "@std/path";
-import { type Disk, realDisk } from "./disk.ts";
-import { diskFault } from "./disk_faults.ts";
+import { type Disk, realDisk, removeIfThere } from "./disk.ts";
 import { PartFile } from "./part_file.ts";
 import { besideTarget, JOURNAL_SUFFIX, PART_SUFFIX } from "./target.ts";
 
 /** Removes what an unfinished download left beside `target`, if anything. @throws {DiskError} */
-export async function removePartial(target: string): Promise<void> {
-  for (const suffix of [PART_SUFFIX, JOURNAL_SUFFIX]) {
-    const path = besideTarget(target, suffix);
-    await Deno.remove(path).catch((error) => {
-      if (!(error instanceof Deno.errors.NotFound)) throw diskFault(`remove "${path}"`, error);
-    });
-  }
+export function removePartial(target: string): void {
+  for (const suffix of [PART_SUFFIX, JOURNAL_SUFFIX]) removeIfThere(besideTarget(target, suffix));
 }
 
 /** Whether an unfinished download lies beside `target`. */
@@ -28,28 +22,28 @@ export function hasPartial(target: string): boolean {
  * the same folder, so that nothing is fetched twice: the first of `targets` that
  * has something. What somebody works on, or cannot be had, stays where it is.
  */
-export async function adoptPartial(
+export function adoptPartial(
   targets: readonly string[],
   target: string,
   disk: Disk = realDisk,
   platform: string = Deno.build.os,
-): Promise<void> {
+): void {
   // In another folder it is another wish: who asked for it there may want it there.
   const beside = targets.filter((other) => other !== target && dirname(other) === dirname(target));
   const from = beside.find(hasPartial);
   if (from === undefined || hasPartial(target)) return;
   try {
-    const nobody = () => Promise.resolve("another p2p");
+    const nobody = () => "another p2p";
     // Locked while it moves; the journal knows the part file by its inode, not by its name.
-    using part = await PartFile.open(
+    using part = PartFile.open(
       besideTarget(from, PART_SUFFIX),
       nobody,
       disk,
       platform,
     );
-    await part.moveTo(besideTarget(target, PART_SUFFIX));
+    part.moveTo(besideTarget(target, PART_SUFFIX));
     const journal = besideTarget(from, JOURNAL_SUFFIX);
-    await disk.rename(journal, besideTarget(target, JOURNAL_SUFFIX));
+    disk.renameSync(journal, besideTarget(target, JOURNAL_SUFFIX));
   } catch {
     // In use, on another disk, or gone: then it is fetched from the seeds.
   }

@@ -8,7 +8,7 @@ import { lengthOf } from "../base/ranges.ts";
 import { type PieceLayout, rangeOfPiece } from "../base/pieces.ts";
 import type { ConflictPolicy, SyncPolicy } from "../base/policies.ts";
 import type { Manifest } from "../wire/manifest.ts";
-import { DiskFullError, onDisk } from "./disk_faults.ts";
+import { DiskFullError, onDisk, onSlowDisk } from "./disk_faults.ts";
 import { freeBytes } from "./free_space.ts";
 import { type Disk, lookAt, realDisk, removeIfThere } from "./disk.ts";
 import { checkPieces, hashOpenFile } from "./hashing.ts";
@@ -101,10 +101,10 @@ export class StoredFile implements Disposable {
   ): Promise<StoredFile> {
     const { disk = realDisk } = terms;
     const journalPath = besideTarget(target, JOURNAL_SUFFIX);
-    const part = await PartFile.open(
+    const part = PartFile.open(
       besideTarget(target, PART_SUFFIX),
-      async () => {
-        const pid = (await readJournal(journalPath, disk))?.pid;
+      () => {
+        const pid = readJournal(journalPath, disk)?.pid;
         return pid === undefined ? "another p2p" : `another p2p (process ${pid})`;
       },
       disk,
@@ -113,11 +113,11 @@ export class StoredFile implements Disposable {
     try {
       // A file of one piece has no journal; beside a new one there may be another's, which is let be.
       const none = part.fresh && content.layout.count <= 1;
-      const left = none ? undefined : await readJournal(journalPath, disk);
+      const left = none ? undefined : readJournal(journalPath, disk);
       if (left === undefined || mayBeOurs(left, content)) {
         return await StoredFile.#resume(target, content, terms, part, left, signal);
       }
-      await setAside(target, part, left, disk);
+      setAside(target, part, left, disk);
     } catch (error) {
       part.close();
       throw error;
@@ -140,12 +140,12 @@ export class StoredFile implements Disposable {
     const trusted = fits(left, content) && isOf(part, left, layout) ? left : undefined;
     const whole = layout.count <= 1;
     const stray = whole ? left !== undefined : trusted === undefined;
-    if (stray) await moveAside(journalPath, target, "old", JOURNAL_SUFFIX, disk);
+    if (stray) moveAside(journalPath, target, "old", JOURNAL_SUFFIX, disk);
     const look = () => takeStock(part, trusted, content, terms, signal);
-    const stock = part.fresh ? nothingYet() : await onDisk(`read "${part.path}"`, look);
+    const stock = part.fresh ? nothingYet() : await onSlowDisk(`read "${part.path}"`, look);
     // One piece is one write, which says whether there is room, and makes it as long as it must be.
     if (!whole) requireSpace(target, layout.size - bytesIn(layout, stock.have));
-    if (!whole || part.sizeBefore > layout.size) await part.resize(layout.size);
+    if (!whole || part.sizeBefore > layout.size) part.resize(layout.size);
     const journal = whole
       ? undefined
       : openJournal(journalPath, content, trusted, part, stock, terms);
@@ -177,7 +177,7 @@ export class StoredFile implements Disposable {
   /** SHA-256 of all of it. Where locks bind everybody, as on Windows, only the file that holds it can be read. */
   async sha256(signal: AbortSignal): Promise<string> {
     const { path, file } = this.#part;
-    return await onDisk(`read "${path}"`, () => hashOpenFile(file, signal));
+    return await onSlowDisk(`read "${path}"`, () => hashOpenFile(file, signal));
   }
 
   /**
@@ -202,8 +202,7 @@ export class StoredFile implements Disposable {
     for (;; next = await settled()) {
       const { kind, path } = next;
       if (kind === "same" || kind === "skip") {
-        await this.#part.remove();
-        await this.#removeJournal();
+        this.discard();
         return { path, how: kind === "same" ? "already-there" : "skipped" };
       }
       // false: somebody has the name.
@@ -213,16 +212,16 @@ export class StoredFile implements Disposable {
           sync: options.sync === "finish",
         })
       ) {
-        await this.#removeJournal();
+        this.#removeJournal();
         return { path, how: "downloaded" };
       }
     }
   }
 
-  /** Throws away what was downloaded: it was proven to be wrong. */
-  async discard(): Promise<void> {
-    await this.#part.remove();
-    await this.#removeJournal();
+  /** Throws away what was downloaded: nobody needs it, or it was proven to be wrong. */
+  discard(): void {
+    this.#part.remove();
+    this.#removeJournal();
   }
 
   /** Closes what is open; the part file and its journal stay for the next run. */
@@ -231,10 +230,10 @@ export class StoredFile implements Disposable {
     this.#part.close();
   }
 
-  async #removeJournal(): Promise<void> {
+  #removeJournal(): void {
     if (!this.#journal) return;
     this.#journal[Symbol.dispose]();
-    await removeIfThere(besideTarget(this.target, JOURNAL_SUFFIX), this.#disk);
+    removeIfThere(besideTarget(this.target, JOURNAL_SUFFIX), this.#disk);
   }
 }
 
@@ -258,18 +257,18 @@ function openJournal(
 }
 
 /** Removes what an interrupted finish left beside a target that is whole. */
-export async function removeLeftovers(
+export function removeLeftovers(
   target: string,
   content: Content,
   disk: Disk = realDisk,
-): Promise<void> {
+): void {
   const journalPath = besideTarget(target, JOURNAL_SUFFIX);
-  const left = await readJournal(journalPath, disk);
+  const left = readJournal(journalPath, disk);
   if (left && !fits(left, content)) return;
   const partPath = besideTarget(target, PART_SUFFIX);
-  const part = await lookAt(partPath, disk);
-  if (part?.isFile && part.size === content.layout.size) await removeIfThere(partPath, disk);
-  if (left) await removeIfThere(journalPath, disk);
+  const part = lookAt(partPath, disk);
+  if (part?.isFile && part.size === content.layout.size) removeIfThere(partPath, disk);
+  if (left) removeIfThere(journalPath, disk);
 }
 
 function identityOf({ layout, manifest }: Content): JournalIdentity {
@@ -300,39 +299,23 @@ function isOf(part: PartFile, left: JournalContent | undefined, layout: PieceLay
 }
 
 /** Renames a part file of other bytes, and then its journal, out of the way. */
-async function setAside(
-  target: string,
-  part: PartFile,
-  left: JournalContent,
-  disk: Disk,
-): Promise<void> {
+function setAside(target: string, part: PartFile, left: JournalContent, disk: Disk): void {
   const mark = left.identity.id?.slice(0, 8) ?? "unverified";
   // An empty one is ours: an earlier run was cut off right here.
-  if (part.sizeBefore > 0) await part.moveTo(await freeAside(target, mark, PART_SUFFIX, disk));
-  await moveAside(besideTarget(target, JOURNAL_SUFFIX), target, mark, JOURNAL_SUFFIX, disk);
+  if (part.sizeBefore > 0) part.moveTo(freeAside(target, mark, PART_SUFFIX, disk));
+  moveAside(besideTarget(target, JOURNAL_SUFFIX), target, mark, JOURNAL_SUFFIX, disk);
 }
 
 /** Nothing of another content is trusted, and nothing is deleted: it gets a name that says what it was. */
-async function moveAside(
-  path: string,
-  target: string,
-  mark: string,
-  suffix: string,
-  disk: Disk,
-): Promise<void> {
-  if (await lookAt(path, disk) === undefined) return;
-  const aside = await freeAside(target, mark, suffix, disk);
-  await onDisk(`rename "${path}"`, () => disk.rename(path, aside));
+function moveAside(path: string, target: string, mark: string, suffix: string, disk: Disk): void {
+  if (lookAt(path, disk) === undefined) return;
+  const aside = freeAside(target, mark, suffix, disk);
+  onDisk(`rename "${path}"`, () => disk.renameSync(path, aside));
 }
 
-async function freeAside(
-  target: string,
-  mark: string,
-  suffix: string,
-  disk: Disk,
-): Promise<string> {
+function freeAside(target: string, mark: string, suffix: string, disk: Disk): string {
   let aside = besideTarget(`${target}~${mark}`, suffix);
-  for (let n = 2; await lookAt(aside, disk); n++) {
+  for (let n = 2; lookAt(aside, disk); n++) {
     aside = besideTarget(`${target}~${mark}-${n}`, suffix);
   }
   return aside;

@@ -10,7 +10,7 @@ import { sha256 } from "../base/digest.ts";
 import { ConflictError } from "../base/errors.ts";
 import type { Manifest } from "../wire/manifest.ts";
 import { type Disk, lookAt, realDisk } from "./disk.ts";
-import { onDisk } from "./disk_faults.ts";
+import { onDisk, onSlowDisk } from "./disk_faults.ts";
 import { hashFile, holds } from "./hashing.ts";
 
 export const PART_SUFFIX = ".p2p-part";
@@ -39,20 +39,20 @@ export type Settlement =
  *
  * @throws {ConflictError} if one does. @throws {DiskError}
  */
-export async function prepareTarget(
+export function prepareTarget(
   outDir: string,
   name: string,
   platform: string = Deno.build.os,
-): Promise<string> {
-  await onDisk(`make folder "${outDir}"`, () => Deno.mkdirSync(outDir, { recursive: true }));
-  const root = await onDisk(`open folder "${outDir}"`, () => Deno.realPathSync(outDir));
+): string {
+  onDisk(`make folder "${outDir}"`, () => Deno.mkdirSync(outDir, { recursive: true }));
+  const root = onDisk(`open folder "${outDir}"`, () => Deno.realPathSync(outDir));
   const parts = localName(name, platform).split("/");
   let folder = root;
   for (const part of parts.slice(0, -1)) {
     folder = join(folder, part);
-    await onDisk(`make folder "${folder}"`, () => makeFolder(folder));
-    if (!(await onDisk(`look at "${folder}"`, () => Deno.lstatSync(folder))).isSymlink) continue;
-    const real = await onDisk(`open folder "${folder}"`, () => Deno.realPathSync(folder));
+    onDisk(`make folder "${folder}"`, () => makeFolder(folder));
+    if (!onDisk(`look at "${folder}"`, () => Deno.lstatSync(folder)).isSymlink) continue;
+    const real = onDisk(`open folder "${folder}"`, () => Deno.realPathSync(folder));
     if (real !== root && !real.startsWith(join(root, "/"))) {
       throw new ConflictError(
         `Cannot write below "${folder}": it is a link that leads out of "${outDir}"`,
@@ -110,7 +110,7 @@ export async function settle(
   signal: AbortSignal,
   disk: Disk = realDisk,
 ): Promise<Settlement> {
-  const there = await lookAt(path, disk);
+  const there = lookAt(path, disk);
   if (there === undefined) return { kind: "free", path };
   if (there.isFile && await isSame(path, bytes, signal, disk)) return { kind: "same", path };
   if (there.isDirectory) throw new ConflictError(`Cannot write "${path}": it is a folder`);
@@ -135,7 +135,7 @@ async function isSame(
   signal: AbortSignal,
   disk: Disk,
 ): Promise<boolean> {
-  return await onDisk(
+  return await onSlowDisk(
     `read "${path}"`,
     async () =>
       "manifest" in bytes

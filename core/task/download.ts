@@ -238,7 +238,7 @@ class Run implements QueueRunner<Task, TaskOutcome> {
 
   async #cleanUp(task: Task, { wish }: CancelledError): Promise<void> {
     await unwish(this.#job.directories.state, task.task);
-    if (wish === "cancel-and-delete") await removePartial(this.#targets.get(task) ?? task.target);
+    if (wish === "cancel-and-delete") removePartial(this.#targets.get(task) ?? task.target);
   }
 
   #tell(task: Task, news: TaskNews): void {

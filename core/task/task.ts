@@ -55,9 +55,9 @@ async function runOnce(
   parts.tell({ kind: "state", state: "finding" });
   const found = await find(wanted, parts, signal);
   tellFound(found, parts);
-  const path = await prepareTarget(outDir, wanted.name);
+  const path = prepareTarget(outDir, wanted.name);
   const place = await settleTarget(path, wanted, found.content, parts, signal);
-  if (place.kind === "same") await removeLeftovers(place.path, found.content);
+  if (place.kind === "same") removeLeftovers(place.path, found.content);
   if (place.path !== path) parts.tell({ kind: "target", path: place.path });
   return place.kind === "same" || place.kind === "skip"
     ? keep(place, wanted, found.content)
@@ -126,7 +126,7 @@ async function fetchInto(
   signal: AbortSignal,
 ): Promise<Outcome> {
   const { id } = found.choice;
-  if (id !== null) await adoptPartial(parts.begunWith(id), path, parts.store.disk);
+  if (id !== null) adoptPartial(parts.begunWith(id), path, parts.store.disk);
   using file = await StoredFile.open(path, found.content, parts.store, signal);
   const { resumed } = file;
   if (resumed.pieces > 0 || resumed.rehashed > 0) parts.tell({ kind: "resumed", ...resumed });
@@ -166,6 +166,6 @@ async function proveWhole(
   parts.tell({ kind: "state", state: "verifying" });
   const sha256 = await file.sha256(signal);
   if (sha256 === (wanted.sha256 ?? sha256)) return sha256;
-  await file.discard();
+  file.discard();
   throw new WrongWholeError(wanted.name, sha256, manifest?.id ?? null);
 }

@@ -11,7 +11,7 @@ import type { DownloadSettings } from "../config.ts";
 import type { SeedLink } from "../net/seed_link.ts";
 import { SeedPool } from "../net/seed_pool.ts";
 import { type DiskFile, realDisk } from "../store/disk.ts";
-import { onDisk } from "../store/disk_faults.ts";
+import { onDisk, onSlowDisk } from "../store/disk_faults.ts";
 import { checkPieces } from "../store/hashing.ts";
 import type { Manifest } from "../wire/manifest.ts";
 import { inquire, type Inquiry } from "./inquire.ts";
@@ -94,7 +94,7 @@ async function verifyOne(
 ): Promise<Verification> {
   const [first = ""] = names;
   try {
-    using file = await openFile(path);
+    using file = openFile(path);
     const answers: Answer[] = [];
     for (const name of names) {
       const asked = await Promise.all(terms.links.map((link) => ask(link, name, terms, signal)));
@@ -120,15 +120,17 @@ interface OpenFile extends Disposable {
   readonly size: number;
 }
 
-async function openFile(path: string): Promise<OpenFile> {
-  return await onDisk(`read "${path}"`, async () => {
-    const file = await realDisk.open(path, { read: true }).catch((error) => {
+function openFile(path: string): OpenFile {
+  return onDisk(`read "${path}"`, () => {
+    try {
+      const file = realDisk.openSync(path, { read: true });
+      const { isFile, size } = file.statSync();
+      if (isFile) return { file, size, [Symbol.dispose]: () => file.close() };
+      file.close();
+    } catch (error) {
       if (error instanceof Deno.errors.NotFound) throw new UsageError("there is no such file");
       throw error;
-    });
-    const { isFile, size } = await file.stat();
-    if (isFile) return { file, size, [Symbol.dispose]: () => file.close() };
-    file.close();
+    }
     throw new UsageError("it is no file");
   });
 }
@@ -188,7 +190,7 @@ async function compare(
     const { manifest, seeds } = content;
     const { id, layout } = manifest;
     const hash = () => wrongPieces(file, path, manifest, progress, signal);
-    const wrong = await onDisk(`read "${path}"`, hash);
+    const wrong = await onSlowDisk(`read "${path}"`, hash);
     if (size === layout.size && wrong.length === 0) {
       const others = contents.filter((each) => each !== content).flatMap(({ seeds }) => seeds);
       return { kind: "same", size, id, seeds, others };

@@ -31,9 +31,7 @@ export class FrailDisk {
     this.#onDone = onDone;
     this.disk = actor<Disk>((name, args) => {
       const made = this.#step(name, args, Reflect.get(Deno, name) as Act);
-      if (name === "openSync") return this.#opened(name, made as Deno.FsFile, args[1]);
-      if (name !== "open") return made;
-      return (made as Promise<Deno.FsFile>).then((file) => this.#opened(name, file, args[1]));
+      return name === "openSync" ? this.#opened(name, made as Deno.FsFile, args[1]) : made;
     });
   }
 

@@ -5,35 +5,35 @@ import { DiskFullError } from "../../core/store/disk_faults.ts";
 import { PartFile } from "../../core/store/part_file.ts";
 import { bytesOf, TempFolder } from "./support.ts";
 
-const somebody = () => Promise.resolve("somebody");
+const somebody = () => "somebody";
 
-Deno.test("PartFile.open() makes an empty file when there is none", async () => {
+Deno.test("PartFile.open() makes an empty file when there is none", () => {
   using folder = new TempFolder();
-  using part = await PartFile.open(folder.of("a"), somebody);
+  using part = PartFile.open(folder.of("a"), somebody);
   assertEquals([part.sizeBefore, folder.read("a")], [0, ""]);
 });
 
-Deno.test("PartFile.open() changes nothing when there is one", async () => {
+Deno.test("PartFile.open() changes nothing when there is one", () => {
   using folder = new TempFolder();
-  using part = await PartFile.open(folder.write("a", "before"), somebody);
+  using part = PartFile.open(folder.write("a", "before"), somebody);
   assertEquals([part.sizeBefore, folder.read("a")], [6, "before"]);
 });
 
-Deno.test("PartFile.open() names the holder when the file is open already", async () => {
+Deno.test("PartFile.open() names the holder when the file is open already", () => {
   using folder = new TempFolder();
-  using _first = await PartFile.open(folder.of("a"), somebody);
-  const error = await assertRejects(
-    () => PartFile.open(folder.of("a"), () => Promise.resolve("the holder")),
+  using _first = PartFile.open(folder.of("a"), somebody);
+  const error = assertThrows(
+    () => PartFile.open(folder.of("a"), () => "the holder"),
     ConflictError,
     "the holder works on it",
   );
   assertEquals(typeof error.hint, "string");
 });
 
-Deno.test("PartFile.open() opens again when the first one was closed", async () => {
+Deno.test("PartFile.open() opens again when the first one was closed", () => {
   using folder = new TempFolder();
-  (await PartFile.open(folder.of("a"), somebody)).close();
-  using part = await PartFile.open(folder.of("a"), somebody);
+  (PartFile.open(folder.of("a"), somebody)).close();
+  using part = PartFile.open(folder.of("a"), somebody);
   assertEquals(part.sizeBefore, 0);
 });
 
@@ -59,14 +59,14 @@ Deno.test("PartFile.open() throws ConflictError when another process holds the f
   const output = child.stdout.getReader();
   try {
     await output.read();
-    await assertRejects(() => PartFile.open(path, somebody), ConflictError, "somebody works on it");
+    assertThrows(() => PartFile.open(path, somebody), ConflictError, "somebody works on it");
   } finally {
     child.kill("SIGKILL");
     await output.cancel();
     await child.stdin.abort().catch(() => {});
     await child.status;
   }
-  using part = await PartFile.open(path, somebody);
+  using part = PartFile.open(path, somebody);
   assertEquals(part.sizeBefore, 0);
 });
 
@@ -79,33 +79,33 @@ function link(path: string, to: string): void {
   Deno.symlinkSync(to, path);
 }
 for (const { name, make } of noFiles) {
-  Deno.test(`PartFile.open() throws ConflictError when ${name} has the name`, async () => {
+  Deno.test(`PartFile.open() throws ConflictError when ${name} has the name`, () => {
     using folder = new TempFolder();
     folder.write("victim", "precious");
     make(folder.of("a"));
-    await assertRejects(() => PartFile.open(folder.of("a"), somebody), ConflictError, "plain file");
+    assertThrows(() => PartFile.open(folder.of("a"), somebody), ConflictError, "plain file");
     assertEquals(folder.read("victim"), "precious");
     assertEquals(folder.names(), ["a", "victim"]);
   });
 }
 
 /** A disk where `act` comes between the look at a file and its opening, the first time. */
-function between(act: (path: string) => void | Promise<void>): Disk {
+function between(act: (path: string) => void): Disk {
   let done = false;
   return {
     ...realDisk,
-    async open(path, options) {
+    openSync(path, options) {
       if (!done) {
         done = true;
-        await act(path);
+        act(path);
       }
-      return await Deno.open(path, options);
+      return Deno.openSync(path, options);
     },
   };
 }
 
 for (const before of ["a file", "nothing"]) {
-  Deno.test(`PartFile.open() writes through no link when one takes the place of ${before} in the very moment`, async () => {
+  Deno.test(`PartFile.open() writes through no link when one takes the place of ${before} in the very moment`, () => {
     using folder = new TempFolder();
     folder.write("victim", "precious");
     if (before === "a file") folder.write("a", "");
@@ -113,16 +113,16 @@ for (const before of ["a file", "nothing"]) {
       if (before === "a file") Deno.removeSync(path);
       Deno.symlinkSync(folder.of("victim"), path);
     });
-    await assertRejects(() => PartFile.open(folder.of("a"), somebody, disk), ConflictError);
+    assertThrows(() => PartFile.open(folder.of("a"), somebody, disk), ConflictError);
     assertEquals(folder.read("victim"), "precious");
   });
 }
 
-Deno.test("PartFile.open() names the holder when another process makes the file in the very moment", async () => {
+Deno.test("PartFile.open() names the holder when another process makes the file in the very moment", () => {
   using folder = new TempFolder();
   let other: PartFile | undefined;
-  const disk = between(async (path) => void (other = await PartFile.open(path, somebody)));
-  await assertRejects(
+  const disk = between((path) => void (other = PartFile.open(path, somebody)));
+  assertThrows(
     () => PartFile.open(folder.of("a"), somebody, disk),
     ConflictError,
     "somebody works on it",
@@ -130,83 +130,83 @@ Deno.test("PartFile.open() names the holder when another process makes the file 
   other?.close();
 });
 
-Deno.test("PartFile.open() makes a new file when the old one vanishes in the very moment", async () => {
+Deno.test("PartFile.open() makes a new file when the old one vanishes in the very moment", () => {
   using folder = new TempFolder();
   folder.write("a", "before");
   const disk = between((path) => Deno.removeSync(path));
-  using part = await PartFile.open(folder.of("a"), somebody, disk);
+  using part = PartFile.open(folder.of("a"), somebody, disk);
   assertEquals([part.sizeBefore, folder.read("a")], [0, ""]);
 });
 
-Deno.test("PartFile.open() leaves a finished file alone when its part is finished between opening and locking", async () => {
+Deno.test("PartFile.open() leaves a finished file alone when its part is finished between opening and locking", () => {
   using folder = new TempFolder();
   folder.write("a.part", "whole");
   const finished: Disk = {
     ...realDisk,
-    async open(path, options) {
-      const file = await Deno.open(path, options);
+    openSync(path, options) {
+      const file = Deno.openSync(path, options);
       if (folder.names().includes("a")) return file;
       Deno.linkSync(path, folder.of("a"));
       Deno.removeSync(path);
       return file;
     },
   };
-  using part = await PartFile.open(folder.of("a.part"), somebody, finished);
+  using part = PartFile.open(folder.of("a.part"), somebody, finished);
   part.write(0, bytesOf("torn"));
   assertEquals([folder.read("a"), folder.read("a.part")], ["whole", "torn"]);
 });
 
-Deno.test("PartFile.open() leaves a finished file alone when the part is its second name", async () => {
+Deno.test("PartFile.open() leaves a finished file alone when the part is its second name", () => {
   using folder = new TempFolder();
   Deno.linkSync(folder.write("a", "whole"), folder.of("a.part"));
-  using part = await PartFile.open(folder.of("a.part"), somebody);
+  using part = PartFile.open(folder.of("a.part"), somebody);
   part.write(0, bytesOf("torn"));
   assertEquals([folder.read("a"), folder.read("a.part")], ["whole", "torn"]);
 });
 
-Deno.test("PartFile.open() gives up when the file is swapped again and again", async () => {
+Deno.test("PartFile.open() gives up when the file is swapped again and again", () => {
   using folder = new TempFolder();
   folder.write("a", "");
   const restless: Disk = {
     ...realDisk,
-    async open(path, options) {
-      const file = await Deno.open(path, options);
+    openSync(path, options) {
+      const file = Deno.openSync(path, options);
       folder.write("b", "");
       Deno.renameSync(folder.of("b"), path);
       return file;
     },
   };
-  await assertRejects(
+  assertThrows(
     () => PartFile.open(folder.of("a"), somebody, restless),
     ConflictError,
     "keeps replacing",
   );
 });
 
-Deno.test("PartFile.open() throws DiskError when its folder is missing", async () => {
+Deno.test("PartFile.open() throws DiskError when its folder is missing", () => {
   using folder = new TempFolder();
-  await assertRejects(() => PartFile.open(folder.of("no/a"), somebody), DiskError, "Cannot open");
+  assertThrows(() => PartFile.open(folder.of("no/a"), somebody), DiskError, "Cannot open");
 });
 
-Deno.test("PartFile.write() puts bytes at their place when they come in any order", async () => {
+Deno.test("PartFile.write() puts bytes at their place when they come in any order", () => {
   using folder = new TempFolder();
-  using part = await PartFile.open(folder.of("a"), somebody);
-  await part.resize(9);
+  using part = PartFile.open(folder.of("a"), somebody);
+  part.resize(9);
   for (const at of [6, 0, 3]) part.write(at, bytesOf(`<${at}>`));
   assertEquals(folder.read("a"), "<0><3><6>");
 });
 
 Deno.test("PartFile.resize() takes no room when nothing is written", async () => {
   using folder = new TempFolder();
-  using part = await PartFile.open(folder.of("a"), somebody);
-  await part.resize(1024 ** 3);
+  using part = PartFile.open(folder.of("a"), somebody);
+  part.resize(1024 ** 3);
   const { size, blocks } = await part.file.stat();
   assertEquals([size, blocks], [1024 ** 3, 0]);
 });
 
 Deno.test("PartFile.place() leaves what is there when the name is taken", async () => {
   using folder = new TempFolder();
-  using part = await PartFile.open(folder.write("a.part", "new"), somebody);
+  using part = PartFile.open(folder.write("a.part", "new"), somebody);
   folder.write("a", "old");
   assertEquals(await part.place(folder.of("a"), { replace: false, sync: true }), false);
   assertEquals([folder.read("a"), folder.read("a.part")], ["old", "new"]);
@@ -214,7 +214,7 @@ Deno.test("PartFile.place() leaves what is there when the name is taken", async 
 
 Deno.test("PartFile.place() leaves a dangling link alone when it has the name", async () => {
   using folder = new TempFolder();
-  using part = await PartFile.open(folder.write("a.part", "new"), somebody);
+  using part = PartFile.open(folder.write("a.part", "new"), somebody);
   Deno.symlinkSync(folder.of("nowhere"), folder.of("a"));
   assertEquals(await part.place(folder.of("a"), { replace: false, sync: false }), false);
   assertEquals(folder.names(), ["a", "a.part"]);
@@ -223,7 +223,7 @@ Deno.test("PartFile.place() leaves a dangling link alone when it has the name", 
 for (const replace of [false, true]) {
   Deno.test(`PartFile.place() moves the file when replace is ${replace}`, async () => {
     using folder = new TempFolder();
-    using part = await PartFile.open(folder.write("a.part", "new"), somebody);
+    using part = PartFile.open(folder.write("a.part", "new"), somebody);
     if (replace) folder.write("a", "old");
     assertEquals(await part.place(folder.of("a"), { replace, sync: true }), true);
     assertEquals([folder.names(), folder.read("a")], [["a"], "new"]);
@@ -246,7 +246,7 @@ for (const replace of [false, true]) {
   ) {
     Deno.test(`PartFile.place() throws ConflictError when ${what} lies where the part was and replace is ${replace}`, async () => {
       using folder = new TempFolder();
-      using part = await PartFile.open(folder.write("a.part", "right"), somebody);
+      using part = PartFile.open(folder.write("a.part", "right"), somebody);
       swap(folder);
       const placing = () => part.place(folder.of("a"), { replace, sync: false });
       await assertRejects(placing, ConflictError, "somebody replaced it");
@@ -258,13 +258,15 @@ for (const replace of [false, true]) {
 /** FAT. */
 const withoutLinks: Disk = {
   ...realDisk,
-  link: () => Promise.reject(new Error("Operation not permitted (os error 1)")),
+  linkSync: () => {
+    throw new Error("Operation not permitted (os error 1)");
+  },
 };
 
 for (const taken of [false, true]) {
   Deno.test(`PartFile.place() gives ${!taken} when the disk knows no hard links and the name is ${taken ? "taken" : "free"}`, async () => {
     using folder = new TempFolder();
-    using part = await PartFile.open(folder.write("a.part", "new"), somebody, withoutLinks);
+    using part = PartFile.open(folder.write("a.part", "new"), somebody, withoutLinks);
     if (taken) folder.write("a", "old");
     assertEquals(await part.place(folder.of("a"), { replace: false, sync: true }), !taken);
     assertEquals(folder.read("a"), taken ? "old" : "new");
@@ -276,12 +278,12 @@ Deno.test("PartFile.place() has placed the file when its folder cannot be opened
   using folder = new TempFolder();
   const blind: Disk = {
     ...realDisk,
-    open: (path, options) =>
-      path === folder.path
-        ? Promise.reject(new Deno.errors.PermissionDenied("no"))
-        : Deno.open(path, options),
+    openSync: (path, options) => {
+      if (path === folder.path) throw new Deno.errors.PermissionDenied("no");
+      return Deno.openSync(path, options);
+    },
   };
-  using part = await PartFile.open(folder.of("a.part"), somebody, blind);
+  using part = PartFile.open(folder.of("a.part"), somebody, blind);
   assertEquals(await part.place(folder.of("a"), { replace: false, sync: true }), true);
 });
 
@@ -289,12 +291,12 @@ Deno.test("PartFile.place() has placed the file when another process tidied the 
   using folder = new TempFolder();
   const tidied: Disk = {
     ...realDisk,
-    async link(from, to) {
-      await Deno.link(from, to);
-      await Deno.remove(from);
+    linkSync(from, to) {
+      Deno.linkSync(from, to);
+      Deno.removeSync(from);
     },
   };
-  using part = await PartFile.open(folder.of("a.part"), somebody, tidied);
+  using part = PartFile.open(folder.of("a.part"), somebody, tidied);
   assertEquals(await part.place(folder.of("a"), { replace: false, sync: false }), true);
   assertEquals(folder.names(), ["a"]);
 });
@@ -303,10 +305,10 @@ Deno.test("PartFile.write() throws DiskFullError when the disk is full", async (
   // The device that is always full.
   const file = await Deno.open("/dev/full", { write: true });
   using folder = new TempFolder();
-  using part = await PartFile.open(folder.of("a"), somebody, {
+  using part = PartFile.open(folder.of("a"), somebody, {
     ...realDisk,
-    open: async (path, options) => {
-      const real = await Deno.open(path, options);
+    openSync: (path, options) => {
+      const real = Deno.openSync(path, options);
       real.writeSync = (bytes) => file.writeSync(bytes);
       return real;
     },

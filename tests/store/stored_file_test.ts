@@ -474,11 +474,11 @@ for (const content of [CONTENT, unverified(TEXT)]) {
 
 Deno.test("StoredFile.finish() settles again when the name is taken in the very moment", async () => {
   using folder = new TempFolder();
-  const link: typeof realDisk.link = async (from, to) => {
+  const linkSync: typeof realDisk.linkSync = (from, to) => {
     if (to === folder.of("a.txt")) folder.write("a.txt", OTHER);
-    await Deno.link(from, to);
+    Deno.linkSync(from, to);
   };
-  const terms = { ...TERMS, disk: { ...realDisk, link } };
+  const terms = { ...TERMS, disk: { ...realDisk, linkSync } };
   using file = await open(folder.of("a.txt"), CONTENT, terms);
   fill(file);
   const { path } = await file.finish(FINISH, never);
@@ -490,7 +490,7 @@ Deno.test("StoredFile.finish() ends well when another run tidied its part away",
   using file = await open(folder.of("a.txt"), CONTENT);
   fill(file);
   folder.write("a.txt", TEXT);
-  await removeLeftovers(folder.of("a.txt"), CONTENT);
+  removeLeftovers(folder.of("a.txt"), CONTENT);
   assertEquals((await file.finish(FINISH, never)).how, "already-there");
   assertEquals(folder.names(), ["a.txt"]);
 });
@@ -501,15 +501,15 @@ for (const sync of ["finish", "never"] as const) {
     const story: string[] = [];
     const disk = {
       ...realDisk,
-      open: async (path: string, options: Deno.OpenOptions) => {
-        const file = await Deno.open(path, options);
+      openSync: (path: string, options: Deno.OpenOptions) => {
+        const file = Deno.openSync(path, options);
         file.syncData = () => Promise.resolve(void story.push("sync"));
         file.sync = () => Promise.resolve(void story.push("sync folder"));
         return file;
       },
-      link: async (from: string, to: string) => {
+      linkSync: (from: string, to: string) => {
         story.push("name");
-        await Deno.link(from, to);
+        Deno.linkSync(from, to);
       },
     };
     using file = await open(folder.of("a.txt"), CONTENT, { ...TERMS, disk });
@@ -523,7 +523,7 @@ Deno.test("StoredFile.discard() leaves nothing when the bytes are proven wrong",
   using folder = new TempFolder();
   using file = await open(folder.of("a.txt"), CONTENT);
   fill(file);
-  await file.discard();
+  file.discard();
   assertEquals(folder.names(), []);
 });
 
@@ -541,7 +541,7 @@ for (const { name, left, want } of leftovers) {
     for (const name of [PART, JOURNAL]) {
       if (!left.includes(name)) Deno.removeSync(folder.of(name));
     }
-    await removeLeftovers(folder.of("a.txt"), CONTENT);
+    removeLeftovers(folder.of("a.txt"), CONTENT);
     assertEquals(folder.names(), ["a.txt", ...want]);
   });
 }
@@ -550,15 +550,15 @@ Deno.test("removeLeftovers() leaves part and journal when they are of other byte
   using folder = new TempFolder();
   await begin(folder.of("a.txt"), OTHER, [0, 1], verified(OTHER));
   folder.write("a.txt", TEXT);
-  await removeLeftovers(folder.of("a.txt"), CONTENT);
+  removeLeftovers(folder.of("a.txt"), CONTENT);
   assertEquals(folder.names(), ["a.txt", JOURNAL, PART]);
 });
 
-Deno.test("removeLeftovers() leaves a part of another size when it has no journal", async () => {
+Deno.test("removeLeftovers() leaves a part of another size when it has no journal", () => {
   using folder = new TempFolder();
   folder.write("a.txt", TEXT);
   folder.write(PART, "somebody's");
-  await removeLeftovers(folder.of("a.txt"), CONTENT);
+  removeLeftovers(folder.of("a.txt"), CONTENT);
   assertEquals(folder.names(), ["a.txt", PART]);
 });
 
@@ -675,8 +675,8 @@ for (const operation of ["seek", "read"] as const) {
     using folder = new TempFolder();
     const disk: Disk = {
       ...realDisk,
-      async open(path, options) {
-        const file = await Deno.open(path, options);
+      openSync(path, options) {
+        const file = Deno.openSync(path, options);
         file[operation] = () => Promise.reject(new Error("Input/output error (os error 5)"));
         return file;
       },

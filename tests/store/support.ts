@@ -138,7 +138,7 @@ export async function runDownload(
   const bytes = content.manifest ? { manifest: content.manifest } : { sha256: sha };
   const place = await settle(target, bytes, policy, never, disk);
   if (place.kind === "same") {
-    await removeLeftovers(place.path, content, disk);
+    removeLeftovers(place.path, content, disk);
     return { path: place.path, how: "already-there" };
   }
   if (place.kind === "skip") return { path: place.path, how: "skipped" };

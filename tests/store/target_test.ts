@@ -1,4 +1,11 @@
-import { assert, assertEquals, assertInstanceOf, assertMatch, assertRejects } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertInstanceOf,
+  assertMatch,
+  assertRejects,
+  assertThrows,
+} from "@std/assert";
 import { basename, join } from "@std/path";
 import { sha256 } from "../../core/base/digest.ts";
 import { ConflictError, DiskError } from "../../core/base/errors.ts";
@@ -157,25 +164,25 @@ Deno.test("settle() throws the signal's reason when it aborts", async () => {
 
 Deno.test("prepareTarget() makes the folders of a name when they are missing", async () => {
   using folder = new TempFolder();
-  const path = await prepareTarget(folder.of("out"), "a/b/c.txt");
+  const path = prepareTarget(folder.of("out"), "a/b/c.txt");
   assertEquals(path, folder.of("out/a/b/c.txt"));
   assertEquals((await Deno.stat(folder.of("out/a/b"))).isDirectory, true);
   assertEquals(folder.names(), ["out"]);
 });
 
-Deno.test("prepareTarget() leaves what is there when the folders exist", async () => {
+Deno.test("prepareTarget() leaves what is there when the folders exist", () => {
   using folder = new TempFolder();
   Deno.mkdirSync(folder.of("a"));
   folder.write("a/b", "mine");
-  assertEquals(await prepareTarget(folder.path, "a/b"), folder.of("a/b"));
+  assertEquals(prepareTarget(folder.path, "a/b"), folder.of("a/b"));
   assertEquals(folder.read("a/b"), "mine");
 });
 
-Deno.test("prepareTarget() goes through the links of the user when --out itself is one", async () => {
+Deno.test("prepareTarget() goes through the links of the user when --out itself is one", () => {
   using folder = new TempFolder();
   Deno.mkdirSync(folder.of("real"));
   Deno.symlinkSync(folder.of("real"), folder.of("out"));
-  assertEquals(await prepareTarget(folder.of("out"), "a/b"), folder.of("real/a/b"));
+  assertEquals(prepareTarget(folder.of("out"), "a/b"), folder.of("real/a/b"));
 });
 
 const linksInside = [
@@ -183,11 +190,11 @@ const linksInside = [
   { name: "the folder itself", to: "out" },
 ];
 for (const { name, to } of linksInside) {
-  Deno.test(`prepareTarget() follows a link when it leads to ${name}`, async () => {
+  Deno.test(`prepareTarget() follows a link when it leads to ${name}`, () => {
     using folder = new TempFolder();
     Deno.mkdirSync(folder.of("out/other"), { recursive: true });
     Deno.symlinkSync(folder.of(to), folder.of("out/link"));
-    const path = await prepareTarget(folder.of("out"), "link/a.txt");
+    const path = prepareTarget(folder.of("out"), "link/a.txt");
     Deno.writeTextFileSync(path, "x");
     assertEquals(folder.read(`${to}/a.txt`), "x");
   });
@@ -200,12 +207,12 @@ const linksOutside = [
 ];
 for (const { name, to } of linksOutside) {
   for (const rest of ["a.txt", "deeper/a.txt"]) {
-    Deno.test(`prepareTarget() refuses ${rest} when a link leads to ${name}`, async () => {
+    Deno.test(`prepareTarget() refuses ${rest} when a link leads to ${name}`, () => {
       using folder = new TempFolder();
       Deno.mkdirSync(folder.of("out"));
       Deno.mkdirSync(folder.of("out-of-it"));
       Deno.symlinkSync(to, folder.of("out/link"));
-      await assertRejects(
+      assertThrows(
         () => prepareTarget(folder.of("out"), `link/${rest}`),
         ConflictError,
         "leads out",
@@ -238,30 +245,30 @@ const inTheWay: {
   },
 ];
 for (const { name, make, want } of inTheWay) {
-  Deno.test(`prepareTarget() throws ${want.name} when ${name} has the folder's name`, async () => {
+  Deno.test(`prepareTarget() throws ${want.name} when ${name} has the folder's name`, () => {
     using folder = new TempFolder();
     make(folder.of("a"));
     const prepared = () => prepareTarget(folder.path, "a/b");
-    await assertRejects<Error>(prepared, want, folder.of("a"));
+    assertThrows<Error>(prepared, want, folder.of("a"));
   });
 }
 
-Deno.test("prepareTarget() throws DiskError when --out is a file", async () => {
+Deno.test("prepareTarget() throws DiskError when --out is a file", () => {
   using folder = new TempFolder();
-  await assertRejects(() => prepareTarget(folder.write("out", ""), "a"), DiskError, "make folder");
+  assertThrows(() => prepareTarget(folder.write("out", ""), "a"), DiskError, "make folder");
 });
 
-Deno.test("prepareTarget() keeps twins apart when they differ in case or normalisation only", async () => {
+Deno.test("prepareTarget() keeps twins apart when they differ in case or normalisation only", () => {
   using folder = new TempFolder();
   const names = ["a.txt", "A.txt", "\u00e9", "e\u0301"];
   const paths = [];
-  for (const name of names) paths.push(await prepareTarget(folder.path, name, "linux"));
+  for (const name of names) paths.push(prepareTarget(folder.path, name, "linux"));
   assertEquals(paths, names.map((name) => folder.of(name)));
 });
 
-Deno.test("prepareTarget() writes below the escaped folder when the platform is windows", async () => {
+Deno.test("prepareTarget() writes below the escaped folder when the platform is windows", () => {
   using folder = new TempFolder();
-  const path = await prepareTarget(folder.path, "con/a:b", "windows");
+  const path = prepareTarget(folder.path, "con/a:b", "windows");
   assertEquals(path, folder.of("%63on/a%3Ab"));
 });
 

@@ -22,20 +22,16 @@ export function windowsDisk(): Disk {
   return {
     ...realDisk,
     openSync,
-    open: (path, options) => Promise.try(openSync, path, options),
-    link: (from, to) => Promise.try(() => Deno.linkSync(from, to)),
-    lstat: (path) => Promise.try(() => ({ ...Deno.lstatSync(path), ino: null, nlink: null })),
-    remove: (path) =>
-      Promise.try(() => {
-        requireClosed(String(path));
-        Deno.removeSync(path);
-      }),
-    rename: (from, to) =>
-      Promise.try(() => {
-        requireClosed(String(from));
-        requireClosed(String(to));
-        Deno.renameSync(from, to);
-      }),
+    lstatSync: (path) => ({ ...Deno.lstatSync(path), ino: null, nlink: null }),
+    removeSync: (path) => {
+      requireClosed(String(path));
+      Deno.removeSync(path);
+    },
+    renameSync: (from, to) => {
+      requireClosed(String(from));
+      requireClosed(String(to));
+      Deno.renameSync(from, to);
+    },
   };
 }
 

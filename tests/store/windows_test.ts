@@ -1,5 +1,5 @@
 /** A download on a disk with the manners of Windows, from its beginning to each of its ends. */
-import { assertEquals, assertRejects } from "@std/assert";
+import { assertEquals, assertThrows } from "@std/assert";
 import { sha256 } from "../../core/base/digest.ts";
 import { adoptPartial } from "../../core/store/partial.ts";
 import { PartFile } from "../../core/store/part_file.ts";
@@ -91,18 +91,18 @@ Deno.test("adoptPartial() takes over what is there under another name on Windows
     using file = await open(folder, verified(TEXT), "b.txt");
     file.store(2, pieceOf(TEXT, 2));
   }
-  await adoptPartial([folder.of("b.txt")], folder.of("a.txt"), windowsDisk(), "windows");
+  adoptPartial([folder.of("b.txt")], folder.of("a.txt"), windowsDisk(), "windows");
   using file = await open(folder, verified(TEXT));
   assertEquals(file.missing(), [0, 1, 3]);
 });
 
 for (const platform of ["linux", "darwin"]) {
-  Deno.test(`PartFile stays locked while it gets its name when the platform is ${platform}`, async () => {
+  Deno.test(`PartFile stays locked while it gets its name when the platform is ${platform}`, () => {
     using folder = new TempFolder();
-    const nobody = () => Promise.resolve("somebody");
-    using part = await PartFile.open(folder.of("a.part"), nobody, undefined, platform);
-    await part.moveTo(folder.of("b.part"));
-    await assertRejects(
+    const nobody = () => "somebody";
+    using part = PartFile.open(folder.of("a.part"), nobody, undefined, platform);
+    part.moveTo(folder.of("b.part"));
+    assertThrows(
       () => PartFile.open(folder.of("b.part"), nobody, undefined, platform),
       Error,
       "somebody works on it",
