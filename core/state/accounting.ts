@@ -116,8 +116,10 @@ export class Accounting {
 
   at(nowMs: number): Account {
     this.#turn(nowMs);
-    const seeds = Array.from(this.#seeds, ([seed, { meter, ...known }]) => {
-      return { seed, ...known, rate: Math.round(meter.at(nowMs)) };
+    const seeds = Array.from(this.#seeds, ([seed, known]) => {
+      const { standing, reason, bytes, failures, corrupt, meter } = known;
+      const rate = Math.round(meter.at(nowMs));
+      return { seed, standing, reason, bytes, rate, failures, corrupt };
     });
     return {
       spent: { ...this.#spent },

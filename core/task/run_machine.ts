@@ -37,8 +37,10 @@ export async function runMachine<Fact, Action, Result>(
 ): Promise<Result> {
   signal.throwIfAborted();
   using run = new Run(machine, perform, clock);
-  using _stop = onAbort(signal, () => run.fail(signal.reason));
   run.start();
+  // Where all is known already, that was all.
+  if (run.over) return await run.ended;
+  using _stop = onAbort(signal, () => run.fail(signal.reason));
   return await run.ended;
 }
 
@@ -64,6 +66,10 @@ class Run<Fact, Action, Result> implements Running<Fact, Result>, Disposable {
     this.#machine = machine;
     this.#perform = perform;
     this.#clock = clock;
+  }
+
+  get over(): boolean {
+    return this.#over;
   }
 
   get ended(): Promise<Result> {
