@@ -39,17 +39,6 @@ export class TaskGroup implements AsyncDisposable {
     if (failure) throw failure.error;
   }
 
-  /** Runs `main` beside the jobs, with their signal. @throws what fails first, `main` or a job, once. */
-  async beside<T>(main: (signal: AbortSignal) => Promise<T>): Promise<T> {
-    try {
-      return await main(this.signal);
-    } catch (error) {
-      // It was the signal's reason: disposal need not throw it again.
-      if (this.#failure?.error === error) this.#failure = undefined;
-      throw error;
-    }
-  }
-
   /** Tells every job to stop, with the reason that they will throw. */
   abort(reason?: unknown): void {
     this.#own.abort(reason);

@@ -127,31 +127,13 @@ Deno.test("TaskGroup leaves the parent alone when it is disposed or fails", asyn
   assert(!parent.signal.aborted);
 });
 
-Deno.test("TaskGroup.beside() gives what the main job gives, with a signal of the group's", async () => {
-  await using jobs = new TaskGroup(NEVER);
-  const given = await jobs.beside((signal) => Promise.resolve(signal));
-  assertStrictEquals(given, jobs.signal);
-});
-
-Deno.test("TaskGroup.beside() throws a job's failure once, when the main job ends by it", async () => {
-  const failure = new Error("a job's");
-  const work = async () => {
-    await using jobs = new TaskGroup(NEVER);
-    jobs.spawn(() => Promise.reject(failure));
-    await jobs.beside(untilAborted);
-  };
-  // Not as a SuppressedError, which would hide what it is.
-  assertStrictEquals<unknown>(await assertRejects(work), failure);
-});
-
-Deno.test("TaskGroup.beside() throws what the main job throws, and disposal what a job does besides", async () => {
-  const [own, other] = [new Error("the main job's"), new Error("a job's")];
-  const work = async () => {
-    await using jobs = new TaskGroup(NEVER);
-    jobs.spawn((signal) => untilAborted(signal).catch(() => Promise.reject(other)));
-    await jobs.beside(() => Promise.reject(own));
-  };
-  assertStrictEquals<unknown>(await assertRejects(work), own);
+Deno.test("TaskGroup.spawn() gives an aborted signal when the group has ended", async () => {
+  const jobs = new TaskGroup(NEVER);
+  await jobs[Symbol.asyncDispose]();
+  const seen: boolean[] = [];
+  jobs.spawn((signal) => Promise.resolve(void seen.push(signal.aborted)));
+  await jobs.join();
+  assertEquals(seen, [true]);
 });
 
 Deno.test("TaskGroup tells its jobs that it has ended when it is disposed", async () => {
