@@ -49,6 +49,7 @@ export {
 } from "./base/seed_address.ts";
 export { type Directories, directoriesOf } from "./state/directories.ts";
 export { type Account, type SeedAccount, type Span, SPANS } from "./state/accounting.ts";
+export { FollowedSeeds } from "./state/followed_seeds.ts";
 export type { RunLimits } from "./state/record_shape.ts";
 export type { Obedience, Order } from "./state/orders.ts";
 export type { LogLine } from "./state/task_log.ts";

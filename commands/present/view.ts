@@ -6,6 +6,7 @@
  */
 import {
   DetailKeeper,
+  FollowedSeeds,
   isOver,
   RateMeter,
   type TaskDetail,
@@ -54,6 +55,12 @@ export interface Totals {
   readonly etaMs: number | null;
 }
 
+/** Of a task at work. */
+interface Inside {
+  readonly seeds: FollowedSeeds;
+  readonly detail: DetailKeeper;
+}
+
 interface Entry {
   readonly task: string;
   name: string;
@@ -65,7 +72,7 @@ interface Entry {
   /** Made when its turn comes: a hundred thousand may wait. */
   seeds: Set<string> | undefined;
   meter: RateMeter | undefined;
-  inside: DetailKeeper | undefined;
+  inside: Inside | undefined;
   result: TaskResult | undefined;
   failure: TaskFailure | undefined;
 }
@@ -100,7 +107,7 @@ export class View {
       ...entries.filter(({ state }) => !isActive(state)),
     ].slice(0, most);
     return chosen.map((entry) => {
-      return { ...viewOf(entry, now), detail: entry.inside?.at(now) ?? null };
+      return { ...viewOf(entry, now), detail: entry.inside?.detail.at(now) ?? null };
     });
   }
 
@@ -123,8 +130,9 @@ export class View {
   }
 
   #fold(entry: Entry, event: TaskEvent): void {
-    if (event.kind === "state" && event.state === "finding") entry.inside = new DetailKeeper();
-    entry.inside?.take(event);
+    if (event.kind === "state" && event.state === "finding") entry.inside = newInside();
+    entry.inside?.seeds.take(event);
+    entry.inside?.detail.take(event);
     switch (event.kind) {
       case "state":
         entry.state = event.state;
@@ -235,6 +243,11 @@ function columnOf(state: TaskState): "done" | "failed" | "active" | "waiting" | 
 export function isActive(state: TaskState): boolean {
   return state === "finding" || state === "downloading" ||
     state === "verifying";
+}
+
+function newInside(): Inside {
+  const seeds = new FollowedSeeds();
+  return { seeds, detail: new DetailKeeper(seeds) };
 }
 
 function viewOf(entry: Entry, now: number): TaskView {

@@ -3,8 +3,8 @@
  * each thing that it waited for come out. Pure. It measures what this process
  * can see; whether slow bytes are the seed's or the network's doing it cannot.
  */
-import { RateMeter } from "../base/rate.ts";
 import { isOver, type TaskEvent, type TaskState, type WaitsFor } from "../events.ts";
+import type { FollowedSeed, FollowedSeeds } from "./followed_seeds.ts";
 
 export const SPANS = [
   /** Its turn among those that run. */
@@ -75,35 +75,33 @@ export interface Account {
 /** More seeds say nothing more about a bottleneck, and the account is written twice a second. */
 const MOST_SEEDS = 12;
 
-interface Seed {
-  standing: SeedStanding;
-  reason: string | null;
-  bytes: number;
-  failures: number;
-  corrupt: number;
-  readonly meter: RateMeter;
-}
-
 export class Accounting {
   readonly #spent: Partial<Record<Span, number>> = {};
-  readonly #seeds = new Map<string, Seed>();
+  readonly #seeds: FollowedSeeds;
   #state: TaskState = "waiting";
   #waitsFor: WaitsFor = "place";
   #size: number | undefined;
   #stored = 0;
   #limited = false;
+  /** Whether a seed said anything about this attempt. */
+  #asked = false;
   #hashMs = 0;
   #diskMs = 0;
   #span: Span | null = "place";
   #since: number;
 
-  /** @param queuedAt when it began to wait for its turn. */
-  constructor(queuedAt: number) {
+  /**
+   * @param queuedAt when it began to wait for its turn.
+   * @param seeds which have heard of each event before.
+   */
+  constructor(queuedAt: number, seeds: FollowedSeeds) {
     this.#since = queuedAt;
+    this.#seeds = seeds;
   }
 
   take(event: TaskEvent): void {
-    if (event.kind === "received") return this.#received(event);
+    // While bytes come, more of them change nothing.
+    if (event.kind === "received" && this.#span === "bytes") return;
     this.#note(event);
     this.#turn(event.time);
   }
@@ -114,13 +112,14 @@ export class Accounting {
     this.#turn(nowMs);
   }
 
+  /** Whether the task is over: its account will not change any more. */
+  get over(): boolean {
+    return this.#span === null;
+  }
+
   at(nowMs: number): Account {
     this.#turn(nowMs);
-    const seeds = Array.from(this.#seeds, ([seed, known]) => {
-      const { standing, reason, bytes, failures, corrupt, meter } = known;
-      const rate = Math.round(meter.at(nowMs));
-      return { seed, standing, reason, bytes, rate, failures, corrupt };
-    });
+    const seeds = Array.from(this.#seeds, ([name, seed]) => accountOf(name, seed, nowMs));
     return {
       spent: { ...this.#spent },
       now: this.#span,
@@ -129,15 +128,6 @@ export class Accounting {
       diskMs: this.#diskMs,
       seeds: seeds.toSorted((a, b) => b.bytes - a.bytes).slice(0, MOST_SEEDS),
     };
-  }
-
-  #received({ seed: name, bytes, time }: TaskEvent & { kind: "received" }): void {
-    const seed = this.#seed(name);
-    seed.bytes += bytes;
-    seed.meter.add(bytes, time);
-    if (seed.standing === "gives") return;
-    seed.standing = "gives";
-    this.#turn(time);
   }
 
   #note(event: TaskEvent): void {
@@ -150,7 +140,6 @@ export class Accounting {
         break;
       case "found":
         this.#size = event.size;
-        for (const name of event.seeds) this.#seed(name).standing = "gives";
         break;
       case "resumed":
         this.#stored = event.bytes;
@@ -161,7 +150,7 @@ export class Accounting {
         this.#diskMs += event.diskMs ?? 0;
         break;
       case "seed":
-        this.#seedNews(event);
+        this.#asked = true;
         break;
       case "done":
         this.#state = "done";
@@ -174,30 +163,7 @@ export class Accounting {
   #beginAgain(): void {
     this.#size = undefined;
     this.#stored = 0;
-    for (const seed of this.#seeds.values()) seed.standing = "gives";
     this.#asked = false;
-  }
-
-  /** Whether a seed said anything about this attempt. */
-  #asked = false;
-
-  #seedNews({ seed: name, what, reason, percent }: TaskEvent & { kind: "seed" }): void {
-    const seed = this.#seed(name);
-    this.#asked = true;
-    if (what === "corrupt") seed.corrupt++;
-    if (what === "failing") seed.failures++;
-    seed.standing = what === "busy" && percent !== undefined ? "pending" : STANDINGS[what];
-    seed.reason = seed.standing === "gives" ? null : reason;
-  }
-
-  #seed(name: string): Seed {
-    let seed = this.#seeds.get(name);
-    if (!seed) {
-      const meter = new RateMeter();
-      seed = { standing: "gives", reason: null, bytes: 0, failures: 0, corrupt: 0, meter };
-      this.#seeds.set(name, seed);
-    }
-    return seed;
   }
 
   /** Time until now was spent on what it waited for until now. */
@@ -231,13 +197,33 @@ export class Accounting {
   /** Why no seed gives anything; undefined while one does, or may. */
   #trouble(): Span | undefined {
     let best: "pending" | "busy" | "failing" | undefined;
-    for (const { standing } of this.#seeds.values()) {
+    for (const [, seed] of this.#seeds) {
+      const standing = standingOf(seed);
       if (standing === "gives") return undefined;
       if (standing === "pending" || (standing === "busy" && best !== "pending")) best = standing;
       if (standing === "failing") best ??= standing;
     }
     return best === "failing" ? "unreachable" : best;
   }
+}
+
+function accountOf(name: string, seed: FollowedSeed, nowMs: number): SeedAccount {
+  const { bytes, failures, corrupt } = seed;
+  const standing = standingOf(seed);
+  const reason = standing === "gives" ? null : seed.reason;
+  return {
+    seed: name,
+    standing,
+    reason,
+    bytes,
+    rate: Math.round(seed.rate.at(nowMs)),
+    failures,
+    corrupt,
+  };
+}
+
+function standingOf({ news, hashing }: FollowedSeed): SeedStanding {
+  return news === "busy" && hashing ? "pending" : STANDINGS[news];
 }
 
 const STANDINGS = {

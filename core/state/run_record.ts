@@ -5,11 +5,10 @@
  * process lives. No port, no daemon.
  */
 import type { Clock } from "../base/clock.ts";
-import { RateMeter } from "../base/rate.ts";
-import { isOver, type TaskEvent } from "../events.ts";
-import { DetailKeeper } from "./task_detail.ts";
-import { type Account, Accounting } from "./accounting.ts";
-import type { QueuedLine, RunHeader, RunLimits, RunNow, TaskNow } from "./record_shape.ts";
+import type { TaskEvent } from "../events.ts";
+import type { Account } from "./accounting.ts";
+import { FollowedTask } from "./followed_task.ts";
+import type { QueuedLine, RunHeader, RunLimits, RunNow } from "./record_shape.ts";
 import { hasRecord, NOW_SUFFIX, OVER_SUFFIX, RECORD_SUFFIX, runsFolder } from "./run_files.ts";
 import { lockRun, releaseRun, type RunLock } from "./run_lock.ts";
 import { withoutHarm } from "./state_faults.ts";
@@ -24,49 +23,13 @@ const GATHER_MS = 50;
 /** Each detail is a kilobyte or two, and all are written at each beat. */
 const MOST_DETAILS = 32;
 
-/** A task that has begun: what changes too often for the record. */
-class Moving {
-  readonly #meter = new RateMeter();
-  readonly #seeds = new Set<string>();
-  #downloaded = 0;
-
-  take(event: TaskEvent): void {
-    switch (event.kind) {
-      case "found":
-        for (const seed of event.seeds) this.#seeds.add(seed);
-        break;
-      case "resumed":
-        this.#downloaded = event.bytes;
-        break;
-      case "received":
-        this.#meter.add(event.bytes, event.time);
-        break;
-      case "stored":
-        this.#downloaded += event.bytes;
-        break;
-      case "seed":
-        if (event.what === "joined") this.#seeds.add(event.seed);
-        else if (event.what === "dropped") this.#seeds.delete(event.seed);
-    }
-  }
-
-  at(timeMs: number): TaskNow {
-    return {
-      downloaded: this.#downloaded,
-      rate: Math.round(this.#meter.liveAt(timeMs)),
-      seeds: Array.from(this.#seeds),
-    };
-  }
-}
-
 export class RunRecord implements AsyncDisposable {
   readonly #base: string;
   readonly #record: Deno.FsFile;
   readonly #lock: RunLock;
   readonly #clock: Clock;
-  readonly #moving = new Map<string, Moving>();
-  readonly #details = new Map<string, DetailKeeper>();
-  readonly #accounts = new Map<string, Accounting>();
+  /** Those that have begun and of which there is more to tell. */
+  readonly #begun = new Map<string, FollowedTask>();
   #queuedAt: number;
   readonly #unfinished = new Set<string>();
   #queued: QueuedLine | undefined;
@@ -104,8 +67,7 @@ export class RunRecord implements AsyncDisposable {
   }
 
   add(event: TaskEvent): void {
-    this.#follow(event);
-    if (event.kind !== "queued") this.#account(event);
+    const account = this.#follow(event);
     switch (event.kind) {
       case "flight":
         // It is news only together with the bytes that come of it.
@@ -120,7 +82,7 @@ export class RunRecord implements AsyncDisposable {
         // Written in one go, with the first that begins.
         return this.#enqueue(event);
       default:
-        this.#append({ ...event, ...this.#closing(event) });
+        this.#append({ ...event, ...account && { account } });
         this.#flushSoon();
         // What a task waits for is news, also when no bytes come.
         if (event.kind === "state") this.#startBeat();
@@ -129,7 +91,7 @@ export class RunRecord implements AsyncDisposable {
 
   /** A limit of the user's begins or ceases to hold back all that the task could ask for. */
   limited(task: string, limited: boolean): void {
-    this.#accounts.get(task)?.limited(limited, this.#clock.now());
+    this.#begun.get(task)?.limited(limited, this.#clock.now());
   }
 
   /** Of a task that gets no log: what only a log tells, written with what comes next. */
@@ -144,49 +106,28 @@ export class RunRecord implements AsyncDisposable {
     this.#flush();
     this.#record.close();
     // How far the unfinished ones came is worth knowing.
-    if (this.#moving.size > 0 || this.#accounts.size > 0) this.#writeNow();
+    if (this.#begun.size > 0) this.#writeNow();
     else await Deno.remove(this.#base + NOW_SUFFIX).catch(() => {});
     await releaseRun(this.#lock);
     if (this.#unfinished.size > 0) return;
     await Deno.rename(this.#base + RECORD_SUFFIX, this.#base + OVER_SUFFIX).catch(() => {});
   }
 
-  #follow(event: TaskEvent): void {
-    this.#followInside(event);
-    if (event.kind === "found") this.#moving.set(event.task, new Moving());
-    this.#moving.get(event.task)?.take(event);
+  /** @returns the account of a task that is over with this event: the last word on it says where its time went. */
+  #follow(event: TaskEvent): Account | undefined {
+    const { task, time } = event;
     if (event.kind === "queued") {
-      this.#unfinished.add(event.task);
-      this.#queuedAt = event.time;
+      this.#unfinished.add(task);
+      this.#queuedAt = time;
+      return undefined;
     }
-    const over = event.kind === "done" || (event.kind === "state" && isOver(event.state));
-    if (!over) return;
-    this.#moving.delete(event.task);
-    if (event.kind === "done") this.#unfinished.delete(event.task);
-  }
-
-  #followInside(event: TaskEvent): void {
-    if (event.kind === "state" && event.state === "finding") {
-      this.#details.set(event.task, new DetailKeeper());
-    }
-    this.#details.get(event.task)?.take(event);
-    const still = event.kind === "done" || event.kind === "failed" ||
-      (event.kind === "state" && (event.state === "paused" || isOver(event.state)));
-    if (still) this.#details.delete(event.task);
-  }
-
-  #account(event: TaskEvent): void {
-    let account = this.#accounts.get(event.task);
-    if (!account) this.#accounts.set(event.task, account = new Accounting(this.#queuedAt));
-    account.take(event);
-  }
-
-  /** The last word of a run on a task says where its time went. */
-  #closing({ task, time }: TaskEvent): { account?: Account } {
-    const account = this.#accounts.get(task)?.at(time);
-    if (account === undefined || account.now !== null) return {};
-    this.#accounts.delete(task);
-    return { account };
+    if (event.kind === "done") this.#unfinished.delete(task);
+    let followed = this.#begun.get(task);
+    if (!followed) this.#begun.set(task, followed = new FollowedTask(this.#queuedAt));
+    followed.take(event);
+    const account = followed.closeAccount(time);
+    if (followed.isGone) this.#begun.delete(task);
+    return account;
   }
 
   #enqueue(event: TaskEvent & { kind: "queued" }): void {
@@ -237,15 +178,12 @@ export class RunRecord implements AsyncDisposable {
   #writeNow(): void {
     this.#beat = undefined;
     const time = this.#clock.now();
-    const tasks = Array.from(this.#moving, ([task, moving]) => [task, moving.at(time)] as const);
-    const accounts = Array.from(this.#accounts, ([task, each]) => [task, each.at(time)] as const);
-    const details = Array.from(this.#details).slice(0, MOST_DETAILS)
-      .map(([task, keeper]) => [task, keeper.at(time)] as const);
+    const each = Array.from(this.#begun);
     const now: RunNow = {
       time,
-      tasks: Object.fromEntries(tasks),
-      accounts: Object.fromEntries(accounts),
-      details: Object.fromEntries(details),
+      tasks: told(each, (task) => task.nowAt(time)),
+      accounts: told(each, (task) => task.accountAt(time)),
+      details: told(each, (task) => task.detailAt(time), MOST_DETAILS),
     };
     const draft = `${this.#base}${NOW_SUFFIX}.draft`;
     withoutHarm(() => {
@@ -253,6 +191,23 @@ export class RunRecord implements AsyncDisposable {
       Deno.renameSync(draft, this.#base + NOW_SUFFIX);
     });
   }
+}
+
+/** What `tell` says of each task, of the first `most` that it says anything of. */
+function told<T>(
+  tasks: readonly [string, FollowedTask][],
+  tell: (task: FollowedTask) => T | undefined,
+  most = Infinity,
+): Record<string, T> {
+  const all: Record<string, T> = {};
+  let count = 0;
+  for (const [name, task] of tasks) {
+    const said = count < most ? tell(task) : undefined;
+    if (said === undefined) continue;
+    all[name] = said;
+    count++;
+  }
+  return all;
 }
 
 /** A process may begin a run in the millisecond in which its last one began and ended: the next is then free. */

@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { Accounting, type Span } from "../../core/state/accounting.ts";
+import { FollowedSeeds } from "../../core/state/followed_seeds.ts";
 import type { TaskNews } from "../../core/events.ts";
 import { eventOf, NOW } from "./support.ts";
 
@@ -38,10 +39,16 @@ const done: TaskNews = {
 const failure: TaskNews = { kind: "failed", failure: { code: "timeout", message: "late" } };
 
 function accountAfter(steps: readonly Step[], atMs: number) {
-  const accounting = new Accounting(NOW);
+  const seeds = new FollowedSeeds();
+  const accounting = new Accounting(NOW, seeds);
   for (const [ms, news] of steps) {
-    if ("limited" in news) accounting.limited(news.limited, NOW + ms);
-    else accounting.take(eventOf("a", news, NOW + ms));
+    if ("limited" in news) {
+      accounting.limited(news.limited, NOW + ms);
+      continue;
+    }
+    const event = eventOf("a", news, NOW + ms);
+    seeds.take(event);
+    accounting.take(event);
   }
   return accounting.at(NOW + atMs);
 }

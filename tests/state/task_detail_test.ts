@@ -1,4 +1,5 @@
 import { assertEquals } from "@std/assert";
+import { FollowedSeeds } from "../../core/state/followed_seeds.ts";
 import { DetailKeeper } from "../../core/state/task_detail.ts";
 import { RunRecord } from "../../core/state/run_record.ts";
 import { readTasks } from "../../core/state/task_status.ts";
@@ -6,9 +7,25 @@ import type { SeedNews, TaskNews } from "../../core/events.ts";
 import { ManualClock } from "../fakes/manual_clock.ts";
 import { eventOf, failed, found, NOW, queued, state, StateFolder } from "./support.ts";
 
-function keeper(...news: TaskNews[]): DetailKeeper {
-  const keeper = new DetailKeeper();
-  for (const one of news) keeper.take(eventOf("a", one));
+/** A keeper that is told what its seeds are told. */
+class Keeper {
+  readonly #seeds = new FollowedSeeds();
+  readonly #keeper = new DetailKeeper(this.#seeds);
+
+  take(news: TaskNews, ms = 0): void {
+    const event = eventOf("a", news, NOW + ms);
+    this.#seeds.take(event);
+    this.#keeper.take(event);
+  }
+
+  at(timeMs: number) {
+    return this.#keeper.at(timeMs);
+  }
+}
+
+function keeper(...news: TaskNews[]): Keeper {
+  const keeper = new Keeper();
+  for (const one of news) keeper.take(one);
   return keeper;
 }
 
@@ -62,8 +79,8 @@ Deno.test("DetailKeeper takes a seed for one that gives again when bytes come fr
 });
 
 Deno.test("DetailKeeper calls a seed slow when others wait for it, and no other one", () => {
-  const keeper = new DetailKeeper();
-  const take = (news: TaskNews, at: number) => keeper.take(eventOf("a", news, NOW + at));
+  const keeper = new Keeper();
+  const take = (news: TaskNews, at: number) => keeper.take(news, at);
   for (const seed of ["fast", "slow", "idle"]) take({ kind: "flight", seed, pieces: 1 }, 0);
   take({ kind: "flight", seed: "idle", pieces: 0 }, 100);
   for (let at = 0; at <= 6000; at += 100) {

@@ -1,0 +1,86 @@
+/** One task of this process, followed by its events for those who look at it from outside while it runs. */
+import { isOver, type TaskEvent } from "../events.ts";
+import { type Account, Accounting } from "./accounting.ts";
+import { FollowedSeeds } from "./followed_seeds.ts";
+import type { TaskNow } from "./record_shape.ts";
+import { DetailKeeper, type TaskDetail } from "./task_detail.ts";
+
+export class FollowedTask {
+  readonly #seeds = new FollowedSeeds();
+  /** Until it was told a last time. */
+  #accounting: Accounting | undefined;
+  /** While somebody works on it. */
+  #detail: DetailKeeper | undefined;
+  /** undefined until it is found, and when it is over. */
+  #downloaded: number | undefined;
+
+  /** @param queuedAt when it began to wait for its turn. */
+  constructor(queuedAt: number) {
+    this.#accounting = new Accounting(queuedAt, this.#seeds);
+  }
+
+  take(event: TaskEvent): void {
+    this.#seeds.take(event);
+    this.#accounting?.take(event);
+    switch (event.kind) {
+      case "found":
+        this.#downloaded = 0;
+        break;
+      case "resumed":
+        this.#downloaded = event.bytes;
+        break;
+      case "stored":
+        if (this.#downloaded !== undefined) this.#downloaded += event.bytes;
+        break;
+      case "state":
+        if (event.state === "finding") this.#detail = new DetailKeeper(this.#seeds);
+        if (event.state === "paused" || isOver(event.state)) this.#detail = undefined;
+        if (isOver(event.state)) this.#downloaded = undefined;
+        break;
+      case "done":
+        this.#detail = this.#downloaded = undefined;
+        break;
+      case "failed":
+        this.#detail = undefined;
+    }
+    this.#detail?.take(event);
+  }
+
+  /** A limit of the user's begins or ceases to hold back all that the task could ask for. */
+  limited(limited: boolean, nowMs: number): void {
+    this.#accounting?.limited(limited, nowMs);
+  }
+
+  /** How far it has come; undefined where there is nothing to tell. */
+  nowAt(timeMs: number): TaskNow | undefined {
+    if (this.#downloaded === undefined) return undefined;
+    const holders = Array.from(this.#seeds).filter(([, { holds }]) => holds);
+    const rates = Array.from(this.#seeds, ([, { rate }]) => rate.liveAt(timeMs));
+    return {
+      downloaded: this.#downloaded,
+      rate: Math.round(rates.reduce((sum, rate) => sum + rate, 0)),
+      seeds: holders.map(([name]) => name),
+    };
+  }
+
+  detailAt(timeMs: number): TaskDetail | undefined {
+    return this.#detail?.at(timeMs);
+  }
+
+  accountAt(timeMs: number): Account | undefined {
+    return this.#accounting?.at(timeMs);
+  }
+
+  /** The account of a task that is over, once; undefined while it is not. */
+  closeAccount(timeMs: number): Account | undefined {
+    if (!this.#accounting?.over) return undefined;
+    const account = this.accountAt(timeMs);
+    this.#accounting = undefined;
+    return account;
+  }
+
+  /** Whether there is nothing left to tell. */
+  get isGone(): boolean {
+    return this.#accounting === undefined && this.#downloaded === undefined;
+  }
+}
