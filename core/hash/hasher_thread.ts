@@ -51,7 +51,7 @@ export class HasherThread implements Disposable {
 
   /** undefined when the thread dies before. */
   async sha256(bytes: Uint8Array): Promise<Uint8Array | undefined> {
-    return (await this.#ask({ bytes, ends: true }))?.digest;
+    return (await this.#ask({ bytes, stream: this.#streams++, ends: true }))?.digest;
   }
 
   begin(): RunningHash {

@@ -5,8 +5,8 @@ export interface HashOrder {
   readonly order: number;
   /** In shared memory: nothing is copied. */
   readonly bytes: Uint8Array;
-  /** Goes on with a digest that has begun, or begins it. */
-  readonly stream?: number;
+  /** The digest that it goes on with, or begins. */
+  readonly stream: number;
   /** These are the last bytes of their digest. */
   readonly ends: boolean;
 }
@@ -27,10 +27,10 @@ const thread = globalThis as unknown as Thread;
 const streams = new Map<number, RunningDigest>();
 
 thread.onmessage = ({ data: { order, bytes, stream, ends } }) => {
-  const running = streams.get(stream ?? -1) ?? new RunningDigest();
+  const running = streams.get(stream) ?? new RunningDigest();
   running.update(bytes);
-  if (stream !== undefined && !ends) streams.set(stream, running);
-  if (stream !== undefined && ends) streams.delete(stream);
+  if (ends) streams.delete(stream);
+  else streams.set(stream, running);
   const digest = ends ? running.digest() : undefined;
   thread.postMessage({ order, digest });
 };

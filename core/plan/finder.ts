@@ -8,37 +8,8 @@
  */
 import { type BackoffLimits, backoffMs } from "../base/backoff.ts";
 import type { ErrorCode } from "../base/errors.ts";
+import { byContent, type Content, type SeedAnswer, standing, whyNobody } from "./answers.ts";
 import { OVERSLEPT_MS } from "./facts.ts";
-
-export type SeedAnswer =
-  | {
-    readonly kind: "manifest";
-    readonly id: string;
-    readonly size: number;
-    readonly sha256: string;
-  }
-  /** An old seed: it cannot say what the bytes are. */
-  | { readonly kind: "size"; readonly size: number }
-  | { readonly kind: "lacks" }
-  /** Hashing or busy: ask again, it is no failure. */
-  | {
-    readonly kind: "later";
-    readonly retryAfterMs: number;
-    readonly reason: string;
-    /** How far the hashing is, of 100. */
-    readonly percent?: number;
-  }
-  | { readonly kind: "failed"; readonly reason: string; readonly code: ErrorCode }
-  /** It will not help to ask this seed again. */
-  | { readonly kind: "refused"; readonly reason: string; readonly code: ErrorCode };
-
-export interface Content {
-  /** null where nobody offers a manifest. */
-  readonly id: string | null;
-  readonly size: number;
-  /** Of the whole, as its holders say; null where nobody does. */
-  readonly sha256: string | null;
-}
 
 export type FinderFact =
   | { readonly kind: "answered"; readonly seed: string; readonly answer: SeedAnswer }
@@ -77,6 +48,8 @@ export interface FinderOptions {
   readonly giveUpMs: number;
   readonly random: () => number;
 }
+
+type Groups = readonly (readonly [Content, ...Content[]])[];
 
 interface Candidate {
   readonly name: string;
@@ -207,28 +180,27 @@ export class Finder {
   }
 
   /** The contents that manifests name, the winner first. */
-  #groups(candidates: Candidate[]): Group[] {
-    const wanted = candidates.flatMap(({ name, answer }) =>
-      answer?.kind === "manifest" && this.#isWanted(answer)
-        ? [{ name, id: answer.id, size: answer.size, sha256: answer.sha256 }]
-        : []
-    );
-    return groupsOf(wanted);
-  }
-
-  #sizes(candidates: Candidate[]): Group[] {
-    // An id was asked for, and an old seed cannot tell whether its bytes have it.
-    if (this.#options.wanted.id !== undefined) return [];
-    return groupsOf(
-      candidates.flatMap(({ name, answer }) =>
-        answer?.kind === "size" ? [{ name, id: null, size: answer.size, sha256: null }] : []
+  #groups(candidates: Candidate[]): Groups {
+    return byContent(
+      candidates.flatMap(({ answer }) =>
+        answer?.kind === "manifest" && this.#isWanted(answer) ? [answer] : []
       ),
     );
   }
 
-  #choose(groups: Group[], candidates: Candidate[]): void {
-    const { id, size, sha256 } = groups[0]!;
-    const ids = new Set(groups.map((group) => group.id));
+  #sizes(candidates: Candidate[]): Groups {
+    // An id was asked for, and an old seed cannot tell whether its bytes have it.
+    if (this.#options.wanted.id !== undefined) return [];
+    return byContent(
+      candidates.flatMap(({ answer }) =>
+        answer?.kind === "size" ? [{ id: null, size: answer.size, sha256: null }] : []
+      ),
+    );
+  }
+
+  #choose(groups: Groups, candidates: Candidate[]): void {
+    const { id, size, sha256 } = groups[0]![0];
+    const ids = new Set(groups.map(([{ id }]) => id));
     if (this.#options.wanted.id !== undefined && ids.size > 1) {
       return this.#fail(
         "usage",
@@ -253,8 +225,6 @@ export class Finder {
   #despair(candidates: Candidate[]): void {
     const { name, wanted, requireVerified } = this.#options;
     const answers = candidates.flatMap(({ answer }) => answer ?? []);
-    const away = answers.filter((answer) => answer.kind === "failed" || answer.kind === "refused");
-    const reasons = away.map(({ reason }) => reason).join("; ");
     if (
       answers.some(({ kind }) =>
         kind === "manifest" || (kind === "size" && wanted.id !== undefined)
@@ -268,72 +238,12 @@ export class Finder {
         `no seed offers a manifest for "${name}", so it could not be verified`,
       );
     }
-    if (answers.some(({ kind }) => kind === "lacks")) {
-      return this.#fail("not-found", `no seed has "${name}"${reasons && ` (${reasons})`}`);
-    }
-    const late = answers.filter((answer) => answer.kind === "later");
-    if (away.length === 0) {
-      const why = late.map(({ reason }) => reason).join("; ") || "no seed answered";
-      return this.#fail("timeout", `no seed had it ready in time (${why})`);
-    }
-    const codes = new Set(away.map(({ code }) => code));
-    this.#fail(codes.size === 1 ? away[0]!.code : "unreachable", reasons);
+    const { code, reason } = whyNobody(`"${name}"`, answers);
+    this.#fail(code, reason);
   }
 
   #fail(code: ErrorCode, reason: string): void {
     this.#over = true;
     this.#actions.push({ kind: "hopeless", code, reason });
-  }
-}
-
-interface Group extends Content {
-  readonly holders: number;
-}
-
-/** Most holders first; of two equal groups the lowest id, then the lowest digest, of old seeds the smaller size. */
-function groupsOf(answers: readonly (Content & { name: string })[]): Group[] {
-  const groups = new Map<string, Group>();
-  for (const { id, size, sha256 } of answers) {
-    // The id does not cover the digest of the whole: a liar with the right id is alone with its own.
-    const key = id === null ? String(size) : `${id} ${sha256}`;
-    groups.set(key, { id, size, sha256, holders: (groups.get(key)?.holders ?? 0) + 1 });
-  }
-  return Array.from(groups.values()).sort((a, b) =>
-    b.holders - a.holders ||
-    compare(a.id ?? "", b.id ?? "") ||
-    compare(a.sha256 ?? "", b.sha256 ?? "") ||
-    a.size - b.size
-  );
-}
-
-function compare(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
-}
-
-/** What an answer means once the content is chosen. */
-export function standing(
-  answer: SeedAnswer,
-  content: Content,
-  requireVerified: boolean,
-): "holds" | "open" | "out" | { readonly differs: string } {
-  switch (answer.kind) {
-    case "manifest":
-      if (content.id === null) {
-        return { differs: "it speaks of other bytes than the old seeds can prove" };
-      }
-      if (answer.id === content.id && answer.sha256 === content.sha256) return "holds";
-      if (answer.id === content.id) {
-        return { differs: "it tells another SHA-256 for the same pieces" };
-      }
-      return { differs: `it holds other bytes under this name (id ${answer.id.slice(0, 8)})` };
-    case "size":
-      if (requireVerified) return { differs: "it offers no manifest" };
-      if (answer.size === content.size) return "holds";
-      return { differs: `its file has ${answer.size} bytes instead of ${content.size}` };
-    case "lacks":
-    case "refused":
-      return "out";
-    default:
-      return "open";
   }
 }

@@ -14,13 +14,8 @@ import {
 import { layoutOf } from "../base/pieces.ts";
 import { TaskGroup } from "../base/task_group.ts";
 import type { SeedLink } from "../net/seed_link.ts";
-import {
-  type Content as Choice,
-  Finder,
-  type FinderAction,
-  type FinderFact,
-  type SeedAnswer,
-} from "../plan/finder.ts";
+import type { Content as Choice, SeedAnswer } from "../plan/answers.ts";
+import { Finder, type FinderAction, type FinderFact } from "../plan/finder.ts";
 import type { Content } from "../store/stored_file.ts";
 import type { Manifest } from "../wire/manifest.ts";
 import { inquire, type Inquiry } from "./inquire.ts";

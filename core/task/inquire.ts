@@ -1,8 +1,9 @@
 /** Asks one seed what it holds under a name, and puts the answer into the words of `plan/`. */
+import type { Clock } from "../base/clock.ts";
 import { AuthError, BusyError, NotFoundError, P2pError, ProtocolError } from "../base/errors.ts";
 import { PendingError } from "../net/refused.ts";
 import type { SeedLink } from "../net/seed_link.ts";
-import type { SeedAnswer } from "../plan/finder.ts";
+import type { SeedAnswer } from "../plan/answers.ts";
 import type { Manifest } from "../wire/manifest.ts";
 
 export interface Inquiry {
@@ -23,6 +24,35 @@ export async function inquire(link: SeedLink, name: string, signal: AbortSignal)
     signal.throwIfAborted();
     if (!(error instanceof P2pError)) throw error;
     return { answer: answerOf(link.name, error) };
+  }
+}
+
+/** How long a seed is asked again that is busy or hashes. */
+export interface Patience {
+  readonly ms: number;
+  /** So long after its last step then: a large file takes its time. */
+  readonly whileItGetsOn: boolean;
+}
+
+/** As `inquire`, but the answer is no `later` as long as the patience lasts. */
+export async function inquirePatiently(
+  link: SeedLink,
+  name: string,
+  patience: Patience,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<Inquiry> {
+  let until = clock.now() + patience.ms;
+  let best = 0;
+  for (;;) {
+    const inquiry = await inquire(link, name, signal);
+    const { answer } = inquiry;
+    if (answer.kind !== "later" || clock.now() >= until) return inquiry;
+    const { percent = 0, retryAfterMs } = answer;
+    if (patience.whileItGetsOn && percent > best) until = clock.now() + patience.ms;
+    best = Math.max(best, percent);
+    // A seed may ask for a longer pause than we have patience.
+    await clock.sleep(Math.min(retryAfterMs, until - clock.now()), signal);
   }
 }
 

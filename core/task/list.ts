@@ -9,7 +9,7 @@ import type { DownloadSettings } from "../config.ts";
 import type { Dialect, SeedLink } from "../net/seed_link.ts";
 import { SeedPool } from "../net/seed_pool.ts";
 import type { ListedFile } from "../wire/listing.ts";
-import { inquire } from "./inquire.ts";
+import { inquirePatiently } from "./inquire.ts";
 import type { Surroundings } from "./surroundings.ts";
 
 /** What one seed answered to "what do you have?" */
@@ -53,7 +53,7 @@ const INQUIRIES = 16;
 /** Listings that are received at a time: each may be a page of 24 MiB. */
 export const LISTINGS = 4;
 /** So long a seed that is still hashing is asked again; then its content counts as not known. */
-const PATIENCE_MS = 2000;
+const PATIENCE = { ms: 2000, whileItGetsOn: false };
 
 export async function list(
   query: ListQuery,
@@ -132,25 +132,11 @@ async function withContents(
   using _slot = await slots.take(signal);
   const holders = links.filter(({ name }) => file.seeds.includes(name));
   const told = await Promise.all(holders.map(async (link) => {
-    return [link.name, await idAt(link, file.name, clock, signal) ?? null] as const;
+    const { answer } = await inquirePatiently(link, file.name, PATIENCE, clock, signal);
+    return [link.name, answer.kind === "manifest" ? answer.id : null] as const;
   }));
   const ids = new Set(told.flatMap(([, id]) => id ?? []));
   return { ...file, ids: Array.from(ids).sort(), idOf: Object.fromEntries(told) };
-}
-
-async function idAt(
-  link: SeedLink,
-  name: string,
-  clock: Clock,
-  signal: AbortSignal,
-): Promise<string | undefined> {
-  for (const until = clock.now() + PATIENCE_MS; clock.now() < until;) {
-    const { answer } = await inquire(link, name, signal);
-    if (answer.kind === "manifest") return answer.id;
-    if (answer.kind !== "later") return undefined;
-    await clock.sleep(answer.retryAfterMs, signal);
-  }
-  return undefined;
 }
 
 /**

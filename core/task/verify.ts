@@ -10,16 +10,17 @@ import type { ByteRange } from "../base/ranges.ts";
 import type { DownloadSettings } from "../config.ts";
 import type { SeedLink } from "../net/seed_link.ts";
 import { SeedPool } from "../net/seed_pool.ts";
+import { byContent, whyNobody } from "../plan/answers.ts";
 import { type DiskFile, realDisk } from "../store/disk.ts";
 import { onDisk, onSlowDisk } from "../store/disk_faults.ts";
 import { checkPieces } from "../store/hashing.ts";
 import type { Manifest } from "../wire/manifest.ts";
-import { inquire, type Inquiry } from "./inquire.ts";
+import { inquirePatiently, type Inquiry } from "./inquire.ts";
 import type { Surroundings } from "./surroundings.ts";
 
 export interface VerifyRequest {
   readonly path: string;
-  /** What the seeds may call it; the first name that one of them knows counts. */
+  /** What the seeds may call it, valid names; the first that one of them knows counts. */
   readonly names: readonly string[];
 }
 
@@ -95,6 +96,7 @@ async function verifyOne(
   const [first = ""] = names;
   try {
     using file = openFile(path);
+    if (names.length === 0) throw new UsageError("no seed can have a file of such a name");
     const answers: Answer[] = [];
     for (const name of names) {
       const asked = await Promise.all(terms.links.map((link) => ask(link, name, terms, signal)));
@@ -146,31 +148,22 @@ async function ask(
   { clock, giveUpMs }: Terms,
   signal: AbortSignal,
 ): Promise<Answer> {
-  let until = clock.now() + giveUpMs;
-  let best = 0;
-  for (;;) {
-    const inquiry = await inquire(link, name, signal);
-    const { answer } = inquiry;
-    if (answer.kind !== "later" || clock.now() >= until) return { ...inquiry, seed: link.name };
-    const { percent = 0, retryAfterMs } = answer;
-    if (percent > best) until = clock.now() + giveUpMs;
-    best = Math.max(best, percent);
-    await clock.sleep(retryAfterMs, signal);
-  }
+  const patience = { ms: giveUpMs, whileItGetsOn: true };
+  return { ...await inquirePatiently(link, name, patience, clock, signal), seed: link.name };
 }
 
-/** The seeds' contents; the one that most have first, then the lowest id. */
+/** The seeds' contents, the one to believe in first. */
 function contentsOf(answers: readonly Answer[]): { manifest: Manifest; seeds: string[] }[] {
-  const contents = new Map<string, { manifest: Manifest; seeds: string[] }>();
-  for (const { manifest, seed } of answers) {
-    if (manifest === undefined) continue;
-    const known = contents.get(manifest.id);
-    if (known) known.seeds.push(seed);
-    else contents.set(manifest.id, { manifest, seeds: [seed] });
-  }
-  return Array.from(contents.values()).sort((a, b) =>
-    b.seeds.length - a.seeds.length || (a.manifest.id < b.manifest.id ? -1 : 1)
-  );
+  const held = answers.flatMap(({ manifest, seed }) => {
+    if (manifest === undefined) return [];
+    const { id, layout: { size } } = manifest;
+    // Only pieces are compared: what a seed says of the whole makes no other content of it.
+    return { id, size, sha256: null, manifest, seed };
+  });
+  return byContent(held).map((group) => ({
+    manifest: group[0].manifest,
+    seeds: group.map(({ seed }) => seed),
+  }));
 }
 
 async function compare(
@@ -216,22 +209,8 @@ function compareSizes(size: number, answers: readonly Answer[]): Verdict {
     };
 }
 
-/** Why there is nothing to compare with: in the words of the first name, which is the likeliest. */
 function nobody(answers: readonly Answer[]): Verdict {
-  const away = new Map<string, string>();
-  const codes = new Set<ErrorCode>();
-  for (const { seed, answer } of answers) {
-    if (answer.kind === "failed" || answer.kind === "refused") codes.add(answer.code);
-    if (answer.kind === "later") codes.add("timeout");
-    if ("reason" in answer) away.set(seed, answer.reason);
-  }
-  const reasons = Array.from(away.values()).join("; ");
-  if (answers.some(({ answer }) => answer.kind === "lacks")) {
-    const reason = `no seed has it${reasons && ` (${reasons})`}`;
-    return { kind: "failed", code: "not-found", reason };
-  }
-  const [code = "unreachable"] = codes;
-  return { kind: "failed", code: codes.size === 1 ? code : "unreachable", reason: reasons };
+  return { kind: "failed", ...whyNobody("it", answers.map(({ answer }) => answer)) };
 }
 
 async function wrongPieces(

@@ -1,10 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
-import {
-  Finder,
-  type FinderAction,
-  type FinderOptions,
-  type SeedAnswer,
-} from "../../core/plan/finder.ts";
+import type { SeedAnswer } from "../../core/plan/answers.ts";
+import { Finder, type FinderAction, type FinderOptions } from "../../core/plan/finder.ts";
 
 const ID = { a: "a".repeat(64), b: "b".repeat(64) };
 
@@ -199,6 +195,11 @@ const cases: Case[] = [
     name: "says that nobody has it when one lacks it and another is away",
     answers: { s: [lacks], t: [failed] },
     want: { code: "not-found" },
+  },
+  {
+    name: "says that time ran out when one lacks it and another never has it ready",
+    answers: { s: [lacks], t: [later] },
+    want: { code: "timeout" },
   },
   {
     name: "downloads although a seed lacks it and another is away",

@@ -1,11 +1,17 @@
-import { assertEquals, assertLessOrEqual, assertMatch, assertRejects } from "@std/assert";
+import {
+  assertEquals,
+  assertLessOrEqual,
+  assertMatch,
+  assertRejects,
+  assertStrictEquals,
+} from "@std/assert";
 import { NotFoundError, UnreachableError } from "../../core/base/errors.ts";
 import { systemChance } from "../../core/base/chance.ts";
 import { list, type Offer, resolveNames } from "../../core/task/list.ts";
 import { encodeListing } from "../../core/wire/listing.ts";
 import { type Hook, refusing } from "../fakes/scripted_seed.ts";
-import { bytesOf, calm, test } from "../net/support.ts";
-import { Bench, FILE, nameOf, NOBODY, OTHER, Seeds, SILENT } from "./support.ts";
+import { bytesOf, calm, Stage, test, thrownBy } from "../net/support.ts";
+import { Bench, FILE, nameOf, NOBODY, oldSeedOf, OTHER, Seeds, SILENT } from "./support.ts";
 
 const GIVE_UP_MS = 20_000;
 const SMALL = bytesOf("content");
@@ -100,6 +106,109 @@ test("list() tells which contents there are, and waits 2 s for a seed that is ha
   const { value: offer, ms } = await listed(bench, { ids: true });
   assertEquals(offer.files[0]?.ids, [one, two].map((seed) => seed.manifestOf("a").id).sort());
   assertLessOrEqual(ms, 4000);
+});
+
+test("list() waits 2 s for a seed that is busy, whatever pause that asks for", async () => {
+  await using seeds = new Seeds();
+  const full = refusing("MANIFEST", "ERROR:BUSY retry-after-ms=60000 full");
+  await using bench = new Bench({ busy: seeds.add({ a: FILE }, full) });
+  const { value: offer, ms } = await listed(bench, { ids: true });
+  assertEquals([offer.files[0]?.ids, offer.files[0]?.idOf], [[], { [nameOf("busy")]: null }]);
+  assertLessOrEqual(ms, 4000);
+});
+
+test("list() tells the content of a seed that has hashed it in time", async () => {
+  await using seeds = new Seeds();
+  const seed = seeds.add({ a: FILE }, refusing("MANIFEST", "ERROR:PENDING 50", 2));
+  await using bench = new Bench({ seed });
+  const { value: offer } = await listed(bench, { ids: true });
+  assertEquals(offer.files[0]?.ids, [seed.manifestOf("a").id]);
+});
+
+test("list() asks for no content that nobody wants to know", async () => {
+  await using seeds = new Seeds();
+  const seed = seeds.add({ a: FILE });
+  await using bench = new Bench({ seed });
+  const { value: offer } = await listed(bench);
+  assertEquals([offer.files[0]?.ids, offer.files[0]?.idOf], [[], {}]);
+  assertEquals(seed.asked("MANIFEST").length, 0);
+});
+
+test("list() tells which seed has which content, and asks only those that have the file", async () => {
+  await using seeds = new Seeds();
+  const [one, two] = [seeds.add({ a: FILE }), seeds.add({ a: OTHER })];
+  const lacking = seeds.add({ b: SMALL });
+  await using old = new Stage(oldSeedOf({ a: FILE.length }));
+  await using bench = new Bench({ one, two, lacking, old: old.dial });
+  const { value: offer } = await listed(bench, { ids: true });
+  const [a, b] = offer.files;
+  assertEquals([a?.name, b?.name], ["a", "b"]);
+  assertEquals(a?.seeds, ["one", "two", "old"].map(nameOf));
+  assertEquals(a?.idOf, {
+    [nameOf("one")]: one.manifestOf("a").id,
+    [nameOf("two")]: two.manifestOf("a").id,
+    [nameOf("old")]: null,
+  });
+  assertEquals(b?.idOf, { [nameOf("lacking")]: lacking.manifestOf("b").id });
+  assertEquals(lacking.asked("MANIFEST").map(({ name }) => name), ["b"]);
+  assertEquals(offer.seeds.map(({ dialect }) => dialect), [
+    "session",
+    "session",
+    "session",
+    "one-shot",
+  ]);
+});
+
+test("list() gives each name once, in their order, with the first seed's size", async () => {
+  await using seeds = new Seeds();
+  const one = seeds.add({ "b": SMALL, "\u{1f600}": SMALL });
+  const two = seeds.add({ "\uffee": SMALL, "b": FILE, "a": SMALL });
+  await using bench = new Bench({ one, two });
+  const { value: { files } } = await listed(bench);
+  assertEquals(files.map(({ name }) => name), ["a", "b", "\uffee", "\u{1f600}"]);
+  assertEquals([files[1]?.size, files[1]?.seeds], [SMALL.length, [nameOf("one"), nameOf("two")]]);
+});
+
+test("list() shows what fits a glob, and the very name that looks like one", async () => {
+  await using seeds = new Seeds();
+  const seed = seeds.add({ "a.txt": SMALL, "b.txt": SMALL, "[ab].txt": SMALL, "dir/a.txt": SMALL });
+  await using bench = new Bench({ seed });
+  const shown = async (glob: string) => {
+    const query = { glob, ids: false };
+    const { settings } = bench.parts;
+    const { value } = await bench.timed(list(query, settings, platformOf(bench), calm));
+    return value.files.map(({ name }) => name);
+  };
+  assertEquals(await shown("[ab].txt"), ["[ab].txt", "a.txt", "b.txt"]);
+  assertEquals(await shown("*.txt"), ["[ab].txt", "a.txt", "b.txt"]);
+  assertEquals(await shown("dir/*"), ["dir/a.txt"]);
+  assertEquals(await shown("c*"), []);
+});
+
+test("list() throws the signal's reason, and leaves nothing behind, when it aborts", async () => {
+  for (const ids of [false, true]) {
+    await using seeds = new Seeds();
+    const seed = seeds.add({ a: FILE }, refusing("MANIFEST", "ERROR:PENDING 1"));
+    await using bench = new Bench(ids ? { seed } : { silent: SILENT, seed });
+    const stop = new AbortController();
+    const query = { glob: undefined, ids };
+    const { settings } = bench.parts;
+    const ending = thrownBy(list(query, settings, platformOf(bench), stop.signal));
+    await bench.until(() => seed.asked(ids ? "MANIFEST" : "LIST").length > 0);
+    const reason = new Error("enough");
+    stop.abort(reason);
+    assertStrictEquals<unknown>((await bench.timed(ending)).value, reason);
+  }
+});
+
+test("list() throws a bug as what it is", async () => {
+  const bug = new TypeError("a bug");
+  await using bench = new Bench({
+    x: () => {
+      throw bug;
+    },
+  });
+  assertStrictEquals<unknown>(await thrownBy(listed(bench)), bug);
 });
 
 const OFFERED = {

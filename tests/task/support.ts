@@ -19,7 +19,13 @@ import type { TaskParts } from "../../core/task/parts.ts";
 import { Place } from "../../core/task/place.ts";
 import { layoutOf } from "../../core/base/pieces.ts";
 import { ManualClock } from "../fakes/manual_clock.ts";
-import { ClientLeft, type Hook, onDownload, ScriptedSeed } from "../fakes/scripted_seed.ts";
+import {
+  ClientLeft,
+  type Hook,
+  onDownload,
+  ScriptedSeed,
+  type SeedSide,
+} from "../fakes/scripted_seed.ts";
 import { calm, patternOf } from "../net/support.ts";
 
 export const MIB = 1024 * 1024;
@@ -201,4 +207,17 @@ export const OTHER = patternOf(5 * MIB + 1000, 99);
 export function contentOf(bytes: Uint8Array, verified = true): Content {
   const manifest = new ScriptedSeed({ a: bytes }).manifestOf("a");
   return { layout: layoutOf(bytes.length), manifest: verified ? manifest : undefined };
+}
+
+/** Plays an old seed that tells how long its files are: one request a connection, and no word to a greeting. */
+export function oldSeedOf(sizes: Readonly<Record<string, number>>) {
+  return async (seed: SeedSide): Promise<void> => {
+    const line = await seed.line();
+    const name = line?.match(/^FILESIZE (.*)$/)?.[1];
+    if (line === "LIST") await seed.send(`${Object.keys(sizes).join("\n")}\n`);
+    if (name !== undefined) {
+      const size = sizes[name];
+      await seed.send(size === undefined ? "ERROR:NOT_FOUND no\n" : `SIZE:${size}\n`);
+    }
+  };
 }
