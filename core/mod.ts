@@ -38,6 +38,7 @@ export * from "./config.ts";
 export * from "./events.ts";
 export { sizeOfCell } from "./base/piece_cells.ts";
 export { faultOfName } from "./base/names.ts";
+export { percentThere } from "./base/percent.ts";
 export { printable } from "./base/printable.ts";
 export { TaskGroup } from "./base/task_group.ts";
 export { RateMeter } from "./base/rate.ts";

@@ -1,5 +1,6 @@
 /** All tasks of this user, put together from the records of all runs. */
 import { NotFoundError, UsageError } from "../base/errors.ts";
+import { percentThere } from "../base/percent.ts";
 import { isOver, type TaskEvent, type TaskState } from "../events.ts";
 import { isHeader, isQueued, isTaskEvent, type RunNow } from "./record_shape.ts";
 import { baseOf, readLines, readNow, runsOf, STALE_MS } from "./run_files.ts";
@@ -160,7 +161,11 @@ function fold(before: TaskStatus, event: TaskEvent): TaskStatus {
         verified: event.id !== null,
       };
     case "resumed":
-      return { ...updated, downloaded: event.bytes, percent: percentOf(event.bytes, updated.size) };
+      return {
+        ...updated,
+        downloaded: event.bytes,
+        percent: percentThere(event.bytes, updated.size),
+      };
     case "done": {
       const { path, size, verified } = event.result;
       return {
@@ -216,11 +221,6 @@ function begin(
 
 const NO_SEEDS: readonly string[] = [];
 
-function percentOf(downloaded: number, size: number | null): number | null {
-  if (size === null) return null;
-  return size === 0 ? 100 : Math.floor(downloaded / size * 1000) / 10;
-}
-
 function withNow(task: TaskStatus, now: RunNow | undefined, nowMs: number): TaskStatus {
   // Most only wait, and a copy of each would be the most expensive thing here.
   const moving = now?.tasks?.[task.task];
@@ -251,7 +251,7 @@ function withMovement(task: TaskStatus, now: RunNow | undefined, nowMs: number):
   const { downloaded, seeds } = moving;
   const missing = (task.size ?? 0) - downloaded;
   const etaMs = rate > 0 && task.size !== null ? Math.round(missing / rate * 1000) : null;
-  const percent = percentOf(downloaded, task.size);
+  const percent = percentThere(downloaded, task.size);
   return { ...task, pid, downloaded, rate, seeds, percent, etaMs, updatedAt: now.time };
 }
 
