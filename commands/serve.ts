@@ -1,6 +1,12 @@
 /** `p2p serve`: shares a folder until Ctrl-C. */
 import { Command } from "@cliffy/command";
-import { SERVE_DEFAULTS, type ServeEvent, type ServeSettings, UsageError } from "../core/mod.ts";
+import {
+  type Level,
+  SERVE_DEFAULTS,
+  type ServeEvent,
+  type ServeSettings,
+  UsageError,
+} from "../core/mod.ts";
 import { withSettings } from "./command.ts";
 import { type Environment, writeLines } from "./environment.ts";
 import { Interrupted, interruptible } from "./interrupt.ts";
@@ -8,7 +14,7 @@ import { text } from "./kinds.ts";
 import { loadSettings, pemIn, tokenIn } from "./load.ts";
 import { KindType } from "./options.ts";
 import { Outlet } from "./outlet.ts";
-import { type Level, reaches } from "./present/prose.ts";
+import { reaches } from "./present/levels.ts";
 import {
   type Invitation,
   renderListening,

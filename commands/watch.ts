@@ -5,8 +5,8 @@ import { FullScreen } from "./full_screen.ts";
 import { Interrupted, interruptible } from "./interrupt.ts";
 import { renderObedience } from "./present/control.ts";
 import { keysOfRest, parseKeys } from "./present/keys.ts";
+import { reaches } from "./present/levels.ts";
 import { renderLogLine } from "./present/log_prose.ts";
-import { reaches } from "./present/prose.ts";
 import {
   reduce,
   wantsOver,

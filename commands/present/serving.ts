@@ -1,7 +1,7 @@
 /** What a seed tells while it serves. */
-import { faultOfName, isGlob, printable, type ServeEvent } from "../../core/mod.ts";
+import { faultOfName, isGlob, type Level, printable, type ServeEvent } from "../../core/mod.ts";
 import { jsonLine } from "./json.ts";
-import { type Level, reaches } from "./prose.ts";
+import { reaches } from "./levels.ts";
 import { formatBytes, formatElapsed, formatRate, formatTime, plural } from "./units.ts";
 
 type Listening = ServeEvent & { readonly kind: "listening" };
