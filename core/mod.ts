@@ -162,7 +162,7 @@ export async function overview(
   return await known.overview(state, systemClock.now(), mostWaiting, options);
 }
 
-/** The task that `text` means: an id, a unique beginning of one, or a file name (its newest task). */
+/** The task that `text` means: an id, a unique beginning of one, or a file name (its newest task); see `taskNamed`. */
 export async function findTask({ state }: Directories, text: string): Promise<TaskStatus> {
   return taskNamed(await readTasks(state, systemClock.now()), text);
 }
