@@ -26,7 +26,7 @@ export type Level = typeof LEVELS[number];
 export type WaitsFor = "place" | "seeds" | "room";
 
 /** States that nothing follows by itself. */
-export function isOver(state: TaskState): boolean {
+export function isOver(state: TaskState): state is "done" | "failed" | "cancelled" {
   return state === "done" || state === "failed" || state === "cancelled";
 }
 

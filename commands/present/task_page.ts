@@ -8,11 +8,11 @@ import {
   type TaskDetail,
   type TaskStatus,
 } from "../../core/mod.ts";
+import { timesOf } from "./account_words.ts";
+import { diagnosisOf } from "./diagnosis.ts";
 import { renderDetail, renderTable } from "./table.ts";
 import { layoutRows, renderRow, rowOf } from "./task_row.ts";
 import { formatBytes, formatElapsed, formatRate, formatTime, plural } from "./units.ts";
-import { verdictOf } from "./verdict.ts";
-import { timesOf } from "./why.ts";
 import { shortenEnd, shortenMiddle, wrap } from "./width.ts";
 
 /** What is known of one task; of where its time goes maybe nothing yet. */
@@ -47,7 +47,7 @@ export function renderInside(detail: TaskDetail | null, now: number, width: numb
 
 /** What limits it, where its time went, and what to do, as `p2p why` tells them. */
 function renderWhy(theCase: TaskCase, width: number): string[] {
-  const { sentence, advice } = verdictOf(theCase);
+  const { sentence, advice } = diagnosisOf(theCase);
   const lines = [
     `it ${sentence}`,
     ...theCase.account === null ? [] : [`time: ${timesOf(theCase.account)}`],
