@@ -73,18 +73,28 @@ export function shortenEnd(text: string, width: number): string {
   return width < 2 ? clip(text, width) : `${clip(text, width - 1)}…`;
 }
 
-/** `text` over as many lines as it takes; at least one. */
+/** `text` over as many lines as it takes: broken between words, and inside of one only where it is wider than a line. */
 export function wrap(text: string, width: number): string[] {
-  const lines: string[] = [];
-  let rest = text;
-  do {
-    const line = clip(rest, width);
-    // Not even one character fits: the rest cannot be shown.
-    if (line === "" && rest !== "") return lines;
-    lines.push(line);
-    rest = rest.slice(line.length);
-  } while (rest !== "");
+  const lines = [""];
+  for (const word of text.split(" ")) {
+    const last = lines.pop() ?? "";
+    const longer = last === "" ? word : `${last} ${word}`;
+    if (displayWidth(longer) <= width) lines.push(longer);
+    else lines.push(...last === "" ? [] : [last], ...broken(word, width));
+  }
   return lines;
+}
+
+function broken(word: string, width: number): string[] {
+  const parts: string[] = [];
+  for (let rest = word; rest !== "";) {
+    const part = clip(rest, width);
+    // Not even one character fits: the rest cannot be shown.
+    if (part === "") break;
+    parts.push(part);
+    rest = rest.slice(part.length);
+  }
+  return parts;
 }
 
 export function padEnd(text: string, width: number): string {
