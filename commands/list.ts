@@ -2,7 +2,7 @@
 import { Command } from "@cliffy/command";
 import { NotFoundError, type Offer, UnreachableError } from "../core/mod.ts";
 import { withSettings } from "./command.ts";
-import { type Environment, writeLines } from "./environment.ts";
+import { type Environment, widthOf, writeLines } from "./environment.ts";
 import { interruptible } from "./interrupt.ts";
 import { NAME } from "./kinds.ts";
 import { downloadSettingsOf, loadSettings } from "./load.ts";
@@ -45,7 +45,9 @@ async function list(
   const { stdout, stderr } = environment;
   const silent = offer.seeds.filter(({ ok }) => !ok);
   if (options.json) writeLines(stdout, [jsonOf(offer)]);
-  else if (silent.length < offer.seeds.length) writeLines(stdout, renderOffer(offer));
+  else if (silent.length < offer.seeds.length) {
+    writeLines(stdout, renderOffer(offer, widthOf(stdout)));
+  }
   if (silent.length < offer.seeds.length && !values.quiet) {
     writeLines(stderr, renderSilentSeeds(silent));
   }

@@ -35,7 +35,8 @@ export function reasonsOf(account: Account | null, standing: SeedAccount["standi
   return seeds.map(({ seed, reason }) => withSeed(seed, reason)).join("; ");
 }
 
-function withSeed(seed: string, reason: string | null): string {
+/** A reason mostly names its seed. */
+export function withSeed(seed: string, reason: string | null): string {
   if (reason === null) return seed;
   return reason.includes(seed) ? reason : `${seed}: ${reason}`;
 }

@@ -2,6 +2,7 @@
 import type { NamedKey } from "./keys.ts";
 import { renderTaskPage } from "./task_page.ts";
 import { inView, listRows, type WatchModel } from "./watch_model.ts";
+import { lineWidth } from "./width.ts";
 
 /** Any other key moves nothing. */
 export function scroll(model: WatchModel, kind: NamedKey): WatchModel {
@@ -23,7 +24,7 @@ export function scroll(model: WatchModel, kind: NamedKey): WatchModel {
       return inView({ ...model, at: model.at + by, top });
     }
     case "task": {
-      const lines = renderTaskPage(page, model.now, model.size.columns - 1).length;
+      const lines = renderTaskPage(page, model.now, lineWidth(model.size.columns)).length;
       const lowest = Math.max(0, lines - rows);
       const top = Math.max(0, Math.min(page.top + by, lowest));
       return { ...model, page: { ...page, top } };

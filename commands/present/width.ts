@@ -59,6 +59,9 @@ function clipStart(text: string, width: number): string {
   return all.slice(from).join("");
 }
 
+/** With less, names that differ in the middle look alike: before a name gets less, what can be missed beside it goes. */
+export const READABLE_NAME = 20;
+
 /** Both ends of a name tell most: the folder, and the number with the extension. */
 export function shortenMiddle(text: string, width: number): string {
   if (displayWidth(text) <= width) return text;
@@ -95,6 +98,11 @@ function broken(word: string, width: number): string[] {
     rest = rest.slice(part.length);
   }
   return parts;
+}
+
+/** What a line may take of a terminal: a character in the last column makes some of them begin a new line. */
+export function lineWidth(columns: number): number {
+  return Math.max(1, columns - 1);
 }
 
 export function padEnd(text: string, width: number): string {
