@@ -7,6 +7,7 @@ import { interruptible } from "./interrupt.ts";
 import { NAME } from "./kinds.ts";
 import { downloadSettingsOf, loadSettings } from "./load.ts";
 import { KindType } from "./options.ts";
+import { orFolder } from "./present/folder_step.ts";
 import { jsonLine } from "./present/json.ts";
 import { renderOffer, renderSilentSeeds } from "./present/offer.ts";
 
@@ -66,7 +67,7 @@ function checkOffer({ files, seeds }: Offer, glob: string | undefined): void {
   }
   if (files.length === 0 && glob !== undefined) {
     throw new NotFoundError(`Cannot list "${glob}": no seed has such a file`, {
-      hint: "See everything with p2p list alone",
+      hint: orFolder("See everything with p2p list alone", "list", glob),
     });
   }
 }

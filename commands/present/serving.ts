@@ -2,6 +2,7 @@
 import { faultOfName, isGlob, type Level, printable, type ServeEvent } from "../../core/mod.ts";
 import { jsonLine } from "./json.ts";
 import { reaches } from "./levels.ts";
+import { shellWord } from "./shell_word.ts";
 import { formatBytes, formatElapsed, formatRate, formatTime, plural } from "./units.ts";
 
 type Listening = ServeEvent & { readonly kind: "listening" };
@@ -139,9 +140,4 @@ function isUsable(name: string): boolean {
 
 function addressOf(host: string, port: number): string {
   return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
-}
-
-/** `text` as one word of a shell. */
-function shellWord(text: string): string {
-  return /^[\w./+@%,:=-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }
