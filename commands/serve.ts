@@ -1,5 +1,6 @@
 /** `p2p serve`: shares a folder until Ctrl-C. */
 import { Command } from "@cliffy/command";
+import { resolve } from "@std/path";
 import {
   type Level,
   SERVE_DEFAULTS,
@@ -50,6 +51,7 @@ async function serve(
 ): Promise<void> {
   const { values, directories } = await loadSettings(environment, flags);
   const settings = await serveSettingsOf(values, dir ?? SERVE_DEFAULTS.dir);
+  const tokenFile = values["token-file"];
   await using outlet = new Outlet(environment.stdout);
   const teller = new Teller(environment, outlet, {
     json: flags.json === true,
@@ -58,7 +60,8 @@ async function serve(
       tls: settings.tls !== undefined,
       // Authorities that everybody trusts sign through others, whose certificates stand in the file, too.
       ca: settings.tls?.cert.match(/^-----BEGIN CERTIFICATE-----/gm)?.length === 1,
-      token: settings.token !== undefined,
+      // A whole path: the line is pasted wherever somebody stands.
+      tokenFile: tokenFile === undefined ? undefined : resolve(tokenFile),
     },
   });
   const now = new AbortController();

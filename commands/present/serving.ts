@@ -10,9 +10,10 @@ type Listening = ServeEvent & { readonly kind: "listening" };
 /** What the other side needs besides the address. */
 export interface Invitation {
   readonly tls: boolean;
-  /** Whether the certificate's authority must be named. */
+  /** Whether the certificate's authority is one that hardly anybody trusts. */
   readonly ca: boolean;
-  readonly token: boolean;
+  /** The file of the token, as it is called here. */
+  readonly tokenFile: string | undefined;
 }
 
 export function renderListening(event: Listening, json: boolean): string {
@@ -106,7 +107,7 @@ function sentSentence(event: ServeEvent & { kind: "sent" }): string {
 
 function renderInvitation(
   { host, port, files, bytes, names }: Listening,
-  { tls, ca, token }: Invitation,
+  { tls, ca, tokenFile }: Invitation,
 ): string[] {
   const everywhere = host === "0.0.0.0" || host === "::";
   const seed = (tls ? "tls://" : "") +
@@ -116,13 +117,18 @@ function renderInvitation(
     "p2p get",
     example === undefined ? "--all" : shellWord(example),
     `--seed ${seed}`,
-    ...ca ? ["--tls-ca <file>"] : [],
-    ...token ? ["--token-file <file>"] : [],
+    ...tokenFile === undefined ? [] : [`--token-file ${shellWord(printable(tokenFile))}`],
   ].join(" ");
+  const elsewhere = [
+    ...everywhere ? ["this one's address"] : [],
+    ...tokenFile === undefined ? [] : ["a copy of the token"],
+  ].join(" and ");
   return [
     `sharing ${plural(files, "file")}, ${formatBytes(bytes)}`,
     `download with: ${line}`,
-    ...everywhere ? ["(from another machine: with this one's address)"] : [],
+    ...elsewhere === "" ? [] : [`(from another machine: with ${elsewhere})`],
+    // Which file that is nobody knows here.
+    ...ca ? ["(where the certificate's authority is not trusted: with --tls-ca and its file)"] : [],
   ];
 }
 
