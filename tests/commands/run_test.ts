@@ -599,6 +599,24 @@ Deno.test("config shows every setting, its value and where it came from", async 
   assertEquals(json.file, "/nowhere/config.json");
 });
 
+Deno.test("config says large sizes as people read them, and as they are in JSON", async () => {
+  const env = { P2P_LIMIT: "1.5GB", P2P_TASK_LIMIT: "1500000KiB", P2P_CHUNK: "64KiB" };
+  const { stdout } = await p2p("config", { env });
+  assertMatch(stdout, /^limit +1500000000 \(1\.4 GiB\) +P2P_LIMIT$/m);
+  assertMatch(stdout, /^task-limit +1500000KiB \(1\.4 GiB\) +P2P_TASK_LIMIT$/m);
+  assertMatch(stdout, /^client-limit +none +default$/m);
+  assertMatch(stdout, /^chunk +64KiB +P2P_CHUNK$/m);
+  const { settings } = JSON.parse((await p2p("config --json", { env })).stdout);
+  const values = Object.fromEntries(
+    settings.map(({ name, value }: { name: string; value: unknown }) => [name, value]),
+  );
+  assertEquals([values.limit, values["task-limit"], values.chunk], [
+    1_500_000_000,
+    "1500000KiB",
+    "64KiB",
+  ]);
+});
+
 Deno.test("serve prints where it listens, and the line for the other side", async () => {
   const directory = await Deno.makeTempDir();
   const core: Partial<Core> = {
