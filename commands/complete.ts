@@ -1,12 +1,11 @@
 /** The hidden `p2p complete`: what a shell's script asks when Tab is pressed. It never fails, and is never slow. */
 import { Command } from "@cliffy/command";
-import { parseSeedAddress, printable, type TaskStatus } from "../core/mod.ts";
+import { LEVELS, parseSeedAddress, printable, type TaskStatus } from "../core/mod.ts";
 import { type Candidate, type CommandWords, type Question, questionOf } from "./candidates.ts";
 import { type Environment, writeLines } from "./environment.ts";
 import { TOPICS } from "./help.ts";
 import { directoriesIn, downloadSettingsOf, loadSettings } from "./load.ts";
 import { SHELLS } from "./present/completion_scripts.ts";
-import { LEVELS } from "./present/prose.ts";
 import { isSettingName, settingOf } from "./settings.ts";
 import { bashWord, parseBashLine } from "./shell_words.ts";
 

@@ -2,9 +2,11 @@
 import { Command } from "@cliffy/command";
 import { defaultTextOf } from "./command.ts";
 import { type Environment, writeLines } from "./environment.ts";
+import { RATE, SIZE } from "./kinds.ts";
 import { type Loaded, loadSettings } from "./load.ts";
 import { jsonLine } from "./present/json.ts";
 import { renderTable } from "./present/table.ts";
+import { formatBytes } from "./present/units.ts";
 import { SETTING_NAMES, type SettingName, settingOf } from "./settings.ts";
 
 const DESCRIPTION = `Shows every setting, its value and where it came from.
@@ -40,8 +42,15 @@ function linesOf(loaded: Loaded): string[] {
 
 function valueText({ values }: Loaded, name: SettingName): string {
   const value = values[name];
-  return value === undefined ? defaultTextOf(name) : settingOf(name).kind.format(value);
+  if (value === undefined) return defaultTextOf(name);
+  const { kind } = settingOf(name);
+  const text = kind.format(value);
+  const counted = (kind === SIZE || kind === RATE) && HARD_TO_READ.test(text);
+  return counted ? `${text} (${formatBytes(Number(value))})` : text;
 }
+
+/** A size that no unit makes short. */
+const HARD_TO_READ = /^(?:\d+$|\d{5})/;
 
 function jsonOf(loaded: Loaded): string {
   const { values, origins, configPath, directories } = loaded;

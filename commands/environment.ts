@@ -1,6 +1,7 @@
 /** All that a command meets outside of itself, so that tests need no real terminal, environment or network. */
 import type * as core from "../core/mod.ts";
 import type { StopSignal } from "./present/failure.ts";
+import { lineWidth } from "./present/width.ts";
 
 /** What commands ask of core. */
 export type Core = Pick<
@@ -71,6 +72,11 @@ export function mayMoveCursor(
   output: Output,
 ): boolean {
   return output.terminal && !env("NO_COLOR") && env("TERM") !== "dumb";
+}
+
+/** The widest line that `output` has room for; without end where no terminal would wrap it. */
+export function widthOf(output: Output): number {
+  return output.terminal ? lineWidth(output.size().columns) : Infinity;
 }
 
 export function writeLines(output: Output, lines: readonly string[]): void {

@@ -11,7 +11,7 @@ import { withSettings } from "./command.ts";
 import { type Environment, mayMoveCursor, writeLines } from "./environment.ts";
 import { Finished } from "./finished.ts";
 import { interruptible, type Interruption } from "./interrupt.ts";
-import { FaultyValue, hex, NAME } from "./kinds.ts";
+import { hex, NAME, parseValue } from "./kinds.ts";
 import { downloadSettingsOf, type Loaded, loadSettings } from "./load.ts";
 import { KindType } from "./options.ts";
 import { exitOfOutcomes } from "./present/failure.ts";
@@ -60,21 +60,10 @@ export function getCommand(environment: Environment) {
     )
     .option("--json", "Events on standard output, one JSON object a line")
     .action(async function (options, ...names) {
-      const literal = this.getLiteralArgs().map(literalName);
+      // Names after `--` may begin with a dash; the library leaves them unparsed.
+      const literal = this.getLiteralArgs().map((text) => parseValue(NAME, text, "as name"));
       await get(environment, options, [...new Set([...names, ...literal])]);
     });
-}
-
-/** Names after `--` may begin with a dash; the library leaves them unparsed. */
-function literalName(text: string): string {
-  try {
-    return NAME.parse(text);
-  } catch (error) {
-    if (!(error instanceof FaultyValue)) throw error;
-    throw new UsageError(
-      `Cannot use "${text}" as name: it must be ${error.message}`,
-    );
-  }
 }
 
 async function get(

@@ -2,10 +2,23 @@
  * The kinds of values that people write, each parsed in one place: text from a
  * flag or the environment, or a value of `config.json`, becomes a checked value.
  */
-import { faultOfName, formatSeedAddress, parseSeedAddress, type SeedAddress } from "../core/mod.ts";
+import {
+  faultOfName,
+  formatSeedAddress,
+  parseSeedAddress,
+  printable,
+  type SeedAddress,
+  UsageError,
+} from "../core/mod.ts";
+import { shellWord } from "./present/shell_word.ts";
 
-/** Thrown by a kind; says what is allowed, and leaves the place to the caller. */
-export class FaultyValue extends Error {}
+/** Thrown by a kind; says what is allowed, and leaves the place to `parseValue`. */
+export class FaultyValue extends Error {
+  /** @param hint what to write instead, where that can be told. */
+  constructor(message: string, readonly hint?: string) {
+    super(message);
+  }
+}
 
 export interface Kind<T> {
   /** What stands for the value in help: `<size>`. */
@@ -19,6 +32,21 @@ export interface Kind<T> {
   format(value: T): string;
   /** Where only these are allowed. */
   readonly choices?: readonly string[];
+}
+
+/**
+ * @param place where `text` was written, such as "from P2P_MAX".
+ * @param hint what to do about a fault, where the kind does not know better.
+ * @throws {UsageError}
+ */
+export function parseValue<T>(kind: Kind<T>, text: string, place: string, hint?: string): T {
+  try {
+    return kind.parse(text);
+  } catch (error) {
+    if (!(error instanceof FaultyValue)) throw error;
+    const message = `Cannot use "${printable(text)}" ${place}: it must be ${error.message}`;
+    throw new UsageError(message, { hint: error.hint ?? hint });
+  }
 }
 
 const textOnly = (value: unknown) => typeof value === "string" ? value : undefined;
@@ -223,10 +251,20 @@ export const NAME: Kind<string> = {
   parse(text) {
     const fault = faultOfName(text);
     if (fault !== undefined) {
-      throw new FaultyValue(`${this.allowed}, but ${fault}`);
+      throw new FaultyValue(`${this.allowed}, but ${fault}`, nameHint(text));
     }
     return text;
   },
   fromJson: textOnly,
   format: String,
 };
+
+/** What a shell puts around the names of its own files, and completes a folder with, is no part of a seed's name. */
+function nameHint(text: string): string | undefined {
+  const parts = text.split("/").filter((part) => part !== "" && part !== ".");
+  if (text.endsWith("/")) parts.push("**");
+  const name = parts.join("/");
+  return name === "**" || faultOfName(name) !== undefined
+    ? undefined
+    : `Names begin at the served folder, without "./" or "/": ${shellWord(name)}`;
+}

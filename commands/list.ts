@@ -2,11 +2,12 @@
 import { Command } from "@cliffy/command";
 import { NotFoundError, type Offer, UnreachableError } from "../core/mod.ts";
 import { withSettings } from "./command.ts";
-import { type Environment, writeLines } from "./environment.ts";
+import { type Environment, widthOf, writeLines } from "./environment.ts";
 import { interruptible } from "./interrupt.ts";
 import { NAME } from "./kinds.ts";
 import { downloadSettingsOf, loadSettings } from "./load.ts";
 import { KindType } from "./options.ts";
+import { orFolder } from "./present/folder_step.ts";
 import { jsonLine } from "./present/json.ts";
 import { renderOffer, renderSilentSeeds } from "./present/offer.ts";
 
@@ -45,7 +46,9 @@ async function list(
   const { stdout, stderr } = environment;
   const silent = offer.seeds.filter(({ ok }) => !ok);
   if (options.json) writeLines(stdout, [jsonOf(offer)]);
-  else if (silent.length < offer.seeds.length) writeLines(stdout, renderOffer(offer));
+  else if (silent.length < offer.seeds.length) {
+    writeLines(stdout, renderOffer(offer, widthOf(stdout)));
+  }
   if (silent.length < offer.seeds.length && !values.quiet) {
     writeLines(stderr, renderSilentSeeds(silent));
   }
@@ -64,7 +67,7 @@ function checkOffer({ files, seeds }: Offer, glob: string | undefined): void {
   }
   if (files.length === 0 && glob !== undefined) {
     throw new NotFoundError(`Cannot list "${glob}": no seed has such a file`, {
-      hint: "See everything with p2p list alone",
+      hint: orFolder("See everything with p2p list alone", "list", glob),
     });
   }
 }

@@ -1,14 +1,14 @@
 /** `p2p logs`: one task's log. */
 import { Command } from "@cliffy/command";
-import type { LogLine } from "../core/mod.ts";
+import { type Level, LEVELS, type LogLine } from "../core/mod.ts";
 import { type Environment, writeLines } from "./environment.ts";
 import { Interrupted, interruptible } from "./interrupt.ts";
 import { choice, text, wholeNumber } from "./kinds.ts";
 import { directoriesIn } from "./load.ts";
 import { KindType } from "./options.ts";
 import { jsonLine } from "./present/json.ts";
+import { reaches } from "./present/levels.ts";
 import { renderLogLine } from "./present/log_prose.ts";
-import { type Level, LEVELS, reaches } from "./present/prose.ts";
 
 const DESCRIPTION = `Shows the log of one download, as prose.
 

@@ -1,7 +1,7 @@
 /** Kinds of values as argument types of the command line. */
 import { type ArgumentValue, Type, ValidationError } from "@cliffy/command";
 import { printable } from "../core/mod.ts";
-import { FaultyValue, type Kind } from "./kinds.ts";
+import { type Kind, parseValue } from "./kinds.ts";
 
 /**
  * A value of one kind. A value that begins with "-" is a mistyped flag: one
@@ -14,15 +14,8 @@ export class KindType<T> extends Type<T> {
 
   override parse({ label, name, value }: ArgumentValue): T {
     refuseFlag(value);
-    try {
-      return this.kind.parse(value);
-    } catch (error) {
-      if (!(error instanceof FaultyValue)) throw error;
-      const place = label === "Option" ? `--${name.replace(/^-+/, "")}` : name;
-      throw new ValidationError(
-        `Cannot use "${printable(value)}" as ${place}: it must be ${error.message}`,
-      );
-    }
+    const place = label === "Option" ? `--${name.replace(/^-+/, "")}` : name;
+    return parseValue(this.kind, value, `as ${place}`);
   }
 
   override complete(): string[] {

@@ -1,6 +1,5 @@
 /** The places that settings come from, and which of them wins: decided here alone. */
-import { printable, UsageError } from "../core/mod.ts";
-import { FaultyValue } from "./kinds.ts";
+import { parseValue } from "./kinds.ts";
 import {
   flagOf,
   SETTING_NAMES,
@@ -38,7 +37,8 @@ export function resolveSettings(places: readonly Place[]): Resolved {
     for (const place of places.toReversed()) {
       const text = place.textOf(name);
       if (text === undefined) continue;
-      values[name] = parseSetting(name, text, place);
+      const where = place.faultAt?.(name) ?? place.where(name);
+      values[name] = parseValue(settingOf(name).kind, text, `from ${where}`, place.hint);
       origins[name] = place.where(name);
     }
   }
@@ -46,21 +46,6 @@ export function resolveSettings(places: readonly Place[]): Resolved {
     values: values as Values,
     origins: origins as Record<SettingName, string>,
   };
-}
-
-/** @throws {UsageError} */
-function parseSetting(name: SettingName, text: string, place: Place): unknown {
-  try {
-    return settingOf(name).kind.parse(text);
-  } catch (error) {
-    if (!(error instanceof FaultyValue)) throw error;
-    const where = place.faultAt?.(name) ?? place.where(name);
-    const { hint } = place;
-    throw new UsageError(
-      `Cannot use "${printable(text)}" from ${where}: it must be ${error.message}`,
-      { hint },
-    );
-  }
 }
 
 /** What the flags of this run say. */

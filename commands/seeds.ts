@@ -2,7 +2,7 @@
 import { Command } from "@cliffy/command";
 import { formatSeedAddress, type SeedAddress, UsageError } from "../core/mod.ts";
 import { configPlace, readConfigText, withEntry, writeConfigText } from "./config_file.ts";
-import { type Environment, writeLines } from "./environment.ts";
+import { type Environment, widthOf, writeLines } from "./environment.ts";
 import { interruptible } from "./interrupt.ts";
 import { SEED } from "./kinds.ts";
 import { downloadSettingsOf, type Loaded, loadSettings } from "./load.ts";
@@ -32,10 +32,8 @@ async function showSeeds(
   const settings = await downloadSettingsOf(values);
   using interruption = interruptible(environment);
   const seeds = await environment.core.seedHealth(settings, interruption.signal);
-  writeLines(
-    environment.stdout,
-    json ? [jsonLine({ seeds })] : renderSeeds(seeds),
-  );
+  const { stdout } = environment;
+  writeLines(stdout, json ? [jsonLine({ seeds })] : renderSeeds(seeds, widthOf(stdout)));
 }
 
 /** One way to change the list. */

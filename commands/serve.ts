@@ -1,6 +1,13 @@
 /** `p2p serve`: shares a folder until Ctrl-C. */
 import { Command } from "@cliffy/command";
-import { SERVE_DEFAULTS, type ServeEvent, type ServeSettings, UsageError } from "../core/mod.ts";
+import { resolve } from "@std/path";
+import {
+  type Level,
+  SERVE_DEFAULTS,
+  type ServeEvent,
+  type ServeSettings,
+  UsageError,
+} from "../core/mod.ts";
 import { withSettings } from "./command.ts";
 import { type Environment, writeLines } from "./environment.ts";
 import { Interrupted, interruptible } from "./interrupt.ts";
@@ -8,7 +15,7 @@ import { text } from "./kinds.ts";
 import { loadSettings, pemIn, tokenIn } from "./load.ts";
 import { KindType } from "./options.ts";
 import { Outlet } from "./outlet.ts";
-import { type Level, reaches } from "./present/prose.ts";
+import { reaches } from "./present/levels.ts";
 import {
   type Invitation,
   renderListening,
@@ -44,6 +51,7 @@ async function serve(
 ): Promise<void> {
   const { values, directories } = await loadSettings(environment, flags);
   const settings = await serveSettingsOf(values, dir ?? SERVE_DEFAULTS.dir);
+  const tokenFile = values["token-file"];
   await using outlet = new Outlet(environment.stdout);
   const teller = new Teller(environment, outlet, {
     json: flags.json === true,
@@ -52,7 +60,8 @@ async function serve(
       tls: settings.tls !== undefined,
       // Authorities that everybody trusts sign through others, whose certificates stand in the file, too.
       ca: settings.tls?.cert.match(/^-----BEGIN CERTIFICATE-----/gm)?.length === 1,
-      token: settings.token !== undefined,
+      // A whole path: the line is pasted wherever somebody stands.
+      tokenFile: tokenFile === undefined ? undefined : resolve(tokenFile),
     },
   });
   const now = new AbortController();

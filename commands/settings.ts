@@ -2,7 +2,13 @@
  * Every setting, declared once: its flag with help, its environment variable,
  * its key in `config.json`, its kind and its default all come from this table.
  */
-import { DEFAULT_PORT, DOWNLOAD_DEFAULTS, type SeedAddress, SERVE_DEFAULTS } from "../core/mod.ts";
+import {
+  DEFAULT_PORT,
+  DOWNLOAD_DEFAULTS,
+  LEVELS,
+  type SeedAddress,
+  SERVE_DEFAULTS,
+} from "../core/mod.ts";
 import {
   ADDRESS,
   choice,
@@ -15,8 +21,6 @@ import {
   text,
   wholeNumber,
 } from "./kinds.ts";
-
-import { LEVELS } from "./present/prose.ts";
 
 export type CommandName = "get" | "list" | "serve" | "verify";
 

@@ -1,7 +1,7 @@
 /** `p2p status`: the tasks of every process of this user. */
 import { Command } from "@cliffy/command";
 import type { TaskStatus } from "../core/mod.ts";
-import { type Environment, mayMoveCursor, writeLines } from "./environment.ts";
+import { type Environment, mayMoveCursor, widthOf, writeLines } from "./environment.ts";
 import { Interrupted, interruptible } from "./interrupt.ts";
 import { text } from "./kinds.ts";
 import { directoriesIn } from "./load.ts";
@@ -63,17 +63,18 @@ async function linesOf(
   { all, json }: Flags,
   task: string | undefined,
 ): Promise<string[]> {
-  const { core, now } = environment;
+  const { core, now, stdout } = environment;
   const directories = directoriesIn(environment);
+  const width = widthOf(stdout);
   if (task !== undefined) {
     const found = await core.findTask(directories, task);
-    return json ? [jsonOf([found])] : renderTask(found, now());
+    return json ? [jsonOf([found])] : renderTask(found, now(), width);
   }
   if (json) return [jsonOf(await core.tasks(directories, { all: all === true }))];
   const known = all
     ? { tasks: await core.tasks(directories, { all }), moreWaiting: 0 }
     : await core.overview(directories, MOST_WAITING);
-  return renderStatus(known);
+  return renderStatus(known, width);
 }
 
 /** For pipes, logs and those whose terminal is not to be painted on: the same again and again, until a signal or a closed pipe. */

@@ -5,15 +5,10 @@ import { FullScreen } from "./full_screen.ts";
 import { Interrupted, interruptible } from "./interrupt.ts";
 import { renderObedience } from "./present/control.ts";
 import { keysOfRest, parseKeys } from "./present/keys.ts";
+import { reaches } from "./present/levels.ts";
 import { renderLogLine } from "./present/log_prose.ts";
-import { reaches } from "./present/prose.ts";
-import {
-  reduce,
-  wantsOver,
-  type WatchFact,
-  watchModel,
-  type WatchOrder,
-} from "./present/watch_model.ts";
+import { wantsOver, watchModel, type WatchOrder } from "./present/watch_model.ts";
+import { reduce, type WatchFact } from "./present/watch_reduce.ts";
 import { renderWatch } from "./present/watch_screen.ts";
 
 /** Processes tell how they stand twice a second; a person reads no faster than this. */

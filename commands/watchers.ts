@@ -2,14 +2,13 @@
  * Those who look on while `get` works: a block on a terminal, plain lines, JSON
  * lines, or only failures. Each gets every event; none ever makes core wait.
  */
-import type { TaskEvent, TaskOutcome } from "../core/mod.ts";
-import type { Environment } from "./environment.ts";
-import { writeLines } from "./environment.ts";
+import type { Level, TaskEvent, TaskOutcome } from "../core/mod.ts";
+import { type Environment, writeLines } from "./environment.ts";
 import { HINT, type StopSignal } from "./present/failure.ts";
 import { JsonLines } from "./present/json_lines.ts";
+import { reaches } from "./present/levels.ts";
 import { renderEvent, renderTotal } from "./present/plain.ts";
 import { renderProgress } from "./present/progress.ts";
-import { type Level, reaches } from "./present/prose.ts";
 import { Repeats } from "./present/repeats.ts";
 import { View } from "./present/view.ts";
 import { Screen } from "./screen.ts";

@@ -18,11 +18,15 @@ export const TASK_STATES = [
 
 export type TaskState = typeof TASK_STATES[number];
 
+/** How much a line matters to those who read it, the least first. */
+export const LEVELS = ["debug", "info", "warn", "error"] as const;
+export type Level = typeof LEVELS[number];
+
 /** What a waiting task waits for. */
 export type WaitsFor = "place" | "seeds" | "room";
 
 /** States that nothing follows by itself. */
-export function isOver(state: TaskState): boolean {
+export function isOver(state: TaskState): state is "done" | "failed" | "cancelled" {
   return state === "done" || state === "failed" || state === "cancelled";
 }
 
@@ -124,7 +128,7 @@ export type TaskNews =
   /** Anything else worth a line in the task's log. */
   | {
     readonly kind: "note";
-    readonly level: "debug" | "info" | "warn";
+    readonly level: Exclude<Level, "error">;
     readonly text: string;
     /** The same in a word or two, for a narrow place. */
     readonly word?: string;
@@ -152,6 +156,11 @@ export type SeedNews =
   | "back"
   /** Not asked again by this task. */
   | "dropped";
+
+/** Whether something is wrong with the seed; not every one has every file, and a new file is hashed first. */
+export function isTrouble(what: SeedNews): boolean {
+  return what === "dissents" || what === "failing" || what === "corrupt" || what === "dropped";
+}
 
 /** What happens in a seed that serves. */
 export type ServeEvent =

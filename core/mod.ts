@@ -7,37 +7,30 @@ import { resolve } from "@std/path";
 import { systemChance } from "./base/chance.ts";
 import { systemClock } from "./base/clock.ts";
 import type { DownloadSettings, ServeSettings } from "./config.ts";
-import { isOver, type ServeEvent, type Sink, type TaskEvent } from "./events.ts";
+import type { ServeEvent, Sink, TaskEvent } from "./events.ts";
 import { HasherThreads } from "./hash/hashers.ts";
 import { dialer } from "./net/transport.ts";
 import { serve as serveFolder } from "./serve/server.ts";
 import type { Directories } from "./state/directories.ts";
-import { giveOrder, type Obedience, type Order } from "./state/orders.ts";
-import type { Account } from "./state/accounting.ts";
-import { readLastRun } from "./state/read_account.ts";
+import type { Obedience, Order } from "./state/orders.ts";
 import { readLog } from "./state/read_log.ts";
-import type { RunLimits } from "./state/record_shape.ts";
 import type { LogLine } from "./state/task_log.ts";
-import { wishMax } from "./state/wishes.ts";
-import { hasPartial, removePartial } from "./store/partial.ts";
-import {
-  type Overview,
-  readOverview,
-  readTasks,
-  taskNamed,
-  type TaskStatus,
-} from "./state/task_status.ts";
+import { type Overview, readTasks, taskNamed, type TaskStatus } from "./state/task_status.ts";
 import * as jobs from "./task/download.ts";
 import * as health from "./task/health.ts";
 import * as offers from "./task/list.ts";
+import * as orders from "./task/orders.ts";
+import * as known from "./task/overview.ts";
 import type { Surroundings } from "./task/surroundings.ts";
 import * as verification from "./task/verify.ts";
+import { caseOf, type TaskCase } from "./task/why.ts";
 
 export * from "./base/errors.ts";
 export * from "./config.ts";
 export * from "./events.ts";
 export { sizeOfCell } from "./base/piece_cells.ts";
 export { faultOfName } from "./base/names.ts";
+export { percentThere } from "./base/percent.ts";
 export { printable } from "./base/printable.ts";
 export { TaskGroup } from "./base/task_group.ts";
 export { RateMeter } from "./base/rate.ts";
@@ -65,6 +58,7 @@ export type { SeedHealth } from "./task/health.ts";
 export type { Verdict, Verification, VerifyRequest, WrongPieces } from "./task/verify.ts";
 export { isGlob } from "./task/list.ts";
 export type { ListQuery, NamedFile, Offer, OfferedFile, SeedReport } from "./task/list.ts";
+export type { TaskCase } from "./task/why.ts";
 
 function surroundings({ caCerts }: DownloadSettings): Surroundings {
   return { clock: systemClock, dial: dialer({ caCerts }) };
@@ -154,68 +148,29 @@ export async function serve(
 
 /** Every task that is known, oldest first; those that are over only with `all`. */
 export async function tasks(
-  directories: Directories,
-  { all }: { readonly all: boolean },
+  { state }: Directories,
+  options: { readonly all: boolean },
 ): Promise<TaskStatus[]> {
-  const known = await readTasks(directories.state, systemClock.now(), { all });
-  if (all) return known;
-  return known.filter(isUnfinished);
-}
-
-/** What nobody works on and has nothing to go on from is no download any more. */
-function isUnfinished({ state, pid, path }: TaskStatus): boolean {
-  return !isOver(state) && (pid !== null || hasPartial(path));
+  return await known.tasks(state, systemClock.now(), options);
 }
 
 /** What is not over, for a person: of a long queue only its beginning. With `all` also what is over. */
 export async function overview(
-  directories: Directories,
+  { state }: Directories,
   mostWaiting: number,
-  { all }: { readonly all: boolean } = { all: false },
+  options: { readonly all: boolean } = { all: false },
 ): Promise<Overview> {
-  const known = await readOverview(directories.state, systemClock.now(), mostWaiting, { all });
-  const tasks = known.tasks.filter((task) => (all && isOver(task.state)) || isUnfinished(task));
-  return { ...known, tasks };
+  return await known.overview(state, systemClock.now(), mostWaiting, options);
 }
 
-/** The task that `text` means: an id, a unique beginning of one, or a file name (its newest task). */
-export async function findTask(directories: Directories, text: string): Promise<TaskStatus> {
-  return taskNamed(await readTasks(directories.state, systemClock.now()), text);
-}
-
-/** A task, where its time goes, and what else of it matters for the question what limits it. */
-export interface TaskCase {
-  readonly task: TaskStatus;
-  /** null where it has not begun, or its run could not tell. */
-  readonly account: Account | null;
-  /** What the user set for its run; null where the record does not tell. */
-  readonly limits: RunLimits | null;
-  /** When it was queued, and when this was looked up; ms since 1970. */
-  readonly queuedAt: number;
-  readonly now: number;
-  /** Tasks of its process that run, and that wait before it. */
-  readonly running: number;
-  readonly ahead: number;
+/** The task that `text` means: an id, a unique beginning of one, or a file name (its newest task); see `taskNamed`. */
+export async function findTask({ state }: Directories, text: string): Promise<TaskStatus> {
+  return taskNamed(await readTasks(state, systemClock.now()), text);
 }
 
 /** What there is to say about why a task is as fast as it is. `text` as in `findTask`. */
 export async function why({ state }: Directories, text: string): Promise<TaskCase> {
-  const now = systemClock.now();
-  const known = await readTasks(state, now);
-  const task = taskNamed(known, text);
-  const run = await readLastRun(state, task.task, now);
-  const siblings = task.pid === null ? [] : known.filter(({ pid }) => pid === task.pid);
-  const waiting = siblings.filter((each) => each.state === "waiting");
-  const idle = ["waiting", "paused"];
-  return {
-    task,
-    account: run?.account ?? null,
-    limits: run?.limits ?? null,
-    queuedAt: run?.queuedAt ?? now,
-    now,
-    running: siblings.filter((each) => !idle.includes(each.state) && !isOver(each.state)).length,
-    ahead: Math.max(0, waiting.indexOf(task)),
-  };
+  return await caseOf(state, text, systemClock.now());
 }
 
 /** Pauses, resumes or cancels a task of any process. @throws {UsageError} if it is over. */
@@ -224,16 +179,12 @@ export async function control(
   task: TaskStatus,
   order: Order,
 ): Promise<Obedience> {
-  const obedience = await giveOrder(state, task, order, Deno.pid, systemClock);
-  if (order === "cancel-and-delete" && obedience === "done") removePartial(task.path);
-  return obedience;
+  return await orders.control(state, task, order, Deno.pid, systemClock);
 }
 
 /** Changes how many downloads at a time the running processes do. @returns how many processes there are. */
 export async function setMax({ state }: Directories, count: number): Promise<number> {
-  await wishMax(state, count, systemClock.now());
-  const known = await readTasks(state, systemClock.now(), { all: false });
-  return new Set(known.flatMap(({ pid }) => pid ?? [])).size;
+  return await orders.setMax(state, count, systemClock.now());
 }
 
 /** The log of a task, oldest first, what is there now in one array; with `follow` it goes on until the task is over or `signal` aborts. */

@@ -6,6 +6,7 @@ import {
   type TaskFailure,
   type TaskOutcome,
 } from "../../core/mod.ts";
+import { orFolder } from "./folder_step.ts";
 
 /** The signal that stopped us. */
 export type StopSignal = "SIGINT" | "SIGTERM";
@@ -111,7 +112,8 @@ export function renderTaskFailure(
   failure: TaskFailure,
 ): string[] {
   const { code, message } = failure;
-  const hint = failure.hint ?? (isErrorCode(code) ? NEXT_STEPS[code] : undefined);
+  const step = failure.hint ?? (isErrorCode(code) ? NEXT_STEPS[code] : undefined);
+  const hint = step !== undefined && code === "not-found" ? orFolder(step, "get", name) : step;
   return renderFailure({
     message: message.includes(`"${name}"`) ? message : `Cannot get "${name}": ${message}`,
     ...hint === undefined ? {} : { hint },

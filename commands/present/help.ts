@@ -1,4 +1,5 @@
 /** Help: examples first, then what is what; the same text from every release of the command line library, never coloured. */
+import { wrap } from "./width.ts";
 
 /** What fits everywhere. */
 const WIDTH = 80;
@@ -106,17 +107,6 @@ function aligned(rows: readonly (readonly [string, string])[]): string[] {
       ? [`  ${left}`, indent + first, ...rest]
       : [`  ${left.padEnd(width)}${first}`.trimEnd(), ...rest];
   });
-}
-
-function wrap(text: string, width: number): string[] {
-  const lines = [""];
-  for (const word of text.split(" ")) {
-    const last = lines.length - 1;
-    const longer = lines[last] === "" ? word : `${lines[last]} ${word}`;
-    if (longer.length > width && lines[last] !== "") lines.push(word);
-    else lines[last] = longer;
-  }
-  return lines;
 }
 
 function withoutColour(text: string): string {

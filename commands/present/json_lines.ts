@@ -1,5 +1,11 @@
 /** The events of `get --json`, one object a line, as `cli.md` names them. */
-import type { TaskEvent, TaskFailure, TaskOutcome, TaskResult } from "../../core/mod.ts";
+import {
+  percentThere,
+  type TaskEvent,
+  type TaskFailure,
+  type TaskOutcome,
+  type TaskResult,
+} from "../../core/mod.ts";
 import { exitOfFailure, type StopSignal } from "./failure.ts";
 import { jsonLine } from "./json.ts";
 import type { TaskView, View } from "./view.ts";
@@ -108,7 +114,7 @@ function progressFields(task: TaskView): object {
     state,
     downloaded: held,
     size,
-    percent: size === null ? null : size === 0 ? 100 : Math.floor(held * 1000 / size) / 10,
+    percent: percentThere(held, size),
     rate: Math.round(rate),
     etaMs: etaMs === null ? null : Math.round(etaMs),
     seeds,

@@ -6,17 +6,20 @@ import {
   type SeedHealth,
   type SeedReport,
 } from "../../core/mod.ts";
-import { renderTable } from "./table.ts";
+import { withSeed } from "./account_words.ts";
+import { type Column, renderTable } from "./table.ts";
 import { formatBytes } from "./units.ts";
+import { displayWidth, wrap } from "./width.ts";
 
-export function renderOffer({ files }: Offer): string[] {
+/** @param width of the widest line that there is room for. */
+export function renderOffer({ files }: Offer, width: number): string[] {
   if (files.length === 0) return ["No files."];
   const table = renderTable(
     [
       { title: "SIZE", right: true },
-      { title: "SEEDS", right: true },
-      { title: "BYTES" },
-      { title: "NAME" },
+      { title: "SEEDS", right: true, spare: 1 },
+      { title: "BYTES", spare: 2 },
+      { title: "NAME", cut: true },
     ],
     files.map((file) => [
       formatBytes(file.size),
@@ -24,10 +27,12 @@ export function renderOffer({ files }: Offer): string[] {
       agreementOf(file),
       file.name,
     ]),
+    width,
   );
   const differing = files.filter(({ ids }) => ids.length > 1);
   if (differing.length === 0) return table;
-  return [...table, "", ...differing.slice(0, MOST_EXPLAINED).map(whoHasWhat), ...tail(differing)];
+  const explained = differing.slice(0, MOST_EXPLAINED).map(whoHasWhat);
+  return [...table, "", ...explained.flatMap((line) => wrap(line, width)), ...tail(differing)];
 }
 
 /** Enough to see which seed is wrong; the rest is in the JSON. */
@@ -62,25 +67,34 @@ export function renderSilentSeeds(seeds: readonly SeedReport[]): string[] {
   );
 }
 
-export function renderSeeds(seeds: readonly SeedHealth[]): string[] {
-  return renderTable(
-    [
-      { title: "SEED" },
-      { title: "STATE" },
-      { title: "DIALECT" },
-      { title: "PING", right: true },
-      { title: "FILES", right: true },
-      { title: "SIZE", right: true },
-      { title: "ERROR" },
-    ],
-    seeds.map(({ seed, ok, dialect, roundTripMs, files, bytes, error }) => [
-      seed,
-      ok ? "ok" : "failing",
-      dialect ?? "-",
-      roundTripMs === null ? "-" : roundTripMs < 1 ? "<1 ms" : `${roundTripMs} ms`,
-      files === null ? "-" : String(files),
-      bytes === null ? "-" : formatBytes(bytes),
-      error ?? "",
-    ]),
+/** @param width of the widest line that there is room for. */
+export function renderSeeds(seeds: readonly SeedHealth[], width: number): string[] {
+  const columns: readonly Column[] = [
+    { title: "SEED", cut: true },
+    { title: "STATE" },
+    { title: "DIALECT", spare: 1 },
+    { title: "PING", right: true, spare: 2 },
+    { title: "FILES", right: true, spare: 3 },
+    { title: "SIZE", right: true, spare: 4 },
+  ];
+  const rows = seeds.map(({ seed, ok, dialect, roundTripMs, files, bytes }) => [
+    seed,
+    ok ? "ok" : "failing",
+    dialect ?? "-",
+    roundTripMs === null ? "-" : roundTripMs < 1 ? "<1 ms" : `${roundTripMs} ms`,
+    files === null ? "-" : String(files),
+    bytes === null ? "-" : formatBytes(bytes),
+  ]);
+  const errors = seeds.map(({ error }) => error ?? "");
+  const whole = renderTable(
+    [...columns, { title: "ERROR" }],
+    rows.map((row, i) => [...row, errors[i]!]),
   );
+  if (whole.every((line) => displayWidth(line) <= width)) return whole;
+  // An error that is cut says nothing: it has lines of its own.
+  const told = seeds.flatMap(({ seed, error }) => error === null ? [] : withSeed(seed, error));
+  return [
+    ...renderTable(columns, rows, width),
+    ...told.flatMap((line) => wrap(printable(line), width)),
+  ];
 }

@@ -1,10 +1,16 @@
 /** Downloads as plain lines: for logs, pipes, screen readers and dumb terminals. */
-import { printable, type TaskEvent, type TaskOutcome, type TaskResult } from "../../core/mod.ts";
+import {
+  type Level,
+  printable,
+  type TaskEvent,
+  type TaskOutcome,
+  type TaskResult,
+} from "../../core/mod.ts";
 import { renderTaskFailure } from "./failure.ts";
+import { levelOf, reaches } from "./levels.ts";
 import { shareText } from "./progress.ts";
-import { type Level, levelOf, proseOf, reaches, speedOf } from "./prose.ts";
-import { formatBytes, formatElapsed, formatEta, formatRate, formatTime } from "./units.ts";
-import { plural } from "./units.ts";
+import { proseOf, speedOf } from "./prose.ts";
+import { formatBytes, formatElapsed, formatEta, formatRate, formatTime, plural } from "./units.ts";
 import type { Totals } from "./view.ts";
 
 /** The lines of one event, or none when it matters less than `least`. Failures are always told. */

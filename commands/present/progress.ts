@@ -6,7 +6,7 @@ import { fitting } from "./fitting.ts";
 import { layoutRows, renderRow } from "./task_row.ts";
 import { formatBytes, formatEta, formatRate, percentOf } from "./units.ts";
 import type { Totals, View } from "./view.ts";
-import { clip } from "./width.ts";
+import { clip, lineWidth } from "./width.ts";
 
 export interface ScreenSize {
   readonly columns: number;
@@ -20,8 +20,7 @@ export function renderProgress(
   { columns, rows }: ScreenSize,
   now: number,
 ): string[] {
-  // A character in the last column makes some terminals begin a new line.
-  const width = Math.max(1, columns - 1);
+  const width = lineWidth(columns);
   const lines = Math.max(1, Math.min(MOST_LINES, rows - 2));
   const active = view.active(now, lines - 1);
   const layout = layoutRows(active, width);

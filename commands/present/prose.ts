@@ -9,55 +9,6 @@ import {
 } from "../../core/mod.ts";
 import { formatBytes, formatElapsed, formatRate, plural } from "./units.ts";
 
-export const LEVELS = ["debug", "info", "warn", "error"] as const;
-export type Level = typeof LEVELS[number];
-
-export function reaches(level: Level, least: Level): boolean {
-  return LEVELS.indexOf(level) >= LEVELS.indexOf(least);
-}
-
-/** How much an event matters to somebody who looks on. */
-export function levelOf(event: TaskEvent): Level {
-  switch (event.kind) {
-    case "failed":
-      return "error";
-    case "note":
-      return event.level;
-    case "seed":
-      return levelOfSeedNews(event.what);
-    case "state":
-      // Somebody said so, maybe in another terminal.
-      return event.state === "paused" || event.state === "cancelled" ? "info" : "debug";
-    case "found":
-    case "target":
-    case "resumed":
-    case "done":
-      return "info";
-    case "queued":
-    case "pieces":
-    case "flight":
-    case "received":
-    case "stored":
-      return "debug";
-  }
-}
-
-function levelOfSeedNews(what: (TaskEvent & { kind: "seed" })["what"]): Level {
-  switch (what) {
-    case "dissents":
-    case "corrupt":
-    case "dropped":
-    case "failing":
-      return "warn";
-    case "back":
-      return "info";
-    case "joined":
-    case "lacks":
-    case "busy":
-      return "debug";
-  }
-}
-
 /** One sentence without the file's name; safe for a terminal. */
 export function proseOf(event: TaskEvent): string {
   // A log may be of another version, which knew other events.

@@ -1,7 +1,8 @@
 /** What a seed tells while it serves. */
-import { faultOfName, isGlob, printable, type ServeEvent } from "../../core/mod.ts";
+import { faultOfName, isGlob, type Level, printable, type ServeEvent } from "../../core/mod.ts";
 import { jsonLine } from "./json.ts";
-import { type Level, reaches } from "./prose.ts";
+import { reaches } from "./levels.ts";
+import { shellWord } from "./shell_word.ts";
 import { formatBytes, formatElapsed, formatRate, formatTime, plural } from "./units.ts";
 
 type Listening = ServeEvent & { readonly kind: "listening" };
@@ -9,9 +10,10 @@ type Listening = ServeEvent & { readonly kind: "listening" };
 /** What the other side needs besides the address. */
 export interface Invitation {
   readonly tls: boolean;
-  /** Whether the certificate's authority must be named. */
+  /** Whether the certificate's authority is one that hardly anybody trusts. */
   readonly ca: boolean;
-  readonly token: boolean;
+  /** The file of the token, as it is called here. */
+  readonly tokenFile: string | undefined;
 }
 
 export function renderListening(event: Listening, json: boolean): string {
@@ -105,7 +107,7 @@ function sentSentence(event: ServeEvent & { kind: "sent" }): string {
 
 function renderInvitation(
   { host, port, files, bytes, names }: Listening,
-  { tls, ca, token }: Invitation,
+  { tls, ca, tokenFile }: Invitation,
 ): string[] {
   const everywhere = host === "0.0.0.0" || host === "::";
   const seed = (tls ? "tls://" : "") +
@@ -115,13 +117,18 @@ function renderInvitation(
     "p2p get",
     example === undefined ? "--all" : shellWord(example),
     `--seed ${seed}`,
-    ...ca ? ["--tls-ca <file>"] : [],
-    ...token ? ["--token-file <file>"] : [],
+    ...tokenFile === undefined ? [] : [`--token-file ${shellWord(printable(tokenFile))}`],
   ].join(" ");
+  const elsewhere = [
+    ...everywhere ? ["this one's address"] : [],
+    ...tokenFile === undefined ? [] : ["a copy of the token"],
+  ].join(" and ");
   return [
     `sharing ${plural(files, "file")}, ${formatBytes(bytes)}`,
     `download with: ${line}`,
-    ...everywhere ? ["(from another machine: with this one's address)"] : [],
+    ...elsewhere === "" ? [] : [`(from another machine: with ${elsewhere})`],
+    // Which file that is nobody knows here.
+    ...ca ? ["(where the certificate's authority is not trusted: with --tls-ca and its file)"] : [],
   ];
 }
 
@@ -139,9 +146,4 @@ function isUsable(name: string): boolean {
 
 function addressOf(host: string, port: number): string {
   return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
-}
-
-/** `text` as one word of a shell. */
-function shellWord(text: string): string {
-  return /^[\w./+@%,:=-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }

@@ -8,23 +8,25 @@ import { isActive } from "./view.ts";
 
 export const NOTHING_ACTIVE = "No active downloads.";
 
-export function renderStatus({ tasks, moreWaiting }: Overview): string[] {
+/** @param width of the widest line that there is room for. */
+export function renderStatus({ tasks, moreWaiting }: Overview, width: number): string[] {
   if (tasks.length === 0) return [NOTHING_ACTIVE];
   const more = moreWaiting > 0 ? [`and ${moreWaiting} more waiting (all of them with --json)`] : [];
-  return [...tableOf(tasks), ...more];
+  return [...tableOf(tasks, width), ...more];
 }
 
-function tableOf(tasks: readonly TaskStatus[]): string[] {
+function tableOf(tasks: readonly TaskStatus[], width: number): string[] {
   return renderTable(
     [
-      { title: "TASK" },
+      // Its name names a task as well.
+      { title: "TASK", spare: 5 },
       { title: "STATE" },
-      { title: "%", right: true },
-      { title: "SIZE", right: true },
-      { title: "RATE", right: true },
-      { title: "ETA", right: true },
-      { title: "SEEDS", right: true },
-      { title: "NAME" },
+      { title: "%", right: true, spare: 6 },
+      { title: "SIZE", right: true, spare: 2 },
+      { title: "RATE", right: true, spare: 4 },
+      { title: "ETA", right: true, spare: 3 },
+      { title: "SEEDS", right: true, spare: 1 },
+      { title: "NAME", cut: true },
     ],
     tasks.map((task) => [
       task.task,
@@ -36,6 +38,7 @@ function tableOf(tasks: readonly TaskStatus[]): string[] {
       task.seeds.length === 0 ? "-" : String(task.seeds.length),
       task.name,
     ]),
+    width,
   );
 }
 
@@ -70,8 +73,8 @@ export function summaryOf({ tasks, moreWaiting }: Overview, width: number): stri
   return fitting(ways, width);
 }
 
-/** @param now ms since 1970 */
-export function renderTask(task: TaskStatus, now: number): string[] {
+/** What is told of it is told whole; pieces and seeds are drawn no wider than `width`. @param now ms since 1970 */
+export function renderTask(task: TaskStatus, now: number, width: number): string[] {
   const optional: [string, string | null][] = [
     ["error", task.error],
     ["process", task.pid === null ? null : String(task.pid)],
@@ -89,7 +92,7 @@ export function renderTask(task: TaskStatus, now: number): string[] {
     ...optional.filter((entry): entry is [string, string] => entry[1] !== null),
     ["updated", formatMoment(task.updatedAt)],
   ]);
-  return [...facts, ...renderInside(task.detail, now, MAP_WIDTH)];
+  return [...facts, ...renderInside(task.detail, now, width)];
 }
 
 /** "yes" would say too much of a file of which only a part is there. */
@@ -97,9 +100,6 @@ function verifiedText({ state, verified, size }: TaskStatus): string {
   if (!verified) return size === null ? "-" : "no: its seeds offer no digests";
   return state === "done" ? "yes" : "each piece that is there";
 }
-
-/** The piece map in one line. */
-const MAP_WIDTH = 80;
 
 /** The fields of `status --json`, in their order. */
 export function statusFields(task: TaskStatus): object {

@@ -8,11 +8,11 @@ import {
   type TaskDetail,
   type TaskStatus,
 } from "../../core/mod.ts";
+import { timesOf } from "./account_words.ts";
+import { diagnosisOf } from "./diagnosis.ts";
 import { renderDetail, renderTable } from "./table.ts";
 import { layoutRows, renderRow, rowOf } from "./task_row.ts";
 import { formatBytes, formatElapsed, formatRate, formatTime, plural } from "./units.ts";
-import { verdictOf } from "./verdict.ts";
-import { timesOf } from "./why.ts";
 import { shortenEnd, shortenMiddle, wrap } from "./width.ts";
 
 /** What is known of one task; of where its time goes maybe nothing yet. */
@@ -39,7 +39,7 @@ export function renderInside(detail: TaskDetail | null, now: number, width: numb
   const { pieces, seeds, moreSeeds } = detail;
   return [
     ...pieces === null ? [] : ["", ...renderPieces(pieces, width)],
-    ...seeds.length === 0 ? [] : ["", ...renderSeeds(seeds)],
+    ...seeds.length === 0 ? [] : ["", ...renderSeeds(seeds, width)],
     ...seeds.flatMap((seed) => newsLines(seed, now, width)),
     ...moreSeeds > 0 ? [`and ${plural(moreSeeds, "more seed")}`] : [],
   ];
@@ -47,7 +47,7 @@ export function renderInside(detail: TaskDetail | null, now: number, width: numb
 
 /** What limits it, where its time went, and what to do, as `p2p why` tells them. */
 function renderWhy(theCase: TaskCase, width: number): string[] {
-  const { sentence, advice } = verdictOf(theCase);
+  const { sentence, advice } = diagnosisOf(theCase);
   const lines = [
     `it ${sentence}`,
     ...theCase.account === null ? [] : [`time: ${timesOf(theCase.account)}`],
@@ -96,7 +96,7 @@ function renderPieces({ count, cells }: PiecesNow, width: number): string[] {
     there === 0 ? "." : there >= sizeOfCell(i, cells.length, count) ? "#" : "+"
   ).join("");
   const there = cells.reduce((sum, cell) => sum + cell, 0);
-  const across = Math.max(1, width - 2);
+  const across = Math.max(1, Math.min(width - 2, signs.length));
   const lines = signs.match(new RegExp(`.{1,${across}}`, "g")) ?? [];
   return [
     `${there} of ${plural(count, "piece")} there (# all, + some, . none):`,
@@ -104,14 +104,14 @@ function renderPieces({ count, cells }: PiecesNow, width: number): string[] {
   ];
 }
 
-function renderSeeds(seeds: readonly SeedNow[]): string[] {
+function renderSeeds(seeds: readonly SeedNow[], width: number): string[] {
   return renderTable(
     [
-      { title: "SEED" },
-      { title: "RATE", right: true },
-      { title: "GAVE", right: true },
-      { title: "ASKED", right: true },
-      { title: "FAULTS", right: true },
+      { title: "SEED", cut: true },
+      { title: "RATE", right: true, spare: 4 },
+      { title: "GAVE", right: true, spare: 3 },
+      { title: "ASKED", right: true, spare: 1 },
+      { title: "FAULTS", right: true, spare: 2 },
       { title: "STATE" },
     ],
     seeds.map((seed) => [
@@ -122,6 +122,7 @@ function renderSeeds(seeds: readonly SeedNow[]): string[] {
       String(seed.failures),
       seed.slow ? "slow" : STANDINGS[seed.standing],
     ]),
+    width,
   );
 }
 

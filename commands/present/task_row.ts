@@ -7,7 +7,15 @@ import {
   type TaskStatus,
 } from "../../core/mod.ts";
 import { formatEta, formatPart, formatRate, percentOf, plural } from "./units.ts";
-import { clip, displayWidth, padEnd, padStart, shortenEnd, shortenMiddle } from "./width.ts";
+import {
+  clip,
+  displayWidth,
+  padEnd,
+  padStart,
+  READABLE_NAME,
+  shortenEnd,
+  shortenMiddle,
+} from "./width.ts";
 
 /** What a line tells of. */
 export interface TaskRow {
@@ -29,8 +37,6 @@ export function rowOf({ downloaded, ...task }: TaskStatus): TaskRow {
 }
 
 const NARROWEST_NAME = 12;
-/** With less, names that differ in the middle look alike: the figures that can be missed go first. */
-const READABLE_NAME = 20;
 const WIDEST_NAME = 60;
 const NARROWEST_BAR = 8;
 const WIDEST_BAR = 30;

@@ -5,7 +5,7 @@ import { NOTHING_ACTIVE, summaryOf } from "./status.ts";
 import { renderTaskPage } from "./task_page.ts";
 import { layoutRows, renderRow, rowOf } from "./task_row.ts";
 import { footerRows, listRows, type WatchModel } from "./watch_model.ts";
-import { shortenEnd, shortenMiddle, wrap } from "./width.ts";
+import { lineWidth, shortenEnd, shortenMiddle, wrap } from "./width.ts";
 
 export interface Frame {
   readonly lines: readonly string[];
@@ -31,8 +31,7 @@ const KEYS = {
 } as const;
 
 export function renderWatch(model: WatchModel): Frame {
-  // A character in the last column makes some terminals begin a new line.
-  const width = Math.max(1, model.size.columns - 1);
+  const width = lineWidth(model.size.columns);
   const body = renderBody(model, width);
   const rows = listRows(model.size);
   const lines = [

@@ -1,12 +1,13 @@
 /** `p2p why`: what limits or limited a task, with the figures, and what to do about it. */
-import { type Account, printable, type SeedAccount, SPANS, type TaskCase } from "../../core/mod.ts";
+import { type Account, printable, type SeedAccount, type TaskCase } from "../../core/mod.ts";
+import { rateOf, timesOf } from "./account_words.ts";
+import { diagnosisOf } from "./diagnosis.ts";
 import { renderDetail } from "./table.ts";
-import { formatBytes, formatElapsed, formatRate, plural } from "./units.ts";
-import { LABELS, percentText, rateOf, totalOf, verdictOf } from "./verdict.ts";
+import { formatBytes, formatRate, plural } from "./units.ts";
 
 export function renderCase(theCase: TaskCase): string[] {
   const { task, account } = theCase;
-  const { sentence, advice } = verdictOf(theCase);
+  const { sentence, advice } = diagnosisOf(theCase);
   const entries: [string, string][] = [
     ["time", account ? timesOf(account) : ""],
     ["seeds", account ? account.seeds.map((seed) => seedText(seed, account)).join("; ") : ""],
@@ -21,7 +22,7 @@ export function renderCase(theCase: TaskCase): string[] {
 /** The fields of `why --json`, in their order. */
 export function caseFields(theCase: TaskCase): object {
   const { task: { task, name, state }, account, limits } = theCase;
-  const { cause, sentence, advice } = verdictOf(theCase);
+  const { cause, sentence, advice } = diagnosisOf(theCase);
   const { spent = {}, seeds = [], hashMs = 0, diskMs = 0 } = account ?? {};
   return {
     task,
@@ -36,18 +37,6 @@ export function caseFields(theCase: TaskCase): object {
     limits,
     seeds,
   };
-}
-
-/** So much of its time for each thing, the most first. */
-export function timesOf(account: Account): string {
-  const all = totalOf(account);
-  return SPANS.filter((span) => (account.spent[span] ?? 0) > 0)
-    .toSorted((a, b) => account.spent[b]! - account.spent[a]!)
-    .map((span) => {
-      const ms = account.spent[span]!;
-      return `${LABELS[span]} ${formatElapsed(ms)} (${percentText(ms, all)})`;
-    })
-    .join(", ");
 }
 
 /** Where the word of the account says too little by itself. */

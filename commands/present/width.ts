@@ -59,6 +59,9 @@ function clipStart(text: string, width: number): string {
   return all.slice(from).join("");
 }
 
+/** With less, names that differ in the middle look alike: before a name gets less, what can be missed beside it goes. */
+export const READABLE_NAME = 20;
+
 /** Both ends of a name tell most: the folder, and the number with the extension. */
 export function shortenMiddle(text: string, width: number): string {
   if (displayWidth(text) <= width) return text;
@@ -73,18 +76,33 @@ export function shortenEnd(text: string, width: number): string {
   return width < 2 ? clip(text, width) : `${clip(text, width - 1)}…`;
 }
 
-/** `text` over as many lines as it takes; at least one. */
+/** `text` over as many lines as it takes: broken between words, and inside of one only where it is wider than a line. */
 export function wrap(text: string, width: number): string[] {
-  const lines: string[] = [];
-  let rest = text;
-  do {
-    const line = clip(rest, width);
-    // Not even one character fits: the rest cannot be shown.
-    if (line === "" && rest !== "") return lines;
-    lines.push(line);
-    rest = rest.slice(line.length);
-  } while (rest !== "");
+  const lines = [""];
+  for (const word of text.split(" ")) {
+    const last = lines.pop() ?? "";
+    const longer = last === "" ? word : `${last} ${word}`;
+    if (displayWidth(longer) <= width) lines.push(longer);
+    else lines.push(...last === "" ? [] : [last], ...broken(word, width));
+  }
   return lines;
+}
+
+function broken(word: string, width: number): string[] {
+  const parts: string[] = [];
+  for (let rest = word; rest !== "";) {
+    const part = clip(rest, width);
+    // Not even one character fits: the rest cannot be shown.
+    if (part === "") break;
+    parts.push(part);
+    rest = rest.slice(part.length);
+  }
+  return parts;
+}
+
+/** What a line may take of a terminal: a character in the last column makes some of them begin a new line. */
+export function lineWidth(columns: number): number {
+  return Math.max(1, columns - 1);
 }
 
 export function padEnd(text: string, width: number): string {

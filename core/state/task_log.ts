@@ -7,18 +7,16 @@
 import { Logger, RotatingFileHandler } from "@std/log";
 import { join } from "@std/path";
 import type { Clock } from "../base/clock.ts";
-import type { SeedNews, TaskEvent, TaskNews } from "../events.ts";
+import { isTrouble, type Level, type TaskEvent, type TaskNews } from "../events.ts";
 import { withoutHarm } from "./state_faults.ts";
 
 export interface LogLine {
   /** ISO 8601. */
   readonly time: string;
-  readonly level: LogLevel;
+  readonly level: Level;
   readonly task: string;
   readonly event: TaskNews;
 }
-
-export type LogLevel = "debug" | "info" | "warn" | "error";
 
 /** A log is kept to twice this: some hundred thousand lines, and no disk is filled by one task. */
 const MOST_BYTES = 8 * 1024 * 1024;
@@ -97,7 +95,7 @@ function openLog(filename: string): { handler: HarmlessHandler; logger: Logger }
   return { handler, logger: new Logger("task", "DEBUG", { handlers: [handler] }) };
 }
 
-/** The line for an event, or undefined for what would only fill the disk. */
+/** The line for an event, or undefined for what gets none. */
 export function lineOf(event: TaskEvent): LogLine | undefined {
   const level = levelOf(event);
   if (level === undefined) return undefined;
@@ -113,7 +111,12 @@ export function logPath(stateDir: string, task: string): string {
   return join(logsFolder(stateDir), `${task}.jsonl`);
 }
 
-function levelOf(event: TaskEvent): LogLevel | undefined {
+/**
+ * undefined for what would only fill the disk. A log tells the whole story to who
+ * asks for it later, so that what a screen passes over matters here; and that
+ * somebody stopped a download is no error.
+ */
+function levelOf(event: TaskEvent): Level | undefined {
   switch (event.kind) {
     case "received":
     case "pieces":
@@ -126,15 +129,8 @@ function levelOf(event: TaskEvent): LogLevel | undefined {
     case "note":
       return event.level;
     case "seed":
-      return levelOfSeedNews(event.what);
+      return isTrouble(event.what) ? "warn" : "info";
     default:
       return "info";
   }
-}
-
-/** What a healthy world brings is no warning: not every seed has every file, and a new one is hashed first. */
-function levelOfSeedNews(what: SeedNews): LogLevel {
-  return what === "joined" || what === "back" || what === "lacks" || what === "busy"
-    ? "info"
-    : "warn";
 }

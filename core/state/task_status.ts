@@ -1,5 +1,6 @@
 /** All tasks of this user, put together from the records of all runs. */
 import { NotFoundError, UsageError } from "../base/errors.ts";
+import { percentThere } from "../base/percent.ts";
 import { isOver, type TaskEvent, type TaskState } from "../events.ts";
 import { isHeader, isQueued, isTaskEvent, type RunNow } from "./record_shape.ts";
 import { baseOf, readLines, readNow, runsOf, STALE_MS } from "./run_files.ts";
@@ -87,23 +88,39 @@ async function readSome(
 }
 
 /**
- * The task that `text` means: an id, a unique beginning of one, or a file name (its newest task).
+ * The task that `text` means: an id, a unique beginning of one, or a file name,
+ * for which the end of a single one does, such as `part-1.bin` of `data/part-1.bin`.
  *
- * @throws {NotFoundError} if there is none. @throws {UsageError} if several ids begin so.
+ * @throws {NotFoundError} if there is none. @throws {UsageError} if it may be several.
  */
 export function taskNamed(tasks: readonly TaskStatus[], text: string): TaskStatus {
-  const exact = tasks.find(({ task }) => task === text);
-  const named = tasks.findLast(({ name }) => name === text);
-  if (exact ?? named) return (exact ?? named)!;
+  const exact = tasks.find(({ task }) => task === text) ??
+    latestOf(tasks.filter(({ name }) => name === text));
+  if (exact) return exact;
   const begun = text === "" ? [] : tasks.filter(({ task }) => task.startsWith(text));
   if (begun.length === 1) return begun[0]!;
-  if (begun.length === 0) {
-    throw new NotFoundError(`Cannot find task "${text}"`, {
-      hint: "See all tasks with p2p status --all",
-    });
-  }
-  const ids = begun.slice(0, 5).map(({ task }) => task).join(", ");
-  throw new UsageError(`Cannot tell which task "${text}" is: several begin so (${ids})`);
+  const ending = text === "" ? [] : tasks.filter(({ name }) => name.endsWith(`/${text}`));
+  const names = Array.from(new Set(ending.map(({ name }) => name)));
+  if (names.length === 1) return latestOf(ending)!;
+  if (begun.length > 0) throw several(text, "begin", begun.map(({ task }) => task));
+  if (names.length > 0) throw several(text, "end", names);
+  throw new NotFoundError(`Cannot find task "${text}"`, {
+    hint: "See all tasks with p2p status --all",
+  });
+}
+
+/** Of one name the newest; where that has failed and somebody works on another one, that is meant. */
+function latestOf(tasks: readonly TaskStatus[]): TaskStatus | undefined {
+  const newest = tasks.at(-1);
+  if (newest?.state !== "failed") return newest;
+  return tasks.findLast(({ pid, state }) => pid !== null && !isOver(state)) ?? newest;
+}
+
+function several(text: string, how: "begin" | "end", words: readonly string[]): UsageError {
+  const shown = words.slice(0, 5).join(", ");
+  return new UsageError(`Cannot tell which task "${text}" is: several ${how} so (${shown})`, {
+    hint: "See all tasks with p2p status --all",
+  });
 }
 
 async function readRun(
@@ -160,7 +177,11 @@ function fold(before: TaskStatus, event: TaskEvent): TaskStatus {
         verified: event.id !== null,
       };
     case "resumed":
-      return { ...updated, downloaded: event.bytes, percent: percentOf(event.bytes, updated.size) };
+      return {
+        ...updated,
+        downloaded: event.bytes,
+        percent: percentThere(event.bytes, updated.size),
+      };
     case "done": {
       const { path, size, verified } = event.result;
       return {
@@ -216,11 +237,6 @@ function begin(
 
 const NO_SEEDS: readonly string[] = [];
 
-function percentOf(downloaded: number, size: number | null): number | null {
-  if (size === null) return null;
-  return size === 0 ? 100 : Math.floor(downloaded / size * 1000) / 10;
-}
-
 function withNow(task: TaskStatus, now: RunNow | undefined, nowMs: number): TaskStatus {
   // Most only wait, and a copy of each would be the most expensive thing here.
   const moving = now?.tasks?.[task.task];
@@ -251,7 +267,7 @@ function withMovement(task: TaskStatus, now: RunNow | undefined, nowMs: number):
   const { downloaded, seeds } = moving;
   const missing = (task.size ?? 0) - downloaded;
   const etaMs = rate > 0 && task.size !== null ? Math.round(missing / rate * 1000) : null;
-  const percent = percentOf(downloaded, task.size);
+  const percent = percentThere(downloaded, task.size);
   return { ...task, pid, downloaded, rate, seeds, percent, etaMs, updatedAt: now.time };
 }
 

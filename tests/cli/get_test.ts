@@ -191,6 +191,18 @@ test("p2p get exits 3 when no seed has the name, and gets the others all the sam
   assertEquals([failed?.name, failed?.code, failed?.exit], ["nothing.txt", "not-found", 3]);
 });
 
+test("p2p get of a folder says how to take what is in it", async (world) => {
+  for (const name of ["data/a.txt", "data/sub/b.txt"]) world.write(`share/${name}`, name);
+  const seed = await world.serve(world.path("share"));
+  for (const [name, code] of [["data", 3], ["./data/", 2]] as const) {
+    const ended = await world.p2p("get", name, ...from(seed));
+    assertCode(ended, code);
+    assertMatch(ended.stderr, /^hint: .* 'data\/\*\*'$/m);
+  }
+  assertCode(await world.p2p("get", "data/**", ...from(seed)), 0);
+  assertEquals(world.files(), ["data/a.txt", "data/sub/b.txt"]);
+});
+
 test("p2p get exits 3 when a glob fits nothing", async (world) => {
   world.write("share/a.txt", "content\n");
   const seed = await world.serve(world.path("share"));

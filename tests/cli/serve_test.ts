@@ -190,6 +190,18 @@ test("p2p serve keeps digests over restarts in its cache", async (world) => {
   assertEquals(ids[0], ids[1]);
 });
 
+test("p2p serve prints a line that can be pasted, also where there is a token", async (world) => {
+  world.write("share/a.txt", "content\n");
+  world.write("here/secret.txt", "correct horse\n");
+  const seed = await world.serve(world.path("share"), "--token-file", "secret.txt");
+  const line = await seed.process.stderr.line(/^download with: p2p /);
+  const words = line.slice("download with: p2p ".length).split(" ");
+  assertCode(await world.p2p(...words.map((word) => word.replace(/^'(.*)'$/, "$1"))), 0);
+  assertEquals(world.files(), ["a.txt", "secret.txt"]);
+  const note = await seed.process.stderr.line(/^\(/);
+  assertEquals(note, "(from another machine: with a copy of the token)");
+});
+
 test("p2p get knows a seed's token with --token-file", async (world) => {
   world.write("share/a.txt", "content\n");
   const right = world.write("right", "correct horse\n");

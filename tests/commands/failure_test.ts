@@ -70,8 +70,8 @@ Deno.test("renderFailure() writes one line and the hint, inert", () => {
 
 Deno.test("renderTaskFailure() names the file once", () => {
   const code = "not-found";
-  assertEquals(renderTaskFailure("a", { code, message: 'Cannot find "a"' }), [
-    'p2p: Cannot find "a"',
+  assertEquals(renderTaskFailure("a.iso", { code, message: 'Cannot find "a.iso"' }), [
+    'p2p: Cannot find "a.iso"',
     "hint: See what there is with p2p list",
   ]);
   assertEquals(renderTaskFailure("b.iso", { code, message: "No seed", hint: "Do" }), [
@@ -79,6 +79,27 @@ Deno.test("renderTaskFailure() names the file once", () => {
     "hint: Do",
   ]);
 });
+
+const missing = [
+  { name: "data", step: "p2p get 'data/**'" },
+  { name: "films/holidays 2024", step: "p2p get 'films/holidays 2024/**'" },
+  { name: "p2p-0.1.0", step: "p2p get 'p2p-0.1.0/**'" },
+  { name: "it's", step: "p2p get 'it'\\''s/**'" },
+  { name: "films/a.mkv", step: undefined },
+  { name: "a.tar.7z", step: undefined },
+  { name: "data/*", step: undefined },
+];
+for (const { name, step } of missing) {
+  Deno.test(`renderTaskFailure() of a missing ${name} says ${step ?? "nothing of folders"}`, () => {
+    const failure = { code: "not-found", message: "No seed has it", hint: "Look" } as const;
+    const wanted = step === undefined
+      ? "hint: Look"
+      : `hint: Look; what is in a folder with ${step}`;
+    assertEquals(renderTaskFailure(name, failure)[1], wanted);
+    const busy = { code: "busy", message: "No seed has time" } as const;
+    assertEquals(renderTaskFailure(name, busy)[1]!.includes("folder"), false);
+  });
+}
 
 Deno.test("EXITS tells of every code that a failure can have, once", () => {
   const told = EXITS.map(({ code }) => code);

@@ -6,6 +6,7 @@ import {
   hex,
   type Kind,
   NAME,
+  parseValue,
   RATE,
   SEED,
   SIZE,
@@ -13,6 +14,7 @@ import {
   text,
   wholeNumber,
 } from "../../commands/kinds.ts";
+import { UsageError } from "../../core/mod.ts";
 
 function accepts<T>(
   name: string,
@@ -131,6 +133,25 @@ rejects("a choice", choice("a", "b"), ["", "c", "A"]);
 
 accepts("a name", NAME, [["a/b.iso", "a/b.iso"], ["**/*.jpg", "**/*.jpg"]]);
 rejects("a name", NAME, ["", "../a", "/a", "a//b", "a\\b", "a\x1b[2J"]);
+
+const misnamed = [
+  ["./a.txt", "a.txt"],
+  ["././data//a.txt", "data/a.txt"],
+  ["/a b.txt", "'a b.txt'"],
+  ["data/", "'data/**'"],
+  ["./data/*", "'data/*'"],
+  ["../a.txt", undefined],
+  ["./", undefined],
+  [".", undefined],
+  ["./a\x1b[2J", undefined],
+] as const;
+for (const [text, name] of misnamed) {
+  Deno.test(`parseValue() of the name ${JSON.stringify(text)} hints at ${name ?? "nothing"}`, () => {
+    const { hint } = assertThrows(() => parseValue(NAME, text, "as name"), UsageError);
+    const wanted = `Names begin at the served folder, without "./" or "/": ${name}`;
+    assertEquals(hint, name === undefined ? undefined : wanted);
+  });
+}
 
 rejects("a text", text("file"), ["", "a\0b"]);
 

@@ -1,4 +1,4 @@
-import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
 import { EXITS } from "../../commands/present/failure.ts";
 import { SETTING_NAMES, variableOf } from "../../commands/settings.ts";
@@ -19,9 +19,11 @@ import {
   Exited,
   failedOutcome,
   fakeEnvironment,
+  type FakeOutput,
   fakeOutput,
   resultOf,
 } from "./stand_in.ts";
+import { seedOf } from "./watch_support.ts";
 
 /** Runs one command line in a small world. */
 async function p2p(
@@ -525,22 +527,23 @@ Deno.test("seeds add and remove change config.json and nothing else in it", asyn
   await Deno.remove(join(directory, ".."), { recursive: true });
 });
 
+const answering = { ok: true, error: null, files: 12, bytes: 2048 };
+const health: SeedHealth[] = [
+  { ...answering, seed: "nas1:7270", dialect: "session", roundTripMs: 0 },
+  { ...answering, seed: "nas2:7270", dialect: "session", roundTripMs: 34 },
+  { ...answering, seed: "old:7270", dialect: "one-shot", roundTripMs: null },
+  {
+    seed: "lab:7270",
+    dialect: null,
+    ok: false,
+    error: "Cannot connect",
+    roundTripMs: null,
+    files: null,
+    bytes: null,
+  },
+];
+
 Deno.test("seeds shows how each is doing", async () => {
-  const ok = { ok: true, error: null, files: 12, bytes: 2048 };
-  const health: SeedHealth[] = [
-    { ...ok, seed: "nas1:7270", dialect: "session", roundTripMs: 0 },
-    { ...ok, seed: "nas2:7270", dialect: "session", roundTripMs: 34 },
-    { ...ok, seed: "old:7270", dialect: "one-shot", roundTripMs: null },
-    {
-      seed: "lab:7270",
-      dialect: null,
-      ok: false,
-      error: "Cannot connect",
-      roundTripMs: null,
-      files: null,
-      bytes: null,
-    },
-  ];
   const core = { seedHealth: () => Promise.resolve(health) };
   const { code, stdout } = await p2p("seeds", { core });
   assertEquals(code, 0);
@@ -556,6 +559,31 @@ Deno.test("seeds shows how each is doing", async () => {
   assertEquals(JSON.parse(json.stdout), { seeds: health });
 });
 
+for (const line of ["list", "status", "status t7k", "seeds"]) {
+  Deno.test(`p2p ${line} fits its tables into a narrow terminal, and cuts nothing in a pipe`, async () => {
+    const detail = {
+      pieces: null,
+      seeds: [seedOf({ seed: "a-seed-with-a-rather-long-name.example.org:7270" })],
+      moreSeeds: 0,
+      trouble: null,
+    };
+    const long = { ...task, name: "x".repeat(60), path: "/x", detail, seeds: [] };
+    const core: Partial<Core> = {
+      list: () => Promise.resolve({ ...offer, files: [{ ...offer.files[0]!, name: long.name }] }),
+      overview: () => Promise.resolve({ tasks: [long], moreWaiting: 0 }),
+      findTask: () => Promise.resolve({ ...long, name: "x" }),
+      seedHealth: () => Promise.resolve(health),
+    };
+    const widest = async (stdout: FakeOutput) => {
+      const lines = (await p2p(line, { core, stdout })).stdout.split("\n");
+      return Math.max(...lines.map((line) => line.length));
+    };
+    const narrow = await widest(fakeOutput({ terminal: true, columns: 40 }));
+    assert(narrow < 40, `${narrow} columns`);
+    assert(await widest(fakeOutput({ terminal: false, columns: 40 })) > 40);
+  });
+}
+
 Deno.test("config shows every setting, its value and where it came from", async () => {
   const env = { P2P_MAX: "5", P2P_SEEDS: "nas1,tls://b:1" };
   const { stdout } = await p2p("config", { env });
@@ -569,6 +597,24 @@ Deno.test("config shows every setting, its value and where it came from", async 
   assertEquals(of("seeds").value, ["nas1:7270", "tls://b:1"]);
   assertEquals([of("stall").value, of("hidden").value], ["5s", false]);
   assertEquals(json.file, "/nowhere/config.json");
+});
+
+Deno.test("config says large sizes as people read them, and as they are in JSON", async () => {
+  const env = { P2P_LIMIT: "1.5GB", P2P_TASK_LIMIT: "1500000KiB", P2P_CHUNK: "64KiB" };
+  const { stdout } = await p2p("config", { env });
+  assertMatch(stdout, /^limit +1500000000 \(1\.4 GiB\) +P2P_LIMIT$/m);
+  assertMatch(stdout, /^task-limit +1500000KiB \(1\.4 GiB\) +P2P_TASK_LIMIT$/m);
+  assertMatch(stdout, /^client-limit +none +default$/m);
+  assertMatch(stdout, /^chunk +64KiB +P2P_CHUNK$/m);
+  const { settings } = JSON.parse((await p2p("config --json", { env })).stdout);
+  const values = Object.fromEntries(
+    settings.map(({ name, value }: { name: string; value: unknown }) => [name, value]),
+  );
+  assertEquals([values.limit, values["task-limit"], values.chunk], [
+    1_500_000_000,
+    "1500000KiB",
+    "64KiB",
+  ]);
 });
 
 Deno.test("serve prints where it listens, and the line for the other side", async () => {

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import type { TaskStatus } from "../../core/mod.ts";
-import { renderTask, summaryOf } from "../../commands/present/status.ts";
+import { renderStatus, renderTask, summaryOf } from "../../commands/present/status.ts";
 import { NOON } from "./stand_in.ts";
 import { taskOf } from "./watch_support.ts";
 
@@ -20,7 +20,51 @@ const verified: readonly [Partial<TaskStatus>, said: string][] = [
 ];
 for (const [changes, said] of verified) {
   Deno.test(`renderTask() of a task that is ${changes.state} says "verified: ${said}"`, () => {
-    const lines = renderTask(taskOf(changes), NOON);
+    const lines = renderTask(taskOf(changes), NOON, 80);
     assertEquals(lines.filter((line) => line.startsWith("verified:")), [`verified: ${said}`]);
   });
 }
+
+const long = "data/part-000000001-of-a-rather-long-name.bin";
+const tables: readonly [width: number, want: readonly string[]][] = [
+  [39, [
+    "STATE          %  NAME",
+    "downloading  62%  data/part-…g-name.bin",
+    "waiting        -  b.bin",
+  ]],
+  [79, [
+    "TASK  STATE          %         SIZE      RATE   ETA  NAME",
+    "t1    downloading  62%  3.1/5.0 GiB  88 MiB/s  0:21  data/part-000…ong-name.bin",
+    "t2    waiting        -        0 B/?         -     -  b.bin",
+  ]],
+  [Infinity, [
+    "TASK  STATE          %         SIZE      RATE   ETA  SEEDS  NAME",
+    `t1    downloading  62%  3.1/5.0 GiB  88 MiB/s  0:21      2  ${long}`,
+    "t2    waiting        -        0 B/?         -     -      -  b.bin",
+  ]],
+];
+for (const [width, want] of tables) {
+  Deno.test(`renderStatus() leaves out what there is no room for on ${width} columns`, () => {
+    const waiting = { state: "waiting", size: null, downloaded: 0, percent: null } as const;
+    const tasks = [
+      taskOf({ name: long }),
+      taskOf({ ...waiting, task: "t2", name: "b.bin", rate: 0, etaMs: null, seeds: [] }),
+    ];
+    assertEquals(renderStatus({ tasks, moreWaiting: 0 }, width), want);
+  });
+}
+
+Deno.test("renderStatus() leaves out first what no task has", () => {
+  const over = {
+    state: "done",
+    downloaded: 5 * 2 ** 30,
+    percent: 100,
+    rate: 0,
+    etaMs: null,
+  } as const;
+  const tasks = [taskOf({ ...over, task: "0123456789", name: long })];
+  assertEquals(renderStatus({ tasks, moreWaiting: 0 }, 79), [
+    "TASK        STATE     %         SIZE  SEEDS  NAME",
+    "0123456789  done   100%  5.0/5.0 GiB      2  data/part-0000000…er-long-name.bin",
+  ]);
+});

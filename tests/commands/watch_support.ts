@@ -2,12 +2,11 @@
 import type { SeedNow, TaskCase, TaskStatus } from "../../core/mod.ts";
 import type { NamedKey } from "../../commands/present/keys.ts";
 import {
-  reduce,
-  type WatchFact,
   type WatchModel,
   watchModel,
   type WatchOrder,
 } from "../../commands/present/watch_model.ts";
+import { reduce, type WatchFact } from "../../commands/present/watch_reduce.ts";
 import { NOON } from "./stand_in.ts";
 
 export const USUAL = { columns: 80, rows: 24 };

@@ -1,6 +1,6 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import type { Account, SeedAccount, TaskCase, TaskStatus } from "../../core/mod.ts";
-import { verdictOf } from "../../commands/present/verdict.ts";
+import { diagnosisOf } from "../../commands/present/diagnosis.ts";
 import { caseFields, renderCase } from "../../commands/present/why.ts";
 
 const MIB = 1_048_576;
@@ -217,7 +217,7 @@ const cases: Case[] = [
 for (const { name, cause, says, ...rest } of cases) {
   Deno.test(`why names ${cause} when a task ${name}`, () => {
     const theCase = caseOf(rest);
-    assertEquals(verdictOf(theCase).cause, cause);
+    assertEquals(diagnosisOf(theCase).cause, cause);
     assertStringIncludes(renderCase(theCase)[0]!, says);
   });
 }
@@ -258,7 +258,7 @@ Deno.test("why names the limit that is one", () => {
   const account = { now: "limit", spent: { limit: 2000 } } as const;
   const more = { limits: { max: 3, limit: null, taskLimit: MIB } };
   assertStringIncludes(
-    verdictOf(caseOf({ account, more })).advice!,
+    diagnosisOf(caseOf({ account, more })).advice!,
     "give it more with --task-limit, or none",
   );
 });

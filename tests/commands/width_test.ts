@@ -5,6 +5,7 @@ import {
   padStart,
   shortenEnd,
   shortenMiddle,
+  wrap,
 } from "../../commands/present/width.ts";
 
 const widths = [
@@ -55,3 +56,17 @@ Deno.test("shortenEnd() keeps the beginning, and shows that there was more", () 
 Deno.test("padStart() counts columns, not characters", () => {
   assertEquals(padStart("日", 4), "  日");
 });
+
+const wrapped = [
+  { name: "a line that fits", text: "one two", width: 7, want: ["one two"] },
+  { name: "words", text: "one two three", width: 8, want: ["one two", "three"] },
+  { name: "a gap between columns", text: "one  two", width: 8, want: ["one  two"] },
+  { name: "a word that is too wide", text: "a 日本語 b", width: 4, want: ["a", "日本", "語 b"] },
+  { name: "nothing", text: "", width: 4, want: [""] },
+  { name: "what no line has room for", text: "日", width: 1, want: [] },
+];
+for (const { name, text, width, want } of wrapped) {
+  Deno.test(`wrap() breaks ${name} into ${want.length} lines of ${width} columns`, () => {
+    assertEquals(wrap(text, width), want);
+  });
+}

@@ -209,7 +209,17 @@ Deno.test("readTasks() takes less than three seconds when 100,000 tasks are queu
 
 async function someTasks(): Promise<TaskStatus[]> {
   using folder = new StateFolder();
-  const names = [["abc1", "x"], ["abd2", "y"], ["abd3", "x"], ["x", "abc1"], ["dir", "d/abc"]];
+  const names = [
+    ["abc1", "x"],
+    ["abd2", "y"],
+    ["abd3", "x"],
+    ["x", "abc1"],
+    ["dir", "d/abc"],
+    ["sub1", "a/b/z.bin"],
+    ["sub2", "a/ab"],
+    ["left", "a/same"],
+    ["right", "b/same"],
+  ];
   const events = names.flatMap(([task, name]) => [queued(task!, name), failed(task!)]);
   folder.writeRun(`${NOW}-9`, [header(9), ...events]);
   return await readTasks(folder.path, NOW);
@@ -222,6 +232,9 @@ const named = [
   { text: "d/abc", why: "it is a name with a folder", want: "dir" },
   { text: "x", why: "it is an id and a name", want: "x" },
   { text: "abc1", why: "it is the id of one and the name of another", want: "abc1" },
+  { text: "z.bin", why: "the name of a single one ends so behind its folder", want: "sub1" },
+  { text: "b/z.bin", why: "it is the folder and the name of it", want: "sub1" },
+  { text: "ab", why: "several ids begin so and a single name ends so", want: "sub2" },
 ];
 for (const { text, why, want } of named) {
   Deno.test(`taskNamed() finds ${want} for "${text}" when ${why}`, async () => {
@@ -234,8 +247,22 @@ Deno.test("taskNamed() finds the newest task when several have the name", async 
   assertEquals(taskNamed(tasks, "x").task, "abd3");
 });
 
+Deno.test("taskNamed() finds the task at work when the newest of its name has failed", async () => {
+  const [first] = await someTasks();
+  const running: TaskStatus = { ...first!, task: "run", name: "a/x", state: "downloading", pid: 9 };
+  const stopped: TaskStatus = { ...running, task: "stop", state: "paused", pid: null };
+  const failed: TaskStatus = { ...running, task: "fail", state: "failed", pid: null };
+  const meant = (...tasks: TaskStatus[]) => ["a/x", "x"].map((text) => taskNamed(tasks, text).task);
+  assertEquals(meant(running, stopped, failed), ["run", "run"]);
+  assertEquals(meant(stopped, failed), ["fail", "fail"]);
+  // Cancelled twice is cancelled once: the other one goes on.
+  const cancelled: TaskStatus = { ...failed, task: "end", state: "cancelled" };
+  assertEquals(meant(running, cancelled), ["end", "end"]);
+});
+
 const unnamed = [
   { text: "abd", why: "several ids begin so", want: UsageError, says: "abd2, abd3" },
+  { text: "same", why: "several names end so", want: UsageError, says: "a/same, b/same" },
   { text: "nope", why: "there is none", want: NotFoundError, says: '"nope"' },
   { text: "", why: "it is empty", want: NotFoundError, says: '""' },
 ];

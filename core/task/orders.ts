@@ -1,0 +1,27 @@
+/** What the user orders from outside: of one task, or of all that run. */
+import type { Clock } from "../base/clock.ts";
+import { giveOrder, type Obedience, type Order } from "../state/orders.ts";
+import { readTasks, type TaskStatus } from "../state/task_status.ts";
+import { wishMax } from "../state/wishes.ts";
+import { removePartial } from "../store/partial.ts";
+
+/** @param pid of the process that orders. @throws {UsageError} if the task is over. */
+export async function control(
+  stateDir: string,
+  task: TaskStatus,
+  order: Order,
+  pid: number,
+  clock: Clock,
+): Promise<Obedience> {
+  const obedience = await giveOrder(stateDir, task, order, pid, clock);
+  // Whoever runs it removes what is there by itself, when nothing writes to it any more.
+  if (order === "cancel-and-delete" && obedience === "done") removePartial(task.path);
+  return obedience;
+}
+
+/** @returns how many processes there are that do as many downloads at a time from now on. */
+export async function setMax(stateDir: string, count: number, nowMs: number): Promise<number> {
+  await wishMax(stateDir, count, nowMs);
+  const known = await readTasks(stateDir, nowMs, { all: false });
+  return new Set(known.flatMap(({ pid }) => pid ?? [])).size;
+}

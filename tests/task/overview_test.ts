@@ -1,0 +1,37 @@
+import { assertEquals } from "@std/assert";
+import { join } from "@std/path";
+import { overview, tasks } from "../../core/task/overview.ts";
+import { eventOf, failed, header, NOW, queued, state, StateFolder } from "../state/support.ts";
+
+/** Three that a process left behind: one with its part file, one without, and one that is over. */
+function leftBehind(): StateFolder {
+  const folder = new StateFolder();
+  const target = join(folder.path, "kept.bin");
+  Deno.writeTextFileSync(`${target}.p2p-part`, "");
+  folder.writeRun(`${NOW}-9`, [
+    header(9),
+    eventOf("kept", { kind: "queued", name: "kept.bin", target }),
+    state("kept", "downloading"),
+    queued("gone"),
+    state("gone", "downloading"),
+    queued("over"),
+    failed("over"),
+  ]);
+  return folder;
+}
+
+Deno.test("tasks() leaves out what nobody works on and nothing is left of", async () => {
+  using folder = leftBehind();
+  const named = async (all: boolean) =>
+    (await tasks(folder.path, NOW, { all })).map(({ task, state }) => `${task} ${state}`);
+  assertEquals(await named(false), ["kept paused"]);
+  assertEquals(await named(true), ["kept paused", "gone paused", "over failed"]);
+});
+
+Deno.test("overview() shows what is over only when all is asked for, and never what is nothing any more", async () => {
+  using folder = leftBehind();
+  const named = async (all: boolean) =>
+    (await overview(folder.path, NOW, 3, { all })).tasks.map(({ task }) => task);
+  assertEquals(await named(false), ["kept"]);
+  assertEquals(await named(true), ["kept", "over"]);
+});
