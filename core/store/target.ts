@@ -1,6 +1,5 @@
 /**
- * Where a download ends up: a name becomes a path below the chosen folder, and
- * what is there already is settled by content, never by asking and never by
+ * What is at a target already is settled by content, never by asking and never by
  * replacing unless told to.
  */
 import { existsSync } from "node:fs";
@@ -10,7 +9,7 @@ import { sha256 } from "../base/digest.ts";
 import { ConflictError } from "../base/errors.ts";
 import type { Manifest } from "../wire/manifest.ts";
 import { type Disk, lookAt, realDisk } from "./disk.ts";
-import { onDisk, onSlowDisk } from "./disk_faults.ts";
+import { onSlowDisk } from "./disk_faults.ts";
 import { hashFile, holds } from "./hashing.ts";
 
 export const PART_SUFFIX = ".p2p-part";
@@ -32,67 +31,6 @@ export type Settlement =
   | { readonly kind: "skip"; readonly path: string }
   /** Other bytes are there, and shall go when the new ones are whole. */
   | { readonly kind: "replace"; readonly path: string };
-
-/**
- * The path of `name` below `outDir`, whose folders are made. No link on the way
- * may lead out of `outDir`.
- *
- * @throws {ConflictError} if one does. @throws {DiskError}
- */
-export function prepareTarget(
-  outDir: string,
-  name: string,
-  platform: string = Deno.build.os,
-): string {
-  onDisk(`make folder "${outDir}"`, () => Deno.mkdirSync(outDir, { recursive: true }));
-  const root = onDisk(`open folder "${outDir}"`, () => Deno.realPathSync(outDir));
-  const parts = localName(name, platform).split("/");
-  let folder = root;
-  for (const part of parts.slice(0, -1)) {
-    folder = join(folder, part);
-    onDisk(`make folder "${folder}"`, () => makeFolder(folder));
-    if (!onDisk(`look at "${folder}"`, () => Deno.lstatSync(folder)).isSymlink) continue;
-    const real = onDisk(`open folder "${folder}"`, () => Deno.realPathSync(folder));
-    if (real !== root && !real.startsWith(join(root, "/"))) {
-      throw new ConflictError(
-        `Cannot write below "${folder}": it is a link that leads out of "${outDir}"`,
-      );
-    }
-  }
-  return join(folder, parts.at(-1)!);
-}
-
-function makeFolder(folder: string): void {
-  try {
-    Deno.mkdirSync(folder);
-  } catch (error) {
-    if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
-    if (Deno.statSync(folder).isDirectory) return;
-    throw new ConflictError(`Cannot make folder "${folder}": there is a file of that name`);
-  }
-}
-
-/** What Windows takes for something else than a part of a name, or drops from its end. */
-const IMPOSSIBLE = /[<>:"|?*]|[. ]$/g;
-/** Devices, there in every folder, whatever the extension. */
-const DEVICE = /^(?:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$) *(?:\.|$)/i;
-
-/**
- * A name as `platform` (as `Deno.build.os` names it) can hold it: what is
- * impossible there is written as `%` and its code. Two names that become one are
- * settled as any two files of one name are.
- */
-export function localName(name: string, platform: string): string {
-  if (platform !== "windows") return name;
-  return name.split("/").map((part) => {
-    const possible = part.replace(IMPOSSIBLE, escaped);
-    return DEVICE.test(possible) ? escaped(possible[0]!) + possible.slice(1) : possible;
-  }).join("/");
-}
-
-function escaped(character: string): string {
-  return `%${character.charCodeAt(0).toString(16).toUpperCase()}`;
-}
 
 /**
  * Whether nothing is at `path`, as far as can be seen without following up: a

@@ -12,6 +12,7 @@ import { SeedPool } from "../net/seed_pool.ts";
 import type { Directories } from "../state/directories.ts";
 import { TaskStories } from "../state/task_stories.ts";
 import { readWishes, watchWishes } from "../state/wishes.ts";
+import { OutFolder } from "../store/out_folder.ts";
 import { Foresight } from "./foresight.ts";
 import { runQueue } from "./queue.ts";
 import type { Platform } from "./surroundings.ts";
@@ -69,7 +70,15 @@ export async function download(
   await using foresight = foresightFor(requests, settings, pool, clock, signal);
   await using watches = new TaskGroup(signal);
   const slots = new Slots(settings.max);
-  const shared = { outDir, stateDir, settings, pool, stories, slots, foresight };
+  const shared = {
+    out: new OutFolder(outDir),
+    stateDir,
+    settings,
+    pool,
+    stories,
+    slots,
+    foresight,
+  };
   const runner = new TaskRunner(shared, platform, emit);
   const tasks = requests.map((request): Task => {
     // Whole: other processes, which run elsewhere, read it too.

@@ -2,7 +2,8 @@
 import { ConflictError, CorruptError } from "../base/errors.ts";
 import { cellsOf } from "../base/piece_cells.ts";
 import type { TaskResult } from "../events.ts";
-import { type Bytes, looksFree, prepareTarget, settle, type Settlement } from "../store/target.ts";
+import { type Bytes, looksFree, settle, type Settlement } from "../store/target.ts";
+import type { OutFolder } from "../store/out_folder.ts";
 import { adoptPartial } from "../store/partial.ts";
 import { type Content, removeLeftovers, StoredFile } from "../store/stored_file.ts";
 import { find, type Found, type Wanted } from "./find.ts";
@@ -10,7 +11,7 @@ import type { TaskParts } from "./parts.ts";
 import { transfer } from "./transfer.ts";
 
 /**
- * Downloads what is wanted into `outDir`. What arrived stays for the next run,
+ * Downloads what is wanted into `out`. What arrived stays for the next run,
  * whatever is thrown.
  *
  * @throws {NotFoundError} @throws {UnreachableError} @throws {TimeoutError} @throws {CorruptError}
@@ -18,7 +19,7 @@ import { transfer } from "./transfer.ts";
  */
 export async function runTask(
   wanted: Wanted,
-  outDir: string,
+  out: OutFolder,
   parts: TaskParts,
   signal: AbortSignal,
 ): Promise<TaskResult> {
@@ -26,7 +27,7 @@ export async function runTask(
   const excluded = new Set<string>();
   for (;;) {
     try {
-      const outcome = await runOnce({ ...wanted, excluded }, outDir, parts, signal);
+      const outcome = await runOnce({ ...wanted, excluded }, out, parts, signal);
       return { ...outcome, elapsedMs: parts.clock.now() - startedAt };
     } catch (error) {
       if (!(error instanceof WrongWholeError) || error.id === null) throw error;
@@ -48,14 +49,14 @@ class WrongWholeError extends CorruptError {
 
 async function runOnce(
   wanted: Wanted,
-  outDir: string,
+  out: OutFolder,
   parts: TaskParts,
   signal: AbortSignal,
 ): Promise<Outcome> {
   parts.tell({ kind: "state", state: "finding" });
   const found = await find(wanted, parts, signal);
   tellFound(found, parts);
-  const path = prepareTarget(outDir, wanted.name);
+  const path = out.prepare(wanted.name);
   const place = await settleTarget(path, wanted, found.content, parts, signal);
   if (place.kind === "same") removeLeftovers(place.path, found.content);
   if (place.path !== path) parts.tell({ kind: "target", path: place.path });

@@ -10,6 +10,7 @@ import type { Sink, TaskEvent, TaskFailure, TaskNews, TaskResult, TaskState } fr
 import type { SeedPool } from "../net/seed_pool.ts";
 import type { TaskStories } from "../state/task_stories.ts";
 import { unwish, type Wish, type Wishes } from "../state/wishes.ts";
+import type { OutFolder } from "../store/out_folder.ts";
 import { removePartial } from "../store/partial.ts";
 import { CancelledError, conduct } from "./conduct.ts";
 import { Control } from "./control.ts";
@@ -43,7 +44,7 @@ export interface TaskOutcome {
 
 /** What all tasks of one command use. */
 export interface Shared {
-  readonly outDir: string;
+  readonly out: OutFolder;
   readonly stateDir: string;
   readonly settings: DownloadSettings;
   readonly pool: SeedPool;
@@ -95,7 +96,7 @@ export class TaskRunner implements QueueRunner<Task, TaskOutcome> {
   }
 
   async run(task: Task, slot: Disposable, signal: AbortSignal): Promise<TaskOutcome> {
-    const { slots, foresight, stories, outDir } = this.#shared;
+    const { slots, foresight, stories, out } = this.#shared;
     using place = new Place(slots, slot);
     const control = new Control();
     control.set(this.#wishes.get(task.task));
@@ -103,7 +104,7 @@ export class TaskRunner implements QueueRunner<Task, TaskOutcome> {
     foresight.begin(task.name);
     const parts = this.#partsFor(task, place);
     const wanted = { name: task.name, sha256: task.sha256, id: task.id };
-    const attempt = (signal: AbortSignal) => runTask(wanted, outDir, parts, signal);
+    const attempt = (signal: AbortSignal) => runTask(wanted, out, parts, signal);
     try {
       const result = await conduct(attempt, control, parts, signal);
       this.#tell(task, { kind: "done", result });

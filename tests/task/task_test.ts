@@ -5,6 +5,7 @@ import { sha256 } from "../../core/base/digest.ts";
 import { CorruptError } from "../../core/base/errors.ts";
 import type { DownloadSettings } from "../../core/config.ts";
 import type { TaskResult } from "../../core/events.ts";
+import { OutFolder } from "../../core/store/out_folder.ts";
 import { runTask } from "../../core/task/task.ts";
 import { encodeManifest, makeManifest } from "../../core/wire/manifest.ts";
 import { type Hook, sendBody } from "../fakes/scripted_seed.ts";
@@ -31,7 +32,7 @@ function deskOf(hosts: Hosts, settings: Partial<DownloadSettings> = {}): Bench {
 
 function run(bench: Bench, wanted: { sha256?: string; id?: string } = {}): Promise<TaskResult> {
   const all = { name: "a", sha256: undefined, id: undefined, ...wanted };
-  return runTask(all, bench.dir, bench.parts, calm);
+  return runTask(all, new OutFolder(bench.dir), bench.parts, calm);
 }
 
 function pathOf(bench: Bench): string {
@@ -137,7 +138,11 @@ test("runTask() tells where the pieces of an earlier run lie before it downloads
     },
   };
   const wanted = { name: "a", sha256: undefined, id: undefined };
-  await assertRejects(() => runTask(wanted, bench.dir, parts, stop.signal), Error, "enough");
+  await assertRejects(
+    () => runTask(wanted, new OutFolder(bench.dir), parts, stop.signal),
+    Error,
+    "enough",
+  );
   const stored = bench.news.flatMap((one) => one.kind === "stored" ? [one.piece] : []);
   bench.news.length = 0;
   await run(bench);

@@ -1,0 +1,179 @@
+import { assertEquals, assertMatch, assertThrows } from "@std/assert";
+import { ConflictError, DiskError } from "../../core/base/errors.ts";
+import { localName, OutFolder } from "../../core/store/out_folder.ts";
+import { property, validName } from "../base/property.ts";
+import { TempFolder } from "./support.ts";
+
+Deno.test("OutFolder.prepare() makes the folders of a name when they are missing", async () => {
+  using folder = new TempFolder();
+  const path = new OutFolder(folder.of("out")).prepare("a/b/c.txt");
+  assertEquals(path, folder.of("out/a/b/c.txt"));
+  assertEquals((await Deno.stat(folder.of("out/a/b"))).isDirectory, true);
+  assertEquals(folder.names(), ["out"]);
+});
+
+Deno.test("OutFolder.prepare() makes the folder with the first name, and no sooner", () => {
+  using folder = new TempFolder();
+  const out = new OutFolder(folder.of("deep/out"));
+  assertEquals(folder.names(), []);
+  assertEquals(
+    [out.prepare("a"), out.prepare("b")],
+    ["a", "b"].map((n) => folder.of(`deep/out/${n}`)),
+  );
+});
+
+Deno.test("OutFolder.prepare() tries again when the folder could not be made before", () => {
+  using folder = new TempFolder();
+  const out = new OutFolder(folder.write("out", ""));
+  assertThrows(() => out.prepare("a"), DiskError);
+  Deno.removeSync(folder.of("out"));
+  assertEquals(out.prepare("a"), folder.of("out/a"));
+});
+
+Deno.test("OutFolder.prepare() leaves what is there when the folders exist", () => {
+  using folder = new TempFolder();
+  Deno.mkdirSync(folder.of("a"));
+  folder.write("a/b", "mine");
+  assertEquals(new OutFolder(folder.path).prepare("a/b"), folder.of("a/b"));
+  assertEquals(folder.read("a/b"), "mine");
+});
+
+Deno.test("OutFolder.prepare() goes through the links of the user when --out itself is one", () => {
+  using folder = new TempFolder();
+  Deno.mkdirSync(folder.of("real"));
+  Deno.symlinkSync(folder.of("real"), folder.of("out"));
+  assertEquals(new OutFolder(folder.of("out")).prepare("a/b"), folder.of("real/a/b"));
+});
+
+const linksInside = [
+  { name: "another folder inside", to: "out/other" },
+  { name: "the folder itself", to: "out" },
+];
+for (const { name, to } of linksInside) {
+  Deno.test(`OutFolder.prepare() follows a link when it leads to ${name}`, () => {
+    using folder = new TempFolder();
+    Deno.mkdirSync(folder.of("out/other"), { recursive: true });
+    Deno.symlinkSync(folder.of(to), folder.of("out/link"));
+    const path = new OutFolder(folder.of("out")).prepare("link/a.txt");
+    Deno.writeTextFileSync(path, "x");
+    assertEquals(folder.read(`${to}/a.txt`), "x");
+  });
+}
+
+const linksOutside = [
+  { name: "a folder beside it", to: ".." },
+  { name: "the root", to: "/" },
+  { name: "a folder whose name begins alike", to: "../out-of-it" },
+];
+for (const { name, to } of linksOutside) {
+  for (const rest of ["a.txt", "deeper/a.txt"]) {
+    Deno.test(`OutFolder.prepare() refuses ${rest} when a link leads to ${name}`, () => {
+      using folder = new TempFolder();
+      Deno.mkdirSync(folder.of("out"));
+      Deno.mkdirSync(folder.of("out-of-it"));
+      Deno.symlinkSync(to, folder.of("out/link"));
+      assertThrows(
+        () => new OutFolder(folder.of("out")).prepare(`link/${rest}`),
+        ConflictError,
+        "leads out",
+      );
+      assertEquals([...Deno.readDirSync(folder.of("out-of-it"))], []);
+      assertEquals(folder.names(), ["out", "out-of-it"]);
+    });
+  }
+}
+
+const inTheWay: {
+  name: string;
+  make(path: string): void;
+  want: typeof ConflictError | typeof DiskError;
+}[] = [
+  {
+    name: "a file",
+    make: (path: string) => Deno.writeTextFileSync(path, "x"),
+    want: ConflictError,
+  },
+  {
+    name: "a dangling link",
+    make: (path: string) => Deno.symlinkSync("no", path),
+    want: DiskError,
+  },
+  {
+    name: "a link to itself",
+    make: (path: string) => Deno.symlinkSync(path, path),
+    want: DiskError,
+  },
+];
+for (const { name, make, want } of inTheWay) {
+  Deno.test(`OutFolder.prepare() throws ${want.name} when ${name} has the folder's name`, () => {
+    using folder = new TempFolder();
+    make(folder.of("a"));
+    const prepared = () => new OutFolder(folder.path).prepare("a/b");
+    assertThrows<Error>(prepared, want, folder.of("a"));
+  });
+}
+
+Deno.test("OutFolder.prepare() throws DiskError when --out is a file", () => {
+  using folder = new TempFolder();
+  assertThrows(() => new OutFolder(folder.write("out", "")).prepare("a"), DiskError, "make folder");
+});
+
+Deno.test("OutFolder.prepare() keeps twins apart when they differ in case or normalisation only", () => {
+  using folder = new TempFolder();
+  const names = ["a.txt", "A.txt", "\u00e9", "e\u0301"];
+  const paths = [];
+  for (const name of names) paths.push(new OutFolder(folder.path, "linux").prepare(name));
+  assertEquals(paths, names.map((name) => folder.of(name)));
+});
+
+Deno.test("OutFolder.prepare() writes below the escaped folder when the platform is windows", () => {
+  using folder = new TempFolder();
+  const path = new OutFolder(folder.path, "windows").prepare("con/a:b");
+  assertEquals(path, folder.of("%63on/a%3Ab"));
+});
+
+const windowsNames = [
+  ["plain.txt", "plain.txt"],
+  ["ünï/日本", "ünï/日本"],
+  ["a b.c d", "a b.c d"],
+  ["con", "%63on"],
+  ["CON", "%43ON"],
+  ["con.air.nfo", "%63on.air.nfo"],
+  ["con .txt", "%63on .txt"],
+  ["console", "console"],
+  ["a/aux/b", "a/%61ux/b"],
+  ["com1.txt", "%63om1.txt"],
+  ["com10", "com10"],
+  ["lpt¹", "%6Cpt¹"],
+  ["CONIN$", "%43ONIN$"],
+  ["a:b", "a%3Ab"],
+  ["c:/x", "c%3A/x"],
+  ['<>:"|?*', "%3C%3E%3A%22%7C%3F%2A"],
+  ["a.", "a%2E"],
+  ["a..", "a.%2E"],
+  ["...", "..%2E"],
+  ["a ", "a%20"],
+  [" ", "%20"],
+  ["nul..", "%6Eul.%2E"],
+  ["dir./file", "dir%2E/file"],
+  [" a", " a"],
+] as const;
+for (const [name, want] of windowsNames) {
+  Deno.test(`localName() gives ${JSON.stringify(want)} when the platform is windows and the name ${JSON.stringify(name)}`, () => {
+    assertEquals(localName(name, "windows"), want);
+  });
+}
+
+for (const platform of ["linux", "darwin"]) {
+  property(`localName() changes nothing when the platform is ${platform}`, validName, (name) => {
+    assertEquals(localName(name, platform), name);
+  });
+}
+
+property("localName() gives a possible name when the platform is windows", validName, (name) => {
+  for (const part of localName(name, "windows").split("/")) {
+    assertMatch(part, /^[^<>:"|?*]*[^<>:"|?*. ]$/);
+    assertEquals(/^(con|prn|aux|nul|com\d|lpt\d)\s*(\.|$)/i.test(part), false, part);
+  }
+  assertEquals(localName(localName(name, "windows"), "windows"), localName(name, "windows"));
+});
