@@ -88,7 +88,9 @@ test("ClientLink knows a client by its address, in whichever family the system w
 test("ClientLink closes when a client sends nothing for 30 s from the beginning", async () => {
   using visit = new Visit();
   assertEquals(visit.link.atRest, true);
+  const lost = lossOf(visit.link.fill());
   await visit.closesAfter(IDLE_MS);
+  await lost;
 });
 
 test("ClientLink has no limit while it is busy, and a whole one from each rest on", async () => {
@@ -275,6 +277,30 @@ test("ClientLink.close() ends what waits at once, and its first reason counts", 
   await assertRejects(async () => {
     while (true) await visit.client.bytes(1);
   });
+});
+
+test("ClientLink.close() ends what the system does not, and lets nothing be written any more", async () => {
+  const clock = new ManualClock(5000);
+  const never = new Promise<never>(() => {});
+  let writes = 0;
+  const stuck: ByteStream = {
+    peer: "10.0.0.2",
+    read: () => never,
+    write: () => (writes++, never),
+    endWriting: () => never,
+    close: () => {},
+    released: never,
+    [Symbol.dispose]: () => {},
+  };
+  using link = new ClientLink(stuck, clock);
+  const ended = link.endWriting();
+  const filling = lossOf(link.fill());
+  const sending = lossOf(link.send(bytesOf("x")));
+  link.close("enough");
+  for (const loss of [await filling, await sending]) assert(loss.message.endsWith("enough"));
+  await ended;
+  await lossOf(link.send(bytesOf("x")));
+  assertEquals(writes, 1);
 });
 
 test("ClientLink keeps the reason for which it was closed when a limit passes later", async () => {
