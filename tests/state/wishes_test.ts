@@ -75,6 +75,18 @@ Deno.test("wish() is read whole or not at all, and leaves no draft, when many wi
   assertEquals(filesOf(folder), ["a"]);
 });
 
+Deno.test("wish() writes over no wish that somebody is reading", async () => {
+  // There a file that is open cannot be replaced.
+  if (Deno.build.os === "windows") return;
+  using folder = new StateFolder();
+  await wish(folder.path, "a", "pause");
+  using reading = Deno.openSync(join(folder.path, "wishes", "a"));
+  await wish(folder.path, "a", "cancel");
+  const bytes = new Uint8Array(100);
+  assertEquals(new TextDecoder().decode(bytes.subarray(0, reading.readSync(bytes)!)), "pause");
+  assertEquals(await wishesOf(folder), { a: "cancel" });
+});
+
 Deno.test("unwish() takes back the wish of one task, and is no error when there is none", async () => {
   using folder = new StateFolder();
   await unwish(folder.path, "a");

@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertMatch, assertStrictEquals } from "@std/assert";
+import { TimeoutError } from "../../core/base/errors.ts";
 import type { DownloadSettings } from "../../core/config.ts";
 import { healthOf, type SeedHealth } from "../../core/task/health.ts";
 import { type Hook, refusing } from "../fakes/scripted_seed.ts";
@@ -137,17 +138,21 @@ test("healthOf() throws the signal's reason, and leaves nothing behind, when it 
     const stop = new AbortController();
     const ending = thrownBy(ward.look(stop.signal));
     await ward.until(() => seed.asked(verb).length > 0);
-    const reason = new Error("enough");
+    const reason = new TimeoutError("enough");
     stop.abort(reason);
     assertStrictEquals<unknown>(await ending, reason);
   }
 });
 
-test("healthOf() throws a bug as what it is", async () => {
+test("healthOf() throws a bug as what it is, also one that would not come twice", async () => {
+  await using seeds = new Seeds();
+  const seed = seeds.add(FILES);
   const bug = new TypeError("a bug");
+  let dials = 0;
   await using ward = new Ward({
-    x: () => {
-      throw bug;
+    x: (address, signal) => {
+      if (dials++ === 0) throw bug;
+      return seed.dial(address, signal);
     },
   });
   assertStrictEquals<unknown>(await thrownBy(ward.look()), bug);

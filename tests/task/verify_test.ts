@@ -268,8 +268,9 @@ for (const { name, hosts, code, says } of nobodies) {
   test(`verify() fails with ${code} when ${name}`, async () => {
     await using seeds = new Seeds();
     await using desk = new Desk(hosts(seeds));
-    const failure = failureOf(await desk.verify(FILE, "a", "z"));
-    assertEquals(failure.code, code);
+    const verification = await desk.verify(FILE, "a", "z");
+    const failure = failureOf(verification);
+    assertEquals([verification.name, failure.code], ["a", code]);
     assertMatch(failure.reason, says);
   });
 }
@@ -335,6 +336,13 @@ test("verify() knows another file by its size when old seeds tell nothing else",
   assertMatch(failure.reason, /5243880 bytes.*one:7270 7 bytes, two:7270 8 bytes/);
 });
 
+test("verify() claims nothing when only one of the old seeds tells the size that the file has", async () => {
+  await using one = new Stage(oldSeedOf({ a: 7 }));
+  await using two = new Stage(oldSeedOf({ a: FILE.length }));
+  await using desk = new Desk({ one: one.dial, two: two.dial });
+  assertEquals(failureOf(await desk.verify(FILE, "a")).code, "protocol");
+});
+
 test("verify() goes by digests where one seed has them, whatever size an old one tells", async () => {
   await using seeds = new Seeds();
   await using old = new Stage(oldSeedOf({ a: 7 }));
@@ -363,9 +371,11 @@ for (const { when, hook } of moments) {
     const requests = [{ path: desk.write("a", FILE), names: ["a"] }];
     const ending = thrownBy(desk.verifyAll(requests, stop.signal));
     await desk.until(() => seed.asked("MANIFEST").length > 0);
-    const reason = new Error("enough");
+    const [reason, abortedAt] = [new Error("enough"), desk.clock.now()];
     stop.abort(reason);
     assertStrictEquals<unknown>(await ending, reason);
+    // It waited for nothing more.
+    assertEquals(desk.clock.now() - abortedAt <= 10, true);
   });
 }
 
