@@ -17,10 +17,6 @@ export class KindType<T> extends Type<T> {
     const place = label === "Option" ? `--${name.replace(/^-+/, "")}` : name;
     return parseValue(this.kind, value, `as ${place}`);
   }
-
-  override complete(): string[] {
-    return [...this.kind.choices ?? []];
-  }
 }
 
 /**
@@ -28,17 +24,9 @@ export class KindType<T> extends Type<T> {
  * with the settings of all other places, so that there is one parser for all.
  */
 export class SettingType extends Type<string> {
-  constructor(readonly choices: readonly string[] = []) {
-    super();
-  }
-
   override parse({ value }: ArgumentValue): string {
     refuseFlag(value);
     return value;
-  }
-
-  override complete(): string[] {
-    return [...this.choices];
   }
 }
 

@@ -10,7 +10,6 @@ import {
   RateMeter,
   type TaskDetail,
   type TaskEvent,
-  type TaskFailure,
   type TaskResult,
   type TaskState,
 } from "../../core/mod.ts";
@@ -34,8 +33,6 @@ export interface TaskView {
   readonly etaMs: number | null;
   /** Of what `active` gives: its seeds one by one, and what is in its way. */
   readonly detail: TaskDetail | null;
-  readonly result: TaskResult | undefined;
-  readonly failure: TaskFailure | undefined;
 }
 
 export interface Totals {
@@ -66,8 +63,6 @@ interface Entry {
   seeds: Set<string> | undefined;
   meter: RateMeter | undefined;
   inside: DetailKeeper | undefined;
-  result: TaskResult | undefined;
-  failure: TaskFailure | undefined;
 }
 
 /** Events of received bytes come by the thousand, so the fold changes its own state instead of copying it. */
@@ -85,11 +80,6 @@ export class View {
     this.#sums.add(entry);
     if (isOver(entry.state)) this.#begun.delete(entry);
     else if (event.kind === "state") this.#begun.add(entry);
-  }
-
-  /** How many tasks have begun and are not over. */
-  get begun(): number {
-    return this.#begun.size;
   }
 
   /** At most `most` of the tasks whose turn has come and that are not over: those at work first, then in the order given. */
@@ -151,7 +141,6 @@ export class View {
         break;
       case "failed":
         entry.state = "failed";
-        entry.failure = event.failure;
         entry.inside = undefined;
         break;
     }
@@ -181,8 +170,6 @@ export class View {
       seeds: undefined,
       meter: undefined,
       inside: undefined,
-      result: undefined,
-      failure: undefined,
     };
     this.#entries.set(event.task, entry);
     this.#sums.add(entry);
@@ -252,7 +239,6 @@ function viewOf(entry: Entry, now: number): TaskView {
 
 function finish(entry: Entry, result: TaskResult): void {
   entry.state = "done";
-  entry.result = result;
   entry.size = result.size;
   entry.held = result.size;
   entry.id = result.id;
