@@ -2,9 +2,8 @@
 import { Command } from "@cliffy/command";
 import { type Obedience, type Order, P2pError, type TaskStatus, UsageError } from "../core/mod.ts";
 import { type Environment, writeLines } from "./environment.ts";
-import { text } from "./kinds.ts";
 import { directoriesIn } from "./load.ts";
-import { KindType } from "./options.ts";
+import { ABOUT_TASK, TaskType } from "./options.ts";
 import { renderObedience } from "./present/control.ts";
 import { failureOf, renderFailure } from "./present/failure.ts";
 import { jsonLine } from "./present/json.ts";
@@ -48,9 +47,9 @@ function controlCommand(description: string, all = "All that are not over") {
   return new Command()
     .description(`${description}
 
-A task is its id, the beginning of it, or a file name: then its newest task.
+${ABOUT_TASK}
 Works on the downloads of every process; asking twice is no error.`)
-    .type("task", new KindType(text("task")))
+    .type("task", new TaskType())
     .arguments("[task...:task]")
     .option("-a, --all", all)
     .option("--json", "One JSON object on standard output");

@@ -1,7 +1,7 @@
 /** Kinds of values as argument types of the command line. */
 import { type ArgumentValue, Type, ValidationError } from "@cliffy/command";
 import { printable } from "../core/mod.ts";
-import { type Kind, parseValue } from "./kinds.ts";
+import { type Kind, parseValue, text } from "./kinds.ts";
 
 /**
  * A value of one kind. A value that begins with "-" is a mistyped flag: one
@@ -16,6 +16,17 @@ export class KindType<T> extends Type<T> {
     refuseFlag(value);
     const place = label === "Option" ? `--${name.replace(/^-+/, "")}` : name;
     return parseValue(this.kind, value, `as ${place}`);
+  }
+}
+
+/** What the help of each command that takes a task says of it. */
+export const ABOUT_TASK =
+  "A task is its id, the beginning of it, or a file name: then its newest task.";
+
+/** An argument that names a task; which one that is, core finds out. */
+export class TaskType extends KindType<string> {
+  constructor() {
+    super(text("task"));
   }
 }
 
