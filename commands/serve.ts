@@ -91,27 +91,31 @@ interface Telling {
 
 /** Tells where we listen on stdout, and all else on stderr; as JSON, what happens afterwards on stdout as well. */
 class Teller {
-  constructor(
-    readonly environment: Environment,
-    readonly outlet: Outlet,
-    readonly telling: Telling,
-  ) {}
+  readonly #environment: Environment;
+  readonly #outlet: Outlet;
+  readonly #telling: Telling;
+
+  constructor(environment: Environment, outlet: Outlet, telling: Telling) {
+    this.#environment = environment;
+    this.#outlet = outlet;
+    this.#telling = telling;
+  }
 
   handle(event: ServeEvent): void {
-    const { stdout, stderr, now } = this.environment;
-    const { json, least, invitation } = this.telling;
+    const { stdout, stderr, now } = this.#environment;
+    const { json, least, invitation } = this.#telling;
     if (event.kind === "listening") {
       writeLines(stdout, [renderListening(event, json)]);
     } else if (json) {
       const line = renderServeJson(event, now(), least);
-      if (line !== undefined) this.outlet.put(line);
+      if (line !== undefined) this.#outlet.put(line);
     }
     writeLines(stderr, renderServeEvent(event, now(), least, invitation));
   }
 
   note(text: string): void {
-    if (!reaches("info", this.telling.least)) return;
-    writeLines(this.environment.stderr, [`p2p: ${text}`]);
+    if (!reaches("info", this.#telling.least)) return;
+    writeLines(this.#environment.stderr, [`p2p: ${text}`]);
   }
 }
 
