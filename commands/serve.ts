@@ -51,18 +51,11 @@ async function serve(
 ): Promise<void> {
   const { values, directories } = await loadSettings(environment, flags);
   const settings = await serveSettingsOf(values, dir ?? SERVE_DEFAULTS.dir);
-  const tokenFile = values["token-file"];
   await using outlet = new Outlet(environment.stdout);
   const teller = new Teller(environment, outlet, {
     json: flags.json === true,
     least: values.quiet ? "error" : values["log-level"],
-    invitation: {
-      tls: settings.tls !== undefined,
-      // Authorities that everybody trusts sign through others, whose certificates stand in the file, too.
-      ca: settings.tls?.cert.match(/^-----BEGIN CERTIFICATE-----/gm)?.length === 1,
-      // A whole path: the line is pasted wherever somebody stands.
-      tokenFile: tokenFile === undefined ? undefined : resolve(tokenFile),
-    },
+    invitation: invitationTo(settings, values["token-file"]),
   });
   const now = new AbortController();
   using interruption = interruptible(environment, {
@@ -81,6 +74,16 @@ async function serve(
   );
   // Ctrl-C is how a seed ends; only one that was cut short was interrupted.
   now.signal.throwIfAborted();
+}
+
+function invitationTo({ tls }: ServeSettings, tokenFile: string | undefined): Invitation {
+  return {
+    tls: tls !== undefined,
+    // Authorities that everybody trusts sign through others, whose certificates stand in the file, too.
+    ca: tls?.cert.match(/^-----BEGIN CERTIFICATE-----/gm)?.length === 1,
+    // A whole path: the line is pasted wherever somebody stands.
+    tokenFile: tokenFile === undefined ? undefined : resolve(tokenFile),
+  };
 }
 
 interface Telling {
