@@ -38,8 +38,8 @@ function addFlag(command: FlagTaker, name: SettingName, global: boolean): void {
   }
   const type = `setting-${name}`;
   // A global flag may stand behind any command, and its type must be known there.
-  if (global) command.globalType(type, new SettingType(kind.choices));
-  else command.type(type, new SettingType(kind.choices));
+  if (global) command.globalType(type, new SettingType());
+  else command.type(type, new SettingType());
   command.option(`${flags} <${kind.placeholder}:${type}>`, helpOf(name), {
     global,
     collect,

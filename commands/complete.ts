@@ -126,8 +126,9 @@ async function taskWords(
   const ids = begun === "" ? [] : fitting.map((task) => {
     return { word: task.task, about: `${task.state}, ${task.name}` };
   });
-  return Array.from(new Map([...ids, ...names].toReversed().map((each) => [each.word, each])))
-    .map(([, each]) => each).reverse();
+  // A word means the first that it names, which is the newest.
+  const byWord = new Map([...ids, ...names].toReversed().map((each) => [each.word, each]));
+  return Array.from(byWord.values()).reverse();
 }
 
 /** From every seed that answers in time: one that does not must not keep the others' from being offered. */

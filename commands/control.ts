@@ -2,9 +2,8 @@
 import { Command } from "@cliffy/command";
 import { type Obedience, type Order, P2pError, type TaskStatus, UsageError } from "../core/mod.ts";
 import { type Environment, writeLines } from "./environment.ts";
-import { text } from "./kinds.ts";
 import { directoriesIn } from "./load.ts";
-import { KindType } from "./options.ts";
+import { ABOUT_TASK, TaskType } from "./options.ts";
 import { renderObedience } from "./present/control.ts";
 import { failureOf, renderFailure } from "./present/failure.ts";
 import { jsonLine } from "./present/json.ts";
@@ -13,7 +12,6 @@ import { NOTHING_ACTIVE } from "./present/status.ts";
 interface Flags {
   readonly all?: boolean | undefined;
   readonly json?: boolean | undefined;
-  readonly quiet?: boolean | undefined;
 }
 
 export function pauseCommand(environment: Environment) {
@@ -48,9 +46,9 @@ function controlCommand(description: string, all = "All that are not over") {
   return new Command()
     .description(`${description}
 
-A task is its id, the beginning of it, or a file name: then its newest task.
+${ABOUT_TASK}
 Works on the downloads of every process; asking twice is no error.`)
-    .type("task", new KindType(text("task")))
+    .type("task", new TaskType())
     .arguments("[task...:task]")
     .option("-a, --all", all)
     .option("--json", "One JSON object on standard output");
@@ -59,36 +57,46 @@ Works on the downloads of every process; asking twice is no error.`)
 async function control(
   environment: Environment,
   order: Order,
-  { all, json }: Flags,
+  { all = false, json }: Flags,
   names: readonly string[],
 ): Promise<void> {
-  if ((names.length === 0) === !all) {
+  if ((names.length > 0) === all) {
     throw new UsageError(`Cannot ${order.split("-")[0]}: name the tasks, or say --all`, {
       hint: "See them with p2p status",
     });
   }
-  const { core } = environment;
+  const { core, stdout, stderr } = environment;
   const directories = directoriesIn(environment);
   const tasks = all
     ? (await core.tasks(directories, { all: false })).filter((task) => takesPart(order, task))
     : await Promise.all(names.map((name) => core.findTask(directories, name)));
+  const { obeyed, faults } = await giveOrders(environment, tasks, order);
+  if (obeyed.length > 0 || faults.length === 0) {
+    writeLines(stdout, json ? [jsonOf(order, obeyed)] : linesOf(order, obeyed));
+  }
+  const last = faults.pop();
+  for (const fault of faults) writeLines(stderr, renderFailure(failureOf(fault)));
+  if (last) throw last;
+}
+
+/** One that cannot obey must not hide what became of the others. */
+async function giveOrders(
+  environment: Environment,
+  tasks: readonly TaskStatus[],
+  order: Order,
+): Promise<{ obeyed: Obeyed[]; faults: P2pError[] }> {
   const obeyed: Obeyed[] = [];
   const faults: P2pError[] = [];
-  // One that cannot obey must not hide what became of the others.
   for (const task of tasks) {
     try {
-      obeyed.push({ task, obedience: await core.control(directories, task, order) });
+      const obedience = await environment.core.control(directoriesIn(environment), task, order);
+      obeyed.push({ task, obedience });
     } catch (error) {
       if (!(error instanceof P2pError)) throw error;
       faults.push(error);
     }
   }
-  if (obeyed.length > 0 || faults.length === 0) {
-    writeLines(environment.stdout, json ? [jsonOf(order, obeyed)] : linesOf(order, obeyed));
-  }
-  const last = faults.pop();
-  for (const fault of faults) writeLines(environment.stderr, renderFailure(failureOf(fault)));
-  if (last) throw last;
+  return { obeyed, faults };
 }
 
 interface Obeyed {

@@ -8,7 +8,7 @@ import { NAME } from "./kinds.ts";
 import { downloadSettingsOf, loadSettings } from "./load.ts";
 import { KindType } from "./options.ts";
 import { orFolder } from "./present/folder_step.ts";
-import { jsonLine } from "./present/json.ts";
+import { jsonLine, pick } from "./present/json.ts";
 import { renderOffer, renderSilentSeeds } from "./present/offer.ts";
 
 const DESCRIPTION = `Shows what the seeds offer.
@@ -74,18 +74,7 @@ function checkOffer({ files, seeds }: Offer, glob: string | undefined): void {
 
 function jsonOf({ files, seeds }: Offer): string {
   return jsonLine({
-    files: files.map(({ name, size, modified, seeds, ids }) => ({
-      name,
-      size,
-      modified,
-      seeds,
-      ids,
-    })),
-    seeds: seeds.map(({ seed, dialect, ok, error }) => ({
-      seed,
-      dialect,
-      ok,
-      error,
-    })),
+    files: files.map((file) => pick(file, ["name", "size", "modified", "seeds", "ids"])),
+    seeds: seeds.map((seed) => pick(seed, ["seed", "dialect", "ok", "error"])),
   });
 }

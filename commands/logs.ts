@@ -3,16 +3,16 @@ import { Command } from "@cliffy/command";
 import { type Level, LEVELS, type LogLine } from "../core/mod.ts";
 import { type Environment, writeLines } from "./environment.ts";
 import { Interrupted, interruptible } from "./interrupt.ts";
-import { choice, text, wholeNumber } from "./kinds.ts";
+import { choice, wholeNumber } from "./kinds.ts";
 import { directoriesIn } from "./load.ts";
-import { KindType } from "./options.ts";
+import { ABOUT_TASK, KindType, TaskType } from "./options.ts";
 import { jsonLine } from "./present/json.ts";
 import { reaches } from "./present/levels.ts";
 import { renderLogLine } from "./present/log_prose.ts";
 
 const DESCRIPTION = `Shows the log of one download, as prose.
 
-A task is its id, the beginning of it, or a file name: then its newest task.`;
+${ABOUT_TASK}`;
 
 interface Flags {
   readonly follow?: boolean | undefined;
@@ -27,7 +27,7 @@ export function logsCommand(environment: Environment) {
     .example("what happened to a file", "p2p logs ubuntu.iso")
     .example("the end of it, and what comes", "p2p logs ubuntu.iso -n 20 -f")
     .example("only what went wrong", "p2p logs ubuntu.iso --level warn")
-    .type("task", new KindType(text("task")))
+    .type("task", new TaskType())
     .type("count", new KindType(wholeNumber(0, 1_000_000_000)))
     .type("level", new KindType(choice(...LEVELS)))
     .arguments("<task:task>")

@@ -1,7 +1,7 @@
 /** Kinds of values as argument types of the command line. */
 import { type ArgumentValue, Type, ValidationError } from "@cliffy/command";
 import { printable } from "../core/mod.ts";
-import { type Kind, parseValue } from "./kinds.ts";
+import { type Kind, parseValue, text } from "./kinds.ts";
 
 /**
  * A value of one kind. A value that begins with "-" is a mistyped flag: one
@@ -17,9 +17,16 @@ export class KindType<T> extends Type<T> {
     const place = label === "Option" ? `--${name.replace(/^-+/, "")}` : name;
     return parseValue(this.kind, value, `as ${place}`);
   }
+}
 
-  override complete(): string[] {
-    return [...this.kind.choices ?? []];
+/** What the help of each command that takes a task says of it. */
+export const ABOUT_TASK =
+  "A task is its id, the beginning of it, or a file name or its last part: then its newest task.";
+
+/** An argument that names a task; which one that is, core finds out. */
+export class TaskType extends KindType<string> {
+  constructor() {
+    super(text("task"));
   }
 }
 
@@ -28,17 +35,9 @@ export class KindType<T> extends Type<T> {
  * with the settings of all other places, so that there is one parser for all.
  */
 export class SettingType extends Type<string> {
-  constructor(readonly choices: readonly string[] = []) {
-    super();
-  }
-
   override parse({ value }: ArgumentValue): string {
     refuseFlag(value);
     return value;
-  }
-
-  override complete(): string[] {
-    return [...this.choices];
   }
 }
 

@@ -51,18 +51,11 @@ async function serve(
 ): Promise<void> {
   const { values, directories } = await loadSettings(environment, flags);
   const settings = await serveSettingsOf(values, dir ?? SERVE_DEFAULTS.dir);
-  const tokenFile = values["token-file"];
   await using outlet = new Outlet(environment.stdout);
   const teller = new Teller(environment, outlet, {
     json: flags.json === true,
     least: values.quiet ? "error" : values["log-level"],
-    invitation: {
-      tls: settings.tls !== undefined,
-      // Authorities that everybody trusts sign through others, whose certificates stand in the file, too.
-      ca: settings.tls?.cert.match(/^-----BEGIN CERTIFICATE-----/gm)?.length === 1,
-      // A whole path: the line is pasted wherever somebody stands.
-      tokenFile: tokenFile === undefined ? undefined : resolve(tokenFile),
-    },
+    invitation: invitationTo(settings, values["token-file"]),
   });
   const now = new AbortController();
   using interruption = interruptible(environment, {
@@ -83,6 +76,16 @@ async function serve(
   now.signal.throwIfAborted();
 }
 
+function invitationTo({ tls }: ServeSettings, tokenFile: string | undefined): Invitation {
+  return {
+    tls: tls !== undefined,
+    // Authorities that everybody trusts sign through others, whose certificates stand in the file, too.
+    ca: tls?.cert.match(/^-----BEGIN CERTIFICATE-----/gm)?.length === 1,
+    // A whole path: the line is pasted wherever somebody stands.
+    tokenFile: tokenFile === undefined ? undefined : resolve(tokenFile),
+  };
+}
+
 interface Telling {
   readonly json: boolean;
   readonly least: Level;
@@ -91,27 +94,31 @@ interface Telling {
 
 /** Tells where we listen on stdout, and all else on stderr; as JSON, what happens afterwards on stdout as well. */
 class Teller {
-  constructor(
-    readonly environment: Environment,
-    readonly outlet: Outlet,
-    readonly telling: Telling,
-  ) {}
+  readonly #environment: Environment;
+  readonly #outlet: Outlet;
+  readonly #telling: Telling;
+
+  constructor(environment: Environment, outlet: Outlet, telling: Telling) {
+    this.#environment = environment;
+    this.#outlet = outlet;
+    this.#telling = telling;
+  }
 
   handle(event: ServeEvent): void {
-    const { stdout, stderr, now } = this.environment;
-    const { json, least, invitation } = this.telling;
+    const { stdout, stderr, now } = this.#environment;
+    const { json, least, invitation } = this.#telling;
     if (event.kind === "listening") {
       writeLines(stdout, [renderListening(event, json)]);
     } else if (json) {
       const line = renderServeJson(event, now(), least);
-      if (line !== undefined) this.outlet.put(line);
+      if (line !== undefined) this.#outlet.put(line);
     }
     writeLines(stderr, renderServeEvent(event, now(), least, invitation));
   }
 
   note(text: string): void {
-    if (!reaches("info", this.telling.least)) return;
-    writeLines(this.environment.stderr, [`p2p: ${text}`]);
+    if (!reaches("info", this.#telling.least)) return;
+    writeLines(this.#environment.stderr, [`p2p: ${text}`]);
   }
 }
 

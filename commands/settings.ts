@@ -84,14 +84,12 @@ export const SETTINGS = {
   limit: setting({
     kind: RATE,
     default: DOWNLOAD_DEFAULTS.limit,
-    defaultText: "none",
     commands: ["get", "serve"],
     help: "Most bytes a second, over all downloads, or over all clients of the seed",
   }),
   "task-limit": setting({
     kind: RATE,
     default: DOWNLOAD_DEFAULTS.taskLimit,
-    defaultText: "none",
     commands: ["get"],
     help: "Most bytes a second, each download",
   }),
@@ -160,7 +158,6 @@ export const SETTINGS = {
   "client-limit": setting({
     kind: RATE,
     default: SERVE_DEFAULTS.clientLimit,
-    defaultText: "none",
     commands: ["serve"],
     help: "Most bytes a second for one client address, over all its connections",
   }),
@@ -173,7 +170,6 @@ export const SETTINGS = {
   "token-file": setting<string | undefined>({
     kind: text("file"),
     default: undefined,
-    defaultText: "none",
     commands: ["get", "list", "serve", "verify"],
     help: "File with the secret that seed and client share",
   }),
@@ -187,14 +183,12 @@ export const SETTINGS = {
   "tls-cert": setting<string | undefined>({
     kind: text("file"),
     default: undefined,
-    defaultText: "none",
     commands: ["serve"],
     help: "Certificate (PEM): serve TLS; needs --tls-key",
   }),
   "tls-key": setting<string | undefined>({
     kind: text("file"),
     default: undefined,
-    defaultText: "none",
     commands: ["serve"],
     help: "Private key (PEM) of that certificate",
   }),

@@ -3,9 +3,8 @@ import { Command } from "@cliffy/command";
 import type { TaskStatus } from "../core/mod.ts";
 import { type Environment, mayMoveCursor, widthOf, writeLines } from "./environment.ts";
 import { Interrupted, interruptible } from "./interrupt.ts";
-import { text } from "./kinds.ts";
 import { directoriesIn } from "./load.ts";
-import { KindType } from "./options.ts";
+import { ABOUT_TASK, TaskType } from "./options.ts";
 import { jsonLine } from "./present/json.ts";
 import { renderStatus, renderTask, statusFields } from "./present/status.ts";
 import { formatTime } from "./present/units.ts";
@@ -28,12 +27,11 @@ export function statusCommand(environment: Environment) {
   return new Command()
     .description(`Shows running, waiting and paused downloads, of every process of this user.
 
-A task is its id, the beginning of it, or a file name: then its newest task; it
-is shown in detail.`)
+A single one is shown in detail. ${ABOUT_TASK}`)
     .example("what is going on", "p2p status")
     .example("keep it on the screen; pause, resume or cancel by a key", "p2p status --watch")
     .example("also what is over, for a program", "p2p status --all --json")
-    .type("task", new KindType(text("task")))
+    .type("task", new TaskType())
     .arguments("[task:task]")
     .option("-a, --all", "Also downloads that are over")
     .option("-w, --watch", "Keep it on the screen: the arrow keys pick a download to act on")

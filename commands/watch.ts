@@ -4,12 +4,12 @@ import type { Environment } from "./environment.ts";
 import { FullScreen } from "./full_screen.ts";
 import { Interrupted, interruptible } from "./interrupt.ts";
 import { renderObedience } from "./present/control.ts";
-import { keysOfRest, parseKeys } from "./present/keys.ts";
 import { reaches } from "./present/levels.ts";
 import { renderLogLine } from "./present/log_prose.ts";
 import { wantsOver, watchModel, type WatchOrder } from "./present/watch_model.ts";
 import { reduce, type WatchFact } from "./present/watch_reduce.ts";
 import { renderWatch } from "./present/watch_screen.ts";
+import { readKeys } from "./typing.ts";
 
 /** Processes tell how they stand twice a second; a person reads no faster than this. */
 const LOOK_MS = 1000;
@@ -19,8 +19,6 @@ const LOOK_SHARE = 10;
 const MOST_WAITING = 10_000;
 /** News that come together are painted together. */
 const PAINT_MS = 20;
-/** A terminal sends a whole sequence at once: what comes later was typed later. */
-const ESCAPE_MS = 50;
 
 /**
  * Shows the tasks until somebody has seen enough.
@@ -64,8 +62,6 @@ class Watch implements AsyncDisposable {
   #looking: Promise<void> | undefined;
   #lookAt: number | undefined;
   #paintAt: number | undefined;
-  #logAt: number | undefined;
-  #escapeAt: number | undefined;
   #log: AbortController | undefined;
 
   constructor(
@@ -97,8 +93,8 @@ class Watch implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#terminal[Symbol.dispose]();
     await this.#jobs[Symbol.asyncDispose]();
-    const timers = [this.#lookAt, this.#paintAt, this.#logAt, this.#escapeAt];
-    timers.forEach((timer) => clearTimeout(timer));
+    clearTimeout(this.#lookAt);
+    clearTimeout(this.#paintAt);
   }
 
   #take(fact: WatchFact): void {
@@ -194,37 +190,32 @@ class Watch implements AsyncDisposable {
   #openLog(task: string): void {
     this.#log?.abort();
     const log = this.#log = new AbortController();
+    this.#jobs.spawn((signal) => this.#followLog(task, AbortSignal.any([signal, log.signal])));
+  }
+
+  async #followLog(task: string, signal: AbortSignal): Promise<void> {
+    const { core } = this.#environment;
     const fresh: string[] = [];
-    this.#jobs.spawn(async (signal) => {
-      const until = AbortSignal.any([signal, log.signal]);
-      const { core } = this.#environment;
-      for await (const lines of core.logLines(this.#directories, task, { follow: true }, until)) {
+    let tellAt: number | undefined;
+    const tell = () => {
+      tellAt = undefined;
+      this.#take({ kind: "logged", task, lines: fresh.splice(0) });
+    };
+    try {
+      for await (const lines of core.logLines(this.#directories, task, { follow: true }, signal)) {
         const matter = lines.filter(({ level }) => reaches(level, "info"));
         fresh.push(...matter.map(renderLogLine));
         // What is told in bursts is painted in one go.
-        this.#logAt ??= setTimeout(() => {
-          this.#logAt = undefined;
-          this.#take({ kind: "logged", task, lines: fresh.splice(0) });
-        }, PAINT_MS);
+        tellAt ??= setTimeout(tell, PAINT_MS);
       }
-    });
+      if (tellAt !== undefined && !signal.aborted) tell();
+    } finally {
+      clearTimeout(tellAt);
+    }
   }
 
   async #type(signal: AbortSignal): Promise<void> {
-    const decoder = new TextDecoder();
-    let rest = "";
-    for await (const bytes of this.#environment.stdin.read(signal)) {
-      clearTimeout(this.#escapeAt);
-      const parsed = parseKeys(rest + decoder.decode(bytes, { stream: true }));
-      rest = parsed.rest;
-      for (const key of parsed.keys) this.#take({ kind: "key", key });
-      if (rest === "") continue;
-      this.#escapeAt = setTimeout(() => {
-        const keys = keysOfRest(rest);
-        rest = "";
-        for (const key of keys) this.#take({ kind: "key", key });
-      }, ESCAPE_MS);
-    }
+    await readKeys(this.#environment.stdin, (key) => this.#take({ kind: "key", key }), signal);
     // Nobody types any more: the terminal is gone.
     this.#end.resolve();
   }

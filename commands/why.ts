@@ -1,17 +1,15 @@
 /** `p2p why`: what limits a download now, or limited it. */
 import { Command } from "@cliffy/command";
 import { type Environment, writeLines } from "./environment.ts";
-import { text } from "./kinds.ts";
 import { directoriesIn } from "./load.ts";
-import { KindType } from "./options.ts";
+import { ABOUT_TASK, TaskType } from "./options.ts";
 import { jsonLine } from "./present/json.ts";
 import { caseFields, renderCase } from "./present/why.ts";
 
 const DESCRIPTION = `Says what limits a download now, or limited it, and what to do about it.
 
 The queue, the seeds, the network, this computer, its disk, or a limit of your
-own; with the time that went to each. A task is its id, the beginning of it, or
-a file name: then its newest task.`;
+own; with the time that went to each. ${ABOUT_TASK}`;
 
 export function whyCommand(environment: Environment) {
   return new Command()
@@ -19,7 +17,7 @@ export function whyCommand(environment: Environment) {
     .example("why is it so slow", "p2p why ubuntu.iso")
     .example("why did it fail", "p2p why 4d8")
     .example("the figures, for a program", "p2p why ubuntu.iso --json | jq .spentMs")
-    .type("task", new KindType(text("task")))
+    .type("task", new TaskType())
     .arguments("<task:task>")
     .option("--json", "One JSON object on standard output")
     .action(async ({ json }, task) => {

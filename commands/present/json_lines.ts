@@ -7,7 +7,7 @@ import {
   type TaskResult,
 } from "../../core/mod.ts";
 import { exitOfFailure, type StopSignal } from "./failure.ts";
-import { jsonLine } from "./json.ts";
+import { jsonLine, pick } from "./json.ts";
 import type { TaskView, View } from "./view.ts";
 
 /** Twice a second for each download: enough for a bar, not too much for a log. */
@@ -127,19 +127,9 @@ function seedFields(event: TaskEvent & { kind: "seed" }): object {
 }
 
 function doneFields({ task, name }: TaskView, result: TaskResult): object {
-  const { path, size, sha256, id, verified, elapsedMs, bytesBySeed, how } = result;
-  return {
-    task,
-    name,
-    path,
-    size,
-    sha256,
-    id,
-    verified,
-    elapsedMs,
-    bytesBySeed,
-    how,
-  };
+  const { elapsedMs, bytesBySeed, how } = result;
+  const file = pick(result, ["path", "size", "sha256", "id", "verified"]);
+  return { task, name, ...file, elapsedMs, bytesBySeed, how };
 }
 
 function failedFields(
@@ -152,18 +142,8 @@ function failedFields(
 }
 
 function summaryOfTask({ task, name, state, outcome }: TaskOutcome): object {
-  if (!outcome.ok) {
-    return {
-      task,
-      name,
-      state,
-      path: null,
-      size: null,
-      sha256: null,
-      verified: false,
-      error: outcome.failure.message,
-    };
-  }
-  const { path, size, sha256, verified } = outcome.result;
-  return { task, name, state, path, size, sha256, verified, error: null };
+  const told = outcome.ok
+    ? { ...pick(outcome.result, ["path", "size", "sha256", "verified"]), error: null }
+    : { path: null, size: null, sha256: null, verified: false, error: outcome.failure.message };
+  return { task, name, state, ...told };
 }

@@ -1,6 +1,7 @@
 /** Tasks of all processes, as a table or one in detail. */
 import { isOver, type Overview, type TaskStatus } from "../../core/mod.ts";
 import { fitting } from "./fitting.ts";
+import { pick } from "./json.ts";
 import { renderDetail, renderTable } from "./table.ts";
 import { renderInside } from "./task_page.ts";
 import { etaMs, formatBytes, formatEta, formatMoment, formatPart, formatRate } from "./units.ts";
@@ -75,10 +76,6 @@ export function summaryOf({ tasks, moreWaiting }: Overview, width: number): stri
 
 /** What is told of it is told whole; pieces and seeds are drawn no wider than `width`. @param now ms since 1970 */
 export function renderTask(task: TaskStatus, now: number, width: number): string[] {
-  const optional: [string, string | null][] = [
-    ["error", task.error],
-    ["process", task.pid === null ? null : String(task.pid)],
-  ];
   const facts = renderDetail([
     ["task", task.task],
     ["name", task.name],
@@ -89,7 +86,8 @@ export function renderTask(task: TaskStatus, now: number, width: number): string
     ["seeds", task.seeds.join(", ") || "-"],
     ["path", task.path],
     ["verified", verifiedText(task)],
-    ...optional.filter((entry): entry is [string, string] => entry[1] !== null),
+    ["error", task.error],
+    ["process", task.pid === null ? null : String(task.pid)],
     ["updated", formatMoment(task.updatedAt)],
   ]);
   return [...facts, ...renderInside(task.detail, now, width)];
@@ -103,22 +101,9 @@ function verifiedText({ state, verified, size }: TaskStatus): string {
 
 /** The fields of `status --json`, in their order. */
 export function statusFields(task: TaskStatus): object {
-  const { name, state, size, downloaded, percent, rate, etaMs } = task;
-  const { seeds, path, pid, verified, error } = task;
   return {
-    task: task.task,
-    name,
-    state,
-    size,
-    downloaded,
-    percent,
-    rate,
-    etaMs,
-    seeds,
-    path,
-    pid,
-    verified,
-    error,
+    ...pick(task, ["task", "name", "state", "size", "downloaded", "percent", "rate", "etaMs"]),
+    ...pick(task, ["seeds", "path", "pid", "verified", "error"]),
   };
 }
 

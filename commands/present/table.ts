@@ -81,10 +81,9 @@ function cellText(text: string, { column, width }: Cell): string {
   return column.right ? padStart(shown, width) : padEnd(shown, width);
 }
 
-/** `name: value` lines with the values below each other. */
-export function renderDetail(
-  entries: readonly (readonly [string, string])[],
-): string[] {
-  const width = Math.max(0, ...entries.map(([name]) => name.length)) + 2;
-  return entries.map(([name, value]) => (padEnd(`${name}:`, width) + printable(value)).trimEnd());
+/** `name: value` lines with the values below each other; none for what is null. */
+export function renderDetail(entries: readonly (readonly [string, string | null])[]): string[] {
+  const told = entries.flatMap(([name, value]) => value === null ? [] : [{ name, value }]);
+  const width = Math.max(0, ...told.map(({ name }) => name.length)) + 2;
+  return told.map(({ name, value }) => (padEnd(`${name}:`, width) + printable(value)).trimEnd());
 }

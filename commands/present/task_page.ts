@@ -56,8 +56,8 @@ function renderWhy(theCase: TaskCase, width: number): string[] {
   return lines.flatMap((line) => wrap(printable(line), width));
 }
 
-function factsOf(task: TaskStatus, now: number, width: number): [string, string][] {
-  const facts: [string, string | null][] = [
+function factsOf(task: TaskStatus, now: number, width: number): [string, string | null][] {
+  return [
     ["task", task.task],
     ["state", stateText(task, now)],
     ["error", task.error],
@@ -68,7 +68,6 @@ function factsOf(task: TaskStatus, now: number, width: number): [string, string]
     ["content", task.id === null ? null : shortenMiddle(task.id, width - LABEL)],
     ["process", task.pid === null ? null : String(task.pid)],
   ];
-  return facts.filter((fact): fact is [string, string] => fact[1] !== null);
 }
 
 /** What `renderDetail` puts before a value here. */
@@ -99,7 +98,7 @@ function renderPieces({ count, cells }: PiecesNow, width: number): string[] {
   const across = Math.max(1, Math.min(width - 2, signs.length));
   const lines = signs.match(new RegExp(`.{1,${across}}`, "g")) ?? [];
   return [
-    `${there} of ${plural(count, "piece")} there (# all, + some, . none):`,
+    ...wrap(`${there} of ${plural(count, "piece")} there (# all, + some, . none):`, width),
     ...lines.map((line) => `  ${line}`),
   ];
 }

@@ -11,7 +11,6 @@ import {
   RateMeter,
   type TaskDetail,
   type TaskEvent,
-  type TaskFailure,
   type TaskResult,
   type TaskState,
 } from "../../core/mod.ts";
@@ -35,8 +34,6 @@ export interface TaskView {
   readonly etaMs: number | null;
   /** Of what `active` gives: its seeds one by one, and what is in its way. */
   readonly detail: TaskDetail | null;
-  readonly result: TaskResult | undefined;
-  readonly failure: TaskFailure | undefined;
 }
 
 export interface Totals {
@@ -73,8 +70,6 @@ interface Entry {
   seeds: Set<string> | undefined;
   meter: RateMeter | undefined;
   inside: Inside | undefined;
-  result: TaskResult | undefined;
-  failure: TaskFailure | undefined;
 }
 
 /** Events of received bytes come by the thousand, so the fold changes its own state instead of copying it. */
@@ -92,11 +87,6 @@ export class View {
     this.#sums.add(entry);
     if (isOver(entry.state)) this.#begun.delete(entry);
     else if (event.kind === "state") this.#begun.add(entry);
-  }
-
-  /** How many tasks have begun and are not over. */
-  get begun(): number {
-    return this.#begun.size;
   }
 
   /** At most `most` of the tasks whose turn has come and that are not over: those at work first, then in the order given. */
@@ -159,7 +149,6 @@ export class View {
         break;
       case "failed":
         entry.state = "failed";
-        entry.failure = event.failure;
         entry.inside = undefined;
         break;
     }
@@ -189,8 +178,6 @@ export class View {
       seeds: undefined,
       meter: undefined,
       inside: undefined,
-      result: undefined,
-      failure: undefined,
     };
     this.#entries.set(event.task, entry);
     this.#sums.add(entry);
@@ -265,7 +252,6 @@ function viewOf(entry: Entry, now: number): TaskView {
 
 function finish(entry: Entry, result: TaskResult): void {
   entry.state = "done";
-  entry.result = result;
   entry.size = result.size;
   entry.held = result.size;
   entry.id = result.id;

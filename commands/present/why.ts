@@ -8,14 +8,14 @@ import { formatBytes, formatRate, plural } from "./units.ts";
 export function renderCase(theCase: TaskCase): string[] {
   const { task, account } = theCase;
   const { sentence, advice } = diagnosisOf(theCase);
-  const entries: [string, string][] = [
-    ["time", account ? timesOf(account) : ""],
-    ["seeds", account ? account.seeds.map((seed) => seedText(seed, account)).join("; ") : ""],
-    ["to do", advice ?? ""],
-  ];
+  const seeds = account?.seeds.map((seed) => seedText(seed, account)).join("; ");
   return [
     printable(`${task.name} ${sentence}.`),
-    ...renderDetail(entries.filter(([, text]) => text !== "")),
+    ...renderDetail([
+      ["time", account && timesOf(account) || null],
+      ["seeds", seeds || null],
+      ["to do", advice ?? null],
+    ]),
   ];
 }
 

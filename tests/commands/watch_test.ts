@@ -138,6 +138,24 @@ Deno.test("status --watch shows a log as it grows, and stops following when it i
   assertEquals(await person.code, 0);
 });
 
+Deno.test("status --watch shows the log that was opened last, however soon after another", async () => {
+  let opened = 0;
+  async function* logLines(_: unknown, task: string, __: unknown, signal: AbortSignal) {
+    const event = { kind: "note", level: "info", text: `opened ${++opened}` } as const;
+    await Promise.resolve();
+    yield [{ time: new Date(0).toISOString(), level: "info" as const, task, event }];
+    if (signal.aborted) return;
+    await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve()));
+  }
+  const person = new Person({ logLines });
+  await person.sees(/^> t1\.bin/);
+  person.type("l\x1b[Dl");
+  await person.sees(/opened 2$/);
+  assertEquals(person.screen.lines.some((line) => line.includes("opened 1")), false);
+  person.type("q");
+  assertEquals(await person.code, 0);
+});
+
 Deno.test("status --watch draws itself anew when the terminal has another size", async () => {
   const person = new Person();
   await person.sees(/^> t1\.bin/);
