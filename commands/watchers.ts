@@ -5,6 +5,7 @@
 import type { Level, TaskEvent, TaskOutcome } from "../core/mod.ts";
 import { type Environment, writeLines } from "./environment.ts";
 import { HINT, type StopSignal } from "./present/failure.ts";
+import { withoutFolder } from "./present/folder_step.ts";
 import { JsonLines } from "./present/json_lines.ts";
 import { reaches } from "./present/levels.ts";
 import { renderEvent, renderTotal } from "./present/plain.ts";
@@ -50,9 +51,9 @@ export class BarWatcher implements Watcher {
   /** Hundreds may fail for one reason: a line each, and what to do about it once. */
   #isOldHint(line: string): boolean {
     if (!line.startsWith(HINT)) return false;
-    const old = line === this.#lastHint;
-    this.#lastHint = line;
-    return old;
+    const last = this.#lastHint;
+    this.#lastHint = withoutFolder(line);
+    return last === this.#lastHint;
   }
 
   note(lines: readonly string[]): void {

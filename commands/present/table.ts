@@ -28,16 +28,21 @@ export function renderTable(
     columns.map(({ title }) => title),
     ...rows.map((row) => row.map(printable)),
   ];
+  // Counted once: of a hundred thousand names that are not plain it takes seconds.
+  const sizes = lines.map((line) => line.map(displayWidth));
   const natural = columns.map((column, i) => ({
     column,
     i,
-    width: lines.reduce((most, line) => Math.max(most, displayWidth(line[i] ?? "")), 0),
+    width: sizes.reduce((most, size) => Math.max(most, size[i] ?? 0), 0),
     says: rows.some((row) => row[i] !== NOTHING),
   }));
   const cells = fitted(natural, width);
-  return lines.map((line) =>
-    shortenEnd(cells.map((cell) => cellText(line[cell.i] ?? "", cell)).join(GAP).trimEnd(), width)
-  );
+  const fits = spread(cells) <= width;
+  return lines.map((line, row) => {
+    const texts = cells.map((cell) => cellText(line[cell.i] ?? "", sizes[row]![cell.i] ?? 0, cell));
+    const text = texts.join(GAP).trimEnd();
+    return fits ? text : shortenEnd(text, width);
+  });
 }
 
 const GAP = "  ";
@@ -76,9 +81,11 @@ function cutBy(cell: Cell, columns: number): Cell {
   return { ...cell, width: Math.max(1, cell.width - columns) };
 }
 
-function cellText(text: string, { column, width }: Cell): string {
-  const shown = column.cut ? shortenMiddle(text, width) : text;
-  return column.right ? padStart(shown, width) : padEnd(shown, width);
+function cellText(text: string, size: number, { column, width }: Cell): string {
+  const pad = column.right ? padStart : padEnd;
+  if (size > width) return pad(shortenMiddle(text, width), width);
+  const gap = " ".repeat(width - size);
+  return column.right ? gap + text : text + gap;
 }
 
 /** `name: value` lines with the values below each other; none for what is null. */

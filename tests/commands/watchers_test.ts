@@ -13,16 +13,16 @@ Deno.test("BarWatcher tells each failure, what to do about them once, and leaves
     const failure = { code: "not-found", message: `no seed has "${task}"`, hint } as const;
     watcher.handle(event({ kind: "failed", failure }, { task }));
   };
-  for (const task of ["a.bin", "b.bin", "c.bin"]) fail(task, "look at the list");
+  for (const task of ["a", "b", "c"]) fail(task, "look at the list");
   fail("d.bin", "free some space");
   watcher.note([]);
   assertEquals(terminal.lines.at(-1), "0 done, 0 active, 4 failed  0 B/s  ETA 0:00");
   watcher.end();
   assertEquals(terminal.lines, [
-    'p2p: no seed has "a.bin"',
-    "hint: look at the list",
-    'p2p: no seed has "b.bin"',
-    'p2p: no seed has "c.bin"',
+    'p2p: no seed has "a"',
+    "hint: look at the list; what is in a folder with p2p get 'a/**'",
+    'p2p: no seed has "b"',
+    'p2p: no seed has "c"',
     'p2p: no seed has "d.bin"',
     "hint: free some space",
   ]);
