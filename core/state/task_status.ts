@@ -88,32 +88,25 @@ async function readSome(
 }
 
 /**
- * The task that `text` means: an id, a unique beginning of one, or a file name,
+ * The task that `text` means: an id, a unique beginning of one, or a file name (its newest task),
  * for which the end of a single one does, such as `part-1.bin` of `data/part-1.bin`.
  *
  * @throws {NotFoundError} if there is none. @throws {UsageError} if it may be several.
  */
 export function taskNamed(tasks: readonly TaskStatus[], text: string): TaskStatus {
   const exact = tasks.find(({ task }) => task === text) ??
-    latestOf(tasks.filter(({ name }) => name === text));
+    tasks.findLast(({ name }) => name === text);
   if (exact) return exact;
   const begun = text === "" ? [] : tasks.filter(({ task }) => task.startsWith(text));
   if (begun.length === 1) return begun[0]!;
   const ending = text === "" ? [] : tasks.filter(({ name }) => name.endsWith(`/${text}`));
   const names = Array.from(new Set(ending.map(({ name }) => name)));
-  if (names.length === 1) return latestOf(ending)!;
+  if (names.length === 1) return ending.at(-1)!;
   if (begun.length > 0) throw several(text, "begin", begun.map(({ task }) => task));
   if (names.length > 0) throw several(text, "end", names);
   throw new NotFoundError(`Cannot find task "${text}"`, {
     hint: "See all tasks with p2p status --all",
   });
-}
-
-/** Of one name the newest; where that has failed and somebody works on another one, that is meant. */
-function latestOf(tasks: readonly TaskStatus[]): TaskStatus | undefined {
-  const newest = tasks.at(-1);
-  if (newest?.state !== "failed") return newest;
-  return tasks.findLast(({ pid, state }) => pid !== null && !isOver(state)) ?? newest;
 }
 
 function several(text: string, how: "begin" | "end", words: readonly string[]): UsageError {

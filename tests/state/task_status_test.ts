@@ -247,19 +247,6 @@ Deno.test("taskNamed() finds the newest task when several have the name", async 
   assertEquals(taskNamed(tasks, "x").task, "abd3");
 });
 
-Deno.test("taskNamed() finds the task at work when the newest of its name has failed", async () => {
-  const [first] = await someTasks();
-  const running: TaskStatus = { ...first!, task: "run", name: "a/x", state: "downloading", pid: 9 };
-  const stopped: TaskStatus = { ...running, task: "stop", state: "paused", pid: null };
-  const failed: TaskStatus = { ...running, task: "fail", state: "failed", pid: null };
-  const meant = (...tasks: TaskStatus[]) => ["a/x", "x"].map((text) => taskNamed(tasks, text).task);
-  assertEquals(meant(running, stopped, failed), ["run", "run"]);
-  assertEquals(meant(stopped, failed), ["fail", "fail"]);
-  // Cancelled twice is cancelled once: the other one goes on.
-  const cancelled: TaskStatus = { ...failed, task: "end", state: "cancelled" };
-  assertEquals(meant(running, cancelled), ["end", "end"]);
-});
-
 const unnamed = [
   { text: "abd", why: "several ids begin so", want: UsageError, says: "abd2, abd3" },
   { text: "same", why: "several names end so", want: UsageError, says: "a/same, b/same" },
