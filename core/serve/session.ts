@@ -23,6 +23,7 @@ import { manifestBody } from "./manifest_body.ts";
 import { RequestQueue } from "./request_queue.ts";
 import { asTold, type Seed, shutdown, unauthorized } from "./seed.ts";
 import { FileChangedError, locate, openServed, type ServedFile } from "./served_file.ts";
+import { ToldVersions } from "./told_versions.ts";
 import { Turn } from "./turn.ts";
 
 /** Fixed, so that nobody learns our version from it. */
@@ -52,7 +53,7 @@ export class Session {
   readonly #queue = new RequestQueue<Incoming>(MAX_INFLIGHT);
   #turn: Turn | undefined;
   /** The version of a name that this client was told of, where no manifest did. */
-  readonly #seen = new Map<string, string>();
+  readonly #seen = new ToldVersions(MOST_SEEN);
   /** The file asked for last, kept open: the next range is most likely of the same. */
   #file: ServedFile | undefined;
   #trusted: boolean;
@@ -237,7 +238,7 @@ export class Session {
 
   async #size(name: string): Promise<void> {
     const { version } = locate(this.#seed.folder, name);
-    this.#remember(name, version.id);
+    this.#seen.tell(this.#link.client, name, version.id);
     await this.#link.sendText(encodeSize(version.size));
   }
 
@@ -294,16 +295,10 @@ export class Session {
 
   /** Bytes are only given out of the version that the client knows. */
   #requireKnown({ name, version }: ServedFile): void {
-    const known = this.#seed.told.of(this.#link.client, name) ?? this.#seen.get(name);
-    if (known === undefined) this.#remember(name, version.id);
+    const { client } = this.#link;
+    const known = this.#seed.told.of(client, name) ?? this.#seen.of(client, name);
+    if (known === undefined) this.#seen.tell(client, name, version.id);
     else if (known !== version.id) throw changed();
-  }
-
-  #remember(name: string, version: string): void {
-    this.#seen.delete(name);
-    this.#seen.set(name, version);
-    if (this.#seen.size <= MOST_SEEN) return;
-    for (const [oldest] of this.#seen) return void this.#seen.delete(oldest);
   }
 
   #tell(reason: string, incoming?: Incoming): void {
