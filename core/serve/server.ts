@@ -104,7 +104,7 @@ function makeSeed(
     ...parts,
     settings,
     folder,
-    catalogue: new Catalogue(() => walkFolder(folder, jobs.signal), clock),
+    catalogue: new Catalogue((signal) => walkFolder(folder, signal), jobs, clock),
     digests: new Digests({ folder, cache, clock, emit, jobs, tally, hashers: parts.hashers }),
     told: new ToldVersions(),
     attention: new Attention(),

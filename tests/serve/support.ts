@@ -160,7 +160,7 @@ export function seedOf(
   return {
     settings,
     folder,
-    catalogue: new Catalogue(() => walkFolder(folder, jobs.signal), clock),
+    catalogue: new Catalogue((signal) => walkFolder(folder, signal), jobs, clock),
     digests: new Digests({ folder, cache, clock, emit, jobs, tally, hashers: noThreads }),
     told: new ToldVersions(),
     attention: new Attention(),
