@@ -22,7 +22,7 @@ import { type ClientLink, LinkLostError } from "./client_link.ts";
 import { manifestBody } from "./manifest_body.ts";
 import { RequestQueue } from "./request_queue.ts";
 import { asTold, type Seed, shutdown, unauthorized } from "./seed.ts";
-import { FileChangedError, locate, openServed, type ServedFile } from "./served_file.ts";
+import { FileChangedError, type Located, type ServedFile } from "./served_file.ts";
 import { ToldVersions } from "./told_versions.ts";
 import { Turn } from "./turn.ts";
 
@@ -237,15 +237,17 @@ export class Session {
   }
 
   async #size(name: string): Promise<void> {
-    const { version } = locate(this.#seed.folder, name);
+    const { version } = this.#seed.files.find(name);
     this.#seen.tell(this.#link.client, name, version.id);
     await this.#link.sendText(encodeSize(version.size));
   }
 
   async #manifest(name: string, signal: AbortSignal): Promise<void> {
-    const file = this.#open(name);
-    const manifest = await this.#seed.digests.manifestOf(file, this.#link.client, signal);
-    this.#seed.told.tell(this.#link.client, name, file.version.id);
+    const { client } = this.#link;
+    const found = this.#find(name);
+    const open = () => this.#open(found);
+    const manifest = await this.#seed.digests.manifestOf(found, open, client, signal);
+    this.#seed.told.tell(client, name, found.version.id);
     const turn = this.#newTurn(signal);
     await turn.ready();
     await this.#sendWhole(turn, manifestBody(name, manifest), {});
@@ -256,7 +258,7 @@ export class Session {
     range: ByteRange,
     signal: AbortSignal,
   ): Promise<void> {
-    const file = this.#open(name);
+    const file = this.#open(this.#find(name));
     this.#requireKnown(file);
     requireInside(file, range);
     const { client } = this.#link;
@@ -284,13 +286,17 @@ export class Session {
   }
 
   /** The file of that name as it is now. */
-  #open(name: string): ServedFile {
-    if (this.#file?.name === name && this.#file.isUnchanged()) {
-      return this.#file;
-    }
+  #find(name: string): Located {
+    const kept = this.#file?.name === name && this.#file.isUnchanged();
+    return kept ? this.#file! : this.#seed.files.find(name);
+  }
+
+  /** @throws {Refusal} CHANGED if that version is not there any more. */
+  #open(found: Located): ServedFile {
+    if (found === this.#file) return this.#file;
     this.#file?.[Symbol.dispose]();
     this.#file = undefined;
-    return this.#file = openServed(this.#seed.folder, name);
+    return this.#file = this.#seed.files.open(found);
   }
 
   /** Bytes are only given out of the version that the client knows. */
