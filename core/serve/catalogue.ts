@@ -2,6 +2,7 @@
 import type { Clock } from "../base/clock.ts";
 import { compareNames } from "../base/names.ts";
 import { splitRange } from "../base/ranges.ts";
+import type { TaskGroup } from "../base/task_group.ts";
 import {
   encodeListing,
   encodeOneShotListing,
@@ -28,16 +29,26 @@ export interface ListingPage {
 }
 
 export class Catalogue {
-  readonly #walk: () => Promise<Walked>;
+  readonly #walk: (signal: AbortSignal) => Promise<Walked>;
+  readonly #jobs: TaskGroup;
   readonly #clock: Clock;
   readonly #pageFiles: number;
   #listing: Promise<Listing> | undefined;
   #last: Listing | undefined;
   #freshUntil = Infinity;
 
-  /** @param pageFiles how many a page holds at most. */
-  constructor(walk: () => Promise<Walked>, clock: Clock, pageFiles = MOST_LISTED) {
+  /**
+   * @param jobs where walks run, for one may take longer than anybody waits for it; it ends with this group.
+   * @param pageFiles how many a page holds at most.
+   */
+  constructor(
+    walk: (signal: AbortSignal) => Promise<Walked>,
+    jobs: TaskGroup,
+    clock: Clock,
+    pageFiles = MOST_LISTED,
+  ) {
     this.#walk = walk;
+    this.#jobs = jobs;
     this.#clock = clock;
     this.#pageFiles = pageFiles;
   }
@@ -64,21 +75,27 @@ export class Catalogue {
 
   /** Takes what a walk of somebody else's found as what is offered now. */
   async accept(walked: Walked): Promise<readonly ListedFile[]> {
-    this.#freshUntil = Infinity;
-    this.#listing = this.#list(Promise.resolve(walked));
+    this.#begin(() => Promise.resolve(walked));
     return await this.all();
   }
 
   async #current(): Promise<Listing> {
     if (!this.#listing || this.#clock.now() >= this.#freshUntil) {
-      this.#freshUntil = Infinity;
-      this.#listing = this.#list(this.#walk());
+      this.#begin(this.#walk);
     }
+    const listing = this.#listing!;
     const last = this.#last;
-    if (!last) return await this.#listing;
+    if (!last) return await listing;
     const late = Promise.withResolvers<Listing>();
     using _timer = this.#clock.after(PATIENCE_MS, () => late.resolve(last));
-    return await Promise.race([this.#listing, late.promise]);
+    return await Promise.race([listing, late.promise]);
+  }
+
+  #begin(walk: (signal: AbortSignal) => Promise<Walked>): void {
+    this.#freshUntil = Infinity;
+    const { promise, resolve, reject } = Promise.withResolvers<Listing>();
+    this.#listing = promise;
+    this.#jobs.spawn((signal) => this.#list(walk(signal)).then(resolve, reject));
   }
 
   async #list(walk: Promise<Walked>): Promise<Listing> {

@@ -18,7 +18,7 @@ import type { Folder } from "./folder.ts";
 import { hashFile } from "./hash_file.ts";
 import { BLOCK_BYTES, HashingThreads } from "./hashing_threads.ts";
 import { KnownManifests } from "./known_manifests.ts";
-import { FileChangedError, openServed, type ServedFile } from "./served_file.ts";
+import { FileChangedError, type Located, openServed, type ServedFile } from "./served_file.ts";
 import type { Tally } from "./tally.ts";
 import type { FileVersion } from "./version.ts";
 
@@ -87,23 +87,30 @@ export class Digests {
   }
 
   /**
-   * The manifest of the version of `file` that is open.
+   * The manifest of the version that was found.
    *
+   * @param open opens that version; asked only where it must be read at once.
    * @param client asked for it.
    * @throws {Refusal} PENDING while it is not ready.
    * @throws {FileChangedError} if the file is another version by now.
    */
-  async manifestOf(file: ServedFile, client: string, signal: AbortSignal): Promise<Manifest> {
-    const known = this.#known.find(file.path, file.version);
+  async manifestOf(
+    found: Located,
+    open: () => ServedFile,
+    client: string,
+    signal: AbortSignal,
+  ): Promise<Manifest> {
+    const { name, path, version } = found;
+    const known = this.#known.find(path, version);
     if (known) return known;
     // One piece: done before any waiting could begin.
-    if (file.version.size <= BLOCK_BYTES) return this.#hashAtOnce(file);
-    const hashing = this.#running.get(file.path) ?? this.#start(file, client);
+    if (version.size <= BLOCK_BYTES) return this.#hashAtOnce(open());
+    const hashing = this.#running.get(path) ?? this.#start(found, client);
     await this.#waitFor(hashing, signal);
     const outcome = hashing.outcome!;
     if (outcome instanceof Refusal) throw outcome;
-    if (outcome.version.id === file.version.id) return outcome.manifest;
-    throw new FileChangedError(file.name);
+    if (outcome.version.id === version.id) return outcome.manifest;
+    throw new FileChangedError(name);
   }
 
   #hashAtOnce(file: ServedFile): Manifest {
@@ -138,7 +145,7 @@ export class Digests {
     if (!hashing.outcome) throw new Refusal("PENDING", percentOf(hashing));
   }
 
-  #start({ name, path, version }: ServedFile, client: string): Hashing {
+  #start({ name, path, version }: Located, client: string): Hashing {
     const hashing = newHashing(client, version.size, () => this.#running.delete(path));
     this.#running.set(path, hashing);
     this.#parts.jobs.spawn(async (signal) => {

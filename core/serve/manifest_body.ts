@@ -9,12 +9,20 @@ import { encodeManifest, type Manifest } from "../wire/manifest.ts";
 /** By name, of which a file has as many as there are links to it. */
 const bodies = new WeakMap<Manifest, Map<string, WeakRef<Uint8Array>>>();
 
+/** Of so few pieces each is sent its own: to remember what may go costs more than to encode it. */
+const MOST_DIGEST_BYTES = 32 * 32;
+
 /** Shared: to be left as it is. */
 export function manifestBody(name: string, manifest: Manifest): Uint8Array {
+  if (manifest.digests.length <= MOST_DIGEST_BYTES) return encode(name, manifest);
   const byName = bodies.get(manifest) ?? new Map<string, WeakRef<Uint8Array>>();
   const kept = byName.get(name)?.deref();
   if (kept) return kept;
-  const made = new TextEncoder().encode(encodeManifest(name, manifest));
+  const made = encode(name, manifest);
   bodies.set(manifest, byName.set(name, new WeakRef(made)));
   return made;
+}
+
+function encode(name: string, manifest: Manifest): Uint8Array {
+  return new TextEncoder().encode(encodeManifest(name, manifest));
 }

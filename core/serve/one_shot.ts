@@ -10,7 +10,6 @@ import { type OneShotRequest, parseOneShotRequest } from "../wire/requests.ts";
 import { BrokenBodyError, sendBody, sendBytes } from "./body.ts";
 import { type ClientLink, LinkLostError } from "./client_link.ts";
 import { asTold, type Seed, shutdown, unauthorized } from "./seed.ts";
-import { locate, openServed } from "./served_file.ts";
 import { Turn } from "./turn.ts";
 
 /** Answers the request in `line`; the caller closes. */
@@ -75,7 +74,7 @@ async function answer(
     case "LIST":
       return await sendNames(link, seed, signal);
     case "FILESIZE": {
-      const { version } = locate(seed.folder, request.name);
+      const { version } = seed.files.find(request.name);
       return await link.sendText(encodeSize(version.size));
     }
     case "DOWNLOAD":
@@ -100,7 +99,7 @@ async function sendChunk(
   seed: Seed,
   signal: AbortSignal,
 ): Promise<void> {
-  using file = openServed(seed.folder, name);
+  using file = seed.files.open(seed.files.find(name));
   const { size } = file.version;
   const end = Math.min(start + seed.settings.chunkBytes, size);
   if (start >= end) return;

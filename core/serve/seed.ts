@@ -6,6 +6,7 @@ import { Refusal } from "../wire/refusals.ts";
 import type { BodyBuffers } from "./body.ts";
 import type { Catalogue } from "./catalogue.ts";
 import type { Digests } from "./digests.ts";
+import type { Finder } from "./finder.ts";
 import type { Folder } from "./folder.ts";
 import type { Guesses } from "./guesses.ts";
 import type { Rates } from "./rates.ts";
@@ -18,6 +19,7 @@ import type { Uploads } from "./uploads.ts";
 export interface Seed {
   readonly settings: ServeSettings;
   readonly folder: Folder;
+  readonly files: Finder;
   readonly catalogue: Catalogue;
   readonly digests: Digests;
   readonly told: ToldVersions;

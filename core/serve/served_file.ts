@@ -46,21 +46,41 @@ function locatePath(folder: Folder, name: string): Located {
 
 /** @throws {Refusal} NOT_FOUND and the like. */
 export function openServed(folder: Folder, name: string): ServedFile {
-  const before = locate(folder, name);
+  return openLocated(folder, locate(folder, name));
+}
+
+/** Opens what was found, in the version that was found. @throws {Refusal} CHANGED if it is another one by now, NOT_FOUND and the like. */
+export function openLocated(folder: Folder, before: Located): ServedFile {
+  const file = openSame(before, pathOf(folder, before.name));
+  try {
+    // Once more by name: had a link been put in place between the first look and
+    // the opening, then either the path or the file would now be another one.
+    const after = locate(folder, before.name);
+    if (after.path !== before.path) throw notFound();
+    requireVersion(before.version, after.version);
+    return file;
+  } catch (error) {
+    file[Symbol.dispose]();
+    throw error;
+  }
+}
+
+/**
+ * Opens what is at its path, if it is the version that was found there. Whether
+ * that lies inside the folder is the caller's to know.
+ *
+ * @param place where its name is. @throws as `openLocated`.
+ */
+export function openSame(found: Located, place = found.path): ServedFile {
   let descriptor: number;
   try {
-    descriptor = fs.openSync(before.path, OPEN_FLAGS);
+    descriptor = fs.openSync(found.path, OPEN_FLAGS);
   } catch (error) {
     throw refusalOf(error);
   }
   try {
-    requireSame(before.version, fs.fstatSync(descriptor));
-    // Once more by name: had a link been put in place between the first look and
-    // the opening, then either the path or the file would now be another one.
-    const after = locate(folder, name);
-    if (after.path !== before.path) throw notFound();
-    requireVersion(before.version, after.version);
-    return new ServedFile(before, pathOf(folder, name), descriptor);
+    requireSame(found.version, fs.fstatSync(descriptor));
+    return new ServedFile(found, place, descriptor);
   } catch (error) {
     fs.closeSync(descriptor);
     throw refusalOf(error);

@@ -21,6 +21,7 @@ import { BodyBuffers } from "./body.ts";
 import { Catalogue } from "./catalogue.ts";
 import { DigestCache } from "./digest_cache.ts";
 import { Digests } from "./digests.ts";
+import { Finder } from "./finder.ts";
 import { type Folder, openFolder } from "./folder.ts";
 import { Guesses } from "./guesses.ts";
 import { House } from "./house.ts";
@@ -104,7 +105,8 @@ function makeSeed(
     ...parts,
     settings,
     folder,
-    catalogue: new Catalogue(() => walkFolder(folder, jobs.signal), clock),
+    files: new Finder(folder),
+    catalogue: new Catalogue((signal) => walkFolder(folder, signal), jobs, clock),
     digests: new Digests({ folder, cache, clock, emit, jobs, tally, hashers: parts.hashers }),
     told: new ToldVersions(),
     attention: new Attention(),

@@ -22,7 +22,8 @@ import { type ClientLink, LinkLostError } from "./client_link.ts";
 import { manifestBody } from "./manifest_body.ts";
 import { RequestQueue } from "./request_queue.ts";
 import { asTold, type Seed, shutdown, unauthorized } from "./seed.ts";
-import { FileChangedError, locate, openServed, type ServedFile } from "./served_file.ts";
+import { FileChangedError, type Located, type ServedFile } from "./served_file.ts";
+import { ToldVersions } from "./told_versions.ts";
 import { Turn } from "./turn.ts";
 
 /** Fixed, so that nobody learns our version from it. */
@@ -52,7 +53,7 @@ export class Session {
   readonly #queue = new RequestQueue<Incoming>(MAX_INFLIGHT);
   #turn: Turn | undefined;
   /** The version of a name that this client was told of, where no manifest did. */
-  readonly #seen = new Map<string, string>();
+  readonly #seen = new ToldVersions(MOST_SEEN);
   /** The file asked for last, kept open: the next range is most likely of the same. */
   #file: ServedFile | undefined;
   #trusted: boolean;
@@ -236,15 +237,17 @@ export class Session {
   }
 
   async #size(name: string): Promise<void> {
-    const { version } = locate(this.#seed.folder, name);
-    this.#remember(name, version.id);
+    const { version } = this.#seed.files.find(name);
+    this.#seen.tell(this.#link.client, name, version.id);
     await this.#link.sendText(encodeSize(version.size));
   }
 
   async #manifest(name: string, signal: AbortSignal): Promise<void> {
-    const file = this.#open(name);
-    const manifest = await this.#seed.digests.manifestOf(file, this.#link.client, signal);
-    this.#seed.told.tell(this.#link.client, name, file.version.id);
+    const { client } = this.#link;
+    const found = this.#find(name);
+    const open = () => this.#open(found);
+    const manifest = await this.#seed.digests.manifestOf(found, open, client, signal);
+    this.#seed.told.tell(client, name, found.version.id);
     const turn = this.#newTurn(signal);
     await turn.ready();
     await this.#sendWhole(turn, manifestBody(name, manifest), {});
@@ -255,7 +258,7 @@ export class Session {
     range: ByteRange,
     signal: AbortSignal,
   ): Promise<void> {
-    const file = this.#open(name);
+    const file = this.#open(this.#find(name));
     this.#requireKnown(file);
     requireInside(file, range);
     const { client } = this.#link;
@@ -283,27 +286,25 @@ export class Session {
   }
 
   /** The file of that name as it is now. */
-  #open(name: string): ServedFile {
-    if (this.#file?.name === name && this.#file.isUnchanged()) {
-      return this.#file;
-    }
+  #find(name: string): Located {
+    const kept = this.#file?.name === name && this.#file.isUnchanged();
+    return kept ? this.#file! : this.#seed.files.find(name);
+  }
+
+  /** @throws {Refusal} CHANGED if that version is not there any more. */
+  #open(found: Located): ServedFile {
+    if (found === this.#file) return this.#file;
     this.#file?.[Symbol.dispose]();
     this.#file = undefined;
-    return this.#file = openServed(this.#seed.folder, name);
+    return this.#file = this.#seed.files.open(found);
   }
 
   /** Bytes are only given out of the version that the client knows. */
   #requireKnown({ name, version }: ServedFile): void {
-    const known = this.#seed.told.of(this.#link.client, name) ?? this.#seen.get(name);
-    if (known === undefined) this.#remember(name, version.id);
+    const { client } = this.#link;
+    const known = this.#seed.told.of(client, name) ?? this.#seen.of(client, name);
+    if (known === undefined) this.#seen.tell(client, name, version.id);
     else if (known !== version.id) throw changed();
-  }
-
-  #remember(name: string, version: string): void {
-    this.#seen.delete(name);
-    this.#seen.set(name, version);
-    if (this.#seen.size <= MOST_SEEN) return;
-    for (const [oldest] of this.#seen) return void this.#seen.delete(oldest);
   }
 
   #tell(reason: string, incoming?: Incoming): void {

@@ -9,14 +9,20 @@
 const MOST_TOLD = 8192;
 
 export class ToldVersions {
+  readonly #most: number;
   /** The one told longest ago first. */
   readonly #versions = new Map<string, string>();
+
+  /** @param most how many are remembered, of all clients and names together. */
+  constructor(most = MOST_TOLD) {
+    this.#most = most;
+  }
 
   tell(client: string, name: string, version: string): void {
     const key = keyOf(client, name);
     this.#versions.delete(key);
     this.#versions.set(key, version);
-    if (this.#versions.size <= MOST_TOLD) return;
+    if (this.#versions.size <= this.#most) return;
     for (const [oldest] of this.#versions) return void this.#versions.delete(oldest);
   }
 

@@ -1,9 +1,13 @@
 import { assert, assertEquals } from "@std/assert";
 import { compareNames } from "../../core/base/names.ts";
+import { TaskGroup } from "../../core/base/task_group.ts";
 import { Catalogue, type ListingPage } from "../../core/serve/catalogue.ts";
 import type { Walked } from "../../core/serve/walk.ts";
 import { type ListedFile, parseListing } from "../../core/wire/listing.ts";
 import { ManualClock, RunningSeed, TempFolder, test } from "./support.ts";
+
+/** Of walks that end by themselves. */
+const jobs = new TaskGroup(new AbortController().signal);
 
 function listed(names: readonly string[]): ListedFile[] {
   return names.map((name) => ({ name, size: 1, modified: 2 }));
@@ -15,7 +19,7 @@ function walkedOf(files: ListedFile[]): Walked {
 
 function offering(names: readonly string[], pageFiles?: number): Catalogue {
   const walk = () => Promise.resolve(walkedOf(listed(names)));
-  return new Catalogue(walk, new ManualClock(), pageFiles);
+  return new Catalogue(walk, jobs, new ManualClock(), pageFiles);
 }
 
 /** What a page offers, read as a client reads it. */
@@ -73,7 +77,7 @@ test("Catalogue.page() encodes a page once for all who ask, also in its middle",
 test("Catalogue keeps its pages over walks that find nothing new", async () => {
   const clock = new ManualClock();
   let files = listed(["a", "b"]);
-  const catalogue = new Catalogue(() => Promise.resolve(walkedOf([...files])), clock);
+  const catalogue = new Catalogue(() => Promise.resolve(walkedOf([...files])), jobs, clock);
   const { body } = await catalogue.page("");
   const names = await catalogue.names();
   clock.advance(1000);
@@ -91,7 +95,7 @@ test("Catalogue keeps its pages over walks that find nothing new", async () => {
 test("Catalogue answers with what it knows when a walk takes long, and with the new when it is there", async () => {
   const clock = new ManualClock();
   const walk = Promise.withResolvers<Walked>();
-  const catalogue = new Catalogue(() => walk.promise, clock);
+  const catalogue = new Catalogue(() => walk.promise, jobs, clock);
   await catalogue.accept(walkedOf(listed(["a"])));
   clock.advance(1000);
   const asked = catalogue.page("");
@@ -101,6 +105,26 @@ test("Catalogue answers with what it knows when a walk takes long, and with the 
   walk.resolve(walkedOf(listed(["a", "b"])));
   const later = catalogue.page("");
   assertEquals(namesIn(await later, ""), ["a", "b"]);
+});
+
+test("Catalogue's walk ends with the group that it runs in, though nobody waits for it any more", async () => {
+  const clock = new ManualClock();
+  const group = new TaskGroup(new AbortController().signal);
+  const stopped = Promise.withResolvers<void>();
+  const walk = async (signal: AbortSignal) => {
+    await clock.sleep(60_000, signal).finally(stopped.resolve);
+    return walkedOf([]);
+  };
+  const catalogue = new Catalogue(walk, group, clock);
+  await catalogue.accept(walkedOf(listed(["a"])));
+  clock.advance(1000);
+  const asked = catalogue.page("");
+  await clock.sleeperFor(500);
+  clock.advance(500);
+  assertEquals(namesIn(await asked, ""), ["a"]);
+  assertEquals(group.size, 1);
+  await group[Symbol.asyncDispose]();
+  await stopped.promise;
 });
 
 test("Catalogue.offered tells of the last look at the folder", async () => {
@@ -113,7 +137,7 @@ test("Catalogue.offered tells of the last look at the folder", async () => {
 test("Catalogue.accept() makes the walk of another count as a fresh look", async () => {
   const clock = new ManualClock();
   let walks = 0;
-  const catalogue = new Catalogue(() => (walks++, Promise.resolve(walkedOf([]))), clock);
+  const catalogue = new Catalogue(() => (walks++, Promise.resolve(walkedOf([]))), jobs, clock);
   await catalogue.accept(walkedOf(listed(["b", "a"])));
   clock.advance(999);
   assertEquals((await catalogue.all()).map(({ name }) => name), ["a", "b"]);
@@ -130,7 +154,7 @@ test("Catalogue.all() sorts by code point", async () => {
 test("Catalogue.all() walks again only when the listing is a second old", async () => {
   const clock = new ManualClock();
   let walks = 0;
-  const catalogue = new Catalogue(() => (walks++, Promise.resolve(walkedOf([]))), clock);
+  const catalogue = new Catalogue(() => (walks++, Promise.resolve(walkedOf([]))), jobs, clock);
   await Promise.all([catalogue.all(), catalogue.all()]);
   clock.advance(999);
   await catalogue.all();

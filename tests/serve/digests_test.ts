@@ -1,15 +1,20 @@
-import { assert, assertEquals, assertMatch } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { join } from "@std/path";
 import { sha256 } from "../../core/base/digest.ts";
+import { TaskGroup } from "../../core/base/task_group.ts";
 import { DigestCache } from "../../core/serve/digest_cache.ts";
+import type { Located } from "../../core/serve/served_file.ts";
 import { versionOf } from "../../core/serve/version.ts";
 import { makeManifest, parseManifest } from "../../core/wire/manifest.ts";
+import { Refusal } from "../../core/wire/refusals.ts";
 import {
+  bytesOf,
   ManualClock,
   nonce,
   patternOf,
   RawClient,
   RunningSeed,
+  seedOf,
   TempFolder,
   test,
 } from "./support.ts";
@@ -166,6 +171,28 @@ test("MANIFEST ends with the seed when it is hashing", async () => {
   seed.stopNow();
   await seed.ended;
   assertEquals(hashings(seed), 0);
+});
+
+test("Digests.manifestOf() opens a file only to hash it, and never tells of another version", async () => {
+  using folder = new TempFolder();
+  folder.write("a", "one");
+  const clock = new ManualClock();
+  await using jobs = new TaskGroup(never);
+  const { digests, files } = seedOf(folder.path, jobs, { clock });
+  using opened = new DisposableStack();
+  let openings = 0;
+  const ask = (found: Located) => {
+    const open = () => (openings++, opened.use(files.open(found)));
+    return digests.manifestOf(found, open, "client", never);
+  };
+  const found = files.find("a");
+  const texts = [await ask(found), await ask(files.find("a"))].map(({ sha256 }) => sha256);
+  assertEquals(texts, Array(2).fill(sha256(bytesOf("one")).toHex()));
+  assertEquals(openings, 1);
+  folder.write("a", "other");
+  assertEquals((await ask(files.find("a"))).sha256, sha256(bytesOf("other")).toHex());
+  assertEquals(openings, 2);
+  assertEquals((await assertRejects(() => ask(found), Refusal)).code, "CHANGED");
 });
 
 const SIZE = 10_000_000;

@@ -1,7 +1,8 @@
 /** Somebody swaps a link while files are opened: what lies outside never comes out. */
 import { assertEquals } from "@std/assert";
-import { openFolder } from "../../core/serve/folder.ts";
-import { openServed } from "../../core/serve/served_file.ts";
+import { Finder } from "../../core/serve/finder.ts";
+import { type Folder, openFolder } from "../../core/serve/folder.ts";
+import { openServed, type ServedFile } from "../../core/serve/served_file.ts";
 import { TempFolder, test } from "./support.ts";
 
 /** Makes `link` lead to one target and the other in turn, as fast as it can, until it is told to stop. */
@@ -42,32 +43,47 @@ class Swapper implements AsyncDisposable {
   }
 }
 
-for (
-  const { what, link, inside, outside } of [
-    { what: "a file", link: "served/name", inside: "real/name", outside: "../secret/name" },
-    { what: "a folder", link: "served/sub", inside: "real", outside: "../secret" },
-  ]
-) {
-  test(`openServed() never opens what is outside when a link to ${what} is swapped meanwhile`, async () => {
-    if (Deno.build.os === "windows") return;
-    using house = new TempFolder();
-    house.write("secret/name", "secret");
-    house.write("served/real/name", "public");
-    Deno.symlinkSync(inside, house.pathOf(link));
-    const folder = openFolder(house.pathOf("served"), false);
-    const name = what === "a file" ? "name" : "sub/name";
-    await using swapper = new Swapper();
-    await swapper.start(house.pathOf(link), [outside, inside]);
-    for (let i = 0; i < 3000; i++) {
-      try {
-        using file = openServed(folder, name);
-        const bytes = new Uint8Array(file.version.size);
-        file.read(bytes, 0);
-        assertEquals(new TextDecoder().decode(bytes), "public");
-      } catch (error) {
-        // Refused, or changed under the hands: both are right.
-        if (error instanceof Error && error.name === "AssertionError") throw error;
+const swaps = [
+  { what: "a file", link: "served/name", inside: "real/name", outside: "../secret/name" },
+  { what: "a folder", link: "served/sub", inside: "real", outside: "../secret" },
+];
+
+const openers: { by: string; opener: (folder: Folder) => (name: string) => ServedFile }[] = [
+  { by: "openServed()", opener: (folder) => (name) => openServed(folder, name) },
+  {
+    by: "Finder",
+    opener(folder) {
+      const finder = new Finder(folder);
+      return (name) => finder.open(finder.find(name));
+    },
+  },
+];
+
+for (const { by, opener } of openers) {
+  for (const { what, link, inside, outside } of swaps) {
+    test(`${by} never opens what is outside when a link to ${what} is swapped meanwhile`, async () => {
+      if (Deno.build.os === "windows") return;
+      using house = new TempFolder();
+      for (const path of ["secret/name", "served/real/name"]) {
+        house.write(path, path.startsWith("secret") ? "secret" : "public");
+        house.age(path);
       }
-    }
-  });
+      Deno.symlinkSync(inside, house.pathOf(link));
+      const open = opener(openFolder(house.pathOf("served"), false));
+      const name = what === "a file" ? "name" : "sub/name";
+      await using swapper = new Swapper();
+      await swapper.start(house.pathOf(link), [outside, inside]);
+      for (let i = 0; i < 3000; i++) {
+        try {
+          using file = open(name);
+          const bytes = new Uint8Array(file.version.size);
+          file.read(bytes, 0);
+          assertEquals(new TextDecoder().decode(bytes), "public");
+        } catch (error) {
+          // Refused, or changed under the hands: both are right.
+          if (error instanceof Error && error.name === "AssertionError") throw error;
+        }
+      }
+    });
+  }
 }

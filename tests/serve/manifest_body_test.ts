@@ -3,20 +3,24 @@ import { manifestBody } from "../../core/serve/manifest_body.ts";
 import { encodeManifest, makeManifest } from "../../core/wire/manifest.ts";
 import { test } from "./support.ts";
 
-const made = (size: number) => makeManifest(size, "00".repeat(32), new Uint8Array(32).fill(size));
+const MIB = 1_048_576;
+const made = (pieces: number) =>
+  makeManifest(pieces * MIB, "00".repeat(32), new Uint8Array(pieces * 32).fill(pieces));
 const textOf = (body: Uint8Array) => new TextDecoder().decode(body);
 
-test("manifestBody() gives all who are sent a manifest the same bytes", () => {
-  const manifest = made(1);
+test("manifestBody() gives all who are sent a large file's manifest the same bytes", () => {
+  const manifest = made(33);
   const first = manifestBody("a", manifest);
   assertStrictEquals(manifestBody("a", manifest), first);
   assertEquals(textOf(first), encodeManifest("a", manifest));
 });
 
-test("manifestBody() keeps names and versions apart", () => {
-  const [old, now] = [made(1), made(2)];
-  const held = manifestBody("a", old);
-  assertEquals(textOf(manifestBody("b", old)), encodeManifest("b", old));
-  assertEquals(textOf(manifestBody("a", now)), encodeManifest("a", now));
-  assertEquals(textOf(held), encodeManifest("a", old));
-});
+for (const pieces of [1, 33]) {
+  test(`manifestBody() keeps names and versions of ${pieces} pieces apart`, () => {
+    const [old, now] = [made(pieces), made(pieces + 1)];
+    const held = manifestBody("a", old);
+    assertEquals(textOf(manifestBody("b", old)), encodeManifest("b", old));
+    assertEquals(textOf(manifestBody("a", now)), encodeManifest("a", now));
+    assertEquals(textOf(held), encodeManifest("a", old));
+  });
+}

@@ -12,6 +12,7 @@ import { BodyBuffers } from "../../core/serve/body.ts";
 import { Catalogue } from "../../core/serve/catalogue.ts";
 import { DigestCache } from "../../core/serve/digest_cache.ts";
 import { Digests } from "../../core/serve/digests.ts";
+import { Finder } from "../../core/serve/finder.ts";
 import { openFolder } from "../../core/serve/folder.ts";
 import { Guesses } from "../../core/serve/guesses.ts";
 import { Rates } from "../../core/serve/rates.ts";
@@ -160,7 +161,8 @@ export function seedOf(
   return {
     settings,
     folder,
-    catalogue: new Catalogue(() => walkFolder(folder, jobs.signal), clock),
+    files: new Finder(folder),
+    catalogue: new Catalogue((signal) => walkFolder(folder, signal), jobs, clock),
     digests: new Digests({ folder, cache, clock, emit, jobs, tally, hashers: noThreads }),
     told: new ToldVersions(),
     attention: new Attention(),
