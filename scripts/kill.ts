@@ -59,7 +59,7 @@ async function downloadThroughKills(addresses: string[]): Promise<number> {
       "150MiB",
       ...addresses.flatMap((address) => ["--seed", address]),
     ]).spawn();
-    const timer = setTimeout(() => process.kill("SIGKILL"), random() * LONGEST_LIFE_MS);
+    const timer = setTimeout(() => strike(process), random() * LONGEST_LIFE_MS);
     const { code, signal } = await process.status;
     clearTimeout(timer);
     if (signal === "SIGKILL") continue;
@@ -67,6 +67,14 @@ async function downloadThroughKills(addresses: string[]): Promise<number> {
     return kills;
   }
   throw new Error(`Stuck: killed ${MOST_IN_A_ROW} times, and still not there`);
+}
+
+function strike(process: Deno.ChildProcess): void {
+  try {
+    process.kill("SIGKILL");
+  } catch {
+    // It has come to its end in this very moment.
+  }
 }
 
 async function compare(shared: string, out: string): Promise<void> {
