@@ -54,8 +54,10 @@ export interface Environment {
   readonly stderr: Output;
   readonly platform: string;
   env(name: string): string | undefined;
-  /** Milliseconds since 1970. */
+  /** Monotonic milliseconds, for waits, durations and rates; see `Clock` in core. */
   now(): number;
+  /** Milliseconds since 1970, for time stamps. */
+  wallTime(): number;
   /** Resolves after so long, or as soon as `signal` aborts. */
   sleep(ms: number, signal: AbortSignal): Promise<void>;
   /** Calls `handler` for each signal until the handle is disposed. */

@@ -105,15 +105,15 @@ class Teller {
   }
 
   handle(event: ServeEvent): void {
-    const { stdout, stderr, now } = this.#environment;
+    const { stdout, stderr, wallTime } = this.#environment;
     const { json, least, invitation } = this.#telling;
     if (event.kind === "listening") {
       writeLines(stdout, [renderListening(event, json)]);
     } else if (json) {
-      const line = renderServeJson(event, now(), least);
+      const line = renderServeJson(event, wallTime(), least);
       if (line !== undefined) this.#outlet.put(line);
     }
-    writeLines(stderr, renderServeEvent(event, now(), least, invitation));
+    writeLines(stderr, renderServeEvent(event, wallTime(), least, invitation));
   }
 
   note(text: string): void {

@@ -61,12 +61,12 @@ async function linesOf(
   { all, json }: Flags,
   task: string | undefined,
 ): Promise<string[]> {
-  const { core, now, stdout } = environment;
+  const { core, wallTime, stdout } = environment;
   const directories = directoriesIn(environment);
   const width = widthOf(stdout);
   if (task !== undefined) {
     const found = await core.findTask(directories, task);
-    return json ? [jsonOf([found])] : renderTask(found, now(), width);
+    return json ? [jsonOf([found])] : renderTask(found, wallTime(), width);
   }
   if (json) return [jsonOf(await core.tasks(directories, { all: all === true }))];
   const known = all
@@ -81,12 +81,12 @@ async function repeat(
   flags: Flags,
   task: string | undefined,
 ): Promise<void> {
-  const { stdout, now } = environment;
+  const { stdout, wallTime } = environment;
   using interruption = interruptible(environment);
   const signal = AbortSignal.any([interruption.signal, stdout.closed]);
   while (!signal.aborted) {
     const lines = await linesOf(environment, flags, task);
-    writeLines(stdout, flags.json ? lines : [formatTime(now()), ...lines, ""]);
+    writeLines(stdout, flags.json ? lines : [formatTime(wallTime()), ...lines, ""]);
     await environment.sleep(flags.json ? JSON_EVERY_MS : LIST_EVERY_MS, signal);
   }
   const stoppedBy = interruption.stoppedBy();

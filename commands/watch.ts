@@ -154,11 +154,11 @@ class Watch implements AsyncDisposable {
   }
 
   async #lookOnce(): Promise<number> {
-    const { core, now } = this.#environment;
+    const { core, now, wallTime } = this.#environment;
     const startedAt = now();
     const options = { all: wantsOver(this.#model) };
     const overview = await core.overview(this.#directories, MOST_WAITING, options);
-    this.#take({ kind: "looked", overview, now: now() });
+    this.#take({ kind: "looked", overview, now: wallTime() });
     await this.#explain();
     return now() - startedAt;
   }

@@ -44,8 +44,9 @@ export class BarWatcher implements Watcher {
   }
 
   handle(event: TaskEvent): void {
-    this.#view.apply(event);
-    this.#above.push(...this.#lines.of(event).filter((line) => !this.#isOldHint(line)));
+    const nowMs = this.#environment.now();
+    this.#view.apply(event, nowMs);
+    this.#above.push(...this.#lines.of(event, nowMs).filter((line) => !this.#isOldHint(line)));
   }
 
   /** Hundreds may fail for one reason: a line each, and what to do about it once. */
@@ -89,8 +90,9 @@ export class PlainWatcher implements Watcher {
   }
 
   handle(event: TaskEvent): void {
-    this.#view.apply(event);
-    this.note(this.#lines.of(event));
+    const nowMs = this.#environment.now();
+    this.#view.apply(event, nowMs);
+    this.note(this.#lines.of(event, nowMs));
   }
 
   note(lines: readonly string[]): void {
@@ -102,8 +104,8 @@ export class PlainWatcher implements Watcher {
   }
 
   #total(): void {
-    const now = this.#environment.now();
-    this.note([renderTotal(this.#view.totals(now), now)]);
+    const { now, wallTime } = this.#environment;
+    this.note([renderTotal(this.#view.totals(now()), wallTime())]);
   }
 }
 
@@ -118,9 +120,10 @@ export class QuietWatcher implements Watcher {
   }
 
   handle(event: TaskEvent): void {
-    this.#view.apply(event);
+    const nowMs = this.#environment.now();
+    this.#view.apply(event, nowMs);
     if (event.kind !== "failed") return;
-    writeLines(this.#environment.stderr, this.#lines.of(event));
+    writeLines(this.#environment.stderr, this.#lines.of(event, nowMs));
   }
 
   note(): void {}
@@ -141,10 +144,11 @@ export class ResultWriter {
   }
 
   handle(event: TaskEvent, stopped: StopSignal | undefined): void {
-    const { stdout } = this.#environment;
+    const { stdout, now } = this.#environment;
     if (this.#json !== undefined) {
-      this.#view.apply(event);
-      writeLines(stdout, this.#json.linesOf(event, stopped));
+      const nowMs = now();
+      this.#view.apply(event, nowMs);
+      writeLines(stdout, this.#json.linesOf(event, nowMs, stopped));
     } else if (event.kind === "done" && event.result.how !== "skipped" && !stdout.terminal) {
       writeLines(stdout, [event.result.path]);
     }
@@ -152,10 +156,8 @@ export class ResultWriter {
 
   end(outcomes: readonly TaskOutcome[]): void {
     if (this.#json === undefined) return;
-    const now = this.#environment.now();
-    writeLines(this.#environment.stdout, [
-      this.#json.summary(outcomes, now - this.#startedAt, now),
-    ]);
+    const { stdout, now, wallTime } = this.#environment;
+    writeLines(stdout, [this.#json.summary(outcomes, now() - this.#startedAt, wallTime())]);
   }
 }
 
@@ -172,11 +174,11 @@ class EventLines {
     this.#least = least;
   }
 
-  of(event: TaskEvent): string[] {
+  of(event: TaskEvent, nowMs: number): string[] {
     // Payload comes by the thousand, and is never a line.
     if (PAYLOAD.has(event.kind)) return [];
     if (this.#repeats.isRepeat(event) && this.#least !== "debug") return [];
-    const name = this.#view.task(event.task, event.time)?.name ?? event.task;
+    const name = this.#view.task(event.task, nowMs)?.name ?? event.task;
     const least = event.kind === "done" && this.#least === "warn" ? "info" : this.#least;
     return renderEvent(event, name, least);
   }

@@ -86,7 +86,7 @@ export async function download(
   const platform = {
     ...surroundings(job.settings),
     chance: systemChance,
-    store: { pid: Deno.pid, boot: systemClock.now() - Deno.osUptime() * 1000 },
+    store: { pid: Deno.pid, boot: systemClock.wallTime() - Deno.osUptime() * 1000 },
     hashers,
   };
   return await jobs.download({ ...job, outDir }, platform, emit, signal);
@@ -151,7 +151,7 @@ export async function tasks(
   { state }: Directories,
   options: { readonly all: boolean },
 ): Promise<TaskStatus[]> {
-  return await known.tasks(state, systemClock.now(), options);
+  return await known.tasks(state, systemClock.wallTime(), options);
 }
 
 /** What is not over, for a person: of a long queue only its beginning. With `all` also what is over. */
@@ -160,17 +160,17 @@ export async function overview(
   mostWaiting: number,
   options: { readonly all: boolean } = { all: false },
 ): Promise<Overview> {
-  return await known.overview(state, systemClock.now(), mostWaiting, options);
+  return await known.overview(state, systemClock.wallTime(), mostWaiting, options);
 }
 
 /** The task that `text` means: an id, a unique beginning of one, or a file name (its newest task); see `taskNamed`. */
 export async function findTask({ state }: Directories, text: string): Promise<TaskStatus> {
-  return taskNamed(await readTasks(state, systemClock.now()), text);
+  return taskNamed(await readTasks(state, systemClock.wallTime()), text);
 }
 
 /** What there is to say about why a task is as fast as it is. `text` as in `findTask`. */
 export async function why({ state }: Directories, text: string): Promise<TaskCase> {
-  return await caseOf(state, text, systemClock.now());
+  return await caseOf(state, text, systemClock.wallTime());
 }
 
 /** Pauses, resumes or cancels a task of any process. @throws {UsageError} if it is over. */
@@ -184,7 +184,7 @@ export async function control(
 
 /** Changes how many downloads at a time the running processes do. @returns how many processes there are. */
 export async function setMax({ state }: Directories, count: number): Promise<number> {
-  return await orders.setMax(state, count, systemClock.now());
+  return await orders.setMax(state, count, systemClock.wallTime());
 }
 
 /** The log of a task, oldest first, what is there now in one array; with `follow` it goes on until the task is over or `signal` aborts. */

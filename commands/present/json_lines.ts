@@ -22,10 +22,11 @@ export class JsonLines {
     this.#view = view;
   }
 
-  linesOf(event: TaskEvent, stopped: StopSignal | undefined): string[] {
+  /** @param nowMs the monotonic time at which `event` happened. */
+  linesOf(event: TaskEvent, nowMs: number, stopped: StopSignal | undefined): string[] {
     // Events of received bytes come by the thousand: most are over here.
-    if (isProgress(event) && !this.#isDue(event)) return [];
-    const task = this.#view.task(event.task, event.time);
+    if (isProgress(event) && !this.#isDue(event, nowMs)) return [];
+    const task = this.#view.task(event.task, nowMs);
     const fields = task && fieldsOf(event, task, stopped);
     if (fields === undefined) return [];
     return [line(nameOf(event), event.time, fields)];
@@ -34,23 +35,23 @@ export class JsonLines {
   summary(
     outcomes: readonly TaskOutcome[],
     elapsedMs: number,
-    now: number,
+    wallMs: number,
   ): string {
     const done = outcomes.filter(({ outcome }) => outcome.ok).length;
-    return line("summary", now, {
+    return line("summary", wallMs, {
       done,
       failed: outcomes.length - done,
-      bytes: this.#view.totals(now).received,
+      bytes: this.#view.received,
       elapsedMs,
       tasks: outcomes.map(summaryOfTask),
     });
   }
 
   /** A change of state is told at once, all else at its beat. */
-  #isDue({ kind, task, time }: TaskEvent): boolean {
+  #isDue({ kind, task }: TaskEvent, nowMs: number): boolean {
     const last = this.#toldAt.get(task) ?? -Infinity;
-    if (kind !== "state" && time - last < PROGRESS_EVERY_MS) return false;
-    this.#toldAt.set(task, time);
+    if (kind !== "state" && nowMs - last < PROGRESS_EVERY_MS) return false;
+    this.#toldAt.set(task, nowMs);
     return true;
   }
 }

@@ -80,10 +80,11 @@ export class View {
   readonly #sums = new Sums();
   readonly #meter = new RateMeter();
 
-  apply(event: TaskEvent): void {
+  /** @param nowMs the monotonic time at which `event` happened. */
+  apply(event: TaskEvent, nowMs: number): void {
     const entry = this.#entryOf(event);
     this.#sums.remove(entry);
-    this.#fold(entry, event);
+    this.#fold(entry, event, nowMs);
     this.#sums.add(entry);
     if (isOver(entry.state)) this.#begun.delete(entry);
     else if (event.kind === "state") this.#begun.add(entry);
@@ -106,6 +107,11 @@ export class View {
     return entry && viewOf(entry, now);
   }
 
+  /** What came over the network in this run, for all tasks. */
+  get received(): number {
+    return this.#sums.received;
+  }
+
   totals(now: number): Totals {
     const { done, failed, active, waiting, paused, held, size, received } = this.#sums;
     const rate = this.#meter.liveAt(now);
@@ -119,9 +125,9 @@ export class View {
     };
   }
 
-  #fold(entry: Entry, event: TaskEvent): void {
+  #fold(entry: Entry, event: TaskEvent, nowMs: number): void {
     if (event.kind === "state" && event.state === "finding") entry.inside = newInside();
-    entry.inside?.seeds.take(event);
+    entry.inside?.seeds.take(event, nowMs);
     entry.inside?.detail.take(event);
     switch (event.kind) {
       case "state":
@@ -136,7 +142,7 @@ export class View {
         entry.held = event.bytes;
         break;
       case "received":
-        this.#receive(entry, event.bytes, event.time);
+        this.#receive(entry, event.bytes, nowMs);
         break;
       case "stored":
         entry.held += event.bytes;
@@ -154,11 +160,11 @@ export class View {
     }
   }
 
-  #receive(entry: Entry, bytes: number, time: number): void {
+  #receive(entry: Entry, bytes: number, nowMs: number): void {
     entry.received += bytes;
     entry.meter ??= new RateMeter();
-    entry.meter.add(bytes, time);
-    this.#meter.add(bytes, time);
+    entry.meter.add(bytes, nowMs);
+    this.#meter.add(bytes, nowMs);
   }
 
   #entryOf(event: TaskEvent): Entry {

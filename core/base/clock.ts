@@ -1,9 +1,15 @@
 import { delay } from "@std/async";
 
-/** Time as an argument: what waits or measures takes one of these, so that tests turn the hands. */
+/** Time as an argument: code that waits or measures takes a clock, so that tests control time. */
 export interface Clock {
-  /** Milliseconds since 1970. */
+  /**
+   * Milliseconds since an arbitrary moment, for waits and durations. It never goes back and does
+   * not follow corrections of the system's time, so that a clock set back by an hour does not
+   * prolong a wait by an hour. Two processes cannot compare their values.
+   */
   now(): number;
+  /** Milliseconds since 1970, only for time stamps that people or other processes read. */
+  wallTime(): number;
   /** Resolves after `ms`. @throws the signal's reason if it aborts before. */
   sleep(ms: number, signal: AbortSignal): Promise<void>;
   /** Runs `run` once after `ms`, unless the returned handle is disposed before. */
@@ -14,7 +20,8 @@ export interface Clock {
 const LONGEST_MS = 2 ** 31 - 1;
 
 export const systemClock: Clock = {
-  now: () => Date.now(),
+  now: () => performance.now(),
+  wallTime: () => Date.now(),
   sleep: (ms, signal) => delay(Math.min(ms, LONGEST_MS), { signal }),
   after(ms, run) {
     const timer = setTimeout(run, Math.min(ms, LONGEST_MS));

@@ -88,7 +88,7 @@ export class DigestCache {
   async prune(signal: AbortSignal, most = MOST_KEPT): Promise<void> {
     const entries = await this.#entries(signal);
     const stale = entries.filter((entry) =>
-      entry.path.endsWith(".tmp") && entry.at < this.#clock.now() - STALE_MS
+      entry.path.endsWith(".tmp") && entry.at < this.#clock.wallTime() - STALE_MS
     );
     const kept = entries.filter((entry) => !entry.path.endsWith(".tmp"));
     kept.sort((a, b) => b.at - a.at);

@@ -76,7 +76,7 @@ export class Tally {
 
   constructor(clock: Clock) {
     this.#clock = clock;
-    this.startedAt = clock.now();
+    this.startedAt = clock.wallTime();
   }
 
   /** A client connected; `refusedFor` says why it may not stay. */
@@ -141,8 +141,7 @@ class CountedRequest implements Disposable {
 
   [Symbol.dispose](): void {
     this.#counts.add(this.#result);
-    // A clock that is set back makes no request end before it began.
-    const ms = Math.max(0, this.#clock.now() - this.#takenAt);
+    const ms = this.#clock.now() - this.#takenAt;
     this.#tally.latencyOf(this.#kind).add(ms / 1000);
   }
 }

@@ -99,11 +99,12 @@ export class Accounting {
     this.#seeds = seeds;
   }
 
-  take(event: TaskEvent): void {
+  /** @param nowMs the monotonic time at which `event` happened. */
+  take(event: TaskEvent, nowMs: number): void {
     // While bytes come, more of them change nothing.
     if (event.kind === "received" && this.#span === "bytes") return;
     this.#note(event);
-    this.#turn(event.time);
+    this.#turn(nowMs);
   }
 
   /** Whether all that could be asked for is held back by a limit of the user's. */
@@ -117,13 +118,14 @@ export class Accounting {
     return this.#span === null;
   }
 
-  at(nowMs: number): Account {
+  /** @param wallMs the same moment in ms since 1970, with which the account is stamped. */
+  at(nowMs: number, wallMs: number): Account {
     this.#turn(nowMs);
     const seeds = Array.from(this.#seeds, ([name, seed]) => accountOf(name, seed, nowMs));
     return {
       spent: { ...this.#spent },
       now: this.#span,
-      at: nowMs,
+      at: wallMs,
       hashMs: this.#hashMs,
       diskMs: this.#diskMs,
       seeds: seeds.toSorted((a, b) => b.bytes - a.bytes).slice(0, MOST_SEEDS),

@@ -29,18 +29,18 @@ export class FollowedSeed {
   retryAt: number | null = null;
   /** Pieces asked of it that are not there yet. */
   inFlight = 0;
-  /** Since when it always had something to send; never, while it has nothing. */
+  /** The monotonic time since when it always had something to send; Infinity while it has nothing. */
   askedAt = Infinity;
 
-  ask(pieces: number, timeMs: number): void {
+  ask(pieces: number, nowMs: number): void {
     if (pieces === 0) this.askedAt = Infinity;
-    else if (this.inFlight === 0) this.askedAt = timeMs;
+    else if (this.inFlight === 0) this.askedAt = nowMs;
     this.inFlight = pieces;
   }
 
-  receive(bytes: number, timeMs: number): void {
-    this.rate.add(bytes, timeMs);
-    this.pace.add(bytes, timeMs);
+  receive(bytes: number, nowMs: number): void {
+    this.rate.add(bytes, nowMs);
+    this.pace.add(bytes, nowMs);
     this.bytes += bytes;
     this.retryAt = null;
     // Who sends is not away any more, whatever was said of it.
@@ -70,16 +70,17 @@ export class FollowedSeed {
 export class FollowedSeeds implements Iterable<[name: string, seed: FollowedSeed]> {
   readonly #seeds = new Map<string, FollowedSeed>();
 
-  take(event: TaskEvent): void {
+  /** @param nowMs the monotonic time at which `event` happened. */
+  take(event: TaskEvent, nowMs: number): void {
     switch (event.kind) {
       case "found":
         for (const name of event.seeds) this.#found(name);
         break;
       case "flight":
-        this.#seed(event.seed).ask(event.pieces, event.time);
+        this.#seed(event.seed).ask(event.pieces, nowMs);
         break;
       case "received":
-        this.#seed(event.seed).receive(event.bytes, event.time);
+        this.#seed(event.seed).receive(event.bytes, nowMs);
         break;
       case "seed":
         this.#seed(event.seed).hear(event);
@@ -87,7 +88,7 @@ export class FollowedSeeds implements Iterable<[name: string, seed: FollowedSeed
       case "state":
         if (event.state === "finding") this.#seeds.forEach((seed) => seed.beginAgain());
         // Whatever was asked for is given up when a task has to wait.
-        if (event.state === "waiting") this.#seeds.forEach((seed) => seed.ask(0, event.time));
+        if (event.state === "waiting") this.#seeds.forEach((seed) => seed.ask(0, nowMs));
     }
   }
 

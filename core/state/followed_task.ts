@@ -19,9 +19,10 @@ export class FollowedTask {
     this.#accounting = new Accounting(queuedAt, this.#seeds);
   }
 
-  take(event: TaskEvent): void {
-    this.#seeds.take(event);
-    this.#accounting?.take(event);
+  /** @param nowMs the monotonic time at which `event` happened. */
+  take(event: TaskEvent, nowMs: number): void {
+    this.#seeds.take(event, nowMs);
+    this.#accounting?.take(event, nowMs);
     switch (event.kind) {
       case "found":
         this.#downloaded = 0;
@@ -52,10 +53,10 @@ export class FollowedTask {
   }
 
   /** How far it has come; undefined where there is nothing to tell. */
-  nowAt(timeMs: number): TaskNow | undefined {
+  nowAt(nowMs: number): TaskNow | undefined {
     if (this.#downloaded === undefined) return undefined;
     const holders = Array.from(this.#seeds).filter(([, { holds }]) => holds);
-    const rates = Array.from(this.#seeds, ([, { rate }]) => rate.liveAt(timeMs));
+    const rates = Array.from(this.#seeds, ([, { rate }]) => rate.liveAt(nowMs));
     return {
       downloaded: this.#downloaded,
       rate: Math.round(rates.reduce((sum, rate) => sum + rate, 0)),
@@ -63,18 +64,19 @@ export class FollowedTask {
     };
   }
 
-  detailAt(timeMs: number): TaskDetail | undefined {
-    return this.#detail?.at(timeMs);
+  detailAt(nowMs: number): TaskDetail | undefined {
+    return this.#detail?.at(nowMs);
   }
 
-  accountAt(timeMs: number): Account | undefined {
-    return this.#accounting?.at(timeMs);
+  /** @param wallMs the same moment in ms since 1970, with which the account is stamped. */
+  accountAt(nowMs: number, wallMs: number): Account | undefined {
+    return this.#accounting?.at(nowMs, wallMs);
   }
 
   /** The account of a task that is over, once; undefined while it is not. */
-  closeAccount(timeMs: number): Account | undefined {
+  closeAccount(nowMs: number, wallMs: number): Account | undefined {
     if (!this.#accounting?.over) return undefined;
-    const account = this.accountAt(timeMs);
+    const account = this.accountAt(nowMs, wallMs);
     this.#accounting = undefined;
     return account;
   }

@@ -34,7 +34,7 @@ export async function forgetOldLogs(
   signal: AbortSignal,
 ): Promise<void> {
   const folder = logsFolder(stateDir);
-  const startedAt = clock.now();
+  const startedAt = clock.wallTime();
   const sweptAt = statOf(join(folder, SWEPT))?.mtime?.getTime() ?? -Infinity;
   if (Math.abs(startedAt - sweptAt) < EVERY_MS) return;
   const logs = await youngLogs(folder, running, clock, signal);
@@ -56,7 +56,7 @@ async function youngLogs(
   signal: AbortSignal,
 ): Promise<Log[]> {
   const logs: Log[] = [];
-  const oldest = clock.now() - KEEP_MS;
+  const oldest = clock.wallTime() - KEEP_MS;
   let seen = 0;
   for await (const name of namesIn(folder)) {
     if (++seen % STEP_FILES === 0) await clock.sleep(0, signal);

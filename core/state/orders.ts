@@ -58,7 +58,7 @@ async function recordCancelled(
   clock: Clock,
 ): Promise<void> {
   await using run = await RunRecord.open(stateDir, pid, clock);
-  const time = clock.now();
+  const time = clock.wallTime();
   run.add({ kind: "queued", task, time, name, target: path });
   run.add({ kind: "state", task, time, state: "cancelled" });
 }

@@ -53,7 +53,7 @@ export class RunRecord implements AsyncDisposable {
     clock: Clock,
     limits?: RunLimits,
   ): Promise<RunRecord> {
-    const lock = await lockNew(runsFolder(stateDir), pid, clock.now());
+    const lock = await lockNew(runsFolder(stateDir), pid, clock.wallTime());
     const record = await Deno.open(lock.base + RECORD_SUFFIX, { createNew: true, append: true });
     const run = new RunRecord(record, lock, clock);
     const header: RunHeader = {
@@ -115,17 +115,18 @@ export class RunRecord implements AsyncDisposable {
 
   /** @returns the account of a task that is over with this event: the last word on it says where its time went. */
   #follow(event: TaskEvent): Account | undefined {
-    const { task, time } = event;
+    const { task } = event;
+    const nowMs = this.#clock.now();
     if (event.kind === "queued") {
       this.#unfinished.add(task);
-      this.#queuedAt = time;
+      this.#queuedAt = nowMs;
       return undefined;
     }
     if (event.kind === "done") this.#unfinished.delete(task);
     let followed = this.#begun.get(task);
     if (!followed) this.#begun.set(task, followed = new FollowedTask(this.#queuedAt));
-    followed.take(event);
-    const account = followed.closeAccount(time);
+    followed.take(event, nowMs);
+    const account = followed.closeAccount(nowMs, event.time);
     if (followed.isGone) this.#begun.delete(task);
     return account;
   }
@@ -177,13 +178,14 @@ export class RunRecord implements AsyncDisposable {
 
   #writeNow(): void {
     this.#beat = undefined;
-    const time = this.#clock.now();
+    const time = this.#clock.wallTime();
+    const nowMs = this.#clock.now();
     const each = Array.from(this.#begun);
     const now: RunNow = {
       time,
-      tasks: told(each, (task) => task.nowAt(time)),
-      accounts: told(each, (task) => task.accountAt(time)),
-      details: told(each, (task) => task.detailAt(time), MOST_DETAILS),
+      tasks: told(each, (task) => task.nowAt(nowMs)),
+      accounts: told(each, (task) => task.accountAt(nowMs, time)),
+      details: told(each, (task) => task.detailAt(nowMs), MOST_DETAILS),
     };
     const draft = `${this.#base}${NOW_SUFFIX}.draft`;
     withoutHarm(() => {

@@ -80,10 +80,10 @@ export class DetailKeeper {
     }
   }
 
-  at(timeMs: number): TaskDetail {
-    const paces = Array.from(this.#seeds, ([, { pace }]) => pace.at(timeMs));
+  at(nowMs: number): TaskDetail {
+    const paces = Array.from(this.#seeds, ([, { pace }]) => pace.at(nowMs));
     const fastest = Math.max(0, ...paces);
-    const seeds = Array.from(this.#seeds, ([name, seed]) => seedAt(name, seed, fastest, timeMs))
+    const seeds = Array.from(this.#seeds, ([name, seed]) => seedAt(name, seed, fastest, nowMs))
       .sort((a, b) => b.bytes - a.bytes);
     return {
       seeds: seeds.slice(0, MOST_SEEDS),
@@ -95,15 +95,15 @@ export class DetailKeeper {
 }
 
 /** @param fastest of all, bytes a second over a while. */
-function seedAt(name: string, seed: FollowedSeed, fastest: number, timeMs: number): SeedNow {
+function seedAt(name: string, seed: FollowedSeed, fastest: number, nowMs: number): SeedNow {
   const { news, rate, pace, bytes, inFlight, failures, corrupt, reason, retryAt, askedAt } = seed;
   const gives = news === "joined" || news === "back";
-  const late = timeMs - askedAt >= SLOW_MS;
+  const late = nowMs - askedAt >= SLOW_MS;
   return {
     seed: name,
     standing: news,
-    rate: Math.round(rate.liveAt(timeMs)),
-    slow: gives && late && pace.at(timeMs) * SLOW_GAIN < fastest,
+    rate: Math.round(rate.liveAt(nowMs)),
+    slow: gives && late && pace.at(nowMs) * SLOW_GAIN < fastest,
     bytes,
     inFlight,
     failures: failures + corrupt,

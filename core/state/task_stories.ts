@@ -51,8 +51,8 @@ export class TaskStories implements AsyncDisposable {
     return await onDiskOfState(stateDir, async () => {
       await Deno.mkdir(runsFolder(stateDir), { recursive: true, mode: 0o700 });
       await Deno.mkdir(logsFolder(stateDir), { recursive: true, mode: 0o700 });
-      await forgetOldRuns(stateDir, clock.now());
-      const earlier = await readTasks(stateDir, clock.now(), { all: false });
+      await forgetOldRuns(stateDir, clock.wallTime());
+      const earlier = await readTasks(stateDir, clock.wallTime(), { all: false });
       const unfinished = earlier.filter(({ state, pid }) =>
         pid === null && (state === "failed" || !isOver(state))
       );

@@ -67,6 +67,7 @@ export class TaskRunner implements QueueRunner<Task, TaskOutcome> {
   readonly #emit: Sink<TaskEvent>;
   readonly #limit: TokenBucket | undefined;
   readonly #memory = new PieceMemory(PIECE_MEMORY_BYTES);
+  /** Wall time, because it is compared with what other processes wrote. */
   readonly #startedAt: number;
   /** Of the tasks whose turn has come. */
   readonly #controls = new Map<string, Control>();
@@ -78,7 +79,7 @@ export class TaskRunner implements QueueRunner<Task, TaskOutcome> {
     this.#shared = shared;
     this.#platform = platform;
     this.#emit = emit;
-    this.#startedAt = platform.clock.now();
+    this.#startedAt = platform.clock.wallTime();
     this.#limit = bucketFor(shared.settings.limit, platform.clock);
   }
 
@@ -142,7 +143,7 @@ export class TaskRunner implements QueueRunner<Task, TaskOutcome> {
   }
 
   #tell(task: Task, news: TaskNews): void {
-    const event: TaskEvent = { ...news, task: task.task, time: this.#platform.clock.now() };
+    const event: TaskEvent = { ...news, task: task.task, time: this.#platform.clock.wallTime() };
     if (event.kind === "target") this.#targets.set(task, event.path);
     this.#shared.stories.add(event);
     this.#emit(event);

@@ -64,9 +64,9 @@ for (const { name, make, pass } of clocks) {
   });
 }
 
-Deno.test("systemClock.now() is the time of the day", () => {
+Deno.test("systemClock.wallTime() is the time of the day", () => {
   const before = Date.now();
-  const now = systemClock.now();
+  const now = systemClock.wallTime();
   assert(before <= now && now <= Date.now());
 });
 
@@ -120,4 +120,17 @@ Deno.test("ManualClock.pending counts nothing when all have left", async () => {
   leave.abort();
   await sleeping;
   assertEquals(clock.pending, 0);
+});
+
+Deno.test("systemClock.now() does not follow a system time that is set back", () => {
+  const before = systemClock.now();
+  const dateNow = Date.now;
+  try {
+    Date.now = () => dateNow() - 3_600_000;
+    const passed = systemClock.now() - before;
+    assert(passed >= 0 && passed < 3_600_000, `${passed} ms passed`);
+    assert(systemClock.wallTime() < dateNow(), "wall time follows the system");
+  } finally {
+    Date.now = dateNow;
+  }
 });

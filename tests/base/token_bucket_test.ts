@@ -84,6 +84,7 @@ Deno.test("TokenBucket.wait() keeps the rate when timers are late", async () => 
 function lateBy(ms: number, clock: ManualClock): Clock {
   return {
     now: () => clock.now(),
+    wallTime: () => clock.wallTime(),
     sleep: (asked, signal) => clock.sleep(asked + ms, signal),
     after: (asked, run) => clock.after(asked + ms, run),
   };

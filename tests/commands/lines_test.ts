@@ -9,9 +9,8 @@ import {
   renderTotal,
 } from "../../commands/present/plain.ts";
 import { Repeats } from "../../commands/present/repeats.ts";
-import { View } from "../../commands/present/view.ts";
 import type { TaskEvent } from "../../core/mod.ts";
-import { doneOutcome, event, failedOutcome, NOON, resultOf } from "./stand_in.ts";
+import { doneOutcome, event, failedOutcome, NOON, resultOf, StampedView } from "./stand_in.ts";
 
 const failure = {
   code: "not-found",
@@ -113,7 +112,7 @@ Deno.test("renderDone() says where the file is when its name does not", () => {
 });
 
 Deno.test("renderTotal() sums up a run on one line", () => {
-  const view = new View();
+  const view = new StampedView();
   view.apply(event({ kind: "queued", name: "a", target: "a" }));
   view.apply(event({ kind: "found", size: 4096, id: null, seeds: [] }));
   view.apply(event({ kind: "resumed", bytes: 1024, pieces: 1, rehashed: 0 }));
@@ -149,11 +148,11 @@ Deno.test("renderLogLine() writes moment, level and sentence", () => {
 });
 
 function jsonOf(events: readonly TaskEvent[]): unknown[] {
-  const view = new View();
+  const view = new StampedView();
   const lines = new JsonLines(view);
   return events.flatMap((event) => {
     view.apply(event);
-    return lines.linesOf(event, "SIGTERM");
+    return lines.linesOf(event, event.time, "SIGTERM");
   }).map((line) => JSON.parse(line));
 }
 
@@ -232,7 +231,7 @@ Deno.test("JsonLines tells progress at most twice a second, and each new state",
 });
 
 Deno.test("JsonLines.summary() has one entry a task, in their order", () => {
-  const lines = new JsonLines(new View());
+  const lines = new JsonLines(new StampedView());
   const outcomes = [doneOutcome("a"), failedOutcome("b", "disk")];
   assertEquals(JSON.parse(lines.summary(outcomes, 5, NOON)), {
     event: "summary",

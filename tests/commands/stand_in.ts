@@ -2,6 +2,14 @@
 import type { Directories, TaskEvent, TaskOutcome, TaskResult } from "../../core/mod.ts";
 import type { Core, Environment, Input, Output } from "../../commands/environment.ts";
 import type { StopSignal } from "../../commands/present/failure.ts";
+import { View } from "../../commands/present/view.ts";
+
+/** A view whose events happen at the time that they are stamped with. */
+export class StampedView extends View {
+  override apply(event: TaskEvent, nowMs = event.time): void {
+    super.apply(event, nowMs);
+  }
+}
 
 export interface FakeOutput extends Output {
   text: string;
@@ -101,6 +109,7 @@ export function fakeEnvironment(
     platform: "linux",
     env: (name) => env[name],
     now: () => 1000,
+    wallTime: () => 1000,
     // A turn of the event loop: nobody here waits for time to pass.
     sleep: () => new Promise((resolve) => setTimeout(resolve, 0)),
     onSignal(handler) {

@@ -1,10 +1,9 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { renderProgress } from "../../commands/present/progress.ts";
-import { View } from "../../commands/present/view.ts";
-import { event, NOON, resultOf } from "./stand_in.ts";
+import { event, NOON, resultOf, StampedView } from "./stand_in.ts";
 
-function started(): View {
-  const view = new View();
+function started(): StampedView {
+  const view = new StampedView();
   view.apply(event({ kind: "queued", name: "a.iso", target: "out/a.iso" }));
   view.apply(event({ kind: "state", state: "downloading" }));
   view.apply(
@@ -79,7 +78,7 @@ Deno.test("View counts paused tasks apart, and waits for none of their bytes", (
 });
 
 Deno.test("View holds the whole file when it is done, wherever it came from", () => {
-  const view = new View();
+  const view = new StampedView();
   const result = resultOf({ how: "already-there", size: 77 });
   view.apply(event({ kind: "done", result }));
   const task = view.task("t1", NOON)!;

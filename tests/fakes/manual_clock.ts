@@ -18,6 +18,8 @@ interface Timer {
  */
 export class ManualClock implements Clock {
   #now: number;
+  /** What to add to `now()` for the time since 1970; `setBack` changes it alone. */
+  #wallOffsetMs = 0;
   /** Sorted by when they are due. */
   readonly #timers: Timer[] = [];
 
@@ -32,6 +34,15 @@ export class ManualClock implements Clock {
 
   now(): number {
     return this.#now;
+  }
+
+  wallTime(): number {
+    return this.#now + this.#wallOffsetMs;
+  }
+
+  /** The system's time is corrected by `-ms`; monotonic time goes on as before. */
+  setBack(ms: number): void {
+    this.#wallOffsetMs -= ms;
   }
 
   sleep(ms: number, signal: AbortSignal): Promise<void> {

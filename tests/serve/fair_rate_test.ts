@@ -68,6 +68,7 @@ test("FairRate keeps its rate when timers are late", async () => {
   const clock = new ManualClock(5000);
   const late: Clock = {
     now: () => clock.now(),
+    wallTime: () => clock.now(),
     sleep: (ms, signal) => clock.sleep(ms + 5, signal),
     after: (ms, run) => clock.after(ms + 5, run),
   };

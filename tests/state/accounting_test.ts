@@ -47,10 +47,10 @@ function accountAfter(steps: readonly Step[], atMs: number) {
       continue;
     }
     const event = eventOf("a", news, NOW + ms);
-    seeds.take(event);
-    accounting.take(event);
+    seeds.take(event, event.time);
+    accounting.take(event, event.time);
   }
-  return accounting.at(NOW + atMs);
+  return accounting.at(NOW + atMs, NOW + atMs);
 }
 
 const cases: {

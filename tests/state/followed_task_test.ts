@@ -21,7 +21,7 @@ const stored = (bytes: number): TaskNews => ({
 
 function followed(...news: (TaskNews | ReturnType<typeof eventOf>)[]): FollowedTask {
   const task = new FollowedTask(NOW);
-  for (const one of news) task.take(eventOf("a", one));
+  for (const one of news) task.take(eventOf("a", one), NOW);
   return task;
 }
 
@@ -48,7 +48,7 @@ Deno.test("FollowedTask.nowAt() names seeds that hold the content: who joins, an
 Deno.test("FollowedTask takes nobody back who was dropped when late bytes come from it", () => {
   const task = followed(...begun, heard("one:1", "dropped"), received("one:1", 5));
   assertEquals(task.detailAt(NOW)?.seeds[0]?.standing, "dropped");
-  assertEquals(task.accountAt(NOW)?.seeds[0]?.standing, "dropped");
+  assertEquals(task.accountAt(NOW, NOW)?.seeds[0]?.standing, "dropped");
 });
 
 Deno.test("FollowedTask forgets what was amiss when a new attempt asks anew, and not what was received", () => {
@@ -72,14 +72,14 @@ Deno.test("FollowedTask.detailAt() shows the inside only while somebody works on
 
 Deno.test("FollowedTask.closeAccount() gives the account of a task that is over, once", () => {
   const task = followed(...begun);
-  assertEquals(task.closeAccount(NOW), undefined);
-  task.take(done("a", 1000));
-  assertEquals(task.closeAccount(NOW)?.now, null);
-  assertEquals([task.closeAccount(NOW), task.isGone], [undefined, true]);
+  assertEquals(task.closeAccount(NOW, NOW), undefined);
+  task.take(done("a", 1000), NOW);
+  assertEquals(task.closeAccount(NOW, NOW)?.now, null);
+  assertEquals([task.closeAccount(NOW, NOW), task.isGone], [undefined, true]);
 });
 
 Deno.test("FollowedTask keeps how far a failed task came", () => {
   const task = followed(...begun, stored(400), failed("a"));
-  task.closeAccount(NOW);
+  task.closeAccount(NOW, NOW);
   assertEquals([task.nowAt(NOW)?.downloaded, task.isGone], [400, false]);
 });

@@ -54,7 +54,9 @@ Deno.test("readLastRun() tells the end of a task when its run is over", async ()
     await using run = await record(folder, clock);
     run.add(queued("a"));
     run.add(state("a", "finding"));
+    await clock.advance(7);
     run.add({ ...found("a", 9), time: NOW + 7 });
+    await clock.advance(5);
     run.add({ ...done("a", 9), time: NOW + 12 });
   }
   const { account } = (await readLastRun(folder.path, "a", NOW + 99_000))!;

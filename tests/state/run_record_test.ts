@@ -1,5 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { forgetOldRuns } from "../../core/state/run_files.ts";
+import type { TaskEvent } from "../../core/events.ts";
+import { readLastRun } from "../../core/state/read_account.ts";
 import { RunRecord } from "../../core/state/run_record.ts";
 import { readTasks } from "../../core/state/task_status.ts";
 import { ManualClock } from "../fakes/manual_clock.ts";
@@ -211,4 +213,24 @@ Deno.test("RunRecord.open() begins a record of its own when one process begins s
   }
   const tasks = await readTasks(folder.path, NOW);
   assertEquals(tasks.map(({ task, pid }) => [task, pid]), [["a", 77], ["b", 77], ["c", 77]]);
+});
+
+Deno.test("RunRecord.add() accounts for the time that passed when the system's time is set back", async () => {
+  using folder = new StateFolder();
+  const clock = new ManualClock(NOW);
+  await using run = await RunRecord.open(folder.path, 77, clock);
+  const at = (event: TaskEvent) => ({ ...event, time: clock.wallTime() });
+  run.add(at(queued("a")));
+  await clock.advance(1000);
+  run.add(at(state("a", "finding")));
+  await clock.advance(1000);
+  clock.setBack(3_600_000);
+  run.add(at(found("a", 1000)));
+  run.add(at(state("a", "downloading")));
+  await clock.advance(1000);
+  run.add(at(done("a", 1000)));
+  await clock.advance(100);
+  const account = (await readLastRun(folder.path, "a", clock.wallTime()))?.account;
+  assertEquals(account?.spent, { place: 1000, asking: 1000, bytes: 1000 });
+  assertEquals(account?.at, NOW + 3000 - 3_600_000);
 });

@@ -14,7 +14,7 @@ class Keeper {
 
   take(news: TaskNews, ms = 0): void {
     const event = eventOf("a", news, NOW + ms);
-    this.#seeds.take(event);
+    this.#seeds.take(event, event.time);
     this.#keeper.take(event);
   }
 

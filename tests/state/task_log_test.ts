@@ -223,7 +223,7 @@ function clockThat(...steps: (() => void)[]): Clock {
     if (!step) throw new Error("Followed further than the test goes");
     return Promise.resolve(step());
   };
-  return { now: () => NOW, sleep, after: () => ({ [Symbol.dispose]() {} }) };
+  return { now: () => NOW, wallTime: () => NOW, sleep, after: () => ({ [Symbol.dispose]() {} }) };
 }
 
 for (const last of [done("a", 1), failed("a"), state("a", "cancelled")]) {

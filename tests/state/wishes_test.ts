@@ -151,6 +151,7 @@ class Watch implements AsyncDisposable {
   constructor(readonly path: string) {
     const clock: Clock = {
       now: () => this.clock.now(),
+      wallTime: () => this.clock.now(),
       after: (ms, run) => this.clock.after(ms, run),
       sleep: (ms, signal) => {
         this.slept.push(ms);
