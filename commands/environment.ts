@@ -54,7 +54,7 @@ export interface Environment {
   readonly stderr: Output;
   readonly platform: string;
   env(name: string): string | undefined;
-  /** Monotonic milliseconds, for waits, durations and rates; see `Clock` in core. */
+  /** Monotonic whole milliseconds, for waits, durations and rates; see `Clock` in core. */
   now(): number;
   /** Milliseconds since 1970, for time stamps. */
   wallTime(): number;

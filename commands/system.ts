@@ -19,7 +19,7 @@ export function systemEnvironment(
     stderr: outputTo(Deno.stderr),
     platform: Deno.build.os,
     env: (name) => Deno.env.get(name),
-    now: () => performance.now(),
+    now: () => Math.floor(performance.now()),
     wallTime: () => Date.now(),
     sleep: (ms, signal) => delay(ms, { signal }).catch(() => {}),
     onSignal: listenToSignals,

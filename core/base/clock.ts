@@ -3,7 +3,7 @@ import { delay } from "@std/async";
 /** Time as an argument: code that waits or measures takes a clock, so that tests control time. */
 export interface Clock {
   /**
-   * Milliseconds since an arbitrary moment, for waits and durations. It never goes back and does
+   * Whole milliseconds since an arbitrary moment, for waits and durations. It never goes back and does
    * not follow corrections of the system's time, so that a clock set back by an hour does not
    * prolong a wait by an hour. Two processes cannot compare their values.
    */
@@ -20,7 +20,7 @@ export interface Clock {
 const LONGEST_MS = 2 ** 31 - 1;
 
 export const systemClock: Clock = {
-  now: () => performance.now(),
+  now: () => Math.floor(performance.now()),
   wallTime: () => Date.now(),
   sleep: (ms, signal) => delay(Math.min(ms, LONGEST_MS), { signal }),
   after(ms, run) {
