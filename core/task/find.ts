@@ -14,8 +14,8 @@ import {
 import { layoutOf } from "../base/pieces.ts";
 import { TaskGroup } from "../base/task_group.ts";
 import type { SeedLink } from "../net/seed_link.ts";
-import type { Content as Choice, SeedAnswer } from "../plan/answers.ts";
-import { Finder, type FinderAction, type FinderFact } from "../plan/finder.ts";
+import type { Content as Choice, SeedAnswer } from "../plan/content_vote.ts";
+import { Resolver, type ResolverCommand, type ResolverEvent } from "../plan/resolve.ts";
 import type { Content } from "../store/stored_file.ts";
 import type { Manifest } from "../wire/manifest.ts";
 import { inquire, type Inquiry } from "./inquire.ts";
@@ -33,7 +33,7 @@ export interface Wanted {
 
 export interface Found {
   readonly content: Content;
-  /** As the finder chose it, to compare later answers with. */
+  /** As the resolver chose it, to compare later answers with. */
   readonly choice: Choice;
   readonly links: ReadonlyMap<string, SeedLink>;
   readonly holders: readonly string[];
@@ -48,7 +48,7 @@ const PATIENCE_MS = 1000;
 export async function find(wanted: Wanted, parts: TaskParts, signal: AbortSignal): Promise<Found> {
   const { settings, clock, random, pool } = parts;
   const links = new Map(pool.links(settings.seeds).map((link) => [link.name, link]));
-  const finder = new Finder({
+  const resolver = new Resolver({
     name: wanted.name,
     seeds: Array.from(
       links.values(),
@@ -61,15 +61,15 @@ export async function find(wanted: Wanted, parts: TaskParts, signal: AbortSignal
   }, clock.now());
   await using inquiries = new TaskGroup(signal);
   const performer = new Performer(wanted.name, links, parts, inquiries);
-  const perform = (action: FinderAction, running: Run) => performer.perform(action, running);
-  const found = await runMachine(finder, perform, clock, signal);
+  const perform = (action: ResolverCommand, running: Run) => performer.perform(action, running);
+  const found = await runMachine(resolver, perform, clock, signal);
   await parts.place.enter(signal);
   return found;
 }
 
-type Run = Running<FinderFact, Found>;
+type Run = Running<ResolverEvent, Found>;
 
-/** Does what the finder orders, and tells what comes of it. */
+/** Does what the resolver orders, and tells what comes of it. */
 class Performer {
   readonly #name: string;
   readonly #links: ReadonlyMap<string, SeedLink>;
@@ -93,11 +93,11 @@ class Performer {
     this.#startedAt = parts.clock.now();
   }
 
-  perform(action: FinderAction, running: Run): void {
+  perform(action: ResolverCommand, running: Run): void {
     switch (action.kind) {
-      case "inquire":
+      case "probe":
         return this.#inquire(action.seed, running);
-      case "wake":
+      case "setTimer":
         return this.#rest(action.atMs, running);
       case "dissent": {
         const { seed, reason } = action;

@@ -3,7 +3,7 @@ import type { Clock } from "../base/clock.ts";
 import { AuthError, BusyError, NotFoundError, P2pError, ProtocolError } from "../base/errors.ts";
 import { PendingError } from "../net/refused.ts";
 import type { SeedLink } from "../net/seed_link.ts";
-import type { SeedAnswer } from "../plan/answers.ts";
+import type { SeedAnswer } from "../plan/content_vote.ts";
 import type { Manifest } from "../wire/manifest.ts";
 
 export interface Inquiry {

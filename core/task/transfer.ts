@@ -4,7 +4,7 @@ import { lengthOf } from "../base/ranges.ts";
 import { rangeOfPiece } from "../base/pieces.ts";
 import { TaskGroup } from "../base/task_group.ts";
 import type { Action, Fact, Failure } from "../plan/facts.ts";
-import { type SeedAnswer, standing } from "../plan/answers.ts";
+import { type SeedAnswer, standing } from "../plan/content_vote.ts";
 import { Scheduler } from "../plan/scheduler.ts";
 import type { StoredFile } from "../store/stored_file.ts";
 import type { Found } from "./find.ts";

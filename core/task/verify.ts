@@ -10,7 +10,7 @@ import type { ByteRange } from "../base/ranges.ts";
 import type { DownloadSettings } from "../config.ts";
 import type { SeedLink } from "../net/seed_link.ts";
 import { SeedPool } from "../net/seed_pool.ts";
-import { byContent, whyNobody } from "../plan/answers.ts";
+import { byContent, whyNobody } from "../plan/content_vote.ts";
 import { type DiskFile, realDisk } from "../store/disk.ts";
 import { onDisk, onSlowDisk } from "../store/disk_faults.ts";
 import { checkPieces } from "../store/hashing.ts";

@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
-import type { SeedAnswer } from "../../core/plan/answers.ts";
-import { Finder, type FinderAction, type FinderOptions } from "../../core/plan/finder.ts";
+import type { SeedAnswer } from "../../core/plan/content_vote.ts";
+import { Resolver, type ResolverCommand, type ResolverOptions } from "../../core/plan/resolve.ts";
 
 const ID = { a: "a".repeat(64), b: "b".repeat(64) };
 
@@ -22,7 +22,7 @@ interface Case {
   readonly name: string;
   /** What each seed answers, first, second, … time; the last one again and again; none: silence. */
   readonly answers: Record<string, SeedAnswer[]>;
-  readonly options?: Partial<FinderOptions>;
+  readonly options?: Partial<ResolverOptions>;
   readonly troubled?: string[];
   readonly known?: string[];
   readonly want: Partial<
@@ -30,7 +30,7 @@ interface Case {
   >;
 }
 
-/** Lets a finder ask seeds that answer after 10 ms. */
+/** Lets a resolver ask seeds that answer after 10 ms. */
 function play({ answers, options, troubled = [], known = [] }: Case) {
   const given = new Map(Object.entries(answers).map(([seed, list]) => [seed, [...list]]));
   const seeds = Array.from(given.keys(), (name) => ({
@@ -38,7 +38,7 @@ function play({ answers, options, troubled = [], known = [] }: Case) {
     troubled: troubled.includes(name),
     known: known.includes(name),
   }));
-  const finder = new Finder({
+  const resolver = new Resolver({
     name: "x",
     seeds,
     wanted: { sha256: undefined, id: undefined },
@@ -50,12 +50,12 @@ function play({ answers, options, troubled = [], known = [] }: Case) {
   const due: { atMs: number; seed: string | undefined }[] = [];
   const dissenters: string[] = [];
   let now = 0;
-  let actions: FinderAction[] = finder.start(now);
+  let actions: ResolverCommand[] = resolver.start(now);
   for (let turns = 0; turns < 10_000; turns++) {
     for (const action of actions) {
-      if (action.kind === "inquire") {
+      if (action.kind === "probe") {
         if (given.get(action.seed)!.length > 0) due.push({ atMs: now + 10, seed: action.seed });
-      } else if (action.kind === "wake") due.push({ atMs: action.atMs, seed: undefined });
+      } else if (action.kind === "setTimer") due.push({ atMs: action.atMs, seed: undefined });
       else if (action.kind === "dissent") dissenters.push(action.seed);
       else if (action.kind === "hopeless") return { code: action.code, ms: now };
       else {
@@ -68,7 +68,7 @@ function play({ answers, options, troubled = [], known = [] }: Case) {
     now = Math.max(now, atMs);
     const list = seed === undefined ? [] : given.get(seed)!;
     const answer = list.length > 1 ? list.shift()! : list[0]!;
-    actions = finder.handle(
+    actions = resolver.handle(
       seed === undefined ? { kind: "woken" } : { kind: "answered", seed, answer },
       now,
     );
@@ -270,7 +270,7 @@ const cases: Case[] = [
   },
 ];
 for (const one of cases) {
-  Deno.test(`Finder ${one.name}`, () => {
+  Deno.test(`Resolver ${one.name}`, () => {
     const end = play(one) as Record<string, unknown>;
     for (const [key, value] of Object.entries(one.want)) assertEquals(end[key], value, key);
   });
@@ -278,14 +278,14 @@ for (const one of cases) {
 
 const HOUR_MS = 3_600_000;
 
-/** A finder that waits; then the machine sleeps for an hour. */
+/** A resolver that waits; then the machine sleeps for an hour. */
 class Sleeper {
-  readonly finder: Finder;
+  readonly resolver: Resolver;
   now = 0;
-  actions: FinderAction[];
+  actions: ResolverCommand[];
 
   constructor(...seeds: string[]) {
-    this.finder = new Finder({
+    this.resolver = new Resolver({
       name: "x",
       seeds: seeds.map((name) => ({ name, troubled: false, known: true })),
       wanted: { sha256: undefined, id: undefined },
@@ -293,7 +293,7 @@ class Sleeper {
       giveUpMs: 60_000,
       random: () => 0.5,
     }, 0);
-    this.actions = this.finder.start(0);
+    this.actions = this.resolver.start(0);
   }
 
   get kinds(): string[] {
@@ -301,50 +301,50 @@ class Sleeper {
   }
 
   get wakeAtMs(): number {
-    return this.actions.flatMap((action) => action.kind === "wake" ? [action.atMs] : [])[0]!;
+    return this.actions.flatMap((action) => action.kind === "setTimer" ? [action.atMs] : [])[0]!;
   }
 
   /** So long after the last time. */
   answers(ms: number, seed: string, answer: SeedAnswer): this {
     this.now += ms;
-    this.actions = this.finder.handle({ kind: "answered", seed, answer }, this.now);
+    this.actions = this.resolver.handle({ kind: "answered", seed, answer }, this.now);
     return this;
   }
 
   /** So long after it was to be. */
   wakes(lateMs: number): this {
     this.now = this.wakeAtMs + lateMs;
-    this.actions = this.finder.handle({ kind: "woken" }, this.now);
+    this.actions = this.resolver.handle({ kind: "woken" }, this.now);
     return this;
   }
 }
 
-Deno.test("Finder asks again when the machine slept for longer than giveUpMs", () => {
+Deno.test("Resolver asks again when the machine slept for longer than giveUpMs", () => {
   const sleeper = new Sleeper("s").answers(10, "s", later).wakes(HOUR_MS);
-  assertEquals(sleeper.kinds, ["inquire", "wake"]);
+  assertEquals(sleeper.kinds, ["probe", "setTimer"]);
   assertEquals(sleeper.answers(10, "s", manifest(ID.a)).kinds, ["chosen"]);
 });
 
-Deno.test("Finder has hope when what it hears first after a long sleep is that a connection was lost", () => {
+Deno.test("Resolver has hope when what it hears first after a long sleep is that a connection was lost", () => {
   const sleeper = new Sleeper("s", "t").answers(10, "s", later).answers(HOUR_MS, "t", failed);
-  assertEquals(sleeper.kinds.at(-1), "wake");
+  assertEquals(sleeper.kinds.at(-1), "setTimer");
   assertEquals(
     sleeper.answers(500, "s", manifest(ID.a)).wakes(0).kinds.includes("hopeless"),
     false,
   );
 });
 
-Deno.test("Finder gives up giveUpMs after it woke when everybody stays silent", () => {
+Deno.test("Resolver gives up giveUpMs after it woke when everybody stays silent", () => {
   const sleeper = new Sleeper("s", "t").wakes(HOUR_MS);
-  assertEquals([sleeper.kinds, sleeper.wakeAtMs - sleeper.now], [["wake"], 60_000]);
+  assertEquals([sleeper.kinds, sleeper.wakeAtMs - sleeper.now], [["setTimer"], 60_000]);
   assertEquals(sleeper.wakes(0).kinds, ["hopeless"]);
 });
 
-Deno.test("Finder gives up after giveUpMs when its timers are a little late", () => {
+Deno.test("Resolver gives up after giveUpMs when its timers are a little late", () => {
   const sleeper = new Sleeper("s").answers(10, "s", later);
-  while (sleeper.kinds.at(-1) === "wake" && sleeper.now < HOUR_MS) {
+  while (sleeper.kinds.at(-1) === "setTimer" && sleeper.now < HOUR_MS) {
     sleeper.wakes(20);
-    if (sleeper.kinds[0] === "inquire") sleeper.answers(10, "s", later);
+    if (sleeper.kinds[0] === "probe") sleeper.answers(10, "s", later);
   }
   assertEquals(sleeper.kinds, ["hopeless"]);
   assert(sleeper.now < 61_000, `gave up after ${sleeper.now} ms`);

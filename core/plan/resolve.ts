@@ -8,16 +8,16 @@
  */
 import { type BackoffLimits, backoffMs } from "../base/backoff.ts";
 import type { ErrorCode } from "../base/errors.ts";
-import { byContent, type Content, type SeedAnswer, standing, whyNobody } from "./answers.ts";
+import { byContent, type Content, type SeedAnswer, standing, whyNobody } from "./content_vote.ts";
 import { OVERSLEPT_MS } from "./facts.ts";
 
-export type FinderFact =
+export type ResolverEvent =
   | { readonly kind: "answered"; readonly seed: string; readonly answer: SeedAnswer }
   | { readonly kind: "woken" };
 
-export type FinderAction =
-  | { readonly kind: "inquire"; readonly seed: string }
-  | { readonly kind: "wake"; readonly atMs: number }
+export type ResolverCommand =
+  | { readonly kind: "probe"; readonly seed: string }
+  | { readonly kind: "setTimer"; readonly atMs: number }
   | { readonly kind: "dissent"; readonly seed: string; readonly reason: string }
   | {
     readonly kind: "chosen";
@@ -28,7 +28,7 @@ export type FinderAction =
   }
   | { readonly kind: "hopeless"; readonly code: ErrorCode; readonly reason: string };
 
-export interface FinderOptions {
+export interface ResolverOptions {
   readonly name: string;
   readonly seeds: readonly {
     readonly name: string;
@@ -68,8 +68,8 @@ const GRACE_MS = 2000;
 /** A seed that is being restarted is back within these tries; a wrong address costs a second or two. */
 const TRIES: BackoffLimits & { readonly most: number } = { most: 3, firstMs: 400, mostMs: 2000 };
 
-export class Finder {
-  readonly #options: FinderOptions;
+export class Resolver {
+  readonly #options: ResolverOptions;
   readonly #candidates: Map<string, Candidate>;
   /** When it planned last, and when it was to be woken: a machine that sleeps wakes much later. */
   #plannedAtMs: number;
@@ -78,9 +78,9 @@ export class Finder {
   #hopefulAt: number;
   #firstManifestAt: number | undefined;
   #over = false;
-  #actions: FinderAction[] = [];
+  #actions: ResolverCommand[] = [];
 
-  constructor(options: FinderOptions, nowMs: number) {
+  constructor(options: ResolverOptions, nowMs: number) {
     this.#options = options;
     this.#hopefulAt = this.#plannedAtMs = nowMs;
     this.#candidates = new Map(options.seeds.map(({ name, troubled, known }) => [name, {
@@ -95,11 +95,11 @@ export class Finder {
     }]));
   }
 
-  start(nowMs: number): FinderAction[] {
+  start(nowMs: number): ResolverCommand[] {
     return this.#plan(nowMs);
   }
 
-  handle(fact: FinderFact, nowMs: number): FinderAction[] {
+  handle(fact: ResolverEvent, nowMs: number): ResolverCommand[] {
     if (this.#over) return [];
     // A machine that slept heard nobody, which is no seed's silence.
     if (nowMs - this.#wakeAtMs >= OVERSLEPT_MS) this.#hopefulAt += nowMs - this.#plannedAtMs;
@@ -129,11 +129,11 @@ export class Finder {
     if (answer.kind === "manifest" && this.#isWanted(answer)) this.#firstManifestAt ??= nowMs;
   }
 
-  #plan(nowMs: number): FinderAction[] {
+  #plan(nowMs: number): ResolverCommand[] {
     for (const candidate of this.#candidates.values()) {
       if (candidate.asking || candidate.askAgainAt > nowMs) continue;
       candidate.asking = true;
-      this.#actions.push({ kind: "inquire", seed: candidate.name });
+      this.#actions.push({ kind: "probe", seed: candidate.name });
     }
     this.#decide(nowMs);
     const actions = this.#actions;
@@ -170,7 +170,7 @@ export class Finder {
     if (grace > nowMs) times.push(grace);
     this.#plannedAtMs = nowMs;
     this.#wakeAtMs = Math.min(this.#hopefulAt + this.#options.giveUpMs, ...times);
-    this.#actions.push({ kind: "wake", atMs: this.#wakeAtMs });
+    this.#actions.push({ kind: "setTimer", atMs: this.#wakeAtMs });
   }
 
   #isWanted({ id, sha256 }: SeedAnswer & { kind: "manifest" }): boolean {

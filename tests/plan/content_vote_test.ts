@@ -1,5 +1,10 @@
 import { assertEquals, assertMatch } from "@std/assert";
-import { byContent, type Content, type SeedAnswer, whyNobody } from "../../core/plan/answers.ts";
+import {
+  byContent,
+  type Content,
+  type SeedAnswer,
+  whyNobody,
+} from "../../core/plan/content_vote.ts";
 
 interface Held extends Content {
   readonly seed: string;
