@@ -135,5 +135,6 @@ export function renderBug(error: unknown): string[] {
 }
 
 function oneLine(text: string): string {
-  return printable(text.replaceAll(/\s*\n\s*/g, "; "));
+  const lines = text.split("\n").map((line) => line.trim());
+  return printable(lines.filter((line) => line !== "").join("; "));
 }

@@ -1,12 +1,16 @@
 /** What one seed offers, put together from its replies, however many or hostile they are. */
 import { NotFoundError, ProtocolError } from "../base/errors.ts";
-import { type ListedFile, parseListing, parseOneShotListing } from "../wire/listing.ts";
+import { letOthersRun } from "../base/let_others_run.ts";
+import { type ListedFile, ListingPage, parseOneShotListing } from "../wire/listing.ts";
 import { inLanes } from "./lanes.ts";
 import type { Answer } from "./session_connection.ts";
 
 /** Bounds for memory, and for the time that a hostile seed can take. */
 const MOST_FILES = 1_000_000;
 const MOST_PAGES = 1000;
+/** Parsed without a pause: some 10 ms. */
+const PART_BYTES = 256 * 1024;
+const LF = 10;
 
 /** Page after page; `ask` gets the names behind `after`. @throws {ProtocolError} if it never ends. */
 export async function listPages(
@@ -21,11 +25,24 @@ export async function listPages(
     }
     const after = files.at(-1)?.name ?? "";
     const { reply, body } = await ask(after);
-    const page = parseListing(textOf(seed, body), after);
+    const page = await parsePage(seed, body, after);
     for (const file of page) files.push(file);
     more = reply.kind === "ok" && reply.fields.get("more") === "1" && page.length > 0;
   }
   return files;
+}
+
+/** Parses a page in parts of whole lines: a page may be as long as 60 MiB, and others run between two parts. */
+async function parsePage(seed: string, body: Uint8Array, after: string): Promise<ListedFile[]> {
+  const page = new ListingPage(after);
+  for (let at = 0; at < body.length;) {
+    if (at > 0) await letOthersRun();
+    const end = body.lastIndexOf(LF, at + PART_BYTES) + 1;
+    const part = body.subarray(at, end > at ? end : body.length);
+    page.add(textOf(seed, part));
+    at += part.length;
+  }
+  return page.files;
 }
 
 /** An old seed tells names only; their sizes are asked for in so many lanes. One that is not there any more is left out. */

@@ -1,5 +1,6 @@
 /** What the folder offers now: walked on demand, and remembered for a second. */
 import type { Clock } from "../base/clock.ts";
+import { letOthersRun } from "../base/let_others_run.ts";
 import { compareNames } from "../base/names.ts";
 import { splitRange } from "../base/ranges.ts";
 import type { TaskGroup } from "../base/task_group.ts";
@@ -9,7 +10,6 @@ import {
   type ListedFile,
   MOST_LISTED,
 } from "../wire/listing.ts";
-import { letOthersRun } from "./let_others_run.ts";
 import type { Walked } from "./walk.ts";
 
 /** A client that pages through the listing costs one walk, and a new file shows at once for a person. */

@@ -1,9 +1,9 @@
 /** Looks through the served folder for all that it offers, in small steps: others are served meanwhile. */
 import { dirname, join } from "@std/path";
+import { letOthersRun } from "../base/let_others_run.ts";
 import { compareNames, faultOfName } from "../base/names.ts";
 import type { ListedFile } from "../wire/listing.ts";
 import { type Folder, isInside, mayGiveOut, offers } from "./folder.ts";
-import { letOthersRun } from "./let_others_run.ts";
 
 /** What a walk found. */
 export interface Walked {

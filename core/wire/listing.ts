@@ -24,31 +24,54 @@ export function encodeListing(files: readonly ListedFile[]): string {
 }
 
 /**
- * The files of one page. A name that is not valid is passed over: one bad name
- * must not hide the others.
- *
- * @throws {ProtocolError} if a line is no entry, or the order or the length is not the protocol's.
+ * The files of one page, taken a few lines at a time, so that the caller can let
+ * others run between them. Skips names that are not valid: one bad name must not
+ * hide the others.
  */
-export function parseListing(text: string, after: string): ListedFile[] {
-  if (text !== "" && !text.endsWith("\n")) {
-    throw new ProtocolError("Cannot use listing: it is cut off");
+export class ListingPage {
+  readonly files: ListedFile[] = [];
+  #lines = 0;
+  #last: string;
+
+  /** @param after the last name of the page before. */
+  constructor(after: string) {
+    this.#last = after;
   }
-  const files: ListedFile[] = [];
-  let last = after;
-  for (const line of text.split("\n").slice(0, -1)) {
-    const file = parseEntry(line);
-    if (!isValidName(file.name)) continue;
-    // Strictly growing names also mean that paging comes to an end.
-    if (compareNames(file.name, last) <= 0) {
-      throw new ProtocolError("Cannot use listing: it is not sorted");
+
+  /**
+   * Takes whole lines.
+   *
+   * @throws {ProtocolError} if a line is no entry, or the order or the length is not the protocol's.
+   */
+  add(text: string): void {
+    for (let at = 0; at < text.length;) {
+      const end = text.indexOf("\n", at);
+      if (end < 0) throw new ProtocolError("Cannot use listing: it is cut off");
+      this.#addLine(text.slice(at, end));
+      at = end + 1;
     }
-    last = file.name;
-    files.push(file);
-    if (files.length > MOST_LISTED) {
+  }
+
+  #addLine(line: string): void {
+    if (++this.#lines > MOST_LISTED) {
       throw new ProtocolError(`Cannot use listing: a page has at most ${MOST_LISTED} lines`);
     }
+    const file = parseEntry(line);
+    if (!isValidName(file.name)) return;
+    // Strictly growing names also mean that paging comes to an end.
+    if (compareNames(file.name, this.#last) <= 0) {
+      throw new ProtocolError("Cannot use listing: it is not sorted");
+    }
+    this.#last = file.name;
+    this.files.push(file);
   }
-  return files;
+}
+
+/** The files of one page that is there as a whole. @throws {ProtocolError} as `ListingPage.add`. */
+export function parseListing(text: string, after: string): ListedFile[] {
+  const page = new ListingPage(after);
+  page.add(text);
+  return page.files;
 }
 
 /** The longest name, escaped at worst, and two numbers. */

@@ -73,7 +73,7 @@ export function parseManifest(text: string): Manifest {
   if (typeof sha256 !== "string" || !/^[0-9a-f]{64}$/.test(sha256)) {
     throw new ProtocolError("Cannot use manifest: its sha256 is no digest");
   }
-  const manifest = makeManifest(size, sha256, parseDigests(fields["pieces"]));
+  const manifest = makeManifest(size, sha256, parseDigests(fields["pieces"], layoutOf(size).count));
   if (manifest.digests.length !== manifest.layout.count * DIGEST_BYTES) {
     throw new ProtocolError(
       `Cannot use manifest: it must hold ${manifest.layout.count} digests`,
@@ -88,39 +88,77 @@ export function parseManifest(text: string): Manifest {
   return manifest;
 }
 
-/** A manifest is flat; what later versions add may be a little deeper. */
-const DEEPEST = 8;
+/** A manifest is flat; fields that later versions add may be a little deeper. */
+const MAX_DEPTH = 8;
+/** Brackets, commas, colons and strings. A manifest has 30; parsing millions of them blocks the process for seconds. */
+const MAX_TOKENS = 10_000;
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
 
-/** Parsing eight megabytes of opening brackets would take gigabytes. */
-function isShallow(text: string): boolean {
+/**
+ * Whether JSON.parse is quick for `text`: neither deep nor of many values. Each
+ * character is looked at once, so that no input takes more than linear time.
+ */
+function isSmallJson(text: string): boolean {
   let depth = 0;
-  for (const [bracket] of text.replace(/"(?:[^"\\]|\\.)*"/g, "").matchAll(/[[\]{}]/g)) {
-    depth += bracket === "[" || bracket === "{" ? 1 : -1;
-    if (depth > DEEPEST) return false;
+  let tokens = 0;
+  for (let at = 0; at < text.length; at++) {
+    switch (text.charCodeAt(at)) {
+      case QUOTE:
+        at = endOfString(text, at);
+        break;
+      case 0x5b: // [
+      case 0x7b: // {
+        depth++;
+        break;
+      case 0x5d: // ]
+      case 0x7d: // }
+        depth--;
+        break;
+      case 0x2c: // ,
+      case 0x3a: // :
+        break;
+      default:
+        continue;
+    }
+    if (++tokens > MAX_TOKENS || depth > MAX_DEPTH) return false;
   }
   return true;
 }
 
+/** The position of the quote that closes the string beginning at `start`, or the end of `text`. */
+function endOfString(text: string, start: number): number {
+  for (let at = start + 1; at < text.length; at++) {
+    const character = text.charCodeAt(at);
+    if (character === QUOTE) return at;
+    if (character === BACKSLASH) at++;
+  }
+  return text.length;
+}
+
 function parseObject(text: string): Record<string, unknown> {
-  if (!isShallow(text)) throw new ProtocolError("Cannot use manifest: it is no JSON object");
   try {
-    const value: unknown = JSON.parse(text);
+    const value: unknown = isSmallJson(text) ? JSON.parse(text) : undefined;
     if (typeof value === "object" && value !== null) {
       return value as Record<string, unknown>;
     }
   } catch {
-    // Told below, in our words.
+    // Reported below, in our words.
   }
   throw new ProtocolError("Cannot use manifest: it is no JSON object");
 }
 
-function parseDigests(value: unknown): Uint8Array {
+function parseDigests(value: unknown, count: number): Uint8Array {
+  // Base64 makes four characters of three bytes; twice that leaves room for line breaks.
+  if (typeof value === "string" && value.length > 2 * (4 * count * DIGEST_BYTES / 3 + 64)) {
+    throw new ProtocolError(`Cannot use manifest: it must hold ${count} digests`);
+  }
   try {
     if (typeof value === "string") {
       return Uint8Array.fromBase64(value, { lastChunkHandling: "strict" });
     }
   } catch {
-    // Told below, in our words.
+    // Reported below, in our words.
   }
   throw new ProtocolError("Cannot use manifest: its pieces are no base64");
 }

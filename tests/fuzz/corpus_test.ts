@@ -3,6 +3,7 @@ import { diceOf } from "../sim/dice.ts";
 import { parseVector, readCorpus, vectorOf } from "./corpus.ts";
 import { Coverage } from "./coverage.ts";
 import { Fuzzer } from "./fuzzer.ts";
+import { growthFault, PATTERNS } from "./growth.ts";
 import { INBOX_TARGET } from "./inbox_target.ts";
 import { StateFolder, stateTargets } from "./state_targets.ts";
 import type { Target } from "./target.ts";
@@ -26,6 +27,28 @@ Deno.test("the readers of the state folder keep their promises for all kept and 
     await t.step(target.name, async () => await assertKeeps(target, INPUTS / 10));
   }
 });
+
+for (const target of PURE) {
+  Deno.test(`the parser of ${target.name} takes no more than linear time for long and regular inputs`, async () => {
+    await assertLinear(target);
+  });
+}
+
+Deno.test("the readers of the state folder take no more than linear time for long and regular inputs", async (t) => {
+  using folder = new StateFolder();
+  for (const target of stateTargets(folder)) {
+    await t.step(target.name, async () => await assertLinear(target));
+  }
+});
+
+async function assertLinear(target: Target): Promise<void> {
+  const faults: string[] = [];
+  for (const [name, pattern] of Object.entries(PATTERNS)) {
+    const fault = await growthFault(target, pattern);
+    if (fault !== undefined) faults.push(`${name}: ${fault}`);
+  }
+  assertEquals(faults, []);
+}
 
 async function assertKeeps(target: Target, inputs: number): Promise<void> {
   const fuzzer = new Fuzzer(target, readCorpus(target.name), diceOf(20_261_122));

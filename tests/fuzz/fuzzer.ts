@@ -91,7 +91,7 @@ export async function faultOf(target: Target, input: Uint8Array): Promise<string
     const startedAt = performance.now();
     await runOnce(target, input);
     if (performance.now() - startedAt <= slow) return undefined;
-    const ms = await leastOf(target, input);
+    const ms = await leastCpuMs(target, input);
     return ms > slow ? `it takes ${Math.round(ms)} ms` : undefined;
   } catch (error) {
     return error instanceof Error ? error.stack ?? String(error) : String(error);
@@ -99,7 +99,7 @@ export async function faultOf(target: Target, input: Uint8Array): Promise<string
 }
 
 /** The least processor time of several runs, in ms. */
-async function leastOf(target: Target, input: Uint8Array): Promise<number> {
+export async function leastCpuMs(target: Target, input: Uint8Array): Promise<number> {
   let least = Infinity;
   for (let i = 0; i < MEASURED_AGAIN; i++) {
     const before = process.cpuUsage();
@@ -110,7 +110,7 @@ async function leastOf(target: Target, input: Uint8Array): Promise<number> {
   return least;
 }
 
-async function runOnce(target: Target, input: Uint8Array): Promise<void> {
+export async function runOnce(target: Target, input: Uint8Array): Promise<void> {
   const running = target.run(input);
   // Most targets do not wait, and a turn for each would cost a third of the time.
   if (running) await running;

@@ -136,6 +136,12 @@ Deno.test("parseListing() throws ProtocolError when a page has a line more than 
   assertThrows(() => parseListing(page(MOST_LISTED + 1), ""), ProtocolError, "at most 10000 lines");
 });
 
+Deno.test("parseListing() counts the lines whose name is not valid, so that a page of them ends too", () => {
+  const page = (lines: number) => entry("..").repeat(lines);
+  assertEquals(parseListing(page(MOST_LISTED), ""), []);
+  assertThrows(() => parseListing(page(MOST_LISTED + 1), ""), ProtocolError, "at most 10000 lines");
+});
+
 Deno.test("MOST_LISTING_BYTES has room for the longest page, each character escaped", () => {
   const name = "\\u0061".repeat(1024);
   const longest = `{"name": "${name}", "size": ${2 ** 53 - 1}, "modified": ${-(2 ** 53 - 1)}}\n`;

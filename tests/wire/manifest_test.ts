@@ -78,6 +78,17 @@ const bad: { name: string; text: string; says: string }[] = [
   { name: "a string", text: '"a"', says: "no JSON object" },
   { name: "two objects", text: HELLO + HELLO, says: "no JSON object" },
   { name: "eight million brackets", text: "[".repeat(8_000_000), says: "no JSON object" },
+  {
+    name: "four million escaped quotes in a string that is not closed",
+    text: `"${'\\"'.repeat(4_000_000)}`,
+    says: "no JSON object",
+  },
+  { name: "four million numbers", text: `[${"1,".repeat(4_000_000)}1]`, says: "no JSON object" },
+  {
+    name: "eight million characters of base64",
+    text: changed(HELLO, { pieces: "A".repeat(8_000_000) }),
+    says: "must hold 1 digests",
+  },
   { name: "an array", text: "[]", says: "size is no whole number" },
   { name: "an empty object", text: "{}", says: "size is no whole number" },
   { name: "a size as text", text: changed(HELLO, { size: "6" }), says: "size is no whole number" },

@@ -1,6 +1,6 @@
 import { setImmediate } from "node:timers";
 
-/** Resolves when the event loop has come round: for work that would hold everybody up in one go. */
+/** Resolves after one turn of the event loop, so that a long computation does not block everything else. */
 export function letOthersRun(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
