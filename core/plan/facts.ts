@@ -35,8 +35,12 @@ export type Fact =
   | { readonly kind: "failed"; readonly order: number; readonly failure: Failure }
   /** The task gave its place to another: until a seed `holds` again, silence is no seed's fault. */
   | { readonly kind: "resting" }
+  /** A seed holds another content, which can be downloaded instead of this one. */
+  | { readonly kind: "rival" }
   /** The time of the last `wake` has come. */
   | { readonly kind: "woken" };
+
+export type GiveUpWhy = "silence" | "corrupt" | "refused";
 
 export type SeedTurn = "back" | "busy" | "failing" | "corrupt" | "dropped";
 
@@ -67,6 +71,6 @@ export type Action =
   /** Nobody sent anything for too long; or no seed is left, the last one having lied, or refused. */
   | {
     readonly kind: "give-up";
-    readonly why: "silence" | "corrupt" | "refused";
+    readonly why: GiveUpWhy;
     readonly reason: string;
   };

@@ -21,6 +21,10 @@ export interface SchedulerOptions {
   readonly mostInFlight: number;
   /** Without a byte for so long, the task has no hope. */
   readonly giveUpMs: number;
+  /** The same while another content can be downloaded instead. */
+  readonly rivalGiveUpMs?: number;
+  /** Whether there is such a content from the start. */
+  readonly hasRival?: boolean;
   /** From 0 up to but not including 1. */
   readonly random: () => number;
 }
@@ -52,6 +56,8 @@ const PATIENCE_MS = 5000;
 const PROVEN_MS = 1000;
 /** What one piece may take from a seed of which nothing is known. */
 const TRIAL_SECONDS = 2;
+/** While there is a rival, a content that arrives more slowly counts as silent. */
+const MIN_RIVAL_BYTES_PER_SECOND = 512;
 /** How often the tail is looked over: slow seeds do not say that they are slow. */
 const TAIL_BEAT_MS = 250;
 
@@ -67,6 +73,12 @@ export class Scheduler {
   /** What came of pieces that another seed had sent already. */
   #wastedBytes = 0;
   #lastByteMs: number;
+  /** Whether another content can be downloaded instead. */
+  #hasRival: boolean;
+  /** Seeds that held the content at some time. */
+  readonly #holders = new Set<string>();
+  /** Received since `#lastByteMs` was set. */
+  #bytesSince = 0;
   /** While the task waits for its place: how long it had heard nothing before. */
   #silentMs: number | undefined;
   /** When it planned last, and when it was to be woken: a machine that sleeps wakes much later. */
@@ -82,7 +94,9 @@ export class Scheduler {
     this.#missing = options.missing.toReversed();
     this.#toStore = options.missing.length;
     this.#lastByteMs = this.#plannedAtMs = nowMs;
+    this.#hasRival = options.hasRival ?? false;
     for (const { name, holds } of options.seeds) {
+      if (holds) this.#holders.add(name);
       const standing = holds
         ? { kind: "ready" } as const
         : { kind: "waiting", untilMs: nowMs } as const;
@@ -109,6 +123,7 @@ export class Scheduler {
       case "holds":
         if (this.#silentMs !== undefined) this.#lastByteMs = nowMs - this.#silentMs;
         this.#silentMs = undefined;
+        this.#holders.add(fact.seed);
         return this.#seed(fact.seed, (seed) => seed.standing = { kind: "ready" });
       case "inquired":
         return this.#seed(fact.seed, (seed) => this.#failSeed(seed, fact.failure, nowMs));
@@ -120,6 +135,9 @@ export class Scheduler {
         return this.#failed(fact.order, fact.failure, nowMs);
       case "resting":
         this.#silentMs ??= nowMs - this.#lastByteMs;
+        return;
+      case "rival":
+        this.#hasRival = true;
         return;
       case "woken":
         return;
@@ -139,17 +157,32 @@ export class Scheduler {
   }
 
   #received(id: number, bytes: number, nowMs: number): void {
-    this.#lastByteMs = nowMs;
+    this.#progressed(bytes, nowMs);
     const order = this.#orders.get(id);
     if (!order) return;
     order.received += bytes;
     order.seed.received(bytes, nowMs);
   }
 
+  /** A few bytes now and then are enough where there is no other content to download. */
+  #progressed(bytes: number, nowMs: number): void {
+    this.#bytesSince += bytes;
+    const enough = MIN_RIVAL_BYTES_PER_SECOND * this.#patienceMs / 1000;
+    if (this.#hasRival && this.#bytesSince < enough) return;
+    this.#lastByteMs = nowMs;
+    this.#bytesSince = 0;
+  }
+
+  get #patienceMs(): number {
+    const { giveUpMs, rivalGiveUpMs = giveUpMs } = this.#options;
+    return this.#hasRival ? rivalGiveUpMs : giveUpMs;
+  }
+
   #storedBy(id: number, nowMs: number): void {
     const order = this.#end(id);
     if (!order) return;
     this.#stored.add(order.piece);
+    this.#progressed(Infinity, nowMs);
     if (order.seed.succeeded(nowMs)) this.#tell(order.seed, "back", "a right piece came from it");
     for (const other of this.#ordersFor(order.piece)) this.#takeBack(other);
   }
@@ -364,15 +397,15 @@ export class Scheduler {
 
   #despairOrWake(nowMs: number): void {
     const seeds = Array.from(this.#seeds.values());
-    const giveUpAt = this.#silentMs === undefined
-      ? this.#lastByteMs + this.#options.giveUpMs
-      : Infinity;
-    if (seeds.every(({ standing }) => standing.kind === "dropped")) {
+    const giveUpAt = this.#silentMs === undefined ? this.#lastByteMs + this.#patienceMs : Infinity;
+    // Where there is a rival, seeds that never held the content are not waited for.
+    const hopeful = this.#hasRival ? seeds.filter(({ name }) => this.#holders.has(name)) : seeds;
+    if (hopeful.every(({ standing }) => standing.kind === "dropped")) {
       const why = this.#lied ? "corrupt" : "refused";
       return this.#finish({ kind: "give-up", why, reason: `no seed is left (${this.#lastDrop})` });
     }
     if (nowMs >= giveUpAt) {
-      const seconds = this.#options.giveUpMs / 1000;
+      const seconds = this.#patienceMs / 1000;
       return this.#finish({
         kind: "give-up",
         why: "silence",

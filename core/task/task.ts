@@ -8,7 +8,7 @@ import { adoptPartial } from "../store/partial.ts";
 import { type Content, removeLeftovers, StoredFile } from "../store/stored_file.ts";
 import { find, type Found, type Wanted } from "./find.ts";
 import type { TaskParts } from "./parts.ts";
-import { transfer } from "./transfer.ts";
+import { transfer, uselessError } from "./transfer.ts";
 
 /**
  * Downloads what is wanted into `out`. What arrived stays for the next run,
@@ -134,7 +134,11 @@ async function fetchInto(
   const { count } = file.content.layout;
   parts.tell({ kind: "pieces", count, cells: cellsOf(count, file.held) });
   parts.tell({ kind: "state", state: "downloading" });
-  const bytesBySeed = file.complete ? {} : await transfer(wanted.name, found, file, parts, signal);
+  const transferred = file.complete
+    ? { kind: "complete" as const, bytesBySeed: {} }
+    : await transfer(wanted.name, found, file, parts, signal);
+  if (transferred.kind === "useless") throw uselessError(wanted.name, transferred);
+  const { bytesBySeed } = transferred;
   const sha256 = await proveWhole(file, wanted, parts, signal);
   const { onConflict: policy, sync } = parts.settings;
   const placed = await file.finish({ policy, sync, sha256 }, signal);

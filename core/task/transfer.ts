@@ -3,7 +3,7 @@ import { CorruptError, type P2pError, TimeoutError, UnreachableError } from "../
 import { lengthOf } from "../base/ranges.ts";
 import { rangeOfPiece } from "../base/pieces.ts";
 import { TaskGroup } from "../base/task_group.ts";
-import type { Action, Fact, Failure } from "../plan/facts.ts";
+import type { Action, Fact, Failure, GiveUpWhy } from "../plan/facts.ts";
 import { type SeedAnswer, standing } from "../plan/content_vote.ts";
 import { Scheduler } from "../plan/scheduler.ts";
 import type { StoredFile } from "../store/stored_file.ts";
@@ -13,11 +13,34 @@ import { inquire } from "./inquire.ts";
 import type { TaskParts } from "./parts.ts";
 import { runMachine, type Running } from "./run_machine.ts";
 
+export type TransferOutcome =
+  | {
+    readonly kind: "complete";
+    /** Bytes received. */
+    readonly bytesBySeed: Readonly<Record<string, number>>;
+  }
+  /** All holders of this content turned out to be useless; another content may do better. */
+  | {
+    readonly kind: "useless";
+    readonly why: GiveUpWhy;
+    readonly reason: string;
+    /** Whether another content can be downloaded instead. */
+    readonly hasRival: boolean;
+  };
+
+/** How long a content is waited for. */
+export interface Patience {
+  readonly giveUpMs: number;
+  /** The same while another content can be downloaded instead. */
+  readonly rivalGiveUpMs: number;
+  /** Whether there is such a content from the start. */
+  readonly hasRival: boolean;
+}
+
 /**
  * Fetches what is missing of `file`. When it settles, nothing of it is under way any more.
  *
- * @returns bytes received by seed.
- * @throws {TimeoutError} if no seed sent anything for too long. @throws {DiskError}
+ * @throws {DiskError} and the signal's reason if it aborts.
  */
 export async function transfer(
   name: string,
@@ -25,7 +48,8 @@ export async function transfer(
   file: StoredFile,
   parts: TaskParts,
   signal: AbortSignal,
-): Promise<Record<string, number>> {
+  patience?: Patience,
+): Promise<TransferOutcome> {
   const { layout } = file.content;
   const scheduler = new Scheduler({
     layout,
@@ -36,17 +60,18 @@ export async function transfer(
     ],
     mostInFlight: parts.mostInFlight(layout.pieceSize),
     giveUpMs: parts.settings.giveUpMs,
+    ...patience,
     random: parts.random,
   }, parts.clock.now());
   await using inquiries = new TaskGroup(signal);
   const performer = new Performer(name, found, file, parts, inquiries, signal);
+  performer.hasRival = patience?.hasRival ?? false;
   await using _hands = performer.hands;
   const perform = (action: Action, running: Run) => performer.perform(action, running);
-  await runMachine(scheduler, perform, parts.clock, signal);
-  return performer.bytesBySeed;
+  return await runMachine(scheduler, perform, parts.clock, signal);
 }
 
-type Run = Running<Fact, void>;
+type Run = Running<Fact, TransferOutcome>;
 
 /** A shorter rest than this is not worth another task's start. */
 const WORTH_LEAVING_MS = 1000;
@@ -54,6 +79,7 @@ const WORTH_LEAVING_MS = 1000;
 /** Does what the scheduler orders, and tells what comes of it. */
 class Performer {
   readonly hands: Hands;
+  hasRival = false;
   readonly bytesBySeed: Record<string, number> = {};
   readonly #name: string;
   readonly #found: Found;
@@ -117,9 +143,11 @@ class Performer {
         return this.#parts.tell({ kind: "seed", seed, what: turn, reason, ...retry });
       }
       case "complete":
-        return running.end();
-      case "give-up":
-        return running.fail(hopeless(this.#name, action));
+        return running.end({ kind: "complete", bytesBySeed: this.bytesBySeed });
+      case "give-up": {
+        const { why, reason } = action;
+        return running.end({ kind: "useless", why, reason, hasRival: this.hasRival });
+      }
     }
   }
 
@@ -187,6 +215,10 @@ class Performer {
     }
     if (typeof says === "object") {
       this.#parts.tell({ kind: "seed", seed, what: "dissents", reason: says.differs });
+      if (answer.kind === "manifest") {
+        this.hasRival = true;
+        running.tell({ kind: "rival" });
+      }
       return running.tell({
         kind: "inquired",
         seed,
@@ -210,7 +242,11 @@ function failureOfAnswer(answer: SeedAnswer): Failure {
   }
 }
 
-function hopeless(name: string, { why, reason }: Action & { kind: "give-up" }): P2pError {
+/** The failure of a download whose content turned out to be useless. */
+export function uselessError(
+  name: string,
+  { why, reason }: { readonly why: GiveUpWhy; readonly reason: string },
+): P2pError {
   const message = `Cannot download "${name}": ${reason}`;
   const hint = "What there is of it is kept: run the same command again";
   if (why === "silence") return new TimeoutError(message, { hint });

@@ -14,7 +14,7 @@ import { type Content, StoredFile } from "../../core/store/stored_file.ts";
 import { besideTarget, PART_SUFFIX } from "../../core/store/target.ts";
 import { Foresight } from "../../core/task/foresight.ts";
 import { find } from "../../core/task/find.ts";
-import { transfer } from "../../core/task/transfer.ts";
+import { transfer, uselessError } from "../../core/task/transfer.ts";
 import type { TaskParts } from "../../core/task/parts.ts";
 import { Place } from "../../core/task/place.ts";
 import { layoutOf } from "../../core/base/pieces.ts";
@@ -126,8 +126,9 @@ export class Bench implements AsyncDisposable {
     const found = await this.find({}, signal);
     this.#onDisk = true;
     using file = await this.open(found.content).finally(() => this.#onDisk = false);
-    const bySeed = await transfer("a", found, file, this.parts, signal);
-    const entries = Object.entries(bySeed);
+    const outcome = await transfer("a", found, file, this.parts, signal);
+    if (outcome.kind === "useless") throw uselessError("a", outcome);
+    const entries = Object.entries(outcome.bytesBySeed);
     return Object.fromEntries(entries.map(([seed, bytes]) => [seed.split(":")[0]!, bytes]));
   }
 
