@@ -5,7 +5,7 @@
  */
 import { type ByteRange, lengthOf } from "../base/ranges.ts";
 import { Refusal } from "../wire/refusals.ts";
-import type { ClientLink } from "./client_link.ts";
+import type { ClientConnection } from "./client_connection.ts";
 import { FileChangedError, type ServedFile } from "./served_file.ts";
 import type { Turn } from "./turn.ts";
 
@@ -63,7 +63,7 @@ export class BodyBuffers {
  * @throws {BrokenBodyError} if that shows later. @throws what refuses its turn.
  */
 export async function sendBody(
-  link: ClientLink,
+  connection: ClientConnection,
   turn: Turn,
   buffers: BodyBuffers,
   file: ServedFile,
@@ -71,17 +71,17 @@ export async function sendBody(
   head = "",
 ): Promise<void> {
   for (let at = range.start; at < range.end;) {
-    const most = Math.min(range.end - at, link.stepBytes, buffers.mostBytes);
+    const most = Math.min(range.end - at, connection.stepBytes, buffers.mostBytes);
     const step = { start: at, end: at + await turn.next(most) };
     const first = at === range.start;
-    await sendStep(link, buffers, file, step, first ? { head } : undefined);
+    await sendStep(connection, buffers, file, step, first ? { head } : undefined);
     at = step.end;
   }
 }
 
 /** @param first what stands before the bytes, where they are the body's first. */
 async function sendStep(
-  link: ClientLink,
+  connection: ClientConnection,
   buffers: BodyBuffers,
   file: ServedFile,
   step: ByteRange,
@@ -98,11 +98,11 @@ async function sendStep(
   }
   const start = putHead(buffer, first?.head ?? "");
   try {
-    await link.send(buffer.subarray(start, HEAD_BYTES + bytes));
+    await connection.send(buffer.subarray(start, HEAD_BYTES + bytes));
   } catch (error) {
     // Not yet: a write that the platform cannot take back may still read from
     // the buffer, and would send another client's bytes.
-    link.released.then(() => buffers.takeBack(buffer));
+    connection.released.then(() => buffers.takeBack(buffer));
     throw error;
   }
   buffers.takeBack(buffer);
@@ -117,26 +117,30 @@ function putHead(buffer: Uint8Array, head: string): number {
 
 /** Sends `bytes`, which are in memory already, and must stay as they are. @throws what refuses their turn. */
 export async function sendBytes(
-  link: ClientLink,
+  connection: ClientConnection,
   turn: Turn,
   bytes: Uint8Array,
   head = "",
 ): Promise<void> {
   for (let at = 0, first = true; first || at < bytes.length; first = false) {
-    const most = Math.min(bytes.length - at, link.stepBytes);
+    const most = Math.min(bytes.length - at, connection.stepBytes);
     const count = most === 0 ? 0 : await turn.next(most);
     const step = bytes.subarray(at, at + count);
-    if (first) await sendFirst(link, head, step);
-    else await link.send(step);
+    if (first) await sendFirst(connection, head, step);
+    else await connection.send(step);
     at += count;
   }
 }
 
 /** What is small leaves in one write with its line: to copy it costs a twentieth of a write. */
-async function sendFirst(link: ClientLink, head: string, step: Uint8Array): Promise<void> {
-  if (step.length <= SMALL_BYTES) return await link.send(joined(head, step));
-  await link.sendText(head);
-  await link.send(step);
+async function sendFirst(
+  connection: ClientConnection,
+  head: string,
+  step: Uint8Array,
+): Promise<void> {
+  if (step.length <= SMALL_BYTES) return await connection.send(joined(head, step));
+  await connection.sendText(head);
+  await connection.send(step);
 }
 
 function joined(head: string, bytes: Uint8Array): Uint8Array {

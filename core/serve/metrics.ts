@@ -35,6 +35,11 @@ function connectionMetrics(tally: Tally, { connections }: Standing): Metric[] {
       "Connections that were turned away.",
       byReason(tally.turnedAway.entries),
     ),
+    counter(
+      "p2p_connections_evicted_total",
+      "Connections whose place went to another client, because the seed was full.",
+      [{ value: tally.evicted }],
+    ),
   ];
 }
 

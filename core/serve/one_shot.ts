@@ -8,14 +8,14 @@ import { encodeRefusal, Refusal } from "../wire/refusals.ts";
 import { encodeSize } from "../wire/replies.ts";
 import { type OneShotRequest, parseOneShotRequest } from "../wire/requests.ts";
 import { BrokenBodyError, sendBody, sendBytes } from "./body.ts";
-import { type ClientLink, LinkLostError } from "./client_link.ts";
+import { type ClientConnection, ConnectionLostError } from "./client_connection.ts";
 import { asTold, type Seed, shutdown, unauthorized } from "./seed.ts";
 import { Turn } from "./turn.ts";
 
 /** Answers the request in `line`; the caller closes. */
 export async function answerOneShot(
   line: string,
-  link: ClientLink,
+  connection: ClientConnection,
   seed: Seed,
   signal: AbortSignal,
 ): Promise<void> {
@@ -26,13 +26,13 @@ export async function answerOneShot(
     if (seed.settings.token !== undefined) throw unauthorized();
     if (seed.draining.aborted) throw shutdown();
     if (request instanceof Refusal) throw request;
-    await answer(request, link, seed, signal);
+    await answer(request, connection, seed, signal);
     counted.answered();
   } catch (error) {
     const refusal = refusalOf(error, signal);
-    const { client } = link;
+    const { address: client } = connection;
     seed.emit({ kind: "refused", client, request: asTold(line), reason: refusal.message });
-    await refuseOneShot(line, refusal, link);
+    await refuseOneShot(line, refusal, connection);
     counted.refused(refusal);
   }
 }
@@ -49,7 +49,7 @@ function parsed(line: string): OneShotRequest | Refusal {
 /** What to answer to a failure. @throws what leaves nobody to answer, or nothing more to say. */
 function refusalOf(error: unknown, signal: AbortSignal): Refusal {
   if (error instanceof Refusal) return error;
-  const ends = error instanceof LinkLostError ||
+  const ends = error instanceof ConnectionLostError ||
     error instanceof BrokenBodyError;
   if (ends || signal.aborted) throw error;
   return new Refusal("INTERNAL", reasonOf(error));
@@ -59,43 +59,43 @@ function refusalOf(error: unknown, signal: AbortSignal): Refusal {
 export async function refuseOneShot(
   line: string,
   refusal: Refusal,
-  link: ClientLink,
+  connection: ClientConnection,
 ): Promise<void> {
-  if (!/^DOWNLOAD\b/.test(line)) await link.sendText(encodeRefusal(refusal));
+  if (!/^DOWNLOAD\b/.test(line)) await connection.sendText(encodeRefusal(refusal));
 }
 
 async function answer(
   request: OneShotRequest,
-  link: ClientLink,
+  connection: ClientConnection,
   seed: Seed,
   signal: AbortSignal,
 ): Promise<void> {
   switch (request.verb) {
     case "LIST":
-      return await sendNames(link, seed, signal);
+      return await sendNames(connection, seed, signal);
     case "FILESIZE": {
       const { version } = seed.files.find(request.name);
-      return await link.sendText(encodeSize(version.size));
+      return await connection.sendText(encodeSize(version.size));
     }
     case "DOWNLOAD":
-      return await sendChunk(request.name, request.offset, link, seed, signal);
+      return await sendChunk(request.name, request.offset, connection, seed, signal);
   }
 }
 
 async function sendNames(
-  link: ClientLink,
+  connection: ClientConnection,
   seed: Seed,
   signal: AbortSignal,
 ): Promise<void> {
-  using turn = new Turn(seed, link.client, signal);
+  using turn = new Turn(seed, connection.client, signal);
   await turn.ready();
-  await sendBytes(link, turn, await seed.catalogue.names());
+  await sendBytes(connection, turn, await seed.catalogue.names());
 }
 
 async function sendChunk(
   name: string,
   start: number,
-  link: ClientLink,
+  connection: ClientConnection,
   seed: Seed,
   signal: AbortSignal,
 ): Promise<void> {
@@ -104,9 +104,9 @@ async function sendChunk(
   const end = Math.min(start + seed.settings.chunkBytes, size);
   if (start >= end) return;
   const startedAt = seed.clock.now();
-  using turn = new Turn(seed, link.client, signal);
-  await sendBody(link, turn, seed.buffers, file, { start, end });
-  const { client } = link;
+  using turn = new Turn(seed, connection.client, signal);
+  await sendBody(connection, turn, seed.buffers, file, { start, end });
+  const { address: client } = connection;
   seed.transfers.add(undefined, {
     client,
     name,

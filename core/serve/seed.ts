@@ -8,7 +8,7 @@ import type { Catalogue } from "./catalogue.ts";
 import type { Digests } from "./digests.ts";
 import type { Finder } from "./finder.ts";
 import type { Folder } from "./folder.ts";
-import type { Guesses } from "./guesses.ts";
+import type { AuthThrottle } from "./auth_throttle.ts";
 import type { Rates } from "./rates.ts";
 import type { ToldVersions } from "./told_versions.ts";
 import type { Tally } from "./tally.ts";
@@ -26,7 +26,7 @@ export interface Seed {
   readonly attention: Attention;
   readonly uploads: Uploads;
   readonly rates: Rates;
-  readonly guesses: Guesses;
+  readonly authThrottle: AuthThrottle;
   readonly buffers: BodyBuffers;
   readonly transfers: Transfers;
   readonly tally: Tally;

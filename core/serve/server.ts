@@ -23,8 +23,8 @@ import { DigestCache } from "./digest_cache.ts";
 import { Digests } from "./digests.ts";
 import { Finder } from "./finder.ts";
 import { type Folder, openFolder } from "./folder.ts";
-import { Guesses } from "./guesses.ts";
-import { House } from "./house.ts";
+import { AuthThrottle } from "./auth_throttle.ts";
+import { Connections } from "./connections.ts";
 import { metricsOf, type Standing } from "./metrics.ts";
 import { listenForMetrics, serveMetrics } from "./metrics_listener.ts";
 import { renderMetrics } from "./metrics_text.ts";
@@ -76,18 +76,18 @@ export async function serve(
   await using work = new TaskGroup(now);
   const cache = new DigestCache(cacheDir, parts.clock, parts.nonce);
   const seed = makeSeed(settings, folder, cache, parts, emit, work, ending);
-  const house = new House(seed);
-  work.spawn((signal) => house.sweep(signal));
+  const connections = new Connections(seed);
+  work.spawn((signal) => connections.sweep(signal));
   work.spawn((signal) => cache.prune(signal));
   if (metrics) {
-    const page = () => renderMetrics(metricsOf(seed.tally, standingOf(seed, house)));
+    const page = () => renderMetrics(metricsOf(seed.tally, standingOf(seed, connections)));
     work.spawn((signal) => serveMetrics(metrics, page, parts.clock, signal));
   }
   await using clients = new TaskGroup(now);
   await announce(listening, seed);
   if (metrics) emit({ kind: "metrics", host: metrics.host, port: metrics.port });
-  for await (const stream of listening.clients()) house.admit(stream, clients);
-  await drain(house, clients, seed, now);
+  for await (const stream of listening.clients()) connections.accept(stream, clients);
+  await drain(connections, clients, seed, now);
 }
 
 function makeSeed(
@@ -112,7 +112,7 @@ function makeSeed(
     attention: new Attention(),
     uploads: new Uploads(settings.uploads, clock),
     rates: new Rates(settings, clock),
-    guesses: new Guesses(clock),
+    authThrottle: new AuthThrottle(clock),
     buffers: new BodyBuffers(),
     transfers: new Transfers(clock, emit, tally),
     tally,
@@ -121,9 +121,9 @@ function makeSeed(
   };
 }
 
-function standingOf({ uploads, digests, catalogue }: Seed, house: House): Standing {
+function standingOf({ uploads, digests, catalogue }: Seed, connections: Connections): Standing {
   return {
-    connections: house.size,
+    connections: connections.size,
     uploads,
     hashing: digests,
     offered: catalogue.offered,
@@ -149,7 +149,7 @@ async function announce(
 }
 
 async function drain(
-  house: House,
+  connections: Connections,
   clients: TaskGroup,
   seed: Seed,
   now: AbortSignal,
@@ -157,7 +157,7 @@ async function drain(
   if (!now.aborted) {
     seed.emit({ kind: "draining", connections: clients.size });
     seed.uploads.close(shutdown());
-    house.closeIdle();
+    connections.closeIdle();
     await using patience = new TaskGroup(now);
     patience.spawn(async (signal) => {
       await seed.clock.sleep(DRAIN_MS, signal);

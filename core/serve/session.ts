@@ -18,7 +18,7 @@ import {
   type SessionRequest,
 } from "../wire/requests.ts";
 import { BrokenBodyError, changed, sendBody, sendBytes } from "./body.ts";
-import { type ClientLink, LinkLostError } from "./client_link.ts";
+import { type ClientConnection, ConnectionLostError } from "./client_connection.ts";
 import { manifestBody } from "./manifest_body.ts";
 import { RequestQueue } from "./request_queue.ts";
 import { asTold, type Seed, shutdown, unauthorized } from "./seed.ts";
@@ -47,7 +47,7 @@ const USELESS_MS = 300_000;
 type Incoming = SessionRequest | Refusal;
 
 export class Session {
-  readonly #link: ClientLink;
+  readonly #connection: ClientConnection;
   readonly #seed: Seed;
   readonly #nonce: string;
   readonly #queue = new RequestQueue<Incoming>(MAX_INFLIGHT);
@@ -59,18 +59,20 @@ export class Session {
   #trusted: boolean;
   /** When something was last served. */
   #usefulAt: number;
+  /** The session ends, and this answers requests that come nevertheless. */
+  #ending: Refusal | undefined;
   /** We have said our last word. */
   #over = false;
 
-  constructor(link: ClientLink, seed: Seed) {
-    this.#link = link;
+  constructor(connection: ClientConnection, seed: Seed) {
+    this.#connection = connection;
     this.#seed = seed;
     this.#nonce = seed.nonce();
     this.#trusted = seed.settings.token === undefined;
     this.#usefulAt = seed.clock.now();
   }
 
-  /** Resolves when the client is through. @throws {LinkLostError} @throws {BrokenBodyError} */
+  /** Resolves when the client is through. @throws {ConnectionLostError} @throws {BrokenBodyError} */
   async run(signal: AbortSignal): Promise<void> {
     await using jobs = new TaskGroup(signal);
     using _close = onAbort(jobs.signal, () => this.#stop());
@@ -88,20 +90,26 @@ export class Session {
 
   /** Ends every wait: for the client, and of reader and writer for each other. */
   #stop(): void {
-    this.#link.close();
+    this.#connection.close();
     this.#queue.end();
   }
 
+  /** Finishes what is being sent, and answers `refusal` to what waits behind it. */
+  #end(refusal: Refusal): void {
+    this.#ending = refusal;
+    if (this.#connection.atRest) this.#queue.end();
+  }
+
   async #greet(): Promise<void> {
-    await this.#link.sendText(encodeGreeting({
+    await this.#connection.sendText(encodeGreeting({
       agent: AGENT,
       nonce: this.#nonce,
       auth: this.#trusted ? "none" : "token",
       maxLength: MAX_LENGTH,
       maxInflight: MAX_INFLIGHT,
     }));
-    this.#link.farewell = () => this.#queue.end();
-    this.#link.rest(this.#trusted ? undefined : PROOF_MS);
+    this.#connection.farewell = (refusal) => this.#end(refusal);
+    this.#connection.rest(this.#trusted ? undefined : PROOF_MS);
   }
 
   async #read(): Promise<void> {
@@ -109,16 +117,16 @@ export class Session {
       while (!this.#over) {
         const incoming = this.#nextIncoming();
         if (incoming) await this.#accept(incoming);
-        else if (!(await this.#link.fill())) return;
+        else if (!(await this.#connection.fill())) return;
       }
     } finally {
       this.#queue.end();
     }
-    await this.#link.discard();
+    await this.#connection.discard();
   }
 
   async #accept(incoming: Incoming): Promise<void> {
-    this.#link.busy();
+    this.#connection.busy();
     await this.#queue.put(incoming);
     // Behind a line without an end, there are no lines.
     if (isLast(incoming)) this.#over = true;
@@ -127,7 +135,7 @@ export class Session {
   /** undefined when no line is complete. */
   #nextIncoming(): Incoming | undefined {
     try {
-      const line = this.#link.inbox.takeLine();
+      const line = this.#connection.inbox.takeLine();
       return line === undefined ? undefined : parseSessionRequest(line);
     } catch (error) {
       if (error instanceof Refusal) return error;
@@ -144,17 +152,17 @@ export class Session {
   async #write(signal: AbortSignal): Promise<void> {
     for (;;) {
       const incoming = await this.#queue.take();
-      await this.#seed.attention.take(this.#link.client);
+      await this.#seed.attention.take(this.#connection.client);
       if (!incoming || await this.#answer(incoming, signal)) break;
       this.#turn?.end(this.#queue.size > 0);
       if (this.#seed.clock.now() - this.#usefulAt >= USELESS_MS) break;
       if (this.#queue.size > 0) continue;
-      if (this.#seed.draining.aborted) break;
-      this.#link.rest();
+      if (this.#ending || this.#seed.draining.aborted) break;
+      this.#connection.rest();
     }
     this.#over = true;
     this.#queue.end();
-    await this.#link.endWriting();
+    await this.#connection.endWriting();
   }
 
   /** Sends one reply; true when it was the last. */
@@ -170,7 +178,7 @@ export class Session {
       return incoming.verb === "BYE";
     } catch (error) {
       const refusal = this.#refusalOf(error, signal);
-      await this.#link.sendText(encodeRefusal(refusal));
+      await this.#connection.sendText(encodeRefusal(refusal));
       counted.refused(refusal);
       if (refusal.code !== "PENDING") this.#tell(refusal.message, incoming);
       else this.#usefulAt = this.#seed.clock.now();
@@ -181,7 +189,9 @@ export class Session {
   #requireTrust({ verb }: SessionRequest): void {
     const free = verb === "AUTH" || verb === "BYE";
     if (!this.#trusted && !free) throw unauthorized();
-    if (this.#seed.draining.aborted && verb !== "BYE") throw shutdown();
+    if (verb === "BYE") return;
+    if (this.#seed.draining.aborted) throw shutdown();
+    if (this.#ending) throw this.#ending;
   }
 
   /** What to answer to a failure. @throws what ends the session. */
@@ -190,7 +200,7 @@ export class Session {
       return this.#trusted || isLast(error) ? error : unauthorized();
     }
     if (error instanceof FileChangedError) return changed();
-    const ends = error instanceof LinkLostError ||
+    const ends = error instanceof ConnectionLostError ||
       error instanceof BrokenBodyError;
     if (ends || signal.aborted) throw error;
     // A bug of ours, or a failing disk: the client learns no more than that.
@@ -212,20 +222,20 @@ export class Session {
         return await this.#download(request.name, request.range, signal);
       case "PING":
       case "BYE":
-        return await this.#link.sendText(encodeOk(0));
+        return await this.#connection.sendText(encodeOk(0));
     }
   }
 
   async #authenticate(answer: string, signal: AbortSignal): Promise<void> {
-    const { settings: { token }, guesses, clock, draining } = this.#seed;
+    const { settings: { token }, authThrottle, clock, draining } = this.#seed;
     if (token !== undefined && !isRightAnswer(answer, this.#nonce, token)) {
       // With its place, whether it waits for the answer or goes: who resets would else try again at once.
-      await clock.sleep(guesses.fail(this.#link.client), draining).catch(() => {});
+      await clock.sleep(authThrottle.fail(this.#connection.client), draining).catch(() => {});
       signal.throwIfAborted();
       throw new Refusal("AUTH", "the token is not right");
     }
     this.#trusted = true;
-    await this.#link.sendText(encodeOk(0));
+    await this.#connection.sendText(encodeOk(0));
   }
 
   async #list(after: string, signal: AbortSignal): Promise<void> {
@@ -238,12 +248,12 @@ export class Session {
 
   async #size(name: string): Promise<void> {
     const { version } = this.#seed.files.find(name);
-    this.#seen.tell(this.#link.client, name, version.id);
-    await this.#link.sendText(encodeSize(version.size));
+    this.#seen.tell(this.#connection.address, name, version.id);
+    await this.#connection.sendText(encodeSize(version.size));
   }
 
   async #manifest(name: string, signal: AbortSignal): Promise<void> {
-    const { client } = this.#link;
+    const { address: client } = this.#connection;
     const found = this.#find(name);
     const open = () => this.#open(found);
     const manifest = await this.#seed.digests.manifestOf(found, open, client, signal);
@@ -261,18 +271,18 @@ export class Session {
     const file = this.#open(this.#find(name));
     this.#requireKnown(file);
     requireInside(file, range);
-    const { client } = this.#link;
+    const { address: client } = this.#connection;
     const startedAt = this.#seed.clock.now();
     const bytes = lengthOf(range);
     const { buffers } = this.#seed;
     const turn = this.#newTurn(signal);
-    await sendBody(this.#link, turn, buffers, file, range, encodeOk(bytes));
+    await sendBody(this.#connection, turn, buffers, file, range, encodeOk(bytes));
     const { size } = file.version;
     this.#seed.transfers.add(this, { client, name, size, bytes, startedAt });
   }
 
   #newTurn(signal: AbortSignal): Turn {
-    this.#turn ??= new Turn(this.#seed, this.#link.client, signal);
+    this.#turn ??= new Turn(this.#seed, this.#connection.client, signal);
     this.#turn.begin();
     return this.#turn;
   }
@@ -282,7 +292,7 @@ export class Session {
     body: Uint8Array,
     fields: Record<string, number>,
   ): Promise<void> {
-    await sendBytes(this.#link, turn, body, encodeOk(body.length, fields));
+    await sendBytes(this.#connection, turn, body, encodeOk(body.length, fields));
   }
 
   /** The file of that name as it is now. */
@@ -301,14 +311,14 @@ export class Session {
 
   /** Bytes are only given out of the version that the client knows. */
   #requireKnown({ name, version }: ServedFile): void {
-    const { client } = this.#link;
+    const { address: client } = this.#connection;
     const known = this.#seed.told.of(client, name) ?? this.#seen.of(client, name);
     if (known === undefined) this.#seen.tell(client, name, version.id);
     else if (known !== version.id) throw changed();
   }
 
   #tell(reason: string, incoming?: Incoming): void {
-    const { client } = this.#link;
+    const { address: client } = this.#connection;
     // A line that is no request is gone by now.
     const known = incoming !== undefined && !(incoming instanceof Refusal);
     const request = known ? { request: asTold(encodeSessionRequest(incoming)) } : {};

@@ -63,6 +63,8 @@ export class Tally {
   /** Milliseconds since 1970. */
   readonly startedAt: number;
   accepted = 0;
+  /** Connections whose place went to another client. */
+  evicted = 0;
   /** Of files, in bodies that were sent whole. */
   fileBytes = 0;
   hashedBytes = 0;

@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import { TaskGroup } from "../../core/base/task_group.ts";
 import type { ByteStream } from "../../core/net/transport.ts";
 import { sendBytes } from "../../core/serve/body.ts";
-import { ClientLink } from "../../core/serve/client_link.ts";
+import { ClientConnection } from "../../core/serve/client_connection.ts";
 import { Turn } from "../../core/serve/turn.ts";
 import { ManualClock, patternOf, seedOf, TempFolder, test } from "./support.ts";
 
@@ -44,7 +44,7 @@ for (
     using folder = new TempFolder();
     await using jobs = new TaskGroup(new AbortController().signal);
     const sink = new Sink();
-    const link = new ClientLink(sink, new ManualClock());
+    const link = new ClientConnection(sink, new ManualClock());
     using turn = new Turn(seedOf(folder.path, jobs), link.client, jobs.signal);
     const bytes = patternOf(size);
     const head = `OK ${size}\n`;

@@ -2,8 +2,8 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { TaskGroup } from "../../core/base/task_group.ts";
 import type { ServeSettings } from "../../core/config.ts";
-import { ClientLink } from "../../core/serve/client_link.ts";
-import { receive } from "../../core/serve/reception.ts";
+import { ClientConnection } from "../../core/serve/client_connection.ts";
+import { handleConnection } from "../../core/serve/handshake.ts";
 import type { Seed } from "../../core/serve/seed.ts";
 import { ManualClock } from "../fakes/manual_clock.ts";
 import { memoryPair } from "../fakes/memory_stream.ts";
@@ -14,7 +14,7 @@ const SIZE = 4_194_304;
 class Clients implements AsyncDisposable {
   readonly clock = new ManualClock(1_000_000);
   readonly folder = new TempFolder();
-  readonly links: ClientLink[] = [];
+  readonly connections: ClientConnection[] = [];
   /** Bytes of bodies, by client address. */
   readonly got = new Map<string, number>();
   readonly #jobs = new TaskGroup(new AbortController().signal);
@@ -34,9 +34,9 @@ class Clients implements AsyncDisposable {
   connect(address: string): RawClient {
     const [theirs, ours] = memoryPair(["10.0.0.1", address]);
     const streams = [theirs, ours].find(({ peer }) => peer === address)!;
-    const link = new ClientLink(streams, this.clock);
-    this.links.push(link);
-    this.#visits.push(receive(link, this.seed, this.#jobs.signal));
+    const connection = new ClientConnection(streams, this.clock);
+    this.connections.push(connection);
+    this.#visits.push(handleConnection(connection, this.seed, this.#jobs.signal));
     const client = new RawClient(streams === ours ? theirs : ours);
     this.#open.push(client);
     return client;
@@ -172,9 +172,9 @@ test("Who waits for --limit is neither idle nor slow", async () => {
   await client.send("DOWNLOAD big|0|10000\n");
   for (let i = 0; i < 90; i++) {
     await clients.clock.advance(1000);
-    for (const link of clients.links) link.check(clients.clock.now());
+    for (const connection of clients.connections) connection.check(clients.clock.now());
   }
-  assertEquals(clients.links[0]!.lost, undefined);
+  assertEquals(clients.connections[0]!.lost, undefined);
   assertEquals(await client.line(), "OK 10000");
 });
 

@@ -2,8 +2,8 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { setImmediate } from "node:timers";
 import { TaskGroup } from "../../core/base/task_group.ts";
-import { ClientLink } from "../../core/serve/client_link.ts";
-import { receive } from "../../core/serve/reception.ts";
+import { ClientConnection } from "../../core/serve/client_connection.ts";
+import { handleConnection } from "../../core/serve/handshake.ts";
 import { memoryPair } from "../fakes/memory_stream.ts";
 import { ManualClock, patternOf, RawClient, seedOf, TempFolder, test } from "./support.ts";
 
@@ -16,7 +16,7 @@ class Visit implements AsyncDisposable {
   readonly folder = new TempFolder();
   readonly clock = new ManualClock();
   readonly client: RawClient;
-  readonly link: ClientLink;
+  readonly connection: ClientConnection;
   readonly #jobs = new TaskGroup(new AbortController().signal);
   readonly #talk: Promise<void>;
 
@@ -24,9 +24,9 @@ class Visit implements AsyncDisposable {
     const [theirs, ours] = memoryPair();
     this.folder.write("big", patternOf(1_048_576));
     this.client = new RawClient(theirs);
-    this.link = new ClientLink(ours, this.clock);
+    this.connection = new ClientConnection(ours, this.clock);
     const seed = seedOf(this.folder.path, this.#jobs, { clock: this.clock });
-    this.#talk = receive(this.link, seed, this.#jobs.signal);
+    this.#talk = handleConnection(this.connection, seed, this.#jobs.signal);
   }
 
   async greeted(): Promise<this> {
@@ -35,12 +35,12 @@ class Visit implements AsyncDisposable {
     return this;
   }
 
-  /** Time passes a second at a time, as the seed looks at it; after each, `act`. Says how many passed until the link was closed. */
+  /** Time passes a second at a time, as the seed looks at it; after each, `act`. Says how many passed until the connection was closed. */
   async secondsUntilClosed(act: (second: number) => Promise<void> | void): Promise<number> {
     for (let second = 1; second * 1000 <= LONGEST_MS; second++) {
       this.clock.advance(1000);
-      this.link.check(this.clock.now());
-      if (this.link.lost !== undefined) return second;
+      this.connection.check(this.clock.now());
+      if (this.connection.lost !== undefined) return second;
       await act(second);
       // What the seed does with it, it has done.
       for (let i = 0; i < 10; i++) await new Promise((resolve) => setImmediate(resolve));
@@ -64,14 +64,14 @@ const drips = [
 ];
 
 for (const { what, text } of drips) {
-  test(`receive() closes a session that is sent ${what} a second, and no line`, async () => {
+  test(`handleConnection() closes a session that is sent ${what} a second, and no line`, async () => {
     await using visit = await new Visit().greeted();
     const seconds = await visit.secondsUntilClosed(() => visit.client.send(text));
     assertEquals(seconds <= MOST_SECONDS, true, `closed after ${seconds} s`);
   });
 }
 
-test("receive() closes a session that begins a line in time, and does not end it", async () => {
+test("handleConnection() closes a session that begins a line in time, and does not end it", async () => {
   await using visit = await new Visit().greeted();
   assertEquals(await visit.client.ask("PING"), "OK 0");
   const seconds = await visit.secondsUntilClosed(async (second) => {
@@ -80,7 +80,7 @@ test("receive() closes a session that begins a line in time, and does not end it
   assertEquals(seconds <= MOST_SECONDS, true, `closed after ${seconds} s`);
 });
 
-test("receive() closes a connection that is sent a letter of a greeting at a time, each before the pause that ends a request", async () => {
+test("handleConnection() closes a connection that is sent a letter of a greeting at a time, each before the pause that ends a request", async () => {
   await using visit = new Visit();
   const seconds = await visit.secondsUntilClosed((second) =>
     visit.client.send("HELLO 2".charAt(second - 1))
@@ -88,7 +88,7 @@ test("receive() closes a connection that is sent a letter of a greeting at a tim
   assertEquals(seconds <= MOST_SECONDS, true, `closed after ${seconds} s`);
 });
 
-test("receive() closes a session that takes a byte of its reply a second", async () => {
+test("handleConnection() closes a session that takes a byte of its reply a second", async () => {
   await using visit = await new Visit().greeted();
   await visit.client.send("DOWNLOAD big|0|1048576\n".repeat(16));
   assertEquals(await visit.client.line(), "OK 1048576");
@@ -99,7 +99,7 @@ test("receive() closes a session that takes a byte of its reply a second", async
   assertEquals(seconds <= MOST_SECONDS, true, `closed after ${seconds} s`);
 });
 
-test("receive() keeps a session that asks for something every few seconds, and reads it", async () => {
+test("handleConnection() keeps a session that asks for something every few seconds, and reads it", async () => {
   await using visit = await new Visit().greeted();
   const seconds = await visit.secondsUntilClosed(async (second) => {
     if (second % 5 === 0) {

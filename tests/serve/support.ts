@@ -14,7 +14,7 @@ import { DigestCache } from "../../core/serve/digest_cache.ts";
 import { Digests } from "../../core/serve/digests.ts";
 import { Finder } from "../../core/serve/finder.ts";
 import { openFolder } from "../../core/serve/folder.ts";
-import { Guesses } from "../../core/serve/guesses.ts";
+import { AuthThrottle } from "../../core/serve/auth_throttle.ts";
 import { Rates } from "../../core/serve/rates.ts";
 import type { Seed } from "../../core/serve/seed.ts";
 import { serve } from "../../core/serve/server.ts";
@@ -172,7 +172,7 @@ export function seedOf(
     attention: new Attention(),
     uploads: new Uploads(settings.uploads, clock),
     rates: new Rates(settings, clock),
-    guesses: new Guesses(clock),
+    authThrottle: new AuthThrottle(clock),
     buffers: new BodyBuffers(),
     transfers: new Transfers(clock, emit, tally),
     tally,

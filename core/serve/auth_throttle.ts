@@ -1,5 +1,5 @@
 /**
- * Wrong tokens, by client address: the more there were, the longer the answer is
+ * Wrong tokens, by client: the more there were, the longer the answer is
  * held back, and the connection with it. A right one is never held back, so who
  * guesses does not lock out who knows, behind the same address.
  */
@@ -18,7 +18,7 @@ interface Failed {
   readonly lastAt: number;
 }
 
-export class Guesses {
+export class AuthThrottle {
   readonly #clock: Clock;
   /** The one that failed longest ago first. */
   readonly #failed = new Map<string, Failed>();

@@ -1,22 +1,24 @@
 /**
  * The connection to one client, under the protocol's limits of time. Knows no
- * requests. A link is either at rest, and then the client must send something in
+ * requests. A connection is either at rest, and then the client must send something in
  * time, or busy, and then it must only read what it is sent.
  *
- * The limits are looked at from outside (`check`), once a second for all links
+ * The limits are looked at from outside (`check`), once a second for all connections
  * together: so a read or a write costs no timer.
  */
 import type { Clock } from "../base/clock.ts";
 import { reasonOf } from "../base/errors.ts";
 import type { ByteStream } from "../net/transport.ts";
 import { Inbox } from "../wire/inbox.ts";
-import { clientOf } from "./admission.ts";
+import type { Refusal } from "../wire/refusals.ts";
+import type { Occupant } from "./admission.ts";
+import { clientIdOf, shownAddress } from "./client_address.ts";
 
 /** The connection is gone: by the client, by a limit, or by our end. */
-export class LinkLostError extends Error {
+export class ConnectionLostError extends Error {
   constructor(reason: string, cause?: unknown) {
     super(`The connection ended: ${reason}`, { cause });
-    this.name = "LinkLostError";
+    this.name = "ConnectionLostError";
   }
 }
 
@@ -29,7 +31,14 @@ const WRITE_MS = 30_000;
 /** For the client to close after we said our last word. */
 const GOODBYE_MS = 1000;
 
-/** Slow links are written to in small steps, so that slow reading is not taken for no reading. */
+/** While the seed is full, the limits are shorter: other clients wait for the place. */
+const FULL_IDLE_MS = 5000;
+const FULL_LINE_MS = 3000;
+const FULL_WRITE_MS = 10_000;
+/** Bytes sent count for less as they get older: for a third after so long. */
+const LATELY_MS = 8000;
+
+/** Slow connections are written to in small steps, so that slow reading is not taken for no reading. */
 const SMALL_STEP = 16 * 1024;
 const LARGE_STEP = 256 * 1024;
 /** Of an inbox: some requests; most clients of many that come at once say no more than a greeting. */
@@ -39,27 +48,41 @@ const HEAD_BYTES = 64;
 /** A step that takes longer was too large. */
 const SLOW_STEP_MS = 100;
 
-export class ClientLink implements Disposable {
+/** Something that the client must do in time. */
+interface Limit {
+  readonly since: number;
+  readonly ms: number;
+}
+
+export class ClientConnection implements Occupant, Disposable {
   readonly inbox = new Inbox(FIRST_BYTES);
-  /** The client's address: for limits and for events. */
+  /** The client's address, for events. */
+  readonly address: string;
+  /** Who the client is to limits and fair shares. */
   readonly client: string;
+  readonly admittedAt: number;
   readonly #stream: ByteStream;
   readonly #clock: Clock;
-  #restsUntil: number | undefined;
-  #lineUntil: number | undefined;
-  #writesUntil: number | undefined;
+  #rest: Limit | undefined;
+  #line: Limit | undefined;
+  #writing: Limit | undefined;
+  /** Bytes sent, as of `#sentAt`. */
+  #sent = 0;
+  #sentAt: number;
   #step = SMALL_STEP;
   #reading: Promise<boolean> | undefined;
-  /** What waits for the stream; all of it fails when the link is closed. */
+  /** What waits for the stream; all of it fails when the connection is closed. */
   readonly #waits = new Set<(error: Error) => void>();
   #lost: string | undefined;
-  /** How a conversation ends in good order while nothing is in flight; without one, the link is closed. */
-  farewell: (() => void) | undefined;
+  /** How a conversation ends in good order: it refuses what is asked from now on. Without one, the connection is closed. */
+  farewell: ((refusal: Refusal) => void) | undefined;
 
   constructor(stream: ByteStream, clock: Clock) {
     this.#stream = stream;
     this.#clock = clock;
-    this.client = clientOf(stream.peer);
+    this.address = shownAddress(stream.peer);
+    this.client = clientIdOf(this.address);
+    this.admittedAt = this.#sentAt = clock.now();
     this.rest();
   }
 
@@ -69,7 +92,7 @@ export class ClientLink implements Disposable {
   }
 
   get atRest(): boolean {
-    return this.#restsUntil !== undefined;
+    return this.#rest !== undefined;
   }
 
   /** How much it takes in a time that is not long. */
@@ -79,23 +102,35 @@ export class ClientLink implements Disposable {
 
   /** A line came, and something is in flight: the client owes us nothing. */
   busy(): void {
-    this.#restsUntil = undefined;
-    this.#lineUntil = undefined;
+    this.#rest = undefined;
+    this.#line = undefined;
   }
 
   /** Nothing is in flight: the client's turn. */
   rest(ms: number = IDLE_MS): void {
-    this.#restsUntil = this.#clock.now() + ms;
+    this.#rest = { since: this.#clock.now(), ms };
   }
 
-  /** Closes the link when a limit has passed. */
-  check(nowMs: number): void {
-    if (nowMs >= (this.#writesUntil ?? Infinity)) {
+  bytesLately(nowMs: number): number {
+    return this.#sent * Math.exp((this.#sentAt - nowMs) / LATELY_MS);
+  }
+
+  /**
+   * Closes the connection when a limit has passed.
+   *
+   * @param full the seed is full: `full` ends a client that is merely idle.
+   */
+  check(nowMs: number, full?: Refusal): void {
+    const passed = (limit: Limit | undefined, fullMs: number) =>
+      limit && nowMs - limit.since >= (full ? Math.min(limit.ms, fullMs) : limit.ms);
+    if (passed(this.#writing, FULL_WRITE_MS)) {
       this.close("the client did not read its reply in time");
-    } else if (nowMs >= (this.#lineUntil ?? Infinity)) {
+    } else if (passed(this.#line, FULL_LINE_MS)) {
       this.close("the client did not finish its line in time");
-    } else if (nowMs >= (this.#restsUntil ?? Infinity)) {
+    } else if (passed(this.#rest, Infinity)) {
       this.close("the client sent nothing in time");
+    } else if (full && passed(this.#rest, FULL_IDLE_MS)) {
+      this.leave(full);
     }
   }
 
@@ -103,10 +138,10 @@ export class ClientLink implements Disposable {
    * Waits for bytes and puts them into the inbox, which holds no complete line; false at the end of the
    * stream, undefined when `ms` passed before, and then the read goes on.
    *
-   * @throws {LinkLostError}
+   * @throws {ConnectionLostError}
    */
   async fill(ms?: number): Promise<boolean | undefined> {
-    if (this.inbox.buffered > 0) this.#lineUntil ??= this.#clock.now() + LINE_MS;
+    if (this.inbox.buffered > 0) this.#line ??= { since: this.#clock.now(), ms: LINE_MS };
     this.#reading ??= this.#read();
     // A read that goes on may fail while nobody waits for it.
     this.#reading.catch(() => {});
@@ -116,19 +151,22 @@ export class ClientLink implements Disposable {
     return await Promise.race([this.#reading, late.promise]);
   }
 
-  /** Sends all of `bytes`, which must stay as they are until then. @throws {LinkLostError} */
+  /** Sends all of `bytes`, which must stay as they are until then. @throws {ConnectionLostError} */
   async send(bytes: Uint8Array): Promise<void> {
     for (let start = 0; start < bytes.length;) {
       const left = bytes.length - start;
       const end = start + (left > this.#step + HEAD_BYTES ? this.#step : left);
       const before = this.#clock.now();
-      this.#writesUntil = before + WRITE_MS;
+      this.#writing = { since: before, ms: WRITE_MS };
       await this.#write(bytes.subarray(start, end));
-      const slow = this.#clock.now() - before >= SLOW_STEP_MS;
+      const now = this.#clock.now();
+      this.#sent = this.bytesLately(now) + end - start;
+      this.#sentAt = now;
+      const slow = now - before >= SLOW_STEP_MS;
       this.#step = slow ? SMALL_STEP : Math.min(this.#step * 2, LARGE_STEP);
       start = end;
     }
-    this.#writesUntil = undefined;
+    this.#writing = undefined;
   }
 
   async sendText(text: string): Promise<void> {
@@ -156,10 +194,10 @@ export class ClientLink implements Disposable {
     } while (await this.fill());
   }
 
-  /** Ends a conversation of which nothing is in flight. */
-  leave(reason: string): void {
-    if (this.farewell) this.farewell();
-    else this.close(reason);
+  /** Ends the conversation: what is being sent is finished, and `refusal` answers the rest. */
+  leave(refusal: Refusal): void {
+    if (this.farewell) this.farewell(refusal);
+    else this.close(refusal.text);
   }
 
   /** Ends both directions at once. Twice is no error; the first reason counts. */
@@ -167,7 +205,7 @@ export class ClientLink implements Disposable {
     if (this.#lost !== undefined) return;
     this.#lost = reason;
     this.#stream.close();
-    for (const fail of this.#waits) fail(new LinkLostError(reason));
+    for (const fail of this.#waits) fail(new ConnectionLostError(reason));
   }
 
   /**
@@ -195,11 +233,11 @@ export class ClientLink implements Disposable {
   }
 
   async #write(bytes: Uint8Array): Promise<void> {
-    if (this.#lost !== undefined) throw new LinkLostError(this.#lost);
+    if (this.#lost !== undefined) throw new ConnectionLostError(this.#lost);
     await this.#orLost(this.#stream.write(bytes));
   }
 
-  /** What `operation` gives, or a loss as soon as the link is closed: it may outlive the link. */
+  /** What `operation` gives, or a loss as soon as the connection is closed: it may outlive the connection. */
   #orLost<T>(operation: Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       this.#waits.add(reject);
@@ -211,7 +249,7 @@ export class ClientLink implements Disposable {
     });
   }
 
-  #lossOf(error: unknown): LinkLostError {
-    return new LinkLostError(this.#lost ?? reasonOf(error), error);
+  #lossOf(error: unknown): ConnectionLostError {
+    return new ConnectionLostError(this.#lost ?? reasonOf(error), error);
   }
 }

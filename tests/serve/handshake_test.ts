@@ -4,8 +4,9 @@ import { assertEquals, assertMatch } from "@std/assert";
 import { TaskGroup } from "../../core/base/task_group.ts";
 import type { ServeSettings } from "../../core/config.ts";
 import type { ServeEvent } from "../../core/events.ts";
-import { ClientLink } from "../../core/serve/client_link.ts";
-import { receive, turnAway } from "../../core/serve/reception.ts";
+import { ClientConnection } from "../../core/serve/client_connection.ts";
+import { handleConnection, rejectConnection } from "../../core/serve/handshake.ts";
+import { Refusal } from "../../core/wire/refusals.ts";
 import { memoryPair } from "../fakes/memory_stream.ts";
 import { ManualClock, patternOf, RawClient, seedOf, TempFolder, test } from "./support.ts";
 
@@ -20,14 +21,14 @@ class Visit implements AsyncDisposable {
   readonly clock = new ManualClock();
   readonly events: ServeEvent[] = [];
   readonly client: RawClient;
-  readonly link: ClientLink;
+  readonly connection: ClientConnection;
   readonly #jobs = new TaskGroup(new AbortController().signal);
   readonly #draining = new AbortController();
   readonly #hurry = new AbortController();
   readonly #talk: Promise<void>;
 
   constructor(
-    talk: typeof receive | "turned away" = receive,
+    talk: typeof handleConnection | "turned away" = handleConnection,
     settings: Partial<ServeSettings> = {},
   ) {
     const [theirs, ours] = memoryPair(["10.0.0.1", "10.0.0.2"]);
@@ -35,7 +36,7 @@ class Visit implements AsyncDisposable {
     this.folder.write("big", patternOf(1_048_576));
     this.folder.age("big");
     this.client = new RawClient(theirs);
-    this.link = new ClientLink(ours, this.clock);
+    this.connection = new ClientConnection(ours, this.clock);
     const seed = seedOf(this.folder.path, this.#jobs, {
       ...settings,
       clock: this.clock,
@@ -44,8 +45,8 @@ class Visit implements AsyncDisposable {
     });
     const { signal } = this.#jobs;
     this.#talk = talk === "turned away"
-      ? turnAway(this.link, "too many connections", seed, this.#hurry.signal, signal)
-      : talk(this.link, seed, signal);
+      ? rejectConnection(this.connection, "too many connections", seed, this.#hurry.signal, signal)
+      : talk(this.connection, seed, signal);
   }
 
   async greeted(): Promise<this> {
@@ -54,15 +55,15 @@ class Visit implements AsyncDisposable {
     return this;
   }
 
-  /** Time passes; the sweep looks at the link. */
+  /** Time passes; the sweep looks at the connection. */
   pass(ms: number): void {
     this.clock.advance(ms);
-    this.link.check(this.clock.now());
+    this.connection.check(this.clock.now());
   }
 
   /** When the seed has noticed that it is through with what was asked. */
   async settled(): Promise<void> {
-    await until(() => this.link.atRest);
+    await until(() => this.connection.atRest);
   }
 
   /** When the seed has done all that it can without us. */
@@ -100,7 +101,7 @@ class Visit implements AsyncDisposable {
   }
 }
 
-test("receive() answers a one-shot request 200 ms after its last byte", async () => {
+test("handleConnection() answers a one-shot request 200 ms after its last byte", async () => {
   await using visit = new Visit();
   await visit.client.send("FILESIZE hel");
   await visit.clock.sleeperFor(200);
@@ -112,7 +113,7 @@ test("receive() answers a one-shot request 200 ms after its last byte", async ()
 });
 
 for (const cut of [1, 3, 6, 7]) {
-  test(`receive() waits on when a greeting pauses after ${cut} bytes`, async () => {
+  test(`handleConnection() waits on when a greeting pauses after ${cut} bytes`, async () => {
     await using visit = new Visit();
     const greeting = "HELLO 2\n";
     await visit.client.send(greeting.slice(0, cut));
@@ -124,16 +125,16 @@ for (const cut of [1, 3, 6, 7]) {
   });
 }
 
-test("receive() closes when a client says nothing for 30 s", async () => {
+test("handleConnection() closes when a client says nothing for 30 s", async () => {
   await using visit = new Visit();
   visit.pass(29_999);
-  assertEquals(visit.link.lost, undefined);
+  assertEquals(visit.connection.lost, undefined);
   visit.pass(1);
   assertEquals(await visit.rest(), "");
-  assertMatch(visit.link.lost!, /sent nothing/);
+  assertMatch(visit.connection.lost!, /sent nothing/);
 });
 
-test("receive() closes a session that sends no complete line for 30 s", async () => {
+test("handleConnection() closes a session that sends no complete line for 30 s", async () => {
   await using visit = await new Visit().greeted();
   assertEquals(await visit.client.ask("PING"), "OK 0");
   await visit.settled();
@@ -143,7 +144,7 @@ test("receive() closes a session that sends no complete line for 30 s", async ()
   assertEquals(await visit.rest(), "");
 });
 
-test("receive() keeps a session that asks within 30 s", async () => {
+test("handleConnection() keeps a session that asks within 30 s", async () => {
   await using visit = await new Visit().greeted();
   for (let i = 0; i < 5; i++) {
     visit.pass(29_999);
@@ -152,20 +153,20 @@ test("receive() keeps a session that asks within 30 s", async () => {
   }
 });
 
-test("receive() closes when a client does not read its reply for 30 s", async () => {
+test("handleConnection() closes when a client does not read its reply for 30 s", async () => {
   await using visit = await new Visit().greeted();
   await visit.client.send("DOWNLOAD big|0|1048576\n");
   assertEquals(await visit.client.line(), "OK 1048576");
   await visit.stuck();
   visit.pass(29_999);
-  assertEquals(visit.link.lost, undefined);
+  assertEquals(visit.connection.lost, undefined);
   visit.pass(30_000);
-  assertMatch(visit.link.lost!, /did not read/);
+  assertMatch(visit.connection.lost!, /did not read/);
   const got = await visit.client.rest();
   assertEquals(got, patternOf(1_048_576).subarray(0, got.length));
 });
 
-test("receive() keeps a client that reads slowly", async () => {
+test("handleConnection() keeps a client that reads slowly", async () => {
   await using visit = await new Visit().greeted();
   await visit.client.send("DOWNLOAD big|0|1048576\n");
   assertEquals(await visit.client.line(), "OK 1048576");
@@ -176,7 +177,7 @@ test("receive() keeps a client that reads slowly", async () => {
   assertEquals(await visit.client.ask("PING"), "OK 0");
 });
 
-test("receive() closes the connection when the file changes while a body is sent", async () => {
+test("handleConnection() closes the connection when the file changes while a body is sent", async () => {
   await using visit = await new Visit().greeted();
   await visit.client.send("DOWNLOAD big|0|1048576\n");
   assertEquals(await visit.client.line(), "OK 1048576");
@@ -188,7 +189,7 @@ test("receive() closes the connection when the file changes while a body is sent
   assertMatch(visit.refusals().join(), /changed while it was read/);
 });
 
-test("receive() closes the connection when the file is cut while a body is sent", async () => {
+test("handleConnection() closes the connection when the file is cut while a body is sent", async () => {
   await using visit = await new Visit().greeted();
   await visit.client.send("DOWNLOAD big|0|1048576\n");
   assertEquals(await visit.client.line(), "OK 1048576");
@@ -198,7 +199,7 @@ test("receive() closes the connection when the file is cut while a body is sent"
   assertEquals(got, patternOf(1_048_576).subarray(0, got.length));
 });
 
-test("receive() stops reading when a client asks for more than it takes", async () => {
+test("handleConnection() stops reading when a client asks for more than it takes", async () => {
   await using visit = await new Visit().greeted();
   const flood = "DOWNLOAD big|0|1048576\n".repeat(10_000);
   const sending = visit.client.send(flood).then(() => "sent", () => "closed");
@@ -210,7 +211,7 @@ test("receive() stops reading when a client asks for more than it takes", async 
   assertEquals(await sending, "closed");
 });
 
-test("receive() finishes the body that is being sent, refuses the rest and ends when the seed drains", async () => {
+test("handleConnection() finishes the body that is being sent, refuses the rest and ends when the seed drains", async () => {
   await using visit = await new Visit().greeted();
   await visit.client.send("DOWNLOAD big|0|1048576\nDOWNLOAD big|0|9\nPING\n");
   assertEquals(await visit.client.line(), "OK 1048576");
@@ -221,14 +222,14 @@ test("receive() finishes the body that is being sent, refuses the rest and ends 
   assertEquals(await visit.rest(), "");
 });
 
-test("receive() answers SHUTDOWN to a greeting when the seed drains", async () => {
+test("handleConnection() answers SHUTDOWN to a greeting when the seed drains", async () => {
   await using visit = new Visit();
   visit.drain();
   await visit.client.send("HELLO 2\n");
   assertMatch(await visit.rest(), /^ERROR:SHUTDOWN [^\n]*\n$/);
 });
 
-test("turnAway() answers BUSY with a pause to a greeting", async () => {
+test("rejectConnection() answers BUSY with a pause to a greeting", async () => {
   await using visit = new Visit("turned away");
   await visit.client.send("HELLO 2\n");
   assertEquals(
@@ -237,48 +238,48 @@ test("turnAway() answers BUSY with a pause to a greeting", async () => {
   );
 });
 
-test("turnAway() sends nothing to a one-shot DOWNLOAD, whose client would take it for the file", async () => {
+test("rejectConnection() sends nothing to a one-shot DOWNLOAD, whose client would take it for the file", async () => {
   await using visit = new Visit("turned away");
   await visit.client.send("DOWNLOAD hello.txt|0\n");
   assertEquals(await visit.rest(), "");
 });
 
-test("turnAway() answers BUSY to a one-shot FILESIZE", async () => {
+test("rejectConnection() answers BUSY to a one-shot FILESIZE", async () => {
   await using visit = new Visit("turned away");
   await visit.client.send("FILESIZE hello.txt\n");
   assertMatch(await visit.rest(), /^ERROR:BUSY /);
 });
 
-test("turnAway() answers BUSY and closes when a client says nothing", async () => {
+test("rejectConnection() answers BUSY and closes when a client says nothing", async () => {
   await using visit = new Visit("turned away");
   await visit.clock.sleeperFor(500);
   visit.clock.advance(500);
   assertMatch(await visit.rest(), /^ERROR:BUSY /);
 });
 
-test("turnAway() closes when a client begins a greeting and does not end it", async () => {
+test("rejectConnection() closes when a client begins a greeting and does not end it", async () => {
   await using visit = new Visit("turned away");
   await visit.client.send("HELLO");
   visit.pass(1000);
   assertEquals(await visit.rest(), "");
 });
 
-test("receive() closes when a line that was begun is not finished in 10 s", async () => {
+test("handleConnection() closes when a line that was begun is not finished in 10 s", async () => {
   await using visit = await new Visit().greeted();
   await visit.settled();
   for (let i = 0; i < 9; i++) {
     await visit.client.send("x");
     await visit.stuck();
     visit.pass(1000);
-    assertEquals(visit.link.lost, undefined);
+    assertEquals(visit.connection.lost, undefined);
   }
   await visit.client.send("x");
   await visit.stuck();
   visit.pass(1000);
-  assertMatch(visit.link.lost!, /did not finish its line/);
+  assertMatch(visit.connection.lost!, /did not finish its line/);
 });
 
-test("receive() closes when a greeting comes a byte in two seconds", async () => {
+test("handleConnection() closes when a greeting comes a byte in two seconds", async () => {
   await using visit = new Visit();
   for (const byte of "HELLO") {
     await visit.client.send(byte);
@@ -286,10 +287,10 @@ test("receive() closes when a greeting comes a byte in two seconds", async () =>
     visit.pass(2000);
   }
   visit.pass(1000);
-  assertMatch(visit.link.lost!, /did not finish its line/);
+  assertMatch(visit.connection.lost!, /did not finish its line/);
 });
 
-test("receive() takes lines that come slowly, one after the other", async () => {
+test("handleConnection() takes lines that come slowly, one after the other", async () => {
   await using visit = await new Visit().greeted();
   for (let i = 0; i < 4; i++) {
     await visit.client.send("PI");
@@ -301,7 +302,7 @@ test("receive() takes lines that come slowly, one after the other", async () => 
 });
 
 for (const request of ["PING", "nonsense", "FILESIZE none"]) {
-  test(`receive() says goodbye to a session that in 5 minutes only said ${request}`, async () => {
+  test(`handleConnection() says goodbye to a session that in 5 minutes only said ${request}`, async () => {
     await using visit = await new Visit().greeted();
     for (let i = 0; i < 14; i++) {
       visit.pass(20_000);
@@ -314,7 +315,7 @@ for (const request of ["PING", "nonsense", "FILESIZE none"]) {
   });
 }
 
-test("receive() keeps a session that is of use now and then", async () => {
+test("handleConnection() keeps a session that is of use now and then", async () => {
   await using visit = await new Visit().greeted();
   for (let i = 1; i < 40; i++) {
     visit.pass(20_000);
@@ -326,52 +327,52 @@ test("receive() keeps a session that is of use now and then", async () => {
 
 const TOKEN = { token: "correct horse" };
 
-test("receive() closes a session that does not prove the token in 10 s", async () => {
-  await using visit = await new Visit(receive, TOKEN).greeted();
+test("handleConnection() closes a session that does not prove the token in 10 s", async () => {
+  await using visit = await new Visit(handleConnection, TOKEN).greeted();
   await visit.settled();
   visit.pass(9999);
-  assertEquals(visit.link.lost, undefined);
+  assertEquals(visit.connection.lost, undefined);
   visit.pass(1);
   assertEquals(await visit.rest(), "");
 });
 
-test("receive() holds the answer to a wrong token back, and its place with it", async () => {
-  await using visit = await new Visit(receive, TOKEN).greeted();
+test("handleConnection() holds the answer to a wrong token back, and its place with it", async () => {
+  await using visit = await new Visit(handleConnection, TOKEN).greeted();
   await visit.client.send("AUTH 00\n");
   await visit.client.end();
   await visit.clock.sleeperFor(100);
-  assertEquals(visit.link.lost, undefined);
+  assertEquals(visit.connection.lost, undefined);
   visit.clock.advance(100);
   assertMatch(await visit.rest(), /^ERROR:AUTH /);
 });
 
-test("receive() keeps the place of a wrong token for as long when its client is gone", async () => {
-  await using visit = await new Visit(receive, TOKEN).greeted();
+test("handleConnection() keeps the place of a wrong token for as long when its client is gone", async () => {
+  await using visit = await new Visit(handleConnection, TOKEN).greeted();
   await visit.client.send("AUTH 00\n");
   await visit.clock.sleeperFor(100);
   let ended = false;
   visit.ended.then(() => ended = true);
-  visit.link.close("reset by the client");
+  visit.connection.close("reset by the client");
   for (let i = 0; i < 10; i++) await visit.stuck();
   assertEquals(ended, false);
   visit.clock.advance(100);
   await visit.ended;
 });
 
-test("receive() ends a resting session in good order when the seed drains", async () => {
+test("handleConnection() ends a resting session in good order when the seed drains", async () => {
   await using visit = await new Visit().greeted();
   await visit.client.send("DOWNLOAD big|0|60000\n");
   await visit.stuck();
   // Half a line that stays unread would reset the connection, had it simply been closed.
   await visit.client.send("PIN");
   visit.drain();
-  visit.link.leave("the seed is going away");
+  visit.connection.leave(new Refusal("SHUTDOWN", "the seed is going away"));
   assertEquals(await visit.client.line(), "OK 60000");
   assertEquals(await visit.client.bytes(60_000), patternOf(1_048_576).subarray(0, 60_000));
   assertEquals(await visit.rest(), "");
 });
 
-test("turnAway() answers BUSY at once when others want the room of one that is silent", async () => {
+test("rejectConnection() answers BUSY at once when others want the room of one that is silent", async () => {
   await using visit = new Visit("turned away");
   await visit.stuck();
   visit.clock.advance(50);
@@ -379,7 +380,7 @@ test("turnAway() answers BUSY at once when others want the room of one that is s
   assertMatch(await visit.rest(), /^ERROR:BUSY retry-after-ms=500 [^\n]*\n$/);
 });
 
-test("turnAway() closes without a word when others want the room of one that has just come, or has begun to speak", async () => {
+test("rejectConnection() closes without a word when others want the room of one that has just come, or has begun to speak", async () => {
   await using young = new Visit("turned away");
   await young.stuck();
   young.hurry();

@@ -1,0 +1,158 @@
+/**
+ * Receives one client: a place or a refusal, then its first line, which decides
+ * the dialect, then the conversation. Whatever happens to one client ends here.
+ */
+import { onAbort } from "../base/abort.ts";
+import { LineNotTextError, LineTooLongError } from "../wire/inbox.ts";
+import { busy, encodeRefusal, Refusal } from "../wire/refusals.ts";
+import { HELLO } from "../wire/requests.ts";
+import { BrokenBodyError } from "./body.ts";
+import { type ClientConnection, ConnectionLostError } from "./client_connection.ts";
+import { answerOneShot, refuseOneShot } from "./one_shot.ts";
+import { type Seed, shutdown } from "./seed.ts";
+import { Session } from "./session.ts";
+
+/** Old clients send no line end: when nothing came for so long, the request is complete. */
+const REQUEST_END_MS = 200;
+/** For a client that is turned away to say what it came for. */
+const TURNED_AWAY_MS = 500;
+/** Who has said nothing for so long will not say it as a one-shot client, if another one needs its room. */
+export const SILENT_MS = 50;
+/** The pause that we ask for is this, and up to as much again. */
+const RETRY_MS = 500;
+
+/** Serves the client until it is through; nothing is thrown, the connection is closed. */
+export async function handleConnection(
+  connection: ClientConnection,
+  seed: Seed,
+  signal: AbortSignal,
+): Promise<void> {
+  await settle(connection, seed, signal, async () => {
+    const silentAt = seed.clock.now() + SILENT_MS;
+    connection.farewell = (refusal) => endSilent(connection, refusal, seed.clock.now() >= silentAt);
+    const line = await firstLine(connection);
+    if (line === undefined) return;
+    // What was asked in one shot is answered, and nothing can follow.
+    connection.farewell = () => {};
+    connection.busy();
+    await seed.attention.take(connection.client);
+    if (line !== HELLO) await answerOneShot(line, connection, seed, signal);
+    else if (seed.draining.aborted) await connection.sendText(encodeRefusal(shutdown()));
+    else return await new Session(connection, seed).run(signal);
+    await closeGracefully(connection);
+  });
+}
+
+/**
+ * Tells a client for whom there is no place to come back later. Its first line
+ * is waited for, shortly, because only that says how: to `DOWNLOAD` of a
+ * one-shot client any text would become part of its file. Who says nothing is
+ * no one-shot client.
+ *
+ * @param hurry others want its room: it is told now, or not at all.
+ */
+export async function rejectConnection(
+  connection: ClientConnection,
+  why: string,
+  seed: Seed,
+  hurry: AbortSignal,
+  signal: AbortSignal,
+): Promise<void> {
+  tell(connection, seed, `BUSY ${why}`);
+  const refusal = busy(Math.ceil(RETRY_MS * (1 + seed.random())), why);
+  const silentAt = seed.clock.now() + SILENT_MS;
+  await settle(connection, seed, signal, async () => {
+    connection.rest(2 * TURNED_AWAY_MS);
+    let answered = false;
+    using _hurry = onAbort(hurry, () => {
+      endSilent(connection, refusal, seed.clock.now() >= silentAt && !answered);
+    });
+    const line = await firstLine(connection, TURNED_AWAY_MS) ?? HELLO;
+    answered = true;
+    if (line === HELLO) await connection.sendText(encodeRefusal(refusal));
+    else await refuseOneShot(line, refusal, connection);
+    await closeGracefully(connection);
+  });
+}
+
+/**
+ * Closes a connection over which no complete line came. Sends `refusal` before only if nothing came
+ * at all: in a reply to `DOWNLOAD` any text would become part of the file.
+ */
+function endSilent(connection: ClientConnection, refusal: Refusal, maySend: boolean): void {
+  const sends = maySend && connection.inbox.buffered === 0;
+  const last = sends ? connection.sendText(encodeRefusal(refusal)) : Promise.resolve();
+  last.catch(() => {}).finally(() => connection.close());
+}
+
+/** Runs `talk`, closes the connection after it, and lets no failure out. */
+async function settle(
+  connection: ClientConnection,
+  seed: Seed,
+  signal: AbortSignal,
+  talk: () => Promise<void>,
+): Promise<void> {
+  if (signal.aborted) return connection.close();
+  using _now = onAbort(signal, () => connection.close());
+  try {
+    await talk();
+  } catch (error) {
+    const reason = reasonToTell(error, connection);
+    if (reason !== undefined && !signal.aborted) tell(connection, seed, reason);
+  } finally {
+    connection.close();
+  }
+}
+
+function tell({ address }: ClientConnection, seed: Seed, reason: string): void {
+  seed.emit({ kind: "refused", client: address, reason });
+}
+
+/** A client that just went away is no news. */
+function reasonToTell(error: unknown, connection: ClientConnection): string | undefined {
+  if (error instanceof ConnectionLostError) return connection.lost;
+  if (error instanceof BrokenBodyError) return String(error.cause);
+  return String(error);
+}
+
+/**
+ * The request of a one-shot client, or what opens a session; undefined when the
+ * client closes, or says nothing within `silenceMs`, or nothing that is text.
+ */
+async function firstLine(
+  connection: ClientConnection,
+  silenceMs?: number,
+): Promise<string | undefined> {
+  try {
+    let begun = "";
+    for (;;) {
+      const line = connection.inbox.takeLine();
+      if (line !== undefined) return begun + line;
+      const speaks = begun !== "" || connection.inbox.buffered > 0;
+      const more = await connection.fill(speaks ? REQUEST_END_MS : silenceMs);
+      if (more) continue;
+      begun += connection.inbox.takeRest();
+      // What may still become a greeting cannot become a one-shot request.
+      const mayGoOn = more === undefined && begun !== "" &&
+        HELLO.startsWith(begun);
+      if (!mayGoOn) return begun === "" ? undefined : begun;
+    }
+  } catch (error) {
+    if (error instanceof LineTooLongError) return refuseLongLine(connection);
+    if (error instanceof LineNotTextError) return undefined;
+    throw error;
+  }
+}
+
+async function refuseLongLine(connection: ClientConnection): Promise<undefined> {
+  const verb = new Uint8Array("DOWNLOAD".length);
+  connection.inbox.takeInto(verb);
+  const refusal = new Refusal("TOO_LONG", "the line is too long");
+  await refuseOneShot(new TextDecoder().decode(verb), refusal, connection);
+  await closeGracefully(connection);
+}
+
+async function closeGracefully(connection: ClientConnection): Promise<void> {
+  await connection.endWriting();
+  await connection.discard();
+}
