@@ -21,7 +21,7 @@ export class KindType<T> extends Type<T> {
 
 /** What the help of each command that takes a task says of it. */
 export const ABOUT_TASK =
-  "A task is its id, the beginning of it, or a file name or its last part: then its newest task.";
+  "A task is its id, the beginning of its id, or a file name or the last part of one: then its newest task that is not over.";
 
 /** An argument that names a task; which one that is, core finds out. */
 export class TaskType extends KindType<string> {

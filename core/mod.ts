@@ -3,6 +3,7 @@
  * for. It brings the platform in (clock, dice, sockets, process); nothing below
  * asks for these.
  */
+import { userInfo } from "node:os";
 import { resolve } from "@std/path";
 import { systemChance } from "./base/chance.ts";
 import { systemClock } from "./base/clock.ts";
@@ -11,11 +12,12 @@ import type { ServeEvent, Sink, TaskEvent } from "./events.ts";
 import { HasherThreads } from "./hash/hashers.ts";
 import { dialer } from "./net/transport.ts";
 import { serve as serveFolder } from "./serve/server.ts";
+import * as directories from "./state/directories.ts";
 import type { Directories } from "./state/directories.ts";
 import type { Obedience, Order } from "./state/orders.ts";
 import { readLog } from "./state/read_log.ts";
 import type { LogLine } from "./state/task_log.ts";
-import { type Overview, readTasks, taskNamed, type TaskStatus } from "./state/task_status.ts";
+import type { Overview, TaskStatus } from "./state/task_status.ts";
 import * as jobs from "./task/download.ts";
 import * as health from "./task/health.ts";
 import * as offers from "./task/list.ts";
@@ -40,7 +42,7 @@ export {
   parseSeedAddress,
   type SeedAddress,
 } from "./base/seed_address.ts";
-export { type Directories, directoriesOf } from "./state/directories.ts";
+export type { Directories } from "./state/directories.ts";
 export { type Account, type SeedAccount, type Span, SPANS } from "./state/accounting.ts";
 export { FollowedSeeds } from "./state/followed_seeds.ts";
 export type { RunLimits } from "./state/record_shape.ts";
@@ -72,6 +74,27 @@ function hasherThreads(): HasherThreads {
   const most = Math.min(2, navigator.hardwareConcurrency - 1);
   const code = new URL("./hash/hasher_thread_main.ts", import.meta.url);
   return new HasherThreads(most, () => new Worker(code, { type: "module" }));
+}
+
+/**
+ * Where this user's configuration, state and cache are.
+ *
+ * @param platform as `Deno.build.os` names it. @throws {UsageError} where there is no home folder.
+ */
+export function directoriesOf(
+  env: (name: string) => string | undefined,
+  platform: string,
+): Directories {
+  return directories.directoriesOf(env, platform, accountHome);
+}
+
+/** As the system's list of users says; undefined for a user who is not in it, or has none. */
+function accountHome(): string | undefined {
+  try {
+    return userInfo().homedir ?? undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** Downloads everything asked for: one outcome for each different name, in their order, whatever happens to the others. */
@@ -163,9 +186,9 @@ export async function overview(
   return await known.overview(state, systemClock.wallTime(), mostWaiting, options);
 }
 
-/** The task that `text` means: an id, a unique beginning of one, or a file name (its newest task); see `taskNamed`. */
+/** The task that `text` means: an id, a unique beginning of one, or a file name (its newest task that is not over); see `taskNamed`. */
 export async function findTask({ state }: Directories, text: string): Promise<TaskStatus> {
-  return taskNamed(await readTasks(state, systemClock.wallTime()), text);
+  return await known.findTask(state, text, systemClock.wallTime());
 }
 
 /** What there is to say about why a task is as fast as it is. `text` as in `findTask`. */

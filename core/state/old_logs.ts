@@ -5,6 +5,7 @@
  */
 import { join } from "@std/path";
 import type { Clock } from "../base/clock.ts";
+import { namesIn, PRIVATE_FILE } from "./folders.ts";
 import { logsFolder } from "./task_log.ts";
 
 const KEEP_MS = 30 * 24 * 3600 * 1000;
@@ -44,7 +45,7 @@ export async function forgetOldLogs(
     if (i % STEP_FILES === STEP_FILES - 1) await clock.sleep(0, signal);
     if (removeUnchanged(log)) bytes -= log.bytes;
   }
-  await Deno.writeTextFile(join(folder, SWEPT), "").catch(() => {});
+  await Deno.writeTextFile(join(folder, SWEPT), "", { mode: PRIVATE_FILE }).catch(() => {});
   await Deno.utime(join(folder, SWEPT), startedAt / 1000, startedAt / 1000).catch(() => {});
 }
 
@@ -69,15 +70,6 @@ async function youngLogs(
     if (log.writtenAt >= oldest || !removeUnchanged(log)) logs.push(log);
   }
   return logs;
-}
-
-/** A folder that somebody removed has nothing to forget. */
-async function* namesIn(folder: string): AsyncIterable<string> {
-  try {
-    for await (const { name } of Deno.readDir(folder)) yield name;
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-  }
 }
 
 /** A task may have gone on with its log since we looked. @returns whether it is gone. */

@@ -43,7 +43,7 @@ async function readRun(path: string, task: string, nowMs: number): Promise<LastR
   const closing = lines.findLast((line) =>
     isTaskEvent(line) && line.task === task && "account" in line
   );
-  const told = Object(closing).account ?? (await readNow(base))?.accounts?.[task];
+  const told = Object(closing).account ?? (await readNow(base))?.accounts.get(task);
   const account = isAccount(told) ? told : null;
   return {
     account: account && alive ? untilNow(account, nowMs) : account,

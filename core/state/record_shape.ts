@@ -38,7 +38,7 @@ export interface TaskNow {
   readonly seeds: readonly string[];
 }
 
-/** The content of the file that is replaced. */
+/** What is written to the file that is replaced as bytes come in. */
 export interface RunNow {
   readonly time: number;
   readonly tasks: Readonly<Record<string, TaskNow>>;
@@ -48,10 +48,25 @@ export interface RunNow {
   readonly accounts?: Readonly<Record<string, Account>>;
 }
 
+/** What was read of it. Maps, because a damaged file may name a task "__proto__" or "constructor". */
+export interface StoredNow {
+  readonly time: number;
+  readonly tasks: ReadonlyMap<string, TaskNow>;
+  readonly details: ReadonlyMap<string, TaskDetail>;
+  readonly accounts: ReadonlyMap<string, Account>;
+}
+
 type Fields = Readonly<Record<string, unknown>>;
 
+/** Ids become parts of file names, so a record must not make up others. */
+const TASK_ID = /^[0-9a-z]{1,64}$/;
+
+export function isTaskId(value: unknown): value is string {
+  return isText(value) && TASK_ID.test(value);
+}
+
 export function isHeader(line: object): line is RunHeader {
-  return "pid" in line;
+  return isNumber((line as Partial<RunHeader>).pid);
 }
 
 export function isQueued(line: object): line is QueuedLine {
@@ -60,13 +75,13 @@ export function isQueued(line: object): line is QueuedLine {
 }
 
 function isPair(value: unknown): boolean {
-  return Array.isArray(value) && isText(value[0]) && isText(value[1]);
+  return Array.isArray(value) && isTaskId(value[0]) && isText(value[1]);
 }
 
 /** Of an event, what `p2p status` makes use of. */
 export function isTaskEvent(line: object): line is TaskEvent {
   const fields = line as Fields;
-  if (typeof fields["task"] !== "string" || !isNumber(fields["time"])) return false;
+  if (!isTaskId(fields["task"]) || !isNumber(fields["time"])) return false;
   switch (fields["kind"]) {
     case "queued":
       return isText(fields["name"]) && isText(fields["target"]);
@@ -87,22 +102,21 @@ export function isTaskEvent(line: object): line is TaskEvent {
   }
 }
 
-/** `value` without the tasks whose figures are none; undefined when it is nothing of the kind. */
-export function runNowOf(value: unknown): RunNow | undefined {
+/** `value` without the tasks whose figures are not valid; undefined when it is something else. */
+export function storedNowOf(value: unknown): StoredNow | undefined {
   const { time, tasks, details, accounts } = Object(value) as Fields;
   if (!isNumber(time)) return undefined;
   return {
     time,
-    tasks: soundOf(tasks, isTaskNow),
-    details: soundOf(details, isDetail),
-    // Looked at by who reads one of them.
-    accounts: Object(accounts),
+    tasks: validOf(tasks, isTaskNow),
+    details: validOf(details, isDetail),
+    accounts: validOf(accounts, isAccount),
   };
 }
 
-function soundOf<T>(values: unknown, isSound: (value: unknown) => value is T): Record<string, T> {
-  const sound = Object.entries(Object(values)).filter(([, value]) => isSound(value));
-  return Object.fromEntries(sound) as Record<string, T>;
+function validOf<T>(values: unknown, isValid: (value: unknown) => value is T): Map<string, T> {
+  const entries = Object.entries(Object(values)) as [string, unknown][];
+  return new Map(entries.filter((entry): entry is [string, T] => isValid(entry[1])));
 }
 
 function isTaskNow(value: unknown): value is TaskNow {

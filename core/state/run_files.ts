@@ -1,6 +1,6 @@
 /** The files of all runs: where they are, what is in them, and when they go. */
 import { join } from "@std/path";
-import { type RunNow, runNowOf } from "./record_shape.ts";
+import { type StoredNow, storedNowOf } from "./record_shape.ts";
 import { isAlive } from "./run_lock.ts";
 
 export const RECORD_SUFFIX = ".jsonl";
@@ -53,9 +53,9 @@ export async function readLines(path: string): Promise<object[]> {
   });
 }
 
-export async function readNow(base: string): Promise<RunNow | undefined> {
+export async function readNow(base: string): Promise<StoredNow | undefined> {
   try {
-    return runNowOf(JSON.parse(await Deno.readTextFile(base + NOW_SUFFIX)));
+    return storedNowOf(JSON.parse(await Deno.readTextFile(base + NOW_SUFFIX)));
   } catch {
     return undefined;
   }

@@ -1,5 +1,6 @@
 /** The lock that tells whether the process of a run lives. */
 import { join } from "@std/path";
+import { PRIVATE_FILE } from "./folders.ts";
 
 const LOCK_SUFFIX = ".lock";
 
@@ -19,7 +20,11 @@ export async function lockRun(
 ): Promise<RunLock> {
   try {
     const base = join(folder, `${startedAt}-${pid}`);
-    const file = await Deno.open(base + LOCK_SUFFIX, { createNew: true, write: true });
+    const file = await Deno.open(base + LOCK_SUFFIX, {
+      createNew: true,
+      write: true,
+      mode: PRIVATE_FILE,
+    });
     await file.lock(true);
     return { startedAt, base, file };
   } catch (error) {

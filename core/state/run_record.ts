@@ -9,6 +9,7 @@ import type { TaskEvent } from "../events.ts";
 import type { Account } from "./accounting.ts";
 import { FollowedTask } from "./followed_task.ts";
 import type { QueuedLine, RunHeader, RunLimits, RunNow } from "./record_shape.ts";
+import { PRIVATE_FILE } from "./folders.ts";
 import { hasRecord, NOW_SUFFIX, OVER_SUFFIX, RECORD_SUFFIX, runsFolder } from "./run_files.ts";
 import { lockRun, releaseRun, type RunLock } from "./run_lock.ts";
 import { withoutHarm } from "./state_faults.ts";
@@ -54,7 +55,11 @@ export class RunRecord implements AsyncDisposable {
     limits?: RunLimits,
   ): Promise<RunRecord> {
     const lock = await lockNew(runsFolder(stateDir), pid, clock.wallTime());
-    const record = await Deno.open(lock.base + RECORD_SUFFIX, { createNew: true, append: true });
+    const record = await Deno.open(lock.base + RECORD_SUFFIX, {
+      createNew: true,
+      append: true,
+      mode: PRIVATE_FILE,
+    });
     const run = new RunRecord(record, lock, clock);
     const header: RunHeader = {
       pid,
@@ -189,7 +194,7 @@ export class RunRecord implements AsyncDisposable {
     };
     const draft = `${this.#base}${NOW_SUFFIX}.draft`;
     withoutHarm(() => {
-      Deno.writeTextFileSync(draft, JSON.stringify(now));
+      Deno.writeTextFileSync(draft, JSON.stringify(now), { mode: PRIVATE_FILE });
       Deno.renameSync(draft, this.#base + NOW_SUFFIX);
     });
   }

@@ -8,6 +8,7 @@ import { Logger, RotatingFileHandler } from "@std/log";
 import { join } from "@std/path";
 import type { Clock } from "../base/clock.ts";
 import { isTrouble, type Level, type TaskEvent, type TaskNews } from "../events.ts";
+import { PRIVATE_FILE } from "./folders.ts";
 import { withoutHarm } from "./state_faults.ts";
 
 export interface LogLine {
@@ -27,6 +28,32 @@ const MOST_HELD = 100;
 
 /** A log that cannot be written must not stop the download that it tells of, nor, when it closes at the end of the process, that end. */
 class HarmlessHandler extends RotatingFileHandler {
+  readonly #path: string;
+
+  constructor(path: string) {
+    super("DEBUG", {
+      filename: path,
+      mode: "a",
+      maxBytes: MOST_BYTES,
+      maxBackupCount: 1,
+      formatter: ({ msg }) => msg,
+      // A line that is only in memory is lost when it matters most.
+      bufferSize: 0,
+    });
+    this.#path = path;
+  }
+
+  /** Makes the file readable for its user only; the handler would leave its mode to the umask. */
+  override setup(): void {
+    Deno.openSync(this.#path, { create: true, append: true, mode: PRIVATE_FILE }).close();
+    super.setup();
+  }
+
+  override rotateLogFiles(): void {
+    super.rotateLogFiles();
+    if (Deno.build.os !== "windows") Deno.chmodSync(this.#path, PRIVATE_FILE);
+  }
+
   override destroy(): void {
     withoutHarm(() => super.destroy());
   }
@@ -81,16 +108,8 @@ export class TaskLog implements Disposable {
   }
 }
 
-function openLog(filename: string): { handler: HarmlessHandler; logger: Logger } {
-  const handler = new HarmlessHandler("DEBUG", {
-    filename,
-    mode: "a",
-    maxBytes: MOST_BYTES,
-    maxBackupCount: 1,
-    formatter: ({ msg }) => msg,
-    // A line that is only in memory is lost when it matters most.
-    bufferSize: 0,
-  });
+function openLog(path: string): { handler: HarmlessHandler; logger: Logger } {
+  const handler = new HarmlessHandler(path);
   withoutHarm(() => handler.setup());
   return { handler, logger: new Logger("task", "DEBUG", { handlers: [handler] }) };
 }

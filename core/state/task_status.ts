@@ -1,8 +1,9 @@
 /** All tasks of this user, put together from the records of all runs. */
 import { NotFoundError, UsageError } from "../base/errors.ts";
+import { faultOfName } from "../base/names.ts";
 import { percentThere } from "../base/percent.ts";
 import { isOver, type TaskEvent, type TaskState } from "../events.ts";
-import { isHeader, isQueued, isTaskEvent, type RunNow } from "./record_shape.ts";
+import { isHeader, isQueued, isTaskEvent, type StoredNow } from "./record_shape.ts";
 import { baseOf, readLines, readNow, runsOf, STALE_MS } from "./run_files.ts";
 import { isAlive } from "./run_lock.ts";
 import type { TaskDetail } from "./task_detail.ts";
@@ -88,31 +89,40 @@ async function readSome(
 }
 
 /**
- * The task that `text` means: an id, a unique beginning of one, or a file name (its newest task),
- * for which the end of a single one does, such as `part-1.bin` of `data/part-1.bin`.
+ * The task that `text` means: an id, a unique beginning of one, or a file name or the last part of
+ * one. A name means its newest task that `isCurrent`; where there is none, the newest.
  *
  * @throws {NotFoundError} if there is none. @throws {UsageError} if it may be several.
  */
-export function taskNamed(tasks: readonly TaskStatus[], text: string): TaskStatus {
+export function taskNamed(
+  tasks: readonly TaskStatus[],
+  text: string,
+  isCurrent: (task: TaskStatus) => boolean = ({ state }) => !isOver(state),
+): TaskStatus {
+  const newest = (some: readonly TaskStatus[]) => some.findLast(isCurrent) ?? some.at(-1);
   const exact = tasks.find(({ task }) => task === text) ??
-    tasks.findLast(({ name }) => name === text);
+    newest(tasks.filter(({ name }) => name === text));
   if (exact) return exact;
   const begun = text === "" ? [] : tasks.filter(({ task }) => task.startsWith(text));
   if (begun.length === 1) return begun[0]!;
   const ending = text === "" ? [] : tasks.filter(({ name }) => name.endsWith(`/${text}`));
-  const names = Array.from(new Set(ending.map(({ name }) => name)));
-  if (names.length === 1) return ending.at(-1)!;
+  const names = new Set(ending.map(({ name }) => name));
+  if (names.size === 1) return newest(ending)!;
   if (begun.length > 0) throw several(text, "begin", begun.map(({ task }) => task));
-  if (names.length > 0) throw several(text, "end", names);
-  throw new NotFoundError(`Cannot find task "${text}"`, {
-    hint: "See all tasks with p2p status --all",
-  });
+  if (names.size > 0) throw several(text, "end", Array.from(names));
+  const fault = faultOfName(text);
+  if (fault !== undefined) {
+    throw new UsageError(`Cannot find task "${text}": as a file name, ${fault}`, { hint: SEE_ALL });
+  }
+  throw new NotFoundError(`Cannot find task "${text}"`, { hint: SEE_ALL });
 }
+
+const SEE_ALL = "See all tasks with p2p status --all";
 
 function several(text: string, how: "begin" | "end", words: readonly string[]): UsageError {
   const shown = words.slice(0, 5).join(", ");
   return new UsageError(`Cannot tell which task "${text}" is: several ${how} so (${shown})`, {
-    hint: "See all tasks with p2p status --all",
+    hint: SEE_ALL,
   });
 }
 
@@ -230,17 +240,17 @@ function begin(
 
 const NO_SEEDS: readonly string[] = [];
 
-function withNow(task: TaskStatus, now: RunNow | undefined, nowMs: number): TaskStatus {
+function withNow(task: TaskStatus, now: StoredNow | undefined, nowMs: number): TaskStatus {
   // Most only wait, and a copy of each would be the most expensive thing here.
-  const moving = now?.tasks?.[task.task];
+  const moving = now?.tasks.get(task.task);
   if (task.state === "waiting" && moving === undefined) return task;
   const inside = withDetail(task, now, nowMs);
   return withMovement(inside, now, nowMs);
 }
 
 /** Of a task that somebody works on; an old file tells no speed any more. */
-function withDetail(task: TaskStatus, now: RunNow | undefined, nowMs: number): TaskStatus {
-  const detail = now?.details?.[task.task];
+function withDetail(task: TaskStatus, now: StoredNow | undefined, nowMs: number): TaskStatus {
+  const detail = now?.details.get(task.task);
   if (!now || isOver(task.state) || task.state === "paused" || detail === undefined) {
     return task;
   }
@@ -251,8 +261,8 @@ function withDetail(task: TaskStatus, now: RunNow | undefined, nowMs: number): T
   };
 }
 
-function withMovement(task: TaskStatus, now: RunNow | undefined, nowMs: number): TaskStatus {
-  const moving = now?.tasks?.[task.task];
+function withMovement(task: TaskStatus, now: StoredNow | undefined, nowMs: number): TaskStatus {
+  const moving = now?.tasks.get(task.task);
   const pid = isOver(task.state) ? null : task.pid;
   if (now === undefined || moving === undefined || task.state === "done") return { ...task, pid };
   // The file is replaced while bytes come: an old one means that none do.

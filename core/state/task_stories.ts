@@ -2,6 +2,7 @@
 import type { Chance } from "../base/chance.ts";
 import type { Clock } from "../base/clock.ts";
 import { isOver, type TaskEvent } from "../events.ts";
+import { PRIVATE_FOLDER } from "./folders.ts";
 import { forgetOldLogs } from "./old_logs.ts";
 import type { RunLimits } from "./record_shape.ts";
 import { forgetOldRuns, runsFolder } from "./run_files.ts";
@@ -9,6 +10,7 @@ import { RunRecord } from "./run_record.ts";
 import { onDiskOfState } from "./state_faults.ts";
 import { logsFolder, TaskLog } from "./task_log.ts";
 import { readTasks, type TaskStatus } from "./task_status.ts";
+import { forgetOldWishes } from "./wishes.ts";
 
 /** Short enough to type, and long enough: among 100,000 tasks, two with one id are met once in 200 runs of a lifetime, and only share a log. */
 const ID_BYTES = 5;
@@ -49,13 +51,15 @@ export class TaskStories implements AsyncDisposable {
     limits?: RunLimits,
   ): Promise<TaskStories> {
     return await onDiskOfState(stateDir, async () => {
-      await Deno.mkdir(runsFolder(stateDir), { recursive: true, mode: 0o700 });
-      await Deno.mkdir(logsFolder(stateDir), { recursive: true, mode: 0o700 });
+      await Deno.mkdir(runsFolder(stateDir), { recursive: true, mode: PRIVATE_FOLDER });
+      await Deno.mkdir(logsFolder(stateDir), { recursive: true, mode: PRIVATE_FOLDER });
       await forgetOldRuns(stateDir, clock.wallTime());
       const earlier = await readTasks(stateDir, clock.wallTime(), { all: false });
       const unfinished = earlier.filter(({ state, pid }) =>
         pid === null && (state === "failed" || !isOver(state))
       );
+      const notOver = earlier.filter(({ state }) => !isOver(state)).map(({ task }) => task);
+      await forgetOldWishes(stateDir, new Set(notOver), clock.wallTime()).catch(() => {});
       const record = await RunRecord.open(stateDir, pid, clock, limits);
       const running = earlier.filter(({ pid }) => pid !== null);
       return new TaskStories(stateDir, record, clock, unfinished, running);

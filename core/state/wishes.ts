@@ -6,6 +6,8 @@
  */
 import { join } from "@std/path";
 import type { Clock } from "../base/clock.ts";
+import { namesIn, PRIVATE_FOLDER } from "./folders.ts";
+import { isTaskId } from "./record_shape.ts";
 
 export type Wish = "pause" | "cancel" | "cancel-and-delete";
 
@@ -44,10 +46,15 @@ export async function wishMax(stateDir: string, value: number, nowMs: number): P
 /** Renamed into place, so that nobody reads half of it. */
 async function writeWish(stateDir: string, name: string, text: string): Promise<void> {
   const folder = wishesFolder(stateDir);
-  await Deno.mkdir(folder, { recursive: true, mode: 0o700 });
+  await Deno.mkdir(folder, { recursive: true, mode: PRIVATE_FOLDER });
   const draft = await Deno.makeTempFile({ dir: folder, prefix: "." });
-  await Deno.writeTextFile(draft, text);
-  await Deno.rename(draft, join(folder, name));
+  try {
+    await Deno.writeTextFile(draft, text);
+    await Deno.rename(draft, join(folder, name));
+  } catch (error) {
+    await Deno.remove(draft).catch(() => {});
+    throw error;
+  }
 }
 
 export async function readWishes(stateDir: string): Promise<Wishes> {
@@ -60,12 +67,31 @@ export async function readWishes(stateDir: string): Promise<Wishes> {
       const text = await Deno.readTextFile(join(folder, name)).catch(() => "");
       if (name === MAX) max = parseMax(text);
       const known = WISHES.find((one) => one === text);
-      if (known) tasks.set(name, known);
+      if (known && isTaskId(name)) tasks.set(name, known);
     }
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
   }
   return { tasks, max };
+}
+
+/** A file may belong to an order that is being given at this moment; not an older one. */
+const FRESH_MS = 60_000;
+
+/** Removes the wishes of tasks that are not among `unfinished`, and the drafts of processes that were killed. */
+export async function forgetOldWishes(
+  stateDir: string,
+  unfinished: ReadonlySet<string>,
+  nowMs: number,
+): Promise<void> {
+  const folder = wishesFolder(stateDir);
+  for await (const name of namesIn(folder)) {
+    if (name === MAX || unfinished.has(name)) continue;
+    const path = join(folder, name);
+    const stat = await Deno.lstat(path).catch(() => undefined);
+    if (!stat?.isFile || Math.abs(nowMs - (stat.mtime?.getTime() ?? 0)) < FRESH_MS) continue;
+    await Deno.remove(path).catch(() => {});
+  }
 }
 
 function parseMax(text: string): Wishes["max"] {

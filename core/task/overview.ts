@@ -1,6 +1,12 @@
 /** Which tasks are downloads still, as people see them. */
 import { isOver } from "../events.ts";
-import { type Overview, readOverview, readTasks, type TaskStatus } from "../state/task_status.ts";
+import {
+  type Overview,
+  readOverview,
+  readTasks,
+  taskNamed,
+  type TaskStatus,
+} from "../state/task_status.ts";
 import { hasPartial } from "../store/partial.ts";
 
 /** Every task that is known, oldest first; those that are over only with `all`. */
@@ -25,7 +31,12 @@ export async function overview(
   return { ...known, tasks };
 }
 
-/** What nobody works on and has nothing to go on from is no download any more. */
-function isUnfinished({ state, pid, path }: TaskStatus): boolean {
+/** The task that `text` means; see `taskNamed`. */
+export async function findTask(stateDir: string, text: string, nowMs: number): Promise<TaskStatus> {
+  return taskNamed(await readTasks(stateDir, nowMs), text, isUnfinished);
+}
+
+/** A task without a process and without a part file is not a download any more. */
+export function isUnfinished({ state, pid, path }: TaskStatus): boolean {
   return !isOver(state) && (pid !== null || hasPartial(path));
 }

@@ -4,6 +4,7 @@ import type { Account } from "../state/accounting.ts";
 import { readLastRun } from "../state/read_account.ts";
 import type { RunLimits } from "../state/record_shape.ts";
 import { readTasks, taskNamed, type TaskStatus } from "../state/task_status.ts";
+import { isUnfinished } from "./overview.ts";
 
 /** A task, where its time goes, and what else of it matters for the question what limits it. */
 export interface TaskCase {
@@ -23,7 +24,7 @@ export interface TaskCase {
 /** @param text as `taskNamed` takes it. */
 export async function caseOf(stateDir: string, text: string, now: number): Promise<TaskCase> {
   const known = await readTasks(stateDir, now);
-  const task = taskNamed(known, text);
+  const task = taskNamed(known, text, isUnfinished);
   const run = await readLastRun(stateDir, task.task, now);
   const siblings = task.pid === null ? [] : known.filter(({ pid }) => pid === task.pid);
   const waiting = siblings.filter(({ state }) => state === "waiting");

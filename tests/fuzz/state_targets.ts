@@ -2,6 +2,7 @@
 import { assert } from "@std/assert";
 import { join } from "@std/path";
 import { systemClock } from "../../core/base/clock.ts";
+import { readLastRun } from "../../core/state/read_account.ts";
 import { readLog } from "../../core/state/read_log.ts";
 import { readTasks } from "../../core/state/task_status.ts";
 import { readWishes } from "../../core/state/wishes.ts";
@@ -49,6 +50,60 @@ const LOG = {
   event: { kind: "done" },
 };
 
+/** What may stand where an id, a number or a list belongs. */
+const ODD_VALUES = [
+  TASK,
+  "9876543210",
+  "__proto__",
+  "constructor",
+  "toString",
+  "../../..",
+  "",
+  null,
+  0,
+  -1,
+  1e308,
+  [],
+  [null],
+  {},
+  { length: 3 },
+  true,
+] as const;
+
+/**
+ * A record and a file of now made of valid lines, in each of which one value is replaced. Each line is
+ * three bytes of the input: which line, which of its values, and what stands there instead.
+ */
+function oddRecord(input: Uint8Array): { readonly record: string; readonly now: string } {
+  const lines: string[] = [];
+  let now: unknown = NOW;
+  for (let at = 0; at + 2 < input.length; at += 3) {
+    const [line, field, value] = [input[at]!, input[at + 1]!, input[at + 2]!];
+    const odd = ODD_VALUES[value % ODD_VALUES.length];
+    if (line % (RECORD.length + 1) === RECORD.length) now = withValue(now, field, odd);
+    else {
+      const model: unknown = JSON.parse(RECORD[line % (RECORD.length + 1)]!);
+      lines.push(JSON.stringify(withValue(model, field, odd)) + "\n");
+    }
+  }
+  return { record: lines.join(""), now: JSON.stringify(now) };
+}
+
+/** The `n`th value or key in `model`, counted through all its levels, replaced by `odd`. */
+function withValue(model: unknown, n: number, odd: unknown): unknown {
+  let left = n % Math.max(1, JSON.stringify(model).split(/[:,]/).length);
+  const change = (value: unknown): unknown => {
+    if (left-- === 0) return odd;
+    if (Array.isArray(value)) return value.map(change);
+    if (typeof value !== "object" || value === null) return value;
+    const entries = Object.entries(value).map(([key, inner]) => {
+      return [left-- === 0 ? String(odd) : key, change(inner)] as const;
+    });
+    return Object.fromEntries(entries);
+  };
+  return change(model);
+}
+
 export function stateTargets(folder: StateFolder): Target[] {
   return [
     {
@@ -65,6 +120,17 @@ export function stateTargets(folder: StateFolder): Target[] {
       run: async (input) => {
         folder.write("runs/1-7.jsonl", bytesOf(RECORD.slice(0, 6).join("")));
         folder.write("runs/1-7.now", input);
+        await readAll(folder);
+        Deno.removeSync(join(folder.path, "runs/1-7.now"));
+      },
+    },
+    {
+      name: "run-record-values",
+      seeds: RECORD.map((_, line) => Uint8Array.of(0, 0, 0, 2, 2, 0, line, 3, 3)),
+      run: async (input) => {
+        const { record, now } = oddRecord(input);
+        folder.write("runs/1-7.jsonl", bytesOf(record));
+        folder.write("runs/1-7.now", bytesOf(now));
         await readAll(folder);
         Deno.removeSync(join(folder.path, "runs/1-7.now"));
       },
@@ -102,5 +168,7 @@ async function readAll(folder: StateFolder): Promise<void> {
     assert(typeof task.task === "string" && typeof task.name === "string", "a task has a name");
     assert(task.percent === null || Number.isFinite(task.percent), `percent ${task.percent}`);
     assert(Array.isArray(task.seeds), "seeds are a list");
+    assert(/^[0-9a-z]+$/.test(task.task), `made-up id ${task.task}`);
+    await readLastRun(folder.path, task.task, 10);
   }
 }

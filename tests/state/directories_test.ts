@@ -1,10 +1,13 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertThrows } from "@std/assert";
+import { UsageError } from "../../core/base/errors.ts";
 import { type Directories, directoriesOf } from "../../core/state/directories.ts";
 
 interface Case {
   readonly name: string;
   readonly platform: string;
   readonly env: Record<string, string>;
+  /** The home folder that the system knows. */
+  readonly account?: string;
   readonly want: Directories;
 }
 
@@ -48,10 +51,24 @@ const cases: Case[] = [
     want: linuxHome,
   },
   {
-    name: "nothing is set",
+    name: "HOME is not set: the account's home folder",
     platform: "freebsd",
     env: {},
-    want: below(".config/p2p", ".local/state/p2p", ".cache/p2p"),
+    account: "/h",
+    want: linuxHome,
+  },
+  {
+    name: "HOME is relative: the account's home folder",
+    platform: "linux",
+    env: { HOME: "." },
+    account: "/h",
+    want: linuxHome,
+  },
+  {
+    name: "there is no home folder, and all folders are set",
+    platform: "linux",
+    env: { P2P_CONFIG_DIR: "/1", P2P_STATE_DIR: "/2", P2P_CACHE_DIR: "/3" },
+    want: below("/1", "/2", "/3"),
   },
   {
     name: "the platform is macOS",
@@ -82,8 +99,18 @@ const cases: Case[] = [
     want: below("/user/p2p/config", "/user/p2p/state", "/user/p2p/cache"),
   },
 ];
-for (const { name, platform, env, want } of cases) {
+for (const { name, platform, env, account, want } of cases) {
   Deno.test(`directoriesOf() gives the folders when ${name} (${platform})`, () => {
-    assertEquals(directoriesOf((variable) => env[variable], platform), want);
+    assertEquals(directoriesOf((variable) => env[variable], platform, () => account), want);
+  });
+}
+
+for (const platform of ["linux", "darwin", "windows"]) {
+  Deno.test(`directoriesOf() throws UsageError, and gives no folder below the current one, without a home folder (${platform})`, () => {
+    const error = assertThrows(
+      () => directoriesOf(() => undefined, platform, () => undefined),
+      UsageError,
+    );
+    assertEquals(error.hint, "Set HOME or P2P_CONFIG_DIR to an absolute path");
   });
 }

@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { NotFoundError, UsageError } from "../../core/base/errors.ts";
 import type { TaskEvent } from "../../core/events.ts";
+import { readLastRun } from "../../core/state/read_account.ts";
 import { RunRecord } from "../../core/state/run_record.ts";
 import {
   readOverview,
@@ -247,11 +248,50 @@ Deno.test("taskNamed() finds the newest task when several have the name", async 
   assertEquals(taskNamed(tasks, "x").task, "abd3");
 });
 
+const sameName = [
+  { states: ["paused", "done"], why: "a newer one is done", want: "a0" },
+  { states: ["paused", "downloading", "failed"], why: "several are not over", want: "a1" },
+  { states: ["done", "failed"], why: "all are over", want: "a1" },
+] as const;
+for (const { states, why, want } of sameName) {
+  for (const text of ["dir/x", "x"]) {
+    Deno.test(`taskNamed() gives for "${text}" its newest task that is not over when ${why}`, () => {
+      assertEquals(taskNamed(tasksOf(states), text).task, want);
+    });
+  }
+}
+
+Deno.test("taskNamed() prefers what its caller takes for current", () => {
+  const tasks = tasksOf(["paused", "done"]);
+  assertEquals(taskNamed(tasks, "x", ({ state }) => state === "done").task, "a1");
+});
+
+/** Tasks of one name in these states, a0 the oldest. */
+function tasksOf(states: readonly TaskStatus["state"][]): TaskStatus[] {
+  const common = { name: "dir/x", size: null, downloaded: 0, percent: null, rate: 0 };
+  const none = { etaMs: null, seeds: [], path: "", target: "", pid: null, verified: false };
+  const rest = { id: null, error: null, updatedAt: NOW, since: NOW, detail: null };
+  return states.map((state, i) => ({ task: `a${i}`, state, ...common, ...none, ...rest }));
+}
+
+Deno.test("readTasks() passes over made-up ids, those of JavaScript's own properties among them", async () => {
+  using folder = new StateFolder();
+  const ids = ["__proto__", "constructor", "toString", "../../..", "", "valueOf"];
+  const events = ids.flatMap((id) => [queued(id, "x"), state(id, "downloading")]);
+  const base = folder.writeRun(`${NOW}-9`, [header(9), ...events]);
+  // The least case: one of them in a record, beside a file of what goes on now.
+  Deno.writeTextFileSync(`${base}.now`, JSON.stringify({ time: NOW, tasks: {} }));
+  const tasks = await readTasks(folder.path, NOW);
+  assertEquals(tasks.map(({ task, downloaded }) => [task, downloaded]), [["constructor", 0]]);
+  assertEquals((await readLastRun(folder.path, "constructor", NOW))?.account, null);
+});
+
 const unnamed = [
   { text: "abd", why: "several ids begin so", want: UsageError, says: "abd2, abd3" },
   { text: "same", why: "several names end so", want: UsageError, says: "a/same, b/same" },
   { text: "nope", why: "there is none", want: NotFoundError, says: '"nope"' },
-  { text: "", why: "it is empty", want: NotFoundError, says: '""' },
+  { text: "", why: "it is empty", want: UsageError, says: '""' },
+  { text: "../../..", why: "it leads out of a folder", want: UsageError, says: '"../../.."' },
 ];
 for (const { text, why, want, says } of unnamed) {
   Deno.test(`taskNamed() throws ${want.name} for "${text}" when ${why}`, async () => {

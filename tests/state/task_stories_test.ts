@@ -8,7 +8,21 @@ import { HOLD_MS } from "../../core/state/task_log.ts";
 import { readTasks } from "../../core/state/task_status.ts";
 import { TaskStories } from "../../core/state/task_stories.ts";
 import { ManualClock } from "../fakes/manual_clock.ts";
-import { done, eventOf, failed, header, NOW, queued, state, StateFolder } from "./support.ts";
+import { wish, wishMax } from "../../core/state/wishes.ts";
+import {
+  done,
+  eventOf,
+  failed,
+  found,
+  header,
+  NOW,
+  queued,
+  state,
+  StateFolder,
+} from "./support.ts";
+
+/** Elsewhere files have no modes. */
+const ON_UNIX = { ignore: Deno.build.os === "windows" };
 
 const fresh: Chance = { random: () => 0, hex: (bytes) => "f".repeat(bytes * 2) };
 const NEW_ID = "ffffffffff";
@@ -130,4 +144,54 @@ Deno.test("TaskStories.open() throws DiskError with a way out when the folder is
     "Cannot keep state",
   );
   assertEquals(error.hint, "Choose another folder with P2P_STATE_DIR");
+});
+
+Deno.test(
+  "TaskStories keeps records and logs from other users whatever the umask and the folder's mode",
+  ON_UNIX,
+  async () => {
+    using folder = new StateFolder();
+    for (const name of ["runs", "logs"]) Deno.chmodSync(join(folder.path, name), 0o777);
+    const umask = Deno.umask(0);
+    try {
+      const clock = new ManualClock(NOW);
+      await using stories = await TaskStories.open(folder.path, 10, clock);
+      for (const event of [queued("a"), state("a", "finding"), found("a", 9)]) stories.add(event);
+      await clock.advance(HOLD_MS);
+      const file = (path: string) => Deno.statSync(join(folder.path, path)).mode! & 0o777;
+      const paths = [...folder.runs().map((name) => `runs/${name}`), "logs/a.jsonl"];
+      assertEquals(paths.length, 4);
+      assertEquals(paths.map(file), paths.map(() => 0o600));
+    } finally {
+      Deno.umask(umask);
+    }
+  },
+);
+
+Deno.test("TaskStories.open() removes the wishes of tasks that are over, and no others", async () => {
+  using folder = new StateFolder();
+  const events = [queued("a"), done("a", 1), queued("b"), state("b", "paused"), queued("c")];
+  folder.writeRun(`${NOW - 1000}-9`, [header(9), ...events, failed("c")]);
+  await using other = await RunRecord.open(folder.path, 9, new ManualClock(NOW - 1000));
+  for (const event of [queued("d"), state("d", "finding")]) other.add(event);
+  for (const task of ["a", "b", "c", "d", "fresh"]) await wish(folder.path, task, "pause");
+  await wishMax(folder.path, 3, NOW);
+  const wishes = join(folder.path, "wishes");
+  Deno.writeTextFileSync(join(wishes, ".0a1b2c"), "pause");
+  const old = NOW / 1000 - 61;
+  for (const { name } of Deno.readDirSync(wishes)) Deno.utimeSync(join(wishes, name), old, old);
+  Deno.utimeSync(join(wishes, "fresh"), NOW / 1000, NOW / 1000);
+  await using _stories = await TaskStories.open(folder.path, 10, new ManualClock(NOW));
+  const left = Array.from(Deno.readDirSync(wishes), ({ name }) => name).sort();
+  assertEquals(left, ["b", "d", "fresh", "max"]);
+});
+
+Deno.test("wish() leaves no draft when it cannot be written", async () => {
+  using folder = new StateFolder();
+  // A folder in its place.
+  Deno.mkdirSync(join(folder.path, "wishes", "a"), { recursive: true });
+  await assertRejects(() => wish(folder.path, "a", "pause"));
+  assertEquals(Array.from(Deno.readDirSync(join(folder.path, "wishes")), ({ name }) => name), [
+    "a",
+  ]);
 });
