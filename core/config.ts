@@ -18,7 +18,7 @@ export interface DownloadSettings {
   readonly requireVerified: boolean;
   /** A seed silent for so long, with something in flight, has stalled. */
   readonly stallMs: number;
-  /** A task without a byte from any seed for so long fails. */
+  /** A task to which fewer than `MIN_BYTES_PER_SECOND` useful bytes come for this long fails. */
   readonly giveUpMs: number;
   readonly onConflict: ConflictPolicy;
   readonly sync: SyncPolicy;
@@ -30,6 +30,12 @@ export interface DownloadSettings {
   /** Certificates, PEM, trusted besides the system's. */
   readonly caCerts: readonly string[];
 }
+
+/**
+ * Slower than this is as good as silent: a gigabyte would take three months. A modem's 1 KiB/s,
+ * shared by the default three downloads, is 341 bytes a second for each, and is not given up.
+ */
+export const MIN_BYTES_PER_SECOND = 128;
 
 export const DOWNLOAD_DEFAULTS = {
   // Enough to hide one file's finding and finishing behind the others' bytes.

@@ -80,7 +80,7 @@ export class OneShotClient {
         { verb: "DOWNLOAD", name, offset },
         into.subarray(at),
         size,
-        onBytes,
+        (count, inChunk) => onBytes(count, at + inChunk),
         signal,
       );
       if (count === 0) {
@@ -98,7 +98,7 @@ export class OneShotClient {
     request: OneShotRequest & { verb: "DOWNLOAD" },
     into: Uint8Array,
     size: number,
-    onBytes: (count: number) => void,
+    onBytes: ReadOptions["onBytes"],
     signal: AbortSignal,
   ): Promise<number> {
     using stream = await this.#send(
@@ -110,8 +110,8 @@ export class OneShotClient {
     while (at < into.length) {
       const count = await this.#read(stream, into.subarray(at), signal);
       if (count === null) return at;
+      onBytes(count, at);
       at += count;
-      onBytes(count);
     }
     // Behind the last byte of the file there must be nothing.
     if (

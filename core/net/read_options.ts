@@ -1,7 +1,7 @@
 /** How a range is read: told as it comes, and no faster than allowed. */
 export interface ReadOptions {
-  /** Told as payload comes in, in bytes. */
-  readonly onBytes: (count: number) => void;
+  /** Told as payload comes in, in bytes, and where in the range it is: parts of it may come over several connections. */
+  readonly onBytes: (count: number, at: number) => void;
   /** Where there is a limit on bytes a second. */
   readonly pace: Pace | undefined;
 }

@@ -209,12 +209,14 @@ export class SeedLink implements AsyncDisposable {
     // Whatever one part does, the memory is free only when all have ended.
     await inLanes(partsOf(range, most), lanes, async (part) => {
       await pace?.wait(lengthOf(part), signal);
-      const bytes = into.subarray(part.start - range.start, part.end - range.start);
-      await this.#ask(
-        { verb: "DOWNLOAD", name, range: part },
-        { kind: "into", bytes, onBytes },
-        signal,
-      );
+      const offset = part.start - range.start;
+      const bytes = into.subarray(offset, part.end - range.start);
+      const place = {
+        kind: "into",
+        bytes,
+        onBytes: (count: number, at: number) => onBytes(count, offset + at),
+      } as const;
+      await this.#ask({ verb: "DOWNLOAD", name, range: part }, place, signal);
     });
   }
 

@@ -26,7 +26,7 @@ export type BodyPlace =
   | {
     readonly kind: "into";
     readonly bytes: Uint8Array;
-    readonly onBytes?: (count: number) => void;
+    readonly onBytes?: (count: number, at: number) => void;
   }
   | { readonly kind: "upTo"; readonly bytes: number };
 
@@ -243,11 +243,11 @@ export class SessionConnection implements AsyncDisposable {
       this.#receiving = pending;
       const target = pending.left ? this.#scratchOf(body.length - at) : body.subarray(at);
       const count = this.#inbox.takeInto(target) || await this.#read(target);
-      at += count;
       pending.missing -= count;
       // From here on, nothing writes to the memory of one who left.
       if (pending.left) pending.fail(pending.left.reason);
-      else if (pending.place.kind === "into") pending.place.onBytes?.(count);
+      else if (pending.place.kind === "into") pending.place.onBytes?.(count, at);
+      at += count;
     }
     return body;
   }

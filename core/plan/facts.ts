@@ -8,8 +8,10 @@ export type Failure =
   | { readonly kind: "stalled"; readonly reason: string }
   /** The seed asked for a pause. */
   | { readonly kind: "busy"; readonly reason: string; readonly retryAfterMs: number }
-  /** The bytes have a wrong digest. */
+  /** The bytes have a wrong digest, and all of them came from this seed. */
   | { readonly kind: "corrupt"; readonly reason: string }
+  /** The bytes have a wrong digest and came from several seeds: the piece is fetched again, whole, from one. */
+  | { readonly kind: "doubtful"; readonly reason: string }
   /** The seed's file is another one than it was. */
   | { readonly kind: "changed"; readonly reason: string }
   /** It will not help to ask this seed again. */
@@ -32,7 +34,15 @@ export type Fact =
     readonly hashMs?: number;
     readonly diskMs?: number;
   }
-  | { readonly kind: "failed"; readonly order: number; readonly failure: Failure }
+  | {
+    readonly kind: "failed";
+    readonly order: number;
+    readonly failure: Failure;
+    /** Length of the piece's beginning that is kept: only the rest is fetched again. */
+    readonly kept?: number;
+  }
+  /** A piece of several seeds was wrong, and comparing it with the right one shows that this seed's bytes were. */
+  | { readonly kind: "blamed"; readonly seed: string; readonly reason: string }
   /** The task gave its place to another: until a seed `holds` again, silence is no seed's fault. */
   | { readonly kind: "resting" }
   /** A seed holds another content, which can be downloaded instead of this one. */
@@ -53,7 +63,7 @@ export type Action =
     readonly piece: number;
     readonly because?: string;
   }
-  /** Take an order back: its piece came from elsewhere, or should soon, `because`. Nothing is told of it any more. */
+  /** Take an order back: its piece came from elsewhere, or should soon, `because`; what it brought is kept. Nothing is told of it any more. */
   | { readonly kind: "take-back"; readonly order: number; readonly because?: string }
   /** Ask the seed again what it holds. */
   | { readonly kind: "inquire"; readonly seed: string }
@@ -68,7 +78,7 @@ export type Action =
     readonly retryInMs?: number;
   }
   | { readonly kind: "complete" }
-  /** Nobody sent anything for too long; or no seed is left, the last one having lied, or refused. */
+  /** Too few useful bytes came for too long; or no seed is left, the last one having lied, or refused. */
   | {
     readonly kind: "give-up";
     readonly why: GiveUpWhy;

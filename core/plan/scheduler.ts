@@ -19,12 +19,16 @@ export interface SchedulerOptions {
   readonly seeds: readonly { readonly name: string; readonly holds: boolean }[];
   /** Pieces in flight from all seeds together: a bound for memory. */
   readonly mostInFlight: number;
-  /** Without a byte for so long, the task has no hope. */
+  /** Without useful bytes for so long, the task has no hope. */
   readonly giveUpMs: number;
   /** The same while another content can be downloaded instead. */
   readonly rivalGiveUpMs?: number;
   /** Whether there is such a content from the start. */
   readonly hasRival?: boolean;
+  /** Fewer useful bytes a second than this, on average over `giveUpMs`, are as good as none. */
+  readonly minBytesPerSecond: number;
+  /** Beginnings of missing pieces that an earlier run left: piece and length. */
+  readonly begun?: ReadonlyMap<number, number>;
   /** From 0 up to but not including 1. */
   readonly random: () => number;
 }
@@ -34,6 +38,8 @@ interface Order {
   readonly piece: number;
   readonly seed: SeedRecord;
   readonly askedAtMs: number;
+  /** Length of the piece's beginning that was there already. */
+  readonly begun: number;
   received: number;
 }
 
@@ -56,8 +62,8 @@ const PATIENCE_MS = 5000;
 const PROVEN_MS = 1000;
 /** What one piece may take from a seed of which nothing is known. */
 const TRIAL_SECONDS = 2;
-/** While there is a rival, a content that arrives more slowly counts as silent. */
-const MIN_RIVAL_BYTES_PER_SECOND = 512;
+/** While there is a rival, a content must arrive this many times faster than the slowest useful speed. */
+const RIVAL_FACTOR = 4;
 /** How often the tail is looked over: slow seeds do not say that they are slow. */
 const TAIL_BEAT_MS = 250;
 
@@ -70,17 +76,21 @@ export class Scheduler {
   readonly #stored = new Set<number>();
   readonly #toStore: number;
   #nextOrder = 0;
+  /** Beginnings of missing pieces that are kept: piece and length. */
+  readonly #begun: Map<number, number>;
+  /** How far each unfinished piece ever got: only what comes beyond that is progress. */
+  readonly #reached: Map<number, number>;
   /** What came of pieces that another seed had sent already. */
   #wastedBytes = 0;
+  /** Useful bytes put it off, up to `giveUpMs` from now. */
+  #giveUpAtMs: number;
   #lastByteMs: number;
   /** Whether another content can be downloaded instead. */
   #hasRival: boolean;
   /** Seeds that held the content at some time. */
   readonly #holders = new Set<string>();
-  /** Received since `#lastByteMs` was set. */
-  #bytesSince = 0;
-  /** While the task waits for its place: how long it had heard nothing before. */
-  #silentMs: number | undefined;
+  /** While the task waits for its place: how much patience was left before. */
+  #patienceMs: number | undefined;
   /** When it planned last, and when it was to be woken: a machine that sleeps wakes much later. */
   #plannedAtMs: number;
   #wakeAtMs = Infinity;
@@ -93,8 +103,11 @@ export class Scheduler {
     this.#options = options;
     this.#missing = options.missing.toReversed();
     this.#toStore = options.missing.length;
+    this.#begun = new Map(options.begun);
+    this.#reached = new Map(options.begun);
     this.#lastByteMs = this.#plannedAtMs = nowMs;
     this.#hasRival = options.hasRival ?? false;
+    this.#giveUpAtMs = nowMs + this.#giveUpMs;
     for (const { name, holds } of options.seeds) {
       if (holds) this.#holders.add(name);
       const standing = holds
@@ -121,8 +134,8 @@ export class Scheduler {
   #take(fact: Fact, nowMs: number): void {
     switch (fact.kind) {
       case "holds":
-        if (this.#silentMs !== undefined) this.#lastByteMs = nowMs - this.#silentMs;
-        this.#silentMs = undefined;
+        if (this.#patienceMs !== undefined) this.#giveUpAtMs = nowMs + this.#patienceMs;
+        this.#patienceMs = undefined;
         this.#holders.add(fact.seed);
         return this.#seed(fact.seed, (seed) => seed.standing = { kind: "ready" });
       case "inquired":
@@ -132,22 +145,34 @@ export class Scheduler {
       case "stored":
         return this.#storedBy(fact.order, nowMs);
       case "failed":
-        return this.#failed(fact.order, fact.failure, nowMs);
+        return this.#failed(fact.order, fact.failure, fact.kept, nowMs);
+      case "blamed": {
+        const { reason } = fact;
+        return this.#seed(fact.seed, (seed) => this.#corruptBy(seed, reason));
+      }
       case "resting":
-        this.#silentMs ??= nowMs - this.#lastByteMs;
+        this.#patienceMs ??= this.#giveUpAtMs - nowMs;
         return;
       case "rival":
-        this.#hasRival = true;
-        return;
+        return this.#meetRival();
       case "woken":
         return;
     }
   }
 
+  /** From now on there is less patience, also for the silence so far. */
+  #meetRival(): void {
+    const before = this.#giveUpMs;
+    this.#hasRival = true;
+    this.#giveUpAtMs -= before - this.#giveUpMs;
+  }
+
   /** A machine that slept heard nobody, which is no seed's silence. Any fact may be the first one after it. */
   #excuseSleep(nowMs: number): void {
     if (nowMs - this.#wakeAtMs < OVERSLEPT_MS) return;
-    this.#lastByteMs = Math.min(nowMs, this.#lastByteMs + nowMs - this.#plannedAtMs);
+    const slept = nowMs - this.#plannedAtMs;
+    this.#lastByteMs = Math.min(nowMs, this.#lastByteMs + slept);
+    this.#giveUpAtMs = Math.min(nowMs + this.#giveUpMs, this.#giveUpAtMs + slept);
     this.#wakeAtMs = Infinity;
   }
 
@@ -157,48 +182,71 @@ export class Scheduler {
   }
 
   #received(id: number, bytes: number, nowMs: number): void {
-    this.#progressed(bytes, nowMs);
+    this.#lastByteMs = nowMs;
     const order = this.#orders.get(id);
     if (!order) return;
     order.received += bytes;
     order.seed.received(bytes, nowMs);
+    const { piece, begun, received } = order;
+    const gain = begun + received - (this.#reached.get(piece) ?? 0);
+    if (gain <= 0) return;
+    this.#reached.set(piece, begun + received);
+    this.#progressed(gain, nowMs);
   }
 
-  /** A few bytes now and then are enough where there is no other content to download. */
+  /** Each useful byte buys the time that it may take at the slowest useful speed. */
   #progressed(bytes: number, nowMs: number): void {
-    this.#bytesSince += bytes;
-    const enough = MIN_RIVAL_BYTES_PER_SECOND * this.#patienceMs / 1000;
-    if (this.#hasRival && this.#bytesSince < enough) return;
-    this.#lastByteMs = nowMs;
-    this.#bytesSince = 0;
+    const boughtMs = bytes * 1000 / this.#minBytesPerSecond;
+    this.#giveUpAtMs = Math.min(nowMs + this.#giveUpMs, this.#giveUpAtMs + boughtMs);
   }
 
-  get #patienceMs(): number {
+  get #giveUpMs(): number {
     const { giveUpMs, rivalGiveUpMs = giveUpMs } = this.#options;
     return this.#hasRival ? rivalGiveUpMs : giveUpMs;
+  }
+
+  get #minBytesPerSecond(): number {
+    const { minBytesPerSecond } = this.#options;
+    return this.#hasRival ? RIVAL_FACTOR * minBytesPerSecond : minBytesPerSecond;
   }
 
   #storedBy(id: number, nowMs: number): void {
     const order = this.#end(id);
     if (!order) return;
     this.#stored.add(order.piece);
+    this.#begun.delete(order.piece);
+    this.#reached.delete(order.piece);
     this.#progressed(Infinity, nowMs);
     if (order.seed.succeeded(nowMs)) this.#tell(order.seed, "back", "a right piece came from it");
-    for (const other of this.#ordersFor(order.piece)) this.#takeBack(other);
+    for (const other of this.#ordersFor(order.piece)) {
+      this.#wastedBytes += other.received;
+      this.#takeBack(other);
+    }
   }
 
   #takeBack(order: Order, because?: string): void {
     this.#end(order.id);
-    this.#wastedBytes += order.received;
     const reason = because === undefined ? {} : { because };
     this.#actions.push({ kind: "take-back", order: order.id, ...reason });
   }
 
-  #failed(id: number, failure: Failure, nowMs: number): void {
+  #failed(id: number, failure: Failure, kept: number | undefined, nowMs: number): void {
     const order = this.#end(id);
     if (!order) return;
+    if (failure.kind === "corrupt" || failure.kind === "doubtful") this.#forget(order.piece);
+    else if (kept !== undefined) this.#keep(order.piece, kept);
     if (this.#ordersFor(order.piece).length === 0) this.#missing.push(order.piece);
     this.#failSeed(order.seed, failure, nowMs);
+  }
+
+  #keep(piece: number, length: number): void {
+    if (length > this.#begunOf(piece)) this.#begun.set(piece, length);
+  }
+
+  /** Wrong bytes are fetched anew, which is progress. It comes to an end: a lying seed is dropped. */
+  #forget(piece: number): void {
+    this.#begun.delete(piece);
+    this.#reached.delete(piece);
   }
 
   #failSeed(seed: SeedRecord, failure: Failure, nowMs: number): void {
@@ -214,9 +262,9 @@ export class Scheduler {
       case "hopeless":
         return this.#dropSeed(seed, failure.reason);
       case "corrupt":
-        this.#lied = true;
-        if (seed.corrupted()) return this.#dropSeed(seed, `${failure.reason}, for the third time`);
-        return this.#tell(seed, "corrupt", failure.reason);
+        return this.#corruptBy(seed, failure.reason);
+      case "doubtful":
+        return;
       case "changed":
       case "lost":
       case "stalled": {
@@ -224,6 +272,12 @@ export class Scheduler {
         if (retryInMs !== undefined) this.#tell(seed, "failing", failure.reason, retryInMs);
       }
     }
+  }
+
+  #corruptBy(seed: SeedRecord, reason: string): void {
+    this.#lied = true;
+    if (seed.corrupted()) return this.#dropSeed(seed, `${reason}, for the third time`);
+    this.#tell(seed, "corrupt", reason);
   }
 
   #pauseSeed(seed: SeedRecord, ms: number, { reason }: Failure, nowMs: number): void {
@@ -293,7 +347,8 @@ export class Scheduler {
 
   #ask(seed: SeedRecord, piece: number, nowMs: number, because?: string): void {
     const id = this.#nextOrder++;
-    this.#orders.set(id, { id, piece, seed, askedAtMs: nowMs, received: 0 });
+    const begun = this.#begunOf(piece);
+    this.#orders.set(id, { id, piece, seed, askedAtMs: nowMs, begun, received: 0 });
     seed.inFlight.add(id);
     const reason = because === undefined ? {} : { because };
     this.#actions.push({ kind: "ask", order: id, seed: seed.name, piece, ...reason });
@@ -335,6 +390,8 @@ export class Scheduler {
     for (const seed of this.#seeds.values()) {
       if (this.#roomAt(seed, nowMs) <= 0 || orders.some((order) => order.seed === seed)) continue;
       const rate = seed.goodput(nowMs) || (seed.crawls(nowMs) ? 0 : bytes / TRIAL_SECONDS);
+      // Nothing is won by moving a piece to a seed that is as good as silent.
+      if (rate < this.#options.minBytesPerSecond) continue;
       const seconds = (this.#bytesAhead(seed) + bytes) / rate;
       if (!best || seconds < best.seconds) best = { seed, seconds };
     }
@@ -361,6 +418,7 @@ export class Scheduler {
   #takeBackSlow(order: Order, sooner: Sooner, nowMs: number): void {
     const why = comparison(order, this.#secondsLeft(order, nowMs), sooner);
     this.#takeBack(order, `piece ${order.piece} is taken back from ${order.seed.name}: ${why}`);
+    this.#keep(order.piece, order.begun + order.received);
     order.seed.crawled(nowMs);
   }
 
@@ -375,29 +433,28 @@ export class Scheduler {
     const pieces = Array.from(byPiece, ([piece, group]) => {
       const left = new Map(group.map((order) => [order, this.#secondsLeft(order, nowMs)]));
       const orders = group.sort((a, b) => left.get(a)! - left.get(b)!);
-      return { piece, bytes: this.#bytesOf(piece), orders, seconds: left.get(orders[0]!)! };
+      const bytes = this.#bytesOf(piece) - this.#begunOf(piece);
+      return { piece, bytes, orders, seconds: left.get(orders[0]!)! };
     });
     return pieces.sort((a, b) => b.seconds - a.seconds);
   }
 
   /** Until this order is through, as far as its seed's speed tells. */
-  #secondsLeft({ seed, piece, received }: Order, nowMs: number): number {
+  #secondsLeft(order: Order, nowMs: number): number {
+    const { seed } = order;
     const share = seed.goodput(nowMs) / Math.max(1, seed.inFlight.size);
-    return (this.#bytesOf(piece) - received) / share;
+    return this.#bytesToCome(order) / share;
   }
 
   #bytesAhead(seed: SeedRecord): number {
     let bytes = 0;
-    for (const id of seed.inFlight) {
-      const order = this.#orders.get(id)!;
-      bytes += this.#bytesOf(order.piece) - order.received;
-    }
+    for (const id of seed.inFlight) bytes += this.#bytesToCome(this.#orders.get(id)!);
     return bytes;
   }
 
   #despairOrWake(nowMs: number): void {
     const seeds = Array.from(this.#seeds.values());
-    const giveUpAt = this.#silentMs === undefined ? this.#lastByteMs + this.#patienceMs : Infinity;
+    const giveUpAt = this.#patienceMs === undefined ? this.#giveUpAtMs : Infinity;
     // Where there is a rival, seeds that never held the content are not waited for.
     const hopeful = this.#hasRival ? seeds.filter(({ name }) => this.#holders.has(name)) : seeds;
     if (hopeful.every(({ standing }) => standing.kind === "dropped")) {
@@ -405,12 +462,7 @@ export class Scheduler {
       return this.#finish({ kind: "give-up", why, reason: `no seed is left (${this.#lastDrop})` });
     }
     if (nowMs >= giveUpAt) {
-      const seconds = this.#patienceMs / 1000;
-      return this.#finish({
-        kind: "give-up",
-        why: "silence",
-        reason: `no seed sent a byte for ${seconds} s`,
-      });
+      return this.#finish({ kind: "give-up", why: "silence", reason: this.#tooLittle(nowMs) });
     }
     const pauses = seeds.map(({ standing }) =>
       standing.kind === "waiting" ? standing.untilMs : Infinity
@@ -420,6 +472,13 @@ export class Scheduler {
     this.#plannedAtMs = nowMs;
     this.#wakeAtMs = Math.min(giveUpAt, beat, ...pauses);
     this.#actions.push({ kind: "wake", atMs: this.#wakeAtMs });
+  }
+
+  #tooLittle(nowMs: number): string {
+    const seconds = this.#giveUpMs / 1000;
+    return nowMs - this.#lastByteMs >= this.#giveUpMs
+      ? `no seed sent a byte for ${seconds} s`
+      : `the seeds sent less than ${this.#minBytesPerSecond} useful bytes a second for ${seconds} s`;
   }
 
   #finish(action: Action): void {
@@ -436,6 +495,14 @@ export class Scheduler {
 
   #ordersFor(piece: number): Order[] {
     return Array.from(this.#orders.values()).filter((order) => order.piece === piece);
+  }
+
+  #begunOf(piece: number): number {
+    return this.#begun.get(piece) ?? 0;
+  }
+
+  #bytesToCome({ piece, begun, received }: Order): number {
+    return this.#bytesOf(piece) - begun - received;
   }
 
   #bytesOf(piece: number): number {

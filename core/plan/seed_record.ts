@@ -21,6 +21,8 @@ const WIDEST_WINDOW = 16;
 const FORGIVEN_MS = 30_000;
 /** How much time's worth of pieces a seed has in hand: longer makes slow seeds hoard, shorter leaves gaps. */
 const WINDOW_SECONDS = 0.5;
+/** A seed that brought this much since its last failure is asked again soon: a line that breaks often is still a line. */
+const MIN_GAIN_BYTES = 16 * 1024;
 
 export class SeedRecord {
   readonly name: string;
@@ -30,7 +32,9 @@ export class SeedRecord {
   readonly #meter = new RateMeter();
   /** How fast it was when it had last something to do. */
   #lastGoodput = 0;
+  /** In a row, without anything worth having in between. */
   #failures = 0;
+  #bytesSinceFailure = 0;
   #corrupt = 0;
   /** After a failure it has to prove itself with one piece. */
   #onProbation = false;
@@ -53,6 +57,7 @@ export class SeedRecord {
 
   received(bytes: number, nowMs: number): void {
     this.#meter.add(bytes, nowMs);
+    this.#bytesSinceFailure += bytes;
   }
 
   /** A right piece came. True when that is news after a failure. */
@@ -86,6 +91,8 @@ export class SeedRecord {
   /** A pause after a failure, longer each time; several failures of one moment count once. @returns its length in ms */
   failed(nowMs: number, random: number): number | undefined {
     if (!this.ready && this.standing.kind !== "inquiring") return undefined;
+    if (this.#bytesSinceFailure >= MIN_GAIN_BYTES) this.#failures = 0;
+    this.#bytesSinceFailure = 0;
     this.#failures++;
     this.#onProbation = true;
     const pauseMs = backoffMs(this.#failures, random);

@@ -12,18 +12,20 @@ import {
   BusyError,
   ChangedError,
   CorruptError,
+  DiskError,
   NotFoundError,
   P2pError,
   ProtocolError,
   TimeoutError,
   UnreachableError,
 } from "../base/errors.ts";
-import { lengthOf } from "../base/ranges.ts";
+import { type ByteRange, lengthOf } from "../base/ranges.ts";
 import { rangeOfPiece } from "../base/pieces.ts";
 import type { Hashers } from "../hash/hashers.ts";
 import type { Pace } from "../net/read_options.ts";
 import type { SeedLink } from "../net/seed_link.ts";
 import type { Fact, Failure } from "../plan/facts.ts";
+import { PartialPieces, type PieceRead, type UnverifiedStore } from "./partial_pieces.ts";
 import type { PieceMemory } from "./piece_memory.ts";
 import type { StoredFile } from "../store/stored_file.ts";
 import { digestOfPiece } from "../wire/manifest.ts";
@@ -34,12 +36,14 @@ export interface Order {
   readonly piece: number;
 }
 
-export type HandFact = Extract<Fact, { kind: "received" | "stored" | "failed" }>;
+export type HandFact = Extract<Fact, { kind: "received" | "stored" | "failed" | "blamed" }>;
 
 export interface HandsTerms {
   readonly clock: Clock;
   readonly name: string;
   readonly file: StoredFile;
+  /** Where the beginnings of unfinished pieces are kept. */
+  readonly unverified: UnverifiedStore;
   readonly links: ReadonlyMap<string, SeedLink>;
   readonly memory: PieceMemory;
   readonly hashers: Hashers;
@@ -52,71 +56,125 @@ export interface HandsTerms {
 /** Made once: an abort without a reason makes a DOMException with a stack, which costs more than a small job. */
 const ENDED = new Error("The hands are at rest");
 
+/** After these failures, what has come is as good as any. */
+const WORTH_KEEPING: ReadonlySet<Failure["kind"]> = new Set([
+  "lost",
+  "stalled",
+  "busy",
+  "hopeless",
+]);
+
+/** What of one order is under way. */
+interface Run {
+  readonly stop: LinkedAbort;
+  /** While it has memory. */
+  read?: PieceRead;
+}
+
+/** Bytes came from several seeds, and at least one of them sent wrong ones. */
+class DoubtfulPieceError extends CorruptError {}
+
 export class Hands implements AsyncDisposable {
   readonly #terms: HandsTerms;
   readonly #signal: AbortSignal;
-  /** What takes each order back, and when nothing of it is under way any more. */
-  readonly #running = new Map<
-    number,
-    { readonly stop: LinkedAbort; readonly end: Promise<void> }
-  >();
+  readonly #partial: PartialPieces;
+  /** By order: what takes it back, and when nothing of it is under way any more. */
+  readonly #running = new Map<number, { readonly run: Run; readonly end: Promise<void> }>();
   readonly #hashing = new BusyTime();
 
   constructor(terms: HandsTerms, signal: AbortSignal) {
     this.#terms = terms;
     this.#signal = signal;
+    this.#partial = new PartialPieces(terms.unverified);
   }
 
   fetch(order: Order): void {
-    const stop = linkedAbort(this.#signal);
-    this.#running.set(order.id, { stop, end: this.#run(order, stop) });
+    const run: Run = { stop: linkedAbort(this.#signal) };
+    this.#running.set(order.id, { run, end: this.#run(order, run) });
   }
 
-  /** Nothing is told of the order any more, and nothing of it is stored. */
+  /** Nothing is told of the order any more, and nothing of it is stored. What came of it is kept. */
   takeBack(order: number): void {
-    this.#running.get(order)?.stop.abort(new UnreachableError("The order was taken back"));
+    const run = this.#running.get(order)?.run;
+    if (run === undefined) return;
+    run.stop.abort(new UnreachableError("The order was taken back"));
+    // At once: the same piece may be asked for elsewhere in this very moment.
+    if (run.read) this.#keep(run.read);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     const running = Array.from(this.#running.values());
-    for (const { stop } of running) stop.abort(ENDED);
+    for (const { run } of running) run.stop.abort(ENDED);
     await Promise.all(running.map(({ end }) => end));
   }
 
-  async #run(order: Order, stop: LinkedAbort): Promise<void> {
-    using _untied = stop;
+  async #run(order: Order, run: Run): Promise<void> {
+    using _untied = run.stop;
     try {
-      await this.#fetch(order, stop.signal);
+      await this.#fetch(order, run);
     } catch (error) {
-      if (!stop.signal.aborted) this.#failed(order, error);
+      // In vain before there was any memory: nothing came.
+      if (!run.stop.signal.aborted) this.#terms.fail(error);
     } finally {
       this.#running.delete(order.id);
     }
   }
 
-  async #fetch(order: Order, signal: AbortSignal): Promise<void> {
-    const { clock, file, links, memory, name, pace, tell } = this.#terms;
-    const { layout } = file.content;
-    const range = rangeOfPiece(layout, order.piece);
+  async #fetch(order: Order, run: Run): Promise<void> {
+    const { file, memory } = this.#terms;
+    const { signal } = run.stop;
+    const range = rangeOfPiece(file.content.layout, order.piece);
     using lent = await memory.lend(lengthOf(range), signal);
-    const { bytes } = lent;
-    const onBytes = (count: number) => {
-      if (!signal.aborted) tell({ kind: "received", order: order.id, bytes: count });
+    const read = run.read = this.#partial.begin(order.piece, order.seed, lent.bytes);
+    try {
+      await this.#receive(order, read, range, signal);
+      await this.#store(order, read, signal);
+    } catch (error) {
+      if (signal.aborted) this.#keepAtEnd(read);
+      else this.#failed(order, read, error);
+    } finally {
+      delete run.read;
+    }
+  }
+
+  async #receive(
+    order: Order,
+    read: PieceRead,
+    { start, end }: ByteRange,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { file, links, name, pace, tell } = this.#terms;
+    const begun = read.filled;
+    if (start + begun === end) return;
+    const onBytes = (count: number, at: number) => {
+      if (signal.aborted) return;
+      read.received(begun + at, count);
+      tell({ kind: "received", order: order.id, bytes: count });
     };
-    const options = { onBytes, pace };
-    await links.get(order.seed)!.readRange(name, range, layout.size, bytes, options, signal);
+    const rest = { start: start + begun, end };
+    const into = read.bytes.subarray(begun);
+    const { size } = file.content.layout;
+    await links.get(order.seed)!.readRange(name, rest, size, into, { onBytes, pace }, signal);
     signal.throwIfAborted();
-    const hashMs = await this.#verify(order, bytes);
+  }
+
+  async #store(order: Order, read: PieceRead, signal: AbortSignal): Promise<void> {
+    const { clock, file, tell } = this.#terms;
+    const hashMs = await this.#verify(read);
     // From here on there is no wait: a piece that was taken back is not stored.
     signal.throwIfAborted();
     const storedFrom = clock.now();
-    file.store(order.piece, bytes);
+    file.store(order.piece, read.bytes);
     const diskMs = clock.now() - storedFrom;
+    for (const seed of this.#partial.proven(read)) {
+      tell({ kind: "blamed", seed, reason: `${seed} sent wrong bytes of piece ${order.piece}` });
+    }
     tell({ kind: "stored", order: order.id, hashMs, diskMs });
   }
 
   /** @returns the ms for which something was hashed, since that was last told. @throws {CorruptError} */
-  async #verify({ piece, seed }: Order, bytes: Uint8Array): Promise<number> {
+  async #verify(read: PieceRead): Promise<number> {
+    const { piece, seed, bytes } = read;
     const { clock, file, hashers } = this.#terms;
     const { manifest } = file.content;
     if (manifest === undefined) return 0;
@@ -124,13 +182,37 @@ export class Hands implements AsyncDisposable {
     const digest = await hashers.sha256(bytes);
     const ms = this.#hashing.end(clock.now());
     if (equalBytes(digest, digestOfPiece(manifest, piece))) return ms;
-    throw new CorruptError(`${seed} sent piece ${piece} with a wrong digest`);
+    if (this.#partial.refuted(read)) {
+      throw new CorruptError(`${seed} sent piece ${piece} with a wrong digest`);
+    }
+    throw new DoubtfulPieceError(`piece ${piece}, put together from several reads, is wrong`);
   }
 
-  #failed(order: Order, error: unknown): void {
+  #failed(order: Order, read: PieceRead, error: unknown): void {
     const failure = failureOf(error);
-    if (failure) this.#terms.tell({ kind: "failed", order: order.id, failure });
-    else this.#terms.fail(error);
+    if (failure === undefined) return this.#terms.fail(error);
+    const kept = WORTH_KEEPING.has(failure.kind) ? this.#keep(read) : undefined;
+    const told = kept === undefined ? {} : { kept };
+    this.#terms.tell({ kind: "failed", order: order.id, failure, ...told });
+  }
+
+  /** @returns as `PartialPieces.keep()`; undefined if the disk failed, which ends the task. */
+  #keep(read: PieceRead): number | undefined {
+    try {
+      return this.#partial.keep(read);
+    } catch (error) {
+      this.#terms.fail(error);
+      return undefined;
+    }
+  }
+
+  /** The task ends, or another seed was faster: then a disk that fails hurts nobody. */
+  #keepAtEnd(read: PieceRead): void {
+    try {
+      this.#partial.keep(read);
+    } catch (error) {
+      if (!(error instanceof DiskError)) this.#terms.fail(error);
+    }
   }
 }
 
@@ -142,6 +224,7 @@ export function failureOf(error: unknown): Failure | undefined {
   if (error instanceof TimeoutError) return { kind: "stalled", reason };
   if (error instanceof UnreachableError) return { kind: "lost", reason };
   if (error instanceof ChangedError) return { kind: "changed", reason };
+  if (error instanceof DoubtfulPieceError) return { kind: "doubtful", reason };
   // What a line garbles once may be right the next time: three of these, and it is dropped.
   if (error instanceof CorruptError || error instanceof ProtocolError) {
     return { kind: "corrupt", reason };

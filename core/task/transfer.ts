@@ -1,4 +1,5 @@
 /** The second part of a download: the missing pieces, from everyone who holds them. */
+import { MIN_BYTES_PER_SECOND } from "../config.ts";
 import { CorruptError, type P2pError, TimeoutError, UnreachableError } from "../base/errors.ts";
 import { lengthOf } from "../base/ranges.ts";
 import { rangeOfPiece } from "../base/pieces.ts";
@@ -11,6 +12,7 @@ import type { Found } from "./find.ts";
 import { type HandFact, Hands } from "./hands.ts";
 import { inquire } from "./inquire.ts";
 import type { TaskParts } from "./parts.ts";
+import { UnverifiedInMemory, type UnverifiedStore } from "./partial_pieces.ts";
 import { runMachine, type Running } from "./run_machine.ts";
 
 export type TransferOutcome =
@@ -51,6 +53,8 @@ export async function transfer(
   patience?: Patience,
 ): Promise<TransferOutcome> {
   const { layout } = file.content;
+  const { giveUpMs, limit = Infinity, taskLimit = Infinity } = parts.settings;
+  const unverified = new UnverifiedInMemory();
   const scheduler = new Scheduler({
     layout,
     missing: file.missing(),
@@ -59,20 +63,29 @@ export async function transfer(
       ...found.others.map((name) => ({ name, holds: false })),
     ],
     mostInFlight: parts.mostInFlight(layout.pieceSize),
-    giveUpMs: parts.settings.giveUpMs,
+    giveUpMs,
+    minBytesPerSecond: minProgress(Math.min(limit, taskLimit)),
+    begun: unverified.unverified,
     ...patience,
     random: parts.random,
   }, parts.clock.now());
   await using inquiries = new TaskGroup(signal);
-  const performer = new Performer(name, found, file, parts, inquiries, signal);
+  const performer = new Performer(name, found, file, unverified, parts, inquiries, signal);
   performer.hasRival = patience?.hasRival ?? false;
   await using _hands = performer.hands;
   const perform = (action: Action, running: Run) => performer.perform(action, running);
   return await runMachine(scheduler, perform, parts.clock, signal);
 }
 
+/** The least progress in bytes a second, where the user's own limit does not allow less. */
+function minProgress(limit: number): number {
+  return Math.min(MIN_BYTES_PER_SECOND, limit / MIN_SHARE_OF_LIMIT);
+}
+
 type Run = Running<Fact, TransferOutcome>;
 
+/** A limit may be shared by this many tasks. */
+const MIN_SHARE_OF_LIMIT = 100;
 /** A shorter rest than this is not worth another task's start. */
 const WORTH_LEAVING_MS = 1000;
 
@@ -97,6 +110,7 @@ class Performer {
     name: string,
     found: Found,
     file: StoredFile,
+    unverified: UnverifiedStore,
     parts: TaskParts,
     inquiries: TaskGroup,
     signal: AbortSignal,
@@ -110,6 +124,7 @@ class Performer {
       clock: parts.clock,
       name,
       file,
+      unverified,
       links: found.links,
       memory: parts.memory,
       hashers: parts.hashers,
@@ -177,6 +192,7 @@ class Performer {
 
   /** Facts of the hands go to the scheduler; what the user may see of them goes out as events. */
   #report(fact: HandFact): void {
+    if (fact.kind === "blamed") return this.#running?.tell(fact);
     const order = this.#orders.get(fact.order);
     if (!order) return;
     const { seed, piece } = order;

@@ -136,6 +136,47 @@ Deno.test("Scheduler gives up after giveUpMs when the only seed is gone for good
   assert(end.ms >= 30_000 && end.ms < 32_000, `gave up after ${end.ms} ms`);
 });
 
+Deno.test("Scheduler completes, and fetches nothing twice, when every connection breaks after 100,000 bytes", () => {
+  const end = run({ size: 6 * MIB }, seed("a", 20, { breaksAfter: 100_000 }));
+  assertEquals([end.how, end.faults, end.twice], ["complete", [], 0]);
+  // 62 new connections, each after a pause of at most half a second.
+  assertLess(end.ms, 62 * 500 + 2000);
+});
+
+Deno.test("Scheduler completes when a seed that lies and breaks off shares every piece with an honest one", () => {
+  const liar = seed("liar", 20, { lies: 1, breaksAfter: 100_000 });
+  const end = run({ size: 20 * MIB }, liar, seed("a", 20, { breaksAfter: 600_000 }));
+  assertEquals([end.how, end.faults], ["complete", []]);
+  // The third wrong piece is its last one.
+  assertLess(end.sent["liar"]!, 3 * MIB);
+});
+
+Deno.test("Scheduler gives up when its only seed sends a byte each 3 s", () => {
+  const end = run({ size: MIB, giveUpMs: 6000 }, { name: "a", rate: 1 / 3 });
+  assertEquals(end.how, "give-up");
+  assertLess(end.ms, 7000);
+});
+
+Deno.test("Scheduler does not give up on a third of a line of 1 KiB a second", () => {
+  assertEquals(run({ size: 200_000 }, { name: "a", rate: 1024 / 3 }).how, "complete");
+});
+
+Deno.test("Scheduler gives up when a seed sends the same bytes again and again", () => {
+  const desk = new Desk(["a"], { pieces: 1 });
+  for (let order = 0; desk.kinds.at(-1) !== "give-up" && desk.now < HOUR_MS;) {
+    for (const action of desk.actions) if (action.kind === "ask") order = action.order;
+    desk.tell(1000, { kind: "received", order, bytes: 500_000 });
+    // Nothing of it is kept.
+    desk.tell(0, { kind: "failed", order, failure: lost, kept: 0 });
+    while (!desk.kinds.includes("ask") && desk.kinds.at(-1) !== "give-up") {
+      if (desk.kinds.includes("inquire")) desk.tell(1, { kind: "holds", seed: "a" });
+      else desk.wakes();
+    }
+  }
+  assertEquals(desk.kinds.at(-1), "give-up");
+  assertLess(desk.now, 70_000);
+});
+
 Deno.test("Scheduler asks less than 2 % twice when seeds differ tenfold", () => {
   const end = run({ size: SIZE }, seed("a", 20), seed("b", 2), seed("c", 0.2));
   assertLess(end.twice, 0.02 * SIZE + MIB);
@@ -158,6 +199,7 @@ class Desk {
       seeds: seeds.map((name) => ({ name, holds: true })),
       mostInFlight,
       giveUpMs,
+      minBytesPerSecond: 128,
       random: () => 0.5,
     }, 0);
     this.actions = this.scheduler.start(0);
@@ -215,7 +257,7 @@ Deno.test("Scheduler counts no silence after a rest when bytes come", () => {
   const desk = new Desk(["a"]);
   desk.tell(50_000, { kind: "resting" });
   desk.tell(1000, { kind: "holds", seed: "a" });
-  desk.tell(5000, { kind: "received", order: 0, bytes: 1 });
+  desk.tell(5000, { kind: "received", order: 0, bytes: 64 * 1024 });
   desk.tell(0, { kind: "woken" });
   assertEquals(desk.wakeAtMs - desk.now, 60_000);
 });

@@ -15,6 +15,23 @@ export interface DownloadPlan {
   readonly giveUpMs?: number;
 }
 
+/** What there is of a piece, and whose. */
+interface Beginning {
+  readonly bytes: number;
+  readonly parts: readonly { readonly seed: string; readonly wrong: boolean }[];
+}
+
+interface Asked {
+  readonly seed: string;
+  readonly piece: number;
+  /** What there was before. */
+  readonly begun: Beginning;
+  received: number;
+  wrong: boolean;
+}
+
+const NOTHING: Beginning = { bytes: 0, parts: [] };
+
 export type HowItEnded = "complete" | "give-up" | "cancelled";
 
 /** What one seed may have in flight for one download: `WIDEST_WINDOW` of the scheduler. */
@@ -32,7 +49,11 @@ export class SimDownload implements Listener {
   readonly #seeds: ReadonlyMap<string, SimSeed>;
   readonly #layout: PieceLayout;
   readonly #scheduler: Scheduler;
-  readonly #orders = new Map<number, { seed: string; piece: number }>();
+  readonly #orders = new Map<number, Asked>();
+  /** Beginnings of unfinished pieces; of a suspect piece one for each seed. */
+  readonly #begun = new Map<string, Beginning>();
+  /** Pieces that were wrong and of several seeds: fetched whole from one, then the liars are blamed. */
+  readonly #suspects = new Map<number, Beginning["parts"]>();
   readonly #stored = new Set<number>();
   readonly #actionsIn = new Map<number, number>();
   #wakes = 0;
@@ -53,6 +74,7 @@ export class SimDownload implements Listener {
       seeds: Array.from(seeds, ([name, { habits }]) => ({ name, holds: !habits.late })),
       mostInFlight: plan.mostInFlight ?? 32,
       giveUpMs: plan.giveUpMs ?? 120_000,
+      minBytesPerSecond: 128,
       random,
     }, plan.startMs ?? 0);
     timeline.at(plan.startMs ?? 0, () => this.#perform(this.#scheduler.start(timeline.nowMs)));
@@ -63,9 +85,12 @@ export class SimDownload implements Listener {
     return Math.max(0, ...this.#actionsIn.values());
   }
 
-  received(order: number, bytes: number): void {
-    if (!this.#orders.has(order)) return;
+  received(order: number, bytes: number, wrong: boolean): void {
+    const asked = this.#orders.get(order);
+    if (!asked) return;
     this.receivedBytes += bytes;
+    asked.received += bytes;
+    asked.wrong = wrong;
     this.#tell({ kind: "received", order, bytes });
   }
 
@@ -73,18 +98,51 @@ export class SimDownload implements Listener {
     const asked = this.#orders.get(order);
     if (!asked) return;
     this.#orders.delete(order);
-    if (this.#stored.has(asked.piece)) this.faults.push(`piece ${asked.piece} was stored twice`);
-    this.#stored.add(asked.piece);
-    this.usefulBytes += this.#bytesOf(asked.piece);
-    this.#tell({ kind: "stored", order });
+    const { piece } = asked;
+    const { bytes, parts } = withBytesOf(asked);
+    if (bytes !== this.#bytesOf(piece)) this.faults.push(`piece ${piece} came with ${bytes} bytes`);
+    this.#begun.delete(this.#keyOf(piece, asked.seed));
+    if (parts.every(({ wrong }) => !wrong)) return this.#store(order, piece);
+    this.usefulBytes += bytes;
+    if (new Set(parts.map(({ seed }) => seed)).size > 1) {
+      this.#suspects.set(piece, parts);
+      this.#tell({ kind: "failed", order, failure: { kind: "doubtful", reason: "wrong digest" } });
+    } else {
+      this.#tell({ kind: "failed", order, failure: { kind: "corrupt", reason: "wrong digest" } });
+    }
   }
 
   failed(order: number, failure: Failure): void {
     const asked = this.#orders.get(order);
     if (!asked) return;
     this.#orders.delete(order);
-    if (failure.kind === "corrupt") this.usefulBytes += this.#bytesOf(asked.piece);
-    this.#tell({ kind: "failed", order, failure });
+    this.#tell({ kind: "failed", order, failure, kept: this.#keep(asked) });
+  }
+
+  #store(order: number, piece: number): void {
+    if (this.#stored.has(piece)) this.faults.push(`piece ${piece} was stored twice`);
+    this.#stored.add(piece);
+    this.usefulBytes += this.#bytesOf(piece);
+    for (const { seed, wrong } of this.#suspects.get(piece) ?? []) {
+      if (wrong) this.#tell({ kind: "blamed", seed, reason: "wrong digest" });
+    }
+    this.#tell({ kind: "stored", order });
+  }
+
+  /** @returns how much of the piece there is now. */
+  #keep(asked: Asked): number {
+    const key = this.#keyOf(asked.piece, asked.seed);
+    const before = this.#begun.get(key) ?? NOTHING;
+    const now = withBytesOf(asked);
+    const isMixed = now.parts.some(({ seed }) => seed !== asked.seed);
+    if (this.#suspects.has(asked.piece) && isMixed) return before.bytes;
+    if (this.#stored.has(asked.piece) || now.bytes <= before.bytes) return before.bytes;
+    this.#begun.set(key, now);
+    return now.bytes;
+  }
+
+  #keyOf(piece: number, seed: string): string {
+    return this.#suspects.has(piece) ? `${piece} of ${seed}` : String(piece);
   }
 
   #tell(fact: Fact): void {
@@ -100,13 +158,7 @@ export class SimDownload implements Listener {
   #performOne(action: Action): void {
     switch (action.kind) {
       case "ask":
-        this.#check(action);
-        this.#orders.set(action.order, action);
-        return this.#seeds.get(action.seed)!.ask({
-          id: action.order,
-          bytes: this.#bytesOf(action.piece),
-          listener: this,
-        });
+        return this.#ask(action);
       case "take-back":
         return this.#takeBack(action.order);
       case "inquire":
@@ -127,9 +179,21 @@ export class SimDownload implements Listener {
     }
   }
 
+  #ask(action: Action & { kind: "ask" }): void {
+    this.#check(action);
+    const { order, piece, seed } = action;
+    const begun = this.#begun.get(this.#keyOf(piece, seed)) ?? NOTHING;
+    this.#orders.set(order, { piece, seed, begun, received: 0, wrong: false });
+    const bytes = this.#bytesOf(piece) - begun.bytes;
+    // Nothing is left to fetch of a piece whose fetching was stopped before it was checked.
+    if (bytes === 0) return this.#timeline.at(this.#timeline.nowMs, () => this.done(order));
+    this.#seeds.get(seed)!.ask({ id: order, bytes, listener: this });
+  }
+
   #takeBack(order: number): void {
     const asked = this.#orders.get(order)!;
     this.#orders.delete(order);
+    this.#keep(asked);
     this.#seeds.get(asked.seed)!.takeBack(order, this);
   }
 
@@ -170,4 +234,9 @@ export class SimDownload implements Listener {
   #bytesOf(piece: number): number {
     return lengthOf(rangeOfPiece(this.#layout, piece));
   }
+}
+
+function withBytesOf({ begun, seed, received, wrong }: Asked): Beginning {
+  if (received === 0) return begun;
+  return { bytes: begun.bytes + received, parts: [...begun.parts, { seed, wrong }] };
 }

@@ -11,8 +11,10 @@ export interface Habits {
   readonly away?: readonly { readonly fromMs: number; readonly toMs: number }[];
   /** From here on it takes orders and sends nothing. */
   readonly silentFromMs?: number;
-  /** How many of its pieces are wrong, 0 to 1. */
+  /** How many of its orders bring wrong bytes, 0 to 1. */
   readonly lies?: number;
+  /** The connection of a download ends each time it has brought this many bytes. */
+  readonly breaksAfter?: number;
   /** How many orders it refuses with BUSY, 0 to 1. */
   readonly busy?: number;
   /** The rate changes by this factor at these times. */
@@ -30,9 +32,16 @@ export interface SimOrder {
 
 /** What a seed tells of an order. */
 export interface Listener {
-  received(order: number, bytes: number): void;
+  /** @param wrong whether they are other bytes than the file's */
+  received(order: number, bytes: number, wrong: boolean): void;
   done(order: number): void;
   failed(order: number, failure: Failure): void;
+}
+
+interface Served {
+  readonly order: SimOrder;
+  readonly wrong: boolean;
+  missing: number;
 }
 
 /** Payload comes in bites of this size at most. */
@@ -44,8 +53,10 @@ export class SimSeed {
   readonly #timeline: Timeline;
   readonly #random: () => number;
   /** Served one after the other. */
-  #queue: { order: SimOrder; missing: number }[] = [];
+  #queue: Served[] = [];
   #serving = false;
+  /** Bytes since the connection was made. */
+  readonly #connections = new Map<Listener, number>();
   /** Bytes that left it, wasted ones too. */
   sent = 0;
 
@@ -54,7 +65,7 @@ export class SimSeed {
     this.#timeline = timeline;
     this.#random = random;
     for (const { fromMs } of habits.away ?? []) {
-      timeline.at(fromMs, () => this.#loseAll("connection reset"));
+      timeline.at(fromMs, () => this.#lose("connection reset", () => true));
     }
   }
 
@@ -75,7 +86,8 @@ export class SimSeed {
     if (this.#random() < (this.habits.busy ?? 0)) {
       return this.#fail(order, { kind: "busy", reason: "busy", retryAfterMs: 300 }, latencyMs);
     }
-    this.#queue.push({ order, missing: order.bytes });
+    const wrong = this.#random() < (this.habits.lies ?? 0);
+    this.#queue.push({ order, wrong, missing: order.bytes });
     if (this.#isSilent()) return this.#stallLater();
     if (!this.#serving) {
       this.#serving = true;
@@ -104,22 +116,31 @@ export class SimSeed {
     // A slow line brings small bites, so that its bytes come as evenly as on a real one.
     const rate = this.#rate();
     const least = Math.min(1024, Math.ceil(rate));
-    const bite = Math.min(head.missing, BITE_BYTES, Math.max(least, Math.ceil(rate / 20)));
+    const unbroken = (this.habits.breaksAfter ?? Infinity) - this.#sentTo(head.order.listener);
+    const bite = Math.min(
+      head.missing,
+      unbroken,
+      BITE_BYTES,
+      Math.max(least, Math.ceil(rate / 20)),
+    );
     this.#timeline.at(this.#timeline.nowMs + bite / rate * 1000, () => this.#bite(head, bite));
   }
 
-  #bite(head: { order: SimOrder; missing: number }, bytes: number): void {
+  #bite(head: Served, bytes: number): void {
     // It was taken back or lost meanwhile: the line goes on with the next.
     if (this.#queue[0] !== head) return this.#serve();
     this.sent += bytes;
     head.missing -= bytes;
-    head.order.listener.received(head.order.id, bytes);
+    const { id, listener } = head.order;
+    const sent = this.#sentTo(listener) + bytes;
+    const isLast = sent === this.habits.breaksAfter;
+    this.#connections.set(listener, isLast ? 0 : sent);
+    listener.received(id, bytes, head.wrong);
     if (head.missing === 0) {
       this.#queue.shift();
-      if (this.#random() < (this.habits.lies ?? 0)) {
-        head.order.listener.failed(head.order.id, { kind: "corrupt", reason: "wrong digest" });
-      } else head.order.listener.done(head.order.id);
+      listener.done(id);
     }
+    if (isLast) this.#lose("connection reset", ({ order }) => order.listener === listener);
     this.#serve();
   }
 
@@ -133,9 +154,13 @@ export class SimSeed {
     });
   }
 
-  #loseAll(reason: string): void {
-    const lost = this.#queue;
-    this.#queue = [];
+  #sentTo(listener: Listener): number {
+    return this.#connections.get(listener) ?? 0;
+  }
+
+  #lose(reason: string, isLost: (served: Served) => boolean): void {
+    const lost = this.#queue.filter(isLost);
+    this.#queue = this.#queue.filter((served) => !isLost(served));
     for (const { order } of lost) order.listener.failed(order.id, { kind: "lost", reason });
   }
 

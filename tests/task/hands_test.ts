@@ -16,8 +16,16 @@ import { Change } from "../../core/base/change.ts";
 import { sha256 } from "../../core/base/digest.ts";
 import { failureOf, type HandFact, Hands } from "../../core/task/hands.ts";
 import { type Hashers, HasherThreads, thisThread } from "../../core/hash/hashers.ts";
+import { UnverifiedInMemory } from "../../core/task/partial_pieces.ts";
 import type { StoredFile } from "../../core/store/stored_file.ts";
-import { corrupting, type Hook, onDownload, refusing, sendBody } from "../fakes/scripted_seed.ts";
+import {
+  corrupting,
+  type Hook,
+  onDownload,
+  refusing,
+  type ScriptedSeed,
+  sendBody,
+} from "../fakes/scripted_seed.ts";
 import { calm, test } from "../net/support.ts";
 import { startHasher } from "../hash/support.ts";
 import { addressOf, Bench, contentOf, FILE, MIB, nameOf, Seeds } from "./support.ts";
@@ -30,26 +38,31 @@ class Workshop implements AsyncDisposable {
   readonly hands: Hands;
   readonly file: StoredFile;
   readonly facts: HandFact[] = [];
+  readonly unverified = new UnverifiedInMemory();
   readonly errors: unknown[] = [];
   readonly seeds: Seeds;
+  readonly seed: ScriptedSeed;
   readonly #told = new Change();
   #orders = 0;
 
   static async open(hook?: Hook, signal = calm, hashers = thisThread): Promise<Workshop> {
     const seeds = new Seeds();
-    const bench = new Bench({ [HOST]: seeds.add({ a: FILE }, hook) });
-    return new Workshop(bench, seeds, await bench.open(contentOf(FILE)), signal, hashers);
+    const seed = seeds.add({ a: FILE }, hook);
+    const bench = new Bench({ [HOST]: seed });
+    return new Workshop(bench, seeds, seed, await bench.open(contentOf(FILE)), signal, hashers);
   }
 
   private constructor(
     bench: Bench,
     seeds: Seeds,
+    seed: ScriptedSeed,
     file: StoredFile,
     signal: AbortSignal,
     hashers: Hashers,
   ) {
     this.bench = bench;
     this.seeds = seeds;
+    this.seed = seed;
     this.file = file;
     const links = new Map([[nameOf(HOST), bench.pool.link(addressOf(HOST))]]);
     this.hands = new Hands({
@@ -58,6 +71,7 @@ class Workshop implements AsyncDisposable {
       hashers,
       name: "a",
       file,
+      unverified: this.unverified,
       links,
       pace: undefined,
       tell: (fact) => {
@@ -204,6 +218,46 @@ for (const when of ["before its reply", "in the middle of its body", "after its 
     assertEquals(shop.errors, []);
   });
 }
+
+/** Stops the first body in its middle until the client leaves. */
+function haltingOnce(): Hook {
+  let downloads = 0;
+  return onDownload(async (bytes, client) => {
+    if (downloads++ > 0) return undefined;
+    await client.send(`OK ${bytes.length}\n`);
+    await client.send(bytes.subarray(0, 300_000));
+    await client.untilGone();
+    return "answered";
+  });
+}
+
+test("Hands.fetch() asks for the rest of a piece only when its order was taken back in the middle", async () => {
+  await using shop = await Workshop.open(haltingOnce());
+  const order = shop.fetch(1);
+  await shop.settle();
+  shop.hands.takeBack(order);
+  shop.fetch(1);
+  await shop.ended(1);
+  const ranges = shop.seed.asked("DOWNLOAD").map(({ range }) => range);
+  assertEquals(ranges, [
+    { start: MIB, end: 2 * MIB },
+    { start: MIB + 300_000, end: 2 * MIB },
+  ]);
+  assertEquals(shop.ends.map(({ kind }) => kind), ["stored"]);
+  assertEquals(shop.bench.written().subarray(MIB, 2 * MIB), FILE.subarray(MIB, 2 * MIB));
+});
+
+test("Hands keep what has come of pieces when they are stopped", async () => {
+  const stop = new AbortController();
+  await using shop = await Workshop.open(haltingOnce(), stop.signal);
+  shop.fetch(1);
+  await shop.settle();
+  stop.abort(new Error("enough"));
+  await shop.bench.timed(shop.hands[Symbol.asyncDispose]());
+  const kept = new Uint8Array(MIB);
+  assertEquals(shop.unverified.readUnverified(1, kept), 300_000);
+  assertEquals(kept.subarray(0, 300_000), FILE.subarray(MIB, MIB + 300_000));
+});
 
 test("Hands.takeBack() of an order that is through does nothing", async () => {
   await using shop = await Workshop.open();

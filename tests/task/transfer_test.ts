@@ -139,6 +139,37 @@ for (const { name, hook } of passing) {
   });
 }
 
+for (const bytes of [100_000, 600_000, 1_000_000]) {
+  test(`transfer() completes, and fetches nothing twice, when every connection breaks after ${bytes} bytes`, async () => {
+    await using seeds = new Seeds();
+    await using bench = new Bench({ only: seeds.add({ a: FILE }, cutAfter(bytes)) });
+    const { value: bySeed, ms } = await bench.timed(bench.download(), 120_000);
+    assertEquals(bench.written(), FILE);
+    assertEquals(sum(bySeed), FILE.length);
+    // A pause of at most half a second for each new connection.
+    assertLessOrEqual(ms, (FILE.length / bytes + 6) * 500);
+  });
+}
+
+/** Sends wrong bytes and then breaks off, so that other seeds complete its pieces. */
+const lyingAndBreaking: Hook = onDownload(async (bytes, client) => {
+  await client.send(`OK ${bytes.length}\n`);
+  await client.send(bytes.slice(0, 200_000).map((byte) => byte ^ 1));
+  client.close();
+  return "answered";
+});
+
+test("transfer() blames the seed that sent wrong bytes, and not the one that completed its pieces", async () => {
+  await using seeds = new Seeds();
+  const liar = seeds.add({ a: FILE }, lyingAndBreaking);
+  const honest = seeds.add({ a: FILE }, cutAfter(900_000));
+  await using bench = new Bench({ liar, honest });
+  await bench.timed(bench.download(), 120_000);
+  assertEquals(bench.written(), FILE);
+  assertEquals(bench.toldOf("honest").includes("corrupt"), false);
+  assert(bench.toldOf("liar").includes("corrupt"));
+});
+
 test("transfer() drops a seed that keeps sending wrong bytes after three pieces", async () => {
   await using seeds = new Seeds();
   const liar = seeds.add({ a: FILE }, corrupting);

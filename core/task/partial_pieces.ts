@@ -1,0 +1,178 @@
+/**
+ * The beginnings of pieces that interrupted reads left: kept as unverified bytes, so that only the
+ * rest of a piece is fetched again, from any seed. The digest of the whole piece decides, and
+ * remembers who sent what, so that no seed is blamed for another one's bytes.
+ */
+import { equalBytes, sha256 } from "../base/digest.ts";
+
+/** Where beginnings are kept. They survive the process, and never count as stored. */
+export interface UnverifiedStore {
+  /** Beginnings that an earlier run left: piece and length. */
+  readonly unverified: ReadonlyMap<number, number>;
+  keepUnverified(piece: number, bytes: Uint8Array): void;
+  /** Fills `into` with the beginning of the piece. @returns how much of it there is. */
+  readUnverified(piece: number, into: Uint8Array): number;
+}
+
+/** For as long as the task runs. */
+export class UnverifiedInMemory implements UnverifiedStore {
+  readonly unverified: ReadonlyMap<number, number> = new Map();
+  readonly #bytes = new Map<number, Uint8Array>();
+
+  keepUnverified(piece: number, bytes: Uint8Array): void {
+    this.#bytes.set(piece, bytes.slice());
+  }
+
+  readUnverified(piece: number, into: Uint8Array): number {
+    const bytes = this.#bytes.get(piece)?.subarray(0, into.length) ?? new Uint8Array();
+    into.set(bytes);
+    return bytes.length;
+  }
+}
+
+/** Bytes `start` to `end` of a piece, and the seed that sent them; undefined: left by an earlier run. */
+interface Segment {
+  readonly seed: string | undefined;
+  readonly start: number;
+  readonly end: number;
+}
+
+/** A piece that was wrong and of several seeds. */
+interface Suspect {
+  readonly segments: readonly (Segment & { readonly digest: Uint8Array })[];
+  /** It must come whole from one seed, so each seed goes on with its own beginning. */
+  readonly beginnings: Map<string, Uint8Array>;
+}
+
+/** One read of one piece: the memory, and how far it is filled without a gap. */
+export class PieceRead {
+  readonly piece: number;
+  readonly seed: string;
+  readonly bytes: Uint8Array;
+  /** What was there before the read began. */
+  readonly #begun: readonly Segment[];
+  #filled: number;
+  /** Start and end of what came behind a gap: parts of a read may come over several connections. */
+  readonly #ahead = new Map<number, number>();
+
+  constructor(piece: number, seed: string, bytes: Uint8Array, begun: readonly Segment[]) {
+    this.piece = piece;
+    this.seed = seed;
+    this.bytes = bytes;
+    this.#begun = begun;
+    this.#filled = lengthOfAll(begun);
+  }
+
+  /** Length of the beginning that is there. */
+  get filled(): number {
+    return this.#filled;
+  }
+
+  get segments(): readonly Segment[] {
+    const start = lengthOfAll(this.#begun);
+    if (this.#filled === start) return this.#begun;
+    return [...this.#begun, { seed: this.seed, start, end: this.#filled }];
+  }
+
+  /** `count` bytes have come, `at` this place of the piece. */
+  received(at: number, count: number): void {
+    if (at !== this.#filled) return void this.#ahead.set(at, at + count);
+    this.#filled += count;
+    for (let end; (end = this.#ahead.get(this.#filled)) !== undefined;) {
+      this.#ahead.delete(this.#filled);
+      this.#filled = end;
+    }
+  }
+}
+
+export class PartialPieces {
+  readonly #store: UnverifiedStore;
+  /** Of pieces that are not suspect: what the store has, and whose it is. */
+  readonly #kept = new Map<number, readonly Segment[]>();
+  readonly #suspects = new Map<number, Suspect>();
+  /** Pieces that are verified: nothing unverified may be written over them. */
+  readonly #done = new Set<number>();
+
+  constructor(store: UnverifiedStore) {
+    this.#store = store;
+    for (const [piece, end] of store.unverified) {
+      this.#kept.set(piece, [{ seed: undefined, start: 0, end }]);
+    }
+  }
+
+  /** Begins to read a piece into `bytes`, which get what is there of it. */
+  begin(piece: number, seed: string, bytes: Uint8Array): PieceRead {
+    const suspect = this.#suspects.get(piece);
+    if (suspect) {
+      const own = suspect.beginnings.get(seed);
+      if (own === undefined) return new PieceRead(piece, seed, bytes, []);
+      bytes.set(own);
+      return new PieceRead(piece, seed, bytes, [{ seed, start: 0, end: own.length }]);
+    }
+    const kept = this.#kept.get(piece) ?? [];
+    const length = lengthOfAll(kept);
+    const there = length === 0 ? 0 : this.#store.readUnverified(piece, bytes.subarray(0, length));
+    const begun = kept.filter(({ start }) => start < there)
+      .map((segment) => ({ ...segment, end: Math.min(segment.end, there) }));
+    return new PieceRead(piece, seed, bytes, begun);
+  }
+
+  /** Keeps what a read brought, unless as much is there. @returns how much is there for any seed. @throws {DiskError} */
+  keep(read: PieceRead): number {
+    const { piece, seed, filled, segments } = read;
+    if (this.#done.has(piece)) return 0;
+    const bytes = read.bytes.subarray(0, filled);
+    const suspect = this.#suspects.get(piece);
+    if (suspect) {
+      const own = suspect.beginnings.get(seed)?.length ?? 0;
+      const isOwn = segments.every((segment) => segment.seed === seed);
+      if (isOwn && filled > own) suspect.beginnings.set(seed, bytes.slice());
+      return 0;
+    }
+    const before = lengthOfAll(this.#kept.get(piece) ?? []);
+    if (filled <= before) return before;
+    this.#store.keepUnverified(piece, bytes);
+    this.#kept.set(piece, segments);
+    return filled;
+  }
+
+  /** The piece is right. @returns the seeds that sent wrong bytes of it before. */
+  proven({ piece, bytes }: PieceRead): string[] {
+    this.#done.add(piece);
+    this.#kept.delete(piece);
+    const suspect = this.#suspects.get(piece);
+    this.#suspects.delete(piece);
+    const liars = new Set<string>();
+    for (const { seed, start, end, digest } of suspect?.segments ?? []) {
+      if (seed === undefined || liars.has(seed)) continue;
+      if (!equalBytes(sha256(bytes.subarray(start, end)), digest)) liars.add(seed);
+    }
+    return Array.from(liars);
+  }
+
+  /**
+   * The piece is wrong. @returns whether all of it came from the seed of the read; otherwise the
+   * piece is suspect from now on, and whoever sent wrong bytes is known when it is right.
+   */
+  refuted({ piece, seed, bytes, segments }: PieceRead): boolean {
+    this.#kept.delete(piece);
+    const suspect = this.#suspects.get(piece);
+    suspect?.beginnings.delete(seed);
+    if (segments.every((segment) => segment.seed === seed)) return true;
+    const hasSender = segments.some((segment) => segment.seed !== undefined);
+    if (suspect === undefined && hasSender) {
+      this.#suspects.set(piece, {
+        segments: segments.map((segment) => {
+          return { ...segment, digest: sha256(bytes.subarray(segment.start, segment.end)) };
+        }),
+        beginnings: new Map(),
+      });
+    }
+    return false;
+  }
+}
+
+/** Segments follow each other from the beginning of the piece on. */
+function lengthOfAll(segments: readonly Segment[]): number {
+  return segments.at(-1)?.end ?? 0;
+}
