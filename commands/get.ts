@@ -174,7 +174,7 @@ function watcherFor(
   const { progress, quiet } = values;
   // Bars between JSON lines on one terminal would help nobody.
   const mixed = json && progress === "auto" && environment.stdout.terminal;
-  if (quiet || progress === "none" || mixed) return new QuietWatcher(environment);
+  if (quiet || progress === "none" || mixed) return new QuietWatcher(environment, quiet);
   return progress !== "plain" && mayMoveCursor(environment, environment.stderr)
     ? new BarWatcher(environment, values["log-level"])
     : new PlainWatcher(environment, values["log-level"]);

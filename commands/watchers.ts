@@ -109,20 +109,22 @@ export class PlainWatcher implements Watcher {
   }
 }
 
-/** Nothing but failures, on stderr. */
+/** Nothing on stderr but failures and, unless quiet, downloads that could not be verified. */
 export class QuietWatcher implements Watcher {
   readonly #environment: Environment;
   readonly #view = new View();
   readonly #lines = new EventLines(this.#view, "error");
+  readonly #shown: ReadonlySet<TaskEvent["kind"]>;
 
-  constructor(environment: Environment) {
+  constructor(environment: Environment, quiet: boolean) {
     this.#environment = environment;
+    this.#shown = new Set(quiet ? ["failed"] : ["failed", "done"]);
   }
 
   handle(event: TaskEvent): void {
     const nowMs = this.#environment.now();
     this.#view.apply(event, nowMs);
-    if (event.kind !== "failed") return;
+    if (!this.#shown.has(event.kind)) return;
     writeLines(this.#environment.stderr, this.#lines.of(event, nowMs));
   }
 

@@ -13,7 +13,7 @@ import { proseOf, speedOf } from "./prose.ts";
 import { formatBytes, formatElapsed, formatEta, formatRate, formatTime, plural } from "./units.ts";
 import type { Totals } from "./view.ts";
 
-/** The lines of one event, or none when it matters less than `least`. Failures are always told. */
+/** The lines of one event, or none when it matters less than `least`. Failures and unverified results always have some. */
 export function renderEvent(
   event: TaskEvent,
   name: string,
@@ -24,7 +24,7 @@ export function renderEvent(
     const { failure } = event;
     return failure.code === "interrupted" ? [] : renderTaskFailure(name, failure);
   }
-  if (!reaches(levelOf(event), least)) return [];
+  if (!reaches(levelOf(event), least) && !isUnverified(event)) return [];
   const label = `${formatTime(event.time)} ${printable(name)}`;
   return [
     event.kind === "done"
@@ -33,10 +33,15 @@ export function renderEvent(
   ];
 }
 
+/** Whether bytes were taken that nothing could prove. */
+function isUnverified(event: TaskEvent): boolean {
+  return event.kind === "done" && !event.result.verified && event.result.how !== "skipped";
+}
+
 /** How a download ended well; where the file is only when its name does not tell. */
 export function renderDone(result: TaskResult, name: string): string {
   const { path, how, size, elapsedMs } = result;
-  const proof = result.verified ? "verified" : "unverified";
+  const proof = result.verified ? "verified" : "unverified (its seeds offer no digests)";
   const place = path.replaceAll("\\", "/").endsWith(name) ? "" : ` -> ${printable(path)}`;
   if (how === "skipped") return `skipped, it exists with other bytes${place}`;
   if (how === "already-there") {

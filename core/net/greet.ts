@@ -1,4 +1,4 @@
-/** The first words with a seed: they tell which dialect it speaks. */
+/** The first line of a connection: it shows which dialect the seed speaks. */
 import type { Clock } from "../base/clock.ts";
 import { deadline } from "../base/abort.ts";
 import { AuthError, P2pError, reasonOf, TimeoutError, UnreachableError } from "../base/errors.ts";
@@ -12,15 +12,17 @@ import { type ByteStream, readOrAbort, writeOrAbort } from "./transport.ts";
 
 export interface GreetingTerms {
   readonly clock: Clock;
-  /** Silence for so long means a seed that waits for something else: an old one. */
+  /** How long to wait for each answer. */
   readonly waitMs: number;
   readonly token: string | undefined;
 }
 
+/** An old seed answered otherwise or closed; or nothing came in time, which proves nothing. */
+export type NoGreeting = "old" | "silent";
+
 /**
- * Opens a session on a fresh `stream`, answering the seed's question for a
- * token. undefined when an old seed answered, closed, or kept silent: then the
- * stream is of no more use, and the seed wants the one-shot dialect.
+ * Opens a session on a fresh `stream`, proving the token where the seed asks for
+ * it. Without a greeting the stream is of no more use.
  *
  * @throws {BusyError} @throws {AuthError} @throws {UnreachableError} if it knows sessions but takes none.
  */
@@ -30,25 +32,44 @@ export async function greet(
   inbox: Inbox,
   terms: GreetingTerms,
   signal: AbortSignal,
-): Promise<Greeting | undefined> {
-  const line = await firstLine(seed, stream, inbox, terms, signal);
+): Promise<Greeting | NoGreeting> {
+  const line = await firstLine(stream, inbox, terms, false, signal);
+  if (line === "silent") return "silent";
   if (line === undefined) {
     if (isTlsAlert(inbox)) {
       throw new UnreachableError(`${seed} speaks TLS; write it as tls://${seed}`);
     }
-    return undefined;
+    return "old";
   }
   const refusal = parseRefusal(line);
   if (refusal && knowsSessions(refusal)) throw errorOfRefusal(seed, refusal);
   const greeting = parseGreeting(line);
-  if (greeting?.auth === "token") {
+  if (greeting === undefined) return "old";
+  if (greeting.auth === "token") {
     await prove(seed, stream, inbox, greeting, terms, signal);
   }
   // Nothing was asked yet: whatever it says now, it is the end of the session.
-  if (greeting && inbox.buffered > 0) {
+  if (inbox.buffered > 0) {
     throw new UnreachableError(`${seed} ended the session at once`);
   }
   return greeting;
+}
+
+/**
+ * Asks only which dialect the seed speaks, and ends its own side at once: an old
+ * seed that waits for the end of the request answers or closes then.
+ */
+export async function probe(
+  stream: ByteStream,
+  inbox: Inbox,
+  terms: Pick<GreetingTerms, "clock" | "waitMs">,
+  signal: AbortSignal,
+): Promise<"session" | NoGreeting> {
+  const line = await firstLine(stream, inbox, terms, true, signal);
+  if (line === "silent") return "silent";
+  if (line === undefined) return "old";
+  const refusal = parseRefusal(line);
+  return parseGreeting(line) || refusal && knowsSessions(refusal) ? "session" : "old";
 }
 
 /** What a seed behind TLS says to our greeting: an alert, of TLS 1.x. No line of an old seed begins so. */
@@ -63,25 +84,23 @@ function knowsSessions({ code }: Refusal): boolean {
   return code === "BUSY" || code === "AUTH" || code === "SHUTDOWN";
 }
 
+/** The seed's first line; undefined when it closed, or sent what is not a line. */
 async function firstLine(
-  seed: string,
   stream: ByteStream,
   inbox: Inbox,
-  { clock, waitMs }: GreetingTerms,
+  { clock, waitMs }: Pick<GreetingTerms, "clock" | "waitMs">,
+  ending: boolean,
   signal: AbortSignal,
-): Promise<string | undefined> {
-  using limit = deadline(
-    signal,
-    clock,
-    waitMs,
-    () => new TimeoutError(`${seed} did not answer the greeting`),
-  );
+): Promise<string | undefined | "silent"> {
+  const silence = new TimeoutError("The greeting was not answered");
+  using limit = deadline(signal, clock, waitMs, () => silence);
   try {
     await writeOrAbort(stream, new TextEncoder().encode(`${HELLO}\n`), limit.signal);
+    if (ending) await stream.endWriting();
     return await lineFrom(stream, inbox, limit.signal);
-  } catch {
+  } catch (error) {
     signal.throwIfAborted();
-    return undefined;
+    return error === silence ? "silent" : undefined;
   }
 }
 

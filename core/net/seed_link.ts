@@ -7,7 +7,13 @@ import { abortable } from "@std/async";
 import type { Clock } from "../base/clock.ts";
 import { deadline } from "../base/abort.ts";
 import { Change } from "../base/change.ts";
-import { BusyError, ProtocolError, TimeoutError, UnreachableError } from "../base/errors.ts";
+import {
+  BusyError,
+  NotFoundError,
+  ProtocolError,
+  TimeoutError,
+  UnreachableError,
+} from "../base/errors.ts";
 import { type ByteRange, lengthOf } from "../base/ranges.ts";
 import { formatSeedAddress, type SeedAddress } from "../base/seed_address.ts";
 import { Slots } from "../base/slots.ts";
@@ -17,7 +23,7 @@ import { type Manifest, MOST_MANIFEST_BYTES, parseManifest } from "../wire/manif
 import { Refusal } from "../wire/refusals.ts";
 import { parseOneShotSize } from "../wire/replies.ts";
 import type { SessionRequest } from "../wire/requests.ts";
-import { greet } from "./greet.ts";
+import { greet, probe } from "./greet.ts";
 import { inLanes } from "./lanes.ts";
 import { OneShotClient } from "./one_shot.ts";
 import { listOneShot, listPages, textOf } from "./seed_listing.ts";
@@ -51,6 +57,12 @@ const SLOW_MS = 1000;
 const IDLE_MS = 20_000;
 /** A seed that did not take one more connection is not asked for one for so long, unless it says how long. */
 const ENOUGH_MS = 10_000;
+/** How often a seed that was silent at the greeting is greeted again while it is used as an old one. */
+const PROBE_INTERVAL_MS = 10_000;
+/** A seed that just answered a request answers a greeting within this time, or within this many times as long. */
+const MIN_PROBE_MS = 1000;
+const PROBE_FACTOR = 10;
+
 export class SeedLink implements AsyncDisposable {
   readonly name: string;
   readonly #address: SeedAddress;
@@ -62,13 +74,17 @@ export class SeedLink implements AsyncDisposable {
   readonly #change = new Change();
   readonly #closing = new AbortController();
   #dialect: Dialect | undefined;
+  /** When the seed is greeted again that said nothing at the greeting and is presumed to be old. */
+  #probeAt: number | undefined;
+  /** Whether it ever greeted: then its silence is an outage. */
+  #greeted = false;
   /** The first greeting, while it lasts. */
   #contact: Promise<Dialect> | undefined;
   /** What the last greeting allows. */
   #maxLength = Infinity;
   #opening = 0;
-  /** Connections on their way that no single asker waits for. */
-  readonly #widening = new Set<Promise<void>>();
+  /** Connections on their way that no single request waits for, and probes. */
+  readonly #background = new Set<Promise<void>>();
   /** Until then the connections that live must do. */
   #enoughUntil = 0;
   #troubled = false;
@@ -104,6 +120,13 @@ export class SeedLink implements AsyncDisposable {
   /** How this seed talks. @throws {UnreachableError} and its kin if it does not talk at all. */
   async dialect(signal: AbortSignal): Promise<Dialect> {
     if (this.#dialect) return this.#dialect;
+    if (this.#probeAt !== undefined) {
+      if (this.#terms.clock.now() >= this.#probeAt) {
+        const { connectMs } = this.#terms;
+        this.#inBackground(this.#probe(connectMs, this.#closing.signal).catch(() => {}));
+      }
+      return "one-shot";
+    }
     // One finds it out for all who ask meanwhile, and goes on when one of them leaves.
     this.#contact ??= this.#open(this.#closing.signal).finally(() => this.#contact = undefined);
     return await abortable(this.#contact, signal);
@@ -118,7 +141,9 @@ export class SeedLink implements AsyncDisposable {
     name: string,
     signal: AbortSignal,
   ): Promise<Manifest | undefined> {
-    if (await this.dialect(signal) === "one-shot") return undefined;
+    if (await this.dialect(signal) === "one-shot" && await this.#isOld(name, signal)) {
+      return undefined;
+    }
     const { body } = await this.#ask({ verb: "MANIFEST", name }, {
       kind: "upTo",
       bytes: MOST_MANIFEST_BYTES,
@@ -167,9 +192,11 @@ export class SeedLink implements AsyncDisposable {
         (after) => this.#ask({ verb: "LIST", after }, place, signal),
       );
     }
-    const names = () => this.#inOneShot(() => this.#oneShot.text({ verb: "LIST" }, signal));
+    const askedAt = this.#terms.clock.now();
+    const reply = await this.#inOneShot(() => this.#oneShot.text({ verb: "LIST" }, signal));
+    if (!await this.#staysOld(askedAt, signal)) return await this.list(signal);
     const sizeOf = (name: string) => this.fileSize(name, signal);
-    return await listOneShot(names, sizeOf, this.#terms.connections);
+    return await listOneShot(reply, sizeOf, this.#terms.connections);
   }
 
   /**
@@ -193,8 +220,51 @@ export class SeedLink implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closing.abort(new UnreachableError(`The link to ${this.name} was closed`));
     await this.#contact?.catch(() => {});
-    await Promise.all(this.#widening);
+    await Promise.all(this.#background);
     await Promise.all(Array.from(this.#sessions, (session) => session[Symbol.asyncDispose]()));
+  }
+
+  /**
+   * Whether a seed that is used as an old one is one. One that was silent at the
+   * greeting may only have been slow: as soon as it answers a request, it is greeted again.
+   */
+  async #isOld(name: string, signal: AbortSignal): Promise<boolean> {
+    if (this.#probeAt === undefined) return true;
+    const askedAt = this.#terms.clock.now();
+    try {
+      await this.fileSize(name, signal);
+    } catch (error) {
+      if (!(error instanceof NotFoundError)) throw error;
+    }
+    return await this.#staysOld(askedAt, signal);
+  }
+
+  /** Greets a presumed old seed again that answered a request asked at that time. */
+  async #staysOld(askedAt: number, signal: AbortSignal): Promise<boolean> {
+    if (this.#probeAt === undefined) return this.#dialect !== "session";
+    const tookMs = this.#terms.clock.now() - askedAt;
+    const waitMs = Math.max(MIN_PROBE_MS, PROBE_FACTOR * tookMs);
+    await this.#probe(Math.min(waitMs, this.#terms.connectMs), signal);
+    return this.#dialect !== "session";
+  }
+
+  /** Finds out what a seed is that was silent at its greeting. */
+  async #probe(waitMs: number, signal: AbortSignal): Promise<void> {
+    const { clock } = this.#terms;
+    // Only one at a time.
+    this.#probeAt = Infinity;
+    try {
+      using stream = await this.#connect(signal);
+      const seen = await probe(stream, new Inbox(), { clock, waitMs }, signal);
+      if (seen !== "silent") this.#settleDialect(seen === "old" ? "one-shot" : "session");
+    } finally {
+      if (this.#probeAt !== undefined) this.#probeAt = clock.now() + PROBE_INTERVAL_MS;
+    }
+  }
+
+  #settleDialect(dialect: Dialect | undefined): void {
+    this.#dialect = dialect;
+    this.#probeAt = undefined;
   }
 
   async #readInSession(
@@ -247,10 +317,12 @@ export class SeedLink implements AsyncDisposable {
       this.#enoughUntil = this.#terms.clock.now() + pauseMs;
       this.#change.tell();
     };
-    const widening = this.#open(this.#closing.signal)
-      .then(() => {}, enough)
-      .finally(() => this.#widening.delete(widening));
-    this.#widening.add(widening);
+    this.#inBackground(this.#open(this.#closing.signal).then(() => {}, enough));
+  }
+
+  #inBackground(work: Promise<void>): void {
+    const running = work.finally(() => this.#background.delete(running));
+    this.#background.add(running);
   }
 
   #accepted(answer: Answer): Answer {
@@ -287,7 +359,7 @@ export class SeedLink implements AsyncDisposable {
     } catch (error) {
       // It may come back as another seed: ask again who it is.
       if (this.#sessions.size === 0 && !(error instanceof BusyError)) {
-        this.#dialect = undefined;
+        this.#settleDialect(undefined);
       }
       throw error;
     } finally {
@@ -302,12 +374,14 @@ export class SeedLink implements AsyncDisposable {
     const terms = { clock, waitMs: connectMs, token };
     const greeting = await greet(this.name, stream, inbox, terms, signal);
     this.#closing.signal.throwIfAborted();
-    if (greeting === undefined) {
-      if (this.#sessions.size > 0) {
-        throw new UnreachableError(`${this.name} did not answer the greeting`);
-      }
+    if (greeting === "silent" || greeting === "old") {
+      const error = `${this.name} did not answer the greeting`;
+      if (this.#sessions.size > 0) throw new UnreachableError(error);
+      if (greeting === "silent" && this.#greeted) throw new TimeoutError(error);
       stream.close();
-      return this.#dialect = "one-shot";
+      if (greeting === "old") this.#settleDialect("one-shot");
+      else this.#probeAt = clock.now() + PROBE_INTERVAL_MS;
+      return "one-shot";
     }
     const limits = { clock, stallMs, idleMs: IDLE_MS };
     const changed = () => {
@@ -324,7 +398,9 @@ export class SeedLink implements AsyncDisposable {
     );
     this.#sessions.add(session);
     this.#maxLength = greeting.maxLength;
-    return this.#dialect = "session";
+    this.#greeted = true;
+    this.#settleDialect("session");
+    return "session";
   }
 
   /** A connection in a slot of this seed's and of all; closing it frees both. */
@@ -379,10 +455,11 @@ export class SeedLink implements AsyncDisposable {
       return await ask();
     } catch (error) {
       const plain = error instanceof Refusal ? errorOfRefusal(this.name, error) : error;
-      // Whoever answers there next time may be another seed; and one that says BUSY
-      // knows sessions: it only had no ear for our greeting.
-      if (plain instanceof UnreachableError || plain instanceof BusyError) {
-        this.#dialect = undefined;
+      // The next one to answer there may be another seed; one that says BUSY knows
+      // sessions and only missed our greeting; one that is silent again is just not there.
+      const silent = this.#probeAt !== undefined && plain instanceof TimeoutError;
+      if (silent || plain instanceof UnreachableError || plain instanceof BusyError) {
+        this.#settleDialect(undefined);
       }
       throw plain;
     }

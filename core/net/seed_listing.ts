@@ -47,11 +47,11 @@ async function parsePage(seed: string, body: Uint8Array, after: string): Promise
 
 /** An old seed tells names only; their sizes are asked for in so many lanes. One that is not there any more is left out. */
 export async function listOneShot(
-  reply: () => Promise<string>,
+  reply: string,
   sizeOf: (name: string) => Promise<number>,
   lanes: number,
 ): Promise<ListedFile[]> {
-  const names = parseOneShotListing(await reply());
+  const names = parseOneShotListing(reply);
   const sizes = new Map<string, number>();
   await inLanes(names, lanes, async (name) => {
     try {

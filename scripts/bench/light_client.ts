@@ -32,7 +32,9 @@ export class LightClient implements AsyncDisposable {
     const terms = { clock: systemClock, waitMs: STALL_MS, token: undefined };
     try {
       const greeting = await greet(address, stream, inbox, terms, signal);
-      if (greeting === undefined) throw new Error(`${address} does not speak the session dialect`);
+      if (typeof greeting === "string") {
+        throw new Error(`${address} does not speak the session dialect`);
+      }
       const limits = { clock: systemClock, stallMs: STALL_MS, idleMs: STALL_MS };
       return new LightClient(
         new SessionConnection(address, stream, inbox, greeting, limits, () => {}),

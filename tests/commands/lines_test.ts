@@ -94,7 +94,7 @@ Deno.test("renderDone() says where the file is when its name does not", () => {
   const renamed = resultOf({ path: "out/a~cdcdcdcd.iso", verified: false });
   assertEquals(
     renderDone(renamed, "a.iso"),
-    "done, 2.0 KiB in 2.0 s, unverified -> out/a~cdcdcdcd.iso",
+    "done, 2.0 KiB in 2.0 s, unverified (its seeds offer no digests) -> out/a~cdcdcdcd.iso",
   );
   const large = { size: 3 * 2 ** 20, bytesBySeed: { "nas1:7270": 2 * 2 ** 20 } };
   assertEquals(

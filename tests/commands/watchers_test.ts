@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
-import { BarWatcher } from "../../commands/watchers.ts";
+import { BarWatcher, QuietWatcher } from "../../commands/watchers.ts";
 import { TerminalScreen } from "../fakes/terminal_screen.ts";
-import { event, fakeEnvironment, fakeOutput } from "./stand_in.ts";
+import { event, fakeEnvironment, fakeOutput, resultOf } from "./stand_in.ts";
 
 Deno.test("BarWatcher tells each failure, what to do about them once, and leaves no block", () => {
   const terminal = new TerminalScreen({ columns: 80, rows: 24 });
@@ -27,3 +27,15 @@ Deno.test("BarWatcher tells each failure, what to do about them once, and leaves
     "hint: free some space",
   ]);
 });
+
+for (const quiet of [false, true]) {
+  Deno.test(`QuietWatcher ${quiet ? "with --quiet says nothing" : "says"} that a download could not be verified`, () => {
+    let text = "";
+    const stderr = { ...fakeOutput(), write: (more: string) => void (text += more) };
+    const watcher = new QuietWatcher(fakeEnvironment({ stderr }), quiet);
+    watcher.handle(event({ kind: "done", result: resultOf() }));
+    assertEquals(text, "");
+    watcher.handle(event({ kind: "done", result: resultOf({ verified: false }) }));
+    assertEquals(text.includes("unverified"), !quiet);
+  });
+}

@@ -6,7 +6,8 @@ import {
   TimeoutError,
   UnreachableError,
 } from "../../core/base/errors.ts";
-import { greet } from "../../core/net/greet.ts";
+import { greet, type NoGreeting, probe } from "../../core/net/greet.ts";
+import type { Greeting } from "../../core/wire/greeting.ts";
 import type { ByteStream } from "../../core/net/transport.ts";
 import { Inbox } from "../../core/wire/inbox.ts";
 import { ManualClock } from "../fakes/manual_clock.ts";
@@ -70,8 +71,13 @@ test("greet() gives the greeting when it comes byte by byte", async () => {
     await meeting.seed.send(Uint8Array.of(byte));
     await meeting.clock.advance(1);
   }
-  assertEquals((await greeted)?.agent, "x/1");
+  assertEquals(greetingOf(await greeted).agent, "x/1");
 });
+
+function greetingOf(greeted: Greeting | NoGreeting): Greeting {
+  assert(typeof greeted === "object", `there is no greeting: ${greeted}`);
+  return greeted;
+}
 
 const oldSeeds: { name: string; says: string }[] = [
   { name: "closes", says: "" },
@@ -88,39 +94,82 @@ const oldSeeds: { name: string; says: string }[] = [
 ];
 
 for (const { name, says } of oldSeeds) {
-  test(`greet() gives undefined when the seed ${name}`, async () => {
+  test(`greet() takes a seed for an old one when the seed ${name}`, async () => {
     using meeting = new Meeting();
     const greeted = meeting.greet();
     await meeting.seed.line();
     await meeting.seed.send(says);
     meeting.seed.close();
-    assertEquals(await greeted, undefined);
+    assertEquals(await greeted, "old");
   });
 }
 
-test("greet() gives undefined when the seed answers with bytes that are no text", async () => {
+test("greet() takes a seed for an old one when the seed answers with bytes that are no text", async () => {
   using meeting = new Meeting();
   const greeted = meeting.greet();
   await meeting.seed.send(Uint8Array.of(0xff, 0xfe, 0x0a));
-  assertEquals(await greeted, undefined);
+  assertEquals(await greeted, "old");
 });
 
-test("greet() gives undefined when the seed resets the connection", async () => {
+test("greet() takes a seed for an old one when the seed resets the connection", async () => {
   using meeting = new Meeting();
   const greeted = meeting.greet();
   await meeting.clock.advance(0);
   meeting.seed.close();
-  assertEquals(await greeted, undefined);
+  assertEquals(await greeted, "old");
 });
 
-test("greet() gives undefined when the seed keeps silent for as long as we wait", async () => {
+test("greet() knows nothing of a seed that keeps silent for as long as we wait", async () => {
   using meeting = new Meeting();
   const greeted = watch(meeting.greet());
   await meeting.clock.advance(WAIT_MS - 1);
   assertEquals(greeted.ending, undefined);
   await meeting.clock.advance(1);
-  assertEquals(greeted.ending, { value: undefined });
+  assertEquals(greeted.ending, { value: "silent" });
 });
+
+const busySeeds: { says: string; error: abstract new (...args: never[]) => P2pError }[] = [
+  { says: "ERROR:BUSY\n", error: BusyError },
+  { says: "ERROR:AUTH\n", error: AuthError },
+  { says: "ERROR:SHUTDOWN\n", error: UnreachableError },
+];
+for (const { says, error } of busySeeds) {
+  test(`greet() does not take a seed for an old one that answers ${says.trim()}`, async () => {
+    using meeting = new Meeting();
+    const thrown = assertRejects<P2pError>(() => meeting.greet(), error as typeof P2pError);
+    await meeting.seed.send(says);
+    await thrown;
+  });
+}
+
+const probes: { says: string | undefined; seen: "session" | NoGreeting }[] = [
+  { says: `${GREETING}\n`, seen: "session" },
+  { says: "ERROR:BUSY\n", seen: "session" },
+  { says: "ERROR: BUSY\n", seen: "old" },
+  { says: "SIZE:5\n", seen: "old" },
+  { says: "", seen: "old" },
+  { says: undefined, seen: "silent" },
+];
+for (const { says, seen } of probes) {
+  const what = says === undefined ? "nothing" : JSON.stringify(says.trim());
+  test(`probe() ends its side at once and sees "${seen}" when the seed says ${what}`, async () => {
+    using meeting = new Meeting();
+    const probing = probe(
+      meeting.client,
+      meeting.inbox,
+      { clock: meeting.clock, waitMs: WAIT_MS },
+      calm,
+    );
+    assertEquals(await meeting.seed.line(), "HELLO 2");
+    assertEquals(await meeting.seed.line(), undefined);
+    if (says === undefined) await meeting.clock.advance(WAIT_MS);
+    else {
+      await meeting.seed.send(says);
+      meeting.seed.close();
+    }
+    assertEquals(await probing, seen);
+  });
+}
 
 test("greet() throws BusyError with the seed's pause when it has no room", async () => {
   using meeting = new Meeting();
@@ -169,7 +218,7 @@ test("greet() proves that it knows the token without sending it", async () => {
   await meeting.seed.send(`${ASKS_FOR_TOKEN}\n`);
   assertEquals(await meeting.seed.line(), RIGHT_ANSWER);
   await meeting.seed.send("OK 0\n");
-  assertEquals((await greeted)?.auth, "token");
+  assertEquals(greetingOf(await greeted).auth, "token");
 });
 
 test("greet() sends no proof when the seed asks for none", async () => {

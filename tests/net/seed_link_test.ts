@@ -16,6 +16,7 @@ import type { Dial } from "../../core/net/transport.ts";
 import { answerTo } from "../../core/wire/auth.ts";
 import { encodeGreeting } from "../../core/wire/greeting.ts";
 import { encodeListing, MOST_LISTED } from "../../core/wire/listing.ts";
+import { encodeManifest, makeManifest } from "../../core/wire/manifest.ts";
 import { ManualClock } from "../fakes/manual_clock.ts";
 import {
   holding,
@@ -441,6 +442,113 @@ class Place {
   }
   readonly dial: Dial = (address, signal) => this.there(address, signal);
 }
+
+/** A seed that speaks both dialects; greetings for which `answers` is not true are left unanswered until `over`. */
+function bothDialects(
+  answers: () => boolean,
+  greetings: string[] = [],
+  over: Promise<void> = Promise.resolve(),
+) {
+  const manifest = encodeManifest(
+    "a",
+    makeManifest(6, "07".repeat(32), new Uint8Array(32).fill(7)),
+  );
+  const greeted = session(async (line, seed) => {
+    if (line === "MANIFEST a") await sendBody(seed, manifest);
+    else if (line === "LIST") await sendBody(seed, entry("a"));
+    else await seed.send("SIZE:6\n");
+  });
+  return async (seed: SeedSide) => {
+    const line = await seed.line();
+    if (line === "FILESIZE a") await seed.send("SIZE:6\n");
+    else if (line === "LIST") await seed.send("a\n");
+    else {
+      greetings.push(line ?? "");
+      if (!answers()) {
+        await seed.untilGone();
+        return await over;
+      }
+      const rest = { line: () => seed.line(), send: (what: string) => seed.send(what) };
+      await greeted({ ...rest, line: lineBefore(line, seed) } as SeedSide);
+    }
+  };
+}
+
+/** Reads `first` again, and then what comes. */
+function lineBefore(first: string | undefined, seed: SeedSide): () => Promise<string | undefined> {
+  let given = false;
+  return async () => {
+    if (given) return await seed.line();
+    given = true;
+    return first;
+  };
+}
+
+test("SeedLink greets a seed again that was silent at the greeting, before its file is taken unverified", async () => {
+  let stopped = true;
+  await using stage = new Stage(bothDialects(() => !stopped));
+  await using linked = new Linked(stage.dial);
+  const asked = watch(linked.link.manifest("a", calm));
+  await linked.clock.advance(CONNECT_MS - 1);
+  stopped = false;
+  await linked.clock.advance(1);
+  assert(asked.ending && "value" in asked.ending, "it is not answered");
+  assertEquals(asked.ending.value?.layout.size, 6);
+  assertEquals(await linked.link.dialect(calm), "session");
+});
+
+test("SeedLink lists in a session what a seed offers that was silent at the greeting", async () => {
+  let stopped = true;
+  await using stage = new Stage(bothDialects(() => !stopped));
+  await using linked = new Linked(stage.dial);
+  const dialect = watch(linked.link.dialect(calm));
+  await linked.clock.advance(CONNECT_MS);
+  assertEquals(dialect.ending, { value: "one-shot" });
+  stopped = false;
+  assertEquals(await linked.link.list(calm), [{ name: "a", size: 1, modified: 1 }]);
+});
+
+test("SeedLink uses a seed as an old one that never answers the greeting, and greets it again now and then", async () => {
+  let silent = true;
+  const greetings: string[] = [];
+  const over = Promise.withResolvers<void>();
+  await using stage = new Stage(bothDialects(() => !silent, greetings, over.promise));
+  using _over = { [Symbol.dispose]: () => over.resolve() };
+  await using linked = new Linked(stage.dial);
+  const asked = watch(linked.link.manifest("a", calm));
+  await linked.clock.advance(CONNECT_MS + 1000);
+  assertEquals(asked.ending, { value: undefined });
+  assertEquals(greetings.length, 2);
+  assertEquals(await linked.size(), 6);
+  assertEquals(greetings.length, 2);
+  await linked.clock.advance(10_000);
+  // Nobody waits for the greeting.
+  assertEquals(await linked.size(), 6);
+  await linked.clock.advance(CONNECT_MS);
+  assertEquals(greetings.length, 3);
+  silent = false;
+  await linked.clock.advance(10_000);
+  assertEquals(await linked.size(), 6);
+  await linked.clock.advance(0);
+  assertEquals(await linked.link.dialect(calm), "session");
+  assertEquals((await linked.link.manifest("a", calm))?.layout.size, 6);
+});
+
+test("SeedLink does not take a seed for an old one that greeted before and is silent now", async () => {
+  await using seed = new ScriptedSeed({ a: FILE });
+  await using stopped = new Stage((side) => side.untilGone());
+  const place = new Place(seed.dial);
+  await using linked = new Linked(place.dial);
+  await linked.size();
+  seed.hangUp();
+  await linked.clock.advance(0);
+  place.there = stopped.dial;
+  const asked = assertRejects(() => linked.link.manifest("a", calm), TimeoutError);
+  await linked.clock.advance(CONNECT_MS);
+  await asked;
+  place.there = seed.dial;
+  assertEquals((await linked.link.manifest("a", calm))?.layout.size, FILE.length);
+});
 
 test("SeedLink asks again who is there when a session seed has gone", async () => {
   await using seed = new ScriptedSeed({ a: FILE });
