@@ -108,7 +108,7 @@ class Teller {
     const { stdout, stderr, wallTime } = this.#environment;
     const { json, least, invitation } = this.#telling;
     if (event.kind === "listening") {
-      writeLines(stdout, [renderListening(event, json)]);
+      writeLines(stdout, renderListening(event, json));
     } else if (json) {
       const line = renderServeJson(event, wallTime(), least);
       if (line !== undefined) this.#outlet.put(line);

@@ -86,7 +86,8 @@ export interface MetricsAddress {
 
 export const SERVE_DEFAULTS = {
   dir: ".",
-  host: "0.0.0.0",
+  // Both families; IPv4 alone where the machine has no IPv6.
+  host: "::",
   // Below the usual limit of 1,024 descriptors, with room for as many open files.
   maxConnections: 256,
   // Four clients behind one address, each with the four connections of `get`.

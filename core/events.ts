@@ -162,12 +162,33 @@ export function isTrouble(what: SeedNews): boolean {
   return what === "dissents" || what === "failing" || what === "corrupt" || what === "dropped";
 }
 
+export interface ListenAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** Why a seed does not offer something that is in its folder. */
+export type OmitReason =
+  /** A control character or a backslash, longer than 1,024 bytes, or not possible on Windows. */
+  | "bad-name"
+  | "hidden"
+  /** A part file or a journal of p2p. */
+  | "unfinished"
+  | "link-out"
+  | "broken-link"
+  /** To a folder whose files are listed below another link, or that the link itself is in. */
+  | "repeated-link"
+  /** A device, pipe or socket. */
+  | "special-file"
+  | "unreadable-file"
+  | "unreadable-folder";
+
 /** What happens in a seed that serves. */
 export type ServeEvent =
   | {
     readonly kind: "listening";
-    readonly host: string;
-    readonly port: number;
+    /** At least one. */
+    readonly addresses: readonly ListenAddress[];
     readonly files: number;
     readonly bytes: number;
     /** The first files' names, not more than a hundred. */
@@ -180,11 +201,12 @@ export type ServeEvent =
     readonly port: number;
   }
   | {
-    /** Files that the folder holds and nobody can ask for, because of their names. */
+    /** What the folder holds and the seed does not offer. Below an omitted folder nothing is counted. */
     readonly kind: "omitted";
     readonly count: number;
-    /** Some of them, as they are on the disk, and why; not more than a few. */
-    readonly examples: readonly { readonly name: string; readonly why: string }[];
+    readonly reasons: Readonly<Partial<Record<OmitReason, number>>>;
+    /** One for each reason that is not on purpose, as it is on the disk. */
+    readonly examples: readonly { readonly name: string; readonly reason: OmitReason }[];
   }
   | {
     /** A file is read for its digests: who asked for them is told to wait. */

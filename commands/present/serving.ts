@@ -1,5 +1,12 @@
 /** What a seed tells while it serves. */
-import { faultOfName, isGlob, type Level, printable, type ServeEvent } from "../../core/mod.ts";
+import {
+  faultOfName,
+  isGlob,
+  type Level,
+  type OmitReason,
+  printable,
+  type ServeEvent,
+} from "../../core/mod.ts";
 import { jsonLine } from "./json.ts";
 import { reaches } from "./levels.ts";
 import { shellWord } from "./shell_word.ts";
@@ -16,11 +23,14 @@ export interface Invitation {
   readonly tokenFile: string | undefined;
 }
 
-export function renderListening(event: Listening, json: boolean): string {
-  const { host, port, files, bytes } = event;
-  return json
-    ? jsonLine({ event: "listening", host, port, files, bytes })
-    : `listening on ${addressOf(host, port)}`;
+/** One line for each listener. */
+export function renderListening(event: Listening, json: boolean): string[] {
+  const { addresses, files, bytes } = event;
+  return addresses.map(({ host, port }) =>
+    json
+      ? jsonLine({ event: "listening", host, port, files, bytes })
+      : `listening on ${addressOf(host, port)}`
+  );
 }
 
 /** A finished transfer and the like as one line of JSON; undefined for what is no news at this level. */
@@ -54,7 +64,8 @@ const LONG_TO_HASH = 2 ** 30;
 function levelOf(event: ServeEvent): Level {
   switch (event.kind) {
     case "omitted":
-      return "warn";
+      // Hidden files and unfinished downloads are left out on purpose.
+      return event.examples.length > 0 ? "warn" : "info";
     case "refused":
       return "debug";
     case "hashing":
@@ -88,13 +99,31 @@ function sentenceOf(event: Exclude<ServeEvent, Listening>): string {
   }
 }
 
-/** Of a name that cannot be offered: it may be longer than any screen. */
-const MOST_SHOWN = 60;
+/** Of an omitted name: it may be longer than any screen. */
+const MAX_SHOWN = 60;
 
-function omittedSentence({ count, examples }: ServeEvent & { kind: "omitted" }): string {
-  const [first] = examples;
-  const example = first ? `, such as "${first.name.slice(0, MOST_SHOWN)}": ${first.why}` : "";
-  return `${plural(count, "name")} cannot be offered${example}`;
+/** In the order in which they are shown: one of them, and several. */
+const OMITTED: Readonly<Record<OmitReason, readonly [string, string]>> = {
+  "bad-name": ["name that is not allowed", "names that are not allowed"],
+  "unreadable-file": ["unreadable file", "unreadable files"],
+  "unreadable-folder": ["unreadable folder", "unreadable folders"],
+  "link-out": ["link out of the folder", "links out of the folder"],
+  "broken-link": ["broken link", "broken links"],
+  "repeated-link": ["link to a folder listed elsewhere", "links to folders listed elsewhere"],
+  "special-file": ["device, pipe or socket", "devices, pipes or sockets"],
+  unfinished: ["unfinished download", "unfinished downloads"],
+  hidden: ["hidden", "hidden"],
+};
+
+function omittedSentence({ reasons, examples }: ServeEvent & { kind: "omitted" }): string {
+  const parts = Object.entries(OMITTED).flatMap(([reason, [one, several]]) => {
+    const count = reasons[reason as OmitReason] ?? 0;
+    if (count === 0) return [];
+    const name = examples.find((example) => example.reason === reason)?.name.slice(0, MAX_SHOWN);
+    const example = name === undefined ? "" : count === 1 ? ` "${name}"` : ` such as "${name}"`;
+    return [`${count} ${count === 1 ? one : several}${example}`];
+  });
+  return `skipped: ${parts.join(", ")}`;
 }
 
 /** One seed of several gives only a part of a file. */
@@ -106,9 +135,10 @@ function sentSentence(event: ServeEvent & { kind: "sent" }): string {
 }
 
 function renderInvitation(
-  { host, port, files, bytes, names }: Listening,
+  { addresses, files, bytes, names }: Listening,
   { tls, ca, tokenFile }: Invitation,
 ): string[] {
+  const { host, port } = addresses[0]!;
   const everywhere = host === "0.0.0.0" || host === "::";
   const seed = (tls ? "tls://" : "") +
     addressOf(everywhere ? "127.0.0.1" : host, port);

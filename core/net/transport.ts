@@ -176,13 +176,20 @@ function bind({ host, port, tls }: ListenOptions): Listener {
       });
     }
     throw new UsageError(
-      `Cannot listen on ${host}:${port}: ${reason}`,
+      `Cannot listen on ${formatSeedAddress({ host, port, tls: false })}: ${listenReasonOf(error)}`,
       {
         cause: error,
         hint: "Choose another address with --host and --port; --port 0 takes any free port",
       },
     );
   }
+}
+
+function listenReasonOf(error: unknown): string {
+  if (error instanceof Deno.errors.AddrNotAvailable) return "this machine has no such address";
+  if (error instanceof Deno.errors.AddrInUse) return "the port is in use";
+  const reason = connectReasonOf(error, false);
+  return reason.replace(/^failed to lookup address information/, "the name cannot be looked up");
 }
 
 /**

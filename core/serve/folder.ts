@@ -63,9 +63,18 @@ function faultOfFolder(dir: string, error: unknown): Error {
 
 /** Whether `name` may be served at all, whatever is on the disk. */
 export function offers(folder: Folder, name: string): boolean {
-  if (!isValidName(name) || isOwnName(name)) return false;
-  if (folder.platform === "windows" && NOT_ON_WINDOWS.test(name)) return false;
-  return folder.hidden || !hasHiddenPart(name);
+  return whyNotOffered(folder, name) === undefined;
+}
+
+/** Why `name` is not served, whatever is on the disk; undefined if it may be. */
+export function whyNotOffered(
+  folder: Folder,
+  name: string,
+): "bad-name" | "unfinished" | "hidden" | undefined {
+  if (!isValidName(name)) return "bad-name";
+  if (isOwnName(name)) return "unfinished";
+  if (folder.platform === "windows" && NOT_ON_WINDOWS.test(name)) return "bad-name";
+  return folder.hidden || !hasHiddenPart(name) ? undefined : "hidden";
 }
 
 function hasHiddenPart(name: string): boolean {

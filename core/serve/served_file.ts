@@ -41,7 +41,33 @@ function locatePath(folder: Folder, name: string): Located {
   const facts = Deno.lstatSync(path);
   // Devices, sockets and pipes would block or never end; they are not even opened.
   if (!facts.isFile) throw notFound();
+  // A file that cannot be opened is not offered: neither its size nor its name.
+  if (!isReadable(path, facts)) throw notFound();
   return { name, path, version: versionOf(facts) };
+}
+
+/** Readable for its owner, its group and all others: nothing has to be tried. */
+const READABLE_FOR_ALL = 0o444;
+
+/** Whether this process may read the regular file at `path`. @param open throws if it may not. */
+export function isReadable(
+  path: string,
+  { mode }: Pick<Deno.FileInfo, "mode">,
+  open = openAndClose,
+): boolean {
+  // Windows has no such bits, and other rights are rare there.
+  if (mode === null || (mode & READABLE_FOR_ALL) === READABLE_FOR_ALL) return true;
+  try {
+    open(path);
+    return true;
+  } catch (error) {
+    const { code } = Object(error);
+    return code !== "EACCES" && code !== "EPERM";
+  }
+}
+
+function openAndClose(path: string): void {
+  fs.closeSync(fs.openSync(path, OPEN_FLAGS));
 }
 
 /** @throws {Refusal} NOT_FOUND and the like. */

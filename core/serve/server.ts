@@ -15,7 +15,8 @@ import { TaskGroup } from "../base/task_group.ts";
 import type { ServeSettings } from "../config.ts";
 import type { ServeEvent, Sink } from "../events.ts";
 import type { HasherThreads } from "../hash/hashers.ts";
-import { listen, type Listening } from "../net/transport.ts";
+import { listenOn } from "../net/listen_on.ts";
+import type { Listening } from "../net/transport.ts";
 import { Attention } from "./attention.ts";
 import { BodyBuffers } from "./body.ts";
 import { Catalogue } from "./catalogue.ts";
@@ -68,11 +69,13 @@ export async function serve(
 ): Promise<void> {
   const folder = openFolder(settings.dir, settings.hidden);
   const { host, port, tls } = settings;
-  using listening = listen({ host, port, ...(tls && { tls }) });
+  const listeners = listenOn({ host, port, ...(tls && { tls }) });
+  using listening = new DisposableStack();
+  for (const listener of listeners) listening.use(listener);
   using metrics = settings.metrics && listenForMetrics(settings.metrics);
   const ending = AbortSignal.any([signal, now]);
   if (ending.aborted) return;
-  using _stop = onAbort(ending, () => listening.close());
+  using _stop = onAbort(ending, () => listening.dispose());
   await using work = new TaskGroup(now);
   const cache = new DigestCache(cacheDir, parts.clock, parts.nonce);
   const seed = makeSeed(settings, folder, cache, parts, emit, work, ending);
@@ -84,9 +87,12 @@ export async function serve(
     work.spawn((signal) => serveMetrics(metrics, page, parts.clock, signal));
   }
   await using clients = new TaskGroup(now);
-  await announce(listening, seed);
+  await announce(listeners, seed);
   if (metrics) emit({ kind: "metrics", host: metrics.host, port: metrics.port });
-  for await (const stream of listening.clients()) connections.accept(stream, clients);
+  const accept = async (listener: Listening) => {
+    for await (const stream of listener.clients()) connections.accept(stream, clients);
+  };
+  await Promise.all(listeners.map(accept));
   await drain(connections, clients, seed, now);
 }
 
@@ -133,7 +139,7 @@ function standingOf({ uploads, digests, catalogue }: Seed, connections: Connecti
 
 /** Walks the folder first: a seed that says that it listens can also answer. */
 async function announce(
-  { host, port }: Listening,
+  listeners: readonly Listening[],
   { folder, catalogue, emit, draining }: Seed,
 ): Promise<void> {
   let walked: Walked;
@@ -144,7 +150,8 @@ async function announce(
     throw error;
   }
   const first = (await catalogue.accept(walked)).slice(0, MOST_EXAMPLES).map(({ name }) => name);
-  emit({ kind: "listening", host, port, ...catalogue.offered, names: first });
+  const addresses = listeners.map(({ host, port }) => ({ host, port }));
+  emit({ kind: "listening", addresses, ...catalogue.offered, names: first });
   if (walked.omitted.count > 0) emit({ kind: "omitted", ...walked.omitted });
 }
 

@@ -1,9 +1,11 @@
 /** Looks through the served folder for all that it offers, in small steps: others are served meanwhile. */
 import { dirname, join } from "@std/path";
 import { letOthersRun } from "../base/let_others_run.ts";
-import { compareNames, faultOfName } from "../base/names.ts";
+import { compareNames } from "../base/names.ts";
+import type { OmitReason } from "../events.ts";
 import type { ListedFile } from "../wire/listing.ts";
-import { type Folder, isInside, mayGiveOut, offers } from "./folder.ts";
+import { type Folder, isInside, mayGiveOut, whyNotOffered } from "./folder.ts";
+import { isReadable } from "./served_file.ts";
 
 /** What a walk found. */
 export interface Walked {
@@ -12,11 +14,17 @@ export interface Walked {
   readonly omitted: Omitted;
 }
 
-/** Files and folders that nobody can ask for, because of their names. */
+/** What is in the folder and not offered. Names that are not UTF-8 are not among it: the runtime does not list them. */
 export interface Omitted {
   readonly count: number;
-  /** The first few, as they are on the disk. */
-  readonly examples: readonly { readonly name: string; readonly why: string }[];
+  readonly reasons: Readonly<Partial<Record<OmitReason, number>>>;
+  /** The first one for each reason that is not on purpose, as it is on the disk. */
+  readonly examples: readonly Example[];
+}
+
+interface Example {
+  readonly name: string;
+  readonly reason: OmitReason;
 }
 
 /** Entries looked at before others get their turn: about half a millisecond. */
@@ -34,16 +42,16 @@ export async function walkFolder(
 ): Promise<Walked> {
   const walk = new Walk(folder, signal);
   await walk.enter(folder.root, "");
-  return { files: walk.files, omitted: { count: walk.omitted, examples: walk.examples } };
+  return { files: walk.files, omitted: walk.omitted };
 }
 
-/** Of omitted names: enough to see what is wrong with them. */
-const MOST_EXAMPLES = 3;
+/** Left out on purpose: not worth an example. */
+const EXPECTED: ReadonlySet<OmitReason> = new Set(["hidden", "unfinished"]);
 
 class Walk {
   readonly files: ListedFile[] = [];
-  readonly examples: { name: string; why: string }[] = [];
-  omitted = 0;
+  readonly #reasons: Partial<Record<OmitReason, number>> = {};
+  readonly #examples: Example[] = [];
   readonly #folder: Folder;
   readonly #signal: AbortSignal;
   /** Folders that links led to. Each is entered once, so links cannot multiply what is listed. */
@@ -55,19 +63,22 @@ class Walk {
     this.#signal = signal;
   }
 
+  get omitted(): Omitted {
+    const count = Object.values(this.#reasons).reduce((sum, each) => sum + each, 0);
+    return { count, reasons: this.#reasons, examples: this.#examples };
+  }
+
   /** Files first, then folders, then links, in order: which of two links is followed does not depend on the disk. */
   async enter(path: string, prefix: string): Promise<void> {
     const folders: Deno.DirEntry[] = [];
     const links: Deno.DirEntry[] = [];
-    for await (const entry of entriesOf(path)) {
+    for await (const entry of this.#entriesOf(path, prefix)) {
       if (++this.#looked % ENTRIES_AT_ONCE === 0) await letOthersRun();
       this.#signal.throwIfAborted();
       const name = prefix + entry.name;
-      if (!offers(this.#folder, name)) {
-        this.#omit(name);
-        continue;
-      }
-      if (entry.isSymlink) links.push(entry);
+      const reason = whyNotOffered(this.#folder, name);
+      if (reason) this.#omit(name, reason);
+      else if (entry.isSymlink) links.push(entry);
       else if (entry.isDirectory) folders.push(entry);
       else await this.#add(path, prefix, entry);
     }
@@ -76,12 +87,21 @@ class Walk {
     }
   }
 
-  /** Hidden files and unfinished downloads are left out on purpose: that is no news. */
-  #omit(name: string): void {
-    const why = faultOfName(name);
-    if (why === undefined) return;
-    this.omitted++;
-    if (this.examples.length < MOST_EXAMPLES) this.examples.push({ name, why });
+  #omit(name: string, reason: OmitReason): void {
+    const before = this.#reasons[reason] ?? 0;
+    this.#reasons[reason] = before + 1;
+    if (before === 0 && !EXPECTED.has(reason)) this.#examples.push({ name, reason });
+  }
+
+  /** None where the folder may not be read, or is gone. */
+  async *#entriesOf(path: string, prefix: string): AsyncIterable<Deno.DirEntry> {
+    try {
+      for await (const entry of Deno.readDir(path)) yield entry;
+    } catch (error) {
+      // The rest of the listing is worth having without it.
+      const denied = error instanceof Deno.errors.PermissionDenied;
+      if (denied) this.#omit(prefix.slice(0, -1), "unreadable-folder");
+    }
   }
 
   async #add(
@@ -91,51 +111,54 @@ class Walk {
   ): Promise<void> {
     const name = prefix + entry.name;
     const found = this.#look(join(folder, entry.name), entry);
-    if (found?.isFile) this.files.push({ name, ...found.file });
-    else if (found) await this.enter(found.path, `${name}/`);
+    if (found === undefined) return;
+    if (found.kind === "omitted") this.#omit(name, found.reason);
+    else if (found.kind === "file") this.files.push({ name, ...found.file });
+    else await this.enter(found.path, `${name}/`);
   }
 
-  /** What is behind an entry, or undefined when it is nothing for us. */
+  /** What is behind an entry, or undefined when it has gone since the folder was read. */
   #look(path: string, entry: Deno.DirEntry): Found | undefined {
     try {
       if (entry.isSymlink) return this.#follow(path);
-      if (entry.isDirectory) return { isFile: false, path };
-      return entry.isFile ? foundFile(Deno.lstatSync(path)) : undefined;
-    } catch {
-      // Gone since the folder was read, or not for us.
-      return undefined;
+      if (entry.isDirectory) return { kind: "folder", path };
+      return entry.isFile ? foundFile(path, Deno.lstatSync(path)) : omitted("special-file");
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) {
+        return entry.isSymlink ? omitted("broken-link") : undefined;
+      }
+      return omitted(entry.isSymlink ? "broken-link" : "unreadable-file");
     }
   }
 
-  #follow(link: string): Found | undefined {
+  #follow(link: string): Found {
     const path = Deno.realPathSync(link);
-    if (!mayGiveOut(this.#folder, path)) return undefined;
+    if (!mayGiveOut(this.#folder, path)) {
+      return omitted(isInside(this.#folder.root, path) ? "unfinished" : "link-out");
+    }
     const facts = Deno.lstatSync(path);
-    if (!facts.isDirectory) return foundFile(facts);
+    if (!facts.isDirectory) return foundFile(path, facts);
     const loops = isInside(path, Deno.realPathSync(dirname(link)));
-    if (loops || this.#linked.has(path)) return undefined;
+    if (loops || this.#linked.has(path)) return omitted("repeated-link");
     this.#linked.add(path);
-    return { isFile: false, path };
+    return { kind: "folder", path };
   }
 }
 
 type Found =
-  | { readonly isFile: true; readonly file: Omit<ListedFile, "name"> }
-  | { readonly isFile: false; readonly path: string };
+  | { readonly kind: "file"; readonly file: Omit<ListedFile, "name"> }
+  | { readonly kind: "folder"; readonly path: string }
+  | { readonly kind: "omitted"; readonly reason: OmitReason };
 
-function foundFile(facts: Deno.FileInfo): Found | undefined {
-  if (!facts.isFile) return undefined;
-  const { size, mtime } = facts;
-  return { isFile: true, file: { size, modified: mtime?.getTime() ?? 0 } };
+function omitted(reason: OmitReason): Found {
+  return { kind: "omitted", reason };
 }
 
-/** None where the folder may not be read, or is gone. */
-async function* entriesOf(path: string): AsyncIterable<Deno.DirEntry> {
-  try {
-    for await (const entry of Deno.readDir(path)) yield entry;
-  } catch {
-    // The rest of the listing is worth having without it.
-  }
+function foundFile(path: string, facts: Deno.FileInfo): Found {
+  if (!facts.isFile) return omitted("special-file");
+  if (!isReadable(path, facts)) return omitted("unreadable-file");
+  const { size, mtime } = facts;
+  return { kind: "file", file: { size, modified: mtime?.getTime() ?? 0 } };
 }
 
 function inOrder(entries: Deno.DirEntry[]): Deno.DirEntry[] {

@@ -622,7 +622,13 @@ Deno.test("serve prints where it listens, and the line for the other side", asyn
   const core: Partial<Core> = {
     serve(_settings, _directories, emit) {
       const names = ["-x", "a*b", "sub dir/it's.txt"];
-      emit({ kind: "listening", host: "0.0.0.0", port: 99, files: 1, bytes: 1, names });
+      emit({
+        kind: "listening",
+        addresses: [{ host: "0.0.0.0", port: 99 }],
+        files: 1,
+        bytes: 1,
+        names,
+      });
       emit({
         kind: "sent",
         client: "10.0.0.2:5\x1b",

@@ -14,7 +14,7 @@ function listed(names: readonly string[]): ListedFile[] {
 }
 
 function walkedOf(files: ListedFile[]): Walked {
-  return { files, omitted: { count: 0, examples: [] } };
+  return { files, omitted: { count: 0, reasons: {}, examples: [] } };
 }
 
 function offering(names: readonly string[], pageFiles?: number): Catalogue {

@@ -2,7 +2,7 @@
 import { assertEquals, assertMatch, assertThrows } from "@std/assert";
 import { join } from "@std/path";
 import { openFolder } from "../../core/serve/folder.ts";
-import { FileChangedError, openServed } from "../../core/serve/served_file.ts";
+import { FileChangedError, isReadable, openServed } from "../../core/serve/served_file.ts";
 import { Refusal } from "../../core/wire/refusals.ts";
 import { RunningSeed, TempFolder, test } from "./support.ts";
 
@@ -242,4 +242,19 @@ test("openServed() serves a folder whose own parents are called like unfinished 
   using file = openServed(folder, "a.txt");
   assertEquals(file.version.size, 1);
   assertThrows(() => openServed(folder, "c"), Refusal);
+});
+
+test("isReadable() tries to open only files that not everybody may read, and takes only a missing right for one", () => {
+  const failing = (code: string) => () => {
+    throw Object.assign(new Error(code), { code });
+  };
+  const never = () => {
+    throw new Error("opened");
+  };
+  assertEquals(isReadable("x", { mode: 0o100644 }, never), true);
+  assertEquals(isReadable("x", { mode: null }, never), true);
+  assertEquals(isReadable("x", { mode: 0o100600 }, () => {}), true);
+  assertEquals(isReadable("x", { mode: 0o100640 }, failing("EACCES")), false);
+  assertEquals(isReadable("x", { mode: 0o100000 }, failing("EPERM")), false);
+  assertEquals(isReadable("x", { mode: 0o100600 }, failing("EMFILE")), true);
 });

@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertInstanceOf, assertMatch, assertRejects } from "@std/assert";
+import { SERVE_DEFAULTS } from "../../core/config.ts";
 import { DiskError, P2pError, UsageError } from "../../core/base/errors.ts";
 import { ManualClock, patternOf, RawClient, RunningSeed, TempFolder, test } from "./support.ts";
 
@@ -20,9 +21,9 @@ async function stuck(seed: RunningSeed): Promise<RawClient> {
 test("serve() tells where it listens, and what it serves", async () => {
   using folder = files();
   await using seed = await RunningSeed.start(folder.path);
-  const { host, port, files: count, bytes } = await seed.event("listening");
-  assertEquals([host, count, bytes], ["127.0.0.1", 2, 1_048_582]);
-  assert(port > 0);
+  const { addresses, files: count, bytes } = await seed.event("listening");
+  assertEquals([addresses[0]!.host, count, bytes], ["127.0.0.1", 2, 1_048_582]);
+  assert(addresses[0]!.port > 0);
 });
 
 test("serve() throws UsageError when there is no such folder", async () => {
@@ -45,6 +46,20 @@ test("serve() throws DiskError when the folder may not be read", async () => {
   const error = await assertRejects(() => RunningSeed.start(folder.pathOf("sub")), P2pError);
   assertInstanceOf(error, DiskError);
   Deno.chmodSync(folder.pathOf("sub"), 0o700);
+});
+
+test("serve() listens on both families by default, and shows an IPv4 client as IPv4", async () => {
+  using folder = files();
+  await using seed = await RunningSeed.start(folder.path, { host: SERVE_DEFAULTS.host });
+  const { addresses } = await seed.event("listening");
+  if (addresses[0]!.host !== "::") return; // A machine without IPv6.
+  for (const hostname of ["127.0.0.1", "::1"]) {
+    using client = await Deno.connect({ hostname, port: seed.port });
+    await client.write(new TextEncoder().encode("FILESIZE none\n"));
+    await client.read(new Uint8Array(100));
+  }
+  const clients = [await seed.event("refused"), await seed.event("refused", 1)];
+  assertEquals(clients.map(({ client }) => client), ["127.0.0.1", "::1"]);
 });
 
 test("serve() throws UsageError when the port is taken", async () => {

@@ -215,7 +215,7 @@ export class RunningSeed implements AsyncDisposable {
     );
     const failed = seed.ended.then(() => undefined);
     const listening = await Promise.race([seed.event("listening"), failed]);
-    seed.port = listening?.port ?? 0;
+    seed.port = listening?.addresses[0]?.port ?? 0;
     return seed;
   }
 
