@@ -61,6 +61,8 @@ export type Action =
     readonly order: number;
     readonly seed: string;
     readonly piece: number;
+    /** Ask for no more than this at a time, one range after the other: connections to this seed break. */
+    readonly rangeBytes?: number;
     readonly because?: string;
   }
   /** Take an order back: its piece came from elsewhere, or should soon, `because`; what it brought is kept. Nothing is told of it any more. */

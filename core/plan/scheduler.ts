@@ -19,6 +19,8 @@ export interface SchedulerOptions {
   readonly seeds: readonly { readonly name: string; readonly holds: boolean }[];
   /** Pieces in flight from all seeds together: a bound for memory. */
   readonly mostInFlight: number;
+  /** Connections to one seed, at most. */
+  readonly connections: number;
   /** Without useful bytes for so long, the task has no hope. */
   readonly giveUpMs: number;
   /** The same while another content can be downloaded instead. */
@@ -49,6 +51,11 @@ interface Sooner {
   readonly seconds: number;
 }
 
+/**
+ * In flight to each seed that slows no other one by it. A connection on a line with loss and a long
+ * round trip brings so little that a window by speed alone would never ask for a second one.
+ */
+const MIN_WINDOW_BYTES = 4 * 1024 * 1024;
 /** In the tail, so much of the whole may come twice, or two pieces of a small file. */
 const TAIL_SHARE = 0.02;
 const TAIL_PIECES = 2;
@@ -94,6 +101,8 @@ export class Scheduler {
   /** When it planned last, and when it was to be woken: a machine that sleeps wakes much later. */
   #plannedAtMs: number;
   #wakeAtMs = Infinity;
+  /** Seeds that may be asked, and those that say just now whether they may. */
+  #usable: SeedRecord[] = [];
   #lastDrop = "";
   #lied = false;
   #over = false;
@@ -294,6 +303,8 @@ export class Scheduler {
   }
 
   #plan(nowMs: number): Action[] {
+    this.#usable = Array.from(this.#seeds.values())
+      .filter(({ ready, standing }) => ready || standing.kind === "inquiring");
     if (this.#stored.size === this.#toStore) this.#finish({ kind: "complete" });
     else {
       this.#inquire(nowMs);
@@ -342,7 +353,23 @@ export class Scheduler {
   }
 
   #roomAt(seed: SeedRecord, nowMs: number): number {
-    return seed.window(this.#options.layout.pieceSize, nowMs) - seed.inFlight.size;
+    const least = () => this.#leastWindow(seed, nowMs);
+    return seed.window(this.#options.layout.pieceSize, least, nowMs) - seed.inFlight.size;
+  }
+
+  /** How many pieces the seed may have in flight however slow it is. */
+  #leastWindow(seed: SeedRecord, nowMs: number): number {
+    const { layout: { pieceSize }, connections, mostInFlight } = this.#options;
+    const pieces = Math.ceil(MIN_WINDOW_BYTES / pieceSize);
+    const usable = this.#usable.length;
+    // Enough for each of its connections where there is nobody else.
+    if (usable <= 1) return Math.max(pieces, connections);
+    // Others need room in memory, and must not wait for this one in the end.
+    if (usable * pieces > mostInFlight / 2) return 0;
+    const missingBytes = this.#missing.length * pieceSize;
+    const others = this.#usable.filter((other) => other !== seed);
+    const othersRate = sum(others.map((other) => other.goodput(nowMs)));
+    return 2 * MIN_WINDOW_BYTES * othersRate < missingBytes * seed.goodput(nowMs) ? pieces : 0;
   }
 
   #ask(seed: SeedRecord, piece: number, nowMs: number, because?: string): void {
@@ -350,8 +377,15 @@ export class Scheduler {
     const begun = this.#begunOf(piece);
     this.#orders.set(id, { id, piece, seed, askedAtMs: nowMs, begun, received: 0 });
     seed.inFlight.add(id);
-    const reason = because === undefined ? {} : { because };
-    this.#actions.push({ kind: "ask", order: id, seed: seed.name, piece, ...reason });
+    const { rangeBytes } = seed;
+    this.#actions.push({
+      kind: "ask",
+      order: id,
+      seed: seed.name,
+      piece,
+      ...(rangeBytes === undefined ? {} : { rangeBytes }),
+      ...(because === undefined ? {} : { because }),
+    });
   }
 
   /** The last pieces are also asked from seeds that should be through with them much sooner. */

@@ -15,6 +15,12 @@ export type SeedStanding =
 const MOST_CORRUPT = 3;
 /** Enough to keep a line full between two replies, before its speed is known. */
 const FIRST_WINDOW = 2;
+/**
+ * After a lost connection ranges are about as long as what the last one brought: what a seed sends
+ * into a line that breaks is lost. Shorter ones would cost more in round trips than they save.
+ */
+const MIN_RANGE_BYTES = 64 * 1024;
+const MAX_RANGE_BYTES = 256 * 1024;
 /** Far beyond what one line needs at 1 MiB a piece; a bound for memory. */
 const WIDEST_WINDOW = 16;
 /** A seed that crawled may have been busy with others: by then it may be free. */
@@ -35,6 +41,7 @@ export class SeedRecord {
   /** In a row, without anything worth having in between. */
   #failures = 0;
   #bytesSinceFailure = 0;
+  #bytesBeforeFailure = 0;
   #corrupt = 0;
   /** After a failure it has to prove itself with one piece. */
   #onProbation = false;
@@ -79,19 +86,27 @@ export class SeedRecord {
     return this.#lastGoodput;
   }
 
-  /** How many pieces it may have in flight. */
-  window(pieceSize: number, nowMs: number): number {
+  /** How many pieces it may have in flight. @param least what it may have however slow it is */
+  window(pieceSize: number, least: () => number, nowMs: number): number {
     if (!this.ready) return 0;
     if (this.#onProbation || this.crawls(nowMs)) return 1;
     if (!this.#proven) return FIRST_WINDOW;
     const pieces = Math.ceil(this.goodput(nowMs) * WINDOW_SECONDS / pieceSize) + 1;
-    return Math.min(WIDEST_WINDOW, pieces);
+    if (pieces >= WIDEST_WINDOW) return WIDEST_WINDOW;
+    return Math.min(WIDEST_WINDOW, Math.max(pieces, least()));
+  }
+
+  /** How much to ask of it at a time; undefined: as much as is wanted. */
+  get rangeBytes(): number | undefined {
+    if (!this.#onProbation) return undefined;
+    return Math.max(MIN_RANGE_BYTES, Math.min(MAX_RANGE_BYTES, this.#bytesBeforeFailure));
   }
 
   /** A pause after a failure, longer each time; several failures of one moment count once. @returns its length in ms */
   failed(nowMs: number, random: number): number | undefined {
     if (!this.ready && this.standing.kind !== "inquiring") return undefined;
     if (this.#bytesSinceFailure >= MIN_GAIN_BYTES) this.#failures = 0;
+    this.#bytesBeforeFailure = this.#bytesSinceFailure;
     this.#bytesSinceFailure = 0;
     this.#failures++;
     this.#onProbation = true;

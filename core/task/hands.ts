@@ -19,7 +19,7 @@ import {
   TimeoutError,
   UnreachableError,
 } from "../base/errors.ts";
-import { type ByteRange, lengthOf } from "../base/ranges.ts";
+import { type ByteRange, lengthOf, splitRange } from "../base/ranges.ts";
 import { rangeOfPiece } from "../base/pieces.ts";
 import type { Hashers } from "../hash/hashers.ts";
 import type { Pace } from "../net/read_options.ts";
@@ -34,6 +34,8 @@ export interface Order {
   readonly id: number;
   readonly seed: string;
   readonly piece: number;
+  /** At most this many bytes are asked for at a time. */
+  readonly rangeBytes?: number | undefined;
 }
 
 export type HandFact = Extract<Fact, { kind: "received" | "stored" | "failed" | "blamed" }>;
@@ -137,6 +139,7 @@ export class Hands implements AsyncDisposable {
     }
   }
 
+  /** Fetches what is missing of the piece, one range after the other. */
   async #receive(
     order: Order,
     read: PieceRead,
@@ -144,18 +147,20 @@ export class Hands implements AsyncDisposable {
     signal: AbortSignal,
   ): Promise<void> {
     const { file, links, name, pace, tell } = this.#terms;
-    const begun = read.filled;
-    if (start + begun === end) return;
-    const onBytes = (count: number, at: number) => {
-      if (signal.aborted) return;
-      read.received(begun + at, count);
-      tell({ kind: "received", order: order.id, bytes: count });
-    };
-    const rest = { start: start + begun, end };
-    const into = read.bytes.subarray(begun);
+    const link = links.get(order.seed)!;
     const { size } = file.content.layout;
-    await links.get(order.seed)!.readRange(name, rest, size, into, { onBytes, pace }, signal);
-    signal.throwIfAborted();
+    const rest = { start: start + read.filled, end };
+    for (const range of splitRange(rest, order.rangeBytes ?? Infinity)) {
+      const from = range.start - start;
+      const onBytes = (count: number, at: number) => {
+        if (signal.aborted) return;
+        read.received(from + at, count);
+        tell({ kind: "received", order: order.id, bytes: count });
+      };
+      const into = read.bytes.subarray(from, range.end - start);
+      await link.readRange(name, range, size, into, { onBytes, pace }, signal);
+      signal.throwIfAborted();
+    }
   }
 
   async #store(order: Order, read: PieceRead, signal: AbortSignal): Promise<void> {

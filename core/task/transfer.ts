@@ -63,6 +63,7 @@ export async function transfer(
       ...found.others.map((name) => ({ name, holds: false })),
     ],
     mostInFlight: parts.mostInFlight(layout.pieceSize),
+    connections: parts.settings.seedConnections,
     giveUpMs,
     minBytesPerSecond: minProgress(Math.min(limit, taskLimit)),
     begun: unverified.unverified,
@@ -141,7 +142,7 @@ class Performer {
         this.#orders.set(action.order, action);
         this.#tellFlight(action.seed, 1);
         this.#explain("debug", action.because);
-        return this.hands.fetch({ id: action.order, seed: action.seed, piece: action.piece });
+        return this.hands.fetch({ ...action, id: action.order });
       case "take-back":
         this.#landed(action.order);
         this.#explain("info", action.because);

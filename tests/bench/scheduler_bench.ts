@@ -32,6 +32,7 @@ function download(pieces: number, seeds: number): void {
     missing: Array.from({ length: pieces }, (_, i) => i),
     seeds: names.map((name) => ({ name, holds: true })),
     mostInFlight: MOST_IN_FLIGHT,
+    connections: 4,
     minBytesPerSecond: 128,
     giveUpMs: 120_000,
     random: () => 0.5,

@@ -192,12 +192,16 @@ class Desk {
   now = 0;
   actions: Action[];
 
-  constructor(seeds: string[], { pieces = 4, mostInFlight = 8, giveUpMs = 60_000 } = {}) {
+  constructor(
+    seeds: string[],
+    { pieces = 4, mostInFlight = 8, connections = 4, giveUpMs = 60_000 } = {},
+  ) {
     this.scheduler = new Scheduler({
       layout: { size: pieces * MIB, pieceSize: MIB, count: pieces },
       missing: Array.from({ length: pieces }, (_, piece) => piece),
       seeds: seeds.map((name) => ({ name, holds: true })),
       mostInFlight,
+      connections,
       giveUpMs,
       minBytesPerSecond: 128,
       random: () => 0.5,
@@ -218,6 +222,14 @@ class Desk {
     this.now += afterMs;
     this.actions = this.scheduler.handle(fact, this.now);
     return this;
+  }
+
+  /** The piece of an order comes evenly, and is stored. */
+  brings(order: number, ms: number): this {
+    for (let part = 0; part < 16; part++) {
+      this.tell(ms / 16, { kind: "received", order, bytes: MIB / 16 });
+    }
+    return this.tell(0, { kind: "stored", order });
   }
 
   /** So long after it was to be. */
@@ -281,6 +293,31 @@ Deno.test("Scheduler counts a long sleep once when bytes come behind it", () => 
   const giveUpAt = desk.now - 1000 + 60_000;
   while (desk.kinds.at(-1) === "wake" && desk.now < 2 * HOUR_MS) desk.wakes();
   assertEquals([desk.kinds.at(-1), desk.now], ["give-up", giveUpAt]);
+});
+
+for (
+  const { connections, inFlight } of [{ connections: 4, inFlight: 4 }, {
+    connections: 12,
+    inFlight: 12,
+  }]
+) {
+  Deno.test(`Scheduler keeps ${inFlight} pieces in flight to a slow seed that is alone when it may have ${connections} connections`, () => {
+    const desk = new Desk(["a"], { pieces: 20, mostInFlight: 16, connections });
+    assertEquals(desk.kinds, ["ask", "ask", "wake"]);
+    desk.brings(0, 3000);
+    assertEquals(desk.kinds.filter((kind) => kind === "ask").length, inFlight - 1);
+  });
+}
+
+Deno.test("Scheduler asks a slow seed for a short window when a fast one would have to wait for it", () => {
+  const desk = new Desk(["slow", "fast"], { pieces: 8, mostInFlight: 32 });
+  const [slow, fast] = ["slow", "fast"].map((seed) => {
+    return desk.actions.find((action) => action.kind === "ask" && action.seed === seed);
+  });
+  assert(slow?.kind === "ask" && fast?.kind === "ask");
+  desk.brings(fast.order, 100).brings(slow.order, 3000);
+  const asked = desk.actions.filter((action) => action.kind === "ask" && action.seed === "slow");
+  assertLessOrEqual(asked.length, 1);
 });
 
 Deno.test("Scheduler takes nothing back from who was only just asked when no more may be in flight", () => {

@@ -73,6 +73,7 @@ export class SimDownload implements Listener {
       missing: Array.from({ length: this.#layout.count }, (_, piece) => piece),
       seeds: Array.from(seeds, ([name, { habits }]) => ({ name, holds: !habits.late })),
       mostInFlight: plan.mostInFlight ?? 32,
+      connections: 4,
       giveUpMs: plan.giveUpMs ?? 120_000,
       minBytesPerSecond: 128,
       random,

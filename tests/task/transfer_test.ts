@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertGreater, assertLessOrEqual, assertRejects } from "@std/assert";
 import { systemClock } from "../../core/base/clock.ts";
 import { CorruptError, DiskError, TimeoutError, UnreachableError } from "../../core/base/errors.ts";
+import { lengthOf } from "../../core/base/ranges.ts";
 import { dialer } from "../../core/net/transport.ts";
 import { Place } from "../../core/task/place.ts";
 import { transfer } from "../../core/task/transfer.ts";
@@ -142,12 +143,16 @@ for (const { name, hook } of passing) {
 for (const bytes of [100_000, 600_000, 1_000_000]) {
   test(`transfer() completes, and fetches nothing twice, when every connection breaks after ${bytes} bytes`, async () => {
     await using seeds = new Seeds();
-    await using bench = new Bench({ only: seeds.add({ a: FILE }, cutAfter(bytes)) });
+    const only = seeds.add({ a: FILE }, cutAfter(bytes));
+    await using bench = new Bench({ only });
     const { value: bySeed, ms } = await bench.timed(bench.download(), 120_000);
     assertEquals(bench.written(), FILE);
     assertEquals(sum(bySeed), FILE.length);
     // A pause of at most half a second for each new connection.
     assertLessOrEqual(ms, (FILE.length / bytes + 6) * 500);
+    // Two pieces are asked for before the first connection breaks.
+    const lengths = only.asked("DOWNLOAD").slice(2).map(({ range }) => lengthOf(range));
+    assertLessOrEqual(lengths[0]!, 256 * 1024);
   });
 }
 
