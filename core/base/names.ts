@@ -3,7 +3,8 @@
  * between its parts. What a name becomes on a local disk is `store/`'s business.
  */
 
-const MOST_BYTES = 1024;
+/** No name is longer, in UTF-8. */
+export const MOST_NAME_BYTES = 1024;
 // deno-lint-ignore no-control-regex -- control characters are what it looks for
 const FORBIDDEN = /[\u0000-\u001f\u007f\\]/;
 
@@ -14,8 +15,8 @@ export function faultOfName(name: string): string | undefined {
     return "it holds a control character or a backslash";
   }
   if (!name.isWellFormed()) return "it is not valid Unicode";
-  if (new TextEncoder().encode(name).length > MOST_BYTES) {
-    return `it is longer than ${MOST_BYTES} bytes`;
+  if (new TextEncoder().encode(name).length > MOST_NAME_BYTES) {
+    return `it is longer than ${MOST_NAME_BYTES} bytes`;
   }
   for (const part of name.split("/")) {
     if (part === "") {

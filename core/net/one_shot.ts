@@ -27,6 +27,8 @@ export interface OneShotTerms {
 
 /** Names of up to 1,024 bytes, some ten thousand of them and more. */
 const MOST_LIST_BYTES = 64 * 1024 * 1024;
+/** How much may stand behind a reply to fill a buffer. */
+const MOST_PADDING_BYTES = 64 * 1024;
 /** Before it is known how much the seed sends at a time. */
 const USUAL_CHUNK_BYTES = 32 * 1024;
 
@@ -43,19 +45,19 @@ export class OneShotClient {
   }
 
   /**
-   * The whole reply as text. "" may mean that the seed has nothing to say.
+   * The whole reply. It may be empty when the seed has nothing to say.
    *
-   * @throws {UnreachableError} @throws {TimeoutError} @throws {ProtocolError} if it is no UTF-8, or too long.
+   * @throws {UnreachableError} @throws {TimeoutError} @throws {ProtocolError} if it is too long.
    */
-  async text(request: OneShotRequest, signal: AbortSignal): Promise<string> {
-    const reply = await this.#text(request, this.#endsRequests ?? true, signal);
-    if (reply !== "" || this.#endsRequests !== undefined) {
-      if (reply !== "") this.#endsRequests ??= true;
+  async reply(request: OneShotRequest, signal: AbortSignal): Promise<Uint8Array> {
+    const reply = await this.#reply(request, this.#endsRequests ?? true, signal);
+    if (reply.length > 0 || this.#endsRequests !== undefined) {
+      if (reply.length > 0) this.#endsRequests ??= true;
       return reply;
     }
     // Some old seeds take the end of our side for the end of everything.
-    const second = await this.#text(request, false, signal);
-    if (second !== "") this.#endsRequests = false;
+    const second = await this.#reply(request, false, signal);
+    if (second.length > 0) this.#endsRequests = false;
     return second;
   }
 
@@ -108,47 +110,43 @@ export class OneShotClient {
     );
     let at = 0;
     while (at < into.length) {
-      const count = await this.#read(stream, into.subarray(at), signal);
+      const count = await this.#read(stream, into.subarray(at), at > 0, signal);
       if (count === null) return at;
       onBytes(count, at);
       at += count;
     }
-    // Behind the last byte of the file there must be nothing.
-    if (
-      request.offset + at === size &&
-      await this.#read(stream, new Uint8Array(1), signal) !== null
-    ) {
-      throw new ProtocolError(
-        `${this.#seed} sent more bytes than the file has`,
-      );
-    }
+    if (request.offset + at === size) await this.#requireEnd(stream, signal);
     return at;
   }
 
-  async #text(
+  /** Reads to the end behind the last byte of a file: only NUL may come, with which C programs fill a buffer. */
+  async #requireEnd(stream: ByteStream, signal: AbortSignal): Promise<void> {
+    const buffer = new Uint8Array(4096);
+    for (let total = 0;;) {
+      const count = await this.#read(stream, buffer, true, signal);
+      if (count === null) return;
+      total += count;
+      if (total > MOST_PADDING_BYTES || buffer.subarray(0, count).some((byte) => byte !== 0)) {
+        throw new ProtocolError(`${this.#seed} sent more bytes than the file has`);
+      }
+    }
+  }
+
+  async #reply(
     request: OneShotRequest,
     ending: boolean,
     signal: AbortSignal,
-  ): Promise<string> {
+  ): Promise<Uint8Array> {
     using stream = await this.#send(request, ending, signal);
-    const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
-    const buffer = new Uint8Array(64 * 1024);
-    let text = "";
-    try {
-      for (let total = 0;;) {
-        const count = await this.#read(stream, buffer, signal);
-        if (count === null) return text + decoder.decode();
-        total += count;
-        if (total > (request.verb === "LIST" ? MOST_LIST_BYTES : MOST_LINE_BYTES + 1)) {
-          throw new ProtocolError(`${this.#seed} sent an endless reply`);
-        }
-        text += decoder.decode(buffer.subarray(0, count), { stream: true });
-      }
-    } catch (error) {
-      if (error instanceof TypeError) {
-        throw new ProtocolError(`${this.#seed} sent a reply that is not UTF-8`);
-      }
-      throw error;
+    const parts: Uint8Array[] = [];
+    const most = request.verb === "LIST" ? MOST_LIST_BYTES : MOST_LINE_BYTES + MOST_PADDING_BYTES;
+    for (let total = 0;;) {
+      const buffer = new Uint8Array(request.verb === "LIST" ? 64 * 1024 : MOST_LINE_BYTES + 1);
+      const count = await this.#read(stream, buffer, total > 0, signal);
+      if (count === null) return concat(parts);
+      total += count;
+      if (total > most) throw new ProtocolError(`${this.#seed} sent an endless reply`);
+      parts.push(buffer.subarray(0, count));
     }
   }
 
@@ -162,7 +160,9 @@ export class OneShotClient {
     using _stop = onAbort(limit.signal, () => stream.close());
     try {
       await stream.write(new TextEncoder().encode(encodeOneShotRequest(request)));
-      if (ending) await stream.endWriting();
+      // A seed that has answered and closed already makes this fail, and its answer counts.
+      if (ending) await stream.endWriting().catch(() => {});
+      limit.signal.throwIfAborted();
       return stream;
     } catch (error) {
       stream.close();
@@ -171,9 +171,14 @@ export class OneShotClient {
     }
   }
 
+  /**
+   * null at the end of the reply. Once something has come, a reset is an end too: a
+   * program that closes without having read everything resets the connection.
+   */
   async #read(
     stream: ByteStream,
     into: Uint8Array,
+    begun: boolean,
     signal: AbortSignal,
   ): Promise<number | null> {
     using limit = this.#patience(signal);
@@ -181,6 +186,7 @@ export class OneShotClient {
       return await readOrAbort(stream, into, limit.signal);
     } catch (error) {
       signal.throwIfAborted();
+      if (begun && !limit.signal.aborted) return null;
       throw this.#lost(error);
     }
   }
@@ -199,4 +205,14 @@ export class OneShotClient {
       { cause: error },
     );
   }
+}
+
+function concat(parts: readonly Uint8Array[]): Uint8Array {
+  const all = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all;
 }

@@ -18,7 +18,11 @@ import { type ByteRange, lengthOf } from "../base/ranges.ts";
 import { formatSeedAddress, type SeedAddress } from "../base/seed_address.ts";
 import { Slots } from "../base/slots.ts";
 import { Inbox } from "../wire/inbox.ts";
-import { type ListedFile, MOST_LISTING_BYTES } from "../wire/listing.ts";
+import {
+  type ListedFile,
+  MOST_LISTING_BYTES,
+  parseOneShotListingRefusal,
+} from "../wire/listing.ts";
 import { type Manifest, MOST_MANIFEST_BYTES, parseManifest } from "../wire/manifest.ts";
 import { Refusal } from "../wire/refusals.ts";
 import { parseOneShotSize } from "../wire/replies.ts";
@@ -161,17 +165,14 @@ export class SeedLink implements AsyncDisposable {
       throw new ProtocolError(`${this.name} answered FILESIZE without a size`);
     }
     return this.#inOneShot(async () => {
-      const reply = await this.#oneShot.text(
-        { verb: "FILESIZE", name },
-        signal,
-      );
-      if (reply === "") {
+      const reply = await this.#oneShot.reply({ verb: "FILESIZE", name }, signal);
+      if (reply.length === 0) {
         // An old seed says ERROR; who says nothing is no seed just now, as a proxy before a dead one.
         throw new UnreachableError(
           `${this.name} does not say how long the file is`,
         );
       }
-      return parseOneShotSize(reply);
+      return parseOneShotSize(new TextDecoder().decode(reply));
     });
   }
 
@@ -193,10 +194,15 @@ export class SeedLink implements AsyncDisposable {
       );
     }
     const askedAt = this.#terms.clock.now();
-    const reply = await this.#inOneShot(() => this.#oneShot.text({ verb: "LIST" }, signal));
+    const reply = await this.#inOneShot(async () => {
+      const reply = await this.#oneShot.reply({ verb: "LIST" }, signal);
+      const refusal = parseOneShotListingRefusal(reply);
+      if (refusal) throw refusal;
+      return reply;
+    });
     if (!await this.#staysOld(askedAt, signal)) return await this.list(signal);
     const sizeOf = (name: string) => this.fileSize(name, signal);
-    return await listOneShot(reply, sizeOf, this.#terms.connections);
+    return await listOneShot(this.name, reply, sizeOf, this.#terms.connections);
   }
 
   /**

@@ -10,6 +10,7 @@ const MOST_FILES = 1_000_000;
 const MOST_PAGES = 1000;
 /** Parsed without a pause: some 10 ms. */
 const PART_BYTES = 256 * 1024;
+const NAMES_AT_ONCE = 10_000;
 const LF = 10;
 
 /** Page after page; `ask` gets the names behind `after`. @throws {ProtocolError} if it never ends. */
@@ -47,11 +48,18 @@ async function parsePage(seed: string, body: Uint8Array, after: string): Promise
 
 /** An old seed tells names only; their sizes are asked for in so many lanes. One that is not there any more is left out. */
 export async function listOneShot(
-  reply: string,
+  seed: string,
+  reply: Uint8Array,
   sizeOf: (name: string) => Promise<number>,
   lanes: number,
 ): Promise<ListedFile[]> {
-  const names = parseOneShotListing(reply);
+  const names: string[] = [];
+  for (const name of parseOneShotListing(reply)) {
+    if (names.push(name) > MOST_FILES) {
+      throw new ProtocolError(`${seed} offers more than can be listed`);
+    }
+    if (names.length % NAMES_AT_ONCE === 0) await letOthersRun();
+  }
   const sizes = new Map<string, number>();
   await inLanes(names, lanes, async (name) => {
     try {

@@ -1,6 +1,9 @@
 /** What a seed offers, in both dialects. */
 import { ProtocolError } from "../base/errors.ts";
-import { compareNames, isValidName } from "../base/names.ts";
+import { compareNames, isValidName, MOST_NAME_BYTES } from "../base/names.ts";
+import { MOST_LINE_BYTES } from "./lines.ts";
+import { parseRefusal, type Refusal, type RefusalCode } from "./refusals.ts";
+import { withoutPadding } from "./replies.ts";
 
 /** Lines in one reply to `LIST`. */
 export const MOST_LISTED = 10_000;
@@ -108,12 +111,53 @@ export function encodeOneShotListing(names: readonly string[]): string {
   return names.map((name) => `${name}\n`).join("");
 }
 
-/** The valid names of an old seed. @throws {ProtocolError} if the reply is cut off in a name. */
-export function parseOneShotListing(text: string): string[] {
-  if (text !== "" && !text.endsWith("\n")) {
-    throw new ProtocolError("Cannot use listing: it is cut off");
+const LF = 10;
+const CR = 13;
+const NUL = 0;
+/** Only these mean that an old seed gives no listing; any other word may be a file's name. */
+const LISTING_REFUSALS: readonly string[] = ["BUSY", "AUTH", "SHUTDOWN"] satisfies RefusalCode[];
+
+/** What a seed says that gives no listing; undefined when `reply` is one. */
+export function parseOneShotListingRefusal(reply: Uint8Array): Refusal | undefined {
+  if (reply.length > MOST_LINE_BYTES) return undefined;
+  const refusal = parseRefusal(withoutPadding(new TextDecoder().decode(reply)));
+  return refusal && LISTING_REFUSALS.includes(refusal.code) && !refusal.text.includes("\n")
+    ? refusal
+    : undefined;
+}
+
+/**
+ * The names in an old seed's listing, one by one, for there may be millions. LF,
+ * CRLF or NUL separates them, and the last one may stand without. Skips what is
+ * not a valid name.
+ */
+export function* parseOneShotListing(reply: Uint8Array): Iterable<string> {
+  const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+  for (let at = 0; at < reply.length;) {
+    const end = endOfName(reply, at);
+    const cut = end > at && reply[end - 1] === CR ? end - 1 : end;
+    const name = nameOf(reply.subarray(at, cut), decoder);
+    // Spaces behind the last line end fill a buffer.
+    const isPadding = end === reply.length && name?.trim() === "";
+    if (name !== undefined && !isPadding) yield name;
+    at = end + 1;
   }
-  return text.split("\n").map((line) => line.replace(/\r$/, "")).filter(
-    isValidName,
-  );
+}
+
+/** The position of the next separator, or the end. */
+function endOfName(reply: Uint8Array, from: number): number {
+  for (let at = from; at < reply.length; at++) {
+    if (reply[at] === LF || reply[at] === NUL) return at;
+  }
+  return reply.length;
+}
+
+function nameOf(bytes: Uint8Array, decoder: TextDecoder): string | undefined {
+  if (bytes.length === 0 || bytes.length > MOST_NAME_BYTES) return undefined;
+  try {
+    const name = decoder.decode(bytes);
+    return isValidName(name) ? name : undefined;
+  } catch {
+    return undefined;
+  }
 }

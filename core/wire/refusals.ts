@@ -16,6 +16,10 @@ export const REFUSAL_CODES = [
 
 export type RefusalCode = typeof REFUSAL_CODES[number];
 
+export function isRefusalCode(text: string | undefined): text is RefusalCode {
+  return REFUSAL_CODES.some((code) => code === text);
+}
+
 /** Thrown by a seed to be sent, and by a client when it was received. */
 export class Refusal extends Error {
   constructor(readonly code: RefusalCode, readonly text: string) {
@@ -41,8 +45,9 @@ function beginningOf(line: string): string {
 export function parseRefusal(line: string): Refusal | undefined {
   const [, code, text = ""] = line.match(LINE) ?? [];
   if (code === undefined) return undefined;
-  const known = REFUSAL_CODES.find((one) => one === code);
-  return known ? new Refusal(known, text) : new Refusal("INTERNAL", `${code} ${text}`.trimEnd());
+  return isRefusalCode(code)
+    ? new Refusal(code, text)
+    : new Refusal("INTERNAL", `${code} ${text}`.trimEnd());
 }
 
 export function busy(retryAfterMs: number, why: string): Refusal {

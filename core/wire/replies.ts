@@ -2,7 +2,7 @@
 import { ProtocolError } from "../base/errors.ts";
 import { parsePairs } from "./greeting.ts";
 import { parseSize } from "./numbers.ts";
-import { parseRefusal, type Refusal } from "./refusals.ts";
+import { isRefusalCode, parseRefusal, Refusal } from "./refusals.ts";
 
 export type Reply =
   | {
@@ -41,16 +41,35 @@ export function parseReply(line: string): Reply {
   throw new ProtocolError(`Cannot read reply "${line.slice(0, 60)}"`);
 }
 
+/** What C programs send behind a reply: line ends, and the rest of a fixed buffer. */
+const PADDING = "\0\r\n ";
+
+/** `reply` without what C programs send behind it. */
+export function withoutPadding(reply: string): string {
+  let end = reply.length;
+  while (end > 0 && PADDING.includes(reply.charAt(end - 1))) end--;
+  return reply.slice(0, end);
+}
+
 /**
- * The size in the whole reply of a one-shot `FILESIZE`. The line end is
- * needed: without it, `SIZE:12` may be the beginning of `SIZE:1234`.
+ * The size in the whole reply of a one-shot `FILESIZE`, as programs of many
+ * authors write it: without a line end, with several, or padded to the length of
+ * a buffer, and maybe with one space before the number.
  *
- * @throws {ProtocolError} if it is neither a size nor a refusal. @throws {Refusal}
+ * @throws {ProtocolError} if it is neither a size nor an error. @throws {Refusal} NOT_FOUND for any error in other words than the protocol's.
  */
 export function parseOneShotSize(reply: string): number {
-  const [, line] = reply.match(/^([^\n]*?)\r?\n$/) ?? [];
-  const parsed = parseReply(line ?? "");
-  if (parsed.kind === "refusal") throw parsed.refusal;
-  if (parsed.kind === "size") return parsed.size;
-  throw new ProtocolError(`Cannot read size "${reply.slice(0, 60)}"`);
+  const line = withoutPadding(reply);
+  if (line.startsWith("ERROR")) throw oneShotRefusal(line);
+  const [, digits = ""] = line.match(/^SIZE: ?([0-9]+)$/) ?? [];
+  const size = parseSize(digits);
+  if (size === undefined) throw new ProtocolError(`Cannot read size "${line.slice(0, 60)}"`);
+  return size;
+}
+
+function oneShotRefusal(line: string): Refusal {
+  const refusal = isRefusalCode(line.match(/^ERROR:([A-Z_]+)/)?.[1])
+    ? parseRefusal(line.split(/[\r\n\0]/, 1)[0]!)
+    : undefined;
+  return refusal ?? new Refusal("NOT_FOUND", line.slice("ERROR".length, 200));
 }

@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import { CSeedProgram, withoutCSeed } from "../fakes/c_seed.ts";
 import { OLD_SEED_KINDS, OldSeed } from "../fakes/old_seed.ts";
 import { doneOf, eventsOfKind, failedOf, summaryOf } from "./events.ts";
 import { assertCode, from, noise, sha256Of, test } from "./harness.ts";
@@ -118,6 +119,28 @@ test("p2p get --all and p2p list know what an old seed offers", async (world) =>
   assertCode(await world.p2p("get", "--all", ...from(old)), 0);
   assertEquals(world.got("b.bin"), noise(FEW, 2));
 });
+
+for (
+  const habits of [
+    ["size=none", "list=open", "missing=text", "hello=error"],
+    ["size=padded", "list=nul", "missing=bare", "pad-last", "reset", "bad-names"],
+  ]
+) {
+  test(`p2p list and p2p get understand a C seed with ${habits.join(", ")}`, async (world) => {
+    using program = new CSeedProgram({ "file.bin": noise(FEW), "other.bin": noise(FEW, 2) });
+    await using seed = await program.start(...habits);
+    const listed = JSON.parse((await world.p2p("list", "--json", ...from(seed))).stdout);
+    assertEquals(listed.files.map(({ name, size }: Listed) => [name, size]), [
+      ["file.bin", FEW],
+      ["other.bin", FEW],
+    ]);
+    const ended = await world.p2p("get", "file.bin", "--progress", "none", ...from(seed));
+    assertCode(ended, 0);
+    assertEquals(world.got("file.bin"), noise(FEW));
+    assertMatch(ended.stderr, /file\.bin: done.*unverified/);
+    assertCode(await world.p2p("get", "missing.bin", ...from(seed)), 3);
+  }, { ignored: withoutCSeed });
+}
 
 interface Listed {
   readonly name: string;
