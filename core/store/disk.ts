@@ -9,6 +9,7 @@ export type DiskFile = Pick<
   Deno.FsFile,
   | "close"
   | "read"
+  | "readSync"
   | "seek"
   | "seekSync"
   | "stat"

@@ -64,6 +64,11 @@ export class Journal implements Disposable {
     this.#append(encodeRecord({ piece }));
   }
 
+  /** Call it when the unverified beginning of a piece is in the part file. */
+  addPart(piece: number, length: number): void {
+    this.#append(encodeRecord({ part: [piece, length] }));
+  }
+
   /** Call it when the part file was synced. */
   addSynced(): void {
     this.#append(encodeRecord({ synced: true }));

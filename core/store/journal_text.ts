@@ -25,6 +25,8 @@ export type JournalRecord =
   | { readonly run: JournalRun }
   /** A piece is verified and written. */
   | { readonly piece: number }
+  /** The beginning of a piece is written, and not verified: piece and length. */
+  | { readonly part: readonly [piece: number, length: number] }
   /** All pieces before this record are on the disk itself. */
   | { readonly synced: true };
 
@@ -34,6 +36,8 @@ export interface JournalContent {
   readonly synced: ReadonlySet<number>;
   /** Pieces written but not synced, with the boot in which that was. */
   readonly unsynced: ReadonlyMap<number, number>;
+  /** Unverified beginnings of pieces that are not there yet, with their lengths. */
+  readonly parts: ReadonlyMap<number, number>;
   /** The process that wrote last. */
   readonly pid: number | undefined;
   /** The part file that it wrote to. */
@@ -70,6 +74,7 @@ export function parseJournal(text: string): JournalContent | undefined {
   if (identity === undefined) return undefined;
   const synced = new Set<number>();
   const unsynced = new Map<number, number>();
+  const parts = new Map<number, number>();
   let length = lines[0]!.end;
   let run: JournalRun | undefined;
   for (const { value, end } of lines.slice(1)) {
@@ -81,12 +86,19 @@ export function parseJournal(text: string): JournalContent | undefined {
       // Written again: what was synced is not what is there now.
       synced.delete(record.piece);
       unsynced.set(record.piece, run?.boot ?? 0);
+      parts.delete(record.piece);
+    } else if ("part" in record) {
+      const [piece, length] = record.part;
+      // The beginning was written over what was claimed before.
+      synced.delete(piece);
+      unsynced.delete(piece);
+      parts.set(piece, length);
     } else {
       for (const piece of unsynced.keys()) synced.add(piece);
       unsynced.clear();
     }
   }
-  return { identity, synced, unsynced, pid: run?.pid, inode: run?.inode, length };
+  return { identity, synced, unsynced, parts, pid: run?.pid, inode: run?.inode, length };
 }
 
 /** The lines whose checksum is right, up to the first whose is not; `end` counts characters, which are bytes: all is ASCII. */
@@ -130,8 +142,14 @@ function recordOf(
   value: unknown,
   { size, pieceSize }: JournalIdentity,
 ): JournalRecord | undefined {
-  const { run, piece, synced } = Object(value) as Record<string, unknown>;
+  const { run, piece, part, synced } = Object(value) as Record<string, unknown>;
   if (isCount(piece) && piece * pieceSize < size) return { piece };
+  if (Array.isArray(part)) {
+    const [piece, length] = part as unknown[];
+    const isBeginning = isCount(piece) && isCount(length) && length > 0 && length <= pieceSize &&
+      piece * pieceSize + length <= size;
+    return isBeginning ? { part: [piece, length] } : undefined;
+  }
   if (synced === true) return { synced };
   const { pid, boot, inode } = Object(run) as Record<string, unknown>;
   if (isCount(pid) && typeof boot === "number") {

@@ -74,6 +74,20 @@ export class PartFile implements Disposable {
     });
   }
 
+  /** Fills `into` from `position` on, as far as the file goes. @returns bytes read. @throws {DiskError} */
+  read(position: number, into: Uint8Array): number {
+    return onDisk(`read "${this.path}"`, () => {
+      this.file.seekSync(position, Deno.SeekMode.Start);
+      let at = 0;
+      while (at < into.length) {
+        const count = this.file.readSync(into.subarray(at));
+        if (count === null) break;
+        at += count;
+      }
+      return at;
+    });
+  }
+
   /** Gives the file its final length; what was not written yet takes no room. */
   resize(size: number): void {
     onDisk(`write to "${this.path}"`, () => this.file.truncateSync(size));

@@ -66,6 +66,8 @@ export class StoredFile implements Disposable {
   readonly #journal: Journal | undefined;
   /** Pieces that are in the part file and right. */
   readonly #have: Set<number>;
+  /** Length of the unverified beginning that is in the part file, by piece. */
+  readonly #unverified: Map<number, number>;
 
   private constructor(
     target: string,
@@ -81,6 +83,7 @@ export class StoredFile implements Disposable {
     this.#part = part;
     this.#journal = journal;
     this.#have = stock.have;
+    this.#unverified = stock.unverified;
     this.resumed = {
       pieces: stock.have.size,
       bytes: bytesIn(content.layout, stock.have),
@@ -167,11 +170,32 @@ export class StoredFile implements Disposable {
     return all.filter((piece) => !this.#have.has(piece));
   }
 
+  /** Unverified beginnings of missing pieces, by this run or an earlier one: piece and length. They never count as stored. */
+  get unverified(): ReadonlyMap<number, number> {
+    return this.#unverified;
+  }
+
+  /** Writes the unverified beginning of a missing piece to its place. @throws {DiskError} */
+  keepUnverified(piece: number, bytes: Uint8Array): void {
+    if (this.#have.has(piece) || bytes.length === 0) return;
+    this.#part.write(rangeOfPiece(this.content.layout, piece).start, bytes);
+    this.#journal?.addPart(piece, bytes.length);
+    this.#unverified.set(piece, bytes.length);
+  }
+
+  /** Fills `into` with the unverified beginning of a piece. @returns how much of it there is. @throws {DiskError} */
+  readUnverified(piece: number, into: Uint8Array): number {
+    const length = Math.min(this.#unverified.get(piece) ?? 0, into.length);
+    const { start } = rangeOfPiece(this.content.layout, piece);
+    return this.#part.read(start, into.subarray(0, length));
+  }
+
   /** Stores a piece that was verified, if there is anything to verify it by. @throws {DiskError} */
   store(piece: number, bytes: Uint8Array): void {
     this.#part.write(rangeOfPiece(this.content.layout, piece).start, bytes);
     this.#journal?.addPiece(piece);
     this.#have.add(piece);
+    this.#unverified.delete(piece);
   }
 
   /** SHA-256 of all of it. Where locks bind everybody, as on Windows, only the file that holds it can be read. */
@@ -327,10 +351,12 @@ interface Stock {
   readonly proven: readonly number[];
   /** How many were hashed. */
   readonly hashed: number;
+  /** Length of the unverified beginning, by piece. */
+  readonly unverified: Map<number, number>;
 }
 
 function nothingYet(): Stock {
-  return { have: new Set(), proven: [], hashed: 0 };
+  return { have: new Set(), proven: [], hashed: 0, unverified: new Map() };
 }
 
 /** Which pieces are there: those that the journal proves, and those that hashing proves. */
@@ -346,13 +372,25 @@ async function takeStock(
     : { have: new Set<number>(), doubtful: wholePieces(layout, part.sizeBefore) };
   const proven: number[] = [];
   // Without a manifest there is nothing to hash against: doubtful pieces are fetched again.
-  if (manifest === undefined) return { have, proven, hashed: 0 };
+  if (manifest === undefined) return { have, proven, hashed: 0, unverified: new Map() };
   for await (const { piece, right } of checkPieces(part.file, manifest, doubtful, signal)) {
     if (!right) continue;
     have.add(piece);
     proven.push(piece);
   }
-  return { have, proven, hashed: doubtful.length };
+  const unverified = beginnings(layout, part.sizeBefore, journal);
+  for (const piece of have) unverified.delete(piece);
+  return { have, proven, hashed: doubtful.length, unverified };
+}
+
+/** The unverified beginnings that an earlier run left. A file of one piece has no journal: its length tells. */
+function beginnings(
+  layout: PieceLayout,
+  sizeBefore: number,
+  journal: JournalContent | undefined,
+): Map<number, number> {
+  if (layout.count > 1) return new Map(journal?.parts);
+  return new Map(sizeBefore > 0 && sizeBefore < layout.size ? [[0, sizeBefore]] : []);
 }
 
 /** In the same boot the page cache kept everything that was written; after another one only what was synced is certain. */

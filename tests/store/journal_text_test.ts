@@ -37,6 +37,7 @@ Deno.test("parseJournal() gives back what was written when the text is whole", (
     identity: IDENTITY,
     synced: new Set([3, 0]),
     unsynced: new Map([[7, BOOT], [9, BOOT + 9999]]),
+    parts: new Map(),
     pid: 2,
     inode: undefined,
     length: text.length,
@@ -103,6 +104,29 @@ Deno.test("parseJournal() takes a piece as not synced when it is claimed again a
   );
   assertEquals([content?.synced, content?.unsynced], [new Set([1]), new Map([[2, 0]])]);
 });
+
+Deno.test("parseJournal() counts the beginning of a piece as unverified until the piece is stored", () => {
+  const records: JournalRecord[] = [
+    { piece: 3 },
+    { part: [1, 40] },
+    { part: [1, 70] },
+    { part: [2, 100] },
+    { piece: 2 },
+    { part: [3, 5] },
+  ];
+  const content = parseJournal(textOf(records));
+  assertEquals(piecesOf(content), [2]);
+  assertEquals(content?.parts, new Map([[1, 70], [3, 5]]));
+});
+
+for (const part of [[1], [1, 0], [1, 101], [10, 1], [-1, 5], ["1", 5]]) {
+  Deno.test(`parseJournal() ends before the impossible beginning ${JSON.stringify(part)}`, () => {
+    const content = parseJournal(
+      textOf([{ piece: 0 }, { part } as unknown as JournalRecord, { piece: 2 }]),
+    );
+    assertEquals(piecesOf(content), [0]);
+  });
+}
 
 const noIdentities = [
   { name: "there is nothing", line: "" },

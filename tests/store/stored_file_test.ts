@@ -19,6 +19,7 @@ import {
   pieceOf,
   TempFolder,
   TERMS,
+  textOf,
   unverified,
   verified,
 } from "./support.ts";
@@ -81,6 +82,47 @@ Deno.test("StoredFile.store() claims a piece only behind its bytes when it write
   });
   file.store(1, pieceOf(TEXT, 1));
   assertEquals(claims, [["\0".repeat(8) + "piece 1," + "\0".repeat(11), 1]]);
+});
+
+for (const text of [TEXT, "tiny"]) {
+  const [piece, whole] = text === TEXT ? [1, "piece 1,"] : [0, "tiny"] as const;
+  Deno.test(`StoredFile.keepUnverified() keeps the beginning of a piece for the next run of a file of ${text.length} bytes`, async () => {
+    using folder = new TempFolder();
+    {
+      using file = await open(folder.of("a.txt"), verified(text));
+      file.keepUnverified(piece, bytesOf(whole.slice(0, 2)));
+      file.keepUnverified(piece, bytesOf(whole.slice(0, 3)));
+      assertEquals([file.unverified, file.missing().includes(piece)], [
+        new Map([[piece, 3]]),
+        true,
+      ]);
+    }
+    using file = await open(folder.of("a.txt"), verified(text));
+    assertEquals([file.resumed.pieces, file.unverified], [0, new Map([[piece, 3]])]);
+    const into = new Uint8Array(whole.length);
+    assertEquals([file.readUnverified(piece, into), textOf(into.subarray(0, 3))], [
+      3,
+      whole.slice(0, 3),
+    ]);
+    assertEquals(file.readUnverified(piece, into.subarray(0, 2)), 2);
+    fill(file, text);
+    assertEquals([file.unverified.size, file.complete], [0, true]);
+    // A read that settles late must not tear a stored piece.
+    file.keepUnverified(piece, bytesOf("??"));
+    await file.finish({ ...FINISH, sha256: sha256(bytesOf(text)).toHex() }, never);
+    assertEquals(folder.read("a.txt"), text);
+  });
+}
+
+Deno.test("StoredFile.keepUnverified() leaves nothing for the next run when nothing can verify it", async () => {
+  using folder = new TempFolder();
+  {
+    using file = await open(folder.of("a.txt"), unverified(TEXT));
+    file.keepUnverified(1, bytesOf("pie"));
+    assertEquals(file.readUnverified(1, new Uint8Array(8)), 3);
+  }
+  using file = await open(folder.of("a.txt"), unverified(TEXT));
+  assertEquals(file.unverified.size, 0);
 });
 
 interface Resume {

@@ -62,6 +62,11 @@ class OpenFile implements DiskFile {
     return await this.#file.read(into);
   }
 
+  readSync(into: Uint8Array): number | null {
+    this.#requireNoLock();
+    return this.#file.readSync(into);
+  }
+
   writeSync(bytes: Uint8Array): number {
     this.#requireNoLock();
     return this.#file.writeSync(bytes);
