@@ -1,5 +1,6 @@
 /** Why there is no connection, for people: what TLS says of it helps nobody. */
 import { plainReasonOf, reasonOf } from "../base/errors.ts";
+import { AllAttemptsFailed, type FailedAttempt } from "./happy_eyeballs.ts";
 
 /** What TLS calls it → what it means, and what to do. */
 const TLS_REASONS: readonly (readonly [RegExp, string])[] = [
@@ -19,12 +20,49 @@ const TLS_REASONS: readonly (readonly [RegExp, string])[] = [
   ],
 ];
 
-/** The same of a name that the system's resolver does not know. */
-const NO_SUCH_HOST = /Name or service not known|nodename nor servname provided/;
+/** What a resolver says of a name, on Linux, macOS and Windows → what it means. */
+const LOOKUP_REASONS: readonly (readonly [RegExp, string])[] = [
+  [
+    /Name or service not known|nodename nor servname provided|No such host is known|ENOTFOUND/,
+    "could not resolve host",
+  ],
+  [
+    /Temporary failure in name resolution|EAI_AGAIN/,
+    "could not resolve host: no name server answered",
+  ],
+  [/No address associated with/, "could not resolve host: it has no address"],
+  [/failed to lookup address information/, "could not resolve host"],
+];
 
 /** Why a connection could not be made, in words that help. */
 export function connectReasonOf(error: unknown, tls: boolean): string {
-  if (NO_SUCH_HOST.test(reasonOf(error))) return "no host of that name is known";
-  const known = tls ? TLS_REASONS.find(([pattern]) => pattern.test(reasonOf(error))) : undefined;
-  return known?.[1] ?? plainReasonOf(error);
+  if (error instanceof AllAttemptsFailed) return reasonOfAttempts(error.attempts, tls);
+  const reason = reasonOf(error);
+  const known = LOOKUP_REASONS.find(([pattern]) => pattern.test(reason)) ??
+    (tls ? TLS_REASONS.find(([pattern]) => pattern.test(reason)) : undefined);
+  if (known) return known[1];
+  return tls && wrongNameOf(reason) || plainReasonOf(error);
+}
+
+/** One reason for all addresses, or the reason of each. */
+function reasonOfAttempts(attempts: readonly FailedAttempt[], tls: boolean): string {
+  const reasons = attempts.map(({ address, error }) => ({
+    address,
+    reason: connectReasonOf(error, tls),
+  }));
+  if (reasons.length === 0) return "could not resolve host: it has no address";
+  if (new Set(reasons.map(({ reason }) => reason)).size === 1) return reasons[0]!.reason;
+  return reasons.map(({ address, reason }) => `${address}: ${reason}`).join("; ");
+}
+
+/** A certificate of another host, and the names that it is for. */
+function wrongNameOf(reason: string): string | undefined {
+  if (!/NotValidForName|not valid for (?:any )?name/.test(reason)) return undefined;
+  const names = Array.from(
+    reason.matchAll(/(?:DnsName\("|IpAddress\()([^")]{1,255})/g),
+    ([, name]) => name,
+  );
+  return names.length === 0
+    ? "its certificate is for another name; use the name that it is for"
+    : `its certificate is for ${names.slice(0, 5).join(", ")}; use that name`;
 }

@@ -11,11 +11,15 @@ export interface PoolTerms {
   /** Connections to one seed, over all tasks. */
   readonly seedConnections: number;
   readonly stallMs: number;
+  /** When a task fails for which no byte comes. */
+  readonly giveUpMs: number;
   readonly token: string | undefined;
 }
 
 /** To connect, and to be greeted. A seed farther away than this is no use for a download. */
 const CONNECT_MS = 5000;
+/** Where a task gives up early, the reason is to be known before. */
+const MIN_CONNECT_MS = 1000;
 /** Half of the usual 1,024 descriptors: the rest is for files. */
 const CONNECTIONS_IN_ALL = 512;
 
@@ -32,12 +36,12 @@ export class SeedPool implements AsyncDisposable {
     const name = formatSeedAddress(address);
     const known = this.#links.get(name);
     if (known) return known;
-    const { seedConnections, ...terms } = this.#terms;
+    const { seedConnections, giveUpMs, ...terms } = this.#terms;
     const link = new SeedLink(address, {
       ...terms,
       connections: seedConnections,
       slots: this.#slots,
-      connectMs: CONNECT_MS,
+      connectMs: Math.min(CONNECT_MS, Math.max(MIN_CONNECT_MS, giveUpMs / 2)),
     });
     this.#links.set(name, link);
     return link;

@@ -3,10 +3,20 @@
  * protocol; the only file of `core/` that opens a connection or a listener.
  */
 import { abortable } from "@std/async";
+import { lookup } from "node:dns/promises";
+import { isIP } from "node:net";
 import { onAbort } from "../base/abort.ts";
-import { plainReasonOf, UnreachableError, UsageError } from "../base/errors.ts";
+import { type Clock, systemClock } from "../base/clock.ts";
+import { plainReasonOf, TimeoutError, UnreachableError, UsageError } from "../base/errors.ts";
 import { formatSeedAddress, type SeedAddress } from "../base/seed_address.ts";
 import { connectReasonOf } from "./connect_reason.ts";
+import {
+  AllAttemptsFailed,
+  alternateFamilies,
+  type Connected,
+  connectToAny,
+  type FailedAttempt,
+} from "./happy_eyeballs.ts";
 
 export interface ByteStream extends Disposable {
   /** The other end's address, for logs and limits. */
@@ -37,38 +47,149 @@ export interface TlsTrust {
   readonly caCerts: readonly string[];
 }
 
-/** The sockets of this machine. */
-export function dialer(trust: TlsTrust = { caCerts: [] }): Dial {
+/** What a dialer needs of the machine. */
+export interface DialPlatform {
+  readonly clock: Clock;
+  /** All addresses of a host name, the preferred one first. */
+  resolve(host: string): Promise<readonly string[]>;
+  connect(address: string, port: number): Promise<Deno.TcpConn>;
+}
+
+/** The resolver and the sockets of this machine. */
+export const systemDialPlatform: DialPlatform = {
+  clock: systemClock,
+  async resolve(host) {
+    const found = await lookup(host, { all: true, order: "verbatim" });
+    return found.map(({ address }) => address);
+  },
+  connect: (hostname, port) => Deno.connect({ hostname, port }),
+};
+
+/** Connects to seeds, whichever of their host's addresses answers. */
+export function dialer(
+  trust: TlsTrust = { caCerts: [] },
+  platform: DialPlatform = systemDialPlatform,
+): Dial {
+  /** The address that answered last, by host and port: it is tried first. */
+  const lastGood = new Map<string, string>();
   return async (address, signal) => {
-    const opening = open(address, trust);
+    const { host } = address;
+    const name = formatSeedAddress(address);
+    let resolved = false;
+    const startedAt = platform.clock.now();
     try {
-      return streamOf(await abortable(opening, signal));
+      const addresses = await addressesOf(host, platform, signal);
+      resolved = addresses !== undefined;
+      const last = lastGood.get(name);
+      // The resolver calls every failure an unknown name; connecting by name says why it is.
+      const order = preferring(last, addresses ?? [host]);
+      const { conn, address: good } = await open(address, order, trust, platform, signal);
+      if (order.length > 1) lastGood.set(name, good);
+      return streamOf(conn);
     } catch (error) {
-      // The platform cannot take back every connect: one that still comes is closed.
-      opening.then((conn) => conn.close(), () => {});
+      const tookMs = platform.clock.now() - startedAt;
+      const late = signal.aborted
+        ? signal.reason instanceof TimeoutError
+        : tookMs >= LOOKUP_ANSWER_MS;
+      if (!resolved && late) throw unansweredLookup(name);
       signal.throwIfAborted();
       throw new UnreachableError(
-        `Cannot connect to ${formatSeedAddress(address)}: ${connectReasonOf(error, address.tls)}`,
-        { cause: error },
+        `Cannot connect to ${name}: ${connectReasonOf(error, address.tls)}`,
+        { cause: causeOf(error) },
       );
     }
   };
 }
 
+/** A name that takes longer to be found unknown was not found unknown: no name server answered. */
+const LOOKUP_ANSWER_MS = 2000;
+
+function unansweredLookup(name: string): TimeoutError {
+  const reason = "could not resolve host: no name server answered";
+  return new TimeoutError(`Cannot connect to ${name}: ${reason}`, {
+    hint: "Check the network connection, or give the seed's IP address",
+  });
+}
+
+/** undefined when the resolver knows none. */
+async function addressesOf(
+  host: string,
+  { resolve }: DialPlatform,
+  signal: AbortSignal,
+): Promise<readonly string[] | undefined> {
+  if (isIP(host.replace(/%.*$/, "")) !== 0) return [host];
+  try {
+    return alternateFamilies(await abortable(resolve(host), signal));
+  } catch {
+    signal.throwIfAborted();
+    return undefined;
+  }
+}
+
+function preferring(first: string | undefined, addresses: readonly string[]): readonly string[] {
+  if (first === undefined || !addresses.includes(first)) return addresses;
+  return [first, ...addresses.filter((address) => address !== first)];
+}
+
+/** A connection to one of `addresses`; those whose TLS handshake fails are left for the others. */
 async function open(
   { host, port, tls }: SeedAddress,
+  addresses: readonly string[],
   { caCerts }: TlsTrust,
-): Promise<Deno.TcpConn | Deno.TlsConn> {
-  if (!tls) return await Deno.connect({ hostname: host, port });
-  const conn = await Deno.connectTls({ hostname: host, port, caCerts: [...caCerts] });
+  { clock, connect }: DialPlatform,
+  signal: AbortSignal,
+): Promise<Connected<Deno.TcpConn | Deno.TlsConn>> {
+  const failures: FailedAttempt[] = [];
+  let left = addresses;
+  for (;;) {
+    const { conn, address } = await connectToAny(
+      left,
+      (address) => connect(address, port),
+      clock,
+      signal,
+    ).catch((error) => {
+      if (!(error instanceof AllAttemptsFailed)) throw error;
+      throw new AllAttemptsFailed([...failures, ...error.attempts]);
+    });
+    if (!tls) return { conn, address };
+    try {
+      return { conn: await shakeHands(conn, host, caCerts, signal), address };
+    } catch (error) {
+      signal.throwIfAborted();
+      failures.push({ address, error });
+      left = left.filter((one) => one !== address);
+      if (left.length === 0) throw new AllAttemptsFailed(failures);
+    }
+  }
+}
+
+/** Here, where it can be given up, and where a bad certificate is reported as what it is. */
+async function shakeHands(
+  conn: Deno.TcpConn,
+  hostname: string,
+  caCerts: readonly string[],
+  signal: AbortSignal,
+): Promise<Deno.TlsConn> {
+  const secure = await Deno.startTls(conn, { hostname, caCerts: [...caCerts] });
+  let closed = false;
+  const close = () => {
+    if (!closed) secure.close();
+    closed = true;
+  };
   try {
-    // Here, where it can be given up, and where a bad certificate is told as what it is.
-    await conn.handshake();
-    return conn;
+    using _stop = onAbort(signal, close);
+    await secure.handshake();
+    return secure;
   } catch (error) {
-    conn.close();
+    close();
     throw error;
   }
+}
+
+function causeOf(error: unknown): unknown {
+  return error instanceof AllAttemptsFailed && error.attempts.length === 1
+    ? error.attempts[0]!.error
+    : error;
 }
 
 /** @param lingers the system keeps the descriptor, though closed, until the other end has shaken hands or goes. */

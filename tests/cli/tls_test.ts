@@ -50,7 +50,7 @@ const refused = [
     what: "it is for another name",
     certificate: "elsewhere",
     ca: "elsewhere",
-    says: /not valid for name/,
+    says: /its certificate is for elsewhere/,
   },
   {
     what: "it is an authority's own",

@@ -5,7 +5,14 @@ import { ScriptedSeed } from "../fakes/scripted_seed.ts";
 import { ADDRESS, bytesOf, calm, test, watch } from "./support.ts";
 
 function poolOf(seed: ScriptedSeed, clock: ManualClock, seedConnections = 2): SeedPool {
-  return new SeedPool({ clock, dial: seed.dial, seedConnections, stallMs: 5000, token: undefined });
+  return new SeedPool({
+    clock,
+    dial: seed.dial,
+    seedConnections,
+    stallMs: 5000,
+    giveUpMs: 120_000,
+    token: undefined,
+  });
 }
 
 test("SeedPool.link() gives the same link to all who name the same seed", async () => {

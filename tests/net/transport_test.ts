@@ -3,7 +3,15 @@ import { TimeoutError, UnreachableError, UsageError } from "../../core/base/erro
 import { Slots } from "../../core/base/slots.ts";
 import { SeedLink } from "../../core/net/seed_link.ts";
 import { connectReasonOf } from "../../core/net/connect_reason.ts";
-import { accepted, type ByteStream, dialer, listen } from "../../core/net/transport.ts";
+import { AllAttemptsFailed } from "../../core/net/happy_eyeballs.ts";
+import {
+  accepted,
+  type ByteStream,
+  dialer,
+  type DialPlatform,
+  listen,
+  systemDialPlatform,
+} from "../../core/net/transport.ts";
 import { ManualClock } from "../fakes/manual_clock.ts";
 import { bytesOf, calm, test, watch } from "./support.ts";
 
@@ -23,16 +31,132 @@ test("dialer() throws UnreachableError that names the seed when the connection i
   assert(error.cause instanceof Deno.errors.ConnectionRefused);
 });
 
-test("connectReasonOf() says in plain words that a host is not known", () => {
-  const unknown = new Error(
-    "failed to lookup address information: Name or service not known",
-  );
-  assertEquals(connectReasonOf(unknown, false), "no host of that name is known");
-  const busy = new Error("failed to lookup address information: Temporary failure");
+const reasons: { said: string; tls?: boolean; want: string }[] = [
+  {
+    said: "failed to lookup address information: Name or service not known",
+    want: "could not resolve host",
+  },
+  {
+    said: "failed to lookup address information: nodename nor servname provided, or not known",
+    want: "could not resolve host",
+  },
+  {
+    said: "failed to lookup address information: Temporary failure in name resolution",
+    want: "could not resolve host: no name server answered",
+  },
+  {
+    said:
+      'invalid peer certificate: certificate not valid for name "nas3"; certificate is only valid for DnsName("nas1") or IpAddress(192.168.77.10)',
+    tls: true,
+    want: "its certificate is for nas1, 192.168.77.10; use that name",
+  },
+  { said: "Connection refused (os error 111)", want: "connection refused" },
+];
+for (const { said, tls = false, want } of reasons) {
+  test(`connectReasonOf() says "${want}"`, () => {
+    assertEquals(connectReasonOf(new Error(said), tls), want);
+  });
+}
+
+test("connectReasonOf() says the reason of each address where they differ", () => {
+  const attempts = [
+    { address: "::1", error: new Error("Connection refused (os error 111)") },
+    { address: "10.0.0.1", error: new Error("No route to host (os error 113)") },
+  ];
   assertEquals(
-    connectReasonOf(busy, false),
-    "failed to lookup address information: Temporary failure",
+    connectReasonOf(new AllAttemptsFailed(attempts), false),
+    "::1: connection refused; 10.0.0.1: no route to host",
   );
+});
+
+/** The sockets of this machine, behind a resolver that knows the host "seed". */
+function resolving(addresses: readonly string[]): DialPlatform {
+  return {
+    ...systemDialPlatform,
+    clock: new ManualClock(),
+    resolve: (host) => {
+      assertEquals(host, "seed");
+      return Promise.resolve(addresses);
+    },
+  };
+}
+
+test("dialer() connects to the second address of a host when the first one refuses", async () => {
+  using listening = listen({ host: HOST, port: 0 });
+  const address = { host: "seed", port: listening.port, tls: false };
+  using stream = await dialer(undefined, resolving(["::1", "127.0.0.2", HOST]))(address, calm);
+  assertEquals(stream.peer, HOST);
+});
+
+test("dialer() tries the address that answered last first", async () => {
+  using listening = listen({ host: HOST, port: 0 });
+  const address = { host: "seed", port: listening.port, tls: false };
+  const tried: string[] = [];
+  const platform = {
+    ...resolving(["127.0.0.2", HOST]),
+    connect: (address: string, port: number) => {
+      tried.push(address);
+      return systemDialPlatform.connect(address, port);
+    },
+  };
+  const dial = dialer(undefined, platform);
+  (await dial(address, calm)).close();
+  (await dial(address, calm)).close();
+  assertEquals(tried, ["127.0.0.2", HOST, HOST]);
+});
+
+test("dialer() checks the certificate for the name, not the address, whichever address answers", async () => {
+  const read = (name: string) =>
+    Deno.readTextFileSync(new URL(`../fakes/tls/${name}.pem`, import.meta.url));
+  using listening = listen({
+    host: HOST,
+    port: 0,
+    tls: { cert: read("seed"), key: read("seed-key") },
+  });
+  const clients = listening.clients()[Symbol.asyncIterator]();
+  const trust = { caCerts: [read("ca")] };
+  const at = (host: string) => ({ host, port: listening.port, tls: true });
+  const platform = { ...systemDialPlatform, resolve: () => Promise.resolve(["127.0.0.2", HOST]) };
+  const served = clients.next();
+  const serving = served.then(({ value }) => value!.read(new Uint8Array(1)).catch(() => null));
+  const stream = await dialer(trust, platform)(at("localhost"), calm);
+  stream.close();
+  await serving;
+  (await served).value!.close();
+  const refused = clients.next();
+  const refusing = refused.then(({ value }) => value!.read(new Uint8Array(1)).catch(() => null));
+  const error = await assertRejects(
+    () => dialer(trust, platform)(at("elsewhere"), calm),
+    UnreachableError,
+  );
+  assert(error.message.includes("127.0.0.2: connection refused"), error.message);
+  assert(
+    /127\.0\.0\.1: its certificate is for [^;"()]*localhost/.test(error.message),
+    error.message,
+  );
+  await refusing;
+  (await refused).value!.close();
+});
+
+test("dialer() says that no name server answered when the look-up takes too long", async () => {
+  const clock = new ManualClock();
+  const platform = { ...systemDialPlatform, clock, resolve: () => new Promise<never>(() => {}) };
+  const stop = new AbortController();
+  const address = { host: "seed", port: 7270, tls: false };
+  const dialing = assertRejects(
+    () => dialer(undefined, platform)(address, stop.signal),
+    TimeoutError,
+    "Cannot connect to seed:7270: could not resolve host: no name server answered",
+  );
+  stop.abort(new TimeoutError("no answer for 5 s"));
+  await dialing;
+});
+
+test("dialer() needs no resolver for an address", async () => {
+  using listening = listen({ host: HOST, port: 0 });
+  const platform = { ...systemDialPlatform, resolve: () => Promise.reject(new Error("unneeded")) };
+  const address = { host: HOST, port: listening.port, tls: false };
+  using _stream = await dialer(undefined, platform)(address, calm);
 });
 
 test("dialer() throws the signal's reason when it has aborted before", async () => {

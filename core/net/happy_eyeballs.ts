@@ -1,0 +1,89 @@
+/**
+ * Connecting to a host that has several addresses, after RFC 8305: attempts start
+ * one after the other without waiting for the failure of the one before, families
+ * alternate, and the first connection wins.
+ */
+import type { Clock } from "../base/clock.ts";
+import { onAbort } from "../base/abort.ts";
+
+/** An attempt that takes longer has a rival beside it; RFC 8305 recommends this. */
+export const ATTEMPT_DELAY_MS = 250;
+
+export interface Connected<Conn> {
+  readonly conn: Conn;
+  readonly address: string;
+}
+
+/** Why a connection to an address could not be made. */
+export interface FailedAttempt {
+  readonly address: string;
+  readonly error: unknown;
+}
+
+/** No address could be connected to. */
+export class AllAttemptsFailed extends Error {
+  constructor(readonly attempts: readonly FailedAttempt[]) {
+    super("No address could be connected to");
+  }
+}
+
+/** IPv6 and IPv4 by turns, the family of the first one first; otherwise in the resolver's order. */
+export function alternateFamilies(addresses: readonly string[]): string[] {
+  const isV6 = (address: string) => address.includes(":");
+  const firstIsV6 = addresses.length > 0 && isV6(addresses[0]!);
+  const first = addresses.filter((address) => isV6(address) === firstIsV6);
+  const second = addresses.filter((address) => isV6(address) !== firstIsV6);
+  const order: string[] = [];
+  for (let i = 0; i < Math.max(first.length, second.length); i++) {
+    order.push(...first.slice(i, i + 1), ...second.slice(i, i + 1));
+  }
+  return order;
+}
+
+/**
+ * The first connection that can be made to one of `addresses`, tried in their order.
+ * Connections that come later are closed.
+ *
+ * @throws {AllAttemptsFailed} @throws the signal's reason if it aborts.
+ */
+export async function connectToAny<Conn extends { close(): void }>(
+  addresses: readonly string[],
+  connect: (address: string) => Promise<Conn>,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<Connected<Conn>> {
+  signal.throwIfAborted();
+  const { promise, resolve, reject } = Promise.withResolvers<Connected<Conn>>();
+  const failures: FailedAttempt[] = [];
+  let started = 0;
+  let over = false;
+  let timer: Disposable | undefined;
+
+  function end(settle: () => void): void {
+    over = true;
+    timer?.[Symbol.dispose]();
+    settle();
+  }
+
+  function startNext(): void {
+    timer?.[Symbol.dispose]();
+    const address = addresses[started++]!;
+    connect(address).then(
+      (conn) => over ? conn.close() : end(() => resolve({ conn, address })),
+      (error) => {
+        failures.push({ address, error });
+        if (over) return;
+        if (started < addresses.length) startNext();
+        else if (failures.length === addresses.length) {
+          end(() => reject(new AllAttemptsFailed(failures)));
+        }
+      },
+    );
+    if (started < addresses.length) timer = clock.after(ATTEMPT_DELAY_MS, startNext);
+  }
+
+  using _stop = onAbort(signal, () => end(() => reject(signal.reason)));
+  if (addresses.length === 0) end(() => reject(new AllAttemptsFailed([])));
+  else startNext();
+  return await promise;
+}
