@@ -51,8 +51,12 @@ export interface LinkTerms {
   readonly token: string | undefined;
 }
 
-/** A connection with so many requests pending is busy enough to want another one beside it. */
+/** While more connections may be opened, more requests than this wait for a new one. */
 const ENOUGH_PENDING = 2;
+/** With a shorter round trip one connection is about as fast as several: nothing is gained by dividing ranges. */
+const LONG_LINE_MS = 20;
+/** Ranges are divided among idle connections, but not into parts smaller than this: they cost a request each. */
+const MIN_PART_BYTES = 128 * 1024;
 /** More would only make a queue at the seed: 8 deep is where a round trip is hidden. */
 const MOST_PENDING = 8;
 /** A connect that takes longer is one that others need not wait for. */
@@ -86,7 +90,11 @@ export class SeedLink implements AsyncDisposable {
   #contact: Promise<Dialect> | undefined;
   /** What the last greeting allows. */
   #maxLength = Infinity;
+  /** The shortest time in which a greeting was answered. */
+  #roundTripMs = Infinity;
   #opening = 0;
+  /** Requests that wait for a connection or for their reply. */
+  #requests = 0;
   /** Connections on their way that no single request waits for, and probes. */
   readonly #background = new Set<Promise<void>>();
   /** Until then the connections that live must do. */
@@ -280,7 +288,8 @@ export class SeedLink implements AsyncDisposable {
     { onBytes, pace }: ReadOptions,
     signal: AbortSignal,
   ): Promise<void> {
-    const most = Math.min(this.#maxLength, pace?.mostBytes ?? Infinity);
+    const share = this.#shareOf(lengthOf(range));
+    const most = Math.min(share, this.#maxLength, pace?.mostBytes ?? Infinity);
     const lanes = this.#terms.connections * MOST_PENDING;
     // Whatever one part does, the memory is free only when all have ended.
     await inLanes(partsOf(range, most), lanes, async (part) => {
@@ -296,8 +305,29 @@ export class SeedLink implements AsyncDisposable {
     });
   }
 
-  /** Asks over the connection that is least busy, or over a new one. */
+  /** The part of a range for one connection, where others have nothing to do: a line with losses is filled by many. */
+  #shareOf(length: number): number {
+    if (this.#roundTripMs < LONG_LINE_MS) return length;
+    const connections = this.#mayOpen() ? this.#terms.connections : this.#sessions.size;
+    const parts = Math.min(connections - this.#requests, Math.floor(length / MIN_PART_BYTES));
+    return Math.ceil(length / Math.max(1, parts));
+  }
+
   async #ask(request: SessionRequest, place: BodyPlace, signal: AbortSignal): Promise<Answer> {
+    this.#requests++;
+    try {
+      return await this.#askOverBest(request, place, signal);
+    } finally {
+      this.#requests--;
+    }
+  }
+
+  /** Asks over the connection that is least busy, or over a new one. */
+  async #askOverBest(
+    request: SessionRequest,
+    place: BodyPlace,
+    signal: AbortSignal,
+  ): Promise<Answer> {
     while (true) {
       this.#closing.signal.throwIfAborted();
       const session = this.#leastBusy();
@@ -305,6 +335,8 @@ export class SeedLink implements AsyncDisposable {
         (this.#mayOpen() ? enoughPending(session) : mostPending(session));
       // Nothing may wait between this choice and the request, or the depth is another one.
       if (session && session.depth < mostDepth!) {
+        // It waits for another one there, so the next one is to have a connection of its own.
+        if (session.depth > 0 && this.#mayOpen()) this.#widen();
         return this.#accepted(await session.ask(request, place, signal));
       }
       if (session || !this.#mayOpen()) {
@@ -378,6 +410,7 @@ export class SeedLink implements AsyncDisposable {
     const { clock, connectMs, stallMs, token } = this.#terms;
     const inbox = new Inbox();
     const terms = { clock, waitMs: connectMs, token };
+    const askedAt = clock.now();
     const greeting = await greet(this.name, stream, inbox, terms, signal);
     this.#closing.signal.throwIfAborted();
     if (greeting === "silent" || greeting === "old") {
@@ -404,6 +437,7 @@ export class SeedLink implements AsyncDisposable {
     );
     this.#sessions.add(session);
     this.#maxLength = greeting.maxLength;
+    this.#roundTripMs = Math.min(this.#roundTripMs, clock.now() - askedAt);
     this.#greeted = true;
     this.#settleDialect("session");
     return "session";

@@ -9,10 +9,11 @@ import {
   TimeoutError,
   UnreachableError,
 } from "../../core/base/errors.ts";
+import { equalBytes } from "../../core/base/digest.ts";
 import { Slots } from "../../core/base/slots.ts";
 import { PendingError } from "../../core/net/refused.ts";
 import { type LinkTerms, SeedLink } from "../../core/net/seed_link.ts";
-import type { Dial } from "../../core/net/transport.ts";
+import type { ByteStream, Dial } from "../../core/net/transport.ts";
 import { answerTo } from "../../core/wire/auth.ts";
 import { encodeGreeting } from "../../core/wire/greeting.ts";
 import { encodeListing, MOST_LISTED } from "../../core/wire/listing.ts";
@@ -145,6 +146,66 @@ for (const connections of [1, 2, 4]) {
     assertEquals(seed.mostOpen, connections);
   });
 }
+
+test("SeedLink opens a second connection as soon as one request waits behind another", async () => {
+  const gate = Promise.withResolvers<void>();
+  await using seed = new ScriptedSeed({ a: FILE }, holding("FILESIZE", gate.promise));
+  await using linked = new Linked(seed.dial);
+  await linked.link.dialect(calm);
+  const first = linked.size();
+  await linked.clock.advance(0);
+  assertEquals(seed.connections, 1);
+  const second = linked.size();
+  await linked.clock.advance(0);
+  assertEquals(seed.connections, 2);
+  gate.resolve();
+  assertEquals(await Promise.all([first, second]), [FILE.length, FILE.length]);
+});
+
+const ROUND_TRIP_MS = 100;
+
+/** A line on which everything that comes has been under way for a round trip. */
+function withDelayedReads(stream: ByteStream, clock: ManualClock): ByteStream {
+  return {
+    peer: stream.peer,
+    async read(into) {
+      const count = await stream.read(into);
+      await clock.sleep(ROUND_TRIP_MS, calm);
+      return count;
+    },
+    write: (bytes) => stream.write(bytes),
+    endWriting: () => stream.endWriting(),
+    close: () => stream.close(),
+    released: stream.released,
+    [Symbol.dispose]: () => stream.close(),
+  };
+}
+
+test("SeedLink.readRange() divides a few ranges among all connections that it may have on a long line", async () => {
+  const file = patternOf(4 * 1024 * 1024);
+  const gate = Promise.withResolvers<void>();
+  await using seed = new ScriptedSeed({ a: file }, holding("DOWNLOAD", gate.promise));
+  const clock = new ManualClock();
+  const dial: Dial = async (address, signal) =>
+    withDelayedReads(await seed.dial(address, signal), clock);
+  await using linked = new Linked(dial, { connections: 16, clock });
+  const dialect = linked.link.dialect(calm);
+  await clock.advance(ROUND_TRIP_MS);
+  await dialect;
+  const memories = Array.from({ length: 4 }, () => new Uint8Array(1024 * 1024));
+  const reads = memories.map((memory, i) => linked.read(i * memory.length, memory));
+  await clock.advance(ROUND_TRIP_MS);
+  gate.resolve();
+  for (const read of reads) {
+    const done = watch(read);
+    while (done.ending === undefined) await clock.advance(ROUND_TRIP_MS);
+    await read;
+  }
+  memories.forEach((memory, i) =>
+    assert(equalBytes(memory, file.subarray(i * memory.length, (i + 1) * memory.length)))
+  );
+  assertEquals(seed.mostOpen, 16);
+});
 
 test("SeedLink opens at most as many connections as there are slots for all seeds", async () => {
   await using seed = new ScriptedSeed({ a: FILE }, async () => {
