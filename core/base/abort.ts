@@ -1,4 +1,4 @@
-import type { Clock } from "./clock.ts";
+import { type Clock, OVERSLEPT_MS } from "./clock.ts";
 
 /** Runs `stop` if `signal` aborts before the returned handle is disposed. @throws the signal's reason if it already has. */
 export function onAbort(signal: AbortSignal, stop: () => void): Disposable {
@@ -29,7 +29,8 @@ export function linkedAbort(parent: AbortSignal): LinkedAbort {
 }
 
 /**
- * A signal that aborts when `parent` does, or after `ms` with `reason()`.
+ * A signal that aborts when `parent` does, or after `ms` with `reason()`; after
+ * as long again when the process was stopped meanwhile, and nothing could arrive.
  * Disposing it stops the timer, so nothing stays behind.
  *
  * @throws the parent's reason if it already has aborted.
@@ -42,7 +43,14 @@ export function deadline(
 ): Disposable & { readonly signal: AbortSignal } {
   parent.throwIfAborted();
   const linked = linkedAbort(parent);
-  const timer = clock.after(ms, () => linked.abort(reason()));
+  const wait = () => {
+    const dueAt = clock.now() + ms;
+    return clock.after(ms, () => {
+      if (clock.now() - dueAt >= OVERSLEPT_MS) timer = wait();
+      else linked.abort(reason());
+    });
+  };
+  let timer = wait();
   return {
     signal: linked.signal,
     [Symbol.dispose]() {

@@ -16,6 +16,9 @@ export interface Clock {
   after(ms: number, run: () => void): Disposable;
 }
 
+/** A timer that fires this much too late did not wait for a busy machine: the process was stopped, or the machine slept. */
+export const OVERSLEPT_MS = 1000;
+
 /** The longest wait that the platform's timers take: 24.8 days. */
 const LONGEST_MS = 2 ** 31 - 1;
 

@@ -5,7 +5,7 @@
  *
  * It does not know which range is wanted, nor what a digest is.
  */
-import type { Clock } from "../base/clock.ts";
+import { type Clock, OVERSLEPT_MS } from "../base/clock.ts";
 import { onAbort } from "../base/abort.ts";
 import {
   P2pError,
@@ -290,17 +290,25 @@ export class SessionConnection implements AsyncDisposable {
     const { clock, stallMs, idleMs } = this.#limits;
     const busy = this.#pending.length > 0;
     const leaving = this.#receiving?.left && this.#worthless;
-    const dueAt = this.#lastByteAt + (!busy ? idleMs : leaving ? READ_PAST_MS : stallMs);
+    this.#forgiveSleep();
     const now = clock.now();
+    const dueAt = this.#lastByteAt + (!busy ? idleMs : leaving ? READ_PAST_MS : stallMs);
     if (now >= dueAt) return this.close(busy ? this.#stalled(now) : undefined);
     // One that goes off too early only looks again; a new one for every request costs more.
     if (this.#watchAt <= dueAt) return;
     this.#watch?.[Symbol.dispose]();
     this.#watchAt = dueAt;
     this.#watch = clock.after(dueAt - now, () => {
+      this.#forgiveSleep();
       this.#watchAt = Infinity;
       this.#keepWatch();
     });
+  }
+
+  /** Nothing could be read while the process was stopped: that is not the seed's silence. */
+  #forgiveSleep(): void {
+    const now = this.#limits.clock.now();
+    if (now - this.#watchAt >= OVERSLEPT_MS) this.#lastByteAt = now;
   }
 
   #stalled(now: number): TimeoutError {

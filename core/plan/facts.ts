@@ -17,9 +17,6 @@ export type Failure =
   /** It will not help to ask this seed again. */
   | { readonly kind: "hopeless"; readonly reason: string };
 
-/** A timer that comes so late did not wait for a busy machine: the machine slept. */
-export const OVERSLEPT_MS = 1000;
-
 export type Fact =
   /** A seed was inquired and holds the content. */
   | { readonly kind: "holds"; readonly seed: string }

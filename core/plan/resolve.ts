@@ -7,9 +7,9 @@
  * offers a manifest, the size that most old seeds tell.
  */
 import { type BackoffLimits, backoffMs } from "../base/backoff.ts";
+import { OVERSLEPT_MS } from "../base/clock.ts";
 import type { ErrorCode } from "../base/errors.ts";
 import { byContent, type Content, type SeedAnswer, standing, whyNobody } from "./content_vote.ts";
-import { OVERSLEPT_MS } from "./facts.ts";
 
 export type ResolverEvent =
   | { readonly kind: "answered"; readonly seed: string; readonly answer: SeedAnswer }

@@ -6,9 +6,10 @@
  * Invariant: every piece is in exactly one of missing, in flight, stored; in
  * flight twice only in the tail.
  */
+import { OVERSLEPT_MS } from "../base/clock.ts";
 import { lengthOf } from "../base/ranges.ts";
 import { type PieceLayout, rangeOfPiece } from "../base/pieces.ts";
-import { type Action, type Fact, type Failure, OVERSLEPT_MS, type SeedTurn } from "./facts.ts";
+import type { Action, Fact, Failure, SeedTurn } from "./facts.ts";
 import { SeedRecord } from "./seed_record.ts";
 
 export interface SchedulerOptions {

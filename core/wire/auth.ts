@@ -1,4 +1,9 @@
-/** Proof of a shared token without sending it. */
+/**
+ * Proof of a shared token without sending it. The proof is bound to a nonce, not to
+ * a seed: a hostile seed that the user names can present another seed's nonce and
+ * pass the answer on. The protocol cannot prevent that, and the user is told to give
+ * the token only with seeds that are trusted.
+ */
 import { createHmac, timingSafeEqual } from "node:crypto";
 
 /** What `AUTH` carries: HMAC-SHA-256 of the nonce's characters under the token, hex. */

@@ -102,3 +102,15 @@ Deno.test("deadline() throws the reason and leaves no timer when the parent has 
   assertEquals(clock.pending, 0);
   assert(clock.now() === 0);
 });
+
+Deno.test("deadline() waits again when the process was stopped, because nothing could arrive meanwhile", async () => {
+  const clock = new ManualClock();
+  const late = new TimeoutError("late");
+  using limit = deadline(new AbortController().signal, clock, 5000, () => late);
+  await clock.oversleep(185_000);
+  assertFalse(limit.signal.aborted);
+  await clock.advance(4999);
+  assertFalse(limit.signal.aborted);
+  await clock.advance(1);
+  assertStrictEquals(limit.signal.reason, late);
+});

@@ -73,11 +73,17 @@ export class ManualClock implements Clock {
     await settle();
     for (let next = this.#timers[0]; next && next.at <= until; next = this.#timers[0]) {
       this.#timers.shift();
-      this.#now = next.at;
+      this.#now = Math.max(this.#now, next.at);
       next.run();
       await settle();
     }
     this.#now = until;
+  }
+
+  /** Time passes while the process is stopped: what falls due runs only afterwards. */
+  async oversleep(ms: number): Promise<void> {
+    this.#now += ms;
+    await this.advance(0);
   }
 
   #forget(timer: Timer): void {

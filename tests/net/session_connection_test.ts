@@ -242,6 +242,20 @@ test("SessionConnection closes when the seed speaks without being asked", async 
   assert(talk.connection.closed);
 });
 
+test("SessionConnection.ask() does not blame the seed for the time in which the process was stopped", async () => {
+  await using talk = new Talk();
+  const asked = watch(talk.ask(PING, NONE));
+  await talk.clock.oversleep(185_000);
+  assertEquals(asked.ending, undefined);
+  // Another request right after it does not, either.
+  const other = watch(talk.ask(PING, NONE));
+  await talk.clock.advance(STALL_MS - 1);
+  assertEquals([asked.ending, other.ending], [undefined, undefined]);
+  await talk.clock.advance(1);
+  assert(asked.ending && "error" in asked.ending && asked.ending.error instanceof TimeoutError);
+  assertEquals(asked.ending.error.message, "seed stalled: nothing came for 5.0 s");
+});
+
 test("SessionConnection.ask() throws TimeoutError when nothing comes for the stall time", async () => {
   await using talk = new Talk();
   const first = watch(talk.ask(PING, NONE));
