@@ -23,6 +23,7 @@ import * as health from "./task/health.ts";
 import * as offers from "./task/list.ts";
 import * as orders from "./task/orders.ts";
 import * as known from "./task/overview.ts";
+import type { User } from "./store/owner.ts";
 import type { Surroundings } from "./task/surroundings.ts";
 import * as verification from "./task/verify.ts";
 import { caseOf, type TaskCase } from "./task/why.ts";
@@ -97,6 +98,21 @@ function accountHome(): string | undefined {
   }
 }
 
+/** The kernel's id of this boot; undefined where the platform gives none. */
+function bootId(): string | undefined {
+  try {
+    return Deno.readTextFileSync("/proc/sys/kernel/random/boot_id").trim();
+  } catch {
+    return undefined;
+  }
+}
+
+/** undefined where files have no owners. */
+function currentUser(): User | undefined {
+  const uid = Deno.uid();
+  return uid === null ? undefined : { uid, umask: Deno.umask() };
+}
+
 /** Downloads everything asked for: one outcome for each different name, in their order, whatever happens to the others. */
 export async function download(
   job: jobs.DownloadJob,
@@ -109,7 +125,12 @@ export async function download(
   const platform = {
     ...surroundings(job.settings),
     chance: systemChance,
-    store: { pid: Deno.pid, boot: systemClock.wallTime() - Deno.osUptime() * 1000 },
+    store: {
+      pid: Deno.pid,
+      boot: systemClock.wallTime() - Deno.osUptime() * 1000,
+      bootId: bootId(),
+      user: currentUser(),
+    },
     hashers,
   };
   return await jobs.download({ ...job, outDir }, platform, emit, signal);

@@ -19,6 +19,7 @@ export const ENV = [
 /** What it may ask of the system. */
 export const SYS = [
   "osUptime", // the journal tells one boot of the machine from the next
+  "uid", // only part files of this user are trusted
   "statfs", // is there space? Asked before a download fills the disk
 ];
 

@@ -18,6 +18,7 @@ export type DiskFile = Pick<
   | "syncData"
   | "truncateSync"
   | "tryLockSync"
+  | "utimeSync"
   | "writeSync"
 >;
 
@@ -65,4 +66,9 @@ export function lookAt(path: string, disk: Disk = realDisk): Deno.FileInfo | und
       throw error;
     }
   });
+}
+
+/** Whether two inodes can be of one file: Windows does not always tell. */
+export function mayBeOne(a: number | null | undefined, b: number | null | undefined): boolean {
+  return !a || !b || a === b;
 }

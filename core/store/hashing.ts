@@ -60,17 +60,26 @@ export async function* checkPieces(
   pieces: Iterable<number>,
   signal: AbortSignal,
 ): AsyncIterable<{ piece: number; right: boolean }> {
-  const buffer = new Uint8Array(
-    Math.min(manifest.layout.pieceSize, manifest.layout.size),
-  );
-  for (const piece of pieces) {
-    signal.throwIfAborted();
-    const bytes = await readPiece(file, manifest.layout, piece, buffer);
+  for await (const { piece, bytes } of readPieces(file, manifest.layout, pieces, signal)) {
     yield {
       piece,
       right: bytes !== undefined &&
         equalBytes(sha256(bytes), digestOfPiece(manifest, piece)),
     };
+  }
+}
+
+/** Reads `pieces` of an open file, in order; `bytes` are valid until the next piece, and undefined where the file is too short. */
+export async function* readPieces(
+  file: DiskFile,
+  layout: PieceLayout,
+  pieces: Iterable<number>,
+  signal: AbortSignal,
+): AsyncIterable<{ piece: number; bytes: Uint8Array | undefined }> {
+  const buffer = new Uint8Array(Math.min(layout.pieceSize, layout.size));
+  for (const piece of pieces) {
+    signal.throwIfAborted();
+    yield { piece, bytes: await readPiece(file, layout, piece, buffer) };
   }
 }
 

@@ -2,7 +2,8 @@
  * The journal beside a part file: append-only, written after the piece it
  * claims, so that after a crash it claims too little, never too much.
  */
-import { type Disk, type DiskFile, lookAt } from "./disk.ts";
+import { ConflictError } from "../base/errors.ts";
+import { type Disk, type DiskFile, lookAt, mayBeOne, realDisk } from "./disk.ts";
 import { onDisk } from "./disk_faults.ts";
 import {
   encodeIdentity,
@@ -12,16 +13,37 @@ import {
   type JournalRun,
   parseJournal,
 } from "./journal_text.ts";
+import { isOnlyOf, type User } from "./owner.ts";
 
-/** What can be read of the journal at `path`; undefined when there is none, or not even its identity. */
-export function readJournal(path: string, disk: Disk): JournalContent | undefined {
-  // A link is not followed, and whatever else is there is not ours.
-  if (!lookAt(path, disk)?.isFile) return undefined;
+/** A journal that is there. */
+export interface FoundJournal {
+  /** undefined when not even its identity can be read. */
+  readonly content: JournalContent | undefined;
+  /** Nobody but this user can have written it. */
+  readonly isOwn: boolean;
+  readonly inode: number | null;
+  /** ms since 1970. */
+  readonly mtime: number | undefined;
+}
+
+/** The journal at `path`; undefined when no plain file is there. A link is not followed. */
+export function readJournal(path: string, { disk = realDisk, user }: {
+  readonly disk?: Disk;
+  readonly user?: User | undefined;
+}): FoundJournal | undefined {
+  const there = lookAt(path, disk);
+  if (!there?.isFile) return undefined;
   return onDisk(`read "${path}"`, () => {
     try {
-      return parseJournal(disk.readTextFileSync(path));
+      const content = parseJournal(disk.readTextFileSync(path));
+      const isOwn = isOnlyOf(user, there, path, disk);
+      return { content, isOwn, inode: there.ino, mtime: there.mtime?.getTime() };
     } catch (error) {
       if (error instanceof Deno.errors.NotFound) return undefined;
+      // Another user's, and not for everyone to read.
+      if (error instanceof Deno.errors.PermissionDenied) {
+        return { content: undefined, isOwn: false, inode: there.ino, mtime: undefined };
+      }
       throw error;
     }
   });
@@ -37,20 +59,29 @@ export class Journal implements Disposable {
     this.#file = file;
   }
 
-  /** Begins a journal, or goes on behind the last whole record of `content`. @throws {DiskError} */
+  /**
+   * Begins a journal, or goes on behind the last whole record of `found`.
+   *
+   * @param lost pieces that it claims and that are wrong.
+   * @throws {DiskError}
+   */
   static open(
     path: string,
     identity: JournalIdentity,
-    content: JournalContent | undefined,
+    found: FoundJournal | undefined,
+    lost: readonly number[],
     run: JournalRun,
     disk: Disk,
   ): Journal {
+    const content = found?.content;
     const begin = content === undefined ? { createNew: true } : {};
     const file = onDisk(`write "${path}"`, () => disk.openSync(path, { write: true, ...begin }));
     const journal = new Journal(path, file);
     try {
       if (content === undefined) journal.#append(encodeIdentity(identity));
-      else journal.#goOnAt(content.length);
+      else journal.#goOn(content.length, found?.inode);
+      // Before the run whose modification time of the part file makes the other claims count again.
+      if (lost.length > 0) journal.#append(encodeRecord({ lost }));
       journal.#append(encodeRecord({ run }));
       return journal;
     } catch (error) {
@@ -59,9 +90,9 @@ export class Journal implements Disposable {
     }
   }
 
-  /** Call it when the piece is in the part file, never before. */
-  addPiece(piece: number): void {
-    this.#append(encodeRecord({ piece }));
+  /** Call it when the piece is in the part file, never before. @param crc where no manifest has a digest of it. */
+  addPiece(piece: number, crc?: number): void {
+    this.#append(encodeRecord(crc === undefined ? { piece } : { piece, crc }));
   }
 
   /** Call it when the unverified beginning of a piece is in the part file. */
@@ -74,14 +105,33 @@ export class Journal implements Disposable {
     this.#append(encodeRecord({ synced: true }));
   }
 
+  /** Nothing that was claimed so far counts without being hashed. */
+  addDoubt(): void {
+    this.#append(encodeRecord({ doubt: true }));
+  }
+
+  /** Pieces that were claimed and are wrong. */
+  addLost(lost: readonly number[]): void {
+    this.#append(encodeRecord({ lost }));
+  }
+
+  /** The time of the last record, by the clock of the file system. */
+  modified(): Date | undefined {
+    return onDisk(`look at "${this.#path}"`, () => this.#file.statSync()).mtime ?? undefined;
+  }
+
   [Symbol.dispose](): void {
     if (this.#closed) return;
     this.#closed = true;
     this.#file.close();
   }
 
-  #goOnAt(position: number): void {
+  /** @throws {ConflictError} if it is not the file that was read. */
+  #goOn(position: number, inode: number | null | undefined): void {
     onDisk(`write "${this.#path}"`, () => {
+      if (!mayBeOne(this.#file.statSync().ino, inode)) {
+        throw new ConflictError(`Cannot write "${this.#path}": somebody replaced it`);
+      }
       this.#file.truncateSync(position);
       this.#file.seekSync(position, Deno.SeekMode.Start);
     });

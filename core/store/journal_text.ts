@@ -15,33 +15,47 @@ export interface JournalIdentity {
 /** A process began to write. */
 export interface JournalRun {
   readonly pid: number;
-  /** When its machine was started, ms since 1970. */
+  /** When its machine was started, ms since 1970: for the versions that know no `bootId`. */
   readonly boot: number;
+  /** The kernel's id of that start, where the platform gives one. */
+  readonly bootId?: string | undefined;
   /** Of the part file, where the platform tells: a copy of it may have been made too early. */
   readonly inode?: number | undefined;
+  /** The modification time that the run gives the part file after each write, ms since 1970: any other write leaves another. */
+  readonly mtime?: number | undefined;
 }
 
 export type JournalRecord =
   | { readonly run: JournalRun }
-  /** A piece is verified and written. */
-  | { readonly piece: number }
+  /** A piece is verified and written; with its CRC-32 where no manifest has a digest of it. */
+  | { readonly piece: number; readonly crc?: number | undefined }
   /** The beginning of a piece is written, and not verified: piece and length. */
   | { readonly part: readonly [piece: number, length: number] }
   /** All pieces before this record are on the disk itself. */
-  | { readonly synced: true };
+  | { readonly synced: true }
+  /**
+   * All pieces before this record must be hashed, and written again if they are right: somebody
+   * else wrote to the part file, or a sync failed. After that the kernel may show bytes that it
+   * will never write to the disk.
+   */
+  | { readonly doubt: true }
+  /** These pieces turned out to be wrong. */
+  | { readonly lost: readonly number[] };
 
 export interface JournalContent {
   readonly identity: JournalIdentity;
   /** Pieces that were on the disk for certain when the journal ended. */
   readonly synced: ReadonlySet<number>;
-  /** Pieces written but not synced, with the boot in which that was. */
-  readonly unsynced: ReadonlyMap<number, number>;
+  /** Pieces written but not synced, with the id of the boot in which that was. */
+  readonly unsynced: ReadonlyMap<number, string | undefined>;
+  /** Pieces that were written, and must be hashed and written again. */
+  readonly doubted: ReadonlySet<number>;
+  /** CRC-32 of pieces, where the journal has it. */
+  readonly sums: ReadonlyMap<number, number>;
   /** Unverified beginnings of pieces that are not there yet, with their lengths. */
   readonly parts: ReadonlyMap<number, number>;
-  /** The process that wrote last. */
-  readonly pid: number | undefined;
-  /** The part file that it wrote to. */
-  readonly inode: number | undefined;
+  /** The last run. */
+  readonly run: JournalRun | undefined;
   /** Bytes of the text that are whole records. */
   readonly length: number;
 }
@@ -72,33 +86,64 @@ export function parseJournal(text: string): JournalContent | undefined {
   const lines = wholeLines(text);
   const identity = identityOf(lines[0]?.value);
   if (identity === undefined) return undefined;
-  const synced = new Set<number>();
-  const unsynced = new Map<number, number>();
-  const parts = new Map<number, number>();
+  const claims = new Claims();
   let length = lines[0]!.end;
-  let run: JournalRun | undefined;
   for (const { value, end } of lines.slice(1)) {
     const record = recordOf(value, identity);
     if (record === undefined) break;
     length = end;
-    if ("run" in record) run = record.run;
-    else if ("piece" in record) {
-      // Written again: what was synced is not what is there now.
-      synced.delete(record.piece);
-      unsynced.set(record.piece, run?.boot ?? 0);
-      parts.delete(record.piece);
-    } else if ("part" in record) {
-      const [piece, length] = record.part;
-      // The beginning was written over what was claimed before.
-      synced.delete(piece);
-      unsynced.delete(piece);
-      parts.set(piece, length);
-    } else {
-      for (const piece of unsynced.keys()) synced.add(piece);
-      unsynced.clear();
-    }
+    claims.take(record);
   }
-  return { identity, synced, unsynced, parts, pid: run?.pid, inode: run?.inode, length };
+  const { synced, unsynced, doubted, sums, parts, run } = claims;
+  return { identity, synced, unsynced, doubted, sums, parts, run, length };
+}
+
+/** What the records say of each piece; it is in one of `synced`, `unsynced`, `doubted` and `parts` at most. */
+class Claims {
+  readonly synced = new Set<number>();
+  readonly unsynced = new Map<number, string | undefined>();
+  readonly doubted = new Set<number>();
+  readonly sums = new Map<number, number>();
+  readonly parts = new Map<number, number>();
+  run: JournalRun | undefined;
+
+  take(record: JournalRecord): void {
+    if ("run" in record) this.run = record.run;
+    else if ("piece" in record) this.#stored(record.piece, record.crc);
+    else if ("part" in record) {
+      const [piece, length] = record.part;
+      this.#forget(piece);
+      this.parts.set(piece, length);
+    } else if ("doubt" in record) this.#doubt();
+    else if ("lost" in record) record.lost.forEach((piece) => this.#forget(piece));
+    else this.#sync();
+  }
+
+  #stored(piece: number, crc: number | undefined): void {
+    // Written again: what was synced is not what is there now.
+    this.#forget(piece);
+    this.unsynced.set(piece, this.run?.bootId);
+    if (crc !== undefined) this.sums.set(piece, crc);
+  }
+
+  #forget(piece: number): void {
+    this.synced.delete(piece);
+    this.unsynced.delete(piece);
+    this.doubted.delete(piece);
+    this.sums.delete(piece);
+    this.parts.delete(piece);
+  }
+
+  #doubt(): void {
+    for (const piece of [...this.synced, ...this.unsynced.keys()]) this.doubted.add(piece);
+    this.synced.clear();
+    this.unsynced.clear();
+  }
+
+  #sync(): void {
+    for (const piece of this.unsynced.keys()) this.synced.add(piece);
+    this.unsynced.clear();
+  }
 }
 
 /** The lines whose checksum is right, up to the first whose is not; `end` counts characters, which are bytes: all is ASCII. */
@@ -142,18 +187,29 @@ function recordOf(
   value: unknown,
   { size, pieceSize }: JournalIdentity,
 ): JournalRecord | undefined {
-  const { run, piece, part, synced } = Object(value) as Record<string, unknown>;
-  if (isCount(piece) && piece * pieceSize < size) return { piece };
+  const { run, piece, crc, part, synced, doubt, lost } = Object(value) as Record<string, unknown>;
+  const isPiece = (piece: unknown): piece is number => isCount(piece) && piece * pieceSize < size;
+  if (isPiece(piece)) return { piece, ...(isCount(crc) ? { crc } : {}) };
   if (Array.isArray(part)) {
     const [piece, length] = part as unknown[];
-    const isBeginning = isCount(piece) && isCount(length) && length > 0 && length <= pieceSize &&
+    const isBeginning = isPiece(piece) && isCount(length) && length > 0 && length <= pieceSize &&
       piece * pieceSize + length <= size;
     return isBeginning ? { part: [piece, length] } : undefined;
   }
   if (synced === true) return { synced };
-  const { pid, boot, inode } = Object(run) as Record<string, unknown>;
+  if (doubt === true) return { doubt };
+  if (Array.isArray(lost)) return lost.every(isPiece) ? { lost } : undefined;
+  const { pid, boot, bootId, inode, mtime } = Object(run) as Record<string, unknown>;
   if (isCount(pid) && typeof boot === "number") {
-    return { run: { pid, boot, ...(isCount(inode) ? { inode } : {}) } };
+    return {
+      run: {
+        pid,
+        boot,
+        ...(typeof bootId === "string" ? { bootId } : {}),
+        ...(isCount(inode) ? { inode } : {}),
+        ...(typeof mtime === "number" ? { mtime } : {}),
+      },
+    };
   }
   return undefined;
 }

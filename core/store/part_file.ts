@@ -1,37 +1,60 @@
-/** The unfinished file: opened by one process only, no link followed, filled piece by piece. */
-import { dirname } from "@std/path";
+/**
+ * The unfinished file: opened by one process only, no link followed, filled piece by piece. Any
+ * write of somebody else is noticed by the file's modification time.
+ */
 import { ConflictError } from "../base/errors.ts";
-import { type Disk, type DiskFile, lookAt, realDisk, removeIfThere } from "./disk.ts";
-import { onDisk, onSlowDisk } from "./disk_faults.ts";
+import { type Disk, type DiskFile, lookAt, mayBeOne, realDisk, removeIfThere } from "./disk.ts";
+import { diskFault, DiskFullError, onDisk, onSlowDisk } from "./disk_faults.ts";
+import { isOnlyOf, type User } from "./owner.ts";
 
-/** How often a part file may change under our hands before we give up on it. */
-const MOST_TRIES = 10;
+/** How often a part file may be replaced while it is opened, before that is an error. */
+const MAX_TRIES = 10;
+/** How much older than its last write the file is made to look. */
+const MARK_AGE_MS = 10_000;
+/** FAT counts in these. */
+const MARK_UNIT_MS = 2000;
+
+export interface PartTerms {
+  readonly disk?: Disk;
+  /** As `Deno.build.os` names it. */
+  readonly platform?: string;
+  /** Who runs this process; undefined where files have no owners. */
+  readonly user?: User | undefined;
+  /** The finished file: a part that is a second name of it is not a part any more. */
+  readonly target?: string;
+}
 
 export class PartFile implements Disposable {
-  readonly path: string;
   readonly file: DiskFile;
   /** Nothing was there when it was opened. */
   readonly fresh: boolean;
   /** Bytes that were there when it was opened. */
   readonly sizeBefore: number;
+  /** When it was written before it was opened, ms since 1970. */
+  readonly mtimeBefore: number | undefined;
   /** undefined where the platform does not tell. */
   readonly inode: number | undefined;
+  /** Nobody else can have written it, and it has no other name. Otherwise it must not be written to. */
+  readonly isOwn: boolean;
+  #path: string;
   readonly #disk: Disk;
   readonly #platform: string;
+  #size: number;
+  /** The modification time that each write leaves, once it is marked. */
+  #mark: Date | undefined;
+  /** The modification time that the last own write left. */
+  #mtime: number | undefined;
   #closed = false;
 
-  private constructor(
-    path: string,
-    { file, fresh }: Opened,
-    own: Own,
-    disk: Disk,
-    platform: string,
-  ) {
-    this.path = path;
+  private constructor(path: string, { file, fresh }: Opened, there: There, terms: PartTerms) {
+    const { disk = realDisk, platform = Deno.build.os } = terms;
+    this.#path = path;
     this.file = file;
     this.fresh = fresh;
-    this.sizeBefore = own.size;
-    this.inode = own.inode;
+    this.isOwn = there.isOwn;
+    this.sizeBefore = this.#size = there.size;
+    this.mtimeBefore = this.#mtime = there.mtime;
+    this.inode = there.inode;
     this.#disk = disk;
     this.#platform = platform;
   }
@@ -40,23 +63,18 @@ export class PartFile implements Disposable {
    * Opens or makes the part file at `path`, for this process alone.
    *
    * @param holder says who holds it, for the message.
-   * @param platform as `Deno.build.os` names it.
    * @throws {ConflictError} if another process has it, or if it is no plain file. @throws {DiskError}
    */
-  static open(
-    path: string,
-    holder: () => string,
-    disk: Disk = realDisk,
-    platform: string = Deno.build.os,
-  ): PartFile {
-    for (let tries = 0; tries < MOST_TRIES; tries++) {
+  static open(path: string, holder: () => string, terms: PartTerms = {}): PartFile {
+    const { disk = realDisk } = terms;
+    for (let tries = 0; tries < MAX_TRIES; tries++) {
       const opened = makeOrOpen(path, disk);
       if (opened === undefined) continue;
       const { file } = opened;
       try {
         requireLock(path, file, holder);
-        const own = ownFile(path, file, disk);
-        if (own !== undefined) return new PartFile(path, opened, own, disk, platform);
+        const there = lockedFile(path, file, terms);
+        if (there !== undefined) return new PartFile(path, opened, there, terms);
       } catch (error) {
         file.close();
         throw error;
@@ -66,11 +84,63 @@ export class PartFile implements Disposable {
     throw new ConflictError(`Cannot write "${path}": somebody keeps replacing it`);
   }
 
+  get size(): number {
+    return this.#size;
+  }
+
+  get path(): string {
+    return this.#path;
+  }
+
+  /**
+   * From now on each write leaves the same modification time, in the past: so the write of anybody
+   * else is noticed, even within one tick of the clock. Where a file's time cannot be set, what the
+   * system says is noted after each write.
+   *
+   * @param mtime the mark of an earlier run, where that is still there.
+   * @returns the mark; undefined where the file's time cannot be set.
+   */
+  mark(mtime?: number): number | undefined {
+    onDisk(`write to "${this.path}"`, () => {
+      const now = this.file.statSync().mtime?.getTime();
+      if (now === undefined) return;
+      const units = Math.max(0, Math.floor((now - MARK_AGE_MS) / MARK_UNIT_MS));
+      this.#mark = new Date(now === mtime ? mtime : units * MARK_UNIT_MS);
+      this.#noteWrite();
+      // As the file system keeps it.
+      this.#mtime = this.file.statSync().mtime?.getTime();
+      if (this.#mark) this.#mark = new Date(this.#mtime ?? this.#mark);
+    });
+    return this.#mark?.getTime();
+  }
+
+  /**
+   * Whether the file is as this process left it.
+   *
+   * @throws {ConflictError} if it is not at its path any more. @throws {DiskError}
+   */
+  isUntouched(): boolean {
+    const there = lookAt(this.path, this.#disk);
+    if (!there?.isFile || !mayBeOne(there.ino, this.inode)) {
+      throw new ConflictError(`Cannot go on with "${this.path}": somebody removed or replaced it`, {
+        hint: "Run the same command again to begin anew",
+      });
+    }
+    return there.size === this.#size && there.mtime?.getTime() === this.#mtime;
+  }
+
   /** Writes all of `bytes` at `position`. Synchronous: seek and write must not be torn apart, and it is the fastest way. @throws {DiskError} */
   write(position: number, bytes: Uint8Array): void {
     onDisk(`write to "${this.path}"`, () => {
-      this.file.seekSync(position, Deno.SeekMode.Start);
-      for (let at = 0; at < bytes.length;) at += this.file.writeSync(bytes.subarray(at));
+      try {
+        this.file.seekSync(position, Deno.SeekMode.Start);
+        let at = 0;
+        while (at < bytes.length) at += this.file.writeSync(bytes.subarray(at));
+        this.#size = Math.max(this.#size, position + at);
+      } finally {
+        // After a failure, too: what was there before is still right.
+        this.#noteWrite();
+      }
     });
   }
 
@@ -90,7 +160,25 @@ export class PartFile implements Disposable {
 
   /** Gives the file its final length; what was not written yet takes no room. */
   resize(size: number): void {
-    onDisk(`write to "${this.path}"`, () => this.file.truncateSync(size));
+    onDisk(`write to "${this.path}"`, () => {
+      this.file.truncateSync(size);
+      this.#size = size;
+      this.#noteWrite();
+    });
+  }
+
+  #noteWrite(): void {
+    if (this.#mark) {
+      try {
+        return this.file.utimeSync(this.#mark, this.#mark);
+      } catch {
+        // Some file systems do not let a file's time be set.
+        this.#mark = undefined;
+      }
+    }
+    const { mtime, size } = this.file.statSync();
+    this.#mtime = mtime?.getTime();
+    this.#size = size;
   }
 
   /** Until the bytes are on the disk itself. */
@@ -99,32 +187,39 @@ export class PartFile implements Disposable {
   }
 
   /**
-   * Gives the file its final name. Without `replace` it never takes the place of
-   * another: false when there is one.
+   * Gives the file its final name. Without `replace` it never takes the place of another: "taken"
+   * when there is one. "touched" when somebody else wrote to it.
+   *
+   * @param options.modified when it was written last, if it is marked.
+   * @throws {ConflictError} if it is not at its path any more. @throws {DiskError}
    */
-  async place(path: string, options: { replace: boolean; sync: boolean }): Promise<boolean> {
-    this.#requireOwn();
+  place(
+    path: string,
+    options: { replace: boolean; modified?: Date | undefined },
+  ): "placed" | "taken" | "touched" {
+    if (!this.isUntouched()) return "touched";
+    if (this.#mark && options.modified) this.#unmark(options.modified);
     this.#letGo();
-    const placed = onDisk(`rename to "${path}"`, () => {
-      if (!options.replace) return renameToNew(this.path, path, this.#disk);
+    return onDisk(`rename to "${path}"`, () => {
+      if (!options.replace) return renameToNew(this.path, path, this.#disk) ? "placed" : "taken";
       this.#disk.renameSync(this.path, path);
-      return true;
+      return "placed";
     });
-    if (placed && options.sync) await this.#syncFolder(dirname(path));
-    return placed;
   }
 
-  /** @throws {ConflictError} if another file lies where ours was: its bytes were never checked. */
-  #requireOwn(): void {
-    const there = lookAt(this.path, this.#disk);
-    if (there?.isFile && mayBeOne(there.ino, this.inode)) return;
-    throw new ConflictError(`Cannot finish "${this.path}": somebody replaced it`);
+  #unmark(modified: Date): void {
+    this.#mark = undefined;
+    onDisk(`write to "${this.path}"`, () => {
+      this.file.utimeSync(modified, modified);
+      this.#mtime = this.file.statSync().mtime?.getTime();
+    });
   }
 
-  /** Renames it out of the way of a new one; it stays locked where it can. */
+  /** Renames it, over whatever is there; it stays locked where it can. */
   moveTo(path: string): void {
     this.#letGo();
     onDisk(`rename "${this.path}"`, () => this.#disk.renameSync(this.path, path));
+    this.#path = path;
   }
 
   /** Nothing can be written to it any more. */
@@ -138,16 +233,8 @@ export class PartFile implements Disposable {
     if (this.#platform === "windows") this.close();
   }
 
-  /** The new name itself is on the disk only when its folder is. Windows cannot do it, nor does every folder's rights allow it. */
-  async #syncFolder(path: string): Promise<void> {
-    if (this.#platform === "windows") return;
-    try {
-      const folder = this.#disk.openSync(path, { read: true });
-      await folder.sync().catch(() => {});
-      folder.close();
-    } catch {
-      // It has its name all the same.
-    }
+  get closed(): boolean {
+    return this.#closed;
   }
 
   close(): void {
@@ -166,7 +253,10 @@ interface Opened {
   readonly fresh: boolean;
 }
 
-/** Most often there is nothing: so it is made, and looked at only when that fails. undefined when it went in this very moment. */
+/**
+ * Most often there is nothing: so it is made, and looked at only when that fails. Another user's may
+ * be for reading only. undefined when it went in this very moment.
+ */
 function makeOrOpen(path: string, disk: Disk): Opened | undefined {
   const made = openUnless(Deno.errors.AlreadyExists, path, { createNew: true }, disk);
   if (made) return { file: made, fresh: true };
@@ -189,6 +279,9 @@ function openUnless(
     try {
       return disk.openSync(path, { write: true, read: true, ...options });
     } catch (error) {
+      if (error instanceof Deno.errors.PermissionDenied && !options.createNew) {
+        return disk.openSync(path, { read: true });
+      }
       if (error instanceof refusal) return undefined;
       throw error;
     }
@@ -202,29 +295,39 @@ function requireLock(path: string, file: DiskFile, holder: () => string): void {
   });
 }
 
-interface Own {
+interface There {
   readonly size: number;
+  readonly mtime: number | undefined;
   readonly inode: number | undefined;
+  readonly isOwn: boolean;
 }
 
 /**
- * What the locked file is, or undefined if it must not be written to: since
- * it was opened it may have been finished by another process, or been swapped
- * for a link; or it is the second name of a finished file, which an interrupted
- * finish left.
+ * What the locked file is; undefined if it is not the part file any more: since it was opened it may
+ * have been finished by another process, or been swapped for a link; or it is the second name of the
+ * finished file, which an interrupted finish left.
  */
-function ownFile(path: string, file: DiskFile, disk: Disk): Own | undefined {
-  const { ino, nlink, size } = onDisk(`look at "${path}"`, () => file.statSync());
+function lockedFile(path: string, file: DiskFile, terms: PartTerms): There | undefined {
+  const { disk = realDisk, user, target } = terms;
+  const info = onDisk(`look at "${path}"`, () => file.statSync());
+  const { ino, nlink, size, mtime } = info;
   const there = lookAt(path, disk);
   if (!there?.isFile || !mayBeOne(there.ino, ino)) return undefined;
-  if ((nlink ?? 1) <= 1) return { size, inode: ino ?? undefined };
-  removeIfThere(path, disk);
-  return undefined;
+  const links = nlink ?? 1;
+  if (links > 1 && target !== undefined && isSame(lookAt(target, disk)?.ino, ino)) {
+    removeIfThere(path, disk);
+    return undefined;
+  }
+  return {
+    size,
+    mtime: mtime?.getTime(),
+    inode: ino ?? undefined,
+    isOwn: links <= 1 && isOnlyOf(user, info, path, disk),
+  };
 }
 
-/** Whether two inodes can be of one file: Windows does not always tell. */
-function mayBeOne(a: number | null | undefined, b: number | null | undefined): boolean {
-  return !a || !b || a === b;
+function isSame(a: number | null | undefined, b: number | null): boolean {
+  return a !== null && a !== undefined && a === b;
 }
 
 /** A hard link fails where the name is taken, which a rename does not. */
@@ -240,4 +343,35 @@ function renameToNew(from: string, to: string, disk: Disk): boolean {
   }
   removeIfThere(from, disk);
   return true;
+}
+
+/** Errors that say the folder's entries may not have reached the disk; others, that it cannot be synced at all. */
+const NOT_ON_DISK = new Set(["EIO", "ENOSPC", "EDQUOT"]);
+
+/**
+ * A new name is on the disk only when its folder is. Windows cannot sync a folder, nor do all file
+ * systems and rights allow it.
+ *
+ * @throws {DiskError} if the disk failed.
+ */
+export async function syncFolder(path: string, disk: Disk, platform: string): Promise<void> {
+  if (platform === "windows") return;
+  try {
+    const folder = disk.openSync(path, { read: true });
+    try {
+      await folder.sync();
+    } finally {
+      folder.close();
+    }
+  } catch (error) {
+    const fault = diskFault(`sync folder "${path}"`, error);
+    if (NOT_ON_DISK.has(codeOf(error)) || fault instanceof DiskFullError) throw fault;
+  }
+}
+
+/** "EIO", from the platform's error. */
+function codeOf(error: unknown): string {
+  const { code, message } = Object(error) as { code?: unknown; message?: unknown };
+  if (typeof code === "string") return code;
+  return /\(os error 5\)/.test(String(message)) ? "EIO" : "";
 }

@@ -35,12 +35,7 @@ export function adoptPartial(
   try {
     const nobody = () => "another p2p";
     // Locked while it moves; the journal knows the part file by its inode, not by its name.
-    using part = PartFile.open(
-      besideTarget(from, PART_SUFFIX),
-      nobody,
-      disk,
-      platform,
-    );
+    using part = PartFile.open(besideTarget(from, PART_SUFFIX), nobody, { disk, platform });
     part.moveTo(besideTarget(target, PART_SUFFIX));
     const journal = besideTarget(from, JOURNAL_SUFFIX);
     disk.renameSync(journal, besideTarget(target, JOURNAL_SUFFIX));

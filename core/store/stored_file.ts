@@ -3,26 +3,23 @@
  * piece goes, and how it gets its name. It trusts only what was hashed, and
  * writes the journal last.
  */
+import { crc32 } from "node:zlib";
 import { dirname } from "@std/path";
+import { equalBytes, sha256 } from "../base/digest.ts";
+import { ConflictError } from "../base/errors.ts";
 import { lengthOf } from "../base/ranges.ts";
 import { type PieceLayout, rangeOfPiece } from "../base/pieces.ts";
 import type { ConflictPolicy, SyncPolicy } from "../base/policies.ts";
-import type { Manifest } from "../wire/manifest.ts";
+import { digestOfPiece, type Manifest } from "../wire/manifest.ts";
 import { DiskFullError, onDisk, onSlowDisk } from "./disk_faults.ts";
 import { freeBytes } from "./free_space.ts";
-import { type Disk, lookAt, realDisk, removeIfThere } from "./disk.ts";
-import { checkPieces, hashOpenFile } from "./hashing.ts";
-import { Journal, readJournal } from "./journal.ts";
+import { type Disk, type DiskFile, lookAt, realDisk, removeIfThere } from "./disk.ts";
+import { hashOpenFile, readPieces } from "./hashing.ts";
+import { type FoundJournal, Journal, readJournal } from "./journal.ts";
 import type { JournalContent, JournalIdentity } from "./journal_text.ts";
-import { PartFile } from "./part_file.ts";
-import {
-  besideTarget,
-  JOURNAL_SUFFIX,
-  looksFree,
-  PART_SUFFIX,
-  settle,
-  type Settlement,
-} from "./target.ts";
+import type { User } from "./owner.ts";
+import { PartFile, syncFolder } from "./part_file.ts";
+import { besideTarget, JOURNAL_SUFFIX, looksFree, PART_SUFFIX, settle } from "./target.ts";
 
 /** What the finished file must hold. */
 export interface Content {
@@ -35,6 +32,10 @@ export interface StoreTerms {
   readonly pid: number;
   /** When this machine was started, ms since 1970. */
   readonly boot: number;
+  /** The kernel's id of that start; where the platform gives none, only what was synced is trusted. */
+  readonly bootId?: string | undefined;
+  /** Who runs this process; undefined where files have no owners. */
+  readonly user?: User | undefined;
   readonly disk?: Disk;
   /** As `Deno.build.os` names it; this one where none is given. */
   readonly platform?: string;
@@ -53,37 +54,47 @@ export interface Placed {
   readonly how: "downloaded" | "already-there" | "skipped";
 }
 
-/** Two readings of one boot time differ by the clock's corrections; two boots by more. */
-const BOOT_TOLERANCE_MS = 5000;
+/** Marks a part file that was set aside and is of no known content. */
+const UNVERIFIED = "unverified";
+/** How often somebody else may write to the part file before that is an error. */
+const MAX_TOUCHES = 10;
 
 export class StoredFile implements Disposable {
   readonly target: string;
   readonly content: Content;
   readonly resumed: Resumed;
+  readonly #terms: StoreTerms;
   readonly #disk: Disk;
   readonly #part: PartFile;
   /** None where there is one piece: such a file is either complete or empty. */
   readonly #journal: Journal | undefined;
-  /** Pieces that are in the part file and right. */
+  /** Pieces that are in the part file and right, as far as is known. */
   readonly #have: Set<number>;
+  /** Those among them that were there when somebody else wrote to the file. */
+  #doubted: ReadonlySet<number> = new Set();
+  #touches = 0;
   /** Length of the unverified beginning that is in the part file, by piece. */
   readonly #unverified: Map<number, number>;
+  /** CRC-32 of each piece, where no manifest has its digest. */
+  readonly #sums: Map<number, number>;
 
   private constructor(
     target: string,
     content: Content,
-    disk: Disk,
+    terms: StoreTerms,
     part: PartFile,
     journal: Journal | undefined,
     stock: Stock,
   ) {
     this.target = target;
     this.content = content;
-    this.#disk = disk;
+    this.#terms = terms;
+    this.#disk = terms.disk ?? realDisk;
     this.#part = part;
     this.#journal = journal;
     this.#have = stock.have;
     this.#unverified = stock.unverified;
+    this.#sums = stock.sums;
     this.resumed = {
       pieces: stock.have.size,
       bytes: bytesIn(content.layout, stock.have),
@@ -107,20 +118,19 @@ export class StoredFile implements Disposable {
     const part = PartFile.open(
       besideTarget(target, PART_SUFFIX),
       () => {
-        const pid = readJournal(journalPath, disk)?.pid;
+        const pid = readJournal(journalPath, terms)?.content?.run?.pid;
         return pid === undefined ? "another p2p" : `another p2p (process ${pid})`;
       },
-      disk,
-      terms.platform,
+      { ...terms, target },
     );
     try {
       // A file of one piece has no journal; beside a new one there may be another's, which is let be.
       const none = part.fresh && content.layout.count <= 1;
-      const left = none ? undefined : readJournal(journalPath, disk);
-      if (left === undefined || mayBeOurs(left, content)) {
-        return await StoredFile.#resume(target, content, terms, part, left, signal);
+      const found = none ? undefined : readJournal(journalPath, terms);
+      if (found?.content === undefined || mayBeOurs(found.content, content)) {
+        return await StoredFile.#resume(target, content, terms, part, found, signal);
       }
-      setAside(target, part, left, disk);
+      setAside(target, part, found.content, disk);
     } catch (error) {
       part.close();
       throw error;
@@ -133,26 +143,29 @@ export class StoredFile implements Disposable {
     target: string,
     content: Content,
     terms: StoreTerms,
-    part: PartFile,
-    left: JournalContent | undefined,
+    opened: PartFile,
+    found: FoundJournal | undefined,
     signal: AbortSignal,
   ): Promise<StoredFile> {
     const { layout } = content;
-    const { disk = realDisk } = terms;
-    const journalPath = besideTarget(target, JOURNAL_SUFFIX);
-    const trusted = fits(left, content) && isOf(part, left, layout) ? left : undefined;
-    const whole = layout.count <= 1;
-    const stray = whole ? left !== undefined : trusted === undefined;
-    if (stray) moveAside(journalPath, target, "old", JOURNAL_SUFFIX, disk);
-    const look = () => takeStock(part, trusted, content, terms, signal);
-    const stock = part.fresh ? nothingYet() : await onSlowDisk(`read "${part.path}"`, look);
-    // One piece is one write, which says whether there is room, and makes it as long as it must be.
-    if (!whole) requireSpace(target, layout.size - bytesIn(layout, stock.have));
-    if (!whole || part.sizeBefore > layout.size) part.resize(layout.size);
-    const journal = whole
-      ? undefined
-      : openJournal(journalPath, content, trusted, part, stock, terms);
-    return new StoredFile(target, content, disk, part, journal, stock);
+    const claims = claimsOf(found, opened, content);
+    const { part, stock } = opened.isOwn
+      ? { part: opened, stock: await takeStock(opened, claims, content, terms, signal) }
+      : await copyRightPieces(opened, target, claims, content, terms, signal);
+    try {
+      const touched = !part.fresh && !part.isUntouched();
+      // One piece is one write, which says whether there is room, and makes it as long as it must be.
+      const whole = layout.count <= 1;
+      if (!whole) requireSpace(target, layout.size - bytesIn(layout, stock.have));
+      if (part.size > layout.size || (!whole && part.size < layout.size)) part.resize(layout.size);
+      const journal = whole ? undefined : openJournal(target, content, claims, part, stock, terms);
+      const file = new StoredFile(target, content, terms, part, journal, stock);
+      if (touched) file.#doubt();
+      return file;
+    } catch (error) {
+      part.close();
+      throw error;
+    }
   }
 
   get complete(): boolean {
@@ -160,8 +173,13 @@ export class StoredFile implements Disposable {
   }
 
   /** Pieces that are there. */
-  get held(): Iterable<number> {
+  get pieces(): Iterable<number> {
     return this.#have;
+  }
+
+  /** How much is there. */
+  held(): { pieces: number; bytes: number } {
+    return { pieces: this.#have.size, bytes: bytesIn(this.content.layout, this.#have) };
   }
 
   /** Pieces that are not there yet, in order. */
@@ -178,6 +196,7 @@ export class StoredFile implements Disposable {
   /** Writes the unverified beginning of a missing piece to its place. @throws {DiskError} */
   keepUnverified(piece: number, bytes: Uint8Array): void {
     if (this.#have.has(piece) || bytes.length === 0) return;
+    this.#noticeTouch();
     this.#part.write(rangeOfPiece(this.content.layout, piece).start, bytes);
     this.#journal?.addPart(piece, bytes.length);
     this.#unverified.set(piece, bytes.length);
@@ -190,12 +209,63 @@ export class StoredFile implements Disposable {
     return this.#part.read(start, into.subarray(0, length));
   }
 
-  /** Stores a piece that was verified, if there is anything to verify it by. @throws {DiskError} */
+  /**
+   * Stores a piece that was verified, if there is anything to verify it by.
+   *
+   * @throws {ConflictError} if the part file was removed or replaced. @throws {DiskError}
+   */
   store(piece: number, bytes: Uint8Array): void {
+    this.#noticeTouch();
     this.#part.write(rangeOfPiece(this.content.layout, piece).start, bytes);
-    this.#journal?.addPiece(piece);
+    const crc = this.content.manifest ? undefined : crc32(bytes);
+    this.#journal?.addPiece(piece, crc);
     this.#have.add(piece);
     this.#unverified.delete(piece);
+    if (crc !== undefined) this.#sums.set(piece, crc);
+  }
+
+  /** What was written before somebody else wrote to the file is doubtful from now on. */
+  #noticeTouch(): void {
+    if (!this.#part.isUntouched()) this.#doubt();
+  }
+
+  #doubt(): void {
+    if (++this.#touches > MAX_TOUCHES) {
+      throw new ConflictError(`Cannot write "${this.#part.path}": somebody keeps writing to it`);
+    }
+    // Before the file looks as if nothing had happened.
+    this.#journal?.addDoubt();
+    this.#doubted = new Set(this.#have);
+    const { size, count } = this.content.layout;
+    if (count > 1) this.#part.resize(size);
+    this.#part.mark();
+  }
+
+  /**
+   * Hashes what is doubtful; what is wrong is missing again.
+   *
+   * @param options.all hash every piece. @returns how many were wrong.
+   */
+  async check(signal: AbortSignal, { all = false } = {}): Promise<number> {
+    this.#noticeTouch();
+    const doubted = this.#doubted;
+    const pieces = Array.from(all ? this.#have : doubted).sort((a, b) => a - b);
+    if (pieces.length === 0) return 0;
+    const { path, file } = this.#part;
+    const right = new Set(
+      await onSlowDisk(
+        `read "${path}"`,
+        () => rightPieces(file, this.content, this.#sums, pieces, signal),
+      ),
+    );
+    this.#doubted = new Set();
+    const wrong = pieces.filter((piece) => !right.has(piece));
+    for (const piece of wrong) this.#have.delete(piece);
+    if (wrong.length > 0) this.#journal?.addLost(wrong);
+    for (const piece of doubted) {
+      if (right.has(piece)) this.#journal?.addPiece(piece, this.#sums.get(piece));
+    }
+    return wrong.length;
   }
 
   /** SHA-256 of all of it. Where locks bind everybody, as on Windows, only the file that holds it can be read. */
@@ -208,38 +278,62 @@ export class StoredFile implements Disposable {
    * Gives the complete file its name.
    *
    * @param sha256 of all of it, where there is no manifest.
+   * @returns undefined if pieces are missing again, because somebody else wrote to the part file.
    * @throws {ConflictError} as the policy says.
    */
   async finish(
     options: { policy: ConflictPolicy; sync: SyncPolicy; sha256: string },
     signal: AbortSignal,
-  ): Promise<Placed> {
-    if (options.sync === "finish") {
-      await this.#part.sync();
-      this.#journal?.addSynced();
-    }
+  ): Promise<Placed | undefined> {
     const { manifest } = this.content;
     const bytes = manifest ? { manifest } : { sha256: options.sha256 };
     const settled = () => settle(this.target, bytes, options.policy, signal, this.#disk);
-    let next: Settlement = { kind: "free", path: this.target };
-    if (!looksFree(this.target)) next = await settled();
-    for (;; next = await settled()) {
-      const { kind, path } = next;
+    for (let syncedAt = -1;;) {
+      if (options.sync === "finish" && syncedAt !== this.#touches) {
+        await this.#sync();
+        syncedAt = this.#touches;
+      }
+      const { kind, path } = looksFree(this.target)
+        ? { kind: "free" as const, path: this.target }
+        : await settled();
       if (kind === "same" || kind === "skip") {
         this.discard();
         return { path, how: kind === "same" ? "already-there" : "skipped" };
       }
-      // false: somebody has the name.
-      if (
-        await this.#part.place(path, {
-          replace: kind === "replace",
-          sync: options.sync === "finish",
-        })
-      ) {
-        this.#removeJournal();
-        return { path, how: "downloaded" };
-      }
+      const touches = this.#touches;
+      if (await this.check(signal) > 0) return undefined;
+      if (touches !== this.#touches) continue;
+      const modified = this.#journal?.modified();
+      // Otherwise somebody has the name, or wrote to the part file: all over again.
+      if (this.#part.place(path, { replace: kind === "replace", modified }) !== "placed") continue;
+      if (options.sync === "finish") await this.#syncFolderOf(path);
+      this.#removeJournal();
+      return { path, how: "downloaded" };
     }
+  }
+
+  /** @throws {DiskError} if it failed: then nothing is trusted that was not synced before. */
+  async #sync(): Promise<void> {
+    try {
+      await this.#part.sync();
+    } catch (error) {
+      this.#distrust();
+      throw error;
+    }
+    this.#journal?.addSynced();
+  }
+
+  /** After a failed sync the next run must not trust the journal's claims. */
+  #distrust(): void {
+    try {
+      this.#journal?.addDoubt();
+    } catch {
+      this.#removeJournal();
+    }
+  }
+
+  #syncFolderOf(path: string): Promise<void> {
+    return syncFolder(dirname(path), this.#disk, this.#terms.platform ?? Deno.build.os);
   }
 
   /** Throws away what was downloaded: nobody needs it, or it was proven to be wrong. */
@@ -263,21 +357,31 @@ export class StoredFile implements Disposable {
 
 /** Begins or goes on with the journal; what only hashing has proven is claimed at once. */
 function openJournal(
-  path: string,
+  target: string,
   content: Content,
-  left: JournalContent | undefined,
-  { inode }: PartFile,
-  { proven }: Stock,
-  { pid, boot, disk = realDisk }: StoreTerms,
+  claims: FoundJournal | undefined,
+  part: PartFile,
+  { proven, lost, sums, mark }: Stock,
+  { pid, boot, bootId, disk = realDisk }: StoreTerms,
 ): Journal {
-  const journal = Journal.open(path, identityOf(content), left, { pid, boot, inode }, disk);
+  const path = besideTarget(target, JOURNAL_SUFFIX);
+  if (claims === undefined) clearPath(path, target, disk);
+  const run = { pid, boot, bootId, inode: part.inode, mtime: mark };
+  const journal = Journal.open(path, identityOf(content), claims, lost, run, disk);
   try {
-    for (const piece of proven) journal.addPiece(piece);
+    for (const piece of proven) journal.addPiece(piece, sums.get(piece));
     return journal;
   } catch (error) {
     journal[Symbol.dispose]();
     throw error;
   }
+}
+
+/** Makes room for a new journal: an old one that claims nothing of the part file is worth nothing. What is no plain file is renamed. */
+function clearPath(path: string, target: string, disk: Disk): void {
+  const there = lookAt(path, disk);
+  if (there?.isFile || there?.isSymlink) removeIfThere(path, disk);
+  else moveAside(path, target, "old", JOURNAL_SUFFIX, disk);
 }
 
 /** Removes what an interrupted finish left beside a target that is whole. */
@@ -287,8 +391,8 @@ export function removeLeftovers(
   disk: Disk = realDisk,
 ): void {
   const journalPath = besideTarget(target, JOURNAL_SUFFIX);
-  const left = readJournal(journalPath, disk);
-  if (left && !fits(left, content)) return;
+  const left = readJournal(journalPath, { disk });
+  if (left && !fits(left.content, content)) return;
   const partPath = besideTarget(target, PART_SUFFIX);
   const part = lookAt(partPath, disk);
   if (part?.isFile && part.size === content.layout.size) removeIfThere(partPath, disk);
@@ -314,17 +418,23 @@ function mayBeOurs(left: JournalContent, content: Content): boolean {
 }
 
 /**
- * Whether the journal was written beside this very part file. It begins when the
- * part has its full length, so beside a shorter one it is another's; and a copy
- * of the part may be older than the journal's last claims.
+ * The journal, if what it claims is about this very content and part file. It begins when the part
+ * has its full length, so beside a shorter one it is another's; and a copy of the part may be older
+ * than the journal's last claims.
  */
-function isOf(part: PartFile, left: JournalContent | undefined, layout: PieceLayout): boolean {
-  return part.sizeBefore === layout.size && part.inode === left?.inode;
+function claimsOf(
+  found: FoundJournal | undefined,
+  part: PartFile,
+  content: Content,
+): FoundJournal | undefined {
+  const isThis = found !== undefined && found.isOwn && fits(found.content, content) &&
+    part.sizeBefore === content.layout.size && part.inode === found.content?.run?.inode;
+  return isThis && content.layout.count > 1 ? found : undefined;
 }
 
 /** Renames a part file of other bytes, and then its journal, out of the way. */
 function setAside(target: string, part: PartFile, left: JournalContent, disk: Disk): void {
-  const mark = left.identity.id?.slice(0, 8) ?? "unverified";
+  const mark = left.identity.id?.slice(0, 8) ?? UNVERIFIED;
   // An empty one is ours: an earlier run was cut off right here.
   if (part.sizeBefore > 0) part.moveTo(freeAside(target, mark, PART_SUFFIX, disk));
   moveAside(besideTarget(target, JOURNAL_SUFFIX), target, mark, JOURNAL_SUFFIX, disk);
@@ -349,38 +459,135 @@ interface Stock {
   readonly have: Set<number>;
   /** Of those, the ones that hashing has proven. */
   readonly proven: readonly number[];
+  /** Pieces that the journal claims and that are not there. */
+  readonly lost: readonly number[];
   /** How many were hashed. */
   readonly hashed: number;
   /** Length of the unverified beginning, by piece. */
   readonly unverified: Map<number, number>;
+  /** CRC-32 of pieces, where no manifest has their digest. */
+  readonly sums: Map<number, number>;
+  /** The modification time of the part file from now on; see `PartFile.mark`. */
+  readonly mark: number | undefined;
 }
 
-function nothingYet(): Stock {
-  return { have: new Set(), proven: [], hashed: 0, unverified: new Map() };
+function nothingYet(): Omit<Stock, "mark"> {
+  return {
+    have: new Set(),
+    proven: [],
+    lost: [],
+    hashed: 0,
+    unverified: new Map(),
+    sums: new Map(),
+  };
 }
 
 /** Which pieces are there: those that the journal proves, and those that hashing proves. */
 async function takeStock(
   part: PartFile,
-  journal: JournalContent | undefined,
-  { layout, manifest }: Content,
-  { boot }: StoreTerms,
+  claims: FoundJournal | undefined,
+  content: Content,
+  { bootId }: StoreTerms,
   signal: AbortSignal,
 ): Promise<Stock> {
-  const { have, doubtful } = journal
-    ? weigh(journal, boot)
-    : { have: new Set<number>(), doubtful: wholePieces(layout, part.sizeBefore) };
-  const proven: number[] = [];
-  // Without a manifest there is nothing to hash against: doubtful pieces are fetched again.
-  if (manifest === undefined) return { have, proven, hashed: 0, unverified: new Map() };
-  for await (const { piece, right } of checkPieces(part.file, manifest, doubtful, signal)) {
-    if (!right) continue;
-    have.add(piece);
-    proven.push(piece);
-  }
-  const unverified = beginnings(layout, part.sizeBefore, journal);
+  const { layout, manifest } = content;
+  const journal = claims?.content;
+  const whole = layout.count <= 1;
+  // Before anything is read: what somebody else writes from now on is noticed.
+  const mark = whole ? undefined : part.mark(journal?.run?.mtime);
+  if (part.fresh) return { ...nothingYet(), mark };
+  const { trusted, doubtful } = claims === undefined
+    ? { trusted: [], doubtful: wholePieces(layout, part.sizeBefore) }
+    : weigh(claims, part.mtimeBefore, bootId);
+  const sums = new Map(manifest ? [] : journal?.sums);
+  // Of one piece there is no journal, which could say that a sync failed.
+  const mustRewrite = (piece: number) => whole || journal?.doubted.has(piece) === true;
+  const provable = manifest ? doubtful : doubtful.filter((piece) => sums.has(piece));
+  const proven = await onSlowDisk(
+    `read "${part.path}"`,
+    () =>
+      rightPieces(part.file, content, sums, provable, signal, (piece, bytes) => {
+        if (mustRewrite(piece)) part.write(rangeOfPiece(layout, piece).start, bytes);
+      }),
+  );
+  const have = new Set([...trusted, ...proven]);
+  const lost = claims === undefined ? [] : doubtful.filter((piece) => !have.has(piece));
+  const unverified = new Map(manifest ? beginnings(layout, part.sizeBefore, journal) : []);
   for (const piece of have) unverified.delete(piece);
-  return { have, proven, hashed: doubtful.length, unverified };
+  return { have, proven, lost, hashed: provable.length, unverified, sums, mark };
+}
+
+/**
+ * Copies what is right of `from` into a new part file in its place: somebody else may write to
+ * `from`, or it has another name, under which it must stay as it is.
+ */
+async function copyRightPieces(
+  from: PartFile,
+  target: string,
+  claims: FoundJournal | undefined,
+  content: Content,
+  terms: StoreTerms,
+  signal: AbortSignal,
+): Promise<{ part: PartFile; stock: Stock }> {
+  const { layout, manifest } = content;
+  const { disk = realDisk } = terms;
+  const another = () => "another p2p";
+  requireSpace(target, layout.size);
+  const sums = new Map(manifest ? [] : claims?.content?.sums);
+  const pieces = manifest ? wholePieces(layout, from.sizeBefore) : Array.from(sums.keys());
+  const copyPath = besideTarget(`${target}~copy`, PART_SUFFIX);
+  // Of an interrupted copy: whoever copies has locked `from`.
+  removeIfThere(copyPath, disk);
+  const copy = PartFile.open(copyPath, another, terms);
+  try {
+    const whole = layout.count <= 1;
+    if (!whole) copy.resize(layout.size);
+    const mark = whole ? undefined : copy.mark();
+    const proven = await onSlowDisk(
+      `read "${from.path}"`,
+      () =>
+        rightPieces(from.file, content, sums, pieces, signal, (piece, bytes) => {
+          copy.write(rangeOfPiece(layout, piece).start, bytes);
+        }),
+    );
+    const { path } = from;
+    // Of what cannot be hashed nothing was copied, so it stays.
+    if (!manifest && sums.size === 0 && from.sizeBefore > 0) {
+      from.moveTo(freeAside(target, UNVERIFIED, PART_SUFFIX, disk));
+    }
+    from.close();
+    copy.moveTo(path);
+    const part = copy.closed ? PartFile.open(path, another, terms) : copy;
+    const have = new Set(proven);
+    const hashed = pieces.length;
+    return { part, stock: { have, proven, lost: [], hashed, unverified: new Map(), sums, mark } };
+  } catch (error) {
+    copy.remove();
+    copy.close();
+    throw error;
+  }
+}
+
+/** Those of `pieces` that are right in an open file. @param onRight receives the bytes, valid until it returns. */
+async function rightPieces(
+  file: DiskFile,
+  { layout, manifest }: Content,
+  sums: ReadonlyMap<number, number>,
+  pieces: readonly number[],
+  signal: AbortSignal,
+  onRight: (piece: number, bytes: Uint8Array) => void = () => {},
+): Promise<number[]> {
+  const right: number[] = [];
+  for await (const { piece, bytes } of readPieces(file, layout, pieces, signal)) {
+    if (bytes === undefined) continue;
+    const isRight = manifest
+      ? equalBytes(sha256(bytes), digestOfPiece(manifest, piece))
+      : crc32(bytes) === sums.get(piece);
+    if (!isRight) continue;
+    right.push(piece);
+    onRight(piece, bytes);
+  }
+  return right;
 }
 
 /** The unverified beginnings that an earlier run left. A file of one piece has no journal: its length tells. */
@@ -388,20 +595,36 @@ function beginnings(
   layout: PieceLayout,
   sizeBefore: number,
   journal: JournalContent | undefined,
-): Map<number, number> {
-  if (layout.count > 1) return new Map(journal?.parts);
+): ReadonlyMap<number, number> {
+  if (layout.count > 1) return journal?.parts ?? new Map();
   return new Map(sizeBefore > 0 && sizeBefore < layout.size ? [[0, sizeBefore]] : []);
 }
 
-/** In the same boot the page cache kept everything that was written; after another one only what was synced is certain. */
-function weigh(journal: JournalContent, boot: number): { have: Set<number>; doubtful: number[] } {
-  const have = new Set(journal.synced);
-  const doubtful: number[] = [];
-  for (const [piece, writtenIn] of journal.unsynced) {
-    if (Math.abs(writtenIn - boot) <= BOOT_TOLERANCE_MS) have.add(piece);
-    else doubtful.push(piece);
+/**
+ * Which claims count as they are. All are doubtful if somebody else wrote to the part file. What was
+ * written in this boot is in the page cache; after another one only what was synced is certain.
+ */
+function weigh(
+  claims: FoundJournal,
+  partMtime: number | undefined,
+  bootId: string | undefined,
+): { trusted: number[]; doubtful: number[] } {
+  const { synced, unsynced, doubted } = claims.content!;
+  const touched = isTouched(claims, partMtime);
+  const trusted = touched ? [] : Array.from(synced);
+  const doubtful = [...doubted, ...(touched ? synced : [])];
+  for (const [piece, writtenIn] of unsynced) {
+    const isHere = !touched && bootId !== undefined && writtenIn === bootId;
+    (isHere ? trusted : doubtful).push(piece);
   }
-  return { have, doubtful: doubtful.sort((a, b) => a - b) };
+  return { trusted, doubtful: doubtful.sort((a, b) => a - b) };
+}
+
+/** Whether the part file was written since the run that wrote the journal. Older versions leave no mark, but write the journal last. */
+function isTouched({ content, mtime }: FoundJournal, partMtime: number | undefined): boolean {
+  if (partMtime === undefined) return true;
+  const mark = content?.run?.mtime;
+  return mark === undefined ? mtime === undefined || partMtime > mtime : partMtime !== mark;
 }
 
 /** The pieces that lie whole in the first `size` bytes. */

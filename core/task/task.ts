@@ -132,32 +132,50 @@ async function fetchInto(
   const { resumed } = file;
   if (resumed.pieces > 0 || resumed.rehashed > 0) parts.tell({ kind: "resumed", ...resumed });
   const { count } = file.content.layout;
-  parts.tell({ kind: "pieces", count, cells: cellsOf(count, file.held) });
-  parts.tell({ kind: "state", state: "downloading" });
-  const transferred = file.complete
-    ? { kind: "complete" as const, bytesBySeed: {} }
-    : await transfer(wanted.name, found, file, parts, signal);
-  if (transferred.kind === "useless") throw uselessError(wanted.name, transferred);
-  const { bytesBySeed } = transferred;
-  const sha256 = await proveWhole(file, wanted, parts, signal);
-  const { onConflict: policy, sync } = parts.settings;
-  const placed = await file.finish({ policy, sync, sha256 }, signal);
-  const { layout, manifest } = found.content;
-  const ours = placed.how !== "skipped";
-  return {
-    ...placed,
-    size: layout.size,
-    sha256: ours ? sha256 : null,
-    id: ours ? manifest?.id ?? null : null,
-    verified: ours && (manifest !== undefined || wanted.sha256 !== undefined),
-    bytesBySeed,
-  };
+  const bytesBySeed: Record<string, number> = {};
+  for (let round = 0;; round++) {
+    if (round > 0) tellTouched(file, parts);
+    parts.tell({ kind: "pieces", count, cells: cellsOf(count, file.pieces) });
+    parts.tell({ kind: "state", state: "downloading" });
+    if (!file.complete) {
+      const transferred = await transfer(wanted.name, found, file, parts, signal);
+      if (transferred.kind === "useless") throw uselessError(wanted.name, transferred);
+      for (const [seed, bytes] of Object.entries(transferred.bytesBySeed)) {
+        bytesBySeed[seed] = (bytesBySeed[seed] ?? 0) + bytes;
+      }
+    }
+    const sha256 = await proveWhole(file, wanted, parts, signal);
+    if (sha256 === undefined) continue;
+    const { onConflict: policy, sync } = parts.settings;
+    const placed = await file.finish({ policy, sync, sha256 }, signal);
+    if (placed === undefined) continue;
+    const { layout, manifest } = found.content;
+    const ours = placed.how !== "skipped";
+    return {
+      ...placed,
+      size: layout.size,
+      sha256: ours ? sha256 : null,
+      id: ours ? manifest?.id ?? null : null,
+      verified: ours && (manifest !== undefined || wanted.sha256 !== undefined),
+      bytesBySeed,
+    };
+  }
+}
+
+/** Pieces that were there are missing again: another program wrote to the part file. */
+function tellTouched(file: StoredFile, parts: TaskParts): void {
+  const text = `another program changed the part file of "${file.target}": ` +
+    `${file.missing().length} pieces are fetched again`;
+  parts.tell({ kind: "note", level: "warn", text });
+  parts.tell({ kind: "resumed", ...file.held(), rehashed: 0 });
 }
 
 /**
  * The digest of the whole: the user's word is checked over the finished file, and
  * without a manifest it is all that there is.
  *
+ * @returns undefined if it is not the one asked for because pieces on the disk are wrong, which are
+ * missing now.
  * @throws {CorruptError} if it is not the one asked for; what was downloaded is then discarded.
  */
 async function proveWhole(
@@ -165,12 +183,14 @@ async function proveWhole(
   wanted: Wanted,
   parts: TaskParts,
   signal: AbortSignal,
-): Promise<string> {
+): Promise<string | undefined> {
   const { manifest } = file.content;
   if (manifest && wanted.sha256 === undefined) return manifest.sha256;
   parts.tell({ kind: "state", state: "verifying" });
   const sha256 = await file.sha256(signal);
   if (sha256 === (wanted.sha256 ?? sha256)) return sha256;
+  // The disk before the seeds: not what they sent may be wrong, but what is there now.
+  if (await file.check(signal, { all: true }) > 0) return undefined;
   file.discard();
   throw new WrongWholeError(wanted.name, sha256, manifest?.id ?? null);
 }

@@ -14,13 +14,13 @@ const ID = "0123456789abcdef".repeat(4);
 const IDENTITY: JournalIdentity = { id: ID, size: 1000, pieceSize: 100 };
 const BOOT = 1_700_000_000_000;
 const STORY: JournalRecord[] = [
-  { run: { pid: 1, boot: BOOT } },
+  { run: { pid: 1, boot: BOOT, bootId: "a" } },
   { piece: 3 },
   { piece: 0 },
   { synced: true },
   { piece: 7 },
-  { run: { pid: 2, boot: BOOT + 9999 } },
-  { piece: 9 },
+  { run: { pid: 2, boot: BOOT + 9999, bootId: "b", inode: 12, mtime: 34 } },
+  { piece: 9, crc: 56 },
 ];
 
 function textOf(records: readonly JournalRecord[], identity = IDENTITY): string {
@@ -28,7 +28,8 @@ function textOf(records: readonly JournalRecord[], identity = IDENTITY): string 
 }
 
 function piecesOf(content: JournalContent | undefined): number[] {
-  return content ? [...content.synced, ...content.unsynced.keys()].sort((a, b) => a - b) : [];
+  const { synced = [], unsynced = new Map(), doubted = [] } = content ?? {};
+  return [...synced, ...unsynced.keys(), ...doubted].sort((a, b) => a - b);
 }
 
 Deno.test("parseJournal() gives back what was written when the text is whole", () => {
@@ -36,10 +37,11 @@ Deno.test("parseJournal() gives back what was written when the text is whole", (
   assertEquals(parseJournal(text), {
     identity: IDENTITY,
     synced: new Set([3, 0]),
-    unsynced: new Map([[7, BOOT], [9, BOOT + 9999]]),
+    unsynced: new Map([[7, "a"], [9, "b"]]),
+    doubted: new Set<number>(),
+    sums: new Map([[9, 56]]),
     parts: new Map(),
-    pid: 2,
-    inode: undefined,
+    run: { pid: 2, boot: BOOT + 9999, bootId: "b", inode: 12, mtime: 34 },
     length: text.length,
   });
 });
@@ -102,7 +104,7 @@ Deno.test("parseJournal() takes a piece as not synced when it is claimed again a
   const content = parseJournal(
     textOf([{ piece: 1 }, { piece: 2 }, { synced: true }, { piece: 2 }]),
   );
-  assertEquals([content?.synced, content?.unsynced], [new Set([1]), new Map([[2, 0]])]);
+  assertEquals([content?.synced, content?.unsynced], [new Set([1]), new Map([[2, undefined]])]);
 });
 
 Deno.test("parseJournal() counts the beginning of a piece as unverified until the piece is stored", () => {
@@ -117,6 +119,25 @@ Deno.test("parseJournal() counts the beginning of a piece as unverified until th
   const content = parseJournal(textOf(records));
   assertEquals(piecesOf(content), [2]);
   assertEquals(content?.parts, new Map([[1, 70], [3, 5]]));
+});
+
+Deno.test("parseJournal() trusts nothing before a doubt until it is written again", () => {
+  const records: JournalRecord[] = [
+    { run: { pid: 1, boot: BOOT, bootId: "a" } },
+    { piece: 0 },
+    { synced: true },
+    { piece: 1 },
+    { piece: 2 },
+    { doubt: true },
+    { synced: true },
+    { piece: 2 },
+    { lost: [1] },
+  ];
+  const content = parseJournal(textOf(records));
+  assertEquals(
+    [content?.synced, content?.unsynced, content?.doubted],
+    [new Set(), new Map([[2, "a"]]), new Set([0])],
+  );
 });
 
 for (const part of [[1], [1, 0], [1, 101], [10, 1], [-1, 5], ["1", 5]]) {
@@ -150,6 +171,7 @@ for (const { name, line } of noIdentities) {
 const record: fc.Arbitrary<JournalRecord> = fc.oneof(
   { arbitrary: fc.record({ piece: fc.nat(9) }), weight: 5 },
   fc.constant<JournalRecord>({ synced: true }),
+  fc.constant<JournalRecord>({ doubt: true }),
   fc.record({ run: fc.record({ pid: fc.nat(99999), boot: fc.integer() }) }),
 );
 const story = fc.array(record, { maxLength: 20 });

@@ -1,4 +1,4 @@
-import { assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { assertEquals, assertThrows } from "@std/assert";
 import { ConflictError, DiskError } from "../../core/base/errors.ts";
 import { type Disk, realDisk } from "../../core/store/disk.ts";
 import { DiskFullError } from "../../core/store/disk_faults.ts";
@@ -113,7 +113,7 @@ for (const before of ["a file", "nothing"]) {
       if (before === "a file") Deno.removeSync(path);
       Deno.symlinkSync(folder.of("victim"), path);
     });
-    assertThrows(() => PartFile.open(folder.of("a"), somebody, disk), ConflictError);
+    assertThrows(() => PartFile.open(folder.of("a"), somebody, { disk }), ConflictError);
     assertEquals(folder.read("victim"), "precious");
   });
 }
@@ -123,7 +123,7 @@ Deno.test("PartFile.open() names the holder when another process makes the file 
   let other: PartFile | undefined;
   const disk = between((path) => void (other = PartFile.open(path, somebody)));
   assertThrows(
-    () => PartFile.open(folder.of("a"), somebody, disk),
+    () => PartFile.open(folder.of("a"), somebody, { disk }),
     ConflictError,
     "somebody works on it",
   );
@@ -134,7 +134,7 @@ Deno.test("PartFile.open() makes a new file when the old one vanishes in the ver
   using folder = new TempFolder();
   folder.write("a", "before");
   const disk = between((path) => Deno.removeSync(path));
-  using part = PartFile.open(folder.of("a"), somebody, disk);
+  using part = PartFile.open(folder.of("a"), somebody, { disk });
   assertEquals([part.sizeBefore, folder.read("a")], [0, ""]);
 });
 
@@ -151,7 +151,7 @@ Deno.test("PartFile.open() leaves a finished file alone when its part is finishe
       return file;
     },
   };
-  using part = PartFile.open(folder.of("a.part"), somebody, finished);
+  using part = PartFile.open(folder.of("a.part"), somebody, { disk: finished });
   part.write(0, bytesOf("torn"));
   assertEquals([folder.read("a"), folder.read("a.part")], ["whole", "torn"]);
 });
@@ -159,7 +159,7 @@ Deno.test("PartFile.open() leaves a finished file alone when its part is finishe
 Deno.test("PartFile.open() leaves a finished file alone when the part is its second name", () => {
   using folder = new TempFolder();
   Deno.linkSync(folder.write("a", "whole"), folder.of("a.part"));
-  using part = PartFile.open(folder.of("a.part"), somebody);
+  using part = PartFile.open(folder.of("a.part"), somebody, { target: folder.of("a") });
   part.write(0, bytesOf("torn"));
   assertEquals([folder.read("a"), folder.read("a.part")], ["whole", "torn"]);
 });
@@ -177,7 +177,7 @@ Deno.test("PartFile.open() gives up when the file is swapped again and again", (
     },
   };
   assertThrows(
-    () => PartFile.open(folder.of("a"), somebody, restless),
+    () => PartFile.open(folder.of("a"), somebody, { disk: restless }),
     ConflictError,
     "keeps replacing",
   );
@@ -208,7 +208,7 @@ Deno.test("PartFile.place() leaves what is there when the name is taken", async 
   using folder = new TempFolder();
   using part = PartFile.open(folder.write("a.part", "new"), somebody);
   folder.write("a", "old");
-  assertEquals(await part.place(folder.of("a"), { replace: false, sync: true }), false);
+  assertEquals(part.place(folder.of("a"), { replace: false }), "taken");
   assertEquals([folder.read("a"), folder.read("a.part")], ["old", "new"]);
 });
 
@@ -216,7 +216,7 @@ Deno.test("PartFile.place() leaves a dangling link alone when it has the name", 
   using folder = new TempFolder();
   using part = PartFile.open(folder.write("a.part", "new"), somebody);
   Deno.symlinkSync(folder.of("nowhere"), folder.of("a"));
-  assertEquals(await part.place(folder.of("a"), { replace: false, sync: false }), false);
+  assertEquals(part.place(folder.of("a"), { replace: false }), "taken");
   assertEquals(folder.names(), ["a", "a.part"]);
 });
 
@@ -225,7 +225,7 @@ for (const replace of [false, true]) {
     using folder = new TempFolder();
     using part = PartFile.open(folder.write("a.part", "new"), somebody);
     if (replace) folder.write("a", "old");
-    assertEquals(await part.place(folder.of("a"), { replace, sync: true }), true);
+    assertEquals(part.place(folder.of("a"), { replace }), "placed");
     assertEquals([folder.names(), folder.read("a")], [["a"], "new"]);
   });
 }
@@ -248,8 +248,8 @@ for (const replace of [false, true]) {
       using folder = new TempFolder();
       using part = PartFile.open(folder.write("a.part", "right"), somebody);
       swap(folder);
-      const placing = () => part.place(folder.of("a"), { replace, sync: false });
-      await assertRejects(placing, ConflictError, "somebody replaced it");
+      const placing = () => part.place(folder.of("a"), { replace });
+      assertThrows(placing, ConflictError, "somebody removed or replaced it");
       assertEquals(folder.names().includes("a"), false);
     });
   }
@@ -266,9 +266,9 @@ const withoutLinks: Disk = {
 for (const taken of [false, true]) {
   Deno.test(`PartFile.place() gives ${!taken} when the disk knows no hard links and the name is ${taken ? "taken" : "free"}`, async () => {
     using folder = new TempFolder();
-    using part = PartFile.open(folder.write("a.part", "new"), somebody, withoutLinks);
+    using part = PartFile.open(folder.write("a.part", "new"), somebody, { disk: withoutLinks });
     if (taken) folder.write("a", "old");
-    assertEquals(await part.place(folder.of("a"), { replace: false, sync: true }), !taken);
+    assertEquals(part.place(folder.of("a"), { replace: false }), taken ? "taken" : "placed");
     assertEquals(folder.read("a"), taken ? "old" : "new");
     assertEquals(folder.names(), taken ? ["a", "a.part"] : ["a"]);
   });
@@ -283,8 +283,8 @@ Deno.test("PartFile.place() has placed the file when its folder cannot be opened
       return Deno.openSync(path, options);
     },
   };
-  using part = PartFile.open(folder.of("a.part"), somebody, blind);
-  assertEquals(await part.place(folder.of("a"), { replace: false, sync: true }), true);
+  using part = PartFile.open(folder.of("a.part"), somebody, { disk: blind });
+  assertEquals(part.place(folder.of("a"), { replace: false }), "placed");
 });
 
 Deno.test("PartFile.place() has placed the file when another process tidied the part away", async () => {
@@ -296,8 +296,8 @@ Deno.test("PartFile.place() has placed the file when another process tidied the 
       Deno.removeSync(from);
     },
   };
-  using part = PartFile.open(folder.of("a.part"), somebody, tidied);
-  assertEquals(await part.place(folder.of("a"), { replace: false, sync: false }), true);
+  using part = PartFile.open(folder.of("a.part"), somebody, { disk: tidied });
+  assertEquals(part.place(folder.of("a"), { replace: false }), "placed");
   assertEquals(folder.names(), ["a"]);
 });
 
@@ -306,11 +306,13 @@ Deno.test("PartFile.write() throws DiskFullError when the disk is full", async (
   const file = await Deno.open("/dev/full", { write: true });
   using folder = new TempFolder();
   using part = PartFile.open(folder.of("a"), somebody, {
-    ...realDisk,
-    openSync: (path, options) => {
-      const real = Deno.openSync(path, options);
-      real.writeSync = (bytes) => file.writeSync(bytes);
-      return real;
+    disk: {
+      ...realDisk,
+      openSync: (path, options) => {
+        const real = Deno.openSync(path, options);
+        real.writeSync = (bytes) => file.writeSync(bytes);
+        return real;
+      },
     },
   });
   assertThrows(() => part.write(0, bytesOf("x")), DiskFullError, "the disk is full");

@@ -18,8 +18,8 @@ import type { Manifest } from "../../core/wire/manifest.ts";
 export class Enough extends Error {}
 export const never = new AbortController().signal;
 /** This process, on a machine that was started then. */
-export const TERMS = { pid: 4711, boot: 1_700_000_000_000 };
-export const AFTER_REBOOT = { pid: 4712, boot: TERMS.boot + 60_000 };
+export const TERMS = { pid: 4711, boot: 1_700_000_000_000, bootId: "first" };
+export const AFTER_REBOOT = { pid: 4712, boot: TERMS.boot + 60_000, bootId: "second" };
 
 /** Thousands of runs sync: in memory, where there is such a folder, that costs nothing. */
 const IN_MEMORY = ((folder) => {
@@ -113,7 +113,7 @@ export async function begin(
   text: string,
   pieces: number[],
   content = verified(text),
-  terms = TERMS,
+  terms: StoreTerms = TERMS,
 ): Promise<void> {
   using file = await open(target, content, terms);
   for (const piece of pieces) file.store(piece, pieceOf(text, piece));
@@ -143,10 +143,14 @@ export async function runDownload(
   }
   if (place.kind === "skip") return { path: place.path, how: "skipped" };
   using file = await StoredFile.open(place.path, content, terms, never);
-  for (const piece of file.missing()) {
-    seen.fetched?.push(piece);
-    file.store(piece, pieceOf(text, piece));
-    seen.stored?.push(piece);
+  for (let round = 0; round < 5; round++) {
+    for (const piece of file.missing()) {
+      seen.fetched?.push(piece);
+      file.store(piece, pieceOf(text, piece));
+      seen.stored?.push(piece);
+    }
+    const placed = await file.finish({ policy, sync, sha256: sha }, never);
+    if (placed) return placed;
   }
-  return await file.finish({ policy, sync, sha256: sha }, never);
+  throw new Error("does not finish");
 }

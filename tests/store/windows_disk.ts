@@ -83,5 +83,6 @@ class OpenFile implements DiskFile {
   statSync: DiskFile["statSync"] = () => this.#file.statSync();
   sync: DiskFile["sync"] = () => this.#file.sync();
   syncData: DiskFile["syncData"] = () => this.#file.syncData();
+  utimeSync: DiskFile["utimeSync"] = (atime, mtime) => this.#file.utimeSync(atime, mtime);
   truncateSync: DiskFile["truncateSync"] = (size) => this.#file.truncateSync(size);
 }

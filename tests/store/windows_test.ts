@@ -56,7 +56,7 @@ Deno.test("StoredFile.finish() removes what is not needed on Windows when the fi
   using file = await open(folder, verified(TEXT));
   fill(file);
   folder.write("a.txt", TEXT);
-  assertEquals((await file.finish(FINISH, never)).how, "already-there");
+  assertEquals((await file.finish(FINISH, never))?.how, "already-there");
   assertEquals(folder.names(), ["a.txt"]);
 });
 
@@ -100,10 +100,10 @@ for (const platform of ["linux", "darwin"]) {
   Deno.test(`PartFile stays locked while it gets its name when the platform is ${platform}`, () => {
     using folder = new TempFolder();
     const nobody = () => "somebody";
-    using part = PartFile.open(folder.of("a.part"), nobody, undefined, platform);
+    using part = PartFile.open(folder.of("a.part"), nobody, { platform });
     part.moveTo(folder.of("b.part"));
     assertThrows(
-      () => PartFile.open(folder.of("b.part"), nobody, undefined, platform),
+      () => PartFile.open(folder.of("b.part"), nobody, { platform }),
       Error,
       "somebody works on it",
     );

@@ -1,0 +1,235 @@
+/** Files that others can have written are hashed and copied, and never get the final name themselves. */
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { ConflictError } from "../../core/base/errors.ts";
+import { sha256 } from "../../core/base/digest.ts";
+import { type Disk, type DiskFile, realDisk } from "../../core/store/disk.ts";
+import { encodeIdentity, encodeRecord } from "../../core/store/journal_text.ts";
+import { isOnlyOf } from "../../core/store/owner.ts";
+import { PartFile } from "../../core/store/part_file.ts";
+import {
+  begin,
+  bytesOf,
+  never,
+  open,
+  pieceOf,
+  TempFolder,
+  TERMS,
+  unverified,
+  verified,
+} from "./support.ts";
+
+const TEXT = "piece 0,piece 1,piece 2,pie";
+const EVIL = "EVIL  0,EVIL  1,piece 2,pie";
+const CONTENT = verified(TEXT);
+const PART = "a.txt.p2p-part";
+const JOURNAL = "a.txt.p2p-journal";
+const SHA256 = sha256(bytesOf(TEXT)).toHex();
+const FINISH = { policy: "rename", sync: "never", sha256: SHA256 } as const;
+const US = 1001;
+const NOBODY = 65534;
+const USER = { uid: US, umask: 0o022 };
+
+/** The real disk, with owners and rights as the test says: all that `owners` does not name is ours. */
+function ownedDisk(owners: ReadonlyMap<number, { uid?: number; mode?: number }>): Disk {
+  const owned = (info: Deno.FileInfo): Deno.FileInfo => {
+    const { uid = US, mode } = owners.get(info.ino!) ?? {};
+    return { ...info, uid, mode: mode ?? (info.isFile ? 0o100644 : 0o40755) };
+  };
+  return {
+    ...realDisk,
+    lstatSync: (path) => owned(Deno.lstatSync(path)),
+    openSync(path, options): DiskFile {
+      const file = Deno.openSync(path, options);
+      const { statSync } = file;
+      file.statSync = () => owned(statSync.call(file));
+      return file;
+    },
+  };
+}
+
+function inodeOf(folder: TempFolder, name: string): number {
+  return Deno.lstatSync(folder.of(name)).ino!;
+}
+
+/** Part and journal as somebody who knows the manifest would make them. */
+function plant(folder: TempFolder): void {
+  folder.write(PART, EVIL);
+  const { mtime } = Deno.statSync(folder.of(PART));
+  const run = { ...TERMS, inode: inodeOf(folder, PART), mtime: mtime!.getTime() };
+  const identity = { id: CONTENT.manifest!.id, size: TEXT.length, pieceSize: 8 };
+  const claims = [0, 1, 2, 3].map((piece) => encodeRecord({ piece }));
+  folder.write(JOURNAL, encodeIdentity(identity) + encodeRecord({ run }) + claims.join(""));
+}
+
+interface Plant {
+  readonly name: string;
+  readonly part?: { uid?: number; mode?: number };
+  readonly journal?: { uid?: number; mode?: number };
+  /** The part must be another file. */
+  readonly copied: boolean;
+}
+const plants: Plant[] = [
+  {
+    name: "part and journal are another user's",
+    part: { uid: NOBODY, mode: 0o100666 },
+    journal: { uid: NOBODY },
+    copied: true,
+  },
+  { name: "the part is another user's", part: { uid: NOBODY }, copied: true },
+  { name: "the journal is another user's", journal: { uid: NOBODY }, copied: false },
+  { name: "the journal is for everyone to write", journal: { mode: 0o100646 }, copied: false },
+  { name: "the part is for everyone to write", part: { mode: 0o100646 }, copied: true },
+  { name: "the part is for the group to write", part: { mode: 0o100664 }, copied: true },
+];
+for (const { name, part, journal, copied } of plants) {
+  Deno.test(`StoredFile takes only right pieces, into an own file, when ${name}`, async () => {
+    using folder = new TempFolder();
+    plant(folder);
+    const planted = inodeOf(folder, PART);
+    const disk = ownedDisk(
+      new Map([[planted, part ?? {}], [inodeOf(folder, JOURNAL), journal ?? {}]]),
+    );
+    using file = await open(folder.of("a.txt"), CONTENT, { ...TERMS, disk, user: USER });
+    assertEquals([file.resumed.rehashed, file.missing()], [4, [0, 1]]);
+    assertEquals(inodeOf(folder, PART) !== planted, copied);
+    for (const piece of file.missing()) file.store(piece, pieceOf(TEXT, piece));
+    await file.finish(FINISH, never);
+    assertEquals([folder.names(), folder.read("a.txt")], [["a.txt"], TEXT]);
+  });
+}
+
+Deno.test("StoredFile goes on in the part itself when others may write to it by the user's own umask", async () => {
+  using folder = new TempFolder();
+  await begin(folder.of("a.txt"), TEXT, [0, 2]);
+  const inode = inodeOf(folder, PART);
+  const disk = ownedDisk(new Map([[inode, { mode: 0o100664 }]]));
+  const user = { uid: US, umask: 0o002 };
+  using file = await open(folder.of("a.txt"), CONTENT, { ...TERMS, disk, user });
+  assertEquals([file.resumed.rehashed, inodeOf(folder, PART)], [0, inode]);
+});
+
+Deno.test("StoredFile copies the right piece of a small file when the part is another user's", async () => {
+  using folder = new TempFolder();
+  folder.write(PART, "tiny");
+  const planted = inodeOf(folder, PART);
+  const disk = ownedDisk(new Map([[planted, { uid: NOBODY }]]));
+  using file = await open(folder.of("a.txt"), verified("tiny"), { ...TERMS, disk, user: USER });
+  assertEquals([file.complete, inodeOf(folder, PART) !== planted], [true, true]);
+  await file.finish({ ...FINISH, sha256: sha256(bytesOf("tiny")).toHex() }, never);
+  assertEquals([folder.names(), folder.read("a.txt")], [["a.txt"], "tiny"]);
+});
+
+Deno.test("StoredFile keeps another user's part aside when nothing can verify it", async () => {
+  using folder = new TempFolder();
+  plant(folder);
+  const disk = ownedDisk(
+    new Map([[inodeOf(folder, PART), { uid: NOBODY }], [inodeOf(folder, JOURNAL), {}]]),
+  );
+  const content = unverified(TEXT);
+  Deno.removeSync(folder.of(JOURNAL));
+  using file = await open(folder.of("a.txt"), content, { ...TERMS, disk, user: USER });
+  assertEquals(file.missing(), [0, 1, 2, 3]);
+  assertEquals(folder.read("a.txt~unverified.p2p-part"), EVIL);
+});
+
+Deno.test("StoredFile leaves nothing when another user's part cannot be replaced", async () => {
+  using folder = new TempFolder();
+  plant(folder);
+  const disk = {
+    ...ownedDisk(new Map([[inodeOf(folder, PART), { uid: NOBODY }]])),
+    renameSync: () => {
+      throw new Error("Operation not permitted (os error 1)");
+    },
+  };
+  const before = folder.names();
+  let message = "";
+  await open(folder.of("a.txt"), CONTENT, { ...TERMS, disk, user: USER })
+    .catch((error: Error) => message = error.message);
+  assert(message.startsWith("Cannot rename"), message);
+  assertEquals(folder.names(), before);
+});
+
+for (const content of [CONTENT, unverified(TEXT)]) {
+  const kind = content.manifest ? "a verified" : "an unverified";
+  Deno.test(`StoredFile loses nothing of ${kind} file when a snapshot has a second link to the part`, async () => {
+    using folder = new TempFolder();
+    await begin(folder.of("a.txt"), TEXT, [0, 2, 3], content);
+    Deno.mkdirSync(folder.of("snapshot"));
+    const link = folder.of("snapshot/part");
+    Deno.linkSync(folder.of(PART), link);
+    const before = Deno.readTextFileSync(link);
+    using file = await open(folder.of("a.txt"), content);
+    assertEquals(file.missing(), [1]);
+    file.store(1, pieceOf(TEXT, 1));
+    await file.finish(FINISH, never);
+    assertEquals([folder.read("a.txt"), Deno.readTextFileSync(link)], [TEXT, before]);
+    assertEquals(folder.names(), ["a.txt", "snapshot"]);
+  });
+}
+
+Deno.test("StoredFile goes on when an earlier copy of a linked part was interrupted", async () => {
+  using folder = new TempFolder();
+  await begin(folder.of("a.txt"), TEXT, [0, 2]);
+  Deno.linkSync(folder.of(PART), folder.of("link"));
+  folder.write("a.txt~copy.p2p-part", "torn");
+  using file = await open(folder.of("a.txt"), CONTENT);
+  assertEquals(file.missing(), [1, 3]);
+  assertEquals(folder.names(), [JOURNAL, PART, "link"]);
+});
+
+const rights = [
+  { mode: 0o100644, folder: 0o40755, umask: 0o022, want: true },
+  { mode: 0o100664, folder: 0o40755, umask: 0o022, want: false },
+  { mode: 0o100646, folder: 0o40755, umask: 0o022, want: false },
+  { mode: 0o100666, folder: 0o40700, umask: 0o022, want: true },
+  { mode: 0o100666, folder: 0o40710, umask: 0o022, want: false },
+  { mode: 0o100664, folder: 0o42775, umask: 0o002, want: true },
+  { mode: 0o100666, folder: 0o42775, umask: 0o002, want: false },
+];
+for (const { mode, folder, umask, want } of rights) {
+  Deno.test(`isOnlyOf() is ${want} for a file of mode ${mode.toString(8)} in a folder of mode ${folder.toString(8)} under umask ${umask.toString(8)}`, () => {
+    const info = { uid: US, mode } as Deno.FileInfo;
+    const disk = {
+      ...realDisk,
+      lstatSync: () => ({ uid: US, mode: folder } as Deno.FileInfo),
+    };
+    assertEquals(isOnlyOf({ uid: US, umask }, info, "/a/b", disk), want);
+  });
+}
+
+Deno.test("PartFile.open() locks another user's part although it is for reading only", () => {
+  using folder = new TempFolder();
+  folder.write("a", "theirs");
+  const readOnly: Disk = {
+    ...realDisk,
+    openSync(path, options) {
+      if (options.write && !options.createNew) throw new Deno.errors.PermissionDenied("no");
+      return Deno.openSync(path, options);
+    },
+  };
+  using _theirs = PartFile.open(folder.of("a"), () => "somebody");
+  assertThrows(
+    () => PartFile.open(folder.of("a"), () => "the other one", { disk: readOnly }),
+    ConflictError,
+    "the other one works on it",
+  );
+});
+
+Deno.test({
+  name: "the final file is the user's own when another user's part lay there (needs root)",
+  ignore: Deno.uid() !== 0,
+  async fn() {
+    using folder = new TempFolder();
+    plant(folder);
+    for (const name of [PART, JOURNAL]) {
+      Deno.chownSync(folder.of(name), NOBODY, NOBODY);
+      Deno.chmodSync(folder.of(name), 0o666);
+    }
+    const terms = { ...TERMS, user: { uid: 0, umask: 0o022 } };
+    using file = await open(folder.of("a.txt"), CONTENT, terms);
+    for (const piece of file.missing()) file.store(piece, pieceOf(TEXT, piece));
+    await file.finish(FINISH, never);
+    const { uid, mode } = Deno.statSync(folder.of("a.txt"));
+    assertEquals([uid, mode! & 0o022, folder.read("a.txt")], [0, 0, TEXT]);
+  },
+});

@@ -1,0 +1,281 @@
+/**
+ * A part file is trusted only when nobody else can have written it. Whatever happened to it between
+ * two runs or during one, the file that gets the final name has the right bytes.
+ */
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { ConflictError, DiskError } from "../../core/base/errors.ts";
+import { sha256 } from "../../core/base/digest.ts";
+import { type Disk, realDisk } from "../../core/store/disk.ts";
+import { encodeIdentity, encodeRecord } from "../../core/store/journal_text.ts";
+import type { StoredFile } from "../../core/store/stored_file.ts";
+import {
+  begin,
+  bytesOf,
+  never,
+  open,
+  pieceOf,
+  TempFolder,
+  TERMS,
+  textOf,
+  unverified,
+  verified,
+} from "./support.ts";
+
+const TEXT = "piece 0,piece 1,piece 2,pie";
+const CONTENT = verified(TEXT);
+const PART = "a.txt.p2p-part";
+const JOURNAL = "a.txt.p2p-journal";
+const FINISH = {
+  policy: "rename",
+  sync: "finish",
+  sha256: sha256(bytesOf(TEXT)).toHex(),
+} as const;
+
+interface Touch {
+  readonly name: string;
+  /** What somebody else does to the part file. */
+  readonly act: (path: string) => void;
+}
+
+function overwrite(path: string, at: number, text: string): void {
+  using part = Deno.openSync(path, { write: true });
+  part.seekSync(at, Deno.SeekMode.Start);
+  part.writeSync(bytesOf(text));
+}
+
+const touches: Touch[] = [
+  { name: "is overwritten in place", act: (path) => overwrite(path, 2, "XXXX") },
+  { name: "is zeroed", act: (path) => overwrite(path, 0, "\0".repeat(TEXT.length)) },
+  { name: "is truncated", act: (path) => Deno.truncateSync(path, 3) },
+  {
+    name: "is truncated and extended again",
+    act: (path) => {
+      Deno.truncateSync(path, 3);
+      Deno.truncateSync(path, TEXT.length);
+    },
+  },
+  { name: "is extended", act: (path) => Deno.truncateSync(path, 100) },
+];
+
+/** Stores what is missing and finishes, until the file has its name. @returns the pieces fetched. */
+async function complete(file: StoredFile): Promise<number[]> {
+  const fetched: number[] = [];
+  for (let round = 0; round < 5; round++) {
+    for (const piece of file.missing()) {
+      fetched.push(piece);
+      file.store(piece, pieceOf(TEXT, piece));
+    }
+    if (await file.finish(FINISH, never)) return fetched;
+  }
+  throw new Error("does not finish");
+}
+
+for (const content of [CONTENT, unverified(TEXT)]) {
+  const kind = content.manifest ? "a verified" : "an unverified";
+  for (const { name, act } of touches) {
+    Deno.test(`StoredFile gives ${kind} file its name with the right bytes when the part ${name} between two runs`, async () => {
+      using folder = new TempFolder();
+      await begin(folder.of("a.txt"), TEXT, [0, 2, 3], content);
+      act(folder.of(PART));
+      using file = await open(folder.of("a.txt"), content);
+      await complete(file);
+      assertEquals([folder.names(), folder.read("a.txt")], [["a.txt"], TEXT]);
+    });
+
+    Deno.test(`StoredFile gives ${kind} file its name with the right bytes when the part ${name} during the run`, async () => {
+      using folder = new TempFolder();
+      using file = await open(folder.of("a.txt"), content);
+      for (const piece of [0, 2]) file.store(piece, pieceOf(TEXT, piece));
+      act(folder.of(PART));
+      const fetched = await complete(file);
+      assertEquals([folder.names(), folder.read("a.txt")], [["a.txt"], TEXT]);
+      assert(!fetched.slice(2).includes(1), "fetches again what was stored after the touch");
+    });
+
+    Deno.test(`StoredFile gives ${kind} file its name with the right bytes when the part ${name} after the last piece`, async () => {
+      using folder = new TempFolder();
+      using file = await open(folder.of("a.txt"), content);
+      for (const piece of [0, 1, 2, 3]) file.store(piece, pieceOf(TEXT, piece));
+      act(folder.of(PART));
+      await complete(file);
+      assertEquals(folder.read("a.txt"), TEXT);
+    });
+
+    Deno.test(`StoredFile trusts nothing that was stored before when ${kind} part ${name} and the run is killed`, async () => {
+      using folder = new TempFolder();
+      {
+        using file = await open(folder.of("a.txt"), content);
+        for (const piece of [0, 2]) file.store(piece, pieceOf(TEXT, piece));
+        act(folder.of(PART));
+        file.store(3, pieceOf(TEXT, 3));
+      }
+      using file = await open(folder.of("a.txt"), content);
+      await complete(file);
+      assertEquals(folder.read("a.txt"), TEXT);
+    });
+  }
+}
+
+/** A disk whose first sync fails, after which the kernel has forgotten that piece 1 is not written yet. */
+function diskThatForgets(folder: TempFolder, shows: "the lost bytes" | "the written bytes"): Disk {
+  let failed = false;
+  return {
+    ...realDisk,
+    openSync(path, options) {
+      const file = Deno.openSync(path, options);
+      const { syncData } = file;
+      file.syncData = () => {
+        if (failed || !path.endsWith("-part")) return syncData.call(file);
+        failed = true;
+        if (shows === "the lost bytes") {
+          const { atime, mtime } = file.statSync();
+          overwrite(folder.of(PART), 8, "\0".repeat(8));
+          file.utimeSync(atime!, mtime!);
+        }
+        return Promise.reject(new Error("Input/output error (os error 5)"));
+      };
+      return file;
+    },
+  };
+}
+
+Deno.test("StoredFile gives a file its name with the right bytes when a sync failed and the same boot goes on", async () => {
+  using folder = new TempFolder();
+  const disk = diskThatForgets(folder, "the lost bytes");
+  {
+    using file = await open(folder.of("a.txt"), CONTENT, { ...TERMS, disk });
+    await assertRejects(() => complete(file), DiskError, "Cannot sync");
+  }
+  using file = await open(folder.of("a.txt"), CONTENT, { ...TERMS, disk });
+  assertEquals(await complete(file), [1]);
+  assertEquals(folder.read("a.txt"), TEXT);
+});
+
+for (const text of [TEXT, "tiny"]) {
+  Deno.test(`StoredFile writes the right pieces of a file of ${text.length} bytes again when a sync failed`, async () => {
+    using folder = new TempFolder();
+    const content = verified(text);
+    const failing = diskThatForgets(folder, "the written bytes");
+    {
+      using file = await open(folder.of("a.txt"), content, { ...TERMS, disk: failing });
+      for (const piece of file.missing()) file.store(piece, pieceOf(text, piece));
+      await assertRejects(() => file.finish(FINISH, never), DiskError, "Cannot sync");
+    }
+    const written: string[] = [];
+    const disk: Disk = {
+      ...realDisk,
+      openSync(path, options) {
+        const file = Deno.openSync(path, options);
+        const { writeSync } = file;
+        file.writeSync = (bytes) => {
+          if (path.endsWith("-part")) written.push(textOf(bytes));
+          return writeSync.call(file, bytes);
+        };
+        return file;
+      },
+    };
+    using file = await open(folder.of("a.txt"), content, { ...TERMS, disk });
+    assertEquals([written.join(""), file.complete], [text, true]);
+  });
+}
+
+Deno.test("StoredFile.check() finds what is wrong although nothing shows that the part was touched", async () => {
+  using folder = new TempFolder();
+  using file = await open(folder.of("a.txt"), CONTENT);
+  for (const piece of file.missing()) file.store(piece, pieceOf(TEXT, piece));
+  const { atime, mtime } = Deno.statSync(folder.of(PART));
+  overwrite(folder.of(PART), 9, "X");
+  Deno.utimeSync(folder.of(PART), atime!, mtime!);
+  assertEquals([await file.check(never), file.missing()], [0, []]);
+  assertEquals([await file.check(never, { all: true }), file.missing()], [1, [1]]);
+  assertEquals(await complete(file), [1]);
+  assertEquals(folder.read("a.txt"), TEXT);
+});
+
+Deno.test("StoredFile gives up when somebody keeps writing to the part", async () => {
+  using folder = new TempFolder();
+  using file = await open(folder.of("a.txt"), CONTENT);
+  await assertRejects(
+    async () => {
+      for (let round = 0; round < 100; round++) {
+        overwrite(folder.of(PART), 0, "X");
+        file.store(0, pieceOf(TEXT, 0));
+        await file.check(never);
+      }
+    },
+    ConflictError,
+    "somebody keeps writing to it",
+  );
+});
+
+const departures = [
+  { name: "removed", act: (folder: TempFolder) => Deno.removeSync(folder.of(PART)) },
+  {
+    name: "renamed",
+    act: (folder: TempFolder) => Deno.renameSync(folder.of(PART), folder.of("b")),
+  },
+  {
+    name: "replaced",
+    act: (folder: TempFolder) => Deno.renameSync(folder.write("b", TEXT), folder.of(PART)),
+  },
+];
+for (const { name, act } of departures) {
+  Deno.test(`StoredFile.store() throws ConflictError, not only the end, when the part was ${name}`, async () => {
+    using folder = new TempFolder();
+    using file = await open(folder.of("a.txt"), CONTENT);
+    file.store(0, pieceOf(TEXT, 0));
+    act(folder);
+    assertThrows(
+      () => file.store(1, pieceOf(TEXT, 1)),
+      ConflictError,
+      "somebody removed or replaced it",
+    );
+  });
+}
+
+/** The journal that version 0.1.0 writes. */
+function oldJournal(folder: TempFolder): string {
+  const { ino } = Deno.statSync(folder.of(PART));
+  const identity = { id: CONTENT.manifest!.id, size: TEXT.length, pieceSize: 8 };
+  const run = { pid: 1, boot: TERMS.boot, inode: ino! };
+  return encodeIdentity(identity) + encodeRecord({ run }) + encodeRecord({ piece: 0 }) +
+    encodeRecord({ synced: true }) + encodeRecord({ piece: 2 });
+}
+
+for (
+  const { name, later, want } of [
+    { name: "is as it left it", later: 0, want: { pieces: 2, rehashed: 1, missing: [1, 3] } },
+    { name: "was written later", later: 1, want: { pieces: 2, rehashed: 2, missing: [1, 3] } },
+  ]
+) {
+  Deno.test(`StoredFile.open() goes on with what version 0.1.0 left when the part ${name}`, async () => {
+    using folder = new TempFolder();
+    folder.write(PART, TEXT.slice(0, 8) + "\0".repeat(8) + TEXT.slice(16, 24) + "\0\0\0");
+    folder.write(JOURNAL, oldJournal(folder));
+    Deno.utimeSync(folder.of(PART), 1000, 1000 + later);
+    Deno.utimeSync(folder.of(JOURNAL), 1000, 1000);
+    using file = await open(folder.of("a.txt"), CONTENT);
+    const { pieces, rehashed } = file.resumed;
+    assertEquals({ pieces, rehashed, missing: file.missing() }, want);
+  });
+}
+
+Deno.test("StoredFile.open() trusts only what was synced when the platform has no boot id and the clock is the same", async () => {
+  using folder = new TempFolder();
+  const terms = { pid: 1, boot: TERMS.boot };
+  await begin(folder.of("a.txt"), TEXT, [0, 2], CONTENT, terms);
+  // The power went, and the last piece with it.
+  const { atime, mtime } = Deno.statSync(folder.of(PART));
+  overwrite(folder.of(PART), 16, "\0".repeat(8));
+  Deno.utimeSync(folder.of(PART), atime!, mtime!);
+  using file = await open(folder.of("a.txt"), CONTENT, terms);
+  assertEquals([file.resumed.rehashed, file.missing()], [2, [1, 2, 3]]);
+});
+
+Deno.test("StoredFile.finish() leaves the time of the last write on the file", async () => {
+  using folder = new TempFolder();
+  const before = Deno.statSync(folder.write("now", "")).mtime!;
+  using file = await open(folder.of("a.txt"), CONTENT);
+  await complete(file);
+  assert(Deno.statSync(folder.of("a.txt")).mtime! >= before);
+});
