@@ -162,10 +162,11 @@ async function fetchInto(
   }
 }
 
-/** Pieces that were there are missing again: another program wrote to the part file. */
+/** Pieces that were there are missing again. */
 function tellTouched(file: StoredFile, parts: TaskParts): void {
-  const text = `another program changed the part file of "${file.target}": ` +
-    `${file.missing().length} pieces are fetched again`;
+  const count = file.missing().length;
+  const again = count === 1 ? "1 piece is fetched again" : `${count} pieces are fetched again`;
+  const text = `the unfinished file of "${file.target}" was changed on the disk: ${again}`;
   parts.tell({ kind: "note", level: "warn", text });
   parts.tell({ kind: "resumed", ...file.held(), rehashed: 0 });
 }

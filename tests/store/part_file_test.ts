@@ -204,7 +204,7 @@ Deno.test("PartFile.resize() takes no room when nothing is written", async () =>
   assertEquals([size, blocks], [1024 ** 3, 0]);
 });
 
-Deno.test("PartFile.place() leaves what is there when the name is taken", async () => {
+Deno.test("PartFile.place() leaves what is there when the name is taken", () => {
   using folder = new TempFolder();
   using part = PartFile.open(folder.write("a.part", "new"), somebody);
   folder.write("a", "old");
@@ -212,7 +212,7 @@ Deno.test("PartFile.place() leaves what is there when the name is taken", async 
   assertEquals([folder.read("a"), folder.read("a.part")], ["old", "new"]);
 });
 
-Deno.test("PartFile.place() leaves a dangling link alone when it has the name", async () => {
+Deno.test("PartFile.place() leaves a dangling link alone when it has the name", () => {
   using folder = new TempFolder();
   using part = PartFile.open(folder.write("a.part", "new"), somebody);
   Deno.symlinkSync(folder.of("nowhere"), folder.of("a"));
@@ -221,7 +221,7 @@ Deno.test("PartFile.place() leaves a dangling link alone when it has the name", 
 });
 
 for (const replace of [false, true]) {
-  Deno.test(`PartFile.place() moves the file when replace is ${replace}`, async () => {
+  Deno.test(`PartFile.place() moves the file when replace is ${replace}`, () => {
     using folder = new TempFolder();
     using part = PartFile.open(folder.write("a.part", "new"), somebody);
     if (replace) folder.write("a", "old");
@@ -244,7 +244,7 @@ for (const replace of [false, true]) {
       }],
     ] as const
   ) {
-    Deno.test(`PartFile.place() throws ConflictError when ${what} lies where the part was and replace is ${replace}`, async () => {
+    Deno.test(`PartFile.place() throws ConflictError when ${what} lies where the part was and replace is ${replace}`, () => {
       using folder = new TempFolder();
       using part = PartFile.open(folder.write("a.part", "right"), somebody);
       swap(folder);
@@ -264,7 +264,7 @@ const withoutLinks: Disk = {
 };
 
 for (const taken of [false, true]) {
-  Deno.test(`PartFile.place() gives ${!taken} when the disk knows no hard links and the name is ${taken ? "taken" : "free"}`, async () => {
+  Deno.test(`PartFile.place() gives ${!taken} when the disk knows no hard links and the name is ${taken ? "taken" : "free"}`, () => {
     using folder = new TempFolder();
     using part = PartFile.open(folder.write("a.part", "new"), somebody, { disk: withoutLinks });
     if (taken) folder.write("a", "old");
@@ -274,7 +274,7 @@ for (const taken of [false, true]) {
   });
 }
 
-Deno.test("PartFile.place() has placed the file when its folder cannot be opened for a sync", async () => {
+Deno.test("PartFile.place() has placed the file when its folder cannot be opened for a sync", () => {
   using folder = new TempFolder();
   const blind: Disk = {
     ...realDisk,
@@ -287,7 +287,7 @@ Deno.test("PartFile.place() has placed the file when its folder cannot be opened
   assertEquals(part.place(folder.of("a"), { replace: false }), "placed");
 });
 
-Deno.test("PartFile.place() has placed the file when another process tidied the part away", async () => {
+Deno.test("PartFile.place() has placed the file when another process tidied the part away", () => {
   using folder = new TempFolder();
   const tidied: Disk = {
     ...realDisk,

@@ -73,7 +73,7 @@ export class Bench implements AsyncDisposable {
       foresight: new Foresight(["before", "a"], this.pool.links(all.seeds), clock, this.over),
       clock,
       random: () => 0.5,
-      store: { pid: 1, boot: 0 },
+      store: { pid: 1, boot: 0, bootId: "this" },
       mostInFlight: () => 8,
       place: new Place(this.slots),
       pace: undefined,

@@ -5,7 +5,9 @@ import { sha256 } from "../../core/base/digest.ts";
 import { CorruptError } from "../../core/base/errors.ts";
 import type { DownloadSettings } from "../../core/config.ts";
 import type { TaskResult } from "../../core/events.ts";
+import { layoutOf, rangeOfPiece } from "../../core/base/pieces.ts";
 import { OutFolder } from "../../core/store/out_folder.ts";
+import { StoredFile } from "../../core/store/stored_file.ts";
 import { runTask } from "../../core/task/task.ts";
 import { encodeManifest, makeManifest } from "../../core/wire/manifest.ts";
 import { type Hook, sendBody } from "../fakes/scripted_seed.ts";
@@ -150,4 +152,52 @@ test("runTask() tells where the pieces of an earlier run lie before it downloads
   assertEquals(told?.kind === "pieces" && told.count, 6);
   const there = told?.kind === "pieces" ? told.cells.flatMap((n, i) => n > 0 ? [i] : []) : [];
   assertEquals(there, stored.sort());
+});
+
+test("runTask() fetches wrong pieces of the disk again before it blames a seed for the digest", async () => {
+  await using seeds = new Seeds();
+  await using bench = deskOf({ honest: seeds.add({ a: FILE }) });
+  const manifest = makeManifest(FILE.length, SHA256, digestsOf(FILE));
+  const content = { layout: manifest.layout, manifest };
+  {
+    using file = await StoredFile.open(pathOf(bench), content, bench.parts.store, calm);
+    for (const piece of file.missing()) {
+      const { start, end } = rangeOfPiece(manifest.layout, piece);
+      const bytes = FILE.slice(start, end);
+      // As if the disk had changed it afterwards.
+      if (piece === 1) bytes[0]! ^= 1;
+      file.store(piece, bytes);
+    }
+  }
+  const result = await run(bench, { sha256: SHA256 });
+  assertEquals(Deno.readFileSync(result.path), FILE);
+  const { start, end } = rangeOfPiece(manifest.layout, 1);
+  assertEquals(result.bytesBySeed, { [nameOf("honest")]: end - start });
+  const notes = bench.news.flatMap((one) => one.kind === "note" ? [one.text] : []);
+  assert(notes.some((text) => text.includes("1 piece is fetched again")), notes.join("\n"));
+});
+
+function digestsOf(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  const layout = layoutOf(bytes.length);
+  const digests = new Uint8Array(layout.count * 32);
+  for (let piece = 0; piece < layout.count; piece++) {
+    const { start, end } = rangeOfPiece(layout, piece);
+    digests.set(sha256(bytes.subarray(start, end)), piece * 32);
+  }
+  return digests;
+}
+
+test("runTask() brings the right bytes when the part is overwritten between two pieces", async () => {
+  await using seeds = new Seeds();
+  let asked = 0;
+  const overwriting: Hook = (request) => {
+    if (request.verb !== "DOWNLOAD" || ++asked !== 3) return Promise.resolve(undefined);
+    using part = Deno.openSync(`${pathOf(bench)}.p2p-part`, { write: true });
+    part.writeSync(new Uint8Array(FILE.length));
+    return Promise.resolve(undefined);
+  };
+  await using bench = deskOf({ honest: seeds.add({ a: FILE }, overwriting) });
+  const result = await run(bench);
+  assert(asked >= 3, `only ${asked} requests`);
+  assertEquals(Deno.readFileSync(result.path), FILE);
 });
