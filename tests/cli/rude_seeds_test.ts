@@ -32,6 +32,11 @@ const cases: Case[] = [
     alone: { exit: 5, code: "protocol" },
   },
   {
+    name: "sends a manifest of eight million escaped quotes",
+    script: () => rude.manifestOfEscapedQuotes(),
+    alone: { exit: 5, code: "protocol" },
+  },
+  {
     name: "sends bodies of a wrong length",
     script: () => rude.wrongBodyLength(),
     alone: { exit: 5, code: "corrupt" },

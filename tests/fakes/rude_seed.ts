@@ -228,6 +228,15 @@ export function endlessLine(): Script {
   });
 }
 
+/** A manifest as long as the protocol allows that used to take hours to parse. */
+export function manifestOfEscapedQuotes(): Script {
+  return session(async (request, client) => {
+    if (request.verb !== "MANIFEST") return undefined;
+    await sendBody(client, '"' + '\\"'.repeat(4 * 1024 * 1024 - 1));
+    return "answered";
+  });
+}
+
 /** The same as its first word. */
 export function endlessGreeting(): Script {
   return async (client) => {
