@@ -3,6 +3,7 @@ import { globToRegExp } from "@std/path";
 import { deadline } from "../base/abort.ts";
 import type { Clock } from "../base/clock.ts";
 import { NotFoundError, P2pError, TimeoutError, UnreachableError } from "../base/errors.ts";
+import { linearMatcher } from "../base/linear_match.ts";
 import { compareNames, isOwnName } from "../base/names.ts";
 import { Slots } from "../base/slots.ts";
 import type { DownloadSettings } from "../config.ts";
@@ -105,11 +106,11 @@ export async function askForList(
 
 /** One entry a name; where seeds differ in size or time, the first one's word. */
 function gather(answers: readonly ListAnswer[], glob: string | undefined): OfferedFile[] {
-  const pattern = glob === undefined ? undefined : globToRegExp(glob);
+  const matches = glob === undefined ? undefined : linearMatcher(globToRegExp(glob));
   const files = new Map<string, OfferedFile>();
   for (const { report: { seed }, files: offered } of answers) {
     for (const file of offered) {
-      if (pattern && !pattern.test(file.name) && file.name !== glob) continue;
+      if (matches && !matches(file.name) && file.name !== glob) continue;
       const known = files.get(file.name);
       files.set(
         file.name,
@@ -182,8 +183,8 @@ export function isGlob(pattern: string): boolean {
 
 function namesFor(pattern: string, offered: readonly string[]): string[] {
   if (!isGlob(pattern) || offered.includes(pattern)) return [pattern];
-  const form = globToRegExp(pattern);
-  const names = offered.filter((name) => form.test(name));
+  const matches = linearMatcher(globToRegExp(pattern));
+  const names = offered.filter(matches);
   if (names.length > 0) return names;
   throw new NotFoundError(`Cannot find "${pattern}": no seed offers a name that fits`, {
     hint: "See what there is with p2p list",
