@@ -1,5 +1,8 @@
-/** Where downloads end up: a name becomes a path below the folder that the user has chosen. */
-import { join } from "@std/path";
+/**
+ * Where downloads end up: a name becomes a path below the folder that the user has chosen. All that
+ * concerns a download's place (its task's id, the part file, what is removed) goes by this path.
+ */
+import { basename, dirname, join } from "@std/path";
 import { ConflictError } from "../base/errors.ts";
 import { onDisk } from "./disk_faults.ts";
 
@@ -8,6 +11,8 @@ export class OutFolder {
   readonly #platform: string;
   /** Its own path without links, once it is there. */
   #root: string | undefined;
+  /** Where the folders are that names lie in, without links, as far as they are there. */
+  readonly #located = new Map<string, string>();
 
   /** @param path made when missing, with the first file. @param platform as `Deno.build.os` names it. */
   constructor(path: string, platform: string = Deno.build.os) {
@@ -15,8 +20,25 @@ export class OutFolder {
     this.#platform = platform;
   }
 
+  /** The path that `prepare` will give, as long as no link changes; nothing is made. */
+  locate(name: string): string {
+    const parts = localName(name, this.#platform).split("/");
+    const folder = parts.slice(0, -1).join("/");
+    let located = this.#located.get(folder);
+    if (located === undefined) {
+      located = withoutLinks(join(this.#path, folder));
+      this.#located.set(folder, located);
+    }
+    return join(located, parts.at(-1)!);
+  }
+
+  /** The folders that were asked for by `locate`. */
+  get folders(): Iterable<string> {
+    return this.#located.values();
+  }
+
   /**
-   * The path of `name` below the folder; the folders on the way are made. No link
+   * The path of `name` below the folder, without links; the folders on the way are made. No link
    * among them may lead out.
    *
    * @throws {ConflictError} if one does. @throws {DiskError}
@@ -35,6 +57,7 @@ export class OutFolder {
           `Cannot write below "${folder}": it is a link that leads out of "${this.#path}"`,
         );
       }
+      folder = real;
     }
     return join(folder, parts.at(-1)!);
   }
@@ -42,6 +65,16 @@ export class OutFolder {
   #open(): string {
     onDisk(`make folder "${this.#path}"`, () => Deno.mkdirSync(this.#path, { recursive: true }));
     return onDisk(`open folder "${this.#path}"`, () => Deno.realPathSync(this.#path));
+  }
+}
+
+/** `path` as far as it is there without links, and the rest as it is. */
+export function withoutLinks(path: string): string {
+  try {
+    return Deno.realPathSync(path);
+  } catch {
+    const folder = dirname(path);
+    return folder === path ? path : join(withoutLinks(folder), basename(path));
   }
 }
 

@@ -1,5 +1,4 @@
 /** All downloads of one command: makes what they share, and runs them through the queue. */
-import { resolve } from "@std/path";
 import type { Clock } from "../base/clock.ts";
 import { UsageError } from "../base/errors.ts";
 import { faultOfName, isOwnName } from "../base/names.ts";
@@ -32,7 +31,7 @@ export interface DownloadRequest {
 
 export interface DownloadJob {
   readonly requests: readonly DownloadRequest[];
-  /** Made when missing; names go below it, sub-folders kept. */
+  /** A whole path, made when missing; names go below it, sub-folders kept. */
   readonly outDir: string;
   readonly settings: DownloadSettings;
   readonly directories: Directories;
@@ -70,8 +69,9 @@ export async function download(
   await using foresight = foresightFor(requests, settings, pool, clock, signal);
   await using watches = new TaskGroup(signal);
   const slots = new Slots(settings.max);
+  const out = new OutFolder(outDir);
   const shared = {
-    out: new OutFolder(outDir),
+    out,
     stateDir,
     settings,
     pool,
@@ -81,8 +81,7 @@ export async function download(
   };
   const runner = new TaskRunner(shared, platform, emit);
   const tasks = requests.map((request): Task => {
-    // Whole: other processes, which run elsewhere, read it too.
-    const target = resolve(outDir, request.name);
+    const target = out.locate(request.name);
     return { ...request, target, task: stories.idFor(target, chance) };
   });
   for (const task of tasks) runner.queued(task);

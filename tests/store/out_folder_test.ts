@@ -45,6 +45,35 @@ Deno.test("OutFolder.prepare() goes through the links of the user when --out its
   assertEquals(new OutFolder(folder.of("out")).prepare("a/b"), folder.of("real/a/b"));
 });
 
+const located = [
+  { name: "all folders are there", out: "out", file: "a/b.txt", want: "out/a/b.txt" },
+  { name: "the folder is not there yet", out: "new/out", file: "x/b.txt", want: "new/out/x/b.txt" },
+  { name: "the folder is a link", out: "link", file: "a/b.txt", want: "out/a/b.txt" },
+  { name: "the folder lies behind a link", out: "link/new", file: "b.txt", want: "out/new/b.txt" },
+  { name: "a link leads to a folder inside", out: "out", file: "to-a/b.txt", want: "out/a/b.txt" },
+];
+for (const { name, out, file, want } of located) {
+  Deno.test(`OutFolder.locate() gives the path that prepare() gives when ${name}`, () => {
+    using folder = new TempFolder();
+    Deno.mkdirSync(folder.of("out/a"), { recursive: true });
+    Deno.symlinkSync(folder.of("out"), folder.of("link"));
+    Deno.symlinkSync("a", folder.of("out/to-a"));
+    const outFolder = new OutFolder(folder.of(out));
+    const path = outFolder.locate(file);
+    assertEquals([path, outFolder.prepare(file)], [folder.of(want), folder.of(want)]);
+    assertEquals([outFolder.locate(file), new OutFolder(folder.of(out)).locate(file)], [
+      path,
+      path,
+    ]);
+  });
+}
+
+Deno.test("OutFolder.locate() makes nothing", () => {
+  using folder = new TempFolder();
+  new OutFolder(folder.of("out")).locate("a/b");
+  assertEquals(folder.names(), []);
+});
+
 const linksInside = [
   { name: "another folder inside", to: "out/other" },
   { name: "the folder itself", to: "out" },

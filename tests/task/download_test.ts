@@ -19,13 +19,14 @@ const LOOK_MS = 200;
 /** One command's downloads, with state on the disk as other processes see it; real time. */
 class Command implements AsyncDisposable {
   readonly bench: Bench;
-  readonly out: string;
+  /** As the user says it. */
+  out: string;
   readonly state: string;
   readonly events: TaskEvent[] = [];
   readonly #news = new Change();
   /** How often it slept until its next look at what the user wishes. */
   #looks = 0;
-  readonly #stop = new AbortController();
+  #stop = new AbortController();
   #running: Promise<unknown> | undefined;
 
   constructor(hosts: Hosts, settings: Partial<DownloadSettings> = {}) {
@@ -88,6 +89,14 @@ class Command implements AsyncDisposable {
 
   taskOf(name: string): string {
     return this.events.find((event) => event.kind === "queued" && event.name === name)!.task;
+  }
+
+  /** As Ctrl-C does; afterwards another command can run. */
+  async interrupt(): Promise<void> {
+    this.#stop.abort(new Error("interrupted"));
+    await this.#running;
+    this.#stop = new AbortController();
+    this.events.length = 0;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -258,3 +267,34 @@ test("download() does more at a time when p2p max is raised, and lets what waits
   gates.get("d")!.open();
   assertEquals(statesOf(await running), names.map((name) => `${name} done`));
 });
+
+test("download() adopts what was begun of the same content under another name through a link", async () => {
+  await using seeds = new Seeds();
+  using gate = new Gate();
+  const seed = seeds.add({ f: FILE, g: FILE });
+  seed.hook = async (request) => {
+    if (request.verb === "DOWNLOAD" && request.name === "f" && request.range.start > 0) {
+      await gate.opened;
+    }
+    return undefined;
+  };
+  await using command = new Command({ seed }, { seedConnections: 1 });
+  const real = command.out;
+  command.out = `${real}-link`;
+  Deno.symlinkSync(real, command.out);
+  const running = command.run("f");
+  await command.event(({ kind }) => kind === "stored");
+  const target = command.events.find((event) => event.kind === "queued")?.target;
+  const ended = command.interrupt();
+  gate.open();
+  await ended;
+  await running;
+  await command.run("g");
+  const resumed = await command.event(({ kind }) => kind === "resumed");
+  assert(resumed.kind === "resumed" && resumed.pieces > 0);
+  assertEquals([target, namesIn(real)], [join(real, "f"), ["g"]]);
+});
+
+function namesIn(folder: string): string[] {
+  return Array.from(Deno.readDirSync(folder), ({ name }) => name).sort();
+}
