@@ -1,7 +1,13 @@
 /** The first line of a connection: it shows which dialect the seed speaks. */
 import type { Clock } from "../base/clock.ts";
 import { deadline } from "../base/abort.ts";
-import { AuthError, P2pError, reasonOf, TimeoutError, UnreachableError } from "../base/errors.ts";
+import {
+  AuthError,
+  P2pError,
+  plainReasonOf,
+  TimeoutError,
+  UnreachableError,
+} from "../base/errors.ts";
 import { answerTo } from "../wire/auth.ts";
 import { type Greeting, parseGreeting } from "../wire/greeting.ts";
 import { Inbox } from "../wire/inbox.ts";
@@ -147,7 +153,7 @@ async function replyTo(
   } catch (error) {
     signal.throwIfAborted();
     if (error instanceof P2pError) throw error;
-    throw new UnreachableError(`Lost the connection to ${seed}: ${reasonOf(error)}`, {
+    throw new UnreachableError(`Lost the connection to ${seed}: ${plainReasonOf(error)}`, {
       cause: error,
     });
   }

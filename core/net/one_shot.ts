@@ -6,8 +6,8 @@ import type { Clock } from "../base/clock.ts";
 import { deadline, onAbort } from "../base/abort.ts";
 import {
   P2pError,
+  plainReasonOf,
   ProtocolError,
-  reasonOf,
   TimeoutError,
   UnreachableError,
 } from "../base/errors.ts";
@@ -201,7 +201,7 @@ export class OneShotClient {
   #lost(error: unknown): unknown {
     if (error instanceof P2pError) return error;
     return new UnreachableError(
-      `Lost the connection to ${this.#seed}: ${reasonOf(error)}`,
+      `Lost the connection to ${this.#seed}: ${plainReasonOf(error)}`,
       { cause: error },
     );
   }

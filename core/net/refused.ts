@@ -23,7 +23,7 @@ export class PendingError extends BusyError {
 }
 
 export function errorOfRefusal(seed: string, refusal: Refusal): P2pError {
-  const said = `${seed} says ${printable(refusal.message)}`;
+  const text = printable(refusal.text);
   switch (refusal.code) {
     case "NOT_FOUND":
       return new NotFoundError(`${seed} does not have it`);
@@ -32,17 +32,19 @@ export function errorOfRefusal(seed: string, refusal: Refusal): P2pError {
     case "PENDING":
       return new PendingError(seed, percentOf(refusal));
     case "CHANGED":
+      return new ChangedError(`the file has changed at ${seed}`);
     case "RANGE":
-      return new ChangedError(`The file has changed: ${said}`);
+      return new ChangedError(`the file at ${seed} has another size now`);
     case "AUTH":
       return new AuthError(`${seed} asks for a token`, {
         hint: "Give the seed's token with --token-file",
       });
     case "SHUTDOWN":
+      return new UnreachableError(`${seed} is shutting down`);
     case "INTERNAL":
-      return new UnreachableError(said);
+      return new UnreachableError(`${seed} had an internal error${text && `: ${text}`}`);
     case "BAD_REQUEST":
     case "TOO_LONG":
-      return new ProtocolError(said);
+      return new ProtocolError(`${seed} did not understand the request${text && `: ${text}`}`);
   }
 }

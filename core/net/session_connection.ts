@@ -9,8 +9,8 @@ import { type Clock, OVERSLEPT_MS } from "../base/clock.ts";
 import { onAbort } from "../base/abort.ts";
 import {
   P2pError,
+  plainReasonOf,
   ProtocolError,
-  reasonOf,
   TimeoutError,
   UnreachableError,
 } from "../base/errors.ts";
@@ -319,7 +319,7 @@ export class SessionConnection implements AsyncDisposable {
   #lost(error: unknown): unknown {
     if (error instanceof P2pError) return error;
     return new UnreachableError(
-      `Lost the connection to ${this.#seed}: ${reasonOf(error)}`,
+      `Lost the connection to ${this.#seed}: ${plainReasonOf(error)}`,
       { cause: error },
     );
   }
