@@ -38,10 +38,11 @@ export const IDLE_TENURE_MS = 1000;
 export const BUSY_TENURE_MS = 10_000;
 
 /**
- * Connections that have left their place and may still hold a descriptor. Beyond this, they count
- * as places: a client that never reads keeps its descriptor until it goes.
+ * Connections that have left their place and may still hold a descriptor: a client that never
+ * reads, or never shakes hands for TLS, keeps it until it goes. Beyond this, they count as places,
+ * so that descriptors remain for files.
  */
-const MAX_LEAVING = 128;
+const MAX_LEAVING = 512;
 
 /** A refused client that does not come back for so long loses its position in the queue. */
 const POSITION_TIMEOUT_MS = 2500;
@@ -52,12 +53,12 @@ const MAX_WAITING = 1024;
 export class Admission {
   readonly #limits: AdmissionLimits;
   readonly #places = new Map<string, Set<Occupant>>();
-  /** Connections that left their place and still hold a descriptor. */
-  readonly #leaving = new Map<string, number>();
+  /** Connections that left their place and still hold a descriptor; and how many each client has. */
+  readonly #leaving = new Set<Occupant>();
+  readonly #leavingOf = new Map<string, number>();
   /** When each client without a place was last refused; the one that has waited longest comes first. */
   readonly #waiting = new Map<string, number>();
   #size = 0;
-  #leavingSize = 0;
   /** No client's only place comes free by time before this moment. */
   #nextTenureEnd = 0;
 
@@ -75,18 +76,23 @@ export class Admission {
   }
 
   get #taken(): number {
-    return this.#size + Math.max(0, this.#leavingSize - MAX_LEAVING);
+    return this.#size + Math.max(0, this.#leaving.size - MAX_LEAVING);
   }
 
-  /** Decides on a newcomer. Takes no place. */
+  /** Whether a place is free for a client, and no other client has waited for it. Takes no place. */
+  hasRoomFor(client: string, nowMs: number): boolean {
+    const free = this.#limits.maxConnections - this.#taken;
+    return this.#isBelowLimit(client) && free > 0 && this.#isTurnOf(client, free, nowMs);
+  }
+
+  /** Decides on a newcomer that has sent a request. Takes no place. */
   decide(client: string, nowMs: number): Decision {
-    const held = this.#places.get(client)?.size ?? 0;
-    if (held + (this.#leaving.get(client) ?? 0) >= this.#limits.clientConnections) {
+    if (!this.#isBelowLimit(client)) {
       return { kind: "refuse", reason: "too many connections from your address" };
     }
-    const free = this.#limits.maxConnections - this.#taken;
-    if (free > 0 && this.#isTurnOf(client, free, nowMs)) return { kind: "admit" };
-    const mayEvict = free <= 0 && this.#leavingSize < MAX_LEAVING;
+    if (this.hasRoomFor(client, nowMs)) return { kind: "admit" };
+    const held = this.#places.get(client)?.size ?? 0;
+    const mayEvict = this.isFull && this.#leaving.size < MAX_LEAVING;
     const { count, first } = mayEvict ? this.#whoGivesWay(held, nowMs) : NOBODY;
     if (first && this.#isTurnOf(client, count, nowMs)) return { kind: "admit", instead: first };
     if (held === 0) this.#wait(client, nowMs);
@@ -103,7 +109,7 @@ export class Admission {
     this.#nextTenureEnd = Math.min(this.#nextTenureEnd, occupant.admittedAt + IDLE_TENURE_MS);
   }
 
-  /** Takes its place away from a connection that ends. It counts for its client until `release`. */
+  /** Takes its place away from a connection that has one. It counts for its client until `release`. */
   leave(occupant: Occupant): void {
     const { client } = occupant;
     const own = this.#places.get(client);
@@ -112,16 +118,22 @@ export class Admission {
     // The client that stays behind with one place may be past its tenure.
     else if (own.size === 1) this.#nextTenureEnd = 0;
     this.#size--;
-    this.#leavingSize++;
-    this.#leaving.set(client, (this.#leaving.get(client) ?? 0) + 1);
+    this.#leaving.add(occupant);
+    this.#leavingOf.set(client, (this.#leavingOf.get(client) ?? 0) + 1);
   }
 
-  /** The descriptor of a connection that has left its place is free. */
-  release({ client }: Occupant): void {
-    this.#leavingSize--;
-    const left = this.#leaving.get(client)! - 1;
-    if (left > 0) this.#leaving.set(client, left);
-    else this.#leaving.delete(client);
+  /** The descriptor of a connection that had a place, and left it, is free. */
+  release(occupant: Occupant): void {
+    if (!this.#leaving.delete(occupant)) return;
+    const { client } = occupant;
+    const left = this.#leavingOf.get(client)! - 1;
+    if (left > 0) this.#leavingOf.set(client, left);
+    else this.#leavingOf.delete(client);
+  }
+
+  #isBelowLimit(client: string): boolean {
+    const held = this.#places.get(client)?.size ?? 0;
+    return held + (this.#leavingOf.get(client) ?? 0) < this.#limits.clientConnections;
   }
 
   /** Whether one of `count` places is left when all clients that have waited longer have theirs. */

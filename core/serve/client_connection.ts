@@ -60,7 +60,8 @@ export class ClientConnection implements Occupant, Disposable {
   readonly address: string;
   /** Who the client is to limits and fair shares. */
   readonly client: string;
-  readonly admittedAt: number;
+  /** When it got its place. */
+  admittedAt: number;
   readonly #stream: ByteStream;
   readonly #clock: Clock;
   #rest: Limit | undefined;

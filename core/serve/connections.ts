@@ -5,17 +5,17 @@
 import type { TaskGroup } from "../base/task_group.ts";
 import type { ByteStream } from "../net/transport.ts";
 import { busy } from "../wire/refusals.ts";
-import { Admission } from "./admission.ts";
+import { Admission, type Decision } from "./admission.ts";
 import { ClientConnection } from "./client_connection.ts";
-import { handleConnection, rejectConnection, SILENT_MS } from "./handshake.ts";
+import { handleConnection, type Pending, SILENT_MS } from "./handshake.ts";
 import { type Seed, shutdown } from "./seed.ts";
 
 /** How exactly limits of time are kept. */
 const SWEEP_INTERVAL_MS = 1000;
-/** Connections being rejected at a time. Each takes a round trip or two; a slower one makes room for a further one. */
-const ENOUGH_REJECTED = 64;
+/** Pending connections. Each takes a round trip or two; a slower one makes room for a further one. */
+const ENOUGH_PENDING = 64;
 /** Even in a rush: with the others and their files, it keeps below 1,024 descriptors. */
-const MAX_REJECTED = 400;
+const MAX_PENDING = 400;
 /** An evicted connection may finish what it is being sent, for so long. */
 const EVICTED_TIMEOUT_MS = 5000;
 /** An evicted client may come back at once: it may hold more places than its share no longer. */
@@ -25,8 +25,8 @@ export class Connections {
   readonly #seed: Seed;
   readonly #admission: Admission;
   readonly #connections = new Set<ClientConnection>();
-  /** Rejected connections that are still open, and since when; the longest first. */
-  readonly #rejected = new Map<AbortController, number>();
+  /** Connections that wait for a place or are being rejected, and since when; the longest first. */
+  readonly #pending = new Map<AbortController, number>();
   /** Evicted connections that are still open, and since when; the longest first. */
   readonly #evicted = new Map<ClientConnection, number>();
 
@@ -35,28 +35,22 @@ export class Connections {
     this.#admission = new Admission(seed.settings);
   }
 
-  /** Open connections, also those that are rejected or evicted. */
+  /** Open connections, also those without a place. */
   get size(): number {
     return this.#connections.size;
   }
 
-  /** Takes a connection over, and gives it a place or rejects it. */
+  /** Takes a connection over. It gets a place at once, or stays pending until it has sent a request. */
   accept(stream: ByteStream, clients: TaskGroup): void {
-    const { clock, tally } = this.#seed;
+    const { clock } = this.#seed;
     const connection = new ClientConnection(stream, clock);
-    const decision = this.#admission.decide(connection.client, clock.now());
-    if (decision.kind === "refuse") {
-      const { reason } = decision;
-      tally.connected(reason);
+    if (this.#admission.hasRoomFor(connection.client, clock.now())) {
+      this.#admit(connection);
+      clients.spawn((signal) => this.#host(connection, signal));
+    } else {
       this.#makeRoom();
-      clients.spawn((signal) => this.#reject(connection, reason, signal));
-      return;
+      clients.spawn((signal) => this.#hostPending(connection, signal));
     }
-    tally.connected();
-    // Every occupant is a connection: `enter` is called below, and nowhere else.
-    if (decision.instead) this.#evict(decision.instead as ClientConnection);
-    this.#admission.enter(connection);
-    clients.spawn((signal) => this.#host(connection, signal));
   }
 
   /** Ends the connections that have nothing in flight. */
@@ -82,16 +76,42 @@ export class Connections {
     }
   }
 
-  async #host(connection: ClientConnection, signal: AbortSignal): Promise<void> {
+  async #host(connection: ClientConnection, signal: AbortSignal, pending?: Pending): Promise<void> {
     this.#connections.add(connection);
     await this.#seed.attention.take(connection.client);
-    await handleConnection(connection, this.#seed, signal);
+    await handleConnection(connection, this.#seed, signal, pending);
     this.#connections.delete(connection);
     this.#evicted.delete(connection);
     this.#admission.leave(connection);
     // Not waited for: a client that does not read can make this last as long as
     // it likes. Until then it keeps one of our descriptors.
     connection.released.then(() => this.#admission.release(connection));
+  }
+
+  async #hostPending(connection: ClientConnection, signal: AbortSignal): Promise<void> {
+    const { clock, tally } = this.#seed;
+    const hurry = new AbortController();
+    this.#pending.set(hurry, clock.now());
+    const enter = (silent: boolean) => {
+      const decision = silent ? NO_PLACE : this.#admission.decide(connection.client, clock.now());
+      if (decision.kind === "refuse") {
+        tally.connected(decision.reason);
+        return decision.reason;
+      }
+      this.#pending.delete(hurry);
+      // Every occupant is a connection: `enter` is called in `#admit`, and nowhere else.
+      if (decision.instead) this.#evict(decision.instead as ClientConnection);
+      this.#admit(connection);
+      return undefined;
+    };
+    await this.#host(connection, signal, { enter, hurry: hurry.signal });
+    this.#pending.delete(hurry);
+  }
+
+  #admit(connection: ClientConnection): void {
+    connection.admittedAt = this.#seed.clock.now();
+    this.#admission.enter(connection);
+    this.#seed.tally.connected();
   }
 
   /** Takes its place away from `connection`, which finishes what it is being sent. */
@@ -108,27 +128,20 @@ export class Connections {
     connection.leave(fullRefusal());
   }
 
-  async #reject(connection: ClientConnection, why: string, signal: AbortSignal): Promise<void> {
-    const hurry = new AbortController();
-    this.#rejected.set(hurry, this.#seed.clock.now());
-    this.#connections.add(connection);
-    await rejectConnection(connection, why, this.#seed, hurry.signal, signal);
-    this.#connections.delete(connection);
-    this.#rejected.delete(hurry);
-  }
-
-  /** Closes one of the rejected connections now, where there are too many. */
+  /** Ends one of the pending connections, where there are too many. */
   #makeRoom(): void {
-    const { size } = this.#rejected;
-    if (size < ENOUGH_REJECTED) return;
+    const { size } = this.#pending;
+    if (size < ENOUGH_PENDING) return;
     const now = this.#seed.clock.now();
-    for (const [oldest, since] of this.#rejected) {
-      if (now - since < SILENT_MS && size < MAX_REJECTED) return;
-      this.#rejected.delete(oldest);
+    for (const [oldest, since] of this.#pending) {
+      if (now - since < SILENT_MS && size < MAX_PENDING) return;
+      this.#pending.delete(oldest);
       return oldest.abort();
     }
   }
 }
+
+const NO_PLACE: Decision = { kind: "refuse", reason: "too many connections" };
 
 function fullRefusal() {
   return busy(EVICTED_RETRY_MS, "too many connections");

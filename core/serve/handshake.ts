@@ -1,6 +1,7 @@
 /**
- * Receives one client: a place or a refusal, then its first line, which decides
- * the dialect, then the conversation. Whatever happens to one client ends here.
+ * Handles one connection: its first line, which decides the dialect, then the conversation. A
+ * connection that came when no place was free is pending until its first line has come.
+ * Whatever happens to one client ends here.
  */
 import { onAbort } from "../base/abort.ts";
 import { LineNotTextError, LineTooLongError } from "../wire/inbox.ts";
@@ -14,23 +15,35 @@ import { Session } from "./session.ts";
 
 /** Old clients send no line end: when nothing came for so long, the request is complete. */
 const REQUEST_END_MS = 200;
-/** For a client that is turned away to say what it came for. */
-const TURNED_AWAY_MS = 500;
+/** Time for a pending connection to send its first line. */
+const PENDING_TIMEOUT_MS = 500;
 /** Who has said nothing for so long will not say it as a one-shot client, if another one needs its room. */
 export const SILENT_MS = 50;
 /** The pause that we ask for is this, and up to as much again. */
 const RETRY_MS = 500;
+
+/**
+ * What a connection without a place waits for. Only a client that has sent a request is given a place
+ * that another one must leave: opening connections alone evicts nobody.
+ */
+export interface Pending {
+  /** Tries to get a place, which a silent client never gets; returns why there is none. */
+  readonly enter: (silent: boolean) => string | undefined;
+  /** Others want its room: it is answered now, or closed. */
+  readonly hurry: AbortSignal;
+}
 
 /** Serves the client until it is through; nothing is thrown, the connection is closed. */
 export async function handleConnection(
   connection: ClientConnection,
   seed: Seed,
   signal: AbortSignal,
+  pending?: Pending,
 ): Promise<void> {
   await settle(connection, seed, signal, async () => {
-    const silentAt = seed.clock.now() + SILENT_MS;
-    connection.farewell = (refusal) => endSilent(connection, refusal, seed.clock.now() >= silentAt);
-    const line = await firstLine(connection);
+    const line = pending
+      ? await waitForPlace(connection, seed, pending)
+      : await waitForRequest(connection, seed);
     if (line === undefined) return;
     // What was asked in one shot is answered, and nothing can follow.
     connection.farewell = () => {};
@@ -43,36 +56,50 @@ export async function handleConnection(
   });
 }
 
-/**
- * Tells a client for whom there is no place to come back later. Its first line
- * is waited for, shortly, because only that says how: to `DOWNLOAD` of a
- * one-shot client any text would become part of its file. Who says nothing is
- * no one-shot client.
- *
- * @param hurry others want its room: it is told now, or not at all.
- */
-export async function rejectConnection(
-  connection: ClientConnection,
-  why: string,
-  seed: Seed,
-  hurry: AbortSignal,
-  signal: AbortSignal,
-): Promise<void> {
-  tell(connection, seed, `BUSY ${why}`);
-  const refusal = busy(Math.ceil(RETRY_MS * (1 + seed.random())), why);
+/** The first line of a connection that has a place. */
+function waitForRequest(connection: ClientConnection, seed: Seed): Promise<string | undefined> {
   const silentAt = seed.clock.now() + SILENT_MS;
-  await settle(connection, seed, signal, async () => {
-    connection.rest(2 * TURNED_AWAY_MS);
-    let answered = false;
-    using _hurry = onAbort(hurry, () => {
-      endSilent(connection, refusal, seed.clock.now() >= silentAt && !answered);
-    });
-    const line = await firstLine(connection, TURNED_AWAY_MS) ?? HELLO;
+  connection.farewell = (refusal) => endSilent(connection, refusal, seed.clock.now() >= silentAt);
+  return firstLine(connection);
+}
+
+/**
+ * The first line of a connection that got a place with it; undefined after it was rejected. The line
+ * is waited for also because it says how to reject: to `DOWNLOAD` of a one-shot client any text
+ * would become part of its file. A client that says nothing is no one-shot client.
+ */
+async function waitForPlace(
+  connection: ClientConnection,
+  seed: Seed,
+  { enter, hurry }: Pending,
+): Promise<string | undefined> {
+  const silentAt = seed.clock.now() + SILENT_MS;
+  connection.rest(2 * PENDING_TIMEOUT_MS);
+  if (hurry.aborted) {
+    enter(true);
+    return undefined;
+  }
+  let answered = false;
+  using _hurry = onAbort(hurry, () => {
+    if (answered) return connection.close();
     answered = true;
-    if (line === HELLO) await connection.sendText(encodeRefusal(refusal));
-    else await refuseOneShot(line, refusal, connection);
-    await closeGracefully(connection);
+    endSilent(connection, rejection(connection, seed, enter(true)!), seed.clock.now() >= silentAt);
   });
+  const line = await firstLine(connection, PENDING_TIMEOUT_MS);
+  if (answered) return undefined;
+  answered = true;
+  const why = enter(line === undefined);
+  if (why === undefined) return line;
+  const refusal = rejection(connection, seed, why);
+  if (line === undefined || line === HELLO) await connection.sendText(encodeRefusal(refusal));
+  else await refuseOneShot(line, refusal, connection);
+  await closeGracefully(connection);
+  return undefined;
+}
+
+function rejection(connection: ClientConnection, seed: Seed, why: string): Refusal {
+  tell(connection, seed, `BUSY ${why}`);
+  return busy(Math.ceil(RETRY_MS * (1 + seed.random())), why);
 }
 
 /**

@@ -88,10 +88,10 @@ test("Admission moves places towards equal shares, and never back", () => {
 
 test("Admission refuses newcomers rather than run out of descriptors, when those who gave way do not go", () => {
   const { admission, enter, decide } = seedOf(200);
-  const occupants = Array.from({ length: 200 }, (_, i) => enter(`${i}`));
+  const occupants = Array.from({ length: 600 }, (_, i) => enter(`${i}`));
   for (const occupant of occupants) admission.leave(occupant);
-  // 72 of the 200 count as places.
-  for (let i = 0; i < 128; i++) enter(`new ${i}`);
+  // 88 of the 600 count as places.
+  for (let i = 0; i < 112; i++) enter(`new ${i}`);
   assertEquals(decide("one more"), "too many connections");
   admission.release(occupants[0]!);
   assertEquals(decide("one more"), "admit");

@@ -110,6 +110,20 @@ test("an evicted client that has said nothing gets BUSY, one that has begun a re
   assertEquals(await restOf(loris), "");
 });
 
+test("connections that say nothing evict nobody", async () => {
+  await using server = new ServerFixture({ maxConnections: 2 });
+  const polite = [];
+  for (const address of ["10.0.0.2", "10.0.0.3"]) {
+    polite.push((await server.session(address)).client);
+  }
+  await server.clock.advance(TENURE_MS);
+  const silent = server.connect("10.0.0.4");
+  await settled();
+  await server.clock.advance(500);
+  assertMatch(await restOf(silent), /^ERROR:BUSY [^\n]*\n$/);
+  for (const client of polite) assertEquals(await client.ask("PING"), "OK 0");
+});
+
 test("addresses of one IPv6 /64 share the connections of one client", async () => {
   await using server = new ServerFixture({ clientConnections: 2 });
   for (const address of ["2001:db8::1", "2001:db8::2"]) await server.session(address);

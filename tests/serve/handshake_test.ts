@@ -5,7 +5,7 @@ import { TaskGroup } from "../../core/base/task_group.ts";
 import type { ServeSettings } from "../../core/config.ts";
 import type { ServeEvent } from "../../core/events.ts";
 import { ClientConnection } from "../../core/serve/client_connection.ts";
-import { handleConnection, rejectConnection } from "../../core/serve/handshake.ts";
+import { handleConnection } from "../../core/serve/handshake.ts";
 import { Refusal } from "../../core/wire/refusals.ts";
 import { memoryPair } from "../fakes/memory_stream.ts";
 import { ManualClock, patternOf, RawClient, seedOf, TempFolder, test } from "./support.ts";
@@ -28,7 +28,7 @@ class Visit implements AsyncDisposable {
   readonly #talk: Promise<void>;
 
   constructor(
-    talk: typeof handleConnection | "turned away" = handleConnection,
+    place: "free" | "full" = "free",
     settings: Partial<ServeSettings> = {},
   ) {
     const [theirs, ours] = memoryPair(["10.0.0.1", "10.0.0.2"]);
@@ -44,9 +44,9 @@ class Visit implements AsyncDisposable {
       emit: (event) => this.events.push(event),
     });
     const { signal } = this.#jobs;
-    this.#talk = talk === "turned away"
-      ? rejectConnection(this.connection, "too many connections", seed, this.#hurry.signal, signal)
-      : talk(this.connection, seed, signal);
+    const full = { enter: () => "too many connections", hurry: this.#hurry.signal };
+    const pending = place === "full" ? full : undefined;
+    this.#talk = handleConnection(this.connection, seed, signal, pending);
   }
 
   async greeted(): Promise<this> {
@@ -229,8 +229,8 @@ test("handleConnection() answers SHUTDOWN to a greeting when the seed drains", a
   assertMatch(await visit.rest(), /^ERROR:SHUTDOWN [^\n]*\n$/);
 });
 
-test("rejectConnection() answers BUSY with a pause to a greeting", async () => {
-  await using visit = new Visit("turned away");
+test("handleConnection() in a full seed answers BUSY with a pause to a greeting", async () => {
+  await using visit = new Visit("full");
   await visit.client.send("HELLO 2\n");
   assertEquals(
     await visit.rest(),
@@ -238,27 +238,27 @@ test("rejectConnection() answers BUSY with a pause to a greeting", async () => {
   );
 });
 
-test("rejectConnection() sends nothing to a one-shot DOWNLOAD, whose client would take it for the file", async () => {
-  await using visit = new Visit("turned away");
+test("handleConnection() in a full seed sends nothing to a one-shot DOWNLOAD, whose client would take it for the file", async () => {
+  await using visit = new Visit("full");
   await visit.client.send("DOWNLOAD hello.txt|0\n");
   assertEquals(await visit.rest(), "");
 });
 
-test("rejectConnection() answers BUSY to a one-shot FILESIZE", async () => {
-  await using visit = new Visit("turned away");
+test("handleConnection() in a full seed answers BUSY to a one-shot FILESIZE", async () => {
+  await using visit = new Visit("full");
   await visit.client.send("FILESIZE hello.txt\n");
   assertMatch(await visit.rest(), /^ERROR:BUSY /);
 });
 
-test("rejectConnection() answers BUSY and closes when a client says nothing", async () => {
-  await using visit = new Visit("turned away");
+test("handleConnection() in a full seed answers BUSY and closes when a client says nothing", async () => {
+  await using visit = new Visit("full");
   await visit.clock.sleeperFor(500);
   visit.clock.advance(500);
   assertMatch(await visit.rest(), /^ERROR:BUSY /);
 });
 
-test("rejectConnection() closes when a client begins a greeting and does not end it", async () => {
-  await using visit = new Visit("turned away");
+test("handleConnection() in a full seed closes when a client begins a greeting and does not end it", async () => {
+  await using visit = new Visit("full");
   await visit.client.send("HELLO");
   visit.pass(1000);
   assertEquals(await visit.rest(), "");
@@ -328,7 +328,7 @@ test("handleConnection() keeps a session that is of use now and then", async () 
 const TOKEN = { token: "correct horse" };
 
 test("handleConnection() closes a session that does not prove the token in 10 s", async () => {
-  await using visit = await new Visit(handleConnection, TOKEN).greeted();
+  await using visit = await new Visit("free", TOKEN).greeted();
   await visit.settled();
   visit.pass(9999);
   assertEquals(visit.connection.lost, undefined);
@@ -337,7 +337,7 @@ test("handleConnection() closes a session that does not prove the token in 10 s"
 });
 
 test("handleConnection() holds the answer to a wrong token back, and its place with it", async () => {
-  await using visit = await new Visit(handleConnection, TOKEN).greeted();
+  await using visit = await new Visit("free", TOKEN).greeted();
   await visit.client.send("AUTH 00\n");
   await visit.client.end();
   await visit.clock.sleeperFor(100);
@@ -347,7 +347,7 @@ test("handleConnection() holds the answer to a wrong token back, and its place w
 });
 
 test("handleConnection() keeps the place of a wrong token for as long when its client is gone", async () => {
-  await using visit = await new Visit(handleConnection, TOKEN).greeted();
+  await using visit = await new Visit("free", TOKEN).greeted();
   await visit.client.send("AUTH 00\n");
   await visit.clock.sleeperFor(100);
   let ended = false;
@@ -372,20 +372,20 @@ test("handleConnection() ends a resting session in good order when the seed drai
   assertEquals(await visit.rest(), "");
 });
 
-test("rejectConnection() answers BUSY at once when others want the room of one that is silent", async () => {
-  await using visit = new Visit("turned away");
+test("handleConnection() in a full seed answers BUSY at once when others want the room of one that is silent", async () => {
+  await using visit = new Visit("full");
   await visit.stuck();
   visit.clock.advance(50);
   visit.hurry();
   assertMatch(await visit.rest(), /^ERROR:BUSY retry-after-ms=500 [^\n]*\n$/);
 });
 
-test("rejectConnection() closes without a word when others want the room of one that has just come, or has begun to speak", async () => {
-  await using young = new Visit("turned away");
+test("handleConnection() in a full seed closes without a word when others want the room of one that has just come, or has begun to speak", async () => {
+  await using young = new Visit("full");
   await young.stuck();
   young.hurry();
   assertEquals(await young.rest(), "");
-  await using speaking = new Visit("turned away");
+  await using speaking = new Visit("full");
   await speaking.client.send("DOWNLOAD hel");
   await speaking.stuck();
   speaking.clock.advance(100);
