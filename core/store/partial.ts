@@ -1,11 +1,16 @@
+/** What unfinished downloads leave beside their targets. */
 import { dirname } from "@std/path";
-import { type Disk, realDisk, removeIfThere } from "./disk.ts";
-import { PartFile } from "./part_file.ts";
+import { removeAsides } from "./aside.ts";
+import { realDisk, removeIfThere } from "./disk.ts";
+import { readJournal } from "./journal.ts";
+import { withoutLinks } from "./out_folder.ts";
+import { PartFile, type PartTerms } from "./part_file.ts";
 import { besideTarget, JOURNAL_SUFFIX, PART_SUFFIX } from "./target.ts";
 
-/** Removes what an unfinished download left beside `target`, if anything. @throws {DiskError} */
+/** Removes what unfinished downloads left beside `target`, of whatever content. @throws {DiskError} */
 export function removePartial(target: string): void {
   for (const suffix of [PART_SUFFIX, JOURNAL_SUFFIX]) removeIfThere(besideTarget(target, suffix));
+  removeAsides(target);
 }
 
 /** Whether an unfinished download lies beside `target`. */
@@ -18,28 +23,38 @@ export function hasPartial(target: string): boolean {
 }
 
 /**
- * Takes over what an earlier run has of the same content under another name in
- * the same folder, so that nothing is fetched twice: the first of `targets` that
- * has something. What somebody works on, or cannot be had, stays where it is.
+ * Takes over what an earlier run has of the content `id` under another name in the same folder, so
+ * that nothing is fetched twice: the first of `targets` that has something. What is in use, or
+ * cannot be had, stays where it is.
  */
 export function adoptPartial(
   targets: readonly string[],
   target: string,
-  disk: Disk = realDisk,
-  platform: string = Deno.build.os,
+  id: string | null,
+  terms: PartTerms = {},
 ): void {
+  const candidates = targets.filter((other) => other !== target && hasPartial(other));
+  if (candidates.length === 0 || hasPartial(target)) return;
   // In another folder it is another wish: who asked for it there may want it there.
-  const beside = targets.filter((other) => other !== target && dirname(other) === dirname(target));
-  const from = beside.find(hasPartial);
-  if (from === undefined || hasPartial(target)) return;
+  const folder = withoutLinks(dirname(target));
+  for (const from of candidates) {
+    if (withoutLinks(dirname(from)) === folder && adopt(from, target, id, terms)) return;
+  }
+}
+
+function adopt(from: string, target: string, id: string | null, terms: PartTerms): boolean {
+  const { disk = realDisk } = terms;
   try {
-    const nobody = () => "another p2p";
-    // Locked while it moves; the journal knows the part file by its inode, not by its name.
-    using part = PartFile.open(besideTarget(from, PART_SUFFIX), nobody, { disk, platform });
-    part.moveTo(besideTarget(target, PART_SUFFIX));
     const journal = besideTarget(from, JOURNAL_SUFFIX);
-    disk.renameSync(journal, besideTarget(target, JOURNAL_SUFFIX));
+    const found = readJournal(journal, terms);
+    if (found?.content !== undefined && found.content.identity.id !== id) return false;
+    // Locked while it moves; the journal knows the part file by its inode, not by its name.
+    using part = PartFile.open(besideTarget(from, PART_SUFFIX), () => "another p2p", terms);
+    part.moveTo(besideTarget(target, PART_SUFFIX));
+    if (found) disk.renameSync(journal, besideTarget(target, JOURNAL_SUFFIX));
+    return true;
   } catch {
     // In use, on another disk, or gone: then it is fetched from the seeds.
+    return false;
   }
 }

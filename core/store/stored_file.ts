@@ -11,7 +11,8 @@ import { lengthOf } from "../base/ranges.ts";
 import { type PieceLayout, rangeOfPiece } from "../base/pieces.ts";
 import type { ConflictPolicy, SyncPolicy } from "../base/policies.ts";
 import { digestOfPiece, type Manifest } from "../wire/manifest.ts";
-import { DiskFullError, onDisk, onSlowDisk } from "./disk_faults.ts";
+import { asideTarget, COPY, freeAside, markOf, moveAside, OLD, UNVERIFIED } from "./aside.ts";
+import { DiskFullError, onSlowDisk } from "./disk_faults.ts";
 import { freeBytes } from "./free_space.ts";
 import { type Disk, type DiskFile, lookAt, realDisk, removeIfThere } from "./disk.ts";
 import { hashOpenFile, readPieces } from "./hashing.ts";
@@ -19,6 +20,7 @@ import { type FoundJournal, Journal, readJournal } from "./journal.ts";
 import type { JournalContent, JournalIdentity } from "./journal_text.ts";
 import type { User } from "./owner.ts";
 import { PartFile, syncFolder } from "./part_file.ts";
+import { adoptPartial } from "./partial.ts";
 import { besideTarget, JOURNAL_SUFFIX, looksFree, PART_SUFFIX, settle } from "./target.ts";
 
 /** What the finished file must hold. */
@@ -54,8 +56,6 @@ export interface Placed {
   readonly how: "downloaded" | "already-there" | "skipped";
 }
 
-/** Marks a part file that was set aside and is of no known content. */
-const UNVERIFIED = "unverified";
 /** How often somebody else may write to the part file before that is an error. */
 const MAX_TOUCHES = 10;
 
@@ -105,6 +105,8 @@ export class StoredFile implements Disposable {
   /**
    * Opens what there is of `target`, or begins it.
    *
+   * @param begun other targets beside which this content may have been begun: the first one that has
+   * something is taken over, if nothing of this content is beside `target`.
    * @throws {ConflictError} if another process works on it. @throws {DiskFullError} if what is missing does not fit.
    */
   static async open(
@@ -112,8 +114,10 @@ export class StoredFile implements Disposable {
     content: Content,
     terms: StoreTerms,
     signal: AbortSignal,
+    begun: readonly string[] = [],
   ): Promise<StoredFile> {
     const { disk = realDisk } = terms;
+    if (begun.length > 0) adoptPartial(begun, target, content.manifest?.id ?? null, terms);
     const journalPath = besideTarget(target, JOURNAL_SUFFIX);
     const part = PartFile.open(
       besideTarget(target, PART_SUFFIX),
@@ -136,7 +140,7 @@ export class StoredFile implements Disposable {
       throw error;
     }
     part.close();
-    return await StoredFile.open(target, content, terms, signal);
+    return await StoredFile.open(target, content, terms, signal, begun);
   }
 
   static async #resume(
@@ -381,7 +385,7 @@ function openJournal(
 function clearPath(path: string, target: string, disk: Disk): void {
   const there = lookAt(path, disk);
   if (there?.isFile || there?.isSymlink) removeIfThere(path, disk);
-  else moveAside(path, target, "old", JOURNAL_SUFFIX, disk);
+  else moveAside(path, target, OLD, JOURNAL_SUFFIX, disk);
 }
 
 /** Removes what an interrupted finish left beside a target that is whole. */
@@ -434,25 +438,10 @@ function claimsOf(
 
 /** Renames a part file of other bytes, and then its journal, out of the way. */
 function setAside(target: string, part: PartFile, left: JournalContent, disk: Disk): void {
-  const mark = left.identity.id?.slice(0, 8) ?? UNVERIFIED;
+  const mark = markOf(left.identity.id);
   // An empty one is ours: an earlier run was cut off right here.
   if (part.sizeBefore > 0) part.moveTo(freeAside(target, mark, PART_SUFFIX, disk));
   moveAside(besideTarget(target, JOURNAL_SUFFIX), target, mark, JOURNAL_SUFFIX, disk);
-}
-
-/** Nothing of another content is trusted, and nothing is deleted: it gets a name that says what it was. */
-function moveAside(path: string, target: string, mark: string, suffix: string, disk: Disk): void {
-  if (lookAt(path, disk) === undefined) return;
-  const aside = freeAside(target, mark, suffix, disk);
-  onDisk(`rename "${path}"`, () => disk.renameSync(path, aside));
-}
-
-function freeAside(target: string, mark: string, suffix: string, disk: Disk): string {
-  let aside = besideTarget(`${target}~${mark}`, suffix);
-  for (let n = 2; lookAt(aside, disk); n++) {
-    aside = besideTarget(`${target}~${mark}-${n}`, suffix);
-  }
-  return aside;
 }
 
 interface Stock {
@@ -535,7 +524,7 @@ async function copyRightPieces(
   requireSpace(target, layout.size);
   const sums = new Map(manifest ? [] : claims?.content?.sums);
   const pieces = manifest ? wholePieces(layout, from.sizeBefore) : Array.from(sums.keys());
-  const copyPath = besideTarget(`${target}~copy`, PART_SUFFIX);
+  const copyPath = besideTarget(asideTarget(target, COPY), PART_SUFFIX);
   // Of an interrupted copy: whoever copies has locked `from`.
   removeIfThere(copyPath, disk);
   const copy = PartFile.open(copyPath, another, terms);

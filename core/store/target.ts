@@ -15,7 +15,7 @@ import { hashFile, holds } from "./hashing.ts";
 export const PART_SUFFIX = ".p2p-part";
 export const JOURNAL_SUFFIX = ".p2p-journal";
 /** What the common file systems take for one name. */
-const MOST_NAME_BYTES = 255;
+export const MAX_NAME_BYTES = 255;
 
 /** What identifies the bytes that are to be there: a manifest, or only the digest of the whole. */
 export type Bytes =
@@ -87,7 +87,7 @@ function renamed(path: string, bytes: Bytes): string {
   const content = "manifest" in bytes ? bytes.manifest.id : bytes.sha256;
   const mark = `~${content.slice(0, 8)}`;
   const extension = extname(path);
-  const room = MOST_NAME_BYTES - byteLength(mark + extension);
+  const room = MAX_NAME_BYTES - byteLength(mark + extension);
   const stem = beginning(basename(path, extension), room);
   return join(dirname(path), `${stem}${mark}${extension}`);
 }
@@ -95,19 +95,19 @@ function renamed(path: string, bytes: Bytes): string {
 /** The unfinished file beside `path`, or with `JOURNAL_SUFFIX` its journal. */
 export function besideTarget(path: string, suffix: string): string {
   const name = basename(path);
-  if (byteLength(name + JOURNAL_SUFFIX) <= MOST_NAME_BYTES) return path + suffix;
+  if (byteLength(name + JOURNAL_SUFFIX) <= MAX_NAME_BYTES) return path + suffix;
   // Too long with the suffix: the beginning of the name, and a digest of all of it.
   const digest = sha256(new TextEncoder().encode(name)).toHex().slice(0, 8);
-  const room = MOST_NAME_BYTES - byteLength(`~${digest}${JOURNAL_SUFFIX}`);
+  const room = MAX_NAME_BYTES - byteLength(`~${digest}${JOURNAL_SUFFIX}`);
   return join(dirname(path), `${beginning(name, room)}~${digest}${suffix}`);
 }
 
 /** As many whole characters of `text` as fit into `bytes`. */
-function beginning(text: string, bytes: number): string {
+export function beginning(text: string, bytes: number): string {
   const { read } = new TextEncoder().encodeInto(text, new Uint8Array(Math.max(0, bytes)));
   return text.slice(0, read);
 }
 
-function byteLength(text: string): number {
+export function byteLength(text: string): number {
   return new TextEncoder().encode(text).length;
 }

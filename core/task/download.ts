@@ -11,6 +11,7 @@ import { SeedPool } from "../net/seed_pool.ts";
 import type { Directories } from "../state/directories.ts";
 import { TaskStories } from "../state/task_stories.ts";
 import { readWishes, watchWishes } from "../state/wishes.ts";
+import { forgetOldAsides } from "../store/aside.ts";
 import { OutFolder } from "../store/out_folder.ts";
 import { Foresight } from "./foresight.ts";
 import { runQueue } from "./queue.ts";
@@ -89,7 +90,22 @@ export async function download(
   watches.spawn((signal) => watchWishes(stateDir, (wishes) => runner.obey(wishes), clock, signal));
   // Too many old logs are no reason for a download to fail.
   watches.spawn((signal) => stories.forgetOldLogs(signal).catch(() => {}));
+  watches.spawn((signal) => forgetAsides(out, platform, signal).catch(() => {}));
   return await runQueue(tasks, slots, runner, signal);
+}
+
+/** Removes parts that were set aside too long ago, in the folders of this command's names. */
+async function forgetAsides(
+  out: OutFolder,
+  { clock, store }: Platform,
+  signal: AbortSignal,
+): Promise<void> {
+  for (const folder of new Set(out.folders)) {
+    // A folder that is not there yet holds nothing.
+    await forgetOldAsides(folder, clock.wallTime(), store.user, signal).catch((error) => {
+      if (signal.aborted) throw error;
+    });
+  }
 }
 
 function foresightFor(

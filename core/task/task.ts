@@ -4,7 +4,7 @@ import { cellsOf } from "../base/piece_cells.ts";
 import type { TaskResult } from "../events.ts";
 import { type Bytes, looksFree, settle, type Settlement } from "../store/target.ts";
 import type { OutFolder } from "../store/out_folder.ts";
-import { adoptPartial } from "../store/partial.ts";
+import { asidesWith } from "../store/aside.ts";
 import { type Content, removeLeftovers, StoredFile } from "../store/stored_file.ts";
 import { find, type Found, type Wanted } from "./find.ts";
 import type { TaskParts } from "./parts.ts";
@@ -62,7 +62,7 @@ async function runOnce(
   if (place.path !== path) parts.tell({ kind: "target", path: place.path });
   return place.kind === "same" || place.kind === "skip"
     ? keep(place, wanted, found.content)
-    : await fetchInto(place.path, wanted, found, parts, signal);
+    : await fetchInto(place.path, path, wanted, found, parts, signal);
 }
 
 type Outcome = Omit<TaskResult, "elapsedMs">;
@@ -119,16 +119,22 @@ function keep(place: Settlement, wanted: Wanted, { layout, manifest }: Content):
   };
 }
 
+/** @param asked where it would go if nothing else were there. */
 async function fetchInto(
   path: string,
+  asked: string,
   wanted: Wanted,
   found: Found,
   parts: TaskParts,
   signal: AbortSignal,
 ): Promise<Outcome> {
   const { id } = found.choice;
-  if (id !== null) adoptPartial(parts.begunWith(id), path, parts.store.disk);
-  using file = await StoredFile.open(path, found.content, parts.store, signal);
+  const begun = id === null ? [] : [
+    ...asidesWith(id, asked),
+    ...(path === asked ? [] : [asked, ...asidesWith(id, path)]),
+    ...parts.begunWith(id),
+  ];
+  using file = await StoredFile.open(path, found.content, parts.store, signal, begun);
   const { resumed } = file;
   if (resumed.pieces > 0 || resumed.rehashed > 0) parts.tell({ kind: "resumed", ...resumed });
   const { count } = file.content.layout;

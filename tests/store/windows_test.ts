@@ -91,7 +91,9 @@ Deno.test("adoptPartial() takes over what is there under another name on Windows
     using file = await open(folder, verified(TEXT), "b.txt");
     file.store(2, pieceOf(TEXT, 2));
   }
-  adoptPartial([folder.of("b.txt")], folder.of("a.txt"), windowsDisk(), "windows");
+  const { id } = verified(TEXT).manifest!;
+  const terms = { disk: windowsDisk(), platform: "windows" };
+  adoptPartial([folder.of("b.txt")], folder.of("a.txt"), id, terms);
   using file = await open(folder, verified(TEXT));
   assertEquals(file.missing(), [0, 1, 3]);
 });
