@@ -11,6 +11,8 @@ const MOST_PAGES = 1000;
 /** Parsed without a pause: some 10 ms. */
 const PART_BYTES = 256 * 1024;
 const NAMES_AT_ONCE = 10_000;
+/** Sizes without sense that an old seed may give before its first right one. */
+const MOST_MALFORMED = 32;
 const LF = 10;
 
 /** Page after page; `ask` gets the names behind `after`. @throws {ProtocolError} if it never ends. */
@@ -46,7 +48,7 @@ async function parsePage(seed: string, body: Uint8Array, after: string): Promise
   return page.files;
 }
 
-/** An old seed tells names only; their sizes are asked for in so many lanes. One that is not there any more is left out. */
+/** An old seed tells names only; their sizes are asked for in so many lanes. Names without a size are left out. */
 export async function listOneShot(
   seed: string,
   reply: Uint8Array,
@@ -61,13 +63,19 @@ export async function listOneShot(
     if (names.length % NAMES_AT_ONCE === 0) await letOthersRun();
   }
   const sizes = new Map<string, number>();
+  const malformed: ProtocolError[] = [];
   await inLanes(names, lanes, async (name) => {
     try {
       sizes.set(name, await sizeOf(name));
     } catch (error) {
-      if (!(error instanceof NotFoundError)) throw error;
+      if (error instanceof NotFoundError) return;
+      // Some list folders, too, which have no size that makes sense.
+      if (!(error instanceof ProtocolError)) throw error;
+      malformed.push(error);
+      if (sizes.size === 0 && malformed.length > MOST_MALFORMED) throw error;
     }
   });
+  if (sizes.size === 0 && malformed.length > 0) throw malformed[0];
   return names.flatMap((name) => {
     const size = sizes.get(name);
     return size === undefined ? [] : [{ name, size, modified: 0 }];
