@@ -6,6 +6,7 @@ import { lineWidth } from "./present/width.ts";
 /** What commands ask of core. */
 export type Core = Pick<
   typeof core,
+  | "asides"
   | "control"
   | "directoriesOf"
   | "download"

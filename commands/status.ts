@@ -1,12 +1,12 @@
 /** `p2p status`: the tasks of every process of this user. */
 import { Command } from "@cliffy/command";
-import type { TaskStatus } from "../core/mod.ts";
+import type { Aside, TaskStatus } from "../core/mod.ts";
 import { type Environment, mayMoveCursor, widthOf, writeLines } from "./environment.ts";
 import { Interrupted, interruptible } from "./interrupt.ts";
 import { directoriesIn } from "./load.ts";
 import { ABOUT_TASK, TaskType } from "./options.ts";
 import { jsonLine } from "./present/json.ts";
-import { renderStatus, renderTask, statusFields } from "./present/status.ts";
+import { renderAsides, renderStatus, renderTask, statusFields } from "./present/status.ts";
 import { formatTime } from "./present/units.ts";
 import { watchTasks } from "./watch.ts";
 
@@ -68,11 +68,12 @@ async function linesOf(
     const found = await core.findTask(directories, task);
     return json ? [jsonOf([found])] : renderTask(found, wallTime(), width);
   }
-  if (json) return [jsonOf(await core.tasks(directories, { all: all === true }))];
+  const asides = all ? await core.asides(directories) : undefined;
+  if (json) return [jsonOf(await core.tasks(directories, { all: all === true }), asides)];
   const known = all
     ? { tasks: await core.tasks(directories, { all }), moreWaiting: 0 }
     : await core.overview(directories, MOST_WAITING);
-  return renderStatus(known, width);
+  return [...renderStatus(known, width), ...renderAsides(asides ?? [])];
 }
 
 /** For pipes, logs and those whose terminal is not to be painted on: the same again and again, until a signal or a closed pipe. */
@@ -93,6 +94,6 @@ async function repeat(
   if (stoppedBy !== undefined) throw new Interrupted(stoppedBy);
 }
 
-function jsonOf(tasks: readonly TaskStatus[]): string {
-  return jsonLine({ tasks: tasks.map(statusFields) });
+function jsonOf(tasks: readonly TaskStatus[], asides?: readonly Aside[]): string {
+  return jsonLine({ tasks: tasks.map(statusFields), ...(asides ? { asides } : {}) });
 }

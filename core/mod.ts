@@ -23,6 +23,7 @@ import * as health from "./task/health.ts";
 import * as offers from "./task/list.ts";
 import * as orders from "./task/orders.ts";
 import * as known from "./task/overview.ts";
+import type { Aside } from "./store/aside.ts";
 import type { User } from "./store/owner.ts";
 import type { Surroundings } from "./task/surroundings.ts";
 import * as verification from "./task/verify.ts";
@@ -56,6 +57,7 @@ export {
   type TaskDetail,
 } from "./state/task_detail.ts";
 export type { Overview, TaskStatus } from "./state/task_status.ts";
+export type { Aside } from "./store/aside.ts";
 export type { DownloadJob, DownloadRequest, TaskOutcome } from "./task/download.ts";
 export type { SeedHealth } from "./task/health.ts";
 export type { Verdict, Verification, VerifyRequest, WrongPieces } from "./task/verify.ts";
@@ -205,6 +207,11 @@ export async function overview(
   options: { readonly all: boolean } = { all: false },
 ): Promise<Overview> {
   return await known.overview(state, systemClock.wallTime(), mostWaiting, options);
+}
+
+/** Unfinished files of other contents, kept for when these are wanted again, in the folders of all known tasks. */
+export async function asides({ state }: Directories): Promise<Aside[]> {
+  return await known.asides(state, systemClock.wallTime());
 }
 
 /** The task that `text` means: an id, a unique beginning of one, or a file name (its newest task that is not over); see `taskNamed`. */

@@ -1,5 +1,5 @@
 /** Tasks of all processes, as a table or one in detail. */
-import { isOver, type Overview, type TaskStatus } from "../../core/mod.ts";
+import { type Aside, isOver, type Overview, type TaskStatus } from "../../core/mod.ts";
 import { fitting } from "./fitting.ts";
 import { pick } from "./json.ts";
 import { renderDetail, renderTable } from "./table.ts";
@@ -41,6 +41,16 @@ function tableOf(tasks: readonly TaskStatus[], width: number): string[] {
     ]),
     width,
   );
+}
+
+/** Unfinished files of other contents. */
+export function renderAsides(asides: readonly Aside[]): string[] {
+  if (asides.length === 0) return [];
+  return [
+    "",
+    "Kept for when another version is wanted again; removed after 30 days, or with p2p cancel --delete:",
+    ...asides.map(({ path, bytes }) => `  ${formatBytes(bytes)}  ${path}`),
+  ];
 }
 
 /** All tasks that are not over, in a line: the longest way to say it that fits, or the shortest. */

@@ -7,7 +7,9 @@ import {
   taskNamed,
   type TaskStatus,
 } from "../state/task_status.ts";
+import { type Aside, asidesIn } from "../store/aside.ts";
 import { hasPartial } from "../store/partial.ts";
+import { dirname } from "@std/path";
 
 /** Every task that is known, oldest first; those that are over only with `all`. */
 export async function tasks(
@@ -29,6 +31,13 @@ export async function overview(
   const known = await readOverview(stateDir, nowMs, mostWaiting, { all });
   const tasks = known.tasks.filter((task) => (all && isOver(task.state)) || isUnfinished(task));
   return { ...known, tasks };
+}
+
+/** Parts of other contents that were set aside in the folders of all known tasks. */
+export async function asides(stateDir: string, nowMs: number): Promise<Aside[]> {
+  const known = await readTasks(stateDir, nowMs, { all: true });
+  const folders = new Set(known.flatMap(({ target, path }) => [dirname(target), dirname(path)]));
+  return Array.from(folders).sort().flatMap(asidesIn);
 }
 
 /** The task that `text` means; see `taskNamed`. */

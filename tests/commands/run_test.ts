@@ -451,6 +451,17 @@ Deno.test("status says so when there is nothing", async () => {
   assertEquals((await p2p("status --json", { core })).stdout, '{"tasks":[]}\n');
 });
 
+Deno.test("status --all lists what was set aside", async () => {
+  const asides = [{ path: "/out/a~01234567.p2p-part", bytes: 12 * 1024 * 1024, since: 1000 }];
+  const core = { tasks: () => Promise.resolve([]), asides: () => Promise.resolve(asides) };
+  const { stdout } = await p2p("status --all", { core });
+  assertStringIncludes(stdout, "\n  12 MiB  /out/a~01234567.p2p-part\n");
+  assertEquals(JSON.parse((await p2p("status --all --json", { core })).stdout), {
+    tasks: [],
+    asides,
+  });
+});
+
 Deno.test("status prints a table, or one task in detail", async () => {
   const core: Partial<Core> = {
     tasks: () => Promise.resolve([task]),

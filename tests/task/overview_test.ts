@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { join } from "@std/path";
-import { overview, tasks } from "../../core/task/overview.ts";
+import { asides, overview, tasks } from "../../core/task/overview.ts";
 import { eventOf, failed, header, NOW, queued, state, StateFolder } from "../state/support.ts";
 
 /** Three that a process left behind: one with its part file, one without, and one that is over. */
@@ -26,6 +26,13 @@ Deno.test("tasks() leaves out what nobody works on and nothing is left of", asyn
     (await tasks(folder.path, NOW, { all })).map(({ task, state }) => `${task} ${state}`);
   assertEquals(await named(false), ["kept paused"]);
   assertEquals(await named(true), ["kept paused", "gone paused", "over failed"]);
+});
+
+Deno.test("asides() finds what was set aside in the folders of all tasks", async () => {
+  using folder = leftBehind();
+  const path = join(folder.path, "kept.bin~01234567.p2p-part");
+  Deno.writeTextFileSync(path, "");
+  assertEquals((await asides(folder.path, NOW)).map(({ path }) => path), [path]);
 });
 
 Deno.test("overview() shows what is over only when all is asked for, and never what is nothing any more", async () => {
