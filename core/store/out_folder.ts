@@ -2,22 +2,30 @@
  * Where downloads end up: a name becomes a path below the folder that the user has chosen. All that
  * concerns a download's place (its task's id, the part file, what is removed) goes by this path.
  */
+import { existsSync } from "node:fs";
 import { basename, dirname, join } from "@std/path";
 import { ConflictError } from "../base/errors.ts";
+import { type Disk, realDisk } from "./disk.ts";
 import { onDisk } from "./disk_faults.ts";
+import { syncFolder } from "./part_file.ts";
 
 export class OutFolder {
   readonly #path: string;
   readonly #platform: string;
+  readonly #disk: Disk;
   /** Its own path without links, once it is there. */
   #root: string | undefined;
   /** Where the folders are that names lie in, without links, as far as they are there. */
   readonly #located = new Map<string, string>();
 
+  /** Folders in which folders were made that may not be on the disk yet. */
+  readonly #unsynced = new Set<string>();
+
   /** @param path made when missing, with the first file. @param platform as `Deno.build.os` names it. */
-  constructor(path: string, platform: string = Deno.build.os) {
+  constructor(path: string, platform: string = Deno.build.os, disk: Disk = realDisk) {
     this.#path = path;
     this.#platform = platform;
+    this.#disk = disk;
   }
 
   /** The path that `prepare` will give, as long as no link changes; nothing is made. */
@@ -49,7 +57,9 @@ export class OutFolder {
     let folder = root;
     for (const part of parts.slice(0, -1)) {
       folder = join(folder, part);
-      onDisk(`make folder "${folder}"`, () => makeFolder(folder));
+      if (onDisk(`make folder "${folder}"`, () => makeFolder(folder))) {
+        this.#unsynced.add(dirname(folder));
+      }
       if (!onDisk(`look at "${folder}"`, () => Deno.lstatSync(folder)).isSymlink) continue;
       const real = onDisk(`open folder "${folder}"`, () => Deno.realPathSync(folder));
       if (real !== root && !real.startsWith(join(root, "/"))) {
@@ -62,7 +72,20 @@ export class OutFolder {
     return join(folder, parts.at(-1)!);
   }
 
+  /** Until the folders that were made for `path`, which `prepare` gave, are on the disk. @throws {DiskError} */
+  async sync(path: string): Promise<void> {
+    for (const folder of this.#unsynced) {
+      if (!path.startsWith(join(folder, "/"))) continue;
+      await syncFolder(folder, this.#disk, this.#platform);
+      this.#unsynced.delete(folder);
+    }
+  }
+
   #open(): string {
+    for (let folder = this.#path; !existsSync(folder) && dirname(folder) !== folder;) {
+      folder = dirname(folder);
+      this.#unsynced.add(withoutLinks(folder));
+    }
     onDisk(`make folder "${this.#path}"`, () => Deno.mkdirSync(this.#path, { recursive: true }));
     return onDisk(`open folder "${this.#path}"`, () => Deno.realPathSync(this.#path));
   }
@@ -78,12 +101,14 @@ export function withoutLinks(path: string): string {
   }
 }
 
-function makeFolder(folder: string): void {
+/** @returns whether there was none. */
+function makeFolder(folder: string): boolean {
   try {
     Deno.mkdirSync(folder);
+    return true;
   } catch (error) {
     if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
-    if (Deno.statSync(folder).isDirectory) return;
+    if (Deno.statSync(folder).isDirectory) return false;
     throw new ConflictError(`Cannot make folder "${folder}": there is a file of that name`);
   }
 }

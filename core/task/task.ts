@@ -60,9 +60,10 @@ async function runOnce(
   const place = await settleTarget(path, wanted, found.content, parts, signal);
   if (place.kind === "same") removeLeftovers(place.path, found.content);
   if (place.path !== path) parts.tell({ kind: "target", path: place.path });
-  return place.kind === "same" || place.kind === "skip"
-    ? keep(place, wanted, found.content)
-    : await fetchInto(place.path, path, wanted, found, parts, signal);
+  if (place.kind === "same" || place.kind === "skip") return keep(place, wanted, found.content);
+  const outcome = await fetchInto(place.path, path, wanted, found, parts, signal);
+  if (parts.settings.sync === "finish") await out.sync(outcome.path);
+  return outcome;
 }
 
 type Outcome = Omit<TaskResult, "elapsedMs">;

@@ -1,5 +1,6 @@
-import { assertEquals, assertMatch, assertThrows } from "@std/assert";
+import { assertEquals, assertMatch, assertRejects, assertThrows } from "@std/assert";
 import { ConflictError, DiskError } from "../../core/base/errors.ts";
+import { type Disk, realDisk } from "../../core/store/disk.ts";
 import { localName, OutFolder } from "../../core/store/out_folder.ts";
 import { property, validName } from "../base/property.ts";
 import { TempFolder } from "./support.ts";
@@ -73,6 +74,58 @@ Deno.test("OutFolder.locate() makes nothing", () => {
   new OutFolder(folder.of("out")).locate("a/b");
   assertEquals(folder.names(), []);
 });
+
+/** A disk that notes which folders are synced. */
+function noting(synced: string[], fault?: Error): Disk {
+  return {
+    ...realDisk,
+    openSync(path, options) {
+      const folder = Deno.openSync(path, options);
+      folder.sync = () => {
+        synced.push(path);
+        return fault ? Promise.reject(fault) : Promise.resolve();
+      };
+      return folder;
+    },
+  };
+}
+
+Deno.test("OutFolder.sync() syncs the parents of all folders that were made, once", async () => {
+  using folder = new TempFolder();
+  const synced: string[] = [];
+  const out = new OutFolder(folder.of("x/out"), Deno.build.os, noting(synced));
+  const path = out.prepare("a/b/c.txt");
+  out.prepare("d/e.txt");
+  await out.sync(path);
+  const parents = [folder.path, ...["x", "x/out", "x/out/a"].map((name) => folder.of(name))];
+  assertEquals(synced.sort(), parents);
+  await out.sync(path);
+  assertEquals(synced.length, 4);
+});
+
+Deno.test("OutFolder.sync() syncs nothing when all folders were there", async () => {
+  using folder = new TempFolder();
+  Deno.mkdirSync(folder.of("a"));
+  const synced: string[] = [];
+  const out = new OutFolder(folder.path, Deno.build.os, noting(synced));
+  await out.sync(out.prepare("a/b"));
+  assertEquals(synced, []);
+});
+
+const faults = [
+  { fault: "Input/output error (os error 5)", thrown: true },
+  { fault: "No space left on device (os error 28)", thrown: true },
+  { fault: "Invalid argument (os error 22)", thrown: false },
+];
+for (const { fault, thrown } of faults) {
+  Deno.test(`OutFolder.sync() ${thrown ? "throws" : "passes over"} "${fault}"`, async () => {
+    using folder = new TempFolder();
+    const out = new OutFolder(folder.path, Deno.build.os, noting([], new Error(fault)));
+    const synced = out.sync(out.prepare("a/b"));
+    if (thrown) await assertRejects(() => synced, DiskError, "Cannot sync folder");
+    else await synced;
+  });
+}
 
 const linksInside = [
   { name: "another folder inside", to: "out/other" },

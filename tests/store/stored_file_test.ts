@@ -562,6 +562,21 @@ for (const sync of ["finish", "never"] as const) {
   });
 }
 
+Deno.test("StoredFile.finish() throws DiskError when the new name may not be on the disk", async () => {
+  using folder = new TempFolder();
+  const disk: Disk = {
+    ...realDisk,
+    openSync: (path, options) => {
+      const file = Deno.openSync(path, options);
+      file.sync = () => Promise.reject(new Error("Input/output error (os error 5)"));
+      return file;
+    },
+  };
+  using file = await open(folder.of("a.txt"), CONTENT, { ...TERMS, disk });
+  fill(file);
+  await assertRejects(() => file.finish(FINISH, never), DiskError, "Cannot sync folder");
+});
+
 Deno.test("StoredFile.discard() leaves nothing when the bytes are proven wrong", async () => {
   using folder = new TempFolder();
   using file = await open(folder.of("a.txt"), CONTENT);
