@@ -65,7 +65,7 @@ export async function tokenIn(
   path: string | undefined,
 ): Promise<string | undefined> {
   if (path === undefined) return undefined;
-  const token = (await readSettingFile("token-file", path)).replace(/[\r\n]+$/, "");
+  const token = withoutLineEnds(await readSettingFile("token-file", path));
   if (token === "") {
     throw new UsageError(`Cannot use the token in ${path}: the file is empty`);
   }
@@ -98,4 +98,11 @@ async function readSettingFile(
       { cause: error, hint: "Name a file that is there and that you may read" },
     );
   }
+}
+
+/** A regular expression would take quadratic time for a file of line ends. */
+function withoutLineEnds(text: string): string {
+  let end = text.length;
+  while (end > 0 && "\r\n".includes(text.charAt(end - 1))) end--;
+  return text.slice(0, end);
 }
