@@ -1,10 +1,13 @@
 import { assert, assertEquals } from "@std/assert";
-import { test, WINDOWS } from "./harness.ts";
+import { fromFileUrl } from "@std/path";
+import { assertCode, test, WINDOWS } from "./harness.ts";
+import { HAS_ADDRESSES, Intruder } from "./intruder.ts";
 import { FAIR, FAIR_BESIDE_ONE, GOOD, Siege, STILL_SERVED, turn } from "./siege.ts";
 
 /** What each of us needs besides: libraries, pipes, the good clients. */
 const SPARE_DESCRIPTORS = 200;
 const CROWD = await possibleCrowd(1000);
+const SIZE = `FILESIZE ${GOOD}\n`;
 const ASK = `DOWNLOAD ${GOOD}|0|1048576\n`;
 /** Garbage of more than some thousand connections is collected when the engine likes; deno task soak looks at that. */
 const VISITS = 2000;
@@ -33,6 +36,35 @@ test("p2p serve serves on beside 200 clients that send a letter at a time", asyn
       await siege.beat();
     }
   });
+});
+
+test("p2p serve is not locked up by polite sessions of 16 addresses that hold every place", async (world) => {
+  // Elsewhere the good client would share their address.
+  if (!HAS_ADDRESSES) return;
+  await using siege = await Siege.lay(world);
+  const polite: Intruder[] = [];
+  for (let host = 2; host < 18; host++) polite.push(...await siege.intruders(16, host));
+  await Promise.all(polite.map((each) => each.send(`HELLO 2\n${SIZE}`)));
+  await siege.withstand(async (goesOn) => {
+    for (let i = 0; goesOn(); i = (i + 1) % polite.length) {
+      await polite[i]!.send(SIZE);
+      await siege.beat();
+    }
+  });
+});
+
+test("p2p serve is not locked up by clients that connect and never shake hands for TLS", async (world) => {
+  if (!HAS_ADDRESSES) return;
+  world.write(`share/${GOOD}`, "good");
+  const pem = (name: string) => fromFileUrl(new URL(`../fakes/tls/${name}.pem`, import.meta.url));
+  const tls = ["--tls-cert", pem("seed"), "--tls-key", pem("seed-key")];
+  const seed = await world.serve(world.path("share"), "--max-connections", "32", ...tls);
+  await using silent = new AsyncDisposableStack();
+  for (let i = 0; i < 100; i++) {
+    silent.use(await Intruder.connect(seed.address, 2 + i % 20));
+  }
+  const good = ["--seed", `tls://${seed.address}`, "--tls-ca", pem("ca"), "--give-up", "15s"];
+  assertCode(await world.p2p("get", GOOD, ...good), 0);
 });
 
 test("p2p serve serves on beside clients that read a little at a time", async (world) => {
