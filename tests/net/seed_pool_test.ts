@@ -1,5 +1,7 @@
-import { assertEquals, assertStrictEquals } from "@std/assert";
+import { assert, assertEquals, assertStrictEquals } from "@std/assert";
+import { TimeoutError } from "../../core/base/errors.ts";
 import { SeedPool } from "../../core/net/seed_pool.ts";
+import type { Dial } from "../../core/net/transport.ts";
 import { ManualClock } from "../fakes/manual_clock.ts";
 import { ScriptedSeed } from "../fakes/scripted_seed.ts";
 import { ADDRESS, bytesOf, calm, test, watch } from "./support.ts";
@@ -52,3 +54,26 @@ test("SeedPool[Symbol.asyncDispose]() closes all links, and ends who still asks"
   assertEquals(asked.map(({ ending }) => ending && "error" in ending), [true, true]);
   assertEquals([seed.open, clock.pending], [0, 0]);
 });
+
+for (
+  const { giveUpMs, connectMs } of [
+    { giveUpMs: 120_000, connectMs: 5000 },
+    { giveUpMs: 3000, connectMs: 1500 },
+    { giveUpMs: 500, connectMs: 1000 },
+  ]
+) {
+  test(`SeedPool gives a seed ${connectMs} ms to answer when tasks give up after ${giveUpMs} ms`, async () => {
+    const clock = new ManualClock();
+    const dial: Dial = (_, signal) =>
+      new Promise((_, reject) => {
+        signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+      });
+    const terms = { clock, dial, seedConnections: 2, stallMs: 5000, token: undefined };
+    await using pool = new SeedPool({ ...terms, giveUpMs });
+    const asked = watch(pool.link(ADDRESS).dialect(calm));
+    await clock.advance(connectMs - 1);
+    assertEquals(asked.ending, undefined);
+    await clock.advance(1);
+    assert(asked.ending && "error" in asked.ending && asked.ending.error instanceof TimeoutError);
+  });
+}
