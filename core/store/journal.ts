@@ -105,6 +105,16 @@ export class Journal implements Disposable {
     this.#append(encodeRecord({ synced: true }));
   }
 
+  /** Call it when a sync of the part file begins, while more is written. */
+  beginSync(): void {
+    this.#append(encodeRecord({ syncing: true }));
+  }
+
+  /** Call it when that sync has ended. */
+  endSync(): void {
+    this.#append(encodeRecord({ syncedBatch: true }));
+  }
+
   /** Nothing that was claimed so far counts without being hashed. */
   addDoubt(): void {
     this.#append(encodeRecord({ doubt: true }));

@@ -33,6 +33,10 @@ export type JournalRecord =
   | { readonly part: readonly [piece: number, length: number] }
   /** All pieces before this record are on the disk itself. */
   | { readonly synced: true }
+  /** The part file is being synced, while more is written … */
+  | { readonly syncing: true }
+  /** … and now all pieces before the last `syncing` are on the disk itself. */
+  | { readonly syncedBatch: true }
   /**
    * All pieces before this record must be hashed, and written again if they are right: somebody
    * else wrote to the part file, or a sync failed. After that the kernel may show bytes that it
@@ -106,6 +110,8 @@ class Claims {
   readonly sums = new Map<number, number>();
   readonly parts = new Map<number, number>();
   run: JournalRun | undefined;
+  /** Pieces that are on the disk when the sync that runs has ended. */
+  readonly #syncing = new Set<number>();
 
   take(record: JournalRecord): void {
     if ("run" in record) this.run = record.run;
@@ -116,6 +122,8 @@ class Claims {
       this.parts.set(piece, length);
     } else if ("doubt" in record) this.#doubt();
     else if ("lost" in record) record.lost.forEach((piece) => this.#forget(piece));
+    else if ("syncing" in record) this.#beginSync();
+    else if ("syncedBatch" in record) this.#endSync();
     else this.#sync();
   }
 
@@ -132,17 +140,33 @@ class Claims {
     this.doubted.delete(piece);
     this.sums.delete(piece);
     this.parts.delete(piece);
+    this.#syncing.delete(piece);
   }
 
   #doubt(): void {
     for (const piece of [...this.synced, ...this.unsynced.keys()]) this.doubted.add(piece);
     this.synced.clear();
     this.unsynced.clear();
+    this.#syncing.clear();
+  }
+
+  #beginSync(): void {
+    this.#syncing.clear();
+    for (const piece of this.unsynced.keys()) this.#syncing.add(piece);
+  }
+
+  #endSync(): void {
+    for (const piece of this.#syncing) {
+      this.unsynced.delete(piece);
+      this.synced.add(piece);
+    }
+    this.#syncing.clear();
   }
 
   #sync(): void {
     for (const piece of this.unsynced.keys()) this.synced.add(piece);
     this.unsynced.clear();
+    this.#syncing.clear();
   }
 }
 
@@ -187,7 +211,8 @@ function recordOf(
   value: unknown,
   { size, pieceSize }: JournalIdentity,
 ): JournalRecord | undefined {
-  const { run, piece, crc, part, synced, doubt, lost } = Object(value) as Record<string, unknown>;
+  const fields = Object(value) as Record<string, unknown>;
+  const { run, piece, crc, part, synced, syncing, syncedBatch, doubt, lost } = fields;
   const isPiece = (piece: unknown): piece is number => isCount(piece) && piece * pieceSize < size;
   if (isPiece(piece)) return { piece, ...(isCount(crc) ? { crc } : {}) };
   if (Array.isArray(part)) {
@@ -197,6 +222,8 @@ function recordOf(
     return isBeginning ? { part: [piece, length] } : undefined;
   }
   if (synced === true) return { synced };
+  if (syncing === true) return { syncing };
+  if (syncedBatch === true) return { syncedBatch };
   if (doubt === true) return { doubt };
   if (Array.isArray(lost)) return lost.every(isPiece) ? { lost } : undefined;
   const { pid, boot, bootId, inode, mtime } = Object(run) as Record<string, unknown>;

@@ -38,6 +38,8 @@ export interface StoreTerms {
   readonly bootId?: string | undefined;
   /** Who runs this process; undefined where files have no owners. */
   readonly user?: User | undefined;
+  /** Bytes after which what was written is synced, beside the download; undefined: only at the end. */
+  readonly syncEvery?: number | undefined;
   readonly disk?: Disk;
   /** As `Deno.build.os` names it; this one where none is given. */
   readonly platform?: string;
@@ -73,6 +75,13 @@ export class StoredFile implements Disposable {
   /** Those among them that were there when somebody else wrote to the file. */
   #doubted: ReadonlySet<number> = new Set();
   #touches = 0;
+  /** Bytes written since the last sync began. */
+  #unsynced = 0;
+  /** The sync that runs. */
+  #syncing: Promise<void> | undefined;
+  /** What a sync beside the download failed with. */
+  #syncFault: unknown;
+  #closed = false;
   /** Length of the unverified beginning that is in the part file, by piece. */
   readonly #unverified: Map<number, number>;
   /** CRC-32 of each piece, where no manifest has its digest. */
@@ -219,6 +228,7 @@ export class StoredFile implements Disposable {
    * @throws {ConflictError} if the part file was removed or replaced. @throws {DiskError}
    */
   store(piece: number, bytes: Uint8Array): void {
+    if (this.#syncFault) throw this.#syncFault;
     this.#noticeTouch();
     this.#part.write(rangeOfPiece(this.content.layout, piece).start, bytes);
     const crc = this.content.manifest ? undefined : crc32(bytes);
@@ -226,6 +236,25 @@ export class StoredFile implements Disposable {
     this.#have.add(piece);
     this.#unverified.delete(piece);
     if (crc !== undefined) this.#sums.set(piece, crc);
+    this.#unsynced += bytes.length;
+    const { syncEvery = Infinity } = this.#terms;
+    if (this.#unsynced >= syncEvery && this.#syncing === undefined) this.#beginSync();
+  }
+
+  /** Syncs what was written, while more is: so that little must be hashed after a crash. */
+  #beginSync(): void {
+    const journal = this.#journal;
+    if (journal === undefined) return;
+    this.#unsynced = 0;
+    journal.beginSync();
+    this.#syncing = this.#part.sync().then(() => {
+      if (!this.#closed) journal.endSync();
+    }).catch((error) => {
+      if (this.#closed) return;
+      // Told to the next who writes; nothing is trusted from now on.
+      this.#syncFault = error;
+      this.#distrust();
+    }).finally(() => this.#syncing = undefined);
   }
 
   /** What was written before somebody else wrote to the file is doubtful from now on. */
@@ -318,6 +347,8 @@ export class StoredFile implements Disposable {
 
   /** @throws {DiskError} if it failed: then nothing is trusted that was not synced before. */
   async #sync(): Promise<void> {
+    await this.#syncing;
+    if (this.#syncFault) throw this.#syncFault;
     try {
       await this.#part.sync();
     } catch (error) {
@@ -342,12 +373,14 @@ export class StoredFile implements Disposable {
 
   /** Throws away what was downloaded: nobody needs it, or it was proven to be wrong. */
   discard(): void {
+    this.#closed = true;
     this.#part.remove();
     this.#removeJournal();
   }
 
   /** Closes what is open; the part file and its journal stay for the next run. */
   [Symbol.dispose](): void {
+    this.#closed = true;
     this.#journal?.[Symbol.dispose]();
     this.#part.close();
   }

@@ -38,6 +38,9 @@ export async function runTask(
   }
 }
 
+/** What may have to be hashed after a crash: a tenth of a second's work. */
+const SYNC_BATCH_BYTES = 128 * 1024 * 1024;
+
 /** Every piece was right, and the whole is not what was asked for: the manifest lied. */
 class WrongWholeError extends CorruptError {
   constructor(name: string, sha256: string, readonly id: string | null) {
@@ -135,7 +138,9 @@ async function fetchInto(
     ...(path === asked ? [] : [asked, ...asidesWith(id, path)]),
     ...parts.begunWith(id),
   ];
-  using file = await StoredFile.open(path, found.content, parts.store, signal, begun);
+  const syncEvery = parts.settings.sync === "finish" ? SYNC_BATCH_BYTES : undefined;
+  const terms = { ...parts.store, syncEvery };
+  using file = await StoredFile.open(path, found.content, terms, signal, begun);
   const { resumed } = file;
   if (resumed.pieces > 0 || resumed.rehashed > 0) parts.tell({ kind: "resumed", ...resumed });
   const { count } = file.content.layout;

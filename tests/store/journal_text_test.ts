@@ -140,6 +140,23 @@ Deno.test("parseJournal() trusts nothing before a doubt until it is written agai
   );
 });
 
+Deno.test("parseJournal() takes as synced what was written before a sync began that has ended", () => {
+  const records: JournalRecord[] = [
+    { piece: 0 },
+    { piece: 1 },
+    { piece: 2 },
+    { syncing: true },
+    { piece: 3 },
+    { piece: 1 },
+    { lost: [2] },
+    { syncedBatch: true },
+    { syncing: true },
+    { piece: 4 },
+  ];
+  const content = parseJournal(textOf(records));
+  assertEquals([content?.synced, [...content!.unsynced.keys()]], [new Set([0]), [3, 1, 4]]);
+});
+
 for (const part of [[1], [1, 0], [1, 101], [10, 1], [-1, 5], ["1", 5]]) {
   Deno.test(`parseJournal() ends before the impossible beginning ${JSON.stringify(part)}`, () => {
     const content = parseJournal(
@@ -171,7 +188,7 @@ for (const { name, line } of noIdentities) {
 const record: fc.Arbitrary<JournalRecord> = fc.oneof(
   { arbitrary: fc.record({ piece: fc.nat(9) }), weight: 5 },
   fc.constant<JournalRecord>({ synced: true }),
-  fc.constant<JournalRecord>({ doubt: true }),
+  fc.constantFrom<JournalRecord>({ doubt: true }, { syncing: true }, { syncedBatch: true }),
   fc.record({ run: fc.record({ pid: fc.nat(99999), boot: fc.integer() }) }),
 );
 const story = fc.array(record, { maxLength: 20 });

@@ -9,6 +9,7 @@ import { type Disk, realDisk } from "../../core/store/disk.ts";
 import { encodeIdentity, encodeRecord } from "../../core/store/journal_text.ts";
 import type { StoredFile } from "../../core/store/stored_file.ts";
 import {
+  AFTER_REBOOT,
   begin,
   bytesOf,
   never,
@@ -279,3 +280,71 @@ Deno.test("StoredFile.finish() leaves the time of the last write on the file", a
   await complete(file);
   assert(Deno.statSync(folder.of("a.txt")).mtime! >= before);
 });
+
+/** A disk whose part file is synced when the test says so. */
+class SlowSync {
+  readonly started: PromiseWithResolvers<void>[] = [];
+  readonly disk: Disk = {
+    ...realDisk,
+    openSync: (path, options) => {
+      const file = Deno.openSync(path, options);
+      file.syncData = () => {
+        const sync = Promise.withResolvers<void>();
+        this.started.push(sync);
+        return sync.promise;
+      };
+      return file;
+    },
+  };
+}
+
+Deno.test("StoredFile syncs in batches while it writes, and trusts what was synced after a crash", async () => {
+  using folder = new TempFolder();
+  const { started, disk } = new SlowSync();
+  const terms = { ...TERMS, disk, syncEvery: 16 };
+  {
+    using file = await open(folder.of("a.txt"), CONTENT, terms);
+    file.store(0, pieceOf(TEXT, 0));
+    assertEquals(started.length, 0);
+    file.store(1, pieceOf(TEXT, 1));
+    assertEquals(started.length, 1);
+    file.store(2, pieceOf(TEXT, 2));
+    started[0]!.resolve();
+    await turns();
+  }
+  using file = await open(folder.of("a.txt"), CONTENT, AFTER_REBOOT);
+  assertEquals([file.resumed.pieces, file.resumed.rehashed], [3, 1]);
+});
+
+Deno.test("StoredFile.store() throws DiskError, and nothing is trusted, when a sync failed meanwhile", async () => {
+  using folder = new TempFolder();
+  const { started, disk } = new SlowSync();
+  {
+    using file = await open(folder.of("a.txt"), CONTENT, { ...TERMS, disk, syncEvery: 8 });
+    file.store(0, pieceOf(TEXT, 0));
+    started[0]!.reject(new Error("Input/output error (os error 5)"));
+    await turns();
+    assertThrows(() => file.store(1, pieceOf(TEXT, 1)), DiskError, "Cannot sync");
+    await assertRejects(() => file.finish(FINISH, never), DiskError, "Cannot sync");
+  }
+  using file = await open(folder.of("a.txt"), CONTENT);
+  assertEquals([file.resumed.pieces, file.resumed.rehashed], [1, 1]);
+});
+
+Deno.test("StoredFile is closed without harm while a sync runs", async () => {
+  using folder = new TempFolder();
+  const { started, disk } = new SlowSync();
+  {
+    using file = await open(folder.of("a.txt"), CONTENT, { ...TERMS, disk, syncEvery: 8 });
+    file.store(0, pieceOf(TEXT, 0));
+  }
+  started[0]!.resolve();
+  await turns();
+  using file = await open(folder.of("a.txt"), CONTENT, AFTER_REBOOT);
+  assertEquals([file.resumed.pieces, file.resumed.rehashed], [1, 1]);
+});
+
+/** Until what is settled has been acted on. */
+async function turns(): Promise<void> {
+  for (let turn = 0; turn < 10; turn++) await Promise.resolve();
+}
