@@ -578,7 +578,7 @@ async function copyRightPieces(
       from.moveTo(freeAside(target, UNVERIFIED, PART_SUFFIX, disk));
     }
     from.close();
-    copy.moveTo(path);
+    replace(path, copy);
     const part = copy.closed ? PartFile.open(path, another, terms) : copy;
     const have = new Set(proven);
     const hashed = pieces.length;
@@ -587,6 +587,20 @@ async function copyRightPieces(
     copy.remove();
     copy.close();
     throw error;
+  }
+}
+
+/** @throws {ConflictError} if that is not allowed, as with another user's file in a folder like /tmp. */
+function replace(path: string, by: PartFile): void {
+  try {
+    by.moveTo(path);
+  } catch (error) {
+    const { cause } = error as Error;
+    if (!(cause instanceof Error) || !/not permitted|denied/i.test(cause.message)) throw error;
+    throw new ConflictError(`Cannot write "${path}": it is another user's`, {
+      cause,
+      hint: "Ask its owner to remove it, or choose another folder with --out",
+    });
   }
 }
 

@@ -1,5 +1,5 @@
 /** Files that others can have written are hashed and copied, and never get the final name themselves. */
-import { assert, assertEquals, assertThrows } from "@std/assert";
+import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { ConflictError } from "../../core/base/errors.ts";
 import { sha256 } from "../../core/base/digest.ts";
 import { type Disk, type DiskFile, realDisk } from "../../core/store/disk.ts";
@@ -142,10 +142,11 @@ Deno.test("StoredFile leaves nothing when another user's part cannot be replaced
     },
   };
   const before = folder.names();
-  let message = "";
-  await open(folder.of("a.txt"), CONTENT, { ...TERMS, disk, user: USER })
-    .catch((error: Error) => message = error.message);
-  assert(message.startsWith("Cannot rename"), message);
+  await assertRejects(
+    () => open(folder.of("a.txt"), CONTENT, { ...TERMS, disk, user: USER }),
+    ConflictError,
+    "it is another user's",
+  );
   assertEquals(folder.names(), before);
 });
 
