@@ -75,6 +75,7 @@ export class ClientConnection implements Occupant, Disposable {
   /** What waits for the stream; all of it fails when the connection is closed. */
   readonly #waits = new Set<(error: Error) => void>();
   #lost: string | undefined;
+  #leaving: Refusal | undefined;
   /** How a conversation ends in good order: it refuses what is asked from now on. Without one, the connection is closed. */
   farewell: ((refusal: Refusal) => void) | undefined;
 
@@ -195,8 +196,15 @@ export class ClientConnection implements Occupant, Disposable {
     } while (await this.fill());
   }
 
-  /** Ends the conversation: what is being sent is finished, and `refusal` answers the rest. */
+  /** What answers the client from now on, since it was told to leave. */
+  get leaving(): Refusal | undefined {
+    return this.#leaving;
+  }
+
+  /** Ends the conversation: what is being sent is finished, and `refusal` answers the rest. Once. */
   leave(refusal: Refusal): void {
+    if (this.#leaving) return;
+    this.#leaving = refusal;
     if (this.farewell) this.farewell(refusal);
     else this.close(refusal.text);
   }

@@ -110,6 +110,8 @@ export class Session {
     }));
     this.#connection.farewell = (refusal) => this.#end(refusal);
     this.#connection.rest(this.#trusted ? undefined : PROOF_MS);
+    // Evicted while it was being greeted.
+    if (this.#connection.leaving) this.#end(this.#connection.leaving);
   }
 
   async #read(): Promise<void> {

@@ -110,6 +110,18 @@ test("an evicted client that has said nothing gets BUSY, one that has begun a re
   assertEquals(await restOf(loris), "");
 });
 
+test("a client that is evicted while it is being greeted ends, too", async () => {
+  await using server = new ServerFixture({ maxConnections: 2, clientConnections: 2 });
+  const pair = [server.connect("10.0.0.2"), server.connect("10.0.0.2")];
+  // All of them at once: the newcomer takes a place before a greeting is written.
+  const other = server.connect("10.0.0.3");
+  await Promise.all([...pair, other].map((client) => client.send("HELLO 2\n")));
+  assertMatch(await other.line(), /^HELLO 2 /);
+  assertMatch(await restOf(pair[0]!), /^HELLO 2 [^\n]*\n$/);
+  assertMatch(await pair[1]!.line(), /^HELLO 2 /);
+  assertEquals(await pair[1]!.ask("PING"), "OK 0");
+});
+
 test("connections that say nothing evict nobody", async () => {
   await using server = new ServerFixture({ maxConnections: 2 });
   const polite = [];
