@@ -48,7 +48,7 @@ export function renderAsides(asides: readonly Aside[]): string[] {
   if (asides.length === 0) return [];
   return [
     "",
-    "Kept for when another version is wanted again; removed after 30 days, or with p2p cancel --delete:",
+    "Kept for when another version is wanted again, removed after 30 days:",
     ...asides.map(({ path, bytes }) => `  ${formatBytes(bytes)}  ${path}`),
   ];
 }

@@ -7,10 +7,15 @@ import { withoutLinks } from "./out_folder.ts";
 import { PartFile, type PartTerms } from "./part_file.ts";
 import { besideTarget, JOURNAL_SUFFIX, PART_SUFFIX } from "./target.ts";
 
-/** Removes what unfinished downloads left beside `target`, of whatever content. @throws {DiskError} */
-export function removePartial(target: string): void {
-  for (const suffix of [PART_SUFFIX, JOURNAL_SUFFIX]) removeIfThere(besideTarget(target, suffix));
-  removeAsides(target);
+/**
+ * Removes what an unfinished download left.
+ *
+ * @param path where it was to go. @param asked where it would have gone if nothing else were there:
+ * what was set aside for that goes, too. @throws {DiskError}
+ */
+export function removePartial(path: string, asked: string = path): void {
+  for (const suffix of [PART_SUFFIX, JOURNAL_SUFFIX]) removeIfThere(besideTarget(path, suffix));
+  for (const target of new Set([path, asked])) removeAsides(target);
 }
 
 /** Whether an unfinished download lies beside `target`. */

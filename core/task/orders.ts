@@ -15,7 +15,7 @@ export async function control(
 ): Promise<Obedience> {
   const obedience = await giveOrder(stateDir, task, order, pid, clock);
   // Whoever runs it removes what is there by itself, when nothing writes to it any more.
-  if (order === "cancel-and-delete" && obedience === "done") removePartial(task.path);
+  if (order === "cancel-and-delete" && obedience === "done") removePartial(task.path, task.target);
   return obedience;
 }
 

@@ -139,7 +139,9 @@ export class TaskRunner implements QueueRunner<Task, TaskOutcome> {
 
   async #cleanUp(task: Task, { wish }: CancelledError): Promise<void> {
     await unwish(this.#shared.stateDir, task.task);
-    if (wish === "cancel-and-delete") removePartial(this.#targets.get(task) ?? task.target);
+    if (wish === "cancel-and-delete") {
+      removePartial(this.#targets.get(task) ?? task.target, task.target);
+    }
   }
 
   #tell(task: Task, news: TaskNews): void {
