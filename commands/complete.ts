@@ -116,7 +116,7 @@ async function taskWords(
   command: string,
   begun: string,
 ): Promise<Candidate[]> {
-  const all = await environment.core.tasks(directoriesIn(environment), {
+  const all = await environment.core.tasksBeginning(directoriesIn(environment), begun, {
     all: command !== "pause" && command !== "cancel" && command !== "resume",
   });
   const fitting = all.filter(({ state }) => command !== "resume" || state === "paused").reverse();

@@ -9,6 +9,7 @@ export type Core = Pick<
   | "asides"
   | "control"
   | "directoriesOf"
+  | "tasksBeginning"
   | "download"
   | "findTask"
   | "list"

@@ -214,6 +214,15 @@ export async function asides({ state }: Directories): Promise<Aside[]> {
   return await known.asides(state, systemClock.wallTime());
 }
 
+/** The tasks whose id or name begins with `text`, the newest of many; those that are over only with `all`. */
+export async function tasksBeginning(
+  { state }: Directories,
+  text: string,
+  options: { readonly all: boolean },
+): Promise<TaskStatus[]> {
+  return await known.tasksBeginning(state, text, systemClock.wallTime(), options);
+}
+
 /** The task that `text` means: an id, a unique beginning of one, or a file name (its newest task that is not over); see `taskNamed`. */
 export async function findTask({ state }: Directories, text: string): Promise<TaskStatus> {
   return await known.findTask(state, text, systemClock.wallTime());

@@ -113,7 +113,7 @@ function verifiedText({ state, verified, size }: TaskStatus): string {
 export function statusFields(task: TaskStatus): object {
   return {
     ...pick(task, ["task", "name", "state", "size", "downloaded", "percent", "rate", "etaMs"]),
-    ...pick(task, ["seeds", "path", "pid", "verified", "error"]),
+    ...pick(task, ["seeds", "path", "pid", "verified", "error", "pausedBy"]),
   };
 }
 

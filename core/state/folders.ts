@@ -1,5 +1,8 @@
 /** The folders of the state and the files in them: their modes, and what is in a folder. */
 
+/** Ends the name of the file that the process of a run holds locked. */
+export const LOCK_SUFFIX = ".lock";
+
 /**
  * Records and logs name what somebody downloads, so only that user may read them, whatever the umask
  * and whatever the mode of a folder that was there before.
@@ -7,10 +10,10 @@
 export const PRIVATE_FILE = 0o600;
 export const PRIVATE_FOLDER = 0o700;
 
-/** The names in a folder; none where there is no such folder. */
-export async function* namesIn(folder: string): AsyncIterable<string> {
+/** What is in a folder; nothing where there is no such folder. */
+export async function* filesIn(folder: string): AsyncIterable<Deno.DirEntry> {
   try {
-    for await (const { name } of Deno.readDir(folder)) yield name;
+    yield* Deno.readDir(folder);
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
   }

@@ -5,7 +5,7 @@
  */
 import { join } from "@std/path";
 import type { Clock } from "../base/clock.ts";
-import { namesIn, PRIVATE_FILE } from "./folders.ts";
+import { filesIn, PRIVATE_FILE } from "./folders.ts";
 import { logsFolder } from "./task_log.ts";
 
 const KEEP_MS = 30 * 24 * 3600 * 1000;
@@ -59,7 +59,7 @@ async function youngLogs(
   const logs: Log[] = [];
   const oldest = clock.wallTime() - KEEP_MS;
   let seen = 0;
-  for await (const name of namesIn(folder)) {
+  for await (const { name } of filesIn(folder)) {
     if (++seen % STEP_FILES === 0) await clock.sleep(0, signal);
     const [task, ending] = name.split(/\.(?=jsonl(?:\.1)?$)/);
     if (ending === undefined || running.has(task!)) continue;

@@ -1,60 +1,25 @@
-/** Where a task's time went, read from the record of its last run, whether that run lives or not. */
+/** Where a task's time went, read from what its last run said of it, whether that run lives or not. */
 import type { Account } from "./accounting.ts";
-import {
-  isAccount,
-  isHeader,
-  isQueued,
-  isTaskEvent,
-  limitsOf,
-  type RunLimits,
-} from "./record_shape.ts";
-import { baseOf, readLines, readNow, runsOf, STALE_MS } from "./run_files.ts";
-import { isAlive } from "./run_lock.ts";
-
-export interface LastRun {
-  /** null where the run ended before it could tell, or the task only waits. */
-  readonly account: Account | null;
-  /** null where a record does not tell them. */
-  readonly limits: RunLimits | null;
-  /** When the task was queued, ms since 1970. */
-  readonly queuedAt: number;
-}
+import { STALE_MS } from "./run_files.ts";
+import { readRuns, type TaskRun, taskRunsOf } from "./run_reader.ts";
+import { TaskArchive } from "./task_archive.ts";
 
 /** The last run that had the task; undefined when no record tells of it. */
 export async function readLastRun(
   stateDir: string,
   task: string,
   nowMs: number,
-): Promise<LastRun | undefined> {
-  const paths = await runsOf(stateDir, true);
-  for (const path of paths.toReversed()) {
-    const run = await readRun(path, task, nowMs);
-    if (run !== undefined) return run;
+): Promise<TaskRun | undefined> {
+  const runs = await readRuns(stateDir);
+  for (const run of runs.toReversed()) {
+    const found = taskRunsOf(run, task).get(task);
+    if (found === undefined) continue;
+    const { account } = found;
+    return { ...found, account: account && run.alive ? untilNow(account, nowMs) : account };
   }
-  return undefined;
-}
-
-async function readRun(path: string, task: string, nowMs: number): Promise<LastRun | undefined> {
-  const base = baseOf(path);
-  const alive = await isAlive(base);
-  const lines = await readLines(path);
-  const first = lines.find((line) => tellsOf(line, task));
-  if (first === undefined) return undefined;
-  const closing = lines.findLast((line) =>
-    isTaskEvent(line) && line.task === task && "account" in line
-  );
-  const told = Object(closing).account ?? (await readNow(base))?.accounts.get(task);
-  const account = isAccount(told) ? told : null;
-  return {
-    account: account && alive ? untilNow(account, nowMs) : account,
-    limits: limitsOf(lines.find(isHeader)) ?? null,
-    queuedAt: Number(Object(first).time),
-  };
-}
-
-function tellsOf(line: object, task: string): boolean {
-  if (isQueued(line)) return line.queued.tasks.some(([id]) => id === task);
-  return isTaskEvent(line) && line.task === task;
+  // Looked at last: what was in no record by then has been archived.
+  using archive = TaskArchive.open(stateDir);
+  return archive?.taskRun(task);
 }
 
 /** While nothing happens nobody writes: what it waits for goes on. */

@@ -2,8 +2,8 @@
 import type { Clock } from "../base/clock.ts";
 import { isOver, type TaskEvent } from "../events.ts";
 import { HOLD_MS, lineOf, type LogLine, logPath } from "./task_log.ts";
-import { isQueued, isTaskEvent } from "./record_shape.ts";
-import { readLines, runsOf } from "./run_files.ts";
+import { readRuns, taskRunsOf } from "./run_reader.ts";
+import { TaskArchive } from "./task_archive.ts";
 
 /** How often a followed log is looked at. */
 const FOLLOW_MS = 200;
@@ -50,20 +50,20 @@ function isNews(line: LogLine, told: Set<string>, remember: boolean): boolean {
   return true;
 }
 
-/** What the records of all runs tell of a task that has no log: every change of its state, and how it ended. */
+/** What is recorded of a task that has no log: every change of its state, and how it ended. */
 async function shortStory(stateDir: string, task: string): Promise<LogLine[]> {
-  const events: TaskEvent[] = [];
-  for (const path of await runsOf(stateDir, true)) {
-    for (const line of await readLines(path)) {
-      if (isQueued(line)) {
-        const { time, queued: { base, tasks } } = line;
-        const name = tasks.find(([id]) => id === task)?.[1];
-        if (name === undefined) continue;
-        events.push({ kind: "queued", task, time, name, target: base + name });
-      } else if (isTaskEvent(line) && line.task === task) events.push(line);
-    }
-  }
+  const runs = await readRuns(stateDir);
+  const recorded = runs.flatMap((run) => taskRunsOf(run, task).get(task)?.events ?? []);
+  // Looked at last: what was in no record by then has been archived.
+  using archive = TaskArchive.open(stateDir);
+  const archived = archive?.taskRun(task)?.events ?? [];
+  const events = withoutRepeats([...archived, ...recorded]);
   return events.filter(isWhole).flatMap((event) => lineOf(event) ?? []);
+}
+
+/** A run may have been archived after its record was read: then it is in both. */
+function withoutRepeats(events: readonly TaskEvent[]): TaskEvent[] {
+  return Array.from(new Map(events.map((event) => [JSON.stringify(event), event])).values());
 }
 
 /** Anybody may have edited a record. */

@@ -1,38 +1,37 @@
 /** The files of all runs: where they are, what is in them, and when they go. */
-import { join } from "@std/path";
+import { basename, join } from "@std/path";
+import { filesIn, LOCK_SUFFIX } from "./folders.ts";
 import { type StoredNow, storedNowOf } from "./record_shape.ts";
 import { isAlive } from "./run_lock.ts";
 
 export const RECORD_SUFFIX = ".jsonl";
-/** A record in which every task is done: who looks for what is unfinished need not read it. A cancelled one must be read, or an older record would have the last word on what it left. */
-export const OVER_SUFFIX = ".over.jsonl";
+/** Version 0.1.0 gave this name to a record in which every task is done. */
+const OVER_SUFFIX = ".over.jsonl";
 export const NOW_SUFFIX = ".now";
 
 /** Three beats of the record: who has written nothing for longer has nothing to tell. */
 export const STALE_MS = 1500;
 
-/** Records of runs that ended so long ago are removed. */
-const KEEP_MS = 30 * 24 * 3600 * 1000;
+/** Records of runs that began longer ago than this are removed, and so are their tasks in the archive. */
+export const KEEP_MS = 30 * 24 * 3600 * 1000;
 
 export function runsFolder(stateDir: string): string {
   return join(stateDir, "runs");
 }
 
-/** The paths of the runs' records, oldest first; those that are over only with `all`. */
-export async function runsOf(stateDir: string, all: boolean): Promise<string[]> {
+/** The paths of the runs' records, oldest first. */
+export async function runsOf(stateDir: string): Promise<string[]> {
   const folder = runsFolder(stateDir);
-  const names: string[] = [];
-  try {
-    for await (const { name, isFile } of Deno.readDir(folder)) {
-      if (isFile && name.endsWith(RECORD_SUFFIX) && (all || !name.endsWith(OVER_SUFFIX))) {
-        names.push(name);
-      }
-    }
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  const paths: string[] = [];
+  for await (const { name, isFile } of filesIn(folder)) {
+    if (isFile && name.endsWith(RECORD_SUFFIX)) paths.push(join(folder, name));
   }
-  const startOf = (name: string) => Number(name.split("-")[0]);
-  return names.sort((a, b) => startOf(a) - startOf(b)).map((name) => join(folder, name));
+  return paths.sort((a, b) => startOf(a) - startOf(b));
+}
+
+/** When the run of a record or of another file of its began, as its name says; NaN where it does not. */
+export function startOf(path: string): number {
+  return Number(basename(path).split("-")[0]);
 }
 
 /** The path of a record without its suffix. */
@@ -64,11 +63,22 @@ export async function readNow(base: string): Promise<StoredNow | undefined> {
 /** Removes what ended long ago; what cannot be removed stays. */
 export async function forgetOldRuns(stateDir: string, nowMs: number): Promise<void> {
   const folder = runsFolder(stateDir);
-  for await (const { name } of Deno.readDir(folder)) {
-    const startedAt = Number(name.split("-")[0]);
-    if (!(nowMs - startedAt > KEEP_MS)) continue;
+  for await (const { name } of filesIn(folder)) {
+    if (!(nowMs - startOf(name) > KEEP_MS)) continue;
     if (await isAlive(join(folder, name.split(".")[0]!))) continue;
     await Deno.remove(join(folder, name)).catch(() => {});
+  }
+}
+
+/** Removes all files of a run that has ended. What cannot be removed stays. */
+export function removeRun(path: string): void {
+  const base = baseOf(path);
+  for (const file of [path, base + NOW_SUFFIX, base + LOCK_SUFFIX]) {
+    try {
+      Deno.removeSync(file);
+    } catch {
+      // It is gone, or a later command tries again.
+    }
   }
 }
 

@@ -1,8 +1,6 @@
 /** The lock that tells whether the process of a run lives. */
 import { join } from "@std/path";
-import { PRIVATE_FILE } from "./folders.ts";
-
-const LOCK_SUFFIX = ".lock";
+import { LOCK_SUFFIX, PRIVATE_FILE } from "./folders.ts";
 
 export interface RunLock {
   /** When the run began: no other one of the process has it. */

@@ -10,7 +10,7 @@ import type { Account } from "./accounting.ts";
 import { FollowedTask } from "./followed_task.ts";
 import type { QueuedLine, RunHeader, RunLimits, RunNow } from "./record_shape.ts";
 import { PRIVATE_FILE } from "./folders.ts";
-import { hasRecord, NOW_SUFFIX, OVER_SUFFIX, RECORD_SUFFIX, runsFolder } from "./run_files.ts";
+import { hasRecord, NOW_SUFFIX, RECORD_SUFFIX, runsFolder } from "./run_files.ts";
 import { lockRun, releaseRun, type RunLock } from "./run_lock.ts";
 import { withoutHarm } from "./state_faults.ts";
 
@@ -32,7 +32,6 @@ export class RunRecord implements AsyncDisposable {
   /** Those that have begun and of which there is more to tell. */
   readonly #begun = new Map<string, FollowedTask>();
   #queuedAt: number;
-  readonly #unfinished = new Set<string>();
   #queued: QueuedLine | undefined;
   #unwritten = "";
   #flushedAt = -Infinity;
@@ -114,8 +113,6 @@ export class RunRecord implements AsyncDisposable {
     if (this.#begun.size > 0) this.#writeNow();
     else await Deno.remove(this.#base + NOW_SUFFIX).catch(() => {});
     await releaseRun(this.#lock);
-    if (this.#unfinished.size > 0) return;
-    await Deno.rename(this.#base + RECORD_SUFFIX, this.#base + OVER_SUFFIX).catch(() => {});
   }
 
   /** @returns the account of a task that is over with this event: the last word on it says where its time went. */
@@ -123,11 +120,9 @@ export class RunRecord implements AsyncDisposable {
     const { task } = event;
     const nowMs = this.#clock.now();
     if (event.kind === "queued") {
-      this.#unfinished.add(task);
       this.#queuedAt = nowMs;
       return undefined;
     }
-    if (event.kind === "done") this.#unfinished.delete(task);
     let followed = this.#begun.get(task);
     if (!followed) this.#begun.set(task, followed = new FollowedTask(this.#queuedAt));
     followed.take(event, nowMs);

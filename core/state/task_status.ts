@@ -1,11 +1,9 @@
 /** All tasks of this user, put together from the records of all runs. */
 import { NotFoundError, UsageError } from "../base/errors.ts";
 import { faultOfName } from "../base/names.ts";
-import { percentThere } from "../base/percent.ts";
-import { isOver, type TaskEvent, type TaskState } from "../events.ts";
-import { isHeader, isQueued, isTaskEvent, type StoredNow } from "./record_shape.ts";
-import { baseOf, readLines, readNow, runsOf, STALE_MS } from "./run_files.ts";
-import { isAlive } from "./run_lock.ts";
+import { isOver, type TaskState } from "../events.ts";
+import { readRuns, statusesOf } from "./run_reader.ts";
+import { archiveEndedRuns, TaskArchive } from "./task_archive.ts";
 import type { TaskDetail } from "./task_detail.ts";
 import { readWishes, type Wishes } from "./wishes.ts";
 
@@ -36,19 +34,39 @@ export interface TaskStatus {
   /** Why it failed, or null. */
   readonly error: string | null;
   readonly updatedAt: number;
+  /**
+   * Of a paused task, who paused it: the user, so that it stays paused until the user resumes it, or
+   * the end of its process, so that the next download of it goes on. null for every other task.
+   */
+  readonly pausedBy: "user" | "interrupt" | null;
   /** When its state began (ms since 1970). */
   readonly since: number;
   /** What goes on inside; null for what nobody works on, and for most of many. */
   readonly detail: TaskDetail | null;
 }
 
-/** Every task that is known, in the order in which they were begun; a later run's word counts. */
+/** Which of the tasks whose process is gone are read; those of runs that live always are. */
+export type Archived =
+  | "all"
+  /** Those that can go on. */
+  | "paused"
+  /** Those that can go on, and those that failed. */
+  | "unfinished"
+  /** Those that a text could mean. */
+  | { readonly named: string }
+  /** Those whose id or name begins so, the newest of many. */
+  | { readonly beginning: string };
+
+/**
+ * The tasks that are known, oldest first; a later run's word counts. A task that ends meanwhile is
+ * found, because records are read before the archive that they move to.
+ */
 export async function readTasks(
   stateDir: string,
   nowMs: number,
-  { all }: { readonly all: boolean } = { all: true },
+  archived: Archived = "all",
 ): Promise<TaskStatus[]> {
-  return (await readSome(stateDir, nowMs, { all, mostWaiting: Infinity })).tasks;
+  return (await readSome(stateDir, nowMs, archived, Infinity)).tasks;
 }
 
 /** What is not over, without the tail of a long queue. */
@@ -63,29 +81,38 @@ export async function readOverview(
   stateDir: string,
   nowMs: number,
   mostWaiting: number,
-  { all }: { readonly all: boolean } = { all: false },
+  archived: Archived = "paused",
 ): Promise<Overview> {
-  return await readSome(stateDir, nowMs, { all, mostWaiting });
+  return await readSome(stateDir, nowMs, archived, mostWaiting);
 }
 
 async function readSome(
   stateDir: string,
   nowMs: number,
-  { all, mostWaiting }: { readonly all: boolean; readonly mostWaiting: number },
+  archived: Archived,
+  mostWaiting: number,
 ): Promise<{ tasks: TaskStatus[]; moreWaiting: number }> {
+  await archiveEndedRuns(stateDir, nowMs);
   const wishes = await readWishes(stateDir);
-  const tasks = new Map<string, TaskStatus>();
+  const runs = await readRuns(stateDir);
+  using archive = TaskArchive.open(stateDir);
+  const tasks = new Map(archive?.tasks(archived).map((each) => [each.status.task, each]));
   let moreWaiting = 0;
-  for (const path of await runsOf(stateDir, all)) {
-    const run = await readRun(path, tasks, wishes, mostWaiting, nowMs);
-    moreWaiting += run.moreWaiting;
-    for (const task of run.tasks) {
+  const known = (task: string) => tasks.get(task)?.status ?? archive?.task(task)?.status;
+  for (const run of runs) {
+    const told = statusesOf(run, { nowMs, wishes, mostWaiting, known });
+    moreWaiting += told.moreWaiting;
+    for (const status of told.tasks) {
+      const { task } = status;
+      // It goes on in another process, and this one is archived already.
+      if ((tasks.get(task)?.startedAt ?? -Infinity) > run.startedAt) continue;
       // The newest run of a task puts it last.
-      tasks.delete(task.task);
-      tasks.set(task.task, wished(task, wishes));
+      tasks.delete(task);
+      tasks.set(task, { status, startedAt: run.startedAt });
     }
   }
-  return { tasks: Array.from(tasks.values()), moreWaiting };
+  const inOrder = Array.from(tasks.values()).sort((a, b) => a.startedAt - b.startedAt);
+  return { tasks: inOrder.map(({ status }) => withWish(status, wishes)), moreWaiting };
 }
 
 /**
@@ -126,165 +153,17 @@ function several(text: string, how: "begin" | "end", words: readonly string[]): 
   });
 }
 
-async function readRun(
-  path: string,
-  known: ReadonlyMap<string, TaskStatus>,
-  wishes: Wishes,
-  mostWaiting: number,
-  nowMs: number,
-): Promise<{ tasks: TaskStatus[]; moreWaiting: number }> {
-  const base = baseOf(path);
-  // Asked first: a run that ends while we read has then written all it will write.
-  const alive = await isAlive(base);
-  const lines = await readLines(path);
-  const pid = lines.find(isHeader)?.pid ?? null;
-  const tasks = new Map<string, TaskStatus>();
-  const begun = new Set(lines.filter(isTaskEvent).map(({ task }) => task));
-  const idle = (task: string) => !begun.has(task) && !wishes.tasks.has(task);
-  let waiting = 0;
-  for (const line of lines) {
-    if (isQueued(line)) {
-      const { time, queued: { base, tasks: names } } = line;
-      for (const [task, name] of names) {
-        if (idle(task) && ++waiting > mostWaiting) continue;
-        const target = base + name;
-        tasks.set(task, { ...begin(task, time, pid, known), name, path: target, target });
-      }
-    } else if (isTaskEvent(line)) {
-      const before = tasks.get(line.task) ?? begin(line.task, line.time, pid, known);
-      tasks.set(line.task, fold(before, line));
-    }
-  }
-  const now = await readNow(base);
-  const all = Array.from(tasks.values(), (task) => withNow(task, now, nowMs));
-  const moreWaiting = alive ? Math.max(0, waiting - mostWaiting) : 0;
-  return { tasks: alive ? all : all.flatMap(abandoned), moreWaiting };
-}
-
-function fold(before: TaskStatus, event: TaskEvent): TaskStatus {
-  const updated = { ...before, updatedAt: event.time };
-  switch (event.kind) {
-    case "queued":
-      return { ...updated, name: event.name, path: event.target, target: event.target };
-    case "state":
-      if (event.state === updated.state) return updated;
-      return { ...updated, state: event.state, since: event.time };
-    case "target":
-      return { ...updated, path: event.path };
-    case "found":
-      return {
-        ...updated,
-        size: event.size,
-        id: event.id,
-        seeds: event.seeds,
-        verified: event.id !== null,
-      };
-    case "resumed":
-      return {
-        ...updated,
-        downloaded: event.bytes,
-        percent: percentThere(event.bytes, updated.size),
-      };
-    case "done": {
-      const { path, size, verified } = event.result;
-      return {
-        ...updated,
-        state: "done",
-        since: event.time,
-        path,
-        size,
-        downloaded: size,
-        percent: 100,
-        verified,
-      };
-    }
-    case "failed":
-      if (event.failure.code === "interrupted") {
-        return { ...updated, state: "paused", since: event.time };
-      }
-      return { ...updated, state: "failed", since: event.time, error: event.failure.message };
-    default:
-      return updated;
-  }
-}
-
-/** A task that goes on in another run keeps what is known of it. */
-function begin(
-  task: string,
-  time: number,
-  pid: number | null,
-  known: ReadonlyMap<string, TaskStatus>,
-): TaskStatus {
-  const before = known.get(task);
-  return {
-    task,
-    name: "",
-    state: "waiting",
-    size: before?.size ?? null,
-    downloaded: before?.downloaded ?? 0,
-    percent: before?.percent ?? null,
-    rate: 0,
-    etaMs: null,
-    seeds: NO_SEEDS,
-    path: "",
-    target: "",
-    pid,
-    verified: false,
-    id: before?.id ?? null,
-    error: null,
-    updatedAt: time,
-    since: time,
-    detail: null,
-  };
-}
-
-const NO_SEEDS: readonly string[] = [];
-
-function withNow(task: TaskStatus, now: StoredNow | undefined, nowMs: number): TaskStatus {
-  // Most only wait, and a copy of each would be the most expensive thing here.
-  const moving = now?.tasks.get(task.task);
-  if (task.state === "waiting" && moving === undefined) return task;
-  const inside = withDetail(task, now, nowMs);
-  return withMovement(inside, now, nowMs);
-}
-
-/** Of a task that somebody works on; an old file tells no speed any more. */
-function withDetail(task: TaskStatus, now: StoredNow | undefined, nowMs: number): TaskStatus {
-  const detail = now?.details.get(task.task);
-  if (!now || isOver(task.state) || task.state === "paused" || detail === undefined) {
-    return task;
-  }
-  if (nowMs - now.time <= STALE_MS) return { ...task, detail };
-  return {
-    ...task,
-    detail: { ...detail, seeds: detail.seeds.map((seed) => ({ ...seed, rate: 0 })) },
-  };
-}
-
-function withMovement(task: TaskStatus, now: StoredNow | undefined, nowMs: number): TaskStatus {
-  const moving = now?.tasks.get(task.task);
-  const pid = isOver(task.state) ? null : task.pid;
-  if (now === undefined || moving === undefined || task.state === "done") return { ...task, pid };
-  // The file is replaced while bytes come: an old one means that none do.
-  const rate = task.state !== "downloading" || nowMs - now.time > STALE_MS ? 0 : moving.rate;
-  const { downloaded, seeds } = moving;
-  const missing = (task.size ?? 0) - downloaded;
-  const etaMs = rate > 0 && task.size !== null ? Math.round(missing / rate * 1000) : null;
-  const percent = percentThere(downloaded, task.size);
-  return { ...task, pid, downloaded, rate, seeds, percent, etaMs, updatedAt: now.time };
-}
-
-/** What waits has nobody yet who would obey: the wish is as good as the deed. */
-function wished(task: TaskStatus, wishes: Wishes): TaskStatus {
-  if (task.state !== "waiting") return task;
+/** What the user has asked of it from outside. */
+function withWish(task: TaskStatus, wishes: Wishes): TaskStatus {
   const wish = wishes.tasks.get(task.task);
-  return wish === undefined ? task : { ...task, state: wish === "pause" ? "paused" : "cancelled" };
-}
-
-/** What became of a task whose process is gone: what was begun is kept and goes on with the same command. */
-function abandoned(task: TaskStatus): TaskStatus[] {
-  if (isOver(task.state)) return [{ ...task, pid: null }];
-  return task.state === "waiting"
-    ? []
-    : [{ ...task, state: "paused", pid: null, rate: 0, etaMs: null }];
+  // No process acts on a task that only waits: the request is shown as applied.
+  const state = task.state !== "waiting" || wish === undefined
+    ? task.state
+    : wish === "pause"
+    ? "paused"
+    : "cancelled";
+  if (state !== "paused") return state === task.state ? task : { ...task, state };
+  // A process pauses a task only when the user asks for it; one that ends leaves it paused as well.
+  const pausedBy = task.pid !== null || wish === "pause" ? "user" : "interrupt";
+  return { ...task, state, pausedBy };
 }

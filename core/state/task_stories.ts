@@ -8,6 +8,7 @@ import type { RunLimits } from "./record_shape.ts";
 import { forgetOldRuns, runsFolder } from "./run_files.ts";
 import { RunRecord } from "./run_record.ts";
 import { onDiskOfState } from "./state_faults.ts";
+import { archiveEndedRuns } from "./task_archive.ts";
 import { logsFolder, TaskLog } from "./task_log.ts";
 import { readTasks, type TaskStatus } from "./task_status.ts";
 import { forgetOldWishes } from "./wishes.ts";
@@ -54,7 +55,7 @@ export class TaskStories implements AsyncDisposable {
       await Deno.mkdir(runsFolder(stateDir), { recursive: true, mode: PRIVATE_FOLDER });
       await Deno.mkdir(logsFolder(stateDir), { recursive: true, mode: PRIVATE_FOLDER });
       await forgetOldRuns(stateDir, clock.wallTime());
-      const earlier = await readTasks(stateDir, clock.wallTime(), { all: false });
+      const earlier = await readTasks(stateDir, clock.wallTime(), "unfinished");
       const unfinished = earlier.filter(({ state, pid }) =>
         pid === null && (state === "failed" || !isOver(state))
       );
@@ -118,5 +119,6 @@ export class TaskStories implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     for (const task of this.#logs.keys()) this.close(task);
     await this.#record[Symbol.asyncDispose]();
+    await archiveEndedRuns(this.#stateDir, this.#clock.wallTime()).catch(() => {});
   }
 }

@@ -6,7 +6,7 @@
  */
 import { join } from "@std/path";
 import type { Clock } from "../base/clock.ts";
-import { namesIn, PRIVATE_FOLDER } from "./folders.ts";
+import { filesIn, PRIVATE_FOLDER } from "./folders.ts";
 import { isTaskId } from "./record_shape.ts";
 
 export type Wish = "pause" | "cancel" | "cancel-and-delete";
@@ -85,7 +85,7 @@ export async function forgetOldWishes(
   nowMs: number,
 ): Promise<void> {
   const folder = wishesFolder(stateDir);
-  for await (const name of namesIn(folder)) {
+  for await (const { name } of filesIn(folder)) {
     if (name === MAX || unfinished.has(name)) continue;
     const path = join(folder, name);
     const stat = await Deno.lstat(path).catch(() => undefined);

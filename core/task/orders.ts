@@ -22,6 +22,6 @@ export async function control(
 /** @returns how many processes there are that do as many downloads at a time from now on. */
 export async function setMax(stateDir: string, count: number, nowMs: number): Promise<number> {
   await wishMax(stateDir, count, nowMs);
-  const known = await readTasks(stateDir, nowMs, { all: false });
+  const known = await readTasks(stateDir, nowMs, "paused");
   return new Set(known.flatMap(({ pid }) => pid ?? [])).size;
 }

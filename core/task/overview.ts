@@ -17,7 +17,7 @@ export async function tasks(
   nowMs: number,
   { all }: { readonly all: boolean },
 ): Promise<TaskStatus[]> {
-  const known = await readTasks(stateDir, nowMs, { all });
+  const known = await readTasks(stateDir, nowMs, all ? "all" : "paused");
   return all ? known : known.filter(isUnfinished);
 }
 
@@ -28,21 +28,34 @@ export async function overview(
   mostWaiting: number,
   { all }: { readonly all: boolean },
 ): Promise<Overview> {
-  const known = await readOverview(stateDir, nowMs, mostWaiting, { all });
+  const known = await readOverview(stateDir, nowMs, mostWaiting, all ? "all" : "paused");
   const tasks = known.tasks.filter((task) => (all && isOver(task.state)) || isUnfinished(task));
   return { ...known, tasks };
 }
 
 /** Parts of other contents that were set aside in the folders of all known tasks. */
 export async function asides(stateDir: string, nowMs: number): Promise<Aside[]> {
-  const known = await readTasks(stateDir, nowMs, { all: true });
+  const known = await readTasks(stateDir, nowMs, "all");
   const folders = new Set(known.flatMap(({ target, path }) => [dirname(target), dirname(path)]));
   return Array.from(folders).sort().flatMap(asidesIn);
 }
 
 /** The task that `text` means; see `taskNamed`. */
 export async function findTask(stateDir: string, text: string, nowMs: number): Promise<TaskStatus> {
-  return taskNamed(await readTasks(stateDir, nowMs), text, isUnfinished);
+  return taskNamed(await readTasks(stateDir, nowMs, { named: text }), text, isUnfinished);
+}
+
+/** The tasks whose id or name begins with `text`, the newest of many; those that are over only with `all`. */
+export async function tasksBeginning(
+  stateDir: string,
+  text: string,
+  nowMs: number,
+  { all }: { readonly all: boolean },
+): Promise<TaskStatus[]> {
+  const known = await readTasks(stateDir, nowMs, all ? { beginning: text } : "paused");
+  return known.filter((each) =>
+    (all || isUnfinished(each)) && (each.task.startsWith(text) || each.name.startsWith(text))
+  );
 }
 
 /** A task without a process and without a part file is not a download any more. */

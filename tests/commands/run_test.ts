@@ -437,6 +437,7 @@ const task: TaskStatus = {
   pid: 12,
   verified: true,
   error: null,
+  pausedBy: null,
   since: 1000,
   detail: null,
   updatedAt: 0,

@@ -30,6 +30,7 @@ export function taskOf(changes: Partial<TaskStatus> = {}): TaskStatus {
     id: "ab".repeat(32),
     error: null,
     updatedAt: NOON,
+    pausedBy: null,
     since: NOON - 133_000,
     detail: null,
     ...changes,

@@ -22,6 +22,7 @@ const task: TaskStatus = {
   id: "ab",
   error: null,
   updatedAt: 0,
+  pausedBy: null,
   since: 0,
   detail: null,
 };

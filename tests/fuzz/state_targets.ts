@@ -22,6 +22,15 @@ export class StateFolder implements Disposable {
     Deno.writeFileSync(join(this.path, ...name.split("/")), content);
   }
 
+  /** A long record is moved to the archive by who reads it, and the file of now is removed with it. */
+  remove(name: string): void {
+    try {
+      Deno.removeSync(join(this.path, name));
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    }
+  }
+
   [Symbol.dispose](): void {
     Deno.removeSync(this.path, { recursive: true });
   }
@@ -121,7 +130,7 @@ export function stateTargets(folder: StateFolder): Target[] {
         folder.write("runs/1-7.jsonl", bytesOf(RECORD.slice(0, 6).join("")));
         folder.write("runs/1-7.now", input);
         await readAll(folder);
-        Deno.removeSync(join(folder.path, "runs/1-7.now"));
+        folder.remove("runs/1-7.now");
       },
     },
     {
@@ -132,7 +141,7 @@ export function stateTargets(folder: StateFolder): Target[] {
         folder.write("runs/1-7.jsonl", bytesOf(record));
         folder.write("runs/1-7.now", bytesOf(now));
         await readAll(folder);
-        Deno.removeSync(join(folder.path, "runs/1-7.now"));
+        folder.remove("runs/1-7.now");
       },
     },
     {

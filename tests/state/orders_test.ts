@@ -27,6 +27,7 @@ function taskIn(taskState: TaskState, pid: number | null): TaskStatus {
     id: null,
     error: null,
     updatedAt: NOW,
+    pausedBy: null,
     since: NOW,
     detail: null,
   };

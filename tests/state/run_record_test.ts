@@ -131,7 +131,7 @@ Deno.test("RunRecord leaves only the record when every task is over", async () =
   assertEquals(folder.runs(), [`${NOW}-77.jsonl`, `${NOW}-77.lock`, `${NOW}-77.now`]);
   run.add(done("a", 10));
   await run[Symbol.asyncDispose]();
-  assertEquals([folder.runs(), clock.pending], [[`${NOW}-77.over.jsonl`], 0]);
+  assertEquals([folder.runs(), clock.pending], [[`${NOW}-77.jsonl`], 0]);
 });
 
 Deno.test("RunRecord keeps how far a task came when it is interrupted", async () => {

@@ -270,7 +270,7 @@ Deno.test("taskNamed() prefers what its caller takes for current", () => {
 function tasksOf(states: readonly TaskStatus["state"][]): TaskStatus[] {
   const common = { name: "dir/x", size: null, downloaded: 0, percent: null, rate: 0 };
   const none = { etaMs: null, seeds: [], path: "", target: "", pid: null, verified: false };
-  const rest = { id: null, error: null, updatedAt: NOW, since: NOW, detail: null };
+  const rest = { id: null, error: null, updatedAt: NOW, pausedBy: null, since: NOW, detail: null };
   return states.map((state, i) => ({ task: `a${i}`, state, ...common, ...none, ...rest }));
 }
 
@@ -350,6 +350,6 @@ Deno.test("readTasks() takes a cancelled task for over when only what is unfinis
     for (const event of events) run.add(event);
     await clock.advance(1);
   }
-  const [task] = await readTasks(folder.path, NOW, { all: false });
+  const [task] = await readTasks(folder.path, NOW, "paused");
   assertEquals(task?.state, "cancelled");
 });
