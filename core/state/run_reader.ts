@@ -13,7 +13,7 @@ import {
 } from "./record_shape.ts";
 import { baseOf, readLines, readNow, runsOf, STALE_MS, startOf } from "./run_files.ts";
 import { isAlive } from "./run_lock.ts";
-import type { TaskStatus } from "./task_status.ts";
+import type { TaskStatus } from "./status.ts";
 import type { Wishes } from "./wishes.ts";
 
 /** The files of one run as they were read. */

@@ -11,7 +11,7 @@ import { PRIVATE_FILE } from "./folders.ts";
 import { baseOf, KEEP_MS, removeRun, runsOf, startOf } from "./run_files.ts";
 import { isAlive } from "./run_lock.ts";
 import { readRun, statusesOf, type StoredRun, type TaskRun, taskRunsOf } from "./run_reader.ts";
-import type { Archived, TaskStatus } from "./task_status.ts";
+import type { Archived, TaskStatus } from "./status.ts";
 
 export interface ArchivedTask {
   readonly status: TaskStatus;
