@@ -18,6 +18,7 @@ export type DiskFile = Pick<
   | "syncData"
   | "truncateSync"
   | "tryLockSync"
+  | "unlockSync"
   | "utimeSync"
   | "writeSync"
 >;

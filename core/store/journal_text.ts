@@ -110,8 +110,11 @@ class Claims {
   readonly sums = new Map<number, number>();
   readonly parts = new Map<number, number>();
   run: JournalRun | undefined;
-  /** Pieces that are on the disk when the sync that runs has ended. */
-  readonly #syncing = new Set<number>();
+  /** Of the unsynced pieces: when each was written, counted in pieces. In that order. */
+  readonly #written = new Map<number, number>();
+  #count = 0;
+  /** The sync that runs brings the pieces to the disk that were written before this count. */
+  #syncsBefore = 0;
 
   take(record: JournalRecord): void {
     if ("run" in record) this.run = record.run;
@@ -131,6 +134,7 @@ class Claims {
     // Written again: what was synced is not what is there now.
     this.#forget(piece);
     this.unsynced.set(piece, this.run?.bootId);
+    this.#written.set(piece, this.#count++);
     if (crc !== undefined) this.sums.set(piece, crc);
   }
 
@@ -140,33 +144,32 @@ class Claims {
     this.doubted.delete(piece);
     this.sums.delete(piece);
     this.parts.delete(piece);
-    this.#syncing.delete(piece);
+    this.#written.delete(piece);
   }
 
   #doubt(): void {
     for (const piece of [...this.synced, ...this.unsynced.keys()]) this.doubted.add(piece);
     this.synced.clear();
     this.unsynced.clear();
-    this.#syncing.clear();
+    this.#written.clear();
   }
 
   #beginSync(): void {
-    this.#syncing.clear();
-    for (const piece of this.unsynced.keys()) this.#syncing.add(piece);
+    this.#syncsBefore = this.#count;
   }
 
   #endSync(): void {
-    for (const piece of this.#syncing) {
+    for (const [piece, count] of this.#written) {
+      if (count >= this.#syncsBefore) break;
+      this.#written.delete(piece);
       this.unsynced.delete(piece);
       this.synced.add(piece);
     }
-    this.#syncing.clear();
   }
 
   #sync(): void {
-    for (const piece of this.unsynced.keys()) this.synced.add(piece);
-    this.unsynced.clear();
-    this.#syncing.clear();
+    this.#beginSync();
+    this.#endSync();
   }
 }
 

@@ -44,6 +44,8 @@ export class PartFile implements Disposable {
   #mark: Date | undefined;
   /** The modification time that the last own write left. */
   #mtime: number | undefined;
+  /** How many syncs run. */
+  #syncs = 0;
   #closed = false;
 
   private constructor(path: string, { file, fresh }: Opened, there: There, terms: PartTerms) {
@@ -183,7 +185,12 @@ export class PartFile implements Disposable {
 
   /** Until the bytes are on the disk itself. */
   async sync(): Promise<void> {
-    await onSlowDisk(`sync "${this.path}"`, () => this.file.syncData());
+    this.#syncs++;
+    try {
+      await onSlowDisk(`sync "${this.path}"`, () => this.file.syncData());
+    } finally {
+      this.#syncs--;
+    }
   }
 
   /**
@@ -240,7 +247,17 @@ export class PartFile implements Disposable {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
+    // A sync that runs keeps the file open, and with it the lock.
+    if (this.#syncs > 0) this.#unlock();
     this.file.close();
+  }
+
+  #unlock(): void {
+    try {
+      this.file.unlockSync();
+    } catch {
+      // It goes when the sync ends.
+    }
   }
 
   [Symbol.dispose](): void {

@@ -1,6 +1,6 @@
 /** What unfinished downloads leave beside their targets. */
 import { dirname } from "@std/path";
-import { removeAsides } from "./aside.ts";
+import { markOf, moveAside, removeAsides } from "./aside.ts";
 import { realDisk, removeIfThere } from "./disk.ts";
 import { readJournal } from "./journal.ts";
 import { withoutLinks } from "./out_folder.ts";
@@ -55,11 +55,22 @@ function adopt(from: string, target: string, id: string | null, terms: PartTerms
     if (found?.content !== undefined && found.content.identity.id !== id) return false;
     // Locked while it moves; the journal knows the part file by its inode, not by its name.
     using part = PartFile.open(besideTarget(from, PART_SUFFIX), () => "another p2p", terms);
-    part.moveTo(besideTarget(target, PART_SUFFIX));
+    clearJournal(target, id, terms);
+    // The journal first: interrupted in between, the next run finds the part again.
     if (found) disk.renameSync(journal, besideTarget(target, JOURNAL_SUFFIX));
+    part.moveTo(besideTarget(target, PART_SUFFIX));
     return true;
   } catch {
     // In use, on another disk, or gone: then it is fetched from the seeds.
     return false;
   }
+}
+
+/** A journal without its part is of a part that was just being set aside. */
+function clearJournal(target: string, id: string | null, terms: PartTerms): void {
+  const { disk = realDisk } = terms;
+  const journal = besideTarget(target, JOURNAL_SUFFIX);
+  const identity = readJournal(journal, terms)?.content?.identity;
+  if (identity === undefined || identity.id === id) return;
+  moveAside(journal, target, markOf(identity.id), JOURNAL_SUFFIX, disk);
 }

@@ -429,7 +429,7 @@ export function removeLeftovers(
 ): void {
   const journalPath = besideTarget(target, JOURNAL_SUFFIX);
   const left = readJournal(journalPath, { disk });
-  if (left && !fits(left.content, content)) return;
+  if (left?.content && !fits(left.content, content)) return;
   const partPath = besideTarget(target, PART_SUFFIX);
   const part = lookAt(partPath, disk);
   if (part?.isFile && part.size === content.layout.size) removeIfThere(partPath, disk);
@@ -584,8 +584,11 @@ async function copyRightPieces(
     const hashed = pieces.length;
     return { part, stock: { have, proven, lost: [], hashed, unverified: new Map(), sums, mark } };
   } catch (error) {
-    copy.remove();
-    copy.close();
+    try {
+      copy.remove();
+    } finally {
+      copy.close();
+    }
     throw error;
   }
 }

@@ -116,6 +116,11 @@ const journals: Target = {
     encodeRecord({ run: { pid: 7, boot: 1.5, inode: 9 } }) + encodeRecord({ piece: 0 }) +
     encodeRecord({ piece: 4 }) + encodeRecord({ synced: true }) + encodeRecord({ piece: 1 }) +
     encodeRecord({ run: { pid: 8, boot: 2 } }) + encodeRecord({ piece: 0 }),
+    encodeIdentity({ id: null, size: 5_000_000, pieceSize: 1_048_576 }) +
+    encodeRecord({ run: { pid: 7, boot: 1, bootId: "a", inode: 9, mtime: 1 } }) +
+    encodeRecord({ piece: 0, crc: 1 }) + encodeRecord({ syncing: true }) +
+    encodeRecord({ part: [1, 10] }) + encodeRecord({ syncedBatch: true }) +
+    encodeRecord({ lost: [0, 2] }) + encodeRecord({ doubt: true }),
   ].map(bytesOf),
   run(input) {
     const text = textOf(input);

@@ -40,6 +40,7 @@ export class FrailDisk {
     return actor<DiskFile>((name, args) => {
       // A process that dies closes its files, too, and gives up its locks.
       if (name === "close") return file.close();
+      if (name === "unlockSync") return file.unlockSync();
       const act = (Reflect.get(file, name) as Act).bind(file);
       const made = this.#step(name, args, act);
       if (!/^sync/.test(name)) return made;

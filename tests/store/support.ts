@@ -3,6 +3,7 @@ import { join } from "@std/path";
 import { RunningDigest, sha256 } from "../../core/base/digest.ts";
 import { type PieceLayout, rangeOfPiece } from "../../core/base/pieces.ts";
 import type { ConflictPolicy, SyncPolicy } from "../../core/base/policies.ts";
+import { asidesWith } from "../../core/store/aside.ts";
 import type { Disk } from "../../core/store/disk.ts";
 import {
   type Content,
@@ -142,7 +143,8 @@ export async function runDownload(
     return { path: place.path, how: "already-there" };
   }
   if (place.kind === "skip") return { path: place.path, how: "skipped" };
-  using file = await StoredFile.open(place.path, content, terms, never);
+  const begun = content.manifest ? asidesWith(content.manifest.id, target) : [];
+  using file = await StoredFile.open(place.path, content, terms, never, begun);
   for (let round = 0; round < 5; round++) {
     for (const piece of file.missing()) {
       seen.fetched?.push(piece);

@@ -344,6 +344,29 @@ Deno.test("StoredFile is closed without harm while a sync runs", async () => {
   assertEquals([file.resumed.pieces, file.resumed.rehashed], [1, 1]);
 });
 
+Deno.test("StoredFile.open() goes on at once in the same process when a sync of the closed one still runs", async () => {
+  using folder = new TempFolder();
+  const syncs: Promise<void>[] = [];
+  const disk: Disk = {
+    ...realDisk,
+    openSync(path, options) {
+      const file = Deno.openSync(path, options);
+      const { syncData } = file;
+      file.syncData = () => {
+        const sync = syncData.call(file);
+        syncs.push(sync);
+        return sync;
+      };
+      return file;
+    },
+  };
+  for (let round = 0; round < 20; round++) {
+    using file = await open(folder.of("a.txt"), CONTENT, { ...TERMS, disk, syncEvery: 1 });
+    file.store(round % 3, pieceOf(TEXT, round % 3));
+  }
+  assertEquals((await Promise.all(syncs)).length, 20);
+});
+
 /** Until what is settled has been acted on. */
 async function turns(): Promise<void> {
   for (let turn = 0; turn < 10; turn++) await Promise.resolve();

@@ -77,6 +77,11 @@ class OpenFile implements DiskFile {
     return this.#locked;
   }
 
+  unlockSync(): void {
+    this.#locked = false;
+    this.#file.unlockSync();
+  }
+
   seek: DiskFile["seek"] = (offset, whence) => this.#file.seek(offset, whence);
   seekSync: DiskFile["seekSync"] = (offset, whence) => this.#file.seekSync(offset, whence);
   stat: DiskFile["stat"] = () => this.#file.stat();
