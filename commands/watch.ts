@@ -163,10 +163,10 @@ class Watch implements AsyncDisposable {
     return now() - startedAt;
   }
 
-  /** Looks up what limits the task that is looked into. */
+  /** Looks up how the task that is looked into stands, and what limits it. */
   async #explain(): Promise<void> {
     const { page } = this.#model;
-    if (page.kind !== "task") return;
+    if (page.kind === "list") return;
     try {
       const theCase = await this.#environment.core.why(this.#directories, page.task.task);
       this.#take({ kind: "explained", theCase });

@@ -11,10 +11,10 @@ export function percentText(part: number, all: number): string {
   return `${Math.round(part * 100 / all)}%`;
 }
 
-/** So much of its time for each thing, the most first. */
+/** So much of its time for each thing, the most first. What rounds to 0 % says nothing. */
 export function timesOf(account: Account): string {
   const all = totalOf(account);
-  return SPANS.filter((span) => (account.spent[span] ?? 0) > 0)
+  return SPANS.filter((span) => Math.round((account.spent[span] ?? 0) * 100 / all) > 0)
     .toSorted((a, b) => account.spent[b]! - account.spent[a]!)
     .map((span) => {
       const ms = account.spent[span]!;

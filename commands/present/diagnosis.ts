@@ -44,7 +44,7 @@ const SENTENCES: Record<
       `makes room for ${task.task}`,
   }),
   paused: ({ task, account }) => ({
-    sentence: `is paused${forTime(account, "paused")}, with ${partOf(task)} there`,
+    sentence: `is paused by you${forTime(account, "paused")}, with ${partOf(task)} there`,
     advice: `p2p resume ${task.task}`,
   }),
   room: ({ task, account }) => ({
@@ -95,10 +95,17 @@ const SENTENCES: Record<
 };
 
 function stopped({ task }: TaskCase): Diagnosis {
+  if (task.pausedBy === "user") {
+    return {
+      cause: "paused",
+      sentence: `is paused by you, with ${partOf(task)} there: no process works on it`,
+      advice: `p2p resume ${task.task}, then run the same p2p get again`,
+    };
+  }
   return {
     cause: "stopped",
     sentence: `is stopped, with ${partOf(task)} there: no process works on it`,
-    advice: `run the same p2p get again; p2p resume ${task.task} first, if you paused it`,
+    advice: "run the same p2p get again",
   };
 }
 

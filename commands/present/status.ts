@@ -2,6 +2,7 @@
 import { type Aside, isOver, type Overview, type TaskStatus } from "../../core/mod.ts";
 import { fitting } from "./fitting.ts";
 import { pick } from "./json.ts";
+import { stateWord } from "./state_word.ts";
 import { renderDetail, renderTable } from "./table.ts";
 import { renderInside } from "./task_page.ts";
 import { etaMs, formatBytes, formatEta, formatMoment, formatPart, formatRate } from "./units.ts";
@@ -31,7 +32,7 @@ function tableOf(tasks: readonly TaskStatus[], width: number): string[] {
     ],
     tasks.map((task) => [
       task.task,
-      task.state,
+      stateWord(task),
       percentText(task),
       sizeText(task),
       rateText(task),
@@ -89,7 +90,7 @@ export function renderTask(task: TaskStatus, now: number, width: number): string
   const facts = renderDetail([
     ["task", task.task],
     ["name", task.name],
-    ["state", task.state],
+    ["state", stateText(task)],
     ["size", `${sizeText(task)} (${percentText(task)})`],
     ["rate", rateText(task)],
     ["ETA", formatEta(task.etaMs)],
@@ -101,6 +102,12 @@ export function renderTask(task: TaskStatus, now: number, width: number): string
     ["updated", formatMoment(task.updatedAt)],
   ]);
   return [...facts, ...renderInside(task.detail, now, width)];
+}
+
+function stateText(task: TaskStatus): string {
+  const word = stateWord(task);
+  if (word === "stopped") return "stopped; the same p2p get goes on";
+  return task.pausedBy === "user" ? `paused by you; p2p resume ${task.task} lets it go on` : word;
 }
 
 /** "yes" would say too much of a file of which only a part is there. */

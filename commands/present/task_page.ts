@@ -10,6 +10,7 @@ import {
 } from "../../core/mod.ts";
 import { timesOf } from "./account_words.ts";
 import { diagnosisOf } from "./diagnosis.ts";
+import { stateWord } from "./state_word.ts";
 import { renderDetail, renderTable } from "./table.ts";
 import { layoutRows, renderRow, rowOf } from "./task_row.ts";
 import { formatBytes, formatElapsed, formatRate, formatTime, plural } from "./units.ts";
@@ -73,8 +74,10 @@ function factsOf(task: TaskStatus, now: number, width: number): [string, string 
 /** What `renderDetail` puts before a value here. */
 const LABEL = 12;
 
-function stateText({ state, since }: TaskStatus, now: number): string {
-  return `${state} for ${formatElapsed(Math.max(0, now - since))}, since ${formatTime(since)}`;
+function stateText(task: TaskStatus, now: number): string {
+  const { pausedBy, since } = task;
+  const word = pausedBy === "user" ? "paused by you" : stateWord(task);
+  return `${word} for ${formatElapsed(Math.max(0, now - since))}, since ${formatTime(since)}`;
 }
 
 /** The first of the seeds that are away to be asked again. */

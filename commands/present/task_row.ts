@@ -6,6 +6,7 @@ import {
   type TaskState,
   type TaskStatus,
 } from "../../core/mod.ts";
+import { stateWord } from "./state_word.ts";
 import { formatEta, formatPart, formatRate, percentOf, plural } from "./units.ts";
 import {
   clip,
@@ -30,6 +31,8 @@ export interface TaskRow {
   readonly detail: TaskDetail | null;
   /** Why it failed. */
   readonly error?: string | null;
+  /** Who paused it, where that is known. */
+  readonly pausedBy?: TaskStatus["pausedBy"];
 }
 
 export function rowOf({ downloaded, ...task }: TaskStatus): TaskRow {
@@ -152,19 +155,24 @@ function naming(word: string, [first, ...others]: readonly SeedNow[]): string {
   return `${word}: ${shortenMiddle(printable(first.seed), room)}${more}`;
 }
 
-function percentCell({ held, size }: TaskRow): string {
-  return padStart(size === null ? "-" : `${percentOf(held, size)}%`, PERCENT);
+function percentCell(row: TaskRow): string {
+  return padStart(row.size === null ? "-" : `${percentThere(row)}%`, PERCENT);
 }
 
-function renderBar({ held, size }: TaskRow, width: number): string {
-  if (size === null) return " ".repeat(width);
-  const full = Math.floor(percentOf(held, size) * width / 100);
+/** An empty file is complete only when its download is done. */
+function percentThere({ state, held, size }: TaskRow): number {
+  return size === null || (size === 0 && state !== "done") ? 0 : percentOf(held, size);
+}
+
+function renderBar(row: TaskRow, width: number): string {
+  if (row.size === null) return " ".repeat(width);
+  const full = Math.floor(percentThere(row) * width / 100);
   return "#".repeat(full) + "-".repeat(width - full);
 }
 
-/** All but downloading have no rate, and silence would look like a hang. */
-function rateText({ state, rate }: TaskRow): string {
-  return state === "downloading" ? formatRate(rate) : state;
+/** Only a download has a rate, and without any word the others would seem to hang. */
+function rateText(row: TaskRow): string {
+  return row.state === "downloading" ? formatRate(row.rate) : stateWord(row);
 }
 
 function longest(texts: readonly string[]): number {

@@ -8,6 +8,7 @@ import { scroll } from "./watch_scroll.ts";
 export function press(model: WatchModel, key: Key): Step {
   if (key.kind === "interrupt") return { model, orders: [{ kind: "end", interrupted: true }] };
   if (model.question !== undefined) return answer(model, model.question, key);
+  if (model.help) return stay({ ...model, help: false });
   const quiet = { ...model, message: "" };
   return key.kind === "character"
     ? pressCharacter(quiet, key.character)
@@ -25,6 +26,8 @@ function pressCharacter(model: WatchModel, character: string): Step {
   switch (character) {
     case "q":
       return { model, orders: [{ kind: "end", interrupted: false }] };
+    case "?":
+      return stay({ ...model, help: true });
     case "j":
       return pressNamed(model, "down");
     case "k":
@@ -67,9 +70,10 @@ function ask(model: WatchModel, task: TaskStatus): Step {
 }
 
 function openLog(model: WatchModel, task: TaskStatus): Step {
-  if (model.page.kind === "log") return stay(model);
+  const from = model.page;
+  if (from.kind === "log") return stay(model);
   return {
-    model: { ...model, page: { kind: "log", task, lines: [], up: 0 } },
+    model: { ...model, page: { kind: "log", task, lines: [], up: 0, from } },
     orders: [{ kind: "open-log", task: task.task }],
   };
 }
@@ -82,7 +86,7 @@ function filterBy(model: WatchModel, steps: number): Step {
 }
 
 function pressNamed(model: WatchModel, kind: NamedKey): Step {
-  if (kind === "escape" || kind === "left" || kind === "backspace") return leave(model, kind);
+  if (kind === "escape" || kind === "left" || kind === "backspace") return leave(model);
   if (kind !== "enter" && kind !== "right") return stay(scroll(model, kind));
   if (model.page.kind !== "list") return stay(model);
   return withPicked(model, (task) => ({
@@ -91,17 +95,20 @@ function pressNamed(model: WatchModel, kind: NamedKey): Step {
   }));
 }
 
-/** From a page back to the list; Escape there is the way out. */
-function leave(model: WatchModel, kind: NamedKey): Step {
-  if (model.page.kind === "list") {
-    return kind === "escape"
-      ? { model, orders: [{ kind: "end", interrupted: false }] }
-      : stay(model);
+/** From a page back to the one before it. The list is left with q only: who presses Escape once too often stays. */
+function leave(model: WatchModel): Step {
+  const { page } = model;
+  switch (page.kind) {
+    case "list":
+      return stay({ ...model, message: "q quits" });
+    case "task":
+      return stay({ ...model, page: { kind: "list" } });
+    case "log": {
+      const { from, task } = page;
+      const back = from.kind === "task" ? { ...from, task } : from;
+      return { model: { ...model, page: back }, orders: [{ kind: "close-log" }, { kind: "look" }] };
+    }
   }
-  return {
-    model: { ...model, page: { kind: "list" } },
-    orders: model.page.kind === "log" ? [{ kind: "close-log" }] : [],
-  };
 }
 
 /** The task that keys act on. */

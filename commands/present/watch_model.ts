@@ -24,6 +24,8 @@ export type Page =
     readonly lines: readonly string[];
     /** Lines scrolled up from the end: 0 follows what comes. */
     readonly up: number;
+    /** The page that it was opened from, and that Escape leads back to. */
+    readonly from: Exclude<Page, { readonly kind: "log" }>;
   };
 
 export interface WatchModel {
@@ -38,6 +40,8 @@ export interface WatchModel {
   readonly at: number;
   readonly top: number;
   readonly page: Page;
+  /** Whether the keys are explained, over the page. */
+  readonly help: boolean;
   /** To be cancelled, if the answer is yes. */
   readonly question: TaskStatus | undefined;
   /** What came of the last order. */
@@ -68,14 +72,15 @@ export function watchModel(size: ScreenSize, task?: TaskStatus): WatchModel {
     at: 0,
     top: 0,
     page: task === undefined ? { kind: "list" } : { kind: "task", task, top: 0 },
+    help: false,
     question: undefined,
     message: "",
   };
 }
 
-/** Whether tasks that are over are to be looked at as well. */
-export function wantsOver({ filter, page }: WatchModel): boolean {
-  return page.kind !== "list" || filter === "all" || filter === "done" || filter === "failed";
+/** Whether tasks that are over are to be looked at as well: they may be a hundred thousand. */
+export function wantsOver({ filter }: WatchModel): boolean {
+  return filter === "all" || filter === "done" || filter === "failed";
 }
 
 /** Lines for tasks: all but the first, and those at the bottom. */

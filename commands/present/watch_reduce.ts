@@ -9,7 +9,7 @@ export type WatchFact =
   | { readonly kind: "key"; readonly key: Key }
   | { readonly kind: "looked"; readonly overview: Overview; readonly now: number }
   | { readonly kind: "resized"; readonly size: ScreenSize }
-  /** What limits the task that is looked into. */
+  /** How the task that is looked into stands, and what limits it. */
   | { readonly kind: "explained"; readonly theCase: TaskCase }
   /** What came of an order, in a sentence. */
   | { readonly kind: "told"; readonly text: string }
@@ -39,8 +39,10 @@ const MOST_LOG_LINES = 2000;
 function withCase(model: WatchModel, theCase: TaskCase): WatchModel {
   const { page } = model;
   // Another page may have been opened meanwhile.
-  if (page.kind !== "task" || page.task.task !== theCase.task.task) return model;
-  return { ...model, page: { ...page, theCase } };
+  if (page.kind === "list" || page.task.task !== theCase.task.task) return model;
+  const { task } = theCase;
+  // It is not among those that are looked at once it is over.
+  return { ...model, page: page.kind === "task" ? { ...page, task, theCase } : { ...page, task } };
 }
 
 function withLog(model: WatchModel, { task, lines }: WatchFact & { kind: "logged" }): WatchModel {

@@ -2,6 +2,8 @@
 import { printable, type TaskStatus } from "../../core/mod.ts";
 import { fitting } from "./fitting.ts";
 import { NOTHING_ACTIVE, summaryOf } from "./status.ts";
+import { stateWord } from "./state_word.ts";
+import { renderDetail } from "./table.ts";
 import { renderTaskPage } from "./task_page.ts";
 import { layoutRows, renderRow, rowOf } from "./task_row.ts";
 import { footerRows, listRows, type WatchModel } from "./watch_model.ts";
@@ -16,19 +18,33 @@ export interface Frame {
 /** What the keys do, for each page: the longest that fits. */
 const KEYS = {
   list: [
-    "arrows  enter look into  p pause  r resume  c cancel  l log  f filter  q quit",
-    "enter  p pause  r resume  c cancel  l log  f filter  q quit",
-    "p pause  r resume  c cancel  q quit",
+    "enter details  p pause  r resume  c cancel  l log  f filter  ? help  q quit",
+    "p pause  r resume  c cancel  ? help  q quit",
+    "p pause  r resume  ? help  q quit",
   ],
   task: [
-    "arrows  p pause  r resume  c cancel  l log  esc back  q quit",
-    "l log  esc back  q quit",
+    "arrows  p pause  r resume  c cancel  l log  esc back  ? help  q quit",
+    "l log  esc back  ? help  q quit",
   ],
   log: [
-    "arrows  p pause  r resume  c cancel  esc back  q quit",
-    "arrows  esc back  q quit",
+    "arrows  p pause  r resume  c cancel  esc back  ? help  q quit",
+    "arrows  esc back  ? help  q quit",
   ],
 } as const;
+
+const HELP = [
+  ["up, down, k, j", "pick the task above or below; scroll"],
+  ["page up, page down, space", "move by a screen"],
+  ["home, end, g, G", "move to the beginning or the end"],
+  ["enter, right", "details of the picked task"],
+  ["l", "its log"],
+  ["p", "pause it"],
+  ["r", "resume it"],
+  ["c", "cancel it; what has arrived is kept"],
+  ["f, F", "show other tasks: active, waiting, paused, failed, done, all"],
+  ["esc, left, backspace", "back to the page before"],
+  ["q, Ctrl-C", "quit; downloads go on"],
+] as const;
 
 export function renderWatch(model: WatchModel): Frame {
   const width = lineWidth(model.size.columns);
@@ -51,12 +67,14 @@ interface Body {
   readonly place: string;
 }
 
-function renderHead({ page, overview, now }: WatchModel, width: number): string {
-  if (page.kind === "log") return `log of ${printable(page.task.name)}  (${page.task.state})`;
+function renderHead({ page, overview, now, help }: WatchModel, width: number): string {
+  if (help) return "keys";
+  if (page.kind === "log") return `log of ${printable(page.task.name)}  (${stateWord(page.task)})`;
   return now === 0 ? "looking ..." : summaryOf(overview, width);
 }
 
 function renderBody(model: WatchModel, width: number): Body {
+  if (model.help) return renderHelp(model, width);
   switch (model.page.kind) {
     case "list":
       return renderList(model, width);
@@ -67,6 +85,13 @@ function renderBody(model: WatchModel, width: number): Body {
     case "log":
       return renderLog(model.page.lines, model.page.up, listRows(model.size), width);
   }
+}
+
+function renderHelp({ size }: WatchModel, width: number): Body {
+  const lines = width < 60
+    ? HELP.flatMap(([keys, does]) => wrap(`${keys}: ${does}`, width))
+    : renderDetail(HELP);
+  return { lines: lines.slice(0, listRows(size)), place: "any key leads back" };
 }
 
 function renderList(

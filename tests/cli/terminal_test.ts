@@ -125,7 +125,6 @@ function masked(line: string): string {
 /** What somebody does to leave, and the exit code of it. */
 const WAYS_OUT: { name: string; leave: (terminal: Terminal) => unknown; code: number }[] = [
   { name: "q", leave: (terminal) => terminal.type("q"), code: 0 },
-  { name: "Escape", leave: (terminal) => terminal.type("\x1b"), code: 0 },
   { name: "Ctrl-C", leave: (terminal) => terminal.type("\x03"), code: 130 },
   { name: "SIGINT", leave: (terminal) => terminal.kill("SIGINT"), code: 130 },
   { name: "SIGTERM", leave: (terminal) => terminal.kill("SIGTERM"), code: 143 },

@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertMatch } from "@std/assert";
 import type { TaskStatus } from "../../core/mod.ts";
 import { renderStatus, renderTask, summaryOf } from "../../commands/present/status.ts";
 import { NOON } from "./stand_in.ts";
@@ -67,4 +67,17 @@ Deno.test("renderStatus() leaves out first what no task has", () => {
     "TASK        STATE     %         SIZE  SEEDS  NAME",
     "0123456789  done   100%  5.0/5.0 GiB      2  data/part-0000000…er-long-name.bin",
   ]);
+});
+
+Deno.test("status tells what the user paused from what only stopped", () => {
+  const look = (pausedBy: "user" | "interrupt") => {
+    const task = taskOf({ ...paused, pid: null, pausedBy });
+    const table = renderStatus({ tasks: [task], moreWaiting: 0 }, 200).join("\n");
+    return [table, renderTask(task, NOON, 200).find((line) => line.startsWith("state:"))!];
+  };
+  const [user, interrupt] = [look("user"), look("interrupt")];
+  assertMatch(user[0]!, / paused /);
+  assertMatch(user[1]!, /^state: +paused by you; p2p resume t1 /);
+  assertMatch(interrupt[0]!, / stopped /);
+  assertMatch(interrupt[1]!, /^state: +stopped; the same p2p get goes on$/);
 });

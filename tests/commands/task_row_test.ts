@@ -42,6 +42,12 @@ const words: [string, Partial<Parameters<typeof taskOf>[0]>, RegExp][] = [
     / verifying +2 seeds$/,
   ],
   ["that somebody paused it", { state: "paused" }, / paused +2 seeds$/],
+  ["that it stopped", { state: "paused", pausedBy: "interrupt" }, / stopped +2 seeds$/],
+  [
+    "0 % of an empty file that does not come",
+    { state: "paused", size: 0, downloaded: 0 },
+    / 0% -+ /,
+  ],
   ["why it failed", { state: "failed", error: "no seed has it" }, / failed: no seed has it$/],
 ];
 for (const [name, changes, want] of words) {

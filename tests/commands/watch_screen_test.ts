@@ -45,6 +45,7 @@ const PAGES = {
     watching.take({ kind: "explained", theCase: caseOf(INSIDE) });
   },
   question: (watching: Watching) => watching.type("c"),
+  help: (watching: Watching) => watching.type("?"),
   log: (watching: Watching) => {
     watching.type("l");
     const lines = Array.from({ length: 40 }, (_, i) => `12:00:${i + 10} info  line ${i} of 日本語`);

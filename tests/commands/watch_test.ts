@@ -80,6 +80,8 @@ Deno.test("status --watch reads an arrow key that comes in two parts, and a lone
   person.type("[B");
   await person.sees(/^> t2\.bin/);
   person.type("\x1b");
+  await person.sees(/^q quits$/);
+  person.type("q");
   assertEquals(await person.code, 0);
   person.assertTerminalGivenBack();
 });

@@ -77,13 +77,19 @@ const cases: Case[] = [
     task: { state: "paused" },
     account: { now: "paused", spent: { paused: 3000 } },
     cause: "paused",
-    says: "a.iso is paused, for 3.0 s by now, with 10/50 MiB there",
+    says: "a.iso is paused by you, for 3.0 s by now, with 10/50 MiB there",
   },
   {
     name: "has no process any more",
     task: { state: "paused", pid: null },
     cause: "stopped",
     says: "a.iso is stopped, with 10/50 MiB there: no process works on it",
+  },
+  {
+    name: "was paused by the user, and has no process any more",
+    task: { state: "paused", pid: null, pausedBy: "user" },
+    cause: "paused",
+    says: "a.iso is paused by you, with 10/50 MiB there: no process works on it",
   },
   {
     name: "has no room",
