@@ -36,6 +36,10 @@ export class PartFile implements Disposable {
   readonly inode: number | undefined;
   /** Nobody else can have written it, and it has no other name. Otherwise it must not be written to. */
   readonly isOwn: boolean;
+  /** undefined where files have no owners. */
+  readonly uid: number | undefined;
+  /** How many names it has. */
+  readonly links: number;
   #path: string;
   readonly #disk: Disk;
   readonly #platform: string;
@@ -54,6 +58,8 @@ export class PartFile implements Disposable {
     this.file = file;
     this.fresh = fresh;
     this.isOwn = there.isOwn;
+    this.uid = there.uid;
+    this.links = there.links;
     this.sizeBefore = this.#size = there.size;
     this.mtimeBefore = this.#mtime = there.mtime;
     this.inode = there.inode;
@@ -317,6 +323,8 @@ interface There {
   readonly mtime: number | undefined;
   readonly inode: number | undefined;
   readonly isOwn: boolean;
+  readonly uid: number | undefined;
+  readonly links: number;
 }
 
 /**
@@ -340,6 +348,8 @@ function lockedFile(path: string, file: DiskFile, terms: PartTerms): There | und
     mtime: mtime?.getTime(),
     inode: ino ?? undefined,
     isOwn: links <= 1 && isOnlyOf(user, info, path, disk),
+    uid: info.uid ?? undefined,
+    links,
   };
 }
 

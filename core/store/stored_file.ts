@@ -562,6 +562,12 @@ async function copyRightPieces(
   removeIfThere(copyPath, disk);
   const copy = PartFile.open(copyPath, another, terms);
   try {
+    if (!copy.isOwn && copy.uid === from.uid && from.links === 1) {
+      // To this file system all files are alike: a copy would be no better.
+      copy.remove();
+      copy.close();
+      return { part: from, stock: await takeStock(from, undefined, content, terms, signal) };
+    }
     const whole = layout.count <= 1;
     if (!whole) copy.resize(layout.size);
     const mark = whole ? undefined : copy.mark();

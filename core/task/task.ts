@@ -133,9 +133,13 @@ async function fetchInto(
   signal: AbortSignal,
 ): Promise<Outcome> {
   const { id } = found.choice;
+  const asides = (target: string) => {
+    // Of a file of one piece nothing is set aside.
+    return id === null || found.content.layout.count <= 1 ? [] : asidesWith(id, target);
+  };
   const begun = id === null ? [] : [
-    ...asidesWith(id, asked),
-    ...(path === asked ? [] : [asked, ...asidesWith(id, path)]),
+    ...asides(asked),
+    ...(path === asked ? [] : [asked, ...asides(path)]),
     ...parts.begunWith(id),
   ];
   const syncEvery = parts.settings.sync === "finish" ? SYNC_BATCH_BYTES : undefined;

@@ -30,9 +30,12 @@ const NOBODY = 65534;
 const USER = { uid: US, umask: 0o022 };
 
 /** The real disk, with owners and rights as the test says: all that `owners` does not name is ours. */
-function ownedDisk(owners: ReadonlyMap<number, { uid?: number; mode?: number }>): Disk {
+function ownedDisk(
+  owners: ReadonlyMap<number, { uid?: number; mode?: number }>,
+  others: { uid?: number; mode?: number } = {},
+): Disk {
   const owned = (info: Deno.FileInfo): Deno.FileInfo => {
-    const { uid = US, mode } = owners.get(info.ino!) ?? {};
+    const { uid = US, mode } = owners.get(info.ino!) ?? others;
     return { ...info, uid, mode: mode ?? (info.isFile ? 0o100644 : 0o40755) };
   };
   return {
@@ -107,6 +110,21 @@ Deno.test("StoredFile goes on in the part itself when others may write to it by 
   using file = await open(folder.of("a.txt"), CONTENT, { ...TERMS, disk, user });
   assertEquals([file.resumed.rehashed, inodeOf(folder, PART)], [0, inode]);
 });
+
+for (const all of [{ uid: NOBODY }, { mode: 0o100777 }]) {
+  Deno.test(`StoredFile hashes the part and goes on in it when all files of the disk have ${Object.keys(all)} ${Object.values(all)}`, async () => {
+    using folder = new TempFolder();
+    plant(folder);
+    const planted = inodeOf(folder, PART);
+    const disk = ownedDisk(new Map(), all);
+    using file = await open(folder.of("a.txt"), CONTENT, { ...TERMS, disk, user: USER });
+    assertEquals([file.resumed.rehashed, file.missing()], [4, [0, 1]]);
+    assertEquals([inodeOf(folder, PART), folder.names()], [planted, [JOURNAL, PART]]);
+    for (const piece of file.missing()) file.store(piece, pieceOf(TEXT, piece));
+    await file.finish(FINISH, never);
+    assertEquals([folder.names(), folder.read("a.txt")], [["a.txt"], TEXT]);
+  });
+}
 
 Deno.test("StoredFile copies the right piece of a small file when the part is another user's", async () => {
   using folder = new TempFolder();
