@@ -1,12 +1,21 @@
 /** Tasks of all processes, as a table or one in detail. */
-import { type Aside, isOver, type Overview, type TaskStatus } from "../../core/mod.ts";
+import { type Aside, isOver, type Overview, printable, type TaskStatus } from "../../core/mod.ts";
 import { fitting } from "./fitting.ts";
 import { pick } from "./json.ts";
 import { stateWord } from "./state_word.ts";
 import { renderDetail, renderTable } from "./table.ts";
 import { renderInside } from "./task_page.ts";
-import { etaMs, formatBytes, formatEta, formatMoment, formatPart, formatRate } from "./units.ts";
+import {
+  etaMs,
+  formatBytes,
+  formatEta,
+  formatMinute,
+  formatMoment,
+  formatPart,
+  formatRate,
+} from "./units.ts";
 import { isActive } from "./view.ts";
+import { shortenEnd } from "./width.ts";
 
 export const NOTHING_ACTIVE = "No active downloads.";
 
@@ -18,6 +27,8 @@ export function renderStatus({ tasks, moreWaiting }: Overview, width: number): s
 }
 
 function tableOf(tasks: readonly TaskStatus[], width: number): string[] {
+  // Among tasks that are over, when and why matter more than how fast.
+  const over = tasks.some(({ state }) => isOver(state));
   return renderTable(
     [
       // Its name names a task as well.
@@ -28,7 +39,9 @@ function tableOf(tasks: readonly TaskStatus[], width: number): string[] {
       { title: "RATE", right: true, spare: 4 },
       { title: "ETA", right: true, spare: 3 },
       { title: "SEEDS", right: true, spare: 1 },
+      ...over ? [{ title: "UPDATED", spare: 2 }] : [],
       { title: "NAME", cut: true },
+      ...over ? [{ title: "ERROR", spare: 0 }] : [],
     ],
     tasks.map((task) => [
       task.task,
@@ -38,7 +51,9 @@ function tableOf(tasks: readonly TaskStatus[], width: number): string[] {
       rateText(task),
       formatEta(task.etaMs),
       task.seeds.length === 0 ? "-" : String(task.seeds.length),
+      ...over ? [formatMinute(task.updatedAt)] : [],
       task.name,
+      ...over ? [shortenEnd(printable(task.error ?? "-"), MAX_ERROR_WIDTH)] : [],
     ]),
     width,
   );
@@ -53,6 +68,9 @@ export function renderAsides(asides: readonly Aside[]): string[] {
     ...asides.map(({ path, bytes }) => `  ${formatBytes(bytes)}  ${path}`),
   ];
 }
+
+/** The whole of it is shown for a single task. */
+const MAX_ERROR_WIDTH = 50;
 
 /** All tasks that are not over, in a line: the longest way to say it that fits, or the shortest. */
 export function summaryOf({ tasks, moreWaiting }: Overview, width: number): string {

@@ -70,12 +70,20 @@ export function formatTime(ms: number): string {
     .map(twoDigits).join(":");
 }
 
+/** Local day and minute, `2026-11-22 10:31`. */
+export function formatMinute(ms: number): string {
+  return `${formatDay(ms)} ${formatTime(ms).slice(0, -3)}`;
+}
+
+function formatDay(ms: number): string {
+  const date = new Date(ms);
+  return [date.getFullYear(), date.getMonth() + 1, date.getDate()].map(twoDigits).join("-");
+}
+
 /** Local day and time with milliseconds, `2026-11-22 10:31:02.114`. */
 export function formatMoment(ms: number): string {
   const date = new Date(ms);
-  const day = [date.getFullYear(), date.getMonth() + 1, date.getDate()]
-    .map(twoDigits).join("-");
-  return `${day} ${formatTime(ms)}.${String(date.getMilliseconds()).padStart(3, "0")}`;
+  return `${formatDay(ms)} ${formatTime(ms)}.${String(date.getMilliseconds()).padStart(3, "0")}`;
 }
 
 export function plural(count: number, noun: string): string {

@@ -66,6 +66,8 @@ const ADD = `
 `;
 
 const COLUMNS = "SELECT started, status FROM tasks";
+/** The first condition is that of an index, which SQLite does not conclude from the second. */
+const CAN_GO_ON = "state <> 'done' AND state = 'paused'";
 
 export class TaskArchive implements Disposable {
   readonly #db: DatabaseSync;
@@ -107,7 +109,7 @@ export class TaskArchive implements Disposable {
   /** Oldest run first. */
   tasks(which: Archived): ArchivedTask[] {
     if (which === "all") return this.#select(`${COLUMNS} ORDER BY started, id`);
-    if (which === "paused") return this.#select(`${COLUMNS} WHERE state = 'paused'`);
+    if (which === "paused") return this.#select(`${COLUMNS} WHERE ${CAN_GO_ON}`);
     if (which === "unfinished") {
       return this.#select(`${COLUMNS} WHERE state <> 'done' AND state <> 'cancelled'`);
     }
@@ -190,7 +192,7 @@ export class TaskArchive implements Disposable {
         ending,
         MAX_AMBIGUOUS,
       ),
-      ...this.#select(`${COLUMNS} WHERE state = 'paused' AND leaf = ?`, leaf)
+      ...this.#select(`${COLUMNS} WHERE ${CAN_GO_ON} AND leaf = ?`, leaf)
         .filter(({ status: { name } }) => name === text || name.endsWith(ending)),
     ];
     return inOrder(found);

@@ -20,6 +20,7 @@ export class TaskStories implements AsyncDisposable {
   readonly #stateDir: string;
   readonly #record: RunRecord;
   readonly #clock: Clock;
+  readonly #signal: AbortSignal | undefined;
   readonly #logs = new Map<string, TaskLog>();
   /** Tasks of earlier runs that were not finished. */
   readonly #unfinished: readonly TaskStatus[];
@@ -35,7 +36,9 @@ export class TaskStories implements AsyncDisposable {
     clock: Clock,
     unfinished: readonly TaskStatus[],
     running: readonly TaskStatus[],
+    signal: AbortSignal | undefined,
   ) {
+    this.#signal = signal;
     this.#running = running;
     this.#stateDir = stateDir;
     this.#record = record;
@@ -44,12 +47,16 @@ export class TaskStories implements AsyncDisposable {
     this.#byTarget = new Map(unfinished.map((task) => [task.target, task]));
   }
 
-  /** @throws {DiskError} if the state folder cannot be written. */
+  /**
+   * @param signal when it aborts, the end is not delayed by moving records to the archive.
+   * @throws {DiskError} if the state folder cannot be written.
+   */
   static async open(
     stateDir: string,
     pid: number,
     clock: Clock,
     limits?: RunLimits,
+    signal?: AbortSignal,
   ): Promise<TaskStories> {
     return await onDiskOfState(stateDir, async () => {
       await Deno.mkdir(runsFolder(stateDir), { recursive: true, mode: PRIVATE_FOLDER });
@@ -63,7 +70,7 @@ export class TaskStories implements AsyncDisposable {
       await forgetOldWishes(stateDir, new Set(notOver), clock.wallTime()).catch(() => {});
       const record = await RunRecord.open(stateDir, pid, clock, limits);
       const running = earlier.filter(({ pid }) => pid !== null);
-      return new TaskStories(stateDir, record, clock, unfinished, running);
+      return new TaskStories(stateDir, record, clock, unfinished, running, signal);
     });
   }
 
@@ -119,6 +126,7 @@ export class TaskStories implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     for (const task of this.#logs.keys()) this.close(task);
     await this.#record[Symbol.asyncDispose]();
+    if (this.#signal?.aborted) return;
     await archiveEndedRuns(this.#stateDir, this.#clock.wallTime()).catch(() => {});
   }
 }

@@ -65,7 +65,7 @@ export async function download(
     max: settings.max,
     limit: settings.limit ?? null,
     taskLimit: settings.taskLimit ?? null,
-  });
+  }, signal);
   await using pool = new SeedPool({ ...settings, clock, dial: platform.dial });
   await using foresight = foresightFor(requests, settings, pool, clock, signal);
   await using watches = new TaskGroup(signal);

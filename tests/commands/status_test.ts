@@ -64,8 +64,8 @@ Deno.test("renderStatus() leaves out first what no task has", () => {
   } as const;
   const tasks = [taskOf({ ...over, task: "0123456789", name: long })];
   assertEquals(renderStatus({ tasks, moreWaiting: 0 }, 79), [
-    "TASK        STATE     %         SIZE  SEEDS  NAME",
-    "0123456789  done   100%  5.0/5.0 GiB      2  data/part-0000000…er-long-name.bin",
+    "TASK        STATE     %         SIZE  UPDATED           NAME",
+    "0123456789  done   100%  5.0/5.0 GiB  2026-11-22 12:00  data/part-0…ng-name.bin",
   ]);
 });
 
@@ -80,4 +80,14 @@ Deno.test("status tells what the user paused from what only stopped", () => {
   assertMatch(user[1]!, /^state: +paused by you; p2p resume t1 /);
   assertMatch(interrupt[0]!, / stopped /);
   assertMatch(interrupt[1]!, /^state: +stopped; the same p2p get goes on$/);
+});
+
+Deno.test("status tells when and why of tasks that are over, where there is room", () => {
+  const failed = taskOf({ state: "failed", error: "no seed has it", updatedAt: NOON });
+  const tableOf = (width: number) => renderStatus({ tasks: [failed], moreWaiting: 0 }, width);
+  assertMatch(tableOf(200)[0]!, / UPDATED +NAME +ERROR$/);
+  assertMatch(tableOf(200)[1]!, / \d{4}-\d\d-\d\d \d\d:\d\d +t1\.bin +no seed has it$/);
+  assertEquals(tableOf(60)[0]!.includes("ERROR"), false);
+  const running = renderStatus({ tasks: [taskOf()], moreWaiting: 0 }, 200);
+  assertEquals(running[0]!.includes("UPDATED"), false);
 });
