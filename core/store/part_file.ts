@@ -105,15 +105,15 @@ export class PartFile implements Disposable {
    * else is noticed, even within one tick of the clock. Where a file's time cannot be set, what the
    * system says is noted after each write.
    *
-   * @param mtime the mark of an earlier run, where that is still there.
+   * @param mtime the mark of an earlier run: the new one differs from it, unless nobody has written
+   * to the file since.
    * @returns the mark; undefined where the file's time cannot be set.
    */
   mark(mtime?: number): number | undefined {
     onDisk(`write to "${this.path}"`, () => {
       const now = this.file.statSync().mtime?.getTime();
       if (now === undefined) return;
-      const units = Math.max(0, Math.floor((now - MARK_AGE_MS) / MARK_UNIT_MS));
-      this.#mark = new Date(now === mtime ? mtime : units * MARK_UNIT_MS);
+      this.#mark = new Date(now === mtime ? mtime : newMark(now, mtime));
       this.#noteWrite();
       // As the file system keeps it.
       this.#mtime = this.file.statSync().mtime?.getTime();
@@ -269,6 +269,11 @@ export class PartFile implements Disposable {
   [Symbol.dispose](): void {
     this.close();
   }
+}
+
+function newMark(now: number, before: number | undefined): number {
+  const mark = Math.max(0, Math.floor((now - MARK_AGE_MS) / MARK_UNIT_MS)) * MARK_UNIT_MS;
+  return mark === before ? mark + MARK_UNIT_MS : mark;
 }
 
 interface Opened {

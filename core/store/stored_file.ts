@@ -5,45 +5,30 @@
  */
 import { crc32 } from "node:zlib";
 import { dirname } from "@std/path";
-import { equalBytes, sha256 } from "../base/digest.ts";
 import { ConflictError } from "../base/errors.ts";
 import { lengthOf } from "../base/ranges.ts";
 import { type PieceLayout, rangeOfPiece } from "../base/pieces.ts";
 import type { ConflictPolicy, SyncPolicy } from "../base/policies.ts";
-import { digestOfPiece, type Manifest } from "../wire/manifest.ts";
-import { asideTarget, COPY, freeAside, markOf, moveAside, OLD, UNVERIFIED } from "./aside.ts";
-import { DiskFullError, onSlowDisk } from "./disk_faults.ts";
-import { freeBytes } from "./free_space.ts";
-import { type Disk, type DiskFile, lookAt, realDisk, removeIfThere } from "./disk.ts";
-import { hashOpenFile, readPieces } from "./hashing.ts";
+import { freeAside, markOf, moveAside, OLD } from "./aside.ts";
+import { type Content, fits, identityOf, mayBeOurs, type StoreTerms } from "./content.ts";
+import { type Disk, lookAt, realDisk, removeIfThere } from "./disk.ts";
+import { onSlowDisk } from "./disk_faults.ts";
+import { requireSpace } from "./free_space.ts";
+import { hashOpenFile } from "./hashing.ts";
 import { type FoundJournal, Journal, readJournal } from "./journal.ts";
-import type { JournalContent, JournalIdentity } from "./journal_text.ts";
-import type { User } from "./owner.ts";
+import type { JournalContent } from "./journal_text.ts";
 import { PartFile, syncFolder } from "./part_file.ts";
 import { adoptPartial } from "./partial.ts";
+import {
+  claimsOf,
+  copyRightPieces,
+  loadResumeState,
+  type ResumeState,
+  rightPieces,
+} from "./resume_state.ts";
 import { besideTarget, JOURNAL_SUFFIX, looksFree, PART_SUFFIX, settle } from "./target.ts";
 
-/** What the finished file must hold. */
-export interface Content {
-  readonly layout: PieceLayout;
-  /** undefined where no seed offers one: then nothing can be verified piece by piece. */
-  readonly manifest: Manifest | undefined;
-}
-
-export interface StoreTerms {
-  readonly pid: number;
-  /** When this machine was started, ms since 1970. */
-  readonly boot: number;
-  /** The kernel's id of that start; where the platform gives none, only what was synced is trusted. */
-  readonly bootId?: string | undefined;
-  /** Who runs this process; undefined where files have no owners. */
-  readonly user?: User | undefined;
-  /** Bytes after which what was written is synced, beside the download; undefined: only at the end. */
-  readonly syncEvery?: number | undefined;
-  readonly disk?: Disk;
-  /** As `Deno.build.os` names it; this one where none is given. */
-  readonly platform?: string;
-}
+export type { Content, StoreTerms };
 
 /** What an earlier run left. */
 export interface Resumed {
@@ -93,7 +78,7 @@ export class StoredFile implements Disposable {
     terms: StoreTerms,
     part: PartFile,
     journal: Journal | undefined,
-    stock: Stock,
+    state: ResumeState,
   ) {
     this.target = target;
     this.content = content;
@@ -101,13 +86,13 @@ export class StoredFile implements Disposable {
     this.#disk = terms.disk ?? realDisk;
     this.#part = part;
     this.#journal = journal;
-    this.#have = stock.have;
-    this.#unverified = stock.unverified;
-    this.#sums = stock.sums;
+    this.#have = state.have;
+    this.#unverified = state.unverified;
+    this.#sums = state.sums;
     this.resumed = {
-      pieces: stock.have.size,
-      bytes: bytesIn(content.layout, stock.have),
-      rehashed: stock.hashed,
+      pieces: state.have.size,
+      bytes: bytesIn(content.layout, state.have),
+      rehashed: state.hashed,
     };
   }
 
@@ -143,7 +128,7 @@ export class StoredFile implements Disposable {
       if (found?.content === undefined || mayBeOurs(found.content, content)) {
         return await StoredFile.#resume(target, content, terms, part, found, signal);
       }
-      setAside(target, part, found.content, disk);
+      quarantine(target, part, found.content, disk);
     } catch (error) {
       part.close();
       throw error;
@@ -162,17 +147,17 @@ export class StoredFile implements Disposable {
   ): Promise<StoredFile> {
     const { layout } = content;
     const claims = claimsOf(found, opened, content);
-    const { part, stock } = opened.isOwn
-      ? { part: opened, stock: await takeStock(opened, claims, content, terms, signal) }
+    const { part, state } = opened.isOwn
+      ? { part: opened, state: await loadResumeState(opened, claims, content, terms, signal) }
       : await copyRightPieces(opened, target, claims, content, terms, signal);
     try {
       const touched = !part.fresh && !part.isUntouched();
       // One piece is one write, which says whether there is room, and makes it as long as it must be.
       const whole = layout.count <= 1;
-      if (!whole) requireSpace(target, layout.size - bytesIn(layout, stock.have));
+      if (!whole) requireSpace(target, layout.size - bytesIn(layout, state.have));
       if (part.size > layout.size || (!whole && part.size < layout.size)) part.resize(layout.size);
-      const journal = whole ? undefined : openJournal(target, content, claims, part, stock, terms);
-      const file = new StoredFile(target, content, terms, part, journal, stock);
+      const journal = whole ? undefined : openJournal(target, content, claims, part, state, terms);
+      const file = new StoredFile(target, content, terms, part, journal, state);
       if (touched) file.#doubt();
       return file;
     } catch (error) {
@@ -398,7 +383,7 @@ function openJournal(
   content: Content,
   claims: FoundJournal | undefined,
   part: PartFile,
-  { proven, lost, sums, mark }: Stock,
+  { proven, lost, sums, mark }: ResumeState,
   { pid, boot, bootId, disk = realDisk }: StoreTerms,
 ): Journal {
   const path = besideTarget(target, JOURNAL_SUFFIX);
@@ -436,266 +421,17 @@ export function removeLeftovers(
   if (left) removeIfThere(journalPath, disk);
 }
 
-function identityOf({ layout, manifest }: Content): JournalIdentity {
-  return { id: manifest?.id ?? null, size: layout.size, pieceSize: layout.pieceSize };
-}
-
-/** Whether the journal is about exactly this content. */
-function fits(left: JournalContent | undefined, content: Content): boolean {
-  const { id, size, pieceSize } = identityOf(content);
-  return left !== undefined && left.identity.id === id && left.identity.size === size &&
-    left.identity.pieceSize === pieceSize;
-}
-
-/** Whether the part file may hold our bytes: unverified ones of the same length may be the very same, and hashing will tell. */
-function mayBeOurs(left: JournalContent, content: Content): boolean {
-  if (fits(left, content)) return true;
-  return left.identity.id === null && content.manifest !== undefined &&
-    left.identity.size === content.layout.size;
-}
-
-/**
- * The journal, if what it claims is about this very content and part file. It begins when the part
- * has its full length, so beside a shorter one it is another's; and a copy of the part may be older
- * than the journal's last claims.
- */
-function claimsOf(
-  found: FoundJournal | undefined,
-  part: PartFile,
-  content: Content,
-): FoundJournal | undefined {
-  const isThis = found !== undefined && found.isOwn && fits(found.content, content) &&
-    part.sizeBefore === content.layout.size && part.inode === found.content?.run?.inode;
-  return isThis && content.layout.count > 1 ? found : undefined;
-}
-
 /** Renames a part file of other bytes, and then its journal, out of the way. */
-function setAside(target: string, part: PartFile, left: JournalContent, disk: Disk): void {
+function quarantine(target: string, part: PartFile, left: JournalContent, disk: Disk): void {
   const mark = markOf(left.identity.id);
   // An empty one is ours: an earlier run was cut off right here.
   if (part.sizeBefore > 0) part.moveTo(freeAside(target, mark, PART_SUFFIX, disk));
   moveAside(besideTarget(target, JOURNAL_SUFFIX), target, mark, JOURNAL_SUFFIX, disk);
 }
 
-interface Stock {
-  readonly have: Set<number>;
-  /** Of those, the ones that hashing has proven. */
-  readonly proven: readonly number[];
-  /** Pieces that the journal claims and that are not there. */
-  readonly lost: readonly number[];
-  /** How many were hashed. */
-  readonly hashed: number;
-  /** Length of the unverified beginning, by piece. */
-  readonly unverified: Map<number, number>;
-  /** CRC-32 of pieces, where no manifest has their digest. */
-  readonly sums: Map<number, number>;
-  /** The modification time of the part file from now on; see `PartFile.mark`. */
-  readonly mark: number | undefined;
-}
-
-function nothingYet(): Omit<Stock, "mark"> {
-  return {
-    have: new Set(),
-    proven: [],
-    lost: [],
-    hashed: 0,
-    unverified: new Map(),
-    sums: new Map(),
-  };
-}
-
-/** Which pieces are there: those that the journal proves, and those that hashing proves. */
-async function takeStock(
-  part: PartFile,
-  claims: FoundJournal | undefined,
-  content: Content,
-  { bootId }: StoreTerms,
-  signal: AbortSignal,
-): Promise<Stock> {
-  const { layout, manifest } = content;
-  const journal = claims?.content;
-  const whole = layout.count <= 1;
-  // Before anything is read: what somebody else writes from now on is noticed.
-  const mark = whole ? undefined : part.mark(journal?.run?.mtime);
-  if (part.fresh) return { ...nothingYet(), mark };
-  const { trusted, doubtful } = claims === undefined
-    ? { trusted: [], doubtful: wholePieces(layout, part.sizeBefore) }
-    : weigh(claims, part.mtimeBefore, bootId);
-  const sums = new Map(manifest ? [] : journal?.sums);
-  // Of one piece there is no journal, which could say that a sync failed.
-  const mustRewrite = (piece: number) => whole || journal?.doubted.has(piece) === true;
-  const provable = manifest ? doubtful : doubtful.filter((piece) => sums.has(piece));
-  const proven = await onSlowDisk(
-    `read "${part.path}"`,
-    () =>
-      rightPieces(part.file, content, sums, provable, signal, (piece, bytes) => {
-        if (mustRewrite(piece)) part.write(rangeOfPiece(layout, piece).start, bytes);
-      }),
-  );
-  const have = new Set([...trusted, ...proven]);
-  const lost = claims === undefined ? [] : doubtful.filter((piece) => !have.has(piece));
-  const unverified = new Map(manifest ? beginnings(layout, part.sizeBefore, journal) : []);
-  for (const piece of have) unverified.delete(piece);
-  return { have, proven, lost, hashed: provable.length, unverified, sums, mark };
-}
-
-/**
- * Copies what is right of `from` into a new part file in its place: somebody else may write to
- * `from`, or it has another name, under which it must stay as it is.
- */
-async function copyRightPieces(
-  from: PartFile,
-  target: string,
-  claims: FoundJournal | undefined,
-  content: Content,
-  terms: StoreTerms,
-  signal: AbortSignal,
-): Promise<{ part: PartFile; stock: Stock }> {
-  const { layout, manifest } = content;
-  const { disk = realDisk } = terms;
-  const another = () => "another p2p";
-  requireSpace(target, layout.size);
-  const sums = new Map(manifest ? [] : claims?.content?.sums);
-  const pieces = manifest ? wholePieces(layout, from.sizeBefore) : Array.from(sums.keys());
-  const copyPath = besideTarget(asideTarget(target, COPY), PART_SUFFIX);
-  // Of an interrupted copy: whoever copies has locked `from`.
-  removeIfThere(copyPath, disk);
-  const copy = PartFile.open(copyPath, another, terms);
-  try {
-    if (!copy.isOwn && copy.uid === from.uid && from.links === 1) {
-      // To this file system all files are alike: a copy would be no better.
-      copy.remove();
-      copy.close();
-      return { part: from, stock: await takeStock(from, undefined, content, terms, signal) };
-    }
-    const whole = layout.count <= 1;
-    if (!whole) copy.resize(layout.size);
-    const mark = whole ? undefined : copy.mark();
-    const proven = await onSlowDisk(
-      `read "${from.path}"`,
-      () =>
-        rightPieces(from.file, content, sums, pieces, signal, (piece, bytes) => {
-          copy.write(rangeOfPiece(layout, piece).start, bytes);
-        }),
-    );
-    const { path } = from;
-    // Of what cannot be hashed nothing was copied, so it stays.
-    if (!manifest && sums.size === 0 && from.sizeBefore > 0) {
-      from.moveTo(freeAside(target, UNVERIFIED, PART_SUFFIX, disk));
-    }
-    from.close();
-    replace(path, copy);
-    const part = copy.closed ? PartFile.open(path, another, terms) : copy;
-    const have = new Set(proven);
-    const hashed = pieces.length;
-    return { part, stock: { have, proven, lost: [], hashed, unverified: new Map(), sums, mark } };
-  } catch (error) {
-    try {
-      copy.remove();
-    } finally {
-      copy.close();
-    }
-    throw error;
-  }
-}
-
-/** @throws {ConflictError} if that is not allowed, as with another user's file in a folder like /tmp. */
-function replace(path: string, by: PartFile): void {
-  try {
-    by.moveTo(path);
-  } catch (error) {
-    const { cause } = error as Error;
-    if (!(cause instanceof Error) || !/not permitted|denied/i.test(cause.message)) throw error;
-    throw new ConflictError(`Cannot write "${path}": it is another user's`, {
-      cause,
-      hint: "Ask its owner to remove it, or choose another folder with --out",
-    });
-  }
-}
-
-/** Those of `pieces` that are right in an open file. @param onRight receives the bytes, valid until it returns. */
-async function rightPieces(
-  file: DiskFile,
-  { layout, manifest }: Content,
-  sums: ReadonlyMap<number, number>,
-  pieces: readonly number[],
-  signal: AbortSignal,
-  onRight: (piece: number, bytes: Uint8Array) => void = () => {},
-): Promise<number[]> {
-  const right: number[] = [];
-  for await (const { piece, bytes } of readPieces(file, layout, pieces, signal)) {
-    if (bytes === undefined) continue;
-    const isRight = manifest
-      ? equalBytes(sha256(bytes), digestOfPiece(manifest, piece))
-      : crc32(bytes) === sums.get(piece);
-    if (!isRight) continue;
-    right.push(piece);
-    onRight(piece, bytes);
-  }
-  return right;
-}
-
-/** The unverified beginnings that an earlier run left. A file of one piece has no journal: its length tells. */
-function beginnings(
-  layout: PieceLayout,
-  sizeBefore: number,
-  journal: JournalContent | undefined,
-): ReadonlyMap<number, number> {
-  if (layout.count > 1) return journal?.parts ?? new Map();
-  return new Map(sizeBefore > 0 && sizeBefore < layout.size ? [[0, sizeBefore]] : []);
-}
-
-/**
- * Which claims count as they are. All are doubtful if somebody else wrote to the part file. What was
- * written in this boot is in the page cache; after another one only what was synced is certain.
- */
-function weigh(
-  claims: FoundJournal,
-  partMtime: number | undefined,
-  bootId: string | undefined,
-): { trusted: number[]; doubtful: number[] } {
-  const { synced, unsynced, doubted } = claims.content!;
-  const touched = isTouched(claims, partMtime);
-  const trusted = touched ? [] : Array.from(synced);
-  const doubtful = [...doubted, ...(touched ? synced : [])];
-  for (const [piece, writtenIn] of unsynced) {
-    const isHere = !touched && bootId !== undefined && writtenIn === bootId;
-    (isHere ? trusted : doubtful).push(piece);
-  }
-  return { trusted, doubtful: doubtful.sort((a, b) => a - b) };
-}
-
-/** Whether the part file was written since the run that wrote the journal. Older versions leave no mark, but write the journal last. */
-function isTouched({ content, mtime }: FoundJournal, partMtime: number | undefined): boolean {
-  if (partMtime === undefined) return true;
-  const mark = content?.run?.mtime;
-  return mark === undefined ? mtime === undefined || partMtime > mtime : partMtime !== mark;
-}
-
-/** The pieces that lie whole in the first `size` bytes. */
-function wholePieces(layout: PieceLayout, size: number): number[] {
-  const pieces = Array.from({ length: layout.count }, (_, piece) => piece);
-  return pieces.filter((piece) => rangeOfPiece(layout, piece).end <= size);
-}
-
+/** How many bytes `pieces` have. */
 function bytesIn(layout: PieceLayout, pieces: Iterable<number>): number {
   let bytes = 0;
   for (const piece of pieces) bytes += lengthOf(rangeOfPiece(layout, piece));
   return bytes;
-}
-
-/** @throws {DiskFullError} */
-function requireSpace(target: string, bytes: number): void {
-  const folder = dirname(target);
-  const free = freeBytes(folder);
-  // Not every file system can tell; then the write will.
-  if (free === undefined || bytes <= free) return;
-  const fault = new DiskFullError(
-    `Cannot download to "${target}": ${bytes} bytes are missing, ${free} bytes are free`,
-    {
-      hint: "Free some space or choose another folder with --out, then run the same command again",
-    },
-  );
-  fault.lacking = { folder, bytes };
-  throw fault;
 }

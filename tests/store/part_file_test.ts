@@ -318,3 +318,49 @@ Deno.test("PartFile.write() throws DiskFullError when the disk is full", async (
   assertThrows(() => part.write(0, bytesOf("x")), DiskFullError, "the disk is full");
   file.close();
 });
+
+Deno.test("PartFile.mark() makes each own write leave one time, and that of another one visible", () => {
+  using folder = new TempFolder();
+  using part = PartFile.open(folder.of("a"), somebody);
+  const mark = part.mark();
+  part.write(0, bytesOf("own"));
+  assertEquals([part.isUntouched(), Deno.statSync(folder.of("a")).mtime?.getTime()], [true, mark]);
+  using other = Deno.openSync(folder.of("a"), { write: true });
+  other.writeSync(bytesOf("OWN"));
+  assertEquals(part.isUntouched(), false);
+});
+
+Deno.test("PartFile.mark() never gives the mark of a run after which somebody else wrote", () => {
+  using folder = new TempFolder();
+  const written = new Date(1_700_000_000_000);
+  folder.write("a", "before");
+  Deno.utimeSync(folder.of("a"), written, written);
+  using first = PartFile.open(folder.of("a"), somebody);
+  const mark = first.mark()!;
+  assertEquals(first.mark(mark), mark);
+  first.close();
+  // Written again in the very moment.
+  Deno.utimeSync(folder.of("a"), written, written);
+  using second = PartFile.open(folder.of("a"), somebody);
+  assertEquals(second.mark(mark) === mark, false);
+});
+
+Deno.test("PartFile notices writes where the time of a file cannot be set", () => {
+  using folder = new TempFolder();
+  const disk: Disk = {
+    ...realDisk,
+    openSync(path, options) {
+      const file = Deno.openSync(path, options);
+      file.utimeSync = () => {
+        throw new Error("Operation not permitted (os error 1)");
+      };
+      return file;
+    },
+  };
+  using part = PartFile.open(folder.of("a"), somebody, { disk });
+  assertEquals(part.mark(), undefined);
+  part.write(0, bytesOf("own"));
+  assertEquals(part.isUntouched(), true);
+  Deno.utimeSync(folder.of("a"), 1000, 1000);
+  assertEquals(part.isUntouched(), false);
+});

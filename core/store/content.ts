@@ -1,0 +1,46 @@
+/** What a file must hold, and whether a journal is about that. */
+import type { PieceLayout } from "../base/pieces.ts";
+import type { Manifest } from "../wire/manifest.ts";
+import type { Disk } from "./disk.ts";
+import type { JournalContent, JournalIdentity } from "./journal_text.ts";
+import type { User } from "./owner.ts";
+
+/** What the finished file must hold. */
+export interface Content {
+  readonly layout: PieceLayout;
+  /** undefined where no seed offers one: then nothing can be verified piece by piece. */
+  readonly manifest: Manifest | undefined;
+}
+
+export interface StoreTerms {
+  readonly pid: number;
+  /** When this machine was started, ms since 1970. */
+  readonly boot: number;
+  /** The kernel's id of that start; where the platform gives none, only what was synced is trusted. */
+  readonly bootId?: string | undefined;
+  /** Who runs this process; undefined where files have no owners. */
+  readonly user?: User | undefined;
+  /** Bytes after which what was written is synced, beside the download; undefined: only at the end. */
+  readonly syncEvery?: number | undefined;
+  readonly disk?: Disk;
+  /** As `Deno.build.os` names it; this one where none is given. */
+  readonly platform?: string;
+}
+
+export function identityOf({ layout, manifest }: Content): JournalIdentity {
+  return { id: manifest?.id ?? null, size: layout.size, pieceSize: layout.pieceSize };
+}
+
+/** Whether the journal is about exactly this content. */
+export function fits(left: JournalContent | undefined, content: Content): boolean {
+  const { id, size, pieceSize } = identityOf(content);
+  return left !== undefined && left.identity.id === id && left.identity.size === size &&
+    left.identity.pieceSize === pieceSize;
+}
+
+/** Whether the part file may hold our bytes: unverified ones of the same length may be the very same, and hashing will tell. */
+export function mayBeOurs(left: JournalContent, content: Content): boolean {
+  if (fits(left, content)) return true;
+  return left.identity.id === null && content.manifest !== undefined &&
+    left.identity.size === content.layout.size;
+}
