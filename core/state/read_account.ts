@@ -10,7 +10,7 @@ export async function readLastRun(
   task: string,
   nowMs: number,
 ): Promise<TaskRun | undefined> {
-  const runs = await readRuns(stateDir);
+  const runs = await readRuns(stateDir, (each) => each === task);
   for (const run of runs.toReversed()) {
     const found = taskRunsOf(run, task).get(task);
     if (found === undefined) continue;

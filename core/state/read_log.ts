@@ -52,7 +52,7 @@ function isNews(line: LogLine, told: Set<string>, remember: boolean): boolean {
 
 /** What is recorded of a task that has no log: every change of its state, and how it ended. */
 async function shortStory(stateDir: string, task: string): Promise<LogLine[]> {
-  const runs = await readRuns(stateDir);
+  const runs = await readRuns(stateDir, (each) => each === task);
   const recorded = runs.flatMap((run) => taskRunsOf(run, task).get(task)?.events ?? []);
   // Looked at last: what was in no record by then has been archived.
   using archive = TaskArchive.open(stateDir);

@@ -40,9 +40,13 @@ export function baseOf(path: string): string {
   return path.slice(0, -suffix.length);
 }
 
+/** The text of a record; "" where there is none. */
+export async function readRecord(path: string): Promise<string> {
+  return await Deno.readTextFile(path).catch(() => "");
+}
+
 /** The lines that are whole; what a crash tore is passed over. */
-export async function readLines(path: string): Promise<object[]> {
-  const text = await Deno.readTextFile(path).catch(() => "");
+export function linesIn(text: string): object[] {
   return text.split("\n").slice(0, -1).flatMap((line) => {
     try {
       return [Object(JSON.parse(line))];

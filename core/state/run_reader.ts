@@ -11,9 +11,10 @@ import {
   type RunLimits,
   type StoredNow,
 } from "./record_shape.ts";
-import { baseOf, readLines, readNow, runsOf, STALE_MS, startOf } from "./run_files.ts";
+import { baseOf, linesIn, readNow, readRecord, runsOf, STALE_MS, startOf } from "./run_files.ts";
 import { isAlive } from "./run_lock.ts";
 import type { TaskStatus } from "./status.ts";
+import { type Wanted, wantedLines } from "./wanted_lines.ts";
 import type { Wishes } from "./wishes.ts";
 
 /** The files of one run as they were read. */
@@ -38,19 +39,20 @@ export interface TaskRun {
   readonly events: readonly TaskEvent[];
 }
 
-/** All runs whose records are in the folder, oldest first. */
-export async function readRuns(stateDir: string): Promise<StoredRun[]> {
+/** All runs whose records are in the folder, oldest first; of a long one maybe only the lines that are wanted. */
+export async function readRuns(stateDir: string, wanted?: Wanted): Promise<StoredRun[]> {
   const runs: StoredRun[] = [];
-  for (const path of await runsOf(stateDir)) runs.push(await readRun(path));
+  for (const path of await runsOf(stateDir)) runs.push(await readRun(path, wanted));
   return runs;
 }
 
 /** A record that was removed since it was listed has no lines: its tasks are in the archive. */
-export async function readRun(path: string): Promise<StoredRun> {
+export async function readRun(path: string, wanted?: Wanted): Promise<StoredRun> {
   const base = baseOf(path);
   // Asked first: a run that ends while it is read has then written all that it will write.
   const alive = await isAlive(base);
-  const lines = await readLines(path);
+  const text = await readRecord(path);
+  const lines = wanted === undefined ? linesIn(text) : wantedLines(text, wanted);
   return { path, startedAt: startOf(path), alive, lines, now: await readNow(base) };
 }
 

@@ -5,6 +5,7 @@ import { isOver } from "../events.ts";
 import { readRuns, statusesOf } from "./run_reader.ts";
 import { archiveEndedRuns, TaskArchive } from "./task_archive.ts";
 import type { Archived, TaskStatus } from "./status.ts";
+import type { Wanted } from "./wanted_lines.ts";
 import { readWishes, type Wishes } from "./wishes.ts";
 
 export type { Archived, TaskStatus };
@@ -46,7 +47,7 @@ async function readSome(
 ): Promise<{ tasks: TaskStatus[]; moreWaiting: number }> {
   await archiveEndedRuns(stateDir, nowMs);
   const wishes = await readWishes(stateDir);
-  const runs = await readRuns(stateDir);
+  const runs = await readRuns(stateDir, wantedBy(archived));
   using archive = TaskArchive.open(stateDir);
   const tasks = new Map(archive?.tasks(archived).map((each) => [each.status.task, each]));
   let moreWaiting = 0;
@@ -65,6 +66,12 @@ async function readSome(
   }
   const inOrder = Array.from(tasks.values()).sort((a, b) => a.startedAt - b.startedAt);
   return { tasks: inOrder.map(({ status }) => withWish(status, wishes)), moreWaiting };
+}
+
+function wantedBy(archived: Archived): Wanted | undefined {
+  if (typeof archived === "string" || !("named" in archived) || archived.siblings) return undefined;
+  const { named } = archived;
+  return (task, name) => name === named || name.endsWith(`/${named}`) || task.startsWith(named);
 }
 
 /**

@@ -23,7 +23,7 @@ export interface TaskCase {
 
 /** @param text as `taskNamed` takes it. */
 export async function caseOf(stateDir: string, text: string, now: number): Promise<TaskCase> {
-  const known = await readTasks(stateDir, now, { named: text });
+  const known = await readTasks(stateDir, now, { named: text, siblings: true });
   const task = taskNamed(known, text, isUnfinished);
   const run = await readLastRun(stateDir, task.task, now);
   const siblings = task.pid === null ? [] : known.filter(({ pid }) => pid === task.pid);

@@ -1,0 +1,51 @@
+import { assertEquals } from "@std/assert";
+import { linesIn } from "../../core/state/run_files.ts";
+import { wantedLines } from "../../core/state/wanted_lines.ts";
+import { readTasks } from "../../core/state/task_status.ts";
+import { done, found, header, NOW, queued, state, StateFolder } from "./support.ts";
+
+/** A record of as many tasks as make it a long one, and a line that is still being written. */
+function longRecord(): { readonly lines: readonly object[]; readonly text: string } {
+  const ids = Array.from({ length: 2000 }, (_, i) => `t${i}`);
+  const together = {
+    time: NOW,
+    queued: { base: "/out/", tasks: ids.map((id) => [id, `${id}.bin`]) },
+  };
+  const events = ids.flatMap((id) => [state(id, "finding"), found(id, 9), done(id, 9)]);
+  const lines = [header(7), together, queued("x", "d/queued"), ...events, state("x", "finding")];
+  const text = lines.map((line) => JSON.stringify(line) + "\n").join("");
+  return { lines, text: text + '{"kind":"state","task":"t7",' };
+}
+
+Deno.test("wantedLines() gives of a long record only the lines about the tasks that are wanted", () => {
+  const { text } = longRecord();
+  const lines = wantedLines(text, (task, name) => task === "t7" || name === "d/queued");
+  assertEquals(lines, [
+    header(7),
+    { time: NOW, queued: { base: "/out/", tasks: [["t7", "t7.bin"]] } },
+    queued("x", "d/queued"),
+    ...[state("t7", "finding"), found("t7", 9), done("t7", 9)],
+    state("x", "finding"),
+  ]);
+});
+
+Deno.test("wantedLines() gives all lines where many tasks are wanted, or the record is short", () => {
+  const { text, lines } = longRecord();
+  assertEquals(wantedLines(text, (task) => task.startsWith("t1")), lines);
+  const short = text.slice(0, 1000);
+  assertEquals(wantedLines(short, () => false), linesIn(short));
+});
+
+Deno.test("readTasks() finds a task of a long run that lives without those that nobody asks for", async () => {
+  using folder = new StateFolder();
+  const base = folder.writeRun(`${NOW}-7`, longRecord().lines);
+  using lock = Deno.openSync(`${base}.lock`, { write: true, create: true });
+  lock.lockSync(true);
+  const look = async (named: string) =>
+    (await readTasks(folder.path, NOW, { named })).map((
+      { task, state, pid },
+    ) => [task, state, pid]);
+  assertEquals(await look("t7.bin"), [["t7", "done", null]]);
+  assertEquals(await look("queued"), [["x", "finding", 7]]);
+  assertEquals(await look("nope"), []);
+});
