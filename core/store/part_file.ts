@@ -175,6 +175,11 @@ export class PartFile implements Disposable {
     });
   }
 
+  /** Takes the file as it is now for what this process left. */
+  acceptTouch(): void {
+    onDisk(`look at "${this.path}"`, () => this.#noteWrite());
+  }
+
   #noteWrite(): void {
     if (this.#mark) {
       try {

@@ -256,7 +256,7 @@ export class StoredFile implements Disposable {
     this.#doubted = new Set(this.#have);
     const { size, count } = this.content.layout;
     if (count > 1) this.#part.resize(size);
-    this.#part.mark();
+    else this.#part.acceptTouch();
   }
 
   /**

@@ -117,6 +117,34 @@ for (const content of [CONTENT, unverified(TEXT)]) {
   }
 }
 
+Deno.test("StoredFile.open() hashes only what was stored before the touch when the run is killed later", async () => {
+  using folder = new TempFolder();
+  {
+    using file = await open(folder.of("a.txt"), CONTENT);
+    file.store(0, pieceOf(TEXT, 0));
+    const later = new Date(Date.now() + 60_000);
+    Deno.utimeSync(folder.of(PART), later, later);
+    file.store(2, pieceOf(TEXT, 2));
+  }
+  using file = await open(folder.of("a.txt"), CONTENT);
+  assertEquals([file.resumed.pieces, file.resumed.rehashed], [2, 1]);
+});
+
+for (const text of [TEXT, "tiny"]) {
+  Deno.test(`StoredFile.finish() leaves no mark of its own on a touched file of ${text.length} bytes`, async () => {
+    using folder = new TempFolder();
+    const before = Deno.statSync(folder.write("now", "")).mtime!;
+    using file = await open(folder.of("a.txt"), verified(text));
+    for (const piece of file.missing()) file.store(piece, pieceOf(text, piece));
+    Deno.utimeSync(folder.of(PART), 1000, 1000);
+    while (!await file.finish(FINISH, never)) {
+      for (const piece of file.missing()) file.store(piece, pieceOf(text, piece));
+    }
+    const { mtime } = Deno.statSync(folder.of("a.txt"));
+    assert(text === "tiny" ? mtime!.getTime() === 1_000_000 : mtime! >= before);
+  });
+}
+
 /** A disk whose first sync fails, after which the kernel has forgotten that piece 1 is not written yet. */
 function diskThatForgets(folder: TempFolder, shows: "the lost bytes" | "the written bytes"): Disk {
   let failed = false;
