@@ -128,7 +128,7 @@ export const SETTINGS = {
     kind: text("host"),
     default: SERVE_DEFAULTS.host,
     commands: ["serve"],
-    help: "Address to listen on",
+    help: "Address to listen on; :: is every one, of IPv6 and IPv4",
   }),
   port: setting({
     kind: wholeNumber(0, 65_535),

@@ -32,7 +32,12 @@ interface Sample {
   readonly descriptors: number;
 }
 
-type Attack = (intruder: Intruder) => Promise<void>;
+/** Fewer places than the attackers want: clients give way to others all the time. */
+const MAX_CONNECTIONS = 24;
+const HELD_CONNECTIONS = 8;
+
+/** @param host the number of the intruder's address. */
+type Attack = (intruder: Intruder, host: number) => Promise<void>;
 
 const ATTACKS: readonly Attack[] = [
   // Comes and goes.
@@ -56,6 +61,15 @@ const ATTACKS: readonly Attack[] = [
     await intruder.send(bytes);
     intruder.halfClose();
     await pause(20);
+  },
+  // Holds many places, and does next to nothing with them.
+  async (_intruder, host) => {
+    await using held = new AsyncDisposableStack();
+    for (let i = 1; i < HELD_CONNECTIONS; i++) {
+      const polite = held.use(await Intruder.connect(seed.address, host));
+      await polite.listen().send("HELLO 2\nFILESIZE 1\n");
+    }
+    await pause(3000);
   },
   // A letter at a time.
   async (intruder) => {
@@ -151,7 +165,7 @@ async function downloadAgainAndAgain(): Promise<void> {
 async function attackAgainAndAgain(host: number): Promise<void> {
   while (!over()) {
     await using intruder = await Intruder.connect(seed.address, host);
-    await ATTACKS[Math.floor(random() * ATTACKS.length)]!(intruder);
+    await ATTACKS[Math.floor(random() * ATTACKS.length)]!(intruder, host);
     if (intruder.leaked) faults.push("something from outside the folder was sent");
     done.attacks++;
   }
@@ -218,7 +232,8 @@ async function startSeed(): Promise<{ process: Deno.ChildProcess; address: strin
   for (const [i, size] of SIZES.entries()) {
     await Deno.writeFile(join(folder, "share", String(i)), noise(size));
   }
-  const flags = ["--host", "127.0.0.1", "--port", "0", "--quiet"];
+  const limits = ["--max-connections", `${MAX_CONNECTIONS}`];
+  const flags = ["--host", "127.0.0.1", "--port", "0", "--quiet", ...limits];
   const process = p2p(["serve", join(folder, "share"), ...flags], "null").spawn();
   return { process, address: await addressOf(process) };
 }
