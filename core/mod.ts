@@ -3,8 +3,8 @@
  * for. It brings the platform in (clock, dice, sockets, process); nothing below
  * asks for these.
  */
-import { userInfo } from "node:os";
-import { resolve } from "@std/path";
+import { homedir } from "node:os";
+import { isAbsolute, resolve } from "@std/path";
 import { systemChance } from "./base/chance.ts";
 import { systemClock } from "./base/clock.ts";
 import type { DownloadSettings, ServeSettings } from "./config.ts";
@@ -91,10 +91,11 @@ export function directoriesOf(
   return directories.directoriesOf(env, platform, accountHome);
 }
 
-/** As the system's list of users says; undefined for a user who is not in it, or has none. */
+/** The home folder in the system's list of users; undefined for a user who is not in it, or has none. */
 function accountHome(): string | undefined {
   try {
-    return userInfo().homedir ?? undefined;
+    const home = homedir();
+    return isAbsolute(home) ? home : undefined;
   } catch {
     return undefined;
   }

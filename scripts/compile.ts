@@ -20,6 +20,7 @@ export const ENV = [
 export const SYS = [
   "osUptime", // the journal tells one boot of the machine from the next
   "uid", // only part files of this user are trusted
+  "homedir", // the home folder of a user whose HOME is not set
   "statfs", // is there space? Asked before a download fills the disk
 ];
 

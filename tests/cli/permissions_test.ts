@@ -81,6 +81,10 @@ async function runEverything(world: World, options: () => RunOptions): Promise<v
   const help = await run("--help");
   assertEquals(commandsIn(help), Object.keys(RUNS).sort(), "a command has no run of its own here");
   await run("--version");
+  // As under cron or in a container: the account's home folder is used.
+  const { env, ...rest } = settings();
+  const homeless = await world.p2pWith({ ...rest, env: { ...env, HOME: "" } }, "config");
+  assertCode(homeless, 0);
   const { stdout, stderr } = await seed.process.endBy(WINDOWS ? "SIGKILL" : "SIGINT");
   assertFalse(REFUSED.test(stdout + stderr), stderr);
 }
@@ -110,7 +114,7 @@ test("p2p asks for what it was compiled to hold, and for nothing else", async (w
     assert(asked.some(({ permission }) => permission === kind), `nobody needs --allow-${kind}`);
   }
   assertEquals(ENV.filter((name) => !used("env", name)), UNUSED_HERE);
-  assertEquals(SYS.filter((name) => !used("sys", name)), []);
+  assertEquals(SYS.filter((name) => !used("sys", name)), WINDOWS ? ["homedir"] : []);
 });
 
 /** What only other platforms are asked for, or only a terminal. */
