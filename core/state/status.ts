@@ -47,7 +47,7 @@ export type Archived =
   | "paused"
   /** Those that can go on, and those that failed. */
   | "unfinished"
-  /** Those that a text could mean; of a long run that lives only these, unless their siblings are asked for. */
-  | { readonly named: string; readonly siblings?: boolean }
+  /** Those that a text could mean; of a long run that lives only these. */
+  | { readonly named: string }
   /** Those whose id or name begins so, the newest of many. */
   | { readonly beginning: string };

@@ -64,12 +64,16 @@ async function readSome(
       tasks.set(task, { status, startedAt: run.startedAt });
     }
   }
-  const inOrder = Array.from(tasks.values()).sort((a, b) => a.startedAt - b.startedAt);
+  const wantsDone = archived !== "paused" && archived !== "unfinished";
+  const inOrder = Array.from(tasks.values())
+    .filter(({ status }) => wantsDone || status.state !== "done")
+    .sort((a, b) => a.startedAt - b.startedAt);
   return { tasks: inOrder.map(({ status }) => withWish(status, wishes)), moreWaiting };
 }
 
 function wantedBy(archived: Archived): Wanted | undefined {
-  if (typeof archived === "string" || !("named" in archived) || archived.siblings) return undefined;
+  if (archived === "paused" || archived === "unfinished") return "unfinished";
+  if (archived === "all" || !("named" in archived)) return undefined;
   const { named } = archived;
   return (task, name) => name === named || name.endsWith(`/${named}`) || task.startsWith(named);
 }

@@ -2,10 +2,11 @@
  * Finds the lines of a long record that tell of a few tasks. A process that downloads a hundred thousand
  * files has a record of a hundred megabytes: to parse all of it takes seconds, to search it does not.
  */
-import { isQueued, isTaskEvent } from "./record_shape.ts";
+import { isQueued, isTaskEvent, type QueuedLine } from "./record_shape.ts";
 import { linesIn } from "./run_files.ts";
 
-export type Wanted = (task: string, name: string) => boolean;
+/** Which lines of a long record are read. */
+export type Wanted = "unfinished" | ((task: string, name: string) => boolean);
 
 /** A shorter record is parsed in a few milliseconds. */
 const MIN_CHARACTERS = 256 * 1024;
@@ -14,6 +15,7 @@ const MAX_TASKS = 8;
 
 /** The lines of `text` about the tasks that are wanted, in their order, and all others where that is simpler. */
 export function wantedLines(text: string, wanted: Wanted): object[] {
+  if (wanted === "unfinished") return unfinishedLines(text);
   if (text.length < MIN_CHARACTERS) return linesIn(text);
   const [header, ...queued] = linesAround(text, [0, ...positionsOf(text, '"queued"')]);
   const lines = new Map<number, object>();
@@ -35,6 +37,40 @@ export function wantedLines(text: string, wanted: Wanted): object[] {
     for (const { at, line } of linesAround(text, positions)) lines.set(at, line);
   }
   return Array.from(lines).sort(([a], [b]) => a - b).map(([, line]) => line);
+}
+
+/** The lines of `text` about the tasks that are not done, and all others. */
+function unfinishedLines(text: string): object[] {
+  if (text.length < MIN_CHARACTERS) return linesIn(text);
+  const done = new Set<string>();
+  for (const at of positionsOf(text, '"kind":"done"')) {
+    const task = taskAfter(text, at, text.indexOf("\n", at));
+    if (task !== undefined) done.add(task);
+  }
+  const lines: object[] = [];
+  for (let at = 0, end = 0; (end = text.indexOf("\n", at) + 1) > 0; at = end) {
+    const task = taskAfter(text, at, end);
+    if (task !== undefined && done.has(task)) continue;
+    const [line] = linesIn(text.slice(at, end));
+    if (line === undefined) continue;
+    lines.push(isQueued(line) ? without(line, done) : line);
+  }
+  return lines;
+}
+
+function without(line: QueuedLine, tasks: ReadonlySet<string>): QueuedLine {
+  const left = line.queued.tasks.filter(([task]) => !tasks.has(task));
+  return { ...line, queued: { ...line.queued, tasks: left } };
+}
+
+/** The task of the event between two positions. In a string of JSON these quotes would be escaped. */
+function taskAfter(text: string, from: number, to: number): string | undefined {
+  const words = '"task":"';
+  // Not `indexOf` on all of the text: a line without them would search the rest of it.
+  const line = text.slice(from, to);
+  const at = line.indexOf(words);
+  if (at < 0) return undefined;
+  return line.slice(at + words.length, line.indexOf('"', at + words.length));
 }
 
 function positionsOf(text: string, words: string): number[] {

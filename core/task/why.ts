@@ -23,10 +23,10 @@ export interface TaskCase {
 
 /** @param text as `taskNamed` takes it. */
 export async function caseOf(stateDir: string, text: string, now: number): Promise<TaskCase> {
-  const known = await readTasks(stateDir, now, { named: text, siblings: true });
-  const task = taskNamed(known, text, isUnfinished);
+  const task = taskNamed(await readTasks(stateDir, now, { named: text }), text, isUnfinished);
   const run = await readLastRun(stateDir, task.task, now);
-  const siblings = task.pid === null ? [] : known.filter(({ pid }) => pid === task.pid);
+  const known = task.pid === null ? [] : await readTasks(stateDir, now, "paused");
+  const siblings = known.filter(({ pid }) => pid === task.pid);
   const waiting = siblings.filter(({ state }) => state === "waiting");
   return {
     task,
@@ -35,7 +35,7 @@ export async function caseOf(stateDir: string, text: string, now: number): Promi
     queuedAt: run?.queuedAt ?? now,
     now,
     running: siblings.filter(runs).length,
-    ahead: Math.max(0, waiting.indexOf(task)),
+    ahead: Math.max(0, waiting.findIndex((each) => each.task === task.task)),
   };
 }
 

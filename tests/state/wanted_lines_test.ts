@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { linesIn } from "../../core/state/run_files.ts";
 import { wantedLines } from "../../core/state/wanted_lines.ts";
-import { readTasks } from "../../core/state/task_status.ts";
+import { readOverview, readTasks } from "../../core/state/task_status.ts";
 import { done, found, header, NOW, queued, state, StateFolder } from "./support.ts";
 
 /** A record of as many tasks as make it a long one, and a line that is still being written. */
@@ -34,6 +34,34 @@ Deno.test("wantedLines() gives all lines where many tasks are wanted, or the rec
   assertEquals(wantedLines(text, (task) => task.startsWith("t1")), lines);
   const short = text.slice(0, 1000);
   assertEquals(wantedLines(short, () => false), linesIn(short));
+});
+
+Deno.test("wantedLines() leaves out of a long record only the tasks that are done", () => {
+  const { text } = longRecord();
+  assertEquals(wantedLines(text, "unfinished"), [
+    header(7),
+    { time: NOW, queued: { base: "/out/", tasks: [] } },
+    queued("x", "d/queued"),
+    state("x", "finding"),
+  ]);
+});
+
+Deno.test("readOverview() tells the same of what is not done in a long record as in a short one", async () => {
+  const { lines } = longRecord();
+  const look = async (some: readonly object[]) => {
+    using folder = new StateFolder();
+    const base = folder.writeRun(`${NOW}-7`, some);
+    using lock = Deno.openSync(`${base}.lock`, { write: true, create: true });
+    lock.lockSync(true);
+    return await readOverview(folder.path, NOW, 2);
+  };
+  const more = {
+    time: NOW,
+    queued: { base: "/out/", tasks: [["w1", "1"], ["w2", "2"], ["w3", "3"]] },
+  };
+  const long = await look([...lines, more]);
+  assertEquals(long.tasks.map(({ task }) => task), ["x", "w1", "w2"]);
+  assertEquals(long, await look([header(7), queued("x", "d/queued"), more, state("x", "finding")]));
 });
 
 Deno.test("readTasks() finds a task of a long run that lives without those that nobody asks for", async () => {
