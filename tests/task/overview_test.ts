@@ -1,7 +1,16 @@
 import { assertEquals } from "@std/assert";
 import { join } from "@std/path";
-import { asides, overview, tasks } from "../../core/task/overview.ts";
-import { eventOf, failed, header, NOW, queued, state, StateFolder } from "../state/support.ts";
+import { asides, findTask, overview, tasks } from "../../core/task/overview.ts";
+import {
+  done,
+  eventOf,
+  failed,
+  header,
+  NOW,
+  queued,
+  state,
+  StateFolder,
+} from "../state/support.ts";
 
 /** Three that a process left behind: one with its part file, one without, and one that is over. */
 function leftBehind(): StateFolder {
@@ -41,4 +50,21 @@ Deno.test("overview() shows what is over only when all is asked for, and never w
     (await overview(folder.path, NOW, 3, { all })).tasks.map(({ task }) => task);
   assertEquals(await named(false), ["kept"]);
   assertEquals(await named(true), ["kept", "over"]);
+});
+
+Deno.test("findTask() takes a name for the task that can go on, not for a newer one that is over or one of which nothing is left", async () => {
+  using folder = leftBehind();
+  const again = (task: string, end: (task: string) => ReturnType<typeof done>) => [
+    eventOf(task, { kind: "queued", name: "kept.bin", target: `/elsewhere/${task}/kept.bin` }),
+    end(task),
+  ];
+  folder.writeRun(`${NOW + 1}-9`, [
+    header(9),
+    ...again("newer", (task) => done(task, 1)),
+    // Its process was killed before it had a part file.
+    ...again("lost", (task) => state(task, "finding")),
+  ]);
+  assertEquals((await findTask(folder.path, "kept.bin", NOW)).task, "kept");
+  Deno.removeSync(join(folder.path, "kept.bin.p2p-part"));
+  assertEquals((await findTask(folder.path, "kept.bin", NOW)).task, "lost");
 });
