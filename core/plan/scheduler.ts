@@ -399,12 +399,15 @@ export class Scheduler {
     for (const { piece, bytes, orders, seconds } of pieces) {
       const second = this.#soonest(bytes, orders, nowMs);
       if (!second || second.seconds * TAIL_GAIN > seconds) continue;
-      const mayAskTwice = orders.length === 1 && !this.#isFull() &&
-        bytes <= budget;
       const slow = orders.at(-1)!;
+      // A seed that was asked a moment ago has not had the time to answer.
+      const isDue = slow.received > 0 || nowMs - slow.askedAtMs >= TAIL_BEAT_MS;
+      const mayAskTwice = orders.length === 1 && isDue && !this.#isFull() && bytes <= budget;
       if (mayAskTwice) {
         budget -= bytes;
         const why = comparison(slow, seconds, second);
+        // Only for what the slow one has not brought yet.
+        this.#keep(piece, slow.begun + slow.received);
         this.#ask(second.seed, piece, nowMs, `piece ${piece} is asked twice: ${why}`);
         continue;
       }
@@ -421,6 +424,8 @@ export class Scheduler {
     orders: Order[],
     nowMs: number,
   ): Sooner | undefined {
+    // All of it has come: it is being checked.
+    if (bytes <= 0) return undefined;
     let best: Sooner | undefined;
     for (const seed of this.#seeds.values()) {
       if (this.#roomAt(seed, nowMs) <= 0 || orders.some((order) => order.seed === seed)) continue;
@@ -468,7 +473,7 @@ export class Scheduler {
     const pieces = Array.from(byPiece, ([piece, group]) => {
       const left = new Map(group.map((order) => [order, this.#secondsLeft(order, nowMs)]));
       const orders = group.sort((a, b) => left.get(a)! - left.get(b)!);
-      const bytes = this.#bytesOf(piece) - this.#begunOf(piece);
+      const bytes = Math.min(...orders.map((order) => this.#bytesToCome(order)));
       return { piece, bytes, orders, seconds: left.get(orders[0]!)! };
     });
     return pieces.sort((a, b) => b.seconds - a.seconds);

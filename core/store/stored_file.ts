@@ -191,11 +191,12 @@ export class StoredFile implements Disposable {
     return this.#unverified;
   }
 
-  /** Writes the unverified beginning of a missing piece to its place. @throws {DiskError} */
-  keepUnverified(piece: number, bytes: Uint8Array): void {
+  /** Writes the unverified beginning of a missing piece to its place. @param from what comes before is there already @throws {DiskError} */
+  keepUnverified(piece: number, bytes: Uint8Array, from = 0): void {
     if (this.#have.has(piece) || bytes.length === 0) return;
     this.#noticeTouch();
-    this.#part.write(rangeOfPiece(this.content.layout, piece).start, bytes);
+    const { start } = rangeOfPiece(this.content.layout, piece);
+    this.#part.write(start + from, bytes.subarray(from));
     this.#journal?.addPart(piece, bytes.length);
     this.#unverified.set(piece, bytes.length);
   }

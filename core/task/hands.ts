@@ -12,7 +12,6 @@ import {
   BusyError,
   ChangedError,
   CorruptError,
-  DiskError,
   NotFoundError,
   P2pError,
   ProtocolError,
@@ -25,7 +24,7 @@ import type { Hashers } from "../hash/hashers.ts";
 import type { Pace } from "../net/read_options.ts";
 import type { SeedLink } from "../net/seed_link.ts";
 import type { Fact, Failure } from "../plan/facts.ts";
-import { PartialPieces, type PieceRead, type UnverifiedStore } from "./partial_pieces.ts";
+import { PartialPieces, type PieceRead } from "./partial_pieces.ts";
 import type { PieceMemory } from "./piece_memory.ts";
 import type { StoredFile } from "../store/stored_file.ts";
 import { digestOfPiece } from "../wire/manifest.ts";
@@ -44,8 +43,6 @@ export interface HandsTerms {
   readonly clock: Clock;
   readonly name: string;
   readonly file: StoredFile;
-  /** Where the beginnings of unfinished pieces are kept. */
-  readonly unverified: UnverifiedStore;
   readonly links: ReadonlyMap<string, SeedLink>;
   readonly memory: PieceMemory;
   readonly hashers: Hashers;
@@ -57,6 +54,13 @@ export interface HandsTerms {
 
 /** Made once: an abort without a reason makes a DOMException with a stack, which costs more than a small job. */
 const ENDED = new Error("The hands are at rest");
+
+/**
+ * While a piece comes, its beginning is written whenever it has grown by this much, but not more
+ * often than this: a piece that comes fast is complete before, and costs no write but its own.
+ */
+const KEEP_BYTES = 64 * 1024;
+const KEEP_INTERVAL_MS = 5;
 
 /** After these failures, what has come is as good as any. */
 const WORTH_KEEPING: ReadonlySet<Failure["kind"]> = new Set([
@@ -87,7 +91,7 @@ export class Hands implements AsyncDisposable {
   constructor(terms: HandsTerms, signal: AbortSignal) {
     this.#terms = terms;
     this.#signal = signal;
-    this.#partial = new PartialPieces(terms.unverified);
+    this.#partial = new PartialPieces(terms.file);
   }
 
   fetch(order: Order): void {
@@ -127,6 +131,7 @@ export class Hands implements AsyncDisposable {
     const { signal } = run.stop;
     const range = rangeOfPiece(file.content.layout, order.piece);
     using lent = await memory.lend(lengthOf(range), signal);
+    this.#keepOthers(order.piece);
     const read = run.read = this.#partial.begin(order.piece, order.seed, lent.bytes);
     try {
       await this.#receive(order, read, range, signal);
@@ -155,6 +160,7 @@ export class Hands implements AsyncDisposable {
       const onBytes = (count: number, at: number) => {
         if (signal.aborted) return;
         read.received(from + at, count);
+        this.#keepInTime(read);
         tell({ kind: "received", order: order.id, bytes: count });
       };
       const into = read.bytes.subarray(from, range.end - start);
@@ -201,6 +207,23 @@ export class Hands implements AsyncDisposable {
     this.#terms.tell({ kind: "failed", order: order.id, failure, ...told });
   }
 
+  /** Where the piece is asked for twice, only what has not come yet is. */
+  #keepOthers(piece: number): void {
+    for (const { run: { read } } of this.#running.values()) {
+      if (read?.piece === piece) this.#keep(read);
+    }
+  }
+
+  /** A process that is killed loses no more than this of a piece that comes slowly. */
+  #keepInTime(read: PieceRead): void {
+    const now = this.#terms.clock.now();
+    read.lastKept ??= { bytes: read.begun.at(-1)?.end ?? 0, atMs: now };
+    if (now - read.lastKept.atMs < KEEP_INTERVAL_MS) return;
+    if (read.filled - read.lastKept.bytes < KEEP_BYTES) return;
+    read.lastKept = { bytes: read.filled, atMs: now };
+    this.#keep(read);
+  }
+
   /** @returns as `PartialPieces.keep()`; undefined if the disk failed, which ends the task. */
   #keep(read: PieceRead): number | undefined {
     try {
@@ -216,7 +239,7 @@ export class Hands implements AsyncDisposable {
     try {
       this.#partial.keep(read);
     } catch (error) {
-      if (!(error instanceof DiskError)) this.#terms.fail(error);
+      if (!(error instanceof P2pError)) this.#terms.fail(error);
     }
   }
 }

@@ -9,25 +9,10 @@ import { equalBytes, sha256 } from "../base/digest.ts";
 export interface UnverifiedStore {
   /** Beginnings that an earlier run left: piece and length. */
   readonly unverified: ReadonlyMap<number, number>;
-  keepUnverified(piece: number, bytes: Uint8Array): void;
+  /** @param from what comes before is there already */
+  keepUnverified(piece: number, bytes: Uint8Array, from?: number): void;
   /** Fills `into` with the beginning of the piece. @returns how much of it there is. */
   readUnverified(piece: number, into: Uint8Array): number;
-}
-
-/** For as long as the task runs. */
-export class UnverifiedInMemory implements UnverifiedStore {
-  readonly unverified: ReadonlyMap<number, number> = new Map();
-  readonly #bytes = new Map<number, Uint8Array>();
-
-  keepUnverified(piece: number, bytes: Uint8Array): void {
-    this.#bytes.set(piece, bytes.slice());
-  }
-
-  readUnverified(piece: number, into: Uint8Array): number {
-    const bytes = this.#bytes.get(piece)?.subarray(0, into.length) ?? new Uint8Array();
-    into.set(bytes);
-    return bytes.length;
-  }
 }
 
 /** Bytes `start` to `end` of a piece, and the seed that sent them; undefined: left by an earlier run. */
@@ -35,6 +20,13 @@ interface Segment {
   readonly seed: string | undefined;
   readonly start: number;
   readonly end: number;
+}
+
+/** The beginning of a piece that is kept. */
+interface Kept {
+  readonly segments: readonly Segment[];
+  /** `PieceRead.key` of the read that brought it; undefined: an earlier run. */
+  readonly by: symbol | undefined;
 }
 
 /** A piece that was wrong and of several seeds. */
@@ -49,17 +41,25 @@ export class PieceRead {
   readonly piece: number;
   readonly seed: string;
   readonly bytes: Uint8Array;
+  readonly key = Symbol();
   /** What was there before the read began. */
-  readonly #begun: readonly Segment[];
+  readonly begun: readonly Segment[];
+  /** What was there when it was kept last, and when that was; at first, when the first bytes came. */
+  lastKept: { readonly bytes: number; readonly atMs: number } | undefined;
   #filled: number;
   /** Start and end of what came behind a gap: parts of a read may come over several connections. */
   readonly #ahead = new Map<number, number>();
 
-  constructor(piece: number, seed: string, bytes: Uint8Array, begun: readonly Segment[]) {
+  constructor(
+    piece: number,
+    seed: string,
+    bytes: Uint8Array,
+    begun: readonly Segment[],
+  ) {
     this.piece = piece;
     this.seed = seed;
     this.bytes = bytes;
-    this.#begun = begun;
+    this.begun = begun;
     this.#filled = lengthOfAll(begun);
   }
 
@@ -69,9 +69,9 @@ export class PieceRead {
   }
 
   get segments(): readonly Segment[] {
-    const start = lengthOfAll(this.#begun);
-    if (this.#filled === start) return this.#begun;
-    return [...this.#begun, { seed: this.seed, start, end: this.#filled }];
+    const start = lengthOfAll(this.begun);
+    if (this.#filled === start) return this.begun;
+    return [...this.begun, { seed: this.seed, start, end: this.#filled }];
   }
 
   /** `count` bytes have come, `at` this place of the piece. */
@@ -88,7 +88,7 @@ export class PieceRead {
 export class PartialPieces {
   readonly #store: UnverifiedStore;
   /** Of pieces that are not suspect: what the store has, and whose it is. */
-  readonly #kept = new Map<number, readonly Segment[]>();
+  readonly #kept = new Map<number, Kept>();
   readonly #suspects = new Map<number, Suspect>();
   /** Pieces that are verified: nothing unverified may be written over them. */
   readonly #done = new Set<number>();
@@ -96,7 +96,8 @@ export class PartialPieces {
   constructor(store: UnverifiedStore) {
     this.#store = store;
     for (const [piece, end] of store.unverified) {
-      this.#kept.set(piece, [{ seed: undefined, start: 0, end }]);
+      const segments = [{ seed: undefined, start: 0, end }];
+      this.#kept.set(piece, { segments, by: undefined });
     }
   }
 
@@ -109,10 +110,10 @@ export class PartialPieces {
       bytes.set(own);
       return new PieceRead(piece, seed, bytes, [{ seed, start: 0, end: own.length }]);
     }
-    const kept = this.#kept.get(piece) ?? [];
+    const kept = this.#kept.get(piece)?.segments ?? [];
     const length = lengthOfAll(kept);
     const there = length === 0 ? 0 : this.#store.readUnverified(piece, bytes.subarray(0, length));
-    const begun = kept.filter(({ start }) => start < there)
+    const begun = there === length ? kept : kept.filter(({ start }) => start < there)
       .map((segment) => ({ ...segment, end: Math.min(segment.end, there) }));
     return new PieceRead(piece, seed, bytes, begun);
   }
@@ -129,10 +130,13 @@ export class PartialPieces {
       if (isOwn && filled > own) suspect.beginnings.set(seed, bytes.slice());
       return 0;
     }
-    const before = lengthOfAll(this.#kept.get(piece) ?? []);
+    const kept = this.#kept.get(piece);
+    const before = lengthOfAll(kept?.segments ?? []);
     if (filled <= before) return before;
-    this.#store.keepUnverified(piece, bytes);
-    this.#kept.set(piece, segments);
+    // Other bytes may be there than those of this read, unless it brought them or began with them.
+    const isSame = kept?.by === read.key || kept?.segments === read.begun;
+    this.#store.keepUnverified(piece, bytes, isSame ? before : 0);
+    this.#kept.set(piece, { segments, by: read.key });
     return filled;
   }
 

@@ -12,7 +12,6 @@ import type { Found } from "./find.ts";
 import { type HandFact, Hands } from "./hands.ts";
 import { inquire } from "./inquire.ts";
 import type { TaskParts } from "./parts.ts";
-import { UnverifiedInMemory, type UnverifiedStore } from "./partial_pieces.ts";
 import { runMachine, type Running } from "./run_machine.ts";
 
 export type TransferOutcome =
@@ -54,7 +53,6 @@ export async function transfer(
 ): Promise<TransferOutcome> {
   const { layout } = file.content;
   const { giveUpMs, limit = Infinity, taskLimit = Infinity } = parts.settings;
-  const unverified = new UnverifiedInMemory();
   const scheduler = new Scheduler({
     layout,
     missing: file.missing(),
@@ -66,12 +64,12 @@ export async function transfer(
     connections: parts.settings.seedConnections,
     giveUpMs,
     minBytesPerSecond: minProgress(Math.min(limit, taskLimit)),
-    begun: unverified.unverified,
+    begun: file.unverified,
     ...patience,
     random: parts.random,
   }, parts.clock.now());
   await using inquiries = new TaskGroup(signal);
-  const performer = new Performer(name, found, file, unverified, parts, inquiries, signal);
+  const performer = new Performer(name, found, file, parts, inquiries, signal);
   performer.hasRival = patience?.hasRival ?? false;
   await using _hands = performer.hands;
   const perform = (action: Action, running: Run) => performer.perform(action, running);
@@ -111,7 +109,6 @@ class Performer {
     name: string,
     found: Found,
     file: StoredFile,
-    unverified: UnverifiedStore,
     parts: TaskParts,
     inquiries: TaskGroup,
     signal: AbortSignal,
@@ -125,7 +122,6 @@ class Performer {
       clock: parts.clock,
       name,
       file,
-      unverified,
       links: found.links,
       memory: parts.memory,
       hashers: parts.hashers,

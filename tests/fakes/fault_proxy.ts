@@ -20,6 +20,8 @@ export class FaultProxy implements AsyncDisposable {
   /** Connections open at the moment, and the most there ever were. */
   open = 0;
   mostOpen = 0;
+  /** Bytes of the seed that went to clients. */
+  passed = 0;
   /** How often each fault was done. */
   readonly done = new Map<Fault["kind"], number>();
   readonly #upstream: { readonly hostname: string; readonly port: number };
@@ -83,10 +85,11 @@ export class FaultProxy implements AsyncDisposable {
       const asked = pump(client, seed, { kind: "none" }, NEVER).finally(left).then(() =>
         seed.closeWrite()
       );
-      const gone = fault.kind === "stall" ? asked.catch(() => {}) : NEVER;
+      const gone = fault.kind === "stall" || fault.kind === "cut" ? asked.catch(() => {}) : NEVER;
       await Promise.all([
         asked.catch(() => {}),
-        pump(seed, client, fault, gone).finally(() => close(client)),
+        pump(seed, client, fault, gone, (count) => this.passed += count)
+          .finally(() => close(client)),
       ]);
     } finally {
       close(seed);
@@ -108,6 +111,7 @@ async function pump(
   to: Deno.TcpConn,
   fault: Fault,
   gone: Promise<void>,
+  onPassed = (_count: number) => {},
 ): Promise<void> {
   const buffer = new Uint8Array(64 * 1024);
   const limit = "afterBytes" in fault ? fault.afterBytes : Infinity;
@@ -116,13 +120,20 @@ async function pump(
     if (count === null) return;
     const bytes = buffer.subarray(0, count);
     if (passed + count > limit) {
-      if (fault.kind === "cut") return;
+      if (fault.kind === "cut") {
+        await writeAll(to, bytes.subarray(0, limit - passed));
+        onPassed(limit - passed);
+        // A close with something unread would be a reset, which takes back what is on its way.
+        await to.closeWrite();
+        return await gone;
+      }
       if (fault.kind === "stall") return await gone;
       if (fault.kind === "garble") bytes.forEach((byte, i) => bytes[i] = byte ^ 0x55);
       if (fault.kind === "trickle") return await trickle(from, to, bytes, fault.bytesPerSecond);
     }
     passed += count;
     await writeAll(to, bytes);
+    onPassed(count);
   }
 }
 

@@ -320,6 +320,12 @@ Deno.test("Scheduler asks a slow seed for a short window when a fast one would h
   assertLessOrEqual(asked.length, 1);
 });
 
+Deno.test("Scheduler asks a second seed for a small file only when the first one has had the time to answer", () => {
+  const desk = new Desk(["a", "b"], { pieces: 1 });
+  assertEquals(desk.kinds, ["ask", "wake"]);
+  assertEquals(desk.wakes().kinds, ["ask", "wake"]);
+});
+
 Deno.test("Scheduler takes nothing back from who was only just asked when no more may be in flight", () => {
   const desk = new Desk(["a", "b", "c"], { mostInFlight: 3 });
   assertEquals(desk.kinds, ["ask", "ask", "ask", "wake"]);

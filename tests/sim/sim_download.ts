@@ -183,6 +183,7 @@ export class SimDownload implements Listener {
   #ask(action: Action & { kind: "ask" }): void {
     this.#check(action);
     const { order, piece, seed } = action;
+    for (const other of this.#orders.values()) if (other.piece === piece) this.#keep(other);
     const begun = this.#begun.get(this.#keyOf(piece, seed)) ?? NOTHING;
     this.#orders.set(order, { piece, seed, begun, received: 0, wrong: false });
     const bytes = this.#bytesOf(piece) - begun.bytes;

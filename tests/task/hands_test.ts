@@ -14,9 +14,8 @@ import {
 } from "../../core/base/errors.ts";
 import { Change } from "../../core/base/change.ts";
 import { sha256 } from "../../core/base/digest.ts";
-import { failureOf, type HandFact, Hands } from "../../core/task/hands.ts";
+import { failureOf, type HandFact, Hands, type HandsTerms } from "../../core/task/hands.ts";
 import { type Hashers, HasherThreads, thisThread } from "../../core/hash/hashers.ts";
-import { UnverifiedInMemory } from "../../core/task/partial_pieces.ts";
 import type { StoredFile } from "../../core/store/stored_file.ts";
 import {
   corrupting,
@@ -31,6 +30,8 @@ import { startHasher } from "../hash/support.ts";
 import { addressOf, Bench, contentOf, FILE, MIB, nameOf, Seeds } from "./support.ts";
 
 const HOST = "one";
+/** An honest seed. */
+const OTHER_HOST = "two";
 
 /** Hands on one seed, and everything they tell. */
 class Workshop implements AsyncDisposable {
@@ -38,24 +39,35 @@ class Workshop implements AsyncDisposable {
   readonly hands: Hands;
   readonly file: StoredFile;
   readonly facts: HandFact[] = [];
-  readonly unverified = new UnverifiedInMemory();
   readonly errors: unknown[] = [];
   readonly seeds: Seeds;
   readonly seed: ScriptedSeed;
+  readonly other: ScriptedSeed;
+  readonly #terms: HandsTerms;
   readonly #told = new Change();
   #orders = 0;
 
   static async open(hook?: Hook, signal = calm, hashers = thisThread): Promise<Workshop> {
     const seeds = new Seeds();
     const seed = seeds.add({ a: FILE }, hook);
-    const bench = new Bench({ [HOST]: seed });
-    return new Workshop(bench, seeds, seed, await bench.open(contentOf(FILE)), signal, hashers);
+    const other = seeds.add({ a: FILE });
+    const bench = new Bench({ [HOST]: seed, [OTHER_HOST]: other });
+    return new Workshop(
+      bench,
+      seeds,
+      seed,
+      other,
+      await bench.open(contentOf(FILE)),
+      signal,
+      hashers,
+    );
   }
 
   private constructor(
     bench: Bench,
     seeds: Seeds,
     seed: ScriptedSeed,
+    other: ScriptedSeed,
     file: StoredFile,
     signal: AbortSignal,
     hashers: Hashers,
@@ -63,15 +75,17 @@ class Workshop implements AsyncDisposable {
     this.bench = bench;
     this.seeds = seeds;
     this.seed = seed;
+    this.other = other;
     this.file = file;
-    const links = new Map([[nameOf(HOST), bench.pool.link(addressOf(HOST))]]);
-    this.hands = new Hands({
+    const links = new Map(
+      [HOST, OTHER_HOST].map((host) => [nameOf(host), bench.pool.link(addressOf(host))]),
+    );
+    this.#terms = {
       clock: bench.clock,
       memory: bench.parts.memory,
       hashers,
       name: "a",
       file,
-      unverified: this.unverified,
       links,
       pace: undefined,
       tell: (fact) => {
@@ -79,13 +93,19 @@ class Workshop implements AsyncDisposable {
         this.#told.tell();
       },
       fail: (error) => this.errors.push(error),
-    }, signal);
+    };
+    this.hands = new Hands(this.#terms, signal);
+  }
+
+  /** Hands of a later run. */
+  anew(): Hands {
+    return new Hands(this.#terms, calm);
   }
 
   /** @returns the order's id. */
-  fetch(piece: number): number {
+  fetch(piece: number, host = HOST): number {
     const id = this.#orders++;
-    this.hands.fetch({ id, seed: nameOf(HOST), piece });
+    this.hands.fetch({ id, seed: nameOf(host), piece });
     return id;
   }
 
@@ -255,8 +275,50 @@ test("Hands keep what has come of pieces when they are stopped", async () => {
   stop.abort(new Error("enough"));
   await shop.bench.timed(shop.hands[Symbol.asyncDispose]());
   const kept = new Uint8Array(MIB);
-  assertEquals(shop.unverified.readUnverified(1, kept), 300_000);
+  assertEquals(shop.file.readUnverified(1, kept), 300_000);
   assertEquals(kept.subarray(0, 300_000), FILE.subarray(MIB, MIB + 300_000));
+});
+
+test("Hands.fetch() asks for the rest only when the beginning of a piece was left by an earlier run", async () => {
+  await using shop = await Workshop.open();
+  shop.file.keepUnverified(1, FILE.subarray(MIB, MIB + 300_000));
+  await using hands = shop.anew();
+  hands.fetch({ id: 0, seed: nameOf(HOST), piece: 1 });
+  await shop.ended(1);
+  const ranges = shop.seed.asked("DOWNLOAD").map(({ range }) => range);
+  assertEquals(ranges, [{ start: MIB + 300_000, end: 2 * MIB }]);
+  assertEquals(shop.ends.map(({ kind }) => kind), ["stored"]);
+});
+
+test("Hands.fetch() keeps a piece that comes slowly while it comes, so that a kill loses little", async () => {
+  const gate = Promise.withResolvers<void>();
+  const hook = onDownload(async (bytes, client) => {
+    await client.send(`OK ${bytes.length}\n`);
+    for (let at = 0; at < 600_000; at += 100_000) {
+      await client.send(bytes.subarray(at, at + 100_000));
+      await shop.bench.clock.sleep(50, shop.bench.over);
+    }
+    await gate.promise;
+    await client.send(bytes.subarray(600_000));
+    return "answered";
+  });
+  await using shop: Workshop = await Workshop.open(hook);
+  shop.fetch(1);
+  await shop.bench.until(() => (shop.file.unverified.get(1) ?? 0) >= 500_000, 1000);
+  gate.resolve();
+  await shop.bench.timed(shop.ended(1));
+  assertEquals(shop.bench.written().subarray(MIB, 2 * MIB), FILE.subarray(MIB, 2 * MIB));
+  assertEquals(shop.file.unverified.size, 0);
+});
+
+test("Hands.fetch() asks a second seed for the rest only when the first one is in the middle of the piece", async () => {
+  await using shop = await Workshop.open(haltingOnce());
+  shop.fetch(1);
+  await shop.settle();
+  shop.fetch(1, OTHER_HOST);
+  await shop.ended(1);
+  const ranges = shop.other.asked("DOWNLOAD").map(({ range }) => range);
+  assertEquals(ranges, [{ start: MIB + 300_000, end: 2 * MIB }]);
 });
 
 test("Hands.takeBack() of an order that is through does nothing", async () => {

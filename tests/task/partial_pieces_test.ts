@@ -1,13 +1,30 @@
 import { assertEquals } from "@std/assert";
-import { PartialPieces, PieceRead, UnverifiedInMemory } from "../../core/task/partial_pieces.ts";
+import { PartialPieces, PieceRead, type UnverifiedStore } from "../../core/task/partial_pieces.ts";
 
 const PIECE = 3;
 const RIGHT = Uint8Array.from({ length: 100 }, (_, i) => i);
 const WRONG = RIGHT.map((byte) => byte ^ 1);
 
+/** What a part file would keep of one piece. */
+class Store implements UnverifiedStore {
+  readonly unverified = new Map<number, number>();
+  readonly #bytes = new Uint8Array(RIGHT.length);
+
+  keepUnverified(piece: number, bytes: Uint8Array, from = 0): void {
+    this.#bytes.set(bytes.subarray(from), from);
+    this.unverified.set(piece, bytes.length);
+  }
+
+  readUnverified(piece: number, into: Uint8Array): number {
+    const length = Math.min(into.length, this.unverified.get(piece) ?? 0);
+    into.set(this.#bytes.subarray(0, length));
+    return length;
+  }
+}
+
 /** Reads of one piece of 100 bytes. */
 class Pieces {
-  readonly store = new UnverifiedInMemory();
+  readonly store = new Store();
   readonly partial = new PartialPieces(this.store);
 
   /** A read that goes on at what is there and gets `count` bytes more. */
@@ -82,11 +99,36 @@ Deno.test("PartialPieces blames the seed whose bytes were wrong when the piece c
   assertEquals(pieces.partial.proven(pieces.read("a", 50)), ["liar"]);
 });
 
+Deno.test("PartialPieces.keep() writes all of a longer beginning over that of another read", () => {
+  const pieces = new Pieces();
+  const longer = pieces.read("a", 50);
+  pieces.lose("liar", 30, WRONG);
+  assertEquals(pieces.partial.keep(longer), 50);
+  assertEquals(pieces.read("b", 50).bytes, RIGHT);
+});
+
+Deno.test("PartialPieces.keep() writes only what came since the same read was kept", () => {
+  const pieces = new Pieces();
+  const writes: number[] = [];
+  const keep = pieces.store.keepUnverified.bind(pieces.store);
+  pieces.store.keepUnverified = (piece, bytes, from) => {
+    writes.push(from ?? 0);
+    keep(piece, bytes, from);
+  };
+  pieces.lose("a", 30);
+  const read = pieces.read("b", 20);
+  pieces.partial.keep(read);
+  read.bytes.set(RIGHT.subarray(50, 90), 50);
+  read.received(50, 40);
+  pieces.partial.keep(read);
+  assertEquals(writes, [0, 30, 50]);
+  assertEquals(pieces.read("a", 10).bytes, RIGHT);
+});
+
 Deno.test("PartialPieces blames nobody for wrong bytes that an earlier run left", () => {
-  const store = new UnverifiedInMemory();
+  const store = new Store();
   store.keepUnverified(PIECE, WRONG.subarray(0, 60));
-  const left = Object.assign(store, { unverified: new Map([[PIECE, 60]]) });
-  const partial = new PartialPieces(left);
+  const partial = new PartialPieces(store);
   const read = partial.begin(PIECE, "a", new Uint8Array(100));
   assertEquals(read.filled, 60);
   read.bytes.set(RIGHT.subarray(60), 60);
@@ -99,8 +141,9 @@ Deno.test("PartialPieces blames nobody for wrong bytes that an earlier run left"
 });
 
 Deno.test("PartialPieces.begin() takes no more than the store can read", () => {
-  const store = new UnverifiedInMemory();
-  const left = Object.assign(store, { unverified: new Map([[PIECE, 60]]) });
-  const read = new PartialPieces(left).begin(PIECE, "a", new Uint8Array(100));
+  const store = new Store();
+  store.keepUnverified(PIECE, RIGHT.subarray(0, 60));
+  store.readUnverified = () => 0;
+  const read = new PartialPieces(store).begin(PIECE, "a", new Uint8Array(100));
   assertEquals([read.filled, read.segments], [0, []]);
 });
