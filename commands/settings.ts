@@ -103,7 +103,7 @@ export const SETTINGS = {
     kind: DURATION,
     default: DOWNLOAD_DEFAULTS.giveUpMs,
     commands: ["get"],
-    help: "A download without a byte from any seed for so long fails",
+    help: "A download without progress for this long fails",
   }),
   "on-conflict": setting({
     kind: choice("rename", "skip", "fail", "overwrite"),
