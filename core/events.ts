@@ -3,7 +3,7 @@
  * waits and never throws. The view, the JSON lines, the task's log and the
  * record that `p2p status` reads are all made from these.
  */
-import type { ErrorCode } from "./base/errors.ts";
+import type { ContentVotes, ErrorCode } from "./base/errors.ts";
 
 export const TASK_STATES = [
   "waiting",
@@ -34,6 +34,8 @@ export interface TaskFailure {
   readonly code: ErrorCode | "bug" | "interrupted" | "cancelled";
   readonly message: string;
   readonly hint?: string;
+  /** The contents that seeds hold under the name, where they differ. */
+  readonly contents?: readonly ContentVotes[];
 }
 
 /** How a task ended well. */
@@ -52,6 +54,8 @@ export interface TaskResult {
   readonly bytesBySeed: Readonly<Record<string, number>>;
   /** How it came to be there. */
   readonly how: "downloaded" | "already-there" | "skipped";
+  /** The contents that seeds hold under the name, where they differ. */
+  readonly contents?: readonly ContentVotes[];
 }
 
 /** Facts about one task: what happened … */

@@ -1,5 +1,6 @@
 /** What failed: as lines for people, and as the exit code, both decided here alone. */
 import {
+  type ContentVotes,
   type ErrorCode,
   P2pError,
   printable,
@@ -114,11 +115,32 @@ export function renderTaskFailure(
   const { code, message } = failure;
   const step = failure.hint ?? (isErrorCode(code) ? NEXT_STEPS[code] : undefined);
   const hint = step !== undefined && code === "not-found" ? orFolder(step, "get", name) : step;
-  return renderFailure({
+  const contents = failure.contents ?? [];
+  const lines = renderFailure({
     message: message.includes(`"${name}"`) ? message : `Cannot get "${name}": ${message}`,
     ...hint === undefined ? {} : { hint },
   });
+  if (contents.length > 1) lines.push(`${HINT}Seeds differ: ${oneLine(otherContents(contents))}`);
+  return lines;
 }
+
+/** Who holds which content, and how to ask for it. */
+export function otherContents(contents: readonly ContentVotes[]): string {
+  return contents.map(({ id, seeds, setAside }) => {
+    const bytes = id === null ? "bytes without digests" : `other bytes: --id ${id.slice(0, 8)}`;
+    const verb = seeds.length === 1 ? "holds" : "hold";
+    const tried = setAside === undefined ? "" : ` (${SET_ASIDE[setAside]})`;
+    return `${seeds.join(", ")} ${verb} ${bytes}${tried}`;
+  }).join("; ");
+}
+
+const SET_ASIDE: Readonly<Record<NonNullable<ContentVotes["setAside"]>, string>> = {
+  silence: "sent nothing",
+  corrupt: "sent wrong bytes",
+  refused: "could not be had",
+  "wrong-sha256": "has another SHA-256",
+  "too-large": "is larger than the disk",
+};
 
 /** A bug has its stack, and what the user wished needs no next step. */
 function isErrorCode(code: TaskFailure["code"]): code is ErrorCode {

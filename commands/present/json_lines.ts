@@ -130,21 +130,28 @@ function seedFields(event: TaskEvent & { kind: "seed" }): object {
 function doneFields({ task, name }: TaskView, result: TaskResult): object {
   const { elapsedMs, bytesBySeed, how } = result;
   const file = pick(result, ["path", "size", "sha256", "id", "verified"]);
-  return { task, name, ...file, elapsedMs, bytesBySeed, how };
+  return { task, name, ...file, elapsedMs, bytesBySeed, how, ...votesIn(result) };
 }
 
 function failedFields(
   { task, name }: TaskView,
-  { code, message, hint }: TaskFailure,
+  failure: TaskFailure,
   stopped: StopSignal | undefined,
 ): object {
+  const { code, message, hint } = failure;
   const exit = exitOfFailure(code, stopped);
-  return { task, name, code, message, hint: hint ?? null, exit };
+  return { task, name, code, message, hint: hint ?? null, exit, ...votesIn(failure) };
 }
 
 function summaryOfTask({ task, name, state, outcome }: TaskOutcome): object {
   const told = outcome.ok
     ? { ...pick(outcome.result, ["path", "size", "sha256", "verified"]), error: null }
     : { path: null, size: null, sha256: null, verified: false, error: outcome.failure.message };
-  return { task, name, state, ...told };
+  const votes = votesIn(outcome.ok ? outcome.result : outcome.failure);
+  return { task, name, state, ...told, ...votes };
+}
+
+/** The contents that seeds hold under the name, where they differ. */
+function votesIn({ contents }: TaskResult | TaskFailure): object {
+  return contents === undefined ? {} : { contents };
 }

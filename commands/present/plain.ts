@@ -6,7 +6,7 @@ import {
   type TaskOutcome,
   type TaskResult,
 } from "../../core/mod.ts";
-import { renderTaskFailure } from "./failure.ts";
+import { otherContents, renderFailure, renderTaskFailure } from "./failure.ts";
 import { levelOf, reaches } from "./levels.ts";
 import { shareText } from "./progress.ts";
 import { proseOf, speedOf } from "./prose.ts";
@@ -24,13 +24,27 @@ export function renderEvent(
     const { failure } = event;
     return failure.code === "interrupted" ? [] : renderTaskFailure(name, failure);
   }
-  if (!reaches(levelOf(event), least) && !isUnverified(event)) return [];
+  const vote = event.kind === "done" ? renderVote(name, event.result) : [];
+  if (!reaches(levelOf(event), least) && !isUnverified(event)) return vote;
   const label = `${formatTime(event.time)} ${printable(name)}`;
   return [
     event.kind === "done"
       ? `${label}: ${renderDone(event.result, name)}`
       : `${label}: ${proseOf(event)}`,
+    ...vote,
   ];
+}
+
+/** Which other bytes there were, where the seeds differ. */
+function renderVote(name: string, { id, contents = [] }: TaskResult): string[] {
+  const others = contents.filter((content) => content.id !== id);
+  if (others.length === 0) return [];
+  const taken = contents.find((content) => content.id === id);
+  const votes = taken === undefined ? "" : ` (${plural(taken.seeds.length, "seed")})`;
+  return renderFailure({
+    message: `Seeds differ on "${name}"${votes}: ${otherContents(others)}`,
+    hint: "Choose other bytes with --id",
+  });
 }
 
 /** Whether bytes were taken that nothing could prove. */

@@ -17,12 +17,24 @@ export type ErrorCode =
   | "disk"
   | "conflict";
 
+/** One of several contents that seeds hold under one name. */
+export interface ContentVotes {
+  /** null where its seeds offer no manifest. */
+  readonly id: string | null;
+  readonly size: number;
+  readonly seeds: readonly string[];
+  /** Why it was not downloaded although it was tried. */
+  readonly setAside?: "silence" | "corrupt" | "refused" | "wrong-sha256" | "too-large";
+}
+
 export abstract class P2pError extends Error {
   abstract readonly code: ErrorCode;
   /** Whether trying again, or another seed, can help. */
   readonly retryable: boolean = false;
   /** What the user can do about it, as one imperative sentence. */
   readonly hint?: string;
+  /** The contents that seeds hold under the name, where they differ. */
+  contents?: readonly ContentVotes[];
 
   constructor(
     message: string,

@@ -18,6 +18,8 @@ export type SeedAnswer =
     readonly reason: string;
     /** How far the hashing is, of 100. */
     readonly percent?: number;
+    /** Of the file that it hashes. */
+    readonly size?: number;
   }
   | { readonly kind: "failed"; readonly reason: string; readonly code: ErrorCode }
   /** It will not help to ask this seed again. */
@@ -27,22 +29,96 @@ export interface Content {
   /** null where nobody offers a manifest. */
   readonly id: string | null;
   readonly size: number;
-  /** Of the whole, as its holders say; null where nobody does. */
+  /** Of the whole, as its holders say; null where nobody does, or where they disagree. */
   readonly sha256: string | null;
+}
+
+/** A content, and the seeds that hold it. */
+export interface Ballot {
+  readonly content: Content;
+  readonly seeds: readonly string[];
+  /** What they say of the digest of the whole. */
+  readonly claims: ReadonlySet<string>;
+}
+
+/** The contents that manifests name, the one of most seeds first. */
+export function countVotes(
+  answers: Iterable<readonly [seed: string, answer: SeedAnswer]>,
+): Ballot[] {
+  return ballotsOf(
+    Array.from(answers).flatMap(([seed, answer]) => {
+      if (answer.kind !== "manifest") return [];
+      const { id, size, sha256 } = answer;
+      return [{ seed, id, size, sha256 }];
+    }),
+  );
+}
+
+/** The sizes that old seeds tell, the one of most seeds first. */
+export function countSizes(
+  answers: Iterable<readonly [seed: string, answer: SeedAnswer]>,
+): Ballot[] {
+  return ballotsOf(
+    Array.from(answers).flatMap(([seed, answer]) =>
+      answer.kind === "size" ? [{ seed, id: null, size: answer.size, sha256: null }] : []
+    ),
+  );
+}
+
+function ballotsOf(held: readonly (Content & { readonly seed: string })[]): Ballot[] {
+  return byContent(held).map((group) => {
+    const claims = new Set(group.flatMap(({ sha256 }) => sha256 ?? []));
+    const [{ id, size }] = group;
+    const [claim = null] = claims;
+    return {
+      content: { id, size, sha256: claims.size > 1 ? null : claim },
+      seeds: group.map(({ seed }) => seed),
+      claims,
+    };
+  });
+}
+
+/**
+ * Whether seeds that still hash may make another content the first one.
+ *
+ * @param ballots the one that leads first.
+ * @param hashing the size of the file at each such seed, where it is known.
+ */
+export function mayChange(
+  ballots: readonly Ballot[],
+  hashing: readonly (number | undefined)[],
+): boolean {
+  const [leader, ...others] = ballots;
+  if (leader === undefined) return hashing.length > 0;
+  const votes = leader.seeds.length;
+  const supportersOf = (size: number) =>
+    hashing.filter((each) => each === undefined || each === size).length;
+  // Nobody knows the id of a content that is not hashed yet: it may be the lower one.
+  const newcomer = Math.max(
+    0,
+    ...hashing.map((size) => size === undefined ? 0 : supportersOf(size)),
+  );
+  const unknown = hashing.filter((size) => size === undefined).length;
+  if (hashing.length > 0 && Math.max(newcomer, unknown) >= votes) return true;
+  return others.some((other) => {
+    const supporters = supportersOf(other.content.size);
+    const most = other.seeds.length + supporters;
+    return supporters > 0 &&
+      (most > votes || most === votes && compare(other.content, leader.content) < 0);
+  });
 }
 
 /**
  * The answers that name the same content together, the content to believe in first: most seeds have
- * it; of two that as many have the lowest id, then the lowest digest, of old seeds the smaller size.
+ * it; of two that as many have the lowest id, of old seeds the smaller size. What seeds say of the
+ * digest of the whole makes no other content: the same id is the same bytes.
  */
 export function byContent<Answer extends Content>(
   answers: readonly Answer[],
 ): [Answer, ...Answer[]][] {
   const groups = new Map<string, [Answer, ...Answer[]]>();
   for (const answer of answers) {
-    const { id, size, sha256 } = answer;
-    // The id does not cover the digest of the whole: a liar with the right id is alone with its own.
-    const key = id === null ? String(size) : `${id} ${sha256}`;
+    const key = answer.id ?? String(answer.size);
     const group = groups.get(key);
     if (group) group.push(answer);
     else groups.set(key, [answer]);
@@ -51,12 +127,8 @@ export function byContent<Answer extends Content>(
 }
 
 function compare(a: Content, b: Content): number {
-  return compareTexts(a.id, b.id) || compareTexts(a.sha256, b.sha256) || a.size - b.size;
-}
-
-function compareTexts(a: string | null, b: string | null): number {
-  const [one, other] = [a ?? "", b ?? ""];
-  return one < other ? -1 : one > other ? 1 : 0;
+  const [one, other] = [a.id ?? "", b.id ?? ""];
+  return one < other ? -1 : one > other ? 1 : a.size - b.size;
 }
 
 /** Why nobody can give `what`, of which no seed told anything: in the words that help most. */
@@ -93,10 +165,7 @@ export function standing(
       if (content.id === null) {
         return { differs: "it speaks of other bytes than the old seeds can prove" };
       }
-      if (answer.id === content.id && answer.sha256 === content.sha256) return "holds";
-      if (answer.id === content.id) {
-        return { differs: "it tells another SHA-256 for the same pieces" };
-      }
+      if (answer.id === content.id) return "holds";
       return { differs: `it holds other bytes under this name (id ${answer.id.slice(0, 8)})` };
     case "size":
       if (requireVerified) return { differs: "it offers no manifest" };

@@ -9,7 +9,17 @@
 import { type BackoffLimits, backoffMs } from "../base/backoff.ts";
 import { OVERSLEPT_MS } from "../base/clock.ts";
 import type { ErrorCode } from "../base/errors.ts";
-import { byContent, type Content, type SeedAnswer, standing, whyNobody } from "./content_vote.ts";
+import { ContentTrials } from "./content_trials.ts";
+import {
+  type Ballot,
+  type Content,
+  countSizes,
+  countVotes,
+  mayChange,
+  type SeedAnswer,
+  standing,
+  whyNobody,
+} from "./content_vote.ts";
 
 export type ResolverEvent =
   | { readonly kind: "answered"; readonly seed: string; readonly answer: SeedAnswer }
@@ -25,6 +35,10 @@ export type ResolverCommand =
     readonly holders: readonly string[];
     /** Seeds that may still turn out to hold it. */
     readonly others: readonly string[];
+    /** All contents that seeds hold, the chosen one among them. */
+    readonly ballots: readonly Ballot[];
+    /** How many of them may be tried. */
+    readonly eligible: number;
   }
   | { readonly kind: "hopeless"; readonly code: ErrorCode; readonly reason: string };
 
@@ -41,15 +55,13 @@ export interface ResolverOptions {
   readonly wanted: {
     readonly sha256: string | undefined;
     readonly id: string | undefined;
-    /** Contents that turned out not to be what their manifest said. */
-    readonly excluded?: ReadonlySet<string>;
   };
+  /** What was tried before. */
+  readonly trials?: ContentTrials;
   readonly requireVerified: boolean;
   readonly giveUpMs: number;
   readonly random: () => number;
 }
-
-type Groups = readonly (readonly [Content, ...Content[]])[];
 
 interface Candidate {
   readonly name: string;
@@ -58,6 +70,10 @@ interface Candidate {
   answer: SeedAnswer | undefined;
   /** How far its hashing was when it told last. */
   percent: number;
+  /** When it got on with its hashing last. */
+  gotOnAtMs: number;
+  /** Of the file that it hashes. */
+  size: number | undefined;
   asking: boolean;
   askAgainAt: number;
   failures: number;
@@ -65,6 +81,10 @@ interface Candidate {
 
 /** Three round trips to a seed on the other side of the world, and a hiccup. */
 const GRACE_MS = 2000;
+/** A seed whose hashing does not get on for so long does not keep the vote open. */
+const HASHING_STALL_MS = 30_000;
+/** Any disk is faster: hashing that takes longer than the file at this speed does not keep the vote open. */
+const MIN_HASH_BYTES_PER_MS = 8 * 1024;
 /** A seed that is being restarted is back within these tries; a wrong address costs a second or two. */
 const TRIES: BackoffLimits & { readonly most: number } = { most: 3, firstMs: 400, mostMs: 2000 };
 
@@ -77,18 +97,23 @@ export class Resolver {
   /** When something was last heard that gives hope. */
   #hopefulAt: number;
   #firstManifestAt: number | undefined;
+  readonly #startedAtMs: number;
+  readonly #trials: ContentTrials;
   #over = false;
   #actions: ResolverCommand[] = [];
 
   constructor(options: ResolverOptions, nowMs: number) {
     this.#options = options;
-    this.#hopefulAt = this.#plannedAtMs = nowMs;
+    this.#trials = options.trials ?? new ContentTrials();
+    this.#startedAtMs = this.#hopefulAt = this.#plannedAtMs = nowMs;
     this.#candidates = new Map(options.seeds.map(({ name, troubled, known }) => [name, {
       name,
       troubled,
       known,
       answer: undefined,
       percent: 0,
+      gotOnAtMs: nowMs,
+      size: undefined,
       asking: false,
       askAgainAt: nowMs,
       failures: 0,
@@ -117,7 +142,8 @@ export class Resolver {
       candidate.askAgainAt = nowMs + answer.retryAfterMs * (1 + this.#options.random() / 4);
       // A large file takes its time; as long as it gets on, nobody gives up.
       const percent = answer.percent ?? 0;
-      if (percent > candidate.percent) this.#hopefulAt = nowMs;
+      if (percent > candidate.percent) this.#hopefulAt = candidate.gotOnAtMs = nowMs;
+      candidate.size = answer.size ?? candidate.size;
       candidate.percent = Math.max(candidate.percent, percent);
     }
     if (answer.kind === "failed") {
@@ -126,7 +152,6 @@ export class Resolver {
       if (failures < TRIES.most) candidate.askAgainAt = nowMs + backoffMs(failures, random, TRIES);
       else if (candidate.known) candidate.askAgainAt = nowMs + backoffMs(failures, random);
     }
-    if (answer.kind === "manifest" && this.#isWanted(answer)) this.#firstManifestAt ??= nowMs;
   }
 
   #plan(nowMs: number): ResolverCommand[] {
@@ -143,10 +168,11 @@ export class Resolver {
 
   #decide(nowMs: number): void {
     const candidates = Array.from(this.#candidates.values());
-    const groups = this.#groups(candidates);
+    const ballots = this.#ballots(candidates);
+    if (ballots.length > 0) this.#firstManifestAt ??= nowMs;
     const patient = nowMs - this.#hopefulAt < this.#options.giveUpMs;
-    if (groups.length > 0 && (!patient || this.#heardEnough(candidates, nowMs))) {
-      return this.#choose(groups, candidates);
+    if (ballots.length > 0 && (!patient || this.#heardEnough(ballots, candidates, nowMs))) {
+      return this.#choose(ballots, candidates);
     }
     if (patient && candidates.some((one) => one.asking || one.askAgainAt < Infinity)) {
       return this.#wake(candidates, nowMs);
@@ -156,55 +182,88 @@ export class Resolver {
     this.#despair(candidates);
   }
 
-  /** Enough when nobody is left who may change the choice, or has taken too long. */
-  #heardEnough(candidates: Candidate[], nowMs: number): boolean {
-    if (nowMs - this.#firstManifestAt! >= GRACE_MS) return true;
-    return candidates.every(({ answer, troubled }) =>
+  /** Enough when no seed is left that may change the choice, or has taken too long. */
+  #heardEnough(ballots: readonly Ballot[], candidates: Candidate[], nowMs: number): boolean {
+    const answered = candidates.every(({ answer, troubled }) =>
       troubled || (answer && answer.kind !== "later")
     );
+    if (answered) return true;
+    const hashing = this.#isPinned() ? [] : candidates.filter((one) => this.#getsOn(one, nowMs));
+    const waitsForHashing = hashing.length > 0 && this.#mayChange(ballots, hashing);
+    if (waitsForHashing) return false;
+    if (nowMs - this.#firstManifestAt! >= GRACE_MS) return true;
+    // Seeds that hash keep the vote open only as long as they can change it.
+    return !this.#isPinned() &&
+      candidates.every((one) =>
+        one.troubled || hashing.includes(one) || (one.answer && one.answer.kind !== "later")
+      );
+  }
+
+  #isPinned(): boolean {
+    const { id, sha256 } = this.#options.wanted;
+    return id !== undefined || sha256 !== undefined;
+  }
+
+  /** Whether a seed hashes the file, and gets on with it. */
+  #getsOn({ answer, asking, gotOnAtMs, size = 0, percent }: Candidate, nowMs: number): boolean {
+    const isHashing = answer?.kind === "later" && answer.percent !== undefined;
+    if (!isHashing || percent >= 100 && asking) return isHashing;
+    const longestMs = this.#options.giveUpMs + size / MIN_HASH_BYTES_PER_MS;
+    return nowMs - gotOnAtMs < HASHING_STALL_MS && nowMs - this.#startedAtMs < longestMs;
+  }
+
+  #mayChange(ballots: readonly Ballot[], hashing: readonly Candidate[]): boolean {
+    // A seed that did not fail yet goes before those whose content was set aside.
+    const failures = this.#trials.failuresOf(ballots[0]!);
+    if (hashing.some(({ name }) => this.#trials.failuresOf({ seeds: [name] }) < failures)) {
+      return true;
+    }
+    return mayChange(ballots, hashing.map(({ size }) => size));
   }
 
   #wake(candidates: Candidate[], nowMs: number): void {
     const times = candidates.map(({ asking, askAgainAt }) => asking ? Infinity : askAgainAt);
     const grace = (this.#firstManifestAt ?? Infinity) + GRACE_MS;
     if (grace > nowMs) times.push(grace);
+    for (const one of candidates) {
+      const stallAt = one.gotOnAtMs + HASHING_STALL_MS;
+      if (this.#getsOn(one, nowMs) && stallAt > nowMs) times.push(stallAt);
+    }
     this.#plannedAtMs = nowMs;
     this.#wakeAtMs = Math.min(this.#hopefulAt + this.#options.giveUpMs, ...times);
     this.#actions.push({ kind: "setTimer", atMs: this.#wakeAtMs });
   }
 
-  #isWanted({ id, sha256 }: SeedAnswer & { kind: "manifest" }): boolean {
+  #isWanted({ content: { id }, claims }: Ballot): boolean {
     const { wanted } = this.#options;
-    if (wanted.excluded?.has(id)) return false;
-    return id.startsWith(wanted.id ?? "") && sha256 === (wanted.sha256 ?? sha256);
+    if (wanted.sha256 !== undefined && !claims.has(wanted.sha256)) return false;
+    return (id ?? "").startsWith(wanted.id ?? "");
   }
 
-  /** The contents that manifests name, the winner first. */
-  #groups(candidates: Candidate[]): Groups {
-    return byContent(
-      candidates.flatMap(({ answer }) =>
-        answer?.kind === "manifest" && this.#isWanted(answer) ? [answer] : []
-      ),
-    );
+  #answers(candidates: Candidate[]): (readonly [string, SeedAnswer])[] {
+    return candidates.flatMap(({ name, answer }) => answer ? [[name, answer] as const] : []);
   }
 
-  #sizes(candidates: Candidate[]): Groups {
+  /** The contents that may be chosen, the winner first. */
+  #ballots(candidates: Candidate[]): Ballot[] {
+    const wanted = countVotes(this.#answers(candidates)).filter((one) => this.#isWanted(one));
+    return this.#trials.eligible(wanted);
+  }
+
+  #sizes(candidates: Candidate[]): Ballot[] {
     // An id was asked for, and an old seed cannot tell whether its bytes have it.
     if (this.#options.wanted.id !== undefined) return [];
-    return byContent(
-      candidates.flatMap(({ answer }) =>
-        answer?.kind === "size" ? [{ id: null, size: answer.size, sha256: null }] : []
-      ),
-    );
+    return this.#trials.eligible(countSizes(this.#answers(candidates)));
   }
 
-  #choose(groups: Groups, candidates: Candidate[]): void {
-    const { id, size, sha256 } = groups[0]![0];
-    const ids = new Set(groups.map(([{ id }]) => id));
-    if (this.#options.wanted.id !== undefined && ids.size > 1) {
+  #choose(eligible: readonly Ballot[], candidates: Candidate[]): void {
+    const { wanted } = this.#options;
+    const { id, size, sha256: claimed } = eligible[0]!.content;
+    const sha256 = id === null ? null : wanted.sha256 ?? claimed;
+    if (wanted.id !== undefined && eligible.length > 1) {
       return this.#fail(
         "usage",
-        `several contents have an id that begins with "${this.#options.wanted.id}"`,
+        `several contents have an id that begins with "${wanted.id}"`,
       );
     }
     const holders: string[] = [];
@@ -218,7 +277,15 @@ export class Resolver {
       }
     }
     this.#over = true;
-    this.#actions.push({ kind: "chosen", content: { id, size, sha256 }, holders, others });
+    const answers = this.#answers(candidates);
+    this.#actions.push({
+      kind: "chosen",
+      content: { id, size, sha256 },
+      holders,
+      others,
+      ballots: [...countVotes(answers), ...id === null ? countSizes(answers) : []],
+      eligible: eligible.length,
+    });
   }
 
   /** Nobody has what is wanted: why, in the words that help most. */

@@ -34,3 +34,13 @@ export function requireSpace(target: string, bytes: number): void {
   fault.lacking = { folder, bytes };
   throw fault;
 }
+
+/** All that the volume of `folder` may hold; Infinity where the platform cannot tell. */
+export function volumeBytes(folder: string): number {
+  try {
+    const { blocks, bsize } = statfsSync(folder);
+    return blocks * bsize;
+  } catch {
+    return Infinity;
+  }
+}

@@ -5,7 +5,7 @@ import {
   CorruptError,
   type ErrorCode,
   NotFoundError,
-  type P2pError,
+  P2pError,
   ProtocolError,
   TimeoutError,
   UnreachableError,
@@ -14,7 +14,8 @@ import {
 import { layoutOf } from "../base/pieces.ts";
 import { TaskGroup } from "../base/task_group.ts";
 import type { SeedLink } from "../net/seed_link.ts";
-import type { Content as Choice, SeedAnswer } from "../plan/content_vote.ts";
+import { ContentTrials } from "../plan/content_trials.ts";
+import type { Ballot, Content as Choice, SeedAnswer } from "../plan/content_vote.ts";
 import { Resolver, type ResolverCommand, type ResolverEvent } from "../plan/resolve.ts";
 import type { Content } from "../store/stored_file.ts";
 import type { Manifest } from "../wire/manifest.ts";
@@ -27,8 +28,6 @@ export interface Wanted {
   readonly name: string;
   readonly sha256: string | undefined;
   readonly id: string | undefined;
-  /** Contents that turned out not to be what their manifest said. */
-  readonly excluded?: ReadonlySet<string>;
 }
 
 export interface Found {
@@ -39,13 +38,24 @@ export interface Found {
   readonly holders: readonly string[];
   /** Seeds that may still turn out to hold it. */
   readonly others: readonly string[];
+  /** All contents that seeds hold under this name. */
+  readonly ballots: readonly Ballot[];
+  /** How many contents may be tried, this one among them. */
+  readonly eligible: number;
+  /** Whether the user said which content it must be. */
+  readonly pinned: boolean;
 }
 
 /** So long a task keeps its place while it only waits for seeds. */
 const PATIENCE_MS = 1000;
 
 /** @throws {NotFoundError} @throws {UnreachableError} and their kin when nobody has it. */
-export async function find(wanted: Wanted, parts: TaskParts, signal: AbortSignal): Promise<Found> {
+export async function find(
+  wanted: Wanted,
+  parts: TaskParts,
+  signal: AbortSignal,
+  trials: ContentTrials = new ContentTrials(),
+): Promise<Found> {
   const { settings, clock, random, pool } = parts;
   const links = new Map(pool.links(settings.seeds).map((link) => [link.name, link]));
   const resolver = new Resolver({
@@ -55,12 +65,13 @@ export async function find(wanted: Wanted, parts: TaskParts, signal: AbortSignal
       ({ name, troubled, reached }) => ({ name, troubled, known: reached }),
     ),
     wanted,
+    trials,
     requireVerified: settings.requireVerified,
     giveUpMs: settings.giveUpMs,
     random,
   }, clock.now());
   await using inquiries = new TaskGroup(signal);
-  const performer = new Performer(wanted.name, links, parts, inquiries);
+  const performer = new Performer(wanted, links, parts, inquiries);
   const perform = (action: ResolverCommand, running: Run) => performer.perform(action, running);
   const found = await runMachine(resolver, perform, clock, signal);
   await parts.place.enter(signal);
@@ -75,18 +86,22 @@ class Performer {
   readonly #links: ReadonlyMap<string, SeedLink>;
   readonly #parts: TaskParts;
   readonly #inquiries: TaskGroup;
+  readonly #pinned: boolean;
   readonly #manifests = new Map<string, Manifest>();
+  /** Sizes of files that seeds still hash. */
+  readonly #sizes = new Map<string, number>();
   readonly #startedAt: number;
   /** Seeds that have not answered yet. */
   #asking = 0;
 
   constructor(
-    name: string,
+    { name, id, sha256 }: Wanted,
     links: ReadonlyMap<string, SeedLink>,
     parts: TaskParts,
     inquiries: TaskGroup,
   ) {
     this.#name = name;
+    this.#pinned = id !== undefined || sha256 !== undefined;
     this.#links = links;
     this.#parts = parts;
     this.#inquiries = inquiries;
@@ -104,9 +119,20 @@ class Performer {
         return this.#parts.tell({ kind: "seed", seed, what: "dissents", reason });
       }
       case "chosen": {
-        const { content: choice, holders, others } = action;
+        const { content: choice, holders, others, ballots, eligible } = action;
         const content = contentOf(choice, this.#manifests);
-        return running.end({ content, choice, links: this.#links, holders, others });
+        const links = this.#links;
+        const pinned = this.#pinned;
+        return running.end({
+          content,
+          choice,
+          links,
+          holders,
+          others,
+          ballots,
+          eligible,
+          pinned,
+        });
       }
       case "hopeless":
         return running.fail(hopeless(this.#name, action.code, action.reason));
@@ -121,16 +147,32 @@ class Performer {
       try {
         const inquiry = foreseen && await abortable(foreseen, signal) ||
           await inquire(this.#links.get(seed)!, this.#name, signal);
+        const sized = await this.#withSize(seed, inquiry, signal);
         this.#asking--;
-        this.#hear(seed, inquiry, running);
+        this.#hear(seed, sized, running);
       } catch (error) {
         running.fail(error);
       }
     });
   }
 
+  /** A seed that still hashes the file knows its size at once. */
+  async #withSize(seed: string, inquiry: Inquiry, signal: AbortSignal): Promise<Inquiry> {
+    const { answer } = inquiry;
+    if (this.#pinned || answer.kind !== "later" || answer.percent === undefined) return inquiry;
+    try {
+      const size = this.#sizes.get(seed) ??
+        await this.#links.get(seed)!.fileSize(this.#name, signal);
+      this.#sizes.set(seed, size);
+      return { answer: { ...answer, size } };
+    } catch (error) {
+      if (signal.aborted || !(error instanceof P2pError)) throw error;
+      return inquiry;
+    }
+  }
+
   #hear(seed: string, { answer, manifest }: Inquiry, running: Run): void {
-    if (manifest) this.#manifests.set(keyOf(manifest), manifest);
+    if (manifest) this.#manifests.set(manifest.id, manifest);
     tellAnswer(seed, answer, this.#parts);
     running.tell({ kind: "answered", seed, answer });
   }
@@ -171,14 +213,9 @@ function tellAnswer(seed: string, answer: SeedAnswer, { tell }: TaskParts): void
   }
 }
 
-/** The id does not cover the digest of the whole: two seeds may differ in it alone. */
-function keyOf({ id, sha256 }: { id: string | null; sha256: string | null }): string {
-  return `${id} ${sha256}`;
-}
-
 function contentOf(choice: Choice, manifests: ReadonlyMap<string, Manifest>): Content {
   const { size } = choice;
-  const manifest = manifests.get(keyOf(choice));
+  const manifest = manifests.get(choice.id ?? "");
   return { layout: layoutOf(size), manifest };
 }
 

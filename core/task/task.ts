@@ -1,14 +1,18 @@
 /** The story of one download, from a name to a file with that name. */
-import { ConflictError, CorruptError } from "../base/errors.ts";
+import { ConflictError, type ContentVotes, CorruptError, P2pError } from "../base/errors.ts";
 import { cellsOf } from "../base/piece_cells.ts";
 import type { TaskResult } from "../events.ts";
+import { ContentTrials, rivalPatienceMs, type SetAsideWhy } from "../plan/content_trials.ts";
+import type { Ballot } from "../plan/content_vote.ts";
+import { DiskFullError } from "../store/disk_faults.ts";
+import { volumeBytes } from "../store/free_space.ts";
 import { type Bytes, looksFree, settle, type Settlement } from "../store/target.ts";
 import type { OutFolder } from "../store/out_folder.ts";
 import { asidesWith } from "../store/aside.ts";
 import { type Content, removeLeftovers, StoredFile } from "../store/stored_file.ts";
 import { find, type Found, type Wanted } from "./find.ts";
 import type { TaskParts } from "./parts.ts";
-import { transfer, uselessError } from "./transfer.ts";
+import { type Patience, transfer, type TransferOutcome, uselessError } from "./transfer.ts";
 
 /**
  * Downloads what is wanted into `out`. What arrived stays for the next run,
@@ -24,17 +28,90 @@ export async function runTask(
   signal: AbortSignal,
 ): Promise<TaskResult> {
   const startedAt = parts.clock.now();
-  const excluded = new Set<string>();
+  const trials = new ContentTrials();
+  let failure: P2pError | undefined;
   for (;;) {
+    parts.tell({ kind: "state", state: "finding" });
+    const found = await find(wanted, parts, signal, trials).catch((error) => {
+      // The other contents are gone, too: what became of the last one says more.
+      throw signal.aborted ? error : failure ?? error;
+    });
     try {
-      const outcome = await runOnce({ ...wanted, excluded }, out, parts, signal);
-      return { ...outcome, elapsedMs: parts.clock.now() - startedAt };
+      const outcome = await runOnce(found, wanted, out, parts, signal);
+      // Who said which content it must be knows that there may be others.
+      const votes = found.pinned ? {} : votesOf(found, trials);
+      return { ...outcome, ...votes, elapsedMs: parts.clock.now() - startedAt };
     } catch (error) {
-      if (!(error instanceof WrongWholeError) || error.id === null) throw error;
-      // A seed claimed the digest for other bytes: whoever holds the right ones is still to be asked.
-      excluded.add(error.id);
-      parts.tell({ kind: "note", level: "warn", text: error.message });
+      const useless = uselessnessOf(error, found);
+      if (useless === undefined) throw withContents(error, found, trials);
+      const { id } = found.choice;
+      trials.setAside(ballotOf(found), useless.why);
+      withContents(useless.failure, found, trials);
+      if (!useless.hasRival) throw useless.failure;
+      // What is said of a digest that nobody can meet is the last word of the search.
+      failure = useless.why === "wrong-sha256" ? undefined : useless.failure;
+      const content = id === null ? `of ${found.choice.size} bytes` : `with id ${id.slice(0, 8)}`;
+      const text = `the content ${content} is set aside: ${useless.failure.message}`;
+      parts.tell({ kind: "note", level: "warn", text });
     }
+  }
+}
+
+interface Uselessness {
+  readonly why: SetAsideWhy;
+  readonly hasRival: boolean;
+  readonly failure: P2pError;
+}
+
+/** What makes a content worth setting aside; undefined for what is no content's fault. */
+function uselessnessOf(error: unknown, found: Found): Uselessness | undefined {
+  const hasRival = found.eligible > 1;
+  if (error instanceof UselessContentError) {
+    const { outcome, failure } = error;
+    return { why: outcome.why, hasRival: hasRival || outcome.hasRival, failure };
+  }
+  if (error instanceof WrongWholeError && error.id !== null) {
+    return { why: "wrong-sha256", hasRival: true, failure: error };
+  }
+  if (error instanceof DiskFullError && error.lacking && hasRival) {
+    const isImpossible = found.choice.size > volumeBytes(error.lacking.folder);
+    return isImpossible ? { why: "too-large", hasRival, failure: error } : undefined;
+  }
+  return undefined;
+}
+
+function ballotOf({ ballots, choice, holders }: Found): Ballot {
+  return ballots.find(({ content: { id, size } }) => id === choice.id && size === choice.size) ??
+    { content: choice, seeds: holders, claims: new Set() };
+}
+
+/** How the vote went, where there was one. */
+function votesOf(
+  { ballots }: Found,
+  trials: ContentTrials,
+): { readonly contents?: readonly ContentVotes[] } {
+  if (ballots.length < 2) return {};
+  const contents = ballots.map((ballot) => {
+    const { content: { id, size }, seeds } = ballot;
+    const why = trials.reasonOf(ballot);
+    return { id, size, seeds, ...why === undefined ? {} : { setAside: why } };
+  });
+  return { contents };
+}
+
+function withContents(error: unknown, found: Found, trials: ContentTrials): unknown {
+  const { contents } = votesOf(found, trials);
+  if (error instanceof P2pError && contents !== undefined) error.contents = contents;
+  return error;
+}
+
+/** All holders of the content turned out to be useless. */
+class UselessContentError extends Error {
+  constructor(
+    readonly outcome: TransferOutcome & { readonly kind: "useless" },
+    readonly failure: P2pError,
+  ) {
+    super(failure.message);
   }
 }
 
@@ -51,19 +128,18 @@ class WrongWholeError extends CorruptError {
 }
 
 async function runOnce(
+  found: Found,
   wanted: Wanted,
   out: OutFolder,
   parts: TaskParts,
   signal: AbortSignal,
 ): Promise<Outcome> {
-  parts.tell({ kind: "state", state: "finding" });
-  const found = await find(wanted, parts, signal);
   tellFound(found, parts);
   const path = out.prepare(wanted.name);
   const place = await settleTarget(path, wanted, found.content, parts, signal);
   if (place.kind === "same") removeLeftovers(place.path, found.content);
   if (place.path !== path) parts.tell({ kind: "target", path: place.path });
-  if (place.kind === "same" || place.kind === "skip") return keep(place, wanted, found.content);
+  if (place.kind === "same" || place.kind === "skip") return keep(place, wanted, found);
   const outcome = await fetchInto(place.path, path, wanted, found, parts, signal);
   if (parts.settings.sync === "finish") await out.sync(outcome.path);
   return outcome;
@@ -110,12 +186,13 @@ async function settleTarget(
 }
 
 /** Nothing to do: the very bytes are there, or others that shall stay. */
-function keep(place: Settlement, wanted: Wanted, { layout, manifest }: Content): Outcome {
+function keep(place: Settlement, wanted: Wanted, { choice, content }: Found): Outcome {
+  const { layout, manifest } = content;
   const same = place.kind === "same";
   return {
     path: place.path,
     size: layout.size,
-    sha256: same ? manifest?.sha256 ?? wanted.sha256 ?? null : null,
+    sha256: same ? choice.sha256 ?? wanted.sha256 ?? null : null,
     id: same ? manifest?.id ?? null : null,
     verified: same,
     bytesBySeed: {},
@@ -154,13 +231,22 @@ async function fetchInto(
     parts.tell({ kind: "pieces", count, cells: cellsOf(count, file.pieces) });
     parts.tell({ kind: "state", state: "downloading" });
     if (!file.complete) {
-      const transferred = await transfer(wanted.name, found, file, parts, signal);
-      if (transferred.kind === "useless") throw uselessError(wanted.name, transferred);
+      const transferred = await transfer(
+        wanted.name,
+        found,
+        file,
+        parts,
+        signal,
+        patienceFor(found, parts),
+      );
+      if (transferred.kind === "useless") {
+        throw new UselessContentError(transferred, uselessError(wanted.name, transferred));
+      }
       for (const [seed, bytes] of Object.entries(transferred.bytesBySeed)) {
         bytesBySeed[seed] = (bytesBySeed[seed] ?? 0) + bytes;
       }
     }
-    const sha256 = await proveWhole(file, wanted, parts, signal);
+    const sha256 = await proveWhole(file, found, wanted, parts, signal);
     if (sha256 === undefined) continue;
     const { onConflict: policy, sync } = parts.settings;
     const placed = await file.finish({ policy, sync, sha256 }, signal);
@@ -176,6 +262,13 @@ async function fetchInto(
       bytesBySeed,
     };
   }
+}
+
+function patienceFor({ eligible }: Found, { settings }: TaskParts): Patience {
+  const { giveUpMs, stallMs } = settings;
+  const contents = Math.max(2, eligible);
+  const rivalGiveUpMs = rivalPatienceMs(giveUpMs, stallMs, contents);
+  return { giveUpMs, rivalGiveUpMs, hasRival: eligible > 1 };
 }
 
 /** Pieces that were there are missing again. */
@@ -197,12 +290,15 @@ function tellTouched(file: StoredFile, parts: TaskParts): void {
  */
 async function proveWhole(
   file: StoredFile,
+  found: Found,
   wanted: Wanted,
   parts: TaskParts,
   signal: AbortSignal,
 ): Promise<string | undefined> {
   const { manifest } = file.content;
-  if (manifest && wanted.sha256 === undefined) return manifest.sha256;
+  if (manifest && wanted.sha256 === undefined && found.choice.sha256 !== null) {
+    return found.choice.sha256;
+  }
   parts.tell({ kind: "state", state: "verifying" });
   const sha256 = await file.sha256(signal);
   if (sha256 === (wanted.sha256 ?? sha256)) return sha256;

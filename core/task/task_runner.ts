@@ -203,6 +203,11 @@ function failureOf(error: unknown): TaskFailure {
     const stack = error instanceof Error ? error.stack ?? error.message : reasonOf(error);
     return { code: "bug", message: stack };
   }
-  const { code, message, hint } = error;
-  return { code, message, ...(hint === undefined ? {} : { hint }) };
+  const { code, message, hint, contents } = error;
+  return {
+    code,
+    message,
+    ...(hint === undefined ? {} : { hint }),
+    ...(contents === undefined ? {} : { contents }),
+  };
 }

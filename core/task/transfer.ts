@@ -228,7 +228,7 @@ class Performer {
     }
     if (typeof says === "object") {
       this.#parts.tell({ kind: "seed", seed, what: "dissents", reason: says.differs });
-      if (answer.kind === "manifest") {
+      if (answer.kind === "manifest" && !this.#found.pinned) {
         this.hasRival = true;
         running.tell({ kind: "rival" });
       }

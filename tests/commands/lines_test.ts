@@ -271,3 +271,37 @@ Deno.test("jsonLine() escapes what could move the cursor or turn the text, and m
   assertEquals(line, '{"name":"C1\\u009b31mred\\u202egpj.exe\\u2028"}');
   assertEquals(JSON.parse(line), value);
 });
+
+const CONTENTS = [
+  { id: "aa".repeat(32), size: 2048, seeds: ["liar:1", "liar:2"], setAside: "corrupt" },
+  { id: "ab".repeat(32), size: 2048, seeds: ["nas:7270"] },
+] as const;
+
+Deno.test("renderEvent() says which other bytes seeds hold, also where nothing but errors is wanted", () => {
+  const result = { ...resultOf(), id: CONTENTS[1].id, contents: CONTENTS };
+  assertEquals(renderEvent(event({ kind: "done", result }), "a.iso", "error"), [
+    'p2p: Seeds differ on "a.iso" (1 seed): ' +
+    "liar:1, liar:2 hold other bytes: --id aaaaaaaa (sent wrong bytes)",
+    "hint: Choose other bytes with --id",
+  ]);
+});
+
+Deno.test("renderEvent() names the contents of all seeds when a download fails", () => {
+  const lines = renderEvent(
+    event({ kind: "failed", failure: { ...failure, contents: CONTENTS } }),
+    "a.iso",
+    "error",
+  );
+  assertEquals(
+    lines.at(-1),
+    "hint: Seeds differ: liar:1, liar:2 hold other bytes: --id aaaaaaaa (sent wrong bytes); " +
+      "nas:7270 holds other bytes: --id abababab",
+  );
+});
+
+Deno.test("JsonLines.summary() says how the vote went where seeds differ", () => {
+  const outcome = { ok: true, result: resultOf({ contents: CONTENTS }) } as const;
+  const lines = new JsonLines(new StampedView());
+  const summary = JSON.parse(lines.summary([{ ...doneOutcome("a"), outcome }], 5, NOON));
+  assertEquals(summary.tasks[0].contents, CONTENTS);
+});

@@ -46,7 +46,7 @@ const groups: { name: string; answers: Held[]; want: string }[] = [
   {
     name: "one id comes with two digests of the whole",
     answers: [held("x", "aa", 10, "ff"), held("y", "aa", 10, "ee")],
-    want: "y x",
+    want: "x+y",
   },
   {
     name: "nobody has an id",

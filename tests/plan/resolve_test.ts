@@ -1,4 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
+import { ContentTrials, type SetAsideWhy } from "../../core/plan/content_trials.ts";
 import type { SeedAnswer } from "../../core/plan/content_vote.ts";
 import { Resolver, type ResolverCommand, type ResolverOptions } from "../../core/plan/resolve.ts";
 
@@ -16,6 +17,17 @@ const hashing = (percent: number): SeedAnswer => ({
   retryAfterMs: 1000,
   percent,
 });
+const hashingOf = (
+  size: number,
+  percent: number,
+): SeedAnswer => ({ ...hashing(percent), size } as SeedAnswer);
+
+/** Trials in which the content of these seeds was set aside. */
+function after(id: string, why: SetAsideWhy, ...seeds: string[]): ContentTrials {
+  const trials = new ContentTrials();
+  trials.setAside({ content: { id, size: 10, sha256: null }, seeds, claims: new Set() }, why);
+  return trials;
+}
 const lacks: SeedAnswer = { kind: "lacks" };
 
 interface Case {
@@ -93,33 +105,45 @@ const cases: Case[] = [
     want: { id: ID.a, holders: ["t"], dissenters: ["s"] },
   },
   {
-    name: "takes the digest that most seeds tell of one content, and names the dissenter",
+    name: "lets seeds of one id hold it together whatever they say of the digest of the whole",
     answers: {
       s: [manifest(ID.a, 10, "liar")],
       t: [manifest(ID.a, 10, "true")],
       u: [manifest(ID.a, 10, "true")],
     },
-    want: { id: ID.a, sha256: "true", holders: ["t", "u"], dissenters: ["s"] },
+    want: { id: ID.a, sha256: null, holders: ["s", "t", "u"], dissenters: [] },
   },
   {
-    name: "takes the lowest digest when as many seeds tell one of it as the other",
-    answers: { s: [manifest(ID.a, 10, "two")], t: [manifest(ID.a, 10, "one")] },
-    want: { id: ID.a, sha256: "one", holders: ["t"], dissenters: ["s"] },
-  },
-  {
-    name: "takes the lowest digest on a tie whichever seed comes first",
-    answers: { t: [manifest(ID.a, 10, "one")], s: [manifest(ID.a, 10, "two")] },
-    want: { id: ID.a, sha256: "one", holders: ["t"], dissenters: ["s"] },
-  },
-  {
-    name: "takes the digest that was asked for of one content, against the majority",
-    answers: {
-      s: [manifest(ID.a, 10, "liar")],
-      t: [manifest(ID.a, 10, "liar")],
-      u: [manifest(ID.a, 10, "true")],
-    },
+    name: "takes the digest that was asked for of one content, and every seed of its id",
+    answers: { s: [manifest(ID.a, 10, "liar")], u: [manifest(ID.a, 10, "true")] },
     options: { wanted: { sha256: "true", id: undefined } },
-    want: { id: ID.a, sha256: "true", holders: ["u"], dissenters: ["s", "t"] },
+    want: { id: ID.a, sha256: "true", holders: ["s", "u"], dissenters: [] },
+  },
+  {
+    name: "waits for three seeds that still hash a large file when a stale one has a small one",
+    answers: {
+      stale: [manifest(ID.a, 3)],
+      s: [hashingOf(1500, 10), hashingOf(1500, 40), hashingOf(1500, 80), manifest(ID.b, 1500)],
+      t: [hashingOf(1500, 10), hashingOf(1500, 40), hashingOf(1500, 80), manifest(ID.b, 1500)],
+      u: [hashingOf(1500, 10), hashingOf(1500, 40), hashingOf(1500, 80), manifest(ID.b, 1500)],
+    },
+    want: { id: ID.b, dissenters: ["stale"] },
+  },
+  {
+    name: "does not wait for a seed that hashes when it cannot change the choice",
+    answers: { s: [manifest(ID.a)], t: [manifest(ID.a)], u: [hashingOf(10, 1)] },
+    want: { id: ID.a, holders: ["s", "t"], others: ["u"], ms: 10 },
+  },
+  {
+    name: "does not wait for a seed that hashes when the user said which content it must be",
+    answers: { s: [manifest(ID.a)], u: [hashingOf(10, 1)] },
+    options: { wanted: { sha256: undefined, id: "aa" } },
+    want: { id: ID.a, ms: 2010 },
+  },
+  {
+    name: "waits for a seed that hashes no longer than it gets on",
+    answers: { s: [manifest(ID.a)], u: [hashingOf(10, 1)] },
+    want: { id: ID.a, holders: ["s"], ms: 30_010 },
   },
   {
     name: "waits for all seeds when a digest was asked for, as a liar may claim it",
@@ -134,14 +158,30 @@ const cases: Case[] = [
       t: [manifest(ID.a, 10, "x")],
       u: [manifest(ID.b, 10, "x")],
     },
-    options: { wanted: { sha256: "x", id: undefined, excluded: new Set([ID.a]) } },
+    options: {
+      wanted: { sha256: "x", id: undefined },
+      trials: after(ID.a, "wrong-sha256", "s", "t"),
+    },
     want: { id: ID.b, holders: ["u"], dissenters: ["s", "t"] },
   },
   {
     name: "has no hope when all that is offered was found to be a lie",
     answers: { s: [manifest(ID.a, 10, "x")] },
-    options: { wanted: { sha256: "x", id: undefined, excluded: new Set([ID.a]) } },
+    options: { wanted: { sha256: "x", id: undefined }, trials: after(ID.a, "wrong-sha256", "s") },
     want: { code: "corrupt" },
+  },
+  {
+    name: "takes the content of another seed when that of the first one was silent",
+    answers: { s: [manifest(ID.a)], u: [manifest(ID.b)] },
+    options: { trials: after(ID.a, "silence", "s") },
+    want: { id: ID.b },
+  },
+  {
+    name:
+      "takes the content of another seed when the first one offers a new one after each failure",
+    answers: { s: [manifest(ID.a)], u: [manifest(ID.b)] },
+    options: { trials: after("0".repeat(64), "refused", "s") },
+    want: { id: ID.b },
   },
   {
     name: "waits 2 s for a silent seed, and keeps it in mind",

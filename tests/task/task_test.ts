@@ -2,7 +2,7 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { join } from "@std/path";
 import { systemClock } from "../../core/base/clock.ts";
 import { sha256 } from "../../core/base/digest.ts";
-import { CorruptError } from "../../core/base/errors.ts";
+import { CorruptError, P2pError } from "../../core/base/errors.ts";
 import type { DownloadSettings } from "../../core/config.ts";
 import type { TaskResult } from "../../core/events.ts";
 import { layoutOf, rangeOfPiece } from "../../core/base/pieces.ts";
@@ -80,6 +80,87 @@ test("runTask() throws CorruptError when a seed claims another digest for the ve
   });
   await assertRejects(() => run(bench, { sha256: digest }), CorruptError);
   assertEquals(Array.from(Deno.readDirSync(bench.dir)), []);
+});
+
+/** Answers each DOWNLOAD so. */
+function answering(reply: string): Hook {
+  return async (request, client) => {
+    if (request.verb !== "DOWNLOAD") return undefined;
+    await client.send(reply);
+    return "answered";
+  };
+}
+
+const garbage: Hook = async (request, client) => {
+  if (request.verb !== "DOWNLOAD") return undefined;
+  const { start, end } = request.range;
+  await sendBody(client, new Uint8Array(end - start));
+  return "answered";
+};
+
+const silence: Hook = async (request, client) => {
+  if (request.verb !== "DOWNLOAD") return undefined;
+  await client.untilGone();
+  return "answered";
+};
+
+/** Two of them outvote the honest seed. */
+const useless: { name: string; hook: Hook; why: string; settings?: Partial<DownloadSettings> }[] = [
+  { name: "send garbage", hook: garbage, why: "corrupt" },
+  { name: "do not have it", hook: answering("ERROR:NOT_FOUND no\n"), why: "refused" },
+  {
+    name: "stay silent",
+    hook: silence,
+    why: "silence",
+    settings: { giveUpMs: 400, stallMs: 100 },
+  },
+  {
+    name: "are busy for ever",
+    hook: answering("ERROR:BUSY retry-after-ms=100 full\n"),
+    why: "silence",
+    settings: { giveUpMs: 400, stallMs: 100 },
+  },
+];
+for (const { name, hook, why, settings = {} } of useless) {
+  test(`runTask() sets the content of most seeds aside when they ${name}, and brings that of the honest one`, async () => {
+    await using seeds = new Seeds();
+    await using bench = deskOf({
+      liar: seeds.add({ a: OTHER }, hook),
+      accomplice: seeds.add({ a: OTHER }, hook),
+      honest: seeds.add({ a: FILE }),
+    }, settings);
+    const result = await run(bench);
+    assertEquals(Deno.readFileSync(result.path), FILE);
+    assertEquals<unknown>(result.contents?.map(({ seeds, setAside }) => [seeds.length, setAside]), [
+      [2, why],
+      [1, undefined],
+    ]);
+  });
+}
+
+test("runTask() names the contents of all seeds when none of them can be had", async () => {
+  await using seeds = new Seeds();
+  const hook = answering("ERROR:NOT_FOUND no\n");
+  await using bench = deskOf({
+    one: seeds.add({ a: OTHER }, hook),
+    other: seeds.add({ a: FILE }, hook),
+  });
+  const error = await assertRejects(() => run(bench), P2pError, "no seed is left");
+  assertEquals<unknown>(error.contents?.map(({ seeds, setAside }) => [seeds.length, setAside]), [
+    [1, "refused"],
+    [1, "refused"],
+  ]);
+});
+
+test("runTask() computes the digest of the whole when a seed of the right pieces claims a wrong one", async () => {
+  await using seeds = new Seeds();
+  await using bench = deskOf({
+    liar: seeds.add({ a: FILE }, claiming("0".repeat(64))),
+    honest: seeds.add({ a: FILE }),
+  });
+  const result = await run(bench);
+  assertEquals([result.sha256, result.verified], [SHA256, true]);
+  assertEquals(bench.toldOf("honest").includes("dissents"), false);
 });
 
 test("runTask() says nothing of the bytes that stay when other ones are there and are to be skipped", async () => {

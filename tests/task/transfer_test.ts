@@ -237,10 +237,11 @@ test("transfer() throws UnreachableError, and keeps what is right, when the only
 test("transfer() lets a seed join that has done its hashing meanwhile", async () => {
   await using seeds = new Seeds();
   const late = seeds.add({ a: FILE }, refusing("MANIFEST", "ERROR:PENDING 10", 6));
-  const slow = seeds.add({ a: FILE });
-  await using bench = new Bench({ slow, late });
-  // Slow enough that there is something left for the other one.
-  slow.hook = bench.slowly(1000);
+  // Two, whose choice the late one cannot change.
+  const [slow, other] = [seeds.add({ a: FILE }), seeds.add({ a: FILE })];
+  await using bench = new Bench({ slow, other, late });
+  // Slow enough that there is something left for the late one.
+  slow.hook = other.hook = bench.slowly(4000);
   const { value: bySeed } = await bench.timed(bench.download());
   assertEquals(bench.written(), FILE);
   assertGreater(bySeed["late"] ?? 0, 0);
