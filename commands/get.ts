@@ -14,7 +14,7 @@ import { interruptible, type Interruption } from "./interrupt.ts";
 import { hex, NAME, parseValue } from "./kinds.ts";
 import { downloadSettingsOf, type Loaded, loadSettings } from "./load.ts";
 import { KindType } from "./options.ts";
-import { exitOfOutcomes } from "./present/failure.ts";
+import { exitOfOutcomes, renderInterruption, stoppingText } from "./present/failure.ts";
 import { renderSummary } from "./present/plain.ts";
 import type { Values } from "./settings.ts";
 import { BarWatcher, PlainWatcher, QuietWatcher, ResultWriter, type Watcher } from "./watchers.ts";
@@ -77,9 +77,9 @@ async function get(
   const watcher = watcherFor(environment, loaded.values, flags.json === true);
   try {
     using interruption = interruptible(environment, {
-      told(times) {
+      told(times, signal) {
         if (times > 1) watcher.end();
-        else watcher.note(["p2p: stopping; Ctrl-C again ends it at once"]);
+        else watcher.note([`p2p: ${stoppingText(signal)}`]);
       },
     });
     const outcomes = await downloadAll(
@@ -190,10 +190,7 @@ function conclude(
   const exit = exitOfOutcomes(outcomes, stoppedBy());
   if (exit === 0) return;
   if (stoppedBy() !== undefined && !values.quiet) {
-    writeLines(stderr, [
-      "p2p: interrupted: the partial files are kept",
-      "hint: The same command goes on from there",
-    ]);
+    writeLines(stderr, renderInterruption(outcomes));
   }
   throw new Finished(exit);
 }

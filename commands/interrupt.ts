@@ -17,8 +17,8 @@ export interface Interruption extends Disposable {
 }
 
 export interface Patience {
-  /** Called at each signal, with how many came by now. */
-  readonly told?: (times: number) => void;
+  /** Called at each signal, with how many have come so far. */
+  readonly told?: (times: number, signal: StopSignal) => void;
   /** How many signals work may end in good order for; one more ends the process. */
   readonly signals?: number;
 }
@@ -31,7 +31,7 @@ export function interruptible(
   let stoppedBy: StopSignal | undefined;
   let times = 0;
   const listening = environment.onSignal((signal) => {
-    told(++times);
+    told(++times, signal);
     if (times > signals) environment.exit(exitOfSignal(signal));
     stoppedBy ??= signal;
     stop.abort(new Interrupted(stoppedBy));

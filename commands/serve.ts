@@ -15,6 +15,7 @@ import { text } from "./kinds.ts";
 import { loadSettings, pemIn, tokenIn } from "./load.ts";
 import { KindType } from "./options.ts";
 import { Outlet } from "./outlet.ts";
+import { stoppingText } from "./present/failure.ts";
 import { reaches } from "./present/levels.ts";
 import {
   type Invitation,
@@ -60,8 +61,8 @@ async function serve(
   const now = new AbortController();
   using interruption = interruptible(environment, {
     signals: 2,
-    told(times) {
-      if (times === 1) teller.note("stopping; Ctrl-C again ends it at once");
+    told(times, signal) {
+      if (times === 1) teller.note(stoppingText(signal));
       else now.abort(new Interrupted("SIGINT"));
     },
   });

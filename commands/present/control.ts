@@ -10,18 +10,22 @@ const DONE: Record<Order, string> = {
 
 export function renderObedience(
   order: Order,
-  { task, name }: TaskStatus,
+  { task, name, state }: TaskStatus,
   obedience: Obedience,
 ): string {
-  return printable(`${task}  ${name}: ${sentenceOf(order, obedience)}`);
+  return printable(`${task}  ${name}: ${sentenceOf(order, obedience, state)}`);
 }
 
-function sentenceOf(order: Order, obedience: Obedience): string {
+function sentenceOf(order: Order, obedience: Obedience, state: TaskStatus["state"]): string {
+  if (state === "failed" && order === "cancel") return "had failed already";
+  if (state === "failed" && order === "cancel-and-delete") {
+    return "had failed already; its partial file is removed";
+  }
   if (obedience === "already") {
     return order === "resume" ? "was not paused" : `was ${DONE[order]} already`;
   }
   if (obedience !== "kept") return DONE[order];
   return order === "pause"
-    ? "paused: the next p2p get of it will wait for p2p resume"
+    ? "paused: no process works on it, and p2p get goes on with it"
     : "no longer paused: run p2p get again";
 }

@@ -10,10 +10,17 @@ import {
 import { orFolder } from "./folder_step.ts";
 
 /** The signal that stopped us. */
-export type StopSignal = "SIGINT" | "SIGTERM";
+export type StopSignal = "SIGINT" | "SIGTERM" | "SIGHUP";
 
 export const EXIT_OF_BUG = 1;
 export const EXIT_OF_USAGE = 2;
+const EXIT_OF_CANCELLED = 8;
+
+const EXIT_OF_SIGNAL: Readonly<Record<StopSignal, number>> = {
+  SIGHUP: 129,
+  SIGINT: 130,
+  SIGTERM: 143,
+};
 
 const EXIT_OF_CODE: Readonly<Record<ErrorCode | "bug", number>> = {
   bug: EXIT_OF_BUG,
@@ -40,6 +47,14 @@ export const EXITS: readonly { readonly code: number; readonly meaning: string }
   { code: 5, meaning: "seeds answered wrongly, or the bytes are not the ones asked for" },
   { code: 6, meaning: "the disk: full, no right, not writable" },
   { code: 7, meaning: "would overwrite, or another p2p works on the same target" },
+  {
+    code: EXIT_OF_CANCELLED,
+    meaning: "cancelled by p2p cancel, or in p2p status --watch; nothing failed",
+  },
+  {
+    code: 129,
+    meaning: "stopped as the terminal was closed (SIGHUP); the same command goes on",
+  },
   { code: 130, meaning: "stopped by Ctrl-C (SIGINT); the same command goes on" },
   { code: 143, meaning: "stopped by SIGTERM; the same command goes on" },
 ];
@@ -60,7 +75,14 @@ const NEXT_STEPS: Readonly<Record<ErrorCode, string>> = {
 };
 
 export function exitOfSignal(signal: StopSignal): number {
-  return signal === "SIGINT" ? 130 : 143;
+  return EXIT_OF_SIGNAL[signal];
+}
+
+/** Said at the first signal, while work stops in good order. */
+export function stoppingText(signal: StopSignal): string {
+  return signal === "SIGINT"
+    ? "stopping; Ctrl-C again ends it at once"
+    : `stopping after ${signal}; another signal ends it at once`;
 }
 
 /** @param stopped by which signal, where one came. */
@@ -69,8 +91,7 @@ export function exitOfFailure(
   stopped: StopSignal = "SIGINT",
 ): number {
   if (code === "interrupted") return exitOfSignal(stopped);
-  // The user's own wish, said elsewhere: as after a Ctrl-C, the partial file is kept.
-  return code === "cancelled" ? exitOfSignal("SIGINT") : EXIT_OF_CODE[code];
+  return code === "cancelled" ? EXIT_OF_CANCELLED : EXIT_OF_CODE[code];
 }
 
 /** As `exitOfFailures`; an interrupted run is that before all. */
@@ -83,9 +104,10 @@ export function exitOfOutcomes(
   return exitOfFailures(codes);
 }
 
-/** One kind of failure keeps its code, several become 1; 0 when nothing failed. */
+/** One kind of failure keeps its code, several become 1; 0 when nothing failed. A cancelled download is no failure beside others. */
 export function exitOfFailures(codes: readonly TaskFailure["code"][]): number {
-  const exits = new Set(codes.map((code) => exitOfFailure(code)));
+  const failed = codes.filter((code) => code !== "cancelled");
+  const exits = new Set((failed.length > 0 ? failed : codes).map((code) => exitOfFailure(code)));
   const [exit = 0] = exits;
   return exits.size > 1 ? EXIT_OF_BUG : exit;
 }
@@ -93,6 +115,17 @@ export function exitOfFailures(codes: readonly TaskFailure["code"][]): number {
 export function failureOf(error: P2pError): TaskFailure {
   const { code, message, hint = NEXT_STEPS[code] } = error;
   return { code, message, hint };
+}
+
+/** What an interrupted run leaves behind. */
+export function renderInterruption(outcomes: readonly TaskOutcome[]): string[] {
+  const partial = outcomes.some(({ outcome }) => !outcome.ok && outcome.partial);
+  return partial
+    ? [
+      "p2p: interrupted: the partial files are kept",
+      `${HINT}The same command goes on from there`,
+    ]
+    : ["p2p: interrupted", `${HINT}Run the same command again`];
 }
 
 /** What a line begins with that tells what to do. */

@@ -38,9 +38,11 @@ export class JsonLines {
     wallMs: number,
   ): string {
     const done = outcomes.filter(({ outcome }) => outcome.ok).length;
+    const cancelled = outcomes.filter(({ state }) => state === "cancelled").length;
     return line("summary", wallMs, {
       done,
-      failed: outcomes.length - done,
+      failed: outcomes.length - done - cancelled,
+      cancelled,
       bytes: this.#view.received,
       elapsedMs,
       tasks: outcomes.map(summaryOfTask),

@@ -70,9 +70,10 @@ export function renderDone(result: TaskResult, name: string): string {
 export function renderTotal(totals: Totals, now: number): string {
   const share = totals.size > 0 ? `${shareText(totals)}, ` : "";
   const paused = totals.paused > 0 ? `${totals.paused} paused, ` : "";
+  const cancelled = totals.cancelled > 0 ? `${totals.cancelled} cancelled, ` : "";
   return `${formatTime(now)} total: ${share}${formatRate(totals.rate)}, ` +
     `${totals.done} done, ${totals.active} active, ${totals.waiting} waiting, ${paused}` +
-    `${totals.failed} failed, ETA ${formatEta(totals.etaMs)}`;
+    `${totals.failed} failed, ${cancelled}ETA ${formatEta(totals.etaMs)}`;
 }
 
 /** What a run of several downloads came to. */
@@ -82,10 +83,12 @@ export function renderSummary(
 ): string {
   const results = outcomes.flatMap(({ outcome }) => outcome.ok ? [outcome.result] : []);
   const size = results.reduce((sum, result) => sum + result.size, 0);
+  const cancelled = outcomes.filter(({ state }) => state === "cancelled").length;
   const unverified = results.filter(({ verified }) => !verified).length;
   return [
     `${results.length} of ${plural(outcomes.length, "file")} there`,
     `${formatBytes(size)} in ${formatElapsed(elapsedMs)}`,
+    ...cancelled > 0 ? [`${cancelled} cancelled`] : [],
     ...unverified > 0 ? [`${unverified} unverified`] : [],
   ].join(", ");
 }

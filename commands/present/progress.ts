@@ -36,7 +36,8 @@ function renderTotals(totals: Totals, width: number): string {
   const eta = totals.etaMs === null ? "" : `ETA ${formatEta(totals.etaMs)}`;
   const share = totals.size > 0 ? shareText(totals) : "";
   const failed = totals.failed > 0 ? `${totals.failed} failed` : "";
-  const all = totals.done + totals.active + totals.waiting + totals.paused + totals.failed;
+  const all = totals.done + totals.active + totals.waiting + totals.paused + totals.failed +
+    totals.cancelled;
   const ways = [
     [countsText(totals), share, rate, eta],
     [`${totals.done}/${all} done`, failed, share, rate, eta],
@@ -47,13 +48,14 @@ function renderTotals(totals: Totals, width: number): string {
   return fitting(ways, width);
 }
 
-function countsText({ done, active, waiting, paused, failed }: Totals): string {
+function countsText({ done, active, waiting, paused, failed, cancelled }: Totals): string {
   return [
     `${done} done`,
     `${active} active`,
     ...waiting > 0 ? [`${waiting} waiting`] : [],
     ...paused > 0 ? [`${paused} paused`] : [],
     ...failed > 0 ? [`${failed} failed`] : [],
+    ...cancelled > 0 ? [`${cancelled} cancelled`] : [],
   ].join(", ");
 }
 

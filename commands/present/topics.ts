@@ -59,8 +59,8 @@ goes on where it was. What has arrived is in <name>.p2p-part beside the target,
 with a <name>.p2p-journal; both are gone when the file is there. Until then
 p2p status shows it as paused; p2p why says whether a process works on it.
 
-  p2p pause film.mkv         from any terminal; it stays paused over restarts
-  p2p resume film.mkv        and goes on, or may go on with the next p2p get
+  p2p pause film.mkv         from any terminal, until p2p resume or p2p get
+  p2p resume film.mkv        goes on, or no longer counts as paused by you
   p2p cancel film.mkv        ends it for good; --delete removes what has arrived
 
 Only bytes that were checked count. After the machine was restarted, pieces that
@@ -100,7 +100,7 @@ download is marked unverified, and --require-verified refuses it.`;
 function exitCodesPage(): string {
   const rows = EXITS.map(({ code, meaning }) => `  ${String(code).padEnd(9)}${meaning}`);
   return [
-    "One kind of failure has its code, whatever else went well:",
+    "One kind of failure has its code, whatever else went well or was cancelled:",
     "",
     ...rows,
     "",

@@ -39,6 +39,7 @@ export interface TaskView {
 export interface Totals {
   readonly done: number;
   readonly failed: number;
+  readonly cancelled: number;
   readonly active: number;
   readonly waiting: number;
   readonly paused: number;
@@ -113,11 +114,12 @@ export class View {
   }
 
   totals(now: number): Totals {
-    const { done, failed, active, waiting, paused, held, size, received } = this.#sums;
+    const { done, failed, cancelled, active, waiting, paused, held, size, received } = this.#sums;
     const rate = this.#meter.liveAt(now);
     const sizeKnown = this.#sums.unsized === 0;
     return {
-      ...{ done, failed, active, waiting, paused, held, size, sizeKnown, received, rate },
+      ...{ done, failed, cancelled, active, waiting, paused },
+      ...{ held, size, sizeKnown, received, rate },
       // What is paused is waited for by nobody.
       etaMs: sizeKnown && (active + waiting > 0 || paused === 0)
         ? etaMs(size - held - this.#sums.resting, rate)
@@ -195,6 +197,7 @@ export class View {
 class Sums {
   done = 0;
   failed = 0;
+  cancelled = 0;
   active = 0;
   waiting = 0;
   paused = 0;
@@ -226,9 +229,10 @@ class Sums {
   }
 }
 
-function columnOf(state: TaskState): "done" | "failed" | "active" | "waiting" | "paused" {
-  if (state === "done" || state === "paused") return state;
-  if (isOver(state)) return "failed";
+function columnOf(
+  state: TaskState,
+): "done" | "failed" | "cancelled" | "active" | "waiting" | "paused" {
+  if (isOver(state) || state === "paused") return state;
   return isActive(state) ? "active" : "waiting";
 }
 

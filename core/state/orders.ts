@@ -28,14 +28,16 @@ export async function giveOrder(
   clock: Clock,
 ): Promise<Obedience> {
   const cancels = order === "cancel" || order === "cancel-and-delete";
-  if (order === "cancel" && task.state === "cancelled") return "already";
+  if (order === "cancel" && (task.state === "cancelled" || task.state === "failed")) {
+    return "already";
+  }
   if (task.state === "done" || (!cancels && isOver(task.state))) {
     const end = task.state === "failed" ? "has failed" : `is ${task.state}`;
     throw new UsageError(`Cannot ${order.split("-")[0]} "${task.name}": it ${end}`, {
       hint: "Run p2p get again to download it again",
     });
   }
-  const running = task.pid !== null;
+  const running = task.pid !== null && !isOver(task.state);
   if (order === "resume") {
     await unwish(stateDir, task.task);
     if (task.state !== "paused") return "already";
@@ -46,7 +48,8 @@ export async function giveOrder(
     return running ? "told" : "kept";
   }
   await unwish(stateDir, task.task);
-  await recordCancelled(stateDir, task, pid, clock);
+  // A failed task stays failed: why it failed is worth more than that it is not wanted any more.
+  if (task.state !== "failed") await recordCancelled(stateDir, task, pid, clock);
   return "done";
 }
 

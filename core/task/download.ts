@@ -10,7 +10,7 @@ import type { Sink, TaskEvent } from "../events.ts";
 import { SeedPool } from "../net/seed_pool.ts";
 import type { Directories } from "../state/directories.ts";
 import { TaskStories } from "../state/task_stories.ts";
-import { readWishes, watchWishes } from "../state/wishes.ts";
+import { watchWishes } from "../state/wishes.ts";
 import { forgetOldAsides } from "../store/aside.ts";
 import { OutFolder } from "../store/out_folder.ts";
 import { Foresight } from "./foresight.ts";
@@ -86,7 +86,7 @@ export async function download(
     return { ...request, target, task: stories.idFor(target, chance) };
   });
   for (const task of tasks) runner.queued(task);
-  runner.obey(await readWishes(stateDir));
+  await runner.begin(tasks);
   watches.spawn((signal) => watchWishes(stateDir, (wishes) => runner.obey(wishes), clock, signal));
   // Too many old logs are no reason for a download to fail.
   watches.spawn((signal) => stories.forgetOldLogs(signal).catch(() => {}));

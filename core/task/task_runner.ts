@@ -9,9 +9,9 @@ import type { DownloadSettings } from "../config.ts";
 import type { Sink, TaskEvent, TaskFailure, TaskNews, TaskResult, TaskState } from "../events.ts";
 import type { SeedPool } from "../net/seed_pool.ts";
 import type { TaskStories } from "../state/task_stories.ts";
-import { unwish, type Wish, type Wishes } from "../state/wishes.ts";
+import { readWishes, unwish, type Wish, type Wishes } from "../state/wishes.ts";
 import type { OutFolder } from "../store/out_folder.ts";
-import { removePartial } from "../store/partial.ts";
+import { hasPartial, removePartial } from "../store/partial.ts";
 import { CancelledError, conduct } from "./conduct.ts";
 import { Control } from "./control.ts";
 import type { Foresight } from "./foresight.ts";
@@ -39,7 +39,12 @@ export interface TaskOutcome {
   readonly state: TaskState;
   readonly outcome:
     | { readonly ok: true; readonly result: TaskResult }
-    | { readonly ok: false; readonly failure: TaskFailure };
+    | {
+      readonly ok: false;
+      readonly failure: TaskFailure;
+      /** Whether the unfinished file is there, from which the next run goes on. */
+      readonly partial?: boolean;
+    };
 }
 
 /** What all tasks of one command use. */
@@ -85,6 +90,22 @@ export class TaskRunner implements QueueRunner<Task, TaskOutcome> {
 
   queued(task: Task): void {
     this.#tell(task, { kind: "queued", name: task.name, target: task.target });
+  }
+
+  /**
+   * Applies the user's commands that were given before this run. Asking for a file again is newer
+   * than a pause: otherwise a script would wait for a user who is not there.
+   */
+  async begin(tasks: readonly Task[]): Promise<void> {
+    const { stateDir } = this.#shared;
+    const wishes = await readWishes(stateDir);
+    const paused = tasks.filter(({ task }) => wishes.tasks.get(task) === "pause");
+    for (const task of paused) {
+      await unwish(stateDir, task.task);
+      const text = "was paused; goes on, because it was asked for again";
+      this.#tell(task, { kind: "note", level: "warn", text });
+    }
+    this.obey(paused.length === 0 ? wishes : await readWishes(stateDir));
   }
 
   /** What the user said from other terminals. */
@@ -134,7 +155,9 @@ export class TaskRunner implements QueueRunner<Task, TaskOutcome> {
     }
     const failure = signal.aborted ? INTERRUPTED : failureOf(error);
     this.#tell(task, { kind: "failed", failure });
-    return outcomeOf(task, signal.aborted ? "paused" : "failed", { ok: false, failure });
+    const state = signal.aborted ? "paused" : "failed";
+    const partial = hasPartial(this.#targets.get(task) ?? task.target);
+    return outcomeOf(task, state, { ok: false, failure, partial });
   }
 
   async #cleanUp(task: Task, { wish }: CancelledError): Promise<void> {

@@ -53,6 +53,7 @@ export interface SummaryLine {
   readonly event: "summary";
   readonly done: number;
   readonly failed: number;
+  readonly cancelled: number;
   readonly bytes: number;
   readonly elapsedMs: number;
   readonly tasks: readonly SummaryTask[];
@@ -137,6 +138,7 @@ const FIELDS: Record<Line["event"], Record<string, Check>> = {
   summary: {
     done: isCount,
     failed: isCount,
+    cancelled: isCount,
     bytes: isCount,
     elapsedMs: isNumber,
     tasks: (value) => Array.isArray(value) && value.every((task) => fits(task, SUMMARY_TASK)),

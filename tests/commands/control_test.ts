@@ -68,7 +68,7 @@ for (const [line, message, hint] of usage) {
 
 const sentences: readonly [line: string, obedience: Obedience, told: string, said: string][] = [
   ["pause t7k", "told", "pause t7k", "paused"],
-  ["pause t7k", "kept", "pause t7k", "paused: the next p2p get of it will wait for p2p resume"],
+  ["pause t7k", "kept", "pause t7k", "paused: no process works on it, and p2p get goes on with it"],
   ["pause t7k", "already", "pause t7k", "was paused already"],
   ["resume t7k.iso", "told", "resume t7k", "goes on"],
   ["resume t7k", "kept", "resume t7k", "no longer paused: run p2p get again"],

@@ -10,7 +10,7 @@ import {
 } from "../../commands/present/failure.ts";
 import { doneOutcome, failedOutcome } from "./stand_in.ts";
 
-const exits: Record<ErrorCode | "bug" | "interrupted", number> = {
+const exits: Record<ErrorCode | "bug" | "cancelled" | "interrupted", number> = {
   bug: 1,
   usage: 2,
   "not-found": 3,
@@ -23,6 +23,7 @@ const exits: Record<ErrorCode | "bug" | "interrupted", number> = {
   changed: 5,
   disk: 6,
   conflict: 7,
+  cancelled: 8,
   interrupted: 130,
 };
 for (const [code, exit] of Object.entries(exits)) {
@@ -48,6 +49,21 @@ const runs: { name: string; outcomes: TaskOutcome[]; exit: number }[] = [
     name: "two bad for two reasons",
     outcomes: [failedOutcome("a", "disk"), failedOutcome("b", "not-found")],
     exit: 1,
+  },
+  {
+    name: "cancelled elsewhere beside good ones",
+    outcomes: [doneOutcome("a"), failedOutcome("b", "cancelled")],
+    exit: 8,
+  },
+  {
+    name: "bad, and another one cancelled elsewhere",
+    outcomes: [failedOutcome("a", "disk"), failedOutcome("b", "cancelled")],
+    exit: 6,
+  },
+  {
+    name: "cancelled elsewhere and interrupted",
+    outcomes: [failedOutcome("a", "cancelled"), failedOutcome("b", "interrupted")],
+    exit: 143,
   },
   {
     name: "bad and interrupted",
@@ -103,7 +119,7 @@ for (const { name, step } of missing) {
 
 Deno.test("EXITS tells of every code that a failure can have, once", () => {
   const told = EXITS.map(({ code }) => code);
-  assertEquals(told, [0, 1, 2, 3, 4, 5, 6, 7, 130, 143]);
+  assertEquals(told, [0, 1, 2, 3, 4, 5, 6, 7, 8, 129, 130, 143]);
   for (const exit of Object.values(exits)) assertEquals(told.includes(exit), true, `${exit}`);
 });
 

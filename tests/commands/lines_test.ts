@@ -238,6 +238,7 @@ Deno.test("JsonLines.summary() has one entry a task, in their order", () => {
     time,
     done: 1,
     failed: 1,
+    cancelled: 0,
     bytes: 0,
     elapsedMs: 5,
     tasks: [

@@ -71,3 +71,10 @@ for (const [rows, want] of [[1, 1], [3, 1], [4, 2], [12, 10], [24, 10], [60, 10]
     assertEquals(lines.at(-1), "0 done, 50 active  0 B/s");
   });
 }
+
+Deno.test("renderProgress() counts a cancelled download apart from those that failed", () => {
+  const view = busyView();
+  view.apply(event({ kind: "state", state: "cancelled" }, { task: "t4" }));
+  const total = renderProgress(view, { columns: 200, rows: 24 }, NOON + 2000).at(-1)!;
+  assertEquals(total.match(/\d+ (failed|cancelled)/g), ["1 cancelled"]);
+});

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
-import { EXITS } from "../../commands/present/failure.ts";
+import { EXITS, type StopSignal } from "../../commands/present/failure.ts";
 import { SETTING_NAMES, variableOf } from "../../commands/settings.ts";
 import { TOPICS } from "../../commands/help.ts";
 import { run } from "../../commands/run.ts";
@@ -306,28 +306,40 @@ for (
   });
 }
 
-Deno.test("get stops at the first signal, and says how to go on", async () => {
-  const begun = Promise.withResolvers<void>();
-  const environment = fakeEnvironment({
-    core: {
-      download: (_job, _emit, signal) =>
-        new Promise((resolve) => {
-          signal.addEventListener("abort", () => resolve([failedOutcome("a", "interrupted")]));
-          begun.resolve();
-        }),
-    },
+const KEPT = "p2p: interrupted: the partial files are kept\n" +
+  "hint: The same command goes on from there\n";
+const NOTHING_KEPT = "p2p: interrupted\nhint: Run the same command again\n";
+
+const interruptions: readonly [signal: StopSignal, partial: boolean, exit: number, says: string][] =
+  [
+    ["SIGINT", true, 130, `p2p: stopping; Ctrl-C again ends it at once\n${KEPT}`],
+    ["SIGINT", false, 130, `p2p: stopping; Ctrl-C again ends it at once\n${NOTHING_KEPT}`],
+    ["SIGTERM", true, 143, `p2p: stopping after SIGTERM; another signal ends it at once\n${KEPT}`],
+    ["SIGHUP", true, 129, `p2p: stopping after SIGHUP; another signal ends it at once\n${KEPT}`],
+  ];
+for (const [signal, partial, exit, says] of interruptions) {
+  const what = partial ? "a partial file" : "none";
+  Deno.test(`get stops at ${signal}, exits ${exit}, and says what is kept where there is ${what}`, async () => {
+    const begun = Promise.withResolvers<void>();
+    const failure = { code: "interrupted", message: "interrupted" } as const;
+    const outcome = { ok: false, failure, partial } as const;
+    const environment = fakeEnvironment({
+      core: {
+        download: (_job, _emit, signal) =>
+          new Promise((resolve) => {
+            const stopped = { task: "a", name: "a", state: "paused", outcome } as const;
+            signal.addEventListener("abort", () => resolve([stopped]));
+            begun.resolve();
+          }),
+      },
+    });
+    const running = run(["get", "a"], environment);
+    await begun.promise;
+    environment.send(signal);
+    assertEquals(await running, exit);
+    assertEquals(environment.stderr.text, says);
   });
-  const running = run(["get", "a"], environment);
-  await begun.promise;
-  environment.send("SIGTERM");
-  assertEquals(await running, 143);
-  assertEquals(
-    environment.stderr.text,
-    "p2p: stopping; Ctrl-C again ends it at once\n" +
-      "p2p: interrupted: the partial files are kept\n" +
-      "hint: The same command goes on from there\n",
-  );
-});
+}
 
 Deno.test("get finishes its files when nobody reads its output, and exits with their code", async () => {
   const stdout = fakeOutput();

@@ -129,17 +129,16 @@ const cases: Case[] = [
     state: "failed",
     running: false,
     order: "cancel",
-    want: "done",
+    want: "already",
     wish: undefined,
-    cancelled: true,
   },
+  // It stays failed; what was left of it is still to be deleted.
   {
     state: "failed",
     running: false,
     order: "cancel-and-delete",
     want: "done",
     wish: undefined,
-    cancelled: true,
   },
   { state: "cancelled", running: false, order: "cancel", want: "already", wish: undefined },
   // What was left of it is still to be deleted.
