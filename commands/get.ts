@@ -14,7 +14,12 @@ import { interruptible, type Interruption } from "./interrupt.ts";
 import { hex, NAME, parseValue } from "./kinds.ts";
 import { downloadSettingsOf, type Loaded, loadSettings } from "./load.ts";
 import { KindType } from "./options.ts";
-import { exitOfOutcomes, renderInterruption, stoppingText } from "./present/failure.ts";
+import {
+  exitOfOutcomes,
+  renderInterruption,
+  renderTaskFailure,
+  stoppingText,
+} from "./present/failure.ts";
 import { renderSummary } from "./present/plain.ts";
 import type { Values } from "./settings.ts";
 import { BarWatcher, PlainWatcher, QuietWatcher, ResultWriter, type Watcher } from "./watchers.ts";
@@ -112,7 +117,12 @@ async function downloadAll(
   let outcomes: TaskOutcome[] = [];
   try {
     const { core } = environment;
-    const wanted = await core.resolveNames(names, flags.all === true, settings, signal);
+    const named = await core.resolveNames(names, flags.all === true, settings, signal);
+    const wanted = named.filter(({ unmatched }) => !unmatched);
+    const missing = named.filter(({ unmatched }) => unmatched).map(outcomeOfUnmatched);
+    for (const { name, outcome } of missing) {
+      if (!outcome.ok) watcher.fail(renderTaskFailure(name, outcome.failure));
+    }
     const job = {
       requests: requestsFor(wanted, flags),
       outDir: loaded.values.out,
@@ -123,6 +133,7 @@ async function downloadAll(
       watcher.handle(event);
       results.handle(event, stoppedBy());
     }, signal);
+    outcomes = [...outcomes, ...missing];
   } finally {
     // A program that reads the events waits for the last of them, whatever happened.
     results.end(outcomes);
@@ -131,6 +142,15 @@ async function downloadAll(
     watcher.note([renderSummary(outcomes, environment.now() - startedAt)]);
   }
   return outcomes;
+}
+
+/** A glob that fits no name counts as a download that failed; the others are not kept from theirs. */
+function outcomeOfUnmatched({ name }: NamedFile): TaskOutcome {
+  const failure = {
+    code: "not-found",
+    message: `Cannot find "${name}": no seed offers a name that fits`,
+  } as const;
+  return { task: "", name, state: "failed", outcome: { ok: false, failure } };
 }
 
 function checkUsage(flags: Flags, names: readonly string[]): void {

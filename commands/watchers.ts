@@ -21,6 +21,8 @@ export interface Watcher {
   handle(event: TaskEvent): void;
   /** Says something that is no event. */
   note(lines: readonly string[]): void;
+  /** Says what failed that is no event: quiet or not. */
+  fail(lines: readonly string[]): void;
   /** Leaves the terminal as a finished command does; may be called more than once. */
   end(): void;
 }
@@ -55,6 +57,10 @@ export class BarWatcher implements Watcher {
     const last = this.#lastHint;
     this.#lastHint = withoutFolder(line);
     return last === this.#lastHint;
+  }
+
+  fail(lines: readonly string[]): void {
+    this.note(lines);
   }
 
   note(lines: readonly string[]): void {
@@ -95,6 +101,10 @@ export class PlainWatcher implements Watcher {
     this.note(this.#lines.of(event, nowMs));
   }
 
+  fail(lines: readonly string[]): void {
+    this.note(lines);
+  }
+
   note(lines: readonly string[]): void {
     writeLines(this.#environment.stderr, lines);
   }
@@ -126,6 +136,10 @@ export class QuietWatcher implements Watcher {
     this.#view.apply(event, nowMs);
     if (!this.#shown.has(event.kind)) return;
     writeLines(this.#environment.stderr, this.#lines.of(event, nowMs));
+  }
+
+  fail(lines: readonly string[]): void {
+    writeLines(this.#environment.stderr, lines);
   }
 
   note(): void {}

@@ -47,6 +47,8 @@ export interface NamedFile {
   readonly name: string;
   /** As a seed's listing says, where one was asked for. */
   readonly size?: number;
+  /** It is a glob that matches nothing: there is nothing to download. */
+  readonly unmatched?: true;
 }
 
 /** Files whose content is asked for at a time: enough to fill the lines of several seeds. */
@@ -142,9 +144,10 @@ async function withContents(
 
 /**
  * The names that `patterns` mean: one that a seed has is itself, a glob is what
- * it matches on any seed; `all` is everything. Each once.
+ * it matches on any seed; `all` is everything. Each once. A glob without a match
+ * does not keep the others from being downloaded: it is marked `unmatched`.
  *
- * @throws {NotFoundError} if a glob matches nothing. @throws {UnreachableError} if no seed answers.
+ * @throws {NotFoundError} if nothing matches at all. @throws {UnreachableError} if no seed answers.
  */
 export async function resolveNames(
   patterns: readonly string[],
@@ -167,13 +170,28 @@ export async function resolveNames(
   const sizes = new Map(files.map(({ name, size }) => [name, size]));
   const offered = Array.from(sizes.keys()).filter((name) => !isOwnName(name));
   const names = all ? offered : patterns.flatMap((pattern) => namesFor(pattern, offered));
+  if (names.length === 0 && !all) {
+    throw new NotFoundError(
+      `Cannot find ${
+        patterns.map((each) => `"${each}"`).join(", ")
+      }: no seed offers a name that fits`,
+      { hint: "See what there is with p2p list" },
+    );
+  }
   if (names.length === 0) {
     throw new NotFoundError("Cannot download anything: the seeds offer no file");
   }
-  return Array.from(new Set(names), (name) => {
+  const unmatched = all
+    ? []
+    : patterns.filter((pattern) => namesFor(pattern, offered).length === 0);
+  const found = Array.from(new Set(names), (name) => {
     const size = sizes.get(name);
     return { name, ...size === undefined ? {} : { size } };
   });
+  return [
+    ...found,
+    ...Array.from(new Set(unmatched), (name) => ({ name, unmatched: true as const })),
+  ];
 }
 
 /** Whether `pattern` may mean several names. */
@@ -184,9 +202,5 @@ export function isGlob(pattern: string): boolean {
 function namesFor(pattern: string, offered: readonly string[]): string[] {
   if (!isGlob(pattern) || offered.includes(pattern)) return [pattern];
   const matches = linearMatcher(globToRegExp(pattern));
-  const names = offered.filter(matches);
-  if (names.length > 0) return names;
-  throw new NotFoundError(`Cannot find "${pattern}": no seed offers a name that fits`, {
-    hint: "See what there is with p2p list",
-  });
+  return offered.filter(matches);
 }

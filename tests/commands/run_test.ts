@@ -271,6 +271,20 @@ Deno.test("get prints a summary also when no name could be found", async () => {
   );
 });
 
+Deno.test("get downloads the other names and exits 3 when one glob fits nothing", async () => {
+  const { core, jobs } = downloader();
+  const resolveNames = () =>
+    Promise.resolve([{ name: "a" }, { name: "zip/*", unmatched: true as const }]);
+  const { code, stdout, stderr } = await p2p("get a zip/* -q --json", {
+    core: { ...core, resolveNames },
+  });
+  assertEquals(code, 3);
+  assertEquals(jobs[0]?.requests.map(({ name }) => name), ["a"]);
+  assertStringIncludes(stderr, 'p2p: Cannot find "zip/*": no seed offers a name that fits');
+  const summary = JSON.parse(stdout.trimEnd().split("\n").at(-1)!);
+  assertEquals([summary.done, summary.failed], [1, 1]);
+});
+
 Deno.test("get -q says nothing but failures", async () => {
   const { core } = downloader();
   const { stderr } = await p2p("get a -q", { core });

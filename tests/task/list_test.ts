@@ -257,6 +257,18 @@ test("resolveNames() leaves out what p2p keeps for itself when a glob fits it", 
   await assertRejects(() => resolved(bench, ["*.p2p-part"]), NotFoundError);
 });
 
+test("resolveNames() does not keep other names from being downloaded when a glob fits nothing", async () => {
+  await using seeds = new Seeds();
+  await using bench = new Bench({ seed: seeds.add(OFFERED) });
+  const { settings } = bench.parts;
+  const naming = resolveNames(["zip/*", "a*"], false, settings, platformOf(bench), calm);
+  const { value } = await bench.timed(naming);
+  assertEquals(value, [
+    { name: "a.txt", size: SMALL.length },
+    { name: "zip/*", unmatched: true },
+  ]);
+});
+
 test("resolveNames() throws NotFoundError when nothing else is offered", async () => {
   await using seeds = new Seeds();
   await using bench = new Bench({ seed: seeds.add({ "x.p2p-part": SMALL }) });
