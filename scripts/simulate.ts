@@ -1,14 +1,15 @@
 /**
- * Runs the scheduler through made-up worlds: `deno task simulate [count] [first]`.
+ * Runs the resolver and the scheduler through made-up worlds: `deno task simulate [count] [first]`.
  * A world that breaks a rule is printed with its number; `deno task simulate 1 <number>` meets it again.
  */
 import { faultsOfWorld, planOfWorld } from "../tests/sim/random_world.ts";
+import { faultsOfVote } from "../tests/sim/vote_world.ts";
 
 const [count = 1000, first = 0] = Deno.args.map(Number);
 const startedAt = performance.now();
 let bad = 0;
 for (let world = first; world < first + count; world++) {
-  const faults = faultsOfWorld(world);
+  const faults = [...faultsOfWorld(world), ...faultsOfVote(world)];
   if (faults.length === 0) continue;
   bad++;
   console.log(`world ${world}: ${faults.slice(0, 5).join("; ")}`);
