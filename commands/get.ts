@@ -3,6 +3,7 @@ import { Command } from "@cliffy/command";
 import {
   type DownloadRequest,
   type DownloadSettings,
+  type FewDescriptors,
   type NamedFile,
   type TaskOutcome,
   UsageError,
@@ -20,7 +21,7 @@ import {
   renderTaskFailure,
   stoppingText,
 } from "./present/failure.ts";
-import { renderSummary } from "./present/plain.ts";
+import { renderFewDescriptors, renderSummary } from "./present/plain.ts";
 import type { Values } from "./settings.ts";
 import { BarWatcher, PlainWatcher, QuietWatcher, ResultWriter, type Watcher } from "./watchers.ts";
 
@@ -128,6 +129,7 @@ async function downloadAll(
       outDir: loaded.values.out,
       settings,
       directories: loaded.directories,
+      onFewDescriptors: (found: FewDescriptors) => watcher.note([renderFewDescriptors(found)]),
     };
     outcomes = await core.download(job, (event) => {
       watcher.handle(event);

@@ -7,6 +7,7 @@ import { homedir } from "node:os";
 import { isAbsolute, resolve } from "@std/path";
 import { systemChance } from "./base/chance.ts";
 import { systemClock } from "./base/clock.ts";
+import { type FreeDescriptors, isOutOfDescriptors } from "./base/descriptors.ts";
 import type { DownloadSettings, ServeSettings } from "./config.ts";
 import type { ServeEvent, Sink, TaskEvent } from "./events.ts";
 import { HasherThreads } from "./hash/hashers.ts";
@@ -58,7 +59,7 @@ export {
 } from "./state/task_detail.ts";
 export type { Overview, TaskStatus } from "./state/task_status.ts";
 export type { Aside } from "./store/aside.ts";
-export type { DownloadJob, DownloadRequest, TaskOutcome } from "./task/download.ts";
+export type { DownloadJob, DownloadRequest, FewDescriptors, TaskOutcome } from "./task/download.ts";
 export type { SeedHealth } from "./task/health.ts";
 export type { Verdict, Verification, VerifyRequest, WrongPieces } from "./task/verify.ts";
 export { isGlob } from "./task/list.ts";
@@ -116,6 +117,39 @@ function currentUser(): User | undefined {
   return uid === null ? undefined : { uid, umask: Deno.umask() };
 }
 
+/** Found by opening: the limit of `ulimit -n` itself cannot be read without rights that p2p does without. */
+function freeDescriptors(atMost: number): FreeDescriptors {
+  if (Deno.build.os === "windows") return { count: atMost };
+  const opened: Disposable[] = [];
+  try {
+    while (opened.length < atMost) opened.push(Deno.openSync("/dev/null"));
+    return { count: atMost };
+  } catch (error) {
+    if (!isOutOfDescriptors(error)) return { count: atMost };
+    const count = opened.length;
+    for (const file of opened.splice(0, KEPT_FREE)) file[Symbol.dispose]();
+    return { count, limit: descriptorLimit() };
+  } finally {
+    for (const file of opened) file[Symbol.dispose]();
+  }
+}
+
+/** Reading a folder needs some descriptors itself. */
+const KEPT_FREE = 3;
+
+/** The limit, while all but a few descriptors are open: those below it leave no greater gap. */
+function descriptorLimit(): number | undefined {
+  try {
+    const open = Array.from(Deno.readDirSync("/dev/fd"), ({ name }) => Number(name));
+    open.sort((a, b) => a - b);
+    // A descriptor above the limit can be inherited from a process that had a higher one.
+    const last = open.findLast((number, index) => number - index <= KEPT_FREE);
+    return last === undefined ? undefined : last + 1;
+  } catch {
+    return undefined;
+  }
+}
+
 /** Downloads everything asked for: one outcome for each different name, in their order, whatever happens to the others. */
 export async function download(
   job: jobs.DownloadJob,
@@ -135,6 +169,7 @@ export async function download(
       user: currentUser(),
     },
     hashers,
+    freeDescriptors,
   };
   return await jobs.download({ ...job, outDir }, platform, emit, signal);
 }

@@ -1,5 +1,6 @@
 /** Downloads as plain lines: for logs, pipes, screen readers and dumb terminals. */
 import {
+  type FewDescriptors,
   type Level,
   printable,
   type TaskEvent,
@@ -74,6 +75,13 @@ export function renderTotal(totals: Totals, now: number): string {
   return `${formatTime(now)} total: ${share}${formatRate(totals.rate)}, ` +
     `${totals.done} done, ${totals.active} active, ${totals.waiting} waiting, ${paused}` +
     `${totals.failed} failed, ${cancelled}ETA ${formatEta(totals.etaMs)}`;
+}
+
+/** Why fewer downloads run at a time than the user asked for. */
+export function renderFewDescriptors({ running, wanted, limit }: FewDescriptors): string {
+  const allowed = limit === undefined ? "few" : `${limit}`;
+  return `p2p: running ${running} of ${wanted} downloads at a time: ` +
+    `this system allows ${allowed} open files; raise it with ulimit -n`;
 }
 
 /** What a run of several downloads came to. */

@@ -14,6 +14,8 @@ export interface PoolTerms {
   /** When a task fails for which no byte comes. */
   readonly giveUpMs: number;
   readonly token: string | undefined;
+  /** Connections to all seeds together, where fewer are possible than usual. */
+  readonly connections?: number;
 }
 
 /** To connect, and to be greeted. A seed farther away than this is no use for a download. */
@@ -21,15 +23,16 @@ const CONNECT_MS = 5000;
 /** Where a task gives up early, the reason is to be known before. */
 const MIN_CONNECT_MS = 1000;
 /** Half of the usual 1,024 descriptors: the rest is for files. */
-const CONNECTIONS_IN_ALL = 512;
+export const MAX_CONNECTIONS = 512;
 
 export class SeedPool implements AsyncDisposable {
   readonly #links = new Map<string, SeedLink>();
-  readonly #slots = new Slots(CONNECTIONS_IN_ALL);
+  readonly #slots: Slots;
   readonly #terms: PoolTerms;
 
   constructor(terms: PoolTerms) {
     this.#terms = terms;
+    this.#slots = new Slots(terms.connections ?? MAX_CONNECTIONS);
   }
 
   link(address: SeedAddress): SeedLink {

@@ -7,7 +7,14 @@ import { lookup } from "node:dns/promises";
 import { isIP } from "node:net";
 import { onAbort } from "../base/abort.ts";
 import { type Clock, systemClock } from "../base/clock.ts";
-import { plainReasonOf, TimeoutError, UnreachableError, UsageError } from "../base/errors.ts";
+import { isOutOfDescriptors } from "../base/descriptors.ts";
+import {
+  BusyError,
+  plainReasonOf,
+  TimeoutError,
+  UnreachableError,
+  UsageError,
+} from "../base/errors.ts";
 import { formatSeedAddress, type SeedAddress } from "../base/seed_address.ts";
 import { connectReasonOf } from "./connect_reason.ts";
 import {
@@ -36,7 +43,7 @@ export interface ByteStream extends Disposable {
   readonly released: Promise<void>;
 }
 
-/** @throws {UnreachableError} if nobody answers there. @throws the signal's reason if it aborts. */
+/** @throws {UnreachableError} if nobody answers there. @throws {BusyError} if this process has too many open files. @throws the signal's reason if it aborts. */
 export type Dial = (
   address: SeedAddress,
   signal: AbortSignal,
@@ -93,12 +100,28 @@ export function dialer(
         : tookMs >= LOOKUP_ANSWER_MS;
       if (!resolved && late) throw unansweredLookup(name);
       signal.throwIfAborted();
+      if (isLackOfDescriptors(error)) {
+        throw new BusyError(
+          `Cannot connect to ${name}: too many open files here`,
+          DESCRIPTORS_RETRY_MS,
+        );
+      }
       throw new UnreachableError(
         `Cannot connect to ${name}: ${connectReasonOf(error, address.tls)}`,
         { cause: causeOf(error) },
       );
     }
   };
+}
+
+/** Descriptors become free as soon as another connection or file is closed. */
+const DESCRIPTORS_RETRY_MS = 1000;
+
+/** No fault of the seed: this process cannot open a socket. */
+function isLackOfDescriptors(error: unknown): boolean {
+  return error instanceof AllAttemptsFailed
+    ? error.attempts.some(({ error }) => isOutOfDescriptors(error))
+    : isOutOfDescriptors(error);
 }
 
 /** A name that takes longer to be found unknown was not found unknown: no name server answered. */

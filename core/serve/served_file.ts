@@ -6,6 +6,7 @@
  * asynchronous ones. Hashing, which may wait for the disk, reads asynchronously.
  */
 import * as fs from "node:fs";
+import { isOutOfDescriptors } from "../base/descriptors.ts";
 import { busy, Refusal } from "../wire/refusals.ts";
 import { type Folder, mayGiveOut, offers, pathOf } from "./folder.ts";
 import { type FileVersion, isOfVersion, versionOf } from "./version.ts";
@@ -232,15 +233,12 @@ const NOT_THERE = new Set([
   "ENAMETOOLONG",
   "EINVAL",
 ]);
-const OUT_OF_DESCRIPTORS = new Set(["EMFILE", "ENFILE"]);
 
 /** A platform's error in the words of the protocol; a refusal stays what it is. */
 function refusalOf(error: unknown): Error {
   if (error instanceof Refusal) return error;
+  if (isOutOfDescriptors(error)) return busy(1000, "too many open files");
   const code = String(Object(error).code);
-  if (OUT_OF_DESCRIPTORS.has(code)) {
-    return busy(1000, "too many open files");
-  }
   if (NOT_THERE.has(code) || isNotThere(error)) return notFound();
   return error instanceof Error ? error : new Error(String(error));
 }

@@ -1,3 +1,4 @@
+import { isOutOfDescriptors } from "../base/descriptors.ts";
 import { DiskError, P2pError, plainReasonOf } from "../base/errors.ts";
 
 /** Runs `act`, turning what the disk throws into a DiskError that names the folder. */
@@ -8,7 +9,9 @@ export async function onDiskOfState<T>(stateDir: string, act: () => Promise<T>):
     if (error instanceof P2pError) throw error;
     throw new DiskError(`Cannot keep state in "${stateDir}": ${plainReasonOf(error)}`, {
       cause: error,
-      hint: "Choose another folder with P2P_STATE_DIR",
+      hint: isOutOfDescriptors(error)
+        ? "Raise the limit of open files with ulimit -n"
+        : "Choose another folder with P2P_STATE_DIR",
     });
   }
 }

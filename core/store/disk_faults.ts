@@ -1,4 +1,5 @@
 /** What the platform says of a disk, in our words. */
+import { isOutOfDescriptors } from "../base/descriptors.ts";
 import { DiskError, P2pError, plainReasonOf } from "../base/errors.ts";
 
 /** No space: other tasks may go on, and this one later. */
@@ -6,6 +7,9 @@ export class DiskFullError extends DiskError {
   /** Where room is missing, and how many bytes, when that is known. */
   lacking?: { readonly folder: string; readonly bytes: number };
 }
+
+/** Too many open files, here or in the whole system: it passes when others close theirs. */
+export class OutOfDescriptorsError extends DiskError {}
 
 /** `error`, thrown while doing `what` ("write to "/a/b""), as a DiskError; our own errors stay as they are. */
 export function diskFault(what: string, error: unknown): unknown {
@@ -18,6 +22,12 @@ export function diskFault(what: string, error: unknown): unknown {
     return new DiskFullError(`Cannot ${what}: the disk is full`, {
       cause: error,
       hint: "Free some space or choose another folder with --out, then run the same command again",
+    });
+  }
+  if (isOutOfDescriptors(error)) {
+    return new OutOfDescriptorsError(`Cannot ${what}: too many open files`, {
+      cause: error,
+      hint: "Raise the limit of open files with ulimit -n, or lower --max",
     });
   }
   if (!isOfTheSystem(error)) return error;

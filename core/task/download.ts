@@ -1,5 +1,11 @@
 /** All downloads of one command: makes what they share, and runs them through the queue. */
 import type { Clock } from "../base/clock.ts";
+import {
+  descriptorsFor,
+  type DescriptorShares,
+  divideDescriptors,
+  MIN_DESCRIPTORS,
+} from "../base/descriptors.ts";
 import { UsageError } from "../base/errors.ts";
 import { faultOfName, isOwnName } from "../base/names.ts";
 import { SMALLEST_PIECE } from "../base/pieces.ts";
@@ -7,7 +13,7 @@ import { Slots } from "../base/slots.ts";
 import { TaskGroup } from "../base/task_group.ts";
 import type { DownloadSettings } from "../config.ts";
 import type { Sink, TaskEvent } from "../events.ts";
-import { SeedPool } from "../net/seed_pool.ts";
+import { MAX_CONNECTIONS, SeedPool } from "../net/seed_pool.ts";
 import type { Directories } from "../state/directories.ts";
 import { TaskStories } from "../state/task_stories.ts";
 import { watchWishes } from "../state/wishes.ts";
@@ -36,6 +42,16 @@ export interface DownloadJob {
   readonly outDir: string;
   readonly settings: DownloadSettings;
   readonly directories: Directories;
+  /** Called once if fewer downloads than wanted can run at a time, because descriptors are few. */
+  readonly onFewDescriptors?: (found: FewDescriptors) => void;
+}
+
+export interface FewDescriptors {
+  /** Downloads that run at a time. */
+  readonly running: number;
+  readonly wanted: number;
+  /** How many files this process may have open, if known. */
+  readonly limit: number | undefined;
 }
 
 const OWN_NAME = "p2p keeps that name for unfinished downloads";
@@ -44,7 +60,7 @@ const OWN_NAME = "p2p keeps that name for unfinished downloads";
  * Downloads everything asked for: one outcome for each different name, in their
  * order, whatever happens to the others.
  *
- * @throws {UsageError} if a name is not valid.
+ * @throws {UsageError} if a name is not valid, or too few files can be opened for any download.
  */
 export async function download(
   job: DownloadJob,
@@ -61,15 +77,21 @@ export async function download(
   }
   const { clock, chance } = platform;
   const { outDir, settings, directories: { state: stateDir } } = job;
+  const shares = sharesOf(job, requests.length, platform);
   await using stories = await TaskStories.open(stateDir, platform.store.pid, clock, {
     max: settings.max,
     limit: settings.limit ?? null,
     taskLimit: settings.taskLimit ?? null,
   }, signal);
-  await using pool = new SeedPool({ ...settings, clock, dial: platform.dial });
+  await using pool = new SeedPool({
+    ...settings,
+    clock,
+    dial: platform.dial,
+    connections: shares.connections,
+  });
   await using foresight = foresightFor(requests, settings, pool, clock, signal);
   await using watches = new TaskGroup(signal);
-  const slots = new Slots(settings.max);
+  const slots = new Slots(shares.tasks);
   const out = new OutFolder(outDir);
   const shared = {
     out,
@@ -92,6 +114,27 @@ export async function download(
   watches.spawn((signal) => stories.forgetOldLogs(signal).catch(() => {}));
   watches.spawn((signal) => forgetAsides(out, platform, signal).catch(() => {}));
   return await runQueue(tasks, slots, runner, signal);
+}
+
+/** How many tasks and connections the descriptors allow. */
+function sharesOf(
+  { settings: { max, seeds, seedConnections }, onFewDescriptors }: DownloadJob,
+  requests: number,
+  platform: Platform,
+): DescriptorShares {
+  const tasks = Math.max(1, Math.min(max, requests));
+  const wanted = { tasks, connections: Math.min(MAX_CONNECTIONS, seeds.length * seedConnections) };
+  const { count, limit } = platform.freeDescriptors(descriptorsFor(wanted));
+  if (count < MIN_DESCRIPTORS) {
+    const allowed = limit === undefined ? "too few" : `only ${limit}`;
+    throw new UsageError(`Cannot download anything: this system allows ${allowed} open files`, {
+      hint: "Raise the limit of open files with ulimit -n",
+    });
+  }
+  const shares = divideDescriptors(count, wanted);
+  if (shares.tasks >= tasks) return { ...shares, tasks: max };
+  onFewDescriptors?.({ running: shares.tasks, wanted: tasks, limit });
+  return shares;
 }
 
 /** Removes parts that were set aside too long ago, in the folders of this command's names. */

@@ -3,6 +3,7 @@
  * view, to the task's log, and to the record that other processes read.
  */
 import { P2pError, reasonOf } from "../base/errors.ts";
+import { descriptorsFor, moreTasksIn } from "../base/descriptors.ts";
 import type { Slots } from "../base/slots.ts";
 import type { TokenBucket } from "../base/token_bucket.ts";
 import type { DownloadSettings } from "../config.ts";
@@ -14,6 +15,7 @@ import type { OutFolder } from "../store/out_folder.ts";
 import { hasPartial, removePartial } from "../store/partial.ts";
 import { CancelledError, conduct } from "./conduct.ts";
 import { Control } from "./control.ts";
+import { untilDescriptors } from "./descriptors.ts";
 import type { Foresight } from "./foresight.ts";
 import type { TaskParts } from "./parts.ts";
 import { PieceMemory } from "./piece_memory.ts";
@@ -74,6 +76,8 @@ export class TaskRunner implements QueueRunner<Task, TaskOutcome> {
   readonly #memory = new PieceMemory(PIECE_MEMORY_BYTES);
   /** Wall time, because it is compared with what other processes wrote. */
   readonly #startedAt: number;
+  /** Wall time at which the `max` was set that holds now. */
+  #maxAt = -Infinity;
   /** Of the tasks whose turn has come. */
   readonly #controls = new Map<string, Control>();
   /** Of the tasks that go elsewhere than they were asked to. */
@@ -112,9 +116,18 @@ export class TaskRunner implements QueueRunner<Task, TaskOutcome> {
   obey({ tasks, max }: Wishes): void {
     this.#wishes = tasks;
     for (const [task, control] of this.#controls) control.set(tasks.get(task));
-    // What was said before this command began was said of others.
+    // Ignore a `max` that was set before this run: it was meant for earlier ones.
+    if (max === undefined || max.at <= Math.max(this.#startedAt, this.#maxAt)) return;
+    this.#maxAt = max.at;
     const { slots } = this.#shared;
-    if (max && max.at > this.#startedAt && max.value !== slots.size) slots.resize(max.value);
+    const more = max.value - slots.size;
+    const { count } = more > 0
+      ? this.#platform.freeDescriptors(descriptorsFor({
+        tasks: more,
+        connections: 0,
+      }))
+      : { count: 0 };
+    slots.resize(Math.min(max.value, slots.size + moreTasksIn(count)));
   }
 
   async run(task: Task, slot: Disposable, signal: AbortSignal): Promise<TaskOutcome> {
@@ -126,7 +139,8 @@ export class TaskRunner implements QueueRunner<Task, TaskOutcome> {
     foresight.begin(task.name);
     const parts = this.#partsFor(task, place);
     const wanted = { name: task.name, sha256: task.sha256, id: task.id };
-    const attempt = (signal: AbortSignal) => runTask(wanted, out, parts, signal);
+    const attempt = (signal: AbortSignal) =>
+      untilDescriptors(() => runTask(wanted, out, parts, signal), slots, parts, signal);
     try {
       const result = await conduct(attempt, control, parts, signal);
       this.#tell(task, { kind: "done", result });

@@ -320,6 +320,22 @@ for (
   });
 }
 
+Deno.test("get says once why fewer downloads run than --max allows", async () => {
+  const environment = fakeEnvironment({
+    core: {
+      download({ onFewDescriptors }) {
+        onFewDescriptors?.({ running: 40, wanted: 140, limit: 256 });
+        return Promise.resolve([doneOutcome("a")]);
+      },
+    },
+  });
+  assertEquals(await run(["get", "a"], environment), 0);
+  assertEquals(
+    environment.stderr.text,
+    "p2p: running 40 of 140 downloads at a time: this system allows 256 open files; raise it with ulimit -n\n",
+  );
+});
+
 const KEPT = "p2p: interrupted: the partial files are kept\n" +
   "hint: The same command goes on from there\n";
 const NOTHING_KEPT = "p2p: interrupted\nhint: Run the same command again\n";

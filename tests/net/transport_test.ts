@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { TimeoutError, UnreachableError, UsageError } from "../../core/base/errors.ts";
+import { BusyError, TimeoutError, UnreachableError, UsageError } from "../../core/base/errors.ts";
 import { Slots } from "../../core/base/slots.ts";
 import { SeedLink } from "../../core/net/seed_link.ts";
 import { connectReasonOf } from "../../core/net/connect_reason.ts";
@@ -86,6 +86,18 @@ test("dialer() connects to the second address of a host when the first one refus
   const address = { host: "seed", port: listening.port, tls: false };
   using stream = await dialer(undefined, resolving(["::1", "127.0.0.2", HOST]))(address, calm);
   assertEquals(stream.peer, HOST);
+});
+
+test("dialer() throws BusyError, which is no failure of the seed, when there is no descriptor for a socket", async () => {
+  for (const code of ["EMFILE", "ENFILE"]) {
+    const lack = Object.assign(new Error("Too many open files"), { code });
+    const platform = { ...resolving([HOST]), connect: () => Promise.reject(lack) };
+    const error = await assertRejects(
+      () => dialer(undefined, platform)({ host: "seed", port: 7270, tls: false }, calm),
+      BusyError,
+    );
+    assertEquals(error.message, "Cannot connect to seed:7270: too many open files here");
+  }
 });
 
 test("dialer() tries the address that answered last first", async () => {

@@ -3,12 +3,18 @@ import { join } from "@std/path";
 import { systemChance } from "../../core/base/chance.ts";
 import { Change } from "../../core/base/change.ts";
 import { type Clock, systemClock } from "../../core/base/clock.ts";
+import { descriptorsFor } from "../../core/base/descriptors.ts";
 import { UsageError } from "../../core/base/errors.ts";
 import type { DownloadSettings } from "../../core/config.ts";
 import type { TaskEvent } from "../../core/events.ts";
 import { wish, wishMax } from "../../core/state/wishes.ts";
 import { besideTarget, PART_SUFFIX } from "../../core/store/target.ts";
-import { download, type DownloadRequest, type TaskOutcome } from "../../core/task/download.ts";
+import {
+  download,
+  type DownloadRequest,
+  type FewDescriptors,
+  type TaskOutcome,
+} from "../../core/task/download.ts";
 import { holding, onDownload, type ScriptedSeed } from "../fakes/scripted_seed.ts";
 import { patternOf, test } from "../net/support.ts";
 import { Bench, FILE, type Hosts, MIB, Seeds } from "./support.ts";
@@ -23,6 +29,9 @@ class Command implements AsyncDisposable {
   out: string;
   readonly state: string;
   readonly events: TaskEvent[] = [];
+  /** How many descriptors this process can still open. */
+  freeDescriptors = Infinity;
+  readonly few: FewDescriptors[] = [];
   readonly #news = new Change();
   /** How often it slept until its next look at what the user wishes. */
   #looks = 0;
@@ -44,13 +53,18 @@ class Command implements AsyncDisposable {
   runAll(requests: readonly DownloadRequest[]): Promise<TaskOutcome[]> {
     const { settings, store, hashers } = this.bench.parts;
     const directories = { config: this.state, state: this.state, cache: this.state };
-    const job = { requests, outDir: this.out, settings, directories };
+    const onFewDescriptors = (found: FewDescriptors) => void this.few.push(found);
+    const job = { requests, outDir: this.out, settings, directories, onFewDescriptors };
     const platform = {
       clock: this.#clock,
       chance: systemChance,
       dial: this.bench.dial,
       store,
       hashers,
+      freeDescriptors: (atMost: number) => ({
+        count: Math.min(atMost, this.freeDescriptors),
+        limit: this.freeDescriptors + 20,
+      }),
     };
     const running = download(job, platform, (event) => {
       this.events.push(event);
@@ -152,6 +166,73 @@ test("download() fails only the task whose partial file cannot be removed when i
   assert(failed.kind === "failed" && failed.failure.code === "disk");
   assertMatch(failed.failure.message, /Cannot remove ".*a\.p2p-part"/);
   assertEquals(Deno.readFileSync(join(command.out, "b")), FILE);
+});
+
+test("download() runs only as many tasks at a time as there are descriptors for, and says so once", async () => {
+  await using seeds = new Seeds();
+  const names = ["a", "b", "c", "d", "e", "f"];
+  const seed = seeds.add(Object.fromEntries(names.map((name) => [name, FILE])));
+  await using command = new Command({ seed }, { max: 5 });
+  command.freeDescriptors = descriptorsFor({ tasks: 2, connections: 2 });
+  const outcomes = await command.run(...names);
+  assertEquals(statesOf(outcomes), names.map((name) => `${name} done`));
+  const running = new Set<string>();
+  let most = 0;
+  for (const event of command.events) {
+    if (event.kind === "done") running.delete(event.task);
+    if (event.kind === "state" && event.state === "finding") running.add(event.task);
+    most = Math.max(most, running.size);
+  }
+  assertEquals(most, 2);
+  const limit = command.freeDescriptors + 20;
+  assertEquals(command.few, [{ running: 2, wanted: 5, limit }]);
+  assertEquals(seed.mostOpen <= 2, true);
+});
+
+test("download() throws UsageError, and begins nothing, where too few files can be opened", async () => {
+  await using seeds = new Seeds();
+  const seed = seeds.add({ a: FILE });
+  await using command = new Command({ seed });
+  command.freeDescriptors = 5;
+  const error = await assertRejects(() => command.run("a"), UsageError);
+  assertMatch(error.message, /only 25 open files/);
+  assertEquals([seed.connections, command.events.length], [0, 0]);
+});
+
+test("download() raises the number of tasks at the user's wish only as far as there are descriptors", async () => {
+  await using seeds = new Seeds();
+  using gate = new Gate();
+  const names = ["a", "b", "c", "d"];
+  const files = Object.fromEntries(names.map((name) => [name, FILE]));
+  const seed = seeds.add(files, holding("MANIFEST", gate.opened));
+  await using command = new Command({ seed }, { max: 1 });
+  const running = command.run(...names);
+  await command.event(({ kind }) => kind === "state");
+  command.freeDescriptors = descriptorsFor({ tasks: 1, connections: 0 });
+  await wishMax(command.state, 4, Date.now() + 1);
+  await command.event((event) => event.kind === "state" && event.task === command.taskOf("b"));
+  await command.looked();
+  const begun = command.events.filter((event) => event.kind === "state").map(({ task }) => task);
+  gate.open();
+  assertEquals(begun, [command.taskOf("a"), command.taskOf("b")]);
+  await running;
+});
+
+test("download() goes on with what was paused before it began, and says so", async () => {
+  await using seeds = new Seeds();
+  using gate = new Gate();
+  const seed = seeds.add({ a: FILE }, holding("MANIFEST", gate.opened));
+  await using command = new Command({ seed });
+  const first = command.run("a");
+  await command.event(({ kind }) => kind === "state");
+  await wish(command.state, command.taskOf("a"), "pause");
+  await command.event((event) => event.kind === "state" && event.state === "paused");
+  await command.interrupt();
+  assertEquals(statesOf(await first), ["a paused"]);
+  gate.open();
+  assertEquals(statesOf(await command.run("a")), ["a done"]);
+  const notes = command.events.flatMap((event) => event.kind === "note" ? [event.text] : []);
+  assertEquals(notes[0], "was paused; goes on, because it was asked for again");
 });
 
 test("download() cancels a task and removes its partial file, and does the others", async () => {
