@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { doneOf, eventsOf, eventsOfKind, summaryOf } from "./events.ts";
-import { assertCode, from, noise, ON_UNIX, sha256Of, test } from "./harness.ts";
+import { assertCode, from, noise, ON_UNIX, PROGRAM, sha256Of, test } from "./harness.ts";
 
 const PIECE = 1_048_576;
 
@@ -28,6 +28,22 @@ for (const { name, size } of sizes) {
     assertEquals(done.bytesBySeed, size === 0 ? {} : { [seed.address]: size });
   });
 }
+
+test(
+  "p2p get runs fewer downloads at a time, and does not abort, where few files can be opened",
+  async (world) => {
+    const names = Array.from({ length: 20 }, (_, i) => `file-${i}.bin`);
+    names.forEach((name, i) => world.write(`share/${name}`, noise(3 * PIECE, i)));
+    const seed = await world.serve(world.path("share"));
+    const program = ["sh", "-c", 'ulimit -S -n 64 && exec "$0" "$@"', PROGRAM] as const;
+    const ended = await world.p2pWith({ program }, "get", "--all", "--max", "20", ...from(seed));
+    assertCode(ended, 0);
+    assertEquals(world.files(), [...names].sort());
+    const says = /^p2p: running \d+ of 20 downloads at a time: this system allows 64 open files;/m;
+    assertMatch(ended.stderr, says);
+  },
+  ON_UNIX,
+);
 
 test("p2p get downloads 200 MB of noise", async (world) => {
   const bytes = noise(200_000_000);

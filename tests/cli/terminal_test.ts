@@ -73,7 +73,7 @@ for (const { count, max, size, lines, total } of QUEUES) {
     await terminal.type("\x03");
     assertEquals(await terminal.ended, 130);
     const end = terminal.screen.lines.slice(-2).join("");
-    assertEquals(end.endsWith("hint: The same command goes on from there"), true, end);
+    assertMatch(end, /hint: (The same command goes on from there|Run the same command again)$/);
   });
 }
 
@@ -128,6 +128,7 @@ const WAYS_OUT: { name: string; leave: (terminal: Terminal) => unknown; code: nu
   { name: "Ctrl-C", leave: (terminal) => terminal.type("\x03"), code: 130 },
   { name: "SIGINT", leave: (terminal) => terminal.kill("SIGINT"), code: 130 },
   { name: "SIGTERM", leave: (terminal) => terminal.kill("SIGTERM"), code: 143 },
+  { name: "SIGHUP", leave: (terminal) => terminal.kill("SIGHUP"), code: 129 },
 ];
 
 for (const { name, leave, code } of WAYS_OUT) {

@@ -66,6 +66,18 @@ for (const [line, message, hint] of usage) {
   });
 }
 
+const OF_FAILED: readonly [line: string, obedience: Obedience, said: string][] = [
+  ["cancel t7k", "already", "had failed already"],
+  ["cancel t7k --delete", "done", "had failed already; its partial file is removed"],
+];
+for (const [line, obedience, said] of OF_FAILED) {
+  Deno.test(`${line} does not call a failed download cancelled`, async () => {
+    const { core } = obeying(obedience, [taskOf("t7k", { state: "failed", pid: null })]);
+    const { code, stdout } = await p2p(line, core);
+    assertEquals([code, stdout], [0, `t7k  t7k.iso: ${said}\n`]);
+  });
+}
+
 const sentences: readonly [line: string, obedience: Obedience, told: string, said: string][] = [
   ["pause t7k", "told", "pause t7k", "paused"],
   ["pause t7k", "kept", "pause t7k", "paused: no process works on it, and p2p get goes on with it"],
