@@ -48,8 +48,6 @@ export class PartFile implements Disposable {
   #mark: Date | undefined;
   /** The modification time that the last own write left. */
   #mtime: number | undefined;
-  /** How many syncs run. */
-  #syncs = 0;
   #closed = false;
 
   private constructor(path: string, { file, fresh }: Opened, there: There, terms: PartTerms) {
@@ -196,12 +194,7 @@ export class PartFile implements Disposable {
 
   /** Until the bytes are on the disk itself. */
   async sync(): Promise<void> {
-    this.#syncs++;
-    try {
-      await onSlowDisk(`sync "${this.path}"`, () => this.file.syncData());
-    } finally {
-      this.#syncs--;
-    }
+    await onSlowDisk(`sync "${this.path}"`, () => this.file.syncData());
   }
 
   /**
@@ -258,8 +251,9 @@ export class PartFile implements Disposable {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    // A sync that runs keeps the file open, and with it the lock.
-    if (this.#syncs > 0) this.#unlock();
+    // Closing alone may not release the lock: a running sync, or a child process that is being
+    // started at this moment, still has the file open.
+    this.#unlock();
     this.file.close();
   }
 
@@ -267,7 +261,7 @@ export class PartFile implements Disposable {
     try {
       this.file.unlockSync();
     } catch {
-      // It goes when the sync ends.
+      // The lock goes with the last descriptor.
     }
   }
 
