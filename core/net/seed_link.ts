@@ -49,6 +49,8 @@ export interface LinkTerms {
   readonly connectMs: number;
   readonly stallMs: number;
   readonly token: string | undefined;
+  /** Called when no socket can be opened, because this process has too many open files. */
+  readonly onOutOfDescriptors?: () => void;
 }
 
 /** While more connections may be opened, more requests than this wait for a new one. */
@@ -229,6 +231,11 @@ export class SeedLink implements AsyncDisposable {
       return await this.#readInSession(name, range, into, options, signal);
     }
     await this.#inOneShot(() => this.#oneShot.readRange(name, range, size, into, options, signal));
+  }
+
+  /** Closes connections without a pending request; they are opened again when they are needed. */
+  closeIdle(): void {
+    for (const session of [...this.#sessions]) if (session.depth === 0) session.close();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -476,6 +483,7 @@ export class SeedLink implements AsyncDisposable {
       return stream;
     } catch (error) {
       if (!signal.aborted) this.#troubled = true;
+      if (error instanceof BusyError) this.#terms.onOutOfDescriptors?.();
       throw error;
     }
   }

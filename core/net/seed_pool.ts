@@ -43,6 +43,8 @@ export class SeedPool implements AsyncDisposable {
     const link = new SeedLink(address, {
       ...terms,
       connections: seedConnections,
+      // Idle connections to some seeds must not keep the others waiting.
+      onOutOfDescriptors: () => this.#links.forEach((link) => link.closeIdle()),
       slots: this.#slots,
       connectMs: Math.min(CONNECT_MS, Math.max(MIN_CONNECT_MS, giveUpMs / 2)),
     });

@@ -1,12 +1,16 @@
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
-import { TimeoutError } from "../../core/base/errors.ts";
+import { BusyError, TimeoutError } from "../../core/base/errors.ts";
 import { SeedPool } from "../../core/net/seed_pool.ts";
 import type { Dial } from "../../core/net/transport.ts";
 import { ManualClock } from "../fakes/manual_clock.ts";
 import { ScriptedSeed } from "../fakes/scripted_seed.ts";
-import { ADDRESS, bytesOf, calm, test, watch } from "./support.ts";
+import { ADDRESS, bytesOf, calm, test, thrownBy, watch } from "./support.ts";
 
-function poolOf(seed: ScriptedSeed, clock: ManualClock, seedConnections = 2): SeedPool {
+function poolOf(
+  seed: Pick<ScriptedSeed, "dial">,
+  clock: ManualClock,
+  seedConnections = 2,
+): SeedPool {
   return new SeedPool({
     clock,
     dial: seed.dial,
@@ -36,6 +40,22 @@ test("SeedPool lets all tasks together open only so many connections to a seed",
   const tasks = Array.from({ length: 40 }, () => pool.link(ADDRESS).fileSize("a", calm));
   assertEquals(await Promise.all(tasks), Array(40).fill(5));
   assertEquals(seed.mostOpen, 2);
+});
+
+test("SeedPool closes idle connections when no socket can be opened for another seed", async () => {
+  await using seed = new ScriptedSeed({ a: bytesOf("hello") });
+  const lack = new BusyError("Cannot connect to other:7270: too many open files here", 1000);
+  const dial: Dial = (address, signal) => {
+    const full = address.host === "other" && seed.open > 0;
+    return full ? Promise.reject(lack) : seed.dial(address, signal);
+  };
+  const clock = new ManualClock();
+  await using pool = poolOf({ dial }, clock);
+  const other = pool.link({ ...ADDRESS, host: "other" });
+  await pool.link(ADDRESS).fileSize("a", calm);
+  assertEquals(await thrownBy(other.fileSize("a", calm)), lack);
+  await clock.advance(0);
+  assertEquals(await other.fileSize("a", calm), 5);
 });
 
 test("SeedPool[Symbol.asyncDispose]() closes all links, and ends who still asks", async () => {
