@@ -170,23 +170,26 @@ test("download() fails only the task whose partial file cannot be removed when i
 
 test("download() runs only as many tasks at a time as there are descriptors for, and says so once", async () => {
   await using seeds = new Seeds();
+  using gate = new Gate();
   const names = ["a", "b", "c", "d", "e", "f"];
-  const seed = seeds.add(Object.fromEntries(names.map((name) => [name, FILE])));
+  const files = Object.fromEntries(names.map((name) => [name, FILE]));
+  const seed = seeds.add(files, holding("MANIFEST", gate.opened));
   await using command = new Command({ seed }, { max: 5 });
   command.freeDescriptors = descriptorsFor({ tasks: 2, connections: 2 });
-  const outcomes = await command.run(...names);
-  assertEquals(statesOf(outcomes), names.map((name) => `${name} done`));
-  const running = new Set<string>();
-  let most = 0;
-  for (const event of command.events) {
-    if (event.kind === "done") running.delete(event.task);
-    if (event.kind === "state" && event.state === "finding") running.add(event.task);
-    most = Math.max(most, running.size);
-  }
-  assertEquals(most, 2);
+  const running = command.run(...names);
+  await command.event(({ kind }) => kind === "queued");
+  const begun = () =>
+    command.events.flatMap((event) =>
+      event.kind === "state" && event.state === "finding" ? [event.task] : []
+    );
+  await command.event((event) => event.kind === "state" && event.task === command.taskOf("b"));
+  await command.looked();
+  assertEquals(begun(), [command.taskOf("a"), command.taskOf("b")]);
+  gate.open();
+  assertEquals(statesOf(await running), names.map((name) => `${name} done`));
   const limit = command.freeDescriptors + 20;
   assertEquals(command.few, [{ running: 2, wanted: 5, limit }]);
-  assertEquals(seed.mostOpen <= 2, true);
+  assert(seed.mostOpen <= 2, `${seed.mostOpen} connections`);
 });
 
 test("download() throws UsageError, and begins nothing, where too few files can be opened", async () => {
