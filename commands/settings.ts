@@ -106,10 +106,10 @@ export const SETTINGS = {
     help: "A download without progress for this long fails",
   }),
   "on-conflict": setting({
-    kind: choice("rename", "skip", "fail", "overwrite"),
+    kind: choice("fail", "rename", "skip", "overwrite"),
     default: DOWNLOAD_DEFAULTS.onConflict,
     commands: ["get"],
-    help: "What to do where the target exists with other bytes",
+    help: "What to do when the target exists with different content",
   }),
   sync: setting({
     kind: choice("finish", "never"),

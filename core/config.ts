@@ -47,7 +47,8 @@ export const DOWNLOAD_DEFAULTS = {
   // Longer than a TCP retransmission storm, short enough that nobody reaches for Ctrl-C.
   stallMs: 5000,
   giveUpMs: 120_000,
-  onConflict: "rename",
+  // Never a surprise in a folder of files: the user chooses what happens to one that differs.
+  onConflict: "fail",
   sync: "finish",
   limit: undefined,
   taskLimit: undefined,

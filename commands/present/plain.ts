@@ -58,7 +58,7 @@ export function renderDone(result: TaskResult, name: string): string {
   const { path, how, size, elapsedMs } = result;
   const proof = result.verified ? "verified" : "unverified (its seeds offer no digests)";
   const place = path.replaceAll("\\", "/").endsWith(name) ? "" : ` -> ${printable(path)}`;
-  if (how === "skipped") return `skipped, it exists with other bytes${place}`;
+  if (how === "skipped") return `skipped: a file with different content exists${place}`;
   if (how === "already-there") {
     return `already there, ${formatBytes(size)}, ${proof}${place}`;
   }
@@ -90,13 +90,20 @@ export function renderSummary(
   elapsedMs: number,
 ): string {
   const results = outcomes.flatMap(({ outcome }) => outcome.ok ? [outcome.result] : []);
-  const size = results.reduce((sum, result) => sum + result.size, 0);
+  const downloaded = results.filter(({ how }) => how === "downloaded");
+  const bytes = downloaded.reduce((sum, { size }) => sum + size, 0);
+  const count = (how: TaskResult["how"]) => results.filter((result) => result.how === how).length;
   const cancelled = outcomes.filter(({ state }) => state === "cancelled").length;
-  const unverified = results.filter(({ verified }) => !verified).length;
+  const rest: [number, string][] = [
+    [count("already-there"), "already there"],
+    [count("skipped"), "skipped because a file with different content exists"],
+    [outcomes.length - results.length - cancelled, "failed"],
+    [cancelled, "cancelled"],
+    [downloaded.filter(({ verified }) => !verified).length, "unverified"],
+  ];
+  const files = plural(downloaded.length, "file");
   return [
-    `${results.length} of ${plural(outcomes.length, "file")} there`,
-    `${formatBytes(size)} in ${formatElapsed(elapsedMs)}`,
-    ...cancelled > 0 ? [`${cancelled} cancelled`] : [],
-    ...unverified > 0 ? [`${unverified} unverified`] : [],
+    `Downloaded ${files} (${formatBytes(bytes)}) in ${formatElapsed(elapsedMs)}`,
+    ...rest.flatMap(([many, what]) => many > 0 ? [`${many} ${what}`] : []),
   ].join(", ");
 }

@@ -104,7 +104,7 @@ function failedSentence({ code, message, hint }: TaskFailure): string {
 function doneSentence(result: TaskResult): string {
   const proof = result.verified ? "verified" : "unverified";
   if (result.how === "skipped") {
-    return `skipped: ${result.path} exists with other bytes`;
+    return `skipped: ${result.path} exists with different content`;
   }
   if (result.how === "already-there") {
     return `already there: ${result.path}, ${formatBytes(result.size)}, ${proof}`;

@@ -67,13 +67,13 @@ Only bytes that were checked count. After the machine was restarted, pieces that
 were not yet safe on the disk are hashed again, which takes about a second a
 gigabyte. A file that is there already is checked, not fetched.`;
 
-const CONFLICTS = `A file that is there with the very same bytes is left alone: nothing to do, exit
-code 0. With other bytes, --on-conflict decides:
+const CONFLICTS = `If the target already has the same content, there is nothing to do: exit code 0.
+If its content differs, --on-conflict decides:
 
-  rename      the new one becomes name~<first 8 of its id>.ext (the default)
-  skip        the old one stays, and that is fine
-  fail        the old one stays, and the exit code is 7
-  overwrite   the new one replaces it, once it is complete
+  fail        keep the existing file; exit code 7 (the default)
+  rename      save the new one as name~<first 8 digits of its id>.ext
+  skip        keep the existing file; exit code 0
+  overwrite   replace it once the new one is complete
 
 p2p verify says whether a file is what the seeds have, and which pieces differ.
 Two downloads never work on one target: the second one ends with exit code 7.`;

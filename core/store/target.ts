@@ -40,6 +40,12 @@ export function looksFree(path: string): boolean {
   return !existsSync(path);
 }
 
+/** Whether a file of `size` bytes is at `path`. */
+export function hasSize(path: string, size: number, disk: Disk = realDisk): boolean {
+  const there = lookAt(path, disk);
+  return there?.isFile === true && there.size === size;
+}
+
 /** What to do about `path`, given what is there. @throws {ConflictError} */
 export async function settle(
   path: string,
@@ -58,7 +64,7 @@ export async function settle(
     case "overwrite":
       return { kind: "replace", path };
     case "fail":
-      throw new ConflictError(`Cannot write "${path}": it exists with other bytes`, {
+      throw new ConflictError(`Cannot write "${path}": it exists with different content`, {
         hint: "Choose what to do with --on-conflict rename, skip or overwrite",
       });
     case "rename":

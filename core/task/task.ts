@@ -6,7 +6,7 @@ import { ContentTrials, rivalPatienceMs, type SetAsideWhy } from "../plan/conten
 import type { Ballot } from "../plan/content_vote.ts";
 import { DiskFullError } from "../store/disk_faults.ts";
 import { volumeBytes } from "../store/free_space.ts";
-import { type Bytes, looksFree, settle, type Settlement } from "../store/target.ts";
+import { type Bytes, hasSize, looksFree, settle, type Settlement } from "../store/target.ts";
 import type { OutFolder } from "../store/out_folder.ts";
 import { asidesWith } from "../store/aside.ts";
 import { type Content, removeLeftovers, StoredFile } from "../store/stored_file.ts";
@@ -160,7 +160,7 @@ function tellFound({ choice, holders, others, links }: Found, parts: TaskParts):
 async function settleTarget(
   path: string,
   wanted: Wanted,
-  { manifest }: Content,
+  { layout, manifest }: Content,
   parts: TaskParts,
   signal: AbortSignal,
 ): Promise<Settlement> {
@@ -176,13 +176,11 @@ async function settleTarget(
     return await settle(path, bytes, onConflict, signal);
   }
   if (onConflict === "skip") return { kind: "skip", path };
-  if (onConflict !== "fail") return { kind: "free", path };
-  throw new ConflictError(
-    `Cannot write "${path}": it exists, and no seed can say whether it is the same`,
-    {
-      hint: "Choose what to do with --on-conflict rename, skip or overwrite",
-    },
-  );
+  // Equal bytes are only known after the download; a different length already is a conflict.
+  if (onConflict !== "fail" || hasSize(path, layout.size)) return { kind: "free", path };
+  throw new ConflictError(`Cannot write "${path}": a different file is in its place`, {
+    hint: "Choose what to do with --on-conflict rename, skip or overwrite",
+  });
 }
 
 /** Nothing to do: the very bytes are there, or others that shall stay. */

@@ -23,7 +23,7 @@ for (const kind of OLD_SEED_KINDS) {
     assertEquals(eventsOfKind(ended, "task").map(({ verified }) => verified), [false, false]);
     assertEquals(summaryOf(ended).tasks.map(({ verified }) => verified), [false, false]);
     assertMatch(ended.stderr, /done.*unverified/);
-    assertMatch(ended.stderr, /^2 of 2 files there, .*, 2 unverified$/m);
+    assertMatch(ended.stderr, /^Downloaded 2 files \(.*, 2 unverified$/m);
     const status = JSON.parse((await world.p2p("status", "--all", "--json")).stdout);
     assertEquals(
       status.tasks.map(({ verified }: { verified: boolean }) => verified),

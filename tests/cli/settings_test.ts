@@ -161,7 +161,7 @@ test("p2p config shows each setting's default when nothing is set", async (world
   assertMatch(ended.stdout, /^max +3 +default$/m);
   assertMatch(ended.stdout, /^stall +5s +default$/m);
   assertMatch(ended.stdout, /^give-up +2m +default$/m);
-  assertMatch(ended.stdout, /^on-conflict +rename +default$/m);
+  assertMatch(ended.stdout, /^on-conflict +fail +default$/m);
   assertMatch(ended.stdout, /^port +7270 +default$/m);
 });
 

@@ -20,10 +20,17 @@ test("p2p get fetches nothing when the target has the same bytes", async (world)
   assertEquals(world.files(), ["a.bin"]);
 });
 
-test("p2p get renames what comes when the target has other bytes", async (world) => {
+test("p2p get --on-conflict rename saves the new content under another name", async (world) => {
   const seed = await sharing(world, { "docs/a.tar.gz": NEW });
   world.write("here/docs/a.tar.gz", OLD);
-  const ended = await world.p2p("get", "docs/a.tar.gz", "--json", ...from(seed));
+  const ended = await world.p2p(
+    "get",
+    "docs/a.tar.gz",
+    "--on-conflict",
+    "rename",
+    "--json",
+    ...from(seed),
+  );
   assertCode(ended, 0);
   const { id, path } = doneOf(ended);
   const name = `docs/a.tar~${id!.slice(0, 8)}.gz`;
@@ -36,8 +43,9 @@ test("p2p get renames what comes when the target has other bytes", async (world)
 test("p2p get fetches nothing when the renamed one is there already", async (world) => {
   const seed = await sharing(world, { "a.bin": NEW });
   world.write("here/a.bin", OLD);
-  assertCode(await world.p2p("get", "a.bin", ...from(seed)), 0);
-  const again = await world.p2p("get", "a.bin", "--json", ...from(seed));
+  const get = () => world.p2p("get", "a.bin", "--on-conflict", "rename", "--json", ...from(seed));
+  assertCode(await get(), 0);
+  const again = await get();
   assertCode(again, 0);
   assertEquals(doneOf(again).bytesBySeed, {});
   assertEquals(world.files().length, 2);
@@ -54,14 +62,14 @@ test("p2p get --on-conflict skip leaves other bytes and exits 0", async (world) 
   assertEquals(world.got("a.bin"), OLD);
 });
 
-test("p2p get --on-conflict fail exits 7 and leaves other bytes", async (world) => {
+test("p2p get exits 7 when the target has different content, and says how to choose", async (world) => {
   const seed = await sharing(world, { "a.bin": NEW });
   const target = world.write("here/a.bin", OLD);
-  const flags = ["--on-conflict", "fail", "--json", ...from(seed)];
-  const ended = await world.p2p("get", "a.bin", ...flags);
+  const ended = await world.p2p("get", "a.bin", "--json", ...from(seed));
   assertCode(ended, 7);
   assertEquals(failedOf(ended).exit, 7);
   assertStringIncludes(ended.stderr, target);
+  assertStringIncludes(ended.stderr, "--on-conflict rename, skip or overwrite");
   assertEquals(world.files(), ["a.bin"]);
   assertEquals(world.got("a.bin"), OLD);
 });

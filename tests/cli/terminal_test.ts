@@ -107,7 +107,7 @@ onTerminal(
     assertEquals(await terminal.ended, 3);
     const lines = terminal.screen.story.map(masked);
     assertEquals(lines.filter((line) => !/^(p2p|hint): /.test(line)).sort(), [
-      "2 of 5 files there, 2.0 KiB in TIME",
+      "Downloaded 2 files (2.0 KiB) in TIME, 3 failed",
       "HH:MM:SS a.bin: done, 1000 B in TIME, verified",
       "HH:MM:SS b.bin: done, 1000 B in TIME, verified",
       "ready",

@@ -107,7 +107,7 @@ Deno.test("renderDone() says where the file is when its name does not", () => {
   );
   assertEquals(
     renderDone(resultOf({ how: "skipped" }), "a.iso"),
-    "skipped, it exists with other bytes",
+    "skipped: a file with different content exists",
   );
 });
 
@@ -122,11 +122,15 @@ Deno.test("renderTotal() sums up a run on one line", () => {
   );
 });
 
-Deno.test("renderSummary() counts what is there", () => {
-  const outcomes = [doneOutcome("a"), failedOutcome("b", "disk")];
+Deno.test("renderSummary() says what was downloaded, and what was not", () => {
+  const there = doneOutcome("c");
+  const already = {
+    ...there,
+    outcome: { ok: true, result: resultOf({ how: "already-there" }) },
+  } as const;
   assertEquals(
-    renderSummary(outcomes, 3100),
-    "1 of 2 files there, 2.0 KiB in 3.1 s",
+    renderSummary([doneOutcome("a"), failedOutcome("b", "disk"), already], 3100),
+    "Downloaded 1 file (2.0 KiB) in 3.1 s, 1 already there, 1 failed",
   );
 });
 
