@@ -2,11 +2,11 @@
 import type { StopSignal } from "./present/failure.ts";
 
 /**
+ * The runtime ends the process at SIGHUP, even under `nohup`, as soon as it listens to any signal:
+ * listening to SIGHUP as well makes that end a clean one.
+ *
  * @param platform as `Deno.build.os` names it. Windows has no SIGTERM, and listening to it would throw.
- * @param terminal whether any standard stream is a terminal. SIGHUP says that it is gone. Without one,
- * SIGHUP keeps its default: listening would undo `nohup`, which makes the process ignore it.
  */
-export function stopSignalsOf(platform: string, terminal: boolean): readonly StopSignal[] {
-  if (platform === "windows") return ["SIGINT"];
-  return terminal ? ["SIGINT", "SIGTERM", "SIGHUP"] : ["SIGINT", "SIGTERM"];
+export function stopSignalsOf(platform: string): readonly StopSignal[] {
+  return platform === "windows" ? ["SIGINT"] : ["SIGINT", "SIGTERM", "SIGHUP"];
 }

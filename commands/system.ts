@@ -130,8 +130,7 @@ function listenToTerminal(handler: () => void): Disposable {
 }
 
 function listenToSignals(handler: (signal: StopSignal) => void): Disposable {
-  const terminal = [Deno.stdin, Deno.stdout, Deno.stderr].some((stream) => stream.isTerminal());
-  const listeners = stopSignalsOf(Deno.build.os, terminal).map((signal) => {
+  const listeners = stopSignalsOf(Deno.build.os).map((signal) => {
     const listener = () => handler(signal);
     Deno.addSignalListener(signal, listener);
     return { signal, listener };

@@ -53,7 +53,7 @@ export const EXITS: readonly { readonly code: number; readonly meaning: string }
   },
   {
     code: 129,
-    meaning: "stopped as the terminal was closed (SIGHUP); the same command goes on",
+    meaning: "stopped by SIGHUP (the terminal was closed); the same command goes on",
   },
   { code: 130, meaning: "stopped by Ctrl-C (SIGINT); the same command goes on" },
   { code: 143, meaning: "stopped by SIGTERM; the same command goes on" },

@@ -12,6 +12,7 @@ const SLOWLY = ["--limit", "8MiB", "--json"];
 const signals = [
   { signal: "SIGINT", exit: 130 },
   { signal: "SIGTERM", exit: 143 },
+  { signal: "SIGHUP", exit: 129 },
 ] as const;
 
 for (const { signal, exit } of signals) {
