@@ -14,6 +14,7 @@ import { HasherThreads } from "./hash/hashers.ts";
 import { dialer } from "./net/transport.ts";
 import { serve as serveFolder } from "./serve/server.ts";
 import * as directories from "./state/directories.ts";
+import { DiskSpace } from "./store/free_space.ts";
 import type { Directories } from "./state/directories.ts";
 import type { Obedience, Order } from "./state/orders.ts";
 import { readLog } from "./state/read_log.ts";
@@ -33,6 +34,7 @@ import { caseOf, type TaskCase } from "./task/why.ts";
 export * from "./base/errors.ts";
 export * from "./config.ts";
 export * from "./events.ts";
+export { formatBytes, formatPart } from "./base/byte_size.ts";
 export { sizeOfCell } from "./base/piece_cells.ts";
 export { faultOfName } from "./base/names.ts";
 export { percentThere } from "./base/percent.ts";
@@ -167,6 +169,7 @@ export async function download(
       boot: systemClock.wallTime() - Deno.osUptime() * 1000,
       bootId: bootId(),
       user: currentUser(),
+      space: new DiskSpace(),
     },
     hashers,
     freeDescriptors,

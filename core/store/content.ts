@@ -2,6 +2,7 @@
 import type { PieceLayout } from "../base/pieces.ts";
 import type { Manifest } from "../wire/manifest.ts";
 import type { Disk } from "./disk.ts";
+import type { DiskSpace } from "./free_space.ts";
 import type { JournalContent, JournalIdentity } from "./journal_text.ts";
 import type { User } from "./owner.ts";
 
@@ -22,6 +23,8 @@ export interface StoreTerms {
   readonly user?: User | undefined;
   /** Bytes after which what was written is synced, beside the download; undefined: only at the end. */
   readonly syncEvery?: number | undefined;
+  /** Shared by all downloads of the process. */
+  readonly space: DiskSpace;
   readonly disk?: Disk;
   /** As `Deno.build.os` names it; this one where none is given. */
   readonly platform?: string;

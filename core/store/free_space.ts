@@ -1,46 +1,95 @@
-/** Room on a volume. */
+/** Space on the volumes that downloads write to, and who has a claim to it. */
 import { statfsSync } from "node:fs";
 import { dirname } from "@std/path";
+import { formatBytes } from "../base/byte_size.ts";
 import { DiskFullError } from "./disk_faults.ts";
 
-/** Whether `bytes` fit into the volume of `folder`; true where the platform cannot tell: then the write will. */
-export function hasRoom(folder: string, bytes: number): boolean {
-  const free = freeBytes(folder);
-  return free === undefined || bytes <= free;
+export interface Volume {
+  /** The same for all folders on one volume. */
+  readonly id: string;
+  /** Bytes that this user may still write. */
+  readonly free: number;
+  /** All that it may hold. */
+  readonly size: number;
 }
 
-/** undefined where the platform cannot tell. */
-export function freeBytes(folder: string): number | undefined {
+/** The volume of `folder`; undefined where the platform cannot tell: then a write will. */
+export function volumeOf(folder: string): Volume | undefined {
   try {
-    const { bavail, bsize } = statfsSync(folder);
-    return bavail * bsize;
+    const { bavail, blocks, bsize } = statfsSync(folder);
+    const { dev } = Deno.statSync(folder);
+    return { id: String(dev), free: bavail * bsize, size: blocks * bsize };
   } catch {
     return undefined;
   }
 }
 
-/** @throws {DiskFullError} if `bytes` more do not fit into the folder of `target`. */
-export function requireSpace(target: string, bytes: number): void {
-  const folder = dirname(target);
-  const free = freeBytes(folder);
-  // Not every file system can tell; then the write will.
-  if (free === undefined || bytes <= free) return;
-  const fault = new DiskFullError(
-    `Cannot download to "${target}": ${bytes} bytes are missing, ${free} bytes are free`,
-    {
-      hint: "Free some space or choose another folder with --out, then run the same command again",
-    },
-  );
-  fault.lacking = { folder, bytes };
-  throw fault;
+/**
+ * Free space of which a part is reserved: what an open download has not written yet counts as used,
+ * so that downloads which were begun can be finished and later ones wait instead of filling the
+ * volume with beginnings.
+ */
+export class DiskSpace {
+  readonly #volumeOf: (folder: string) => Volume | undefined;
+  /** Bytes by volume. */
+  readonly #reserved = new Map<string, number>();
+
+  constructor(volume: (folder: string) => Volume | undefined = volumeOf) {
+    this.#volumeOf = volume;
+  }
+
+  /** Whether `bytes` more fit into the volume of `folder` beside all that is reserved. */
+  fits(folder: string, bytes: number): boolean {
+    const volume = this.#volumeOf(folder);
+    return volume === undefined || bytes <= this.#unreserved(volume);
+  }
+
+  /** @throws {DiskFullError} if `bytes` more do not fit into the folder of `target`. */
+  require(target: string, bytes: number): void {
+    const folder = dirname(target);
+    const volume = this.#volumeOf(folder);
+    if (volume === undefined || bytes <= this.#unreserved(volume)) return;
+    const fault = new DiskFullError(
+      `Cannot download to "${target}": not enough disk space ` +
+        `(${formatBytes(bytes)} needed, ${formatBytes(this.#unreserved(volume))} free)`,
+      {
+        hint:
+          "Free some space or choose another folder with --out, then run the same command again",
+      },
+    );
+    fault.lacking = { folder, bytes };
+    throw fault;
+  }
+
+  /** Reserves `bytes` for `target` until they are written or the reservation is disposed. @throws {DiskFullError} */
+  reserve(target: string, bytes: number): SpaceReservation {
+    this.require(target, bytes);
+    const volume = this.#volumeOf(dirname(target));
+    const add = (more: number) => {
+      if (volume === undefined) return;
+      this.#reserved.set(volume.id, (this.#reserved.get(volume.id) ?? 0) + more);
+    };
+    add(bytes);
+    let left = bytes;
+    return {
+      written(count) {
+        const used = Math.min(left, count);
+        left -= used;
+        add(-used);
+      },
+      [Symbol.dispose]() {
+        add(-left);
+        left = 0;
+      },
+    };
+  }
+
+  #unreserved({ id, free }: Volume): number {
+    return Math.max(0, free - (this.#reserved.get(id) ?? 0));
+  }
 }
 
-/** All that the volume of `folder` may hold; Infinity where the platform cannot tell. */
-export function volumeBytes(folder: string): number {
-  try {
-    const { blocks, bsize } = statfsSync(folder);
-    return blocks * bsize;
-  } catch {
-    return Infinity;
-  }
+export interface SpaceReservation extends Disposable {
+  /** `count` bytes of it are on the disk now. */
+  written(count: number): void;
 }

@@ -11,7 +11,6 @@ import { asideTarget, COPY, freeAside, UNVERIFIED } from "./aside.ts";
 import { type Content, fits, type StoreTerms } from "./content.ts";
 import { type DiskFile, realDisk, removeIfThere } from "./disk.ts";
 import { onSlowDisk } from "./disk_faults.ts";
-import { requireSpace } from "./free_space.ts";
 import { readPieces } from "./hashing.ts";
 import type { FoundJournal } from "./journal.ts";
 import type { JournalContent } from "./journal_text.ts";
@@ -108,9 +107,9 @@ export async function copyRightPieces(
   signal: AbortSignal,
 ): Promise<{ part: PartFile; state: ResumeState }> {
   const { layout, manifest } = content;
-  const { disk = realDisk } = terms;
+  const { disk = realDisk, space } = terms;
   const another = () => "another p2p";
-  requireSpace(target, layout.size);
+  space.require(target, layout.size);
   const sums = new Map(manifest ? [] : claims?.content?.sums);
   const pieces = manifest ? wholePieces(layout, from.sizeBefore) : Array.from(sums.keys());
   const copyPath = besideTarget(asideTarget(target, COPY), PART_SUFFIX);

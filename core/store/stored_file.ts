@@ -13,7 +13,7 @@ import { freeAside, markOf, moveAside, OLD } from "./aside.ts";
 import { type Content, fits, identityOf, mayBeOurs, type StoreTerms } from "./content.ts";
 import { type Disk, lookAt, realDisk, removeIfThere } from "./disk.ts";
 import { onSlowDisk } from "./disk_faults.ts";
-import { requireSpace } from "./free_space.ts";
+import type { SpaceReservation } from "./free_space.ts";
 import { hashOpenFile } from "./hashing.ts";
 import { type FoundJournal, Journal, readJournal } from "./journal.ts";
 import type { JournalContent } from "./journal_text.ts";
@@ -67,6 +67,8 @@ export class StoredFile implements Disposable {
   /** What a sync beside the download failed with. */
   #syncFault: unknown;
   #closed = false;
+  /** Space for what is not written yet. */
+  readonly #reservation: SpaceReservation | undefined;
   /** Length of the unverified beginning that is in the part file, by piece. */
   readonly #unverified: Map<number, number>;
   /** CRC-32 of each piece, where no manifest has its digest. */
@@ -79,6 +81,7 @@ export class StoredFile implements Disposable {
     part: PartFile,
     journal: Journal | undefined,
     state: ResumeState,
+    reservation: SpaceReservation | undefined,
   ) {
     this.target = target;
     this.content = content;
@@ -86,6 +89,7 @@ export class StoredFile implements Disposable {
     this.#disk = terms.disk ?? realDisk;
     this.#part = part;
     this.#journal = journal;
+    this.#reservation = reservation;
     this.#have = state.have;
     this.#unverified = state.unverified;
     this.#sums = state.sums;
@@ -150,17 +154,19 @@ export class StoredFile implements Disposable {
     const { part, state } = opened.isOwn
       ? { part: opened, state: await loadResumeState(opened, claims, content, terms, signal) }
       : await copyRightPieces(opened, target, claims, content, terms, signal);
+    let reservation: SpaceReservation | undefined;
     try {
       const touched = !part.fresh && !part.isUntouched();
-      // One piece is one write, which says whether there is room, and makes it as long as it must be.
+      // A file of one piece is one write: that says whether there is space, and gives it its length.
       const whole = layout.count <= 1;
-      if (!whole) requireSpace(target, layout.size - bytesIn(layout, state.have));
+      reservation = whole ? undefined : terms.space.reserve(target, missingBytes(layout, state));
       if (part.size > layout.size || (!whole && part.size < layout.size)) part.resize(layout.size);
       const journal = whole ? undefined : openJournal(target, content, claims, part, state, terms);
-      const file = new StoredFile(target, content, terms, part, journal, state);
+      const file = new StoredFile(target, content, terms, part, journal, state, reservation);
       if (touched) file.#doubt();
       return file;
     } catch (error) {
+      reservation?.[Symbol.dispose]();
       part.close();
       throw error;
     }
@@ -197,6 +203,7 @@ export class StoredFile implements Disposable {
     this.#noticeTouch();
     const { start } = rangeOfPiece(this.content.layout, piece);
     this.#part.write(start + from, bytes.subarray(from));
+    this.#reservation?.written(bytes.length - from);
     this.#journal?.addPart(piece, bytes.length);
     this.#unverified.set(piece, bytes.length);
   }
@@ -217,6 +224,7 @@ export class StoredFile implements Disposable {
     if (this.#syncFault) throw this.#syncFault;
     this.#noticeTouch();
     this.#part.write(rangeOfPiece(this.content.layout, piece).start, bytes);
+    this.#reservation?.written(bytes.length - (this.#unverified.get(piece) ?? 0));
     const crc = this.content.manifest ? undefined : crc32(bytes);
     this.#journal?.addPiece(piece, crc);
     this.#have.add(piece);
@@ -367,6 +375,7 @@ export class StoredFile implements Disposable {
   /** Closes what is open; the part file and its journal stay for the next run. */
   [Symbol.dispose](): void {
     this.#closed = true;
+    this.#reservation?.[Symbol.dispose]();
     this.#journal?.[Symbol.dispose]();
     this.#part.close();
   }
@@ -376,6 +385,12 @@ export class StoredFile implements Disposable {
     this.#journal[Symbol.dispose]();
     removeIfThere(besideTarget(this.target, JOURNAL_SUFFIX), this.#disk);
   }
+}
+
+/** Bytes that are not in the part file yet, not even unverified. */
+function missingBytes(layout: PieceLayout, { have, unverified }: ResumeState): number {
+  const kept = Array.from(unverified.values()).reduce((sum, length) => sum + length, 0);
+  return Math.max(0, layout.size - bytesIn(layout, have) - kept);
 }
 
 /** Begins or goes on with the journal; what only hashing has proven is claimed at once. */

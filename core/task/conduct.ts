@@ -1,7 +1,6 @@
 /** Leads one task to its end: through pauses, a full disk, and whatever the user wishes meanwhile. */
 import type { TaskResult } from "../events.ts";
 import { DiskFullError } from "../store/disk_faults.ts";
-import { hasRoom } from "../store/free_space.ts";
 import type { Wish } from "../state/wishes.ts";
 import type { Control } from "./control.ts";
 import type { TaskParts } from "./parts.ts";
@@ -68,7 +67,7 @@ async function untilRoom(
   error: DiskFullError,
   since: number,
   control: Control,
-  { place, tell, clock, settings }: TaskParts,
+  { place, tell, clock, settings, store }: TaskParts,
   signal: AbortSignal,
 ): Promise<void> {
   place.leave();
@@ -84,6 +83,6 @@ async function untilRoom(
   do {
     await clock.sleep(ROOM_MS, signal);
     if (clock.now() >= giveUpAt) throw error;
-    if (lacking === undefined || hasRoom(lacking.folder, lacking.bytes)) return;
+    if (lacking === undefined || store.space.fits(lacking.folder, lacking.bytes)) return;
   } while (control.wish === undefined);
 }

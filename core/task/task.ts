@@ -5,7 +5,7 @@ import type { TaskResult } from "../events.ts";
 import { ContentTrials, rivalPatienceMs, type SetAsideWhy } from "../plan/content_trials.ts";
 import type { Ballot } from "../plan/content_vote.ts";
 import { DiskFullError } from "../store/disk_faults.ts";
-import { volumeBytes } from "../store/free_space.ts";
+import { volumeOf } from "../store/free_space.ts";
 import { type Bytes, hasSize, looksFree, settle, type Settlement } from "../store/target.ts";
 import type { OutFolder } from "../store/out_folder.ts";
 import { asidesWith } from "../store/aside.ts";
@@ -74,7 +74,7 @@ function uselessnessOf(error: unknown, found: Found): Uselessness | undefined {
     return { why: "wrong-sha256", hasRival: true, failure: error };
   }
   if (error instanceof DiskFullError && error.lacking && hasRival) {
-    const isImpossible = found.choice.size > volumeBytes(error.lacking.folder);
+    const isImpossible = found.choice.size > (volumeOf(error.lacking.folder)?.size ?? Infinity);
     return isImpossible ? { why: "too-large", hasRival, failure: error } : undefined;
   }
   return undefined;

@@ -237,3 +237,17 @@ async function sharing(world: World, files: Readonly<Record<string, Uint8Array>>
   for (const [name, bytes] of Object.entries(files)) world.write(`share/${name}`, bytes);
   return await world.serve(world.path("share"));
 }
+
+test("p2p get finishes two of three downloads when there is room for two", async (world) => {
+  const files = { "a.bin": noise(4 * MIB), "b.bin": noise(4 * MIB), "c.bin": noise(4 * MIB) };
+  const seed = await sharing(world, files);
+  await using disk = MemoryDisk.mount(world.path("disk"), 10);
+  const flags = ["--out", disk.path, "--give-up", "1s", "--json", ...from(seed)];
+  const ended = await world.p2p("get", ...Object.keys(files), ...flags);
+  assertCode(ended, 6);
+  assertEquals(eventsOfKind(ended, "done").map(({ name }) => name).sort(), ["a.bin", "b.bin"]);
+  assertEquals([failedOf(ended).name, failedOf(ended).code], ["c.bin", "disk"]);
+  assertMatch(ended.stderr, /not enough disk space \(4\.0 MiB needed, [\d.]+ [KM]iB free\)/);
+  const names = Array.from(Deno.readDirSync(disk.path), ({ name }) => name);
+  assertEquals(names.filter((name) => name.endsWith(".bin")).sort(), ["a.bin", "b.bin"]);
+}, WITH_DISKS);

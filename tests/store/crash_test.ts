@@ -243,7 +243,12 @@ for (const world of worlds) {
   }
 }
 
-const SECOND_REBOOT: StoreTerms = { pid: 3, boot: AFTER_REBOOT.boot + 60_000, bootId: "third" };
+const SECOND_REBOOT: StoreTerms = {
+  ...TERMS,
+  pid: 3,
+  boot: AFTER_REBOOT.boot + 60_000,
+  bootId: "third",
+};
 
 async function cutPower(world: World, k: number, survives: Survives): Promise<void> {
   const at = `operation ${k}`;

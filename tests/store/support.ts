@@ -1,4 +1,5 @@
 /** What the tests of `store` share: a folder, small contents in small pieces, and one run of a download. */
+import { DiskSpace } from "../../core/store/free_space.ts";
 import { join } from "@std/path";
 import { RunningDigest, sha256 } from "../../core/base/digest.ts";
 import { type PieceLayout, rangeOfPiece } from "../../core/base/pieces.ts";
@@ -19,8 +20,13 @@ import type { Manifest } from "../../core/wire/manifest.ts";
 export class Enough extends Error {}
 export const never = new AbortController().signal;
 /** This process, on a machine that was started then. */
-export const TERMS = { pid: 4711, boot: 1_700_000_000_000, bootId: "first" };
-export const AFTER_REBOOT = { pid: 4712, boot: TERMS.boot + 60_000, bootId: "second" };
+export const TERMS = {
+  pid: 4711,
+  boot: 1_700_000_000_000,
+  bootId: "first",
+  space: new DiskSpace(),
+};
+export const AFTER_REBOOT = { ...TERMS, pid: 4712, boot: TERMS.boot + 60_000, bootId: "second" };
 
 /** Thousands of runs sync: in memory, where there is such a folder, that costs nothing. */
 const IN_MEMORY = ((folder) => {

@@ -291,7 +291,7 @@ for (
 
 Deno.test("StoredFile.open() trusts only what was synced when the platform has no boot id and the clock is the same", async () => {
   using folder = new TempFolder();
-  const terms = { pid: 1, boot: TERMS.boot };
+  const terms = { pid: 1, boot: TERMS.boot, space: TERMS.space };
   await begin(folder.of("a.txt"), TEXT, [0, 2], CONTENT, terms);
   // The power went, and the last piece with it.
   const { atime, mtime } = Deno.statSync(folder.of(PART));

@@ -1,4 +1,5 @@
 /** What the tests of `task` share: seeds by name in memory, a folder, and all that a task is given. */
+import { DiskSpace } from "../../core/store/free_space.ts";
 import { PieceMemory } from "../../core/task/piece_memory.ts";
 import { join } from "@std/path";
 import { UnreachableError } from "../../core/base/errors.ts";
@@ -73,7 +74,7 @@ export class Bench implements AsyncDisposable {
       foresight: new Foresight(["before", "a"], this.pool.links(all.seeds), clock, this.over),
       clock,
       random: () => 0.5,
-      store: { pid: 1, boot: 0, bootId: "this" },
+      store: { pid: 1, boot: 0, bootId: "this", space: new DiskSpace() },
       mostInFlight: () => 8,
       place: new Place(this.slots),
       pace: undefined,
