@@ -1,5 +1,6 @@
 /** `p2p config`: every setting, its value, and where it came from. */
 import { Command } from "@cliffy/command";
+import { printable } from "../core/mod.ts";
 import { defaultTextOf } from "./command.ts";
 import { type Environment, writeLines } from "./environment.ts";
 import { RATE, SIZE } from "./kinds.ts";
@@ -37,7 +38,15 @@ function linesOf(loaded: Loaded): string[] {
     loaded.origins[name],
   ]);
   const columns = ["SETTING", "VALUE", "FROM"].map((title) => ({ title }));
-  return [...renderTable(columns, rows), "", `file: ${loaded.configPath}`];
+  const { config, state, cache } = loaded.directories;
+  return [
+    ...renderTable(columns, rows),
+    "",
+    `file: ${loaded.configPath}`,
+    `config folder: ${config}`,
+    `state folder: ${state}`,
+    `cache folder: ${cache}`,
+  ].map(printable);
 }
 
 function valueText({ values }: Loaded, name: SettingName): string {

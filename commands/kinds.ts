@@ -3,6 +3,7 @@
  * flag or the environment, or a value of `config.json`, becomes a checked value.
  */
 import {
+  DEFAULT_PORT,
   faultOfName,
   formatSeedAddress,
   parseSeedAddress,
@@ -86,18 +87,26 @@ export function choice<T extends string>(...choices: readonly T[]): Kind<T> {
   };
 }
 
-/** On or off; a flag without a value. */
+const ON = ["on", "yes", "true", "1"];
+const OFF = ["off", "no", "false", "0"];
+
+function formatSwitch(value: boolean): string {
+  return value ? "on" : "off";
+}
+
+/** On or off, in any case; a flag without a value. */
 export const SWITCH: Kind<boolean> = {
   placeholder: "",
-  allowed: "true or false",
-  choices: ["true", "false"],
+  allowed: "on or off",
+  choices: ["on", "off"],
   parse(text) {
-    if (text === "true" || text === "1") return true;
-    if (text === "false" || text === "0") return false;
+    const value = text.toLowerCase();
+    if (ON.includes(value)) return true;
+    if (OFF.includes(value)) return false;
     throw new FaultyValue(this.allowed);
   },
-  fromJson: (value) => typeof value === "boolean" ? String(value) : undefined,
-  format: String,
+  fromJson: (value) => typeof value === "boolean" ? formatSwitch(value) : textOnly(value),
+  format: formatSwitch,
 };
 
 export function text(placeholder: string): Kind<string> {
@@ -259,12 +268,28 @@ export const NAME: Kind<string> = {
   format: String,
 };
 
-/** What a shell puts around the names of its own files, and completes a folder with, is no part of a seed's name. */
+/** What to write instead of a URL, or of the path that a shell completes. */
 function nameHint(text: string): string | undefined {
+  if (/^(?:https?|tls|p2p):\/\//i.test(text)) return urlHint(text);
   const parts = text.split("/").filter((part) => part !== "" && part !== ".");
   if (text.endsWith("/")) parts.push("**");
   const name = parts.join("/");
   return name === "**" || faultOfName(name) !== undefined
     ? undefined
     : `Names begin at the served folder, without "./" or "/": ${shellWord(name)}`;
+}
+
+/** The command for the file and the seed of a URL, such as one from a browser. */
+function urlHint(text: string): string | undefined {
+  try {
+    const { protocol, hostname, port, pathname } = new URL(text);
+    const name = decodeURIComponent(pathname).replace(/^\/+/, "");
+    const scheme = protocol === "tls:" ? "tls://" : "";
+    const seed = `${scheme}${hostname}:${port || DEFAULT_PORT}`;
+    if (hostname === "" || faultOfName(name) !== undefined) return undefined;
+    const address = formatSeedAddress(parseSeedAddress(seed)).replace(`:${DEFAULT_PORT}`, "");
+    return `Give name and seed apart: p2p get ${shellWord(name)} --seed ${shellWord(address)}`;
+  } catch {
+    return undefined;
+  }
 }

@@ -61,7 +61,7 @@ function differenceOf({ size, seedSize, pieces, wrong }: Compared & { kind: "dif
   return [
     ...size === seedSize ? [] : [`${plural(size, "byte")} instead of ${seedSize}`],
     count === 0
-      ? `all ${plural(pieces, "piece")} are right`
+      ? pieces === 1 ? "its only piece is right" : `all ${plural(pieces, "piece")} are right`
       : `${count} of ${plural(pieces, "piece")} differ: ${shown.join(", ")}${more}`,
   ].join("; ");
 }

@@ -123,10 +123,38 @@ rejects("a whole number", wholeNumber(1, 10), [
 accepts("a switch", SWITCH, [
   ["true", true],
   ["1", true],
+  ["on", true],
+  ["YES", true],
+  ["True", true],
   ["false", false],
   ["0", false],
+  ["off", false],
+  ["No", false],
+  ["FALSE", false],
 ]);
-rejects("a switch", SWITCH, ["", "yes", "TRUE"]);
+rejects("a switch", SWITCH, ["", "2", "o", "enable"]);
+
+Deno.test("a switch is shown as a value that it accepts, the same as in the help (B6)", () => {
+  assertEquals([true, false].map(SWITCH.format), ["on", "off"]);
+  assertEquals(SWITCH.fromJson("off"), "off");
+  assertEquals(SWITCH.fromJson(false), "off");
+});
+
+Deno.test("a pasted URL is answered with the command that downloads it (B26)", () => {
+  for (
+    const [url, hint] of [
+      ["http://h:7270/model.bin", "p2p get model.bin --seed h"],
+      ["https://h/a/model.bin", "p2p get a/model.bin --seed h"],
+      ["http://h:7271/model.bin", "p2p get model.bin --seed h:7271"],
+      ["tls://h:7271/model.bin", "p2p get model.bin --seed tls://h:7271"],
+      ["http://[fd77::1]:7271/model.bin", "p2p get model.bin --seed '[fd77::1]:7271'"],
+      ["http://h:7270/my%20model.bin", "p2p get 'my model.bin' --seed h"],
+    ] as const
+  ) {
+    const error = assertThrows(() => parseValue(NAME, url, "as name"), UsageError);
+    assertEquals(error.hint?.includes(hint), true, `${url}: ${error.hint}`);
+  }
+});
 
 accepts("a choice", choice("a", "b"), [["b", "b"]]);
 rejects("a choice", choice("a", "b"), ["", "c", "A"]);

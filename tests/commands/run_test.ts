@@ -743,3 +743,13 @@ Deno.test("serve drains at the first signal, and cuts short at the second", asyn
   assertEquals(await running, 130);
   assertEquals(said, ["drain", "now"]);
 });
+
+Deno.test("p2p config names the folders that the README says to remove (B7)", async () => {
+  const env = { P2P_CONFIG_DIR: "/c", P2P_STATE_DIR: "/s", P2P_CACHE_DIR: "/k" };
+  const core = { directoriesOf: () => ({ config: "/c", state: "/s", cache: "/k" }) };
+  const { code, stdout } = await p2p("config", { core, env });
+  assertEquals(code, 0);
+  for (const line of ["config folder: /c", "state folder: /s", "cache folder: /k"]) {
+    assertStringIncludes(stdout, line);
+  }
+});

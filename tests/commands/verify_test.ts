@@ -1,5 +1,5 @@
-import { assertEquals } from "@std/assert";
-import { renderVerifyFault } from "../../commands/present/verify.ts";
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import { renderVerification, renderVerifyFault } from "../../commands/present/verify.ts";
 
 const differs = {
   kind: "differs",
@@ -26,5 +26,14 @@ for (const [path, name, out] of cases) {
     assertEquals(renderVerifyFault({ path, name, verdict: differs }), [
       `hint: p2p get "${name}"${out} --on-conflict overwrite fetches it anew`,
     ]);
+  });
+}
+
+for (
+  const [pieces, want] of [[1, "its only piece is right"], [2, "all 2 pieces are right"]] as const
+) {
+  Deno.test(`verify counts ${pieces} right in grammatical English (B19)`, () => {
+    const verdict = { ...differs, size: 2, pieces };
+    assertStringIncludes(renderVerification({ path: "a", name: "a", verdict })[0]!, want);
   });
 }
