@@ -34,6 +34,8 @@ function addFlag(command: FlagTaker, name: SettingName, global: boolean): void {
   const collect = Array.isArray(preset);
   if (kind.placeholder === "") {
     command.option(flags, helpOf(name), { global });
+    // Undoes what the environment or config.json says.
+    command.option(`--no-${flagOf(name)}`, `Undoes --${flagOf(name)}`, { global, hidden: true });
     return;
   }
   const type = `setting-${name}`;

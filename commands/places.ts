@@ -54,7 +54,7 @@ export function flagPlace(options: Readonly<Record<string, unknown>>): Place {
     where: (name) => `--${flagOf(name)}`,
     textOf(name) {
       const value = options[camelCase(flagOf(name))];
-      if (value === undefined || value === false) return undefined;
+      if (value === undefined) return undefined;
       return Array.isArray(value) ? value.join(",") : String(value);
     },
   };

@@ -4,6 +4,7 @@ import { P2pError } from "../core/mod.ts";
 import { type Environment, type Output, writeLines } from "./environment.ts";
 import { Finished } from "./finished.ts";
 import { Interrupted } from "./interrupt.ts";
+import { keepLastFlags } from "./last_flag.ts";
 import { commandTree } from "./mod.ts";
 import { closest } from "./present/closest.ts";
 import {
@@ -21,7 +22,8 @@ export async function run(
   environment: Environment,
 ): Promise<number> {
   try {
-    await commandTree(environment).parse(splitLeadingFlags(args));
+    const tree = commandTree(environment);
+    await tree.parse(splitLeadingFlags(keepLastFlags(args, tree)));
     const { closed } = environment.stdout;
     if (closed.reason instanceof P2pError) throw closed.reason;
     return 0;

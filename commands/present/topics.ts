@@ -49,8 +49,10 @@ Where seeds hold different bytes under one name, the bytes of most seeds win, on
 a tie those with the lowest id; the others are named, and p2p list shows who
 holds what. --id takes other ones: p2p get film.mkv --id 4e1f.
 
-A seed that fails is tried again, at growing intervals, for as long as --give-up
-says. One that is silent for --stall loses its pieces to the others. One that
+A seed that fails is tried again, at growing intervals, while others go on. When
+no seed is left that may still answer, the download fails without waiting for
+--give-up, which is for seeds that answer but send nothing useful. A seed that is silent for --stall
+loses its pieces to the others. One that
 sends wrong bytes three times is not asked again. p2p logs tells all of it, and
 p2p why what a download waits for.`;
 
@@ -113,6 +115,9 @@ function configPage(settings: readonly SettingLine[]): string {
   const wide = Math.max(...settings.map(({ variable }) => variable.length)) + 2;
   return `A setting comes from its flag, else from its variable, else from config.json,
 else from its default. p2p config shows each with its value and its origin.
+Of a flag that is given twice the last one wins. Switches take on, off, yes, no,
+true and false; --no-quiet (or --quiet=off) undoes P2P_QUIET for one call, and
+so does --no- before any other switch.
 
   {"max": 5, "seeds": ["nas1", "nas2:7271"], "limit": "10MiB"}
 
