@@ -81,6 +81,7 @@ async function get(
   const loaded = await loadSettings(environment, { ...flags });
   const settings = await downloadSettingsOf(loaded.values);
   const watcher = watcherFor(environment, loaded.values, flags.json === true);
+  watcher.note(tinyLimits(loaded));
   try {
     using interruption = interruptible(environment, {
       told(times, signal) {
@@ -203,16 +204,42 @@ function watcherFor(
 }
 
 /** @throws {Finished} unless all is there. */
+/** Below this rate, a missing unit is more likely than intent. */
+const MIN_LIMIT_BYTES_PER_SECOND = 1024;
+
+function tinyLimits({ values }: Loaded): string[] {
+  return (["limit", "task-limit"] as const).flatMap((name) => {
+    const limit = values[name];
+    if (limit === undefined || limit >= MIN_LIMIT_BYTES_PER_SECOND) return [];
+    return [
+      `note: --${name} is ${limit} bytes a second; write ${limit}KiB or ${limit}MiB for more`,
+    ];
+  });
+}
+
+/** What to do where nobody said whom to ask, and this computer was no seed. */
+function unconfigured({ origins }: Loaded, outcomes: readonly TaskOutcome[]): string[] {
+  const failed = outcomes.filter(({ outcome }) =>
+    !outcome.ok && outcome.failure.code === "unreachable"
+  );
+  if (origins.seeds !== "default" || failed.length === 0) return [];
+  return [
+    "note: no seeds are configured, so p2p asked this computer. Add one with p2p seeds add <host>, " +
+    "or name one with --seed <host>",
+  ];
+}
+
 function conclude(
   { stderr }: Environment,
-  { values }: Loaded,
+  loaded: Loaded,
   outcomes: readonly TaskOutcome[],
   { stoppedBy }: Interruption,
 ): void {
   const exit = exitOfOutcomes(outcomes, stoppedBy());
   if (exit === 0) return;
-  if (stoppedBy() !== undefined && !values.quiet) {
+  if (stoppedBy() !== undefined && !loaded.values.quiet) {
     writeLines(stderr, renderInterruption(outcomes));
   }
+  if (!loaded.values.quiet) writeLines(stderr, unconfigured(loaded, outcomes));
   throw new Finished(exit);
 }

@@ -2,6 +2,9 @@
 import { Command } from "@cliffy/command";
 import { formatSeedAddress, type SeedAddress, UsageError } from "../core/mod.ts";
 import { configPlace, readConfigText, withEntry, writeConfigText } from "./config_file.ts";
+import { withSettings } from "./command.ts";
+import { Finished } from "./finished.ts";
+import { exitOfFailure } from "./present/failure.ts";
 import { type Environment, widthOf, writeLines } from "./environment.ts";
 import { interruptible } from "./interrupt.ts";
 import { SEED } from "./kinds.ts";
@@ -12,13 +15,13 @@ import { renderSeeds } from "./present/offer.ts";
 import { SETTINGS } from "./settings.ts";
 
 export function seedsCommand(environment: Environment) {
-  return new Command()
-    .description("Shows the configured seeds and how each is doing.")
+  return withSettings(new Command(), "list")
+    .description("Shows the configured seeds, or those of --seed, and how each is doing.")
     .example("how they are", "p2p seeds")
     .example("ask these from now on", "p2p seeds add nas1 nas2:7271")
     .example("not this one any more", "p2p seeds remove nas1")
     .option("--json", "One JSON object on standard output")
-    .action(({ json }) => showSeeds(environment, json === true))
+    .action((flags) => showSeeds(environment, flags))
     .command("add", changeCommand(environment, ADD))
     .command("remove", changeCommand(environment, REMOVE))
     .reset();
@@ -26,14 +29,18 @@ export function seedsCommand(environment: Environment) {
 
 async function showSeeds(
   environment: Environment,
-  json: boolean,
+  flags: { readonly json?: boolean | undefined },
 ): Promise<void> {
-  const { values } = await loadSettings(environment, {});
+  const { values } = await loadSettings(environment, { ...flags });
   const settings = await downloadSettingsOf(values);
   using interruption = interruptible(environment);
   const seeds = await environment.core.seedHealth(settings, interruption.signal);
   const { stdout } = environment;
-  writeLines(stdout, json ? [jsonLine({ seeds })] : renderSeeds(seeds, widthOf(stdout)));
+  writeLines(stdout, flags.json ? [jsonLine({ seeds })] : renderSeeds(seeds, widthOf(stdout)));
+  // For scripts: not one of them can be used.
+  if (seeds.length > 0 && seeds.every(({ ok }) => !ok)) {
+    throw new Finished(exitOfFailure("unreachable"));
+  }
 }
 
 /** One way to change the list. */

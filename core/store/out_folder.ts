@@ -2,7 +2,7 @@
  * Where downloads end up: a name becomes a path below the folder that the user has chosen. All that
  * concerns a download's place (its task's id, the part file, what is removed) goes by this path.
  */
-import { existsSync } from "node:fs";
+import { accessSync, constants, existsSync } from "node:fs";
 import { basename, dirname, join } from "@std/path";
 import { ConflictError } from "../base/errors.ts";
 import { type Disk, realDisk } from "./disk.ts";
@@ -79,6 +79,18 @@ export class OutFolder {
       await syncFolder(folder, this.#disk, this.#platform);
       this.#unsynced.delete(folder);
     }
+  }
+
+  /**
+   * Makes the folder if it is missing, and checks that it can be written, so that a fault of it is
+   * reported once and not for each file.
+   *
+   * @throws {DiskError}
+   */
+  open(): void {
+    this.#root ??= this.#open();
+    const root = this.#root;
+    onDisk(`write to "${this.#path}"`, () => accessSync(root, constants.W_OK));
   }
 
   #open(): string {

@@ -103,6 +103,7 @@ export async function download(
     foresight,
   };
   const runner = new TaskRunner(shared, platform, emit);
+  if (requests.length > 0) out.open();
   const tasks = requests.map((request): Task => {
     const target = out.locate(request.name);
     return { ...request, target, task: stories.idFor(target, chance) };

@@ -163,6 +163,11 @@ test("p2p config shows each setting's default when nothing is set", async (world
   assertMatch(ended.stdout, /^give-up +2m +default$/m);
   assertMatch(ended.stdout, /^on-conflict +fail +default$/m);
   assertMatch(ended.stdout, /^port +7270 +default$/m);
+  assertMatch(ended.stdout, /^quiet +off +default$/m);
+  // All that remains when the program is removed.
+  for (const folder of ["file", "state", "cache"]) {
+    assertMatch(ended.stdout, new RegExp(`^${folder}: +/`, "m"));
+  }
 });
 
 test("p2p takes a setting from its flag, else the environment, else config.json, else its default", async (world) => {

@@ -5,6 +5,7 @@ import { SETTING_NAMES, variableOf } from "../../commands/settings.ts";
 import { TOPICS } from "../../commands/help.ts";
 import { run } from "../../commands/run.ts";
 import type { Core } from "../../commands/environment.ts";
+import type { DownloadSettings } from "../../core/config.ts";
 import {
   DiskError,
   type DownloadJob,
@@ -611,6 +612,35 @@ Deno.test("seeds shows how each is doing", async () => {
   ]);
   const json = await p2p("seeds --json", { core });
   assertEquals(JSON.parse(json.stdout), { seeds: health });
+});
+
+Deno.test("seeds asks those of --seed, and exits 4 when each of them fails", async () => {
+  const asked: DownloadSettings[] = [];
+  const failing = health.filter(({ ok }) => !ok);
+  const core = {
+    seedHealth: (settings: DownloadSettings) => {
+      asked.push(settings);
+      return Promise.resolve(failing);
+    },
+  };
+  const { code, stdout } = await p2p("seeds --seed lab", { core });
+  assertEquals([code, asked[0]?.seeds.map(({ host }) => host)], [4, ["lab"]]);
+  assertStringIncludes(stdout, "lab:7270  failing");
+});
+
+Deno.test("get undoes an exported P2P_QUIET when --no-quiet is given, and the last --max wins", async () => {
+  const asked: DownloadSettings[] = [];
+  const core = {
+    download: ({ settings }: { settings: DownloadSettings }) => {
+      asked.push(settings);
+      return Promise.resolve([]);
+    },
+  };
+  const env = { P2P_QUIET: "on" };
+  const loud = await p2p("get a --limit 10 --max 8 --no-quiet --max=2", { core, env });
+  assertStringIncludes(loud.stderr, "--limit is 10 bytes a second");
+  const quiet = await p2p("get a --limit 10", { core, env });
+  assertEquals([quiet.stderr, asked.map(({ max }) => max)], ["", [2, 3]]);
 });
 
 for (const line of ["list", "status", "status t7k", "seeds"]) {

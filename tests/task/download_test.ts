@@ -4,7 +4,7 @@ import { systemChance } from "../../core/base/chance.ts";
 import { Change } from "../../core/base/change.ts";
 import { type Clock, systemClock } from "../../core/base/clock.ts";
 import { descriptorsFor } from "../../core/base/descriptors.ts";
-import { UsageError } from "../../core/base/errors.ts";
+import { DiskError, UsageError } from "../../core/base/errors.ts";
 import type { DownloadSettings } from "../../core/config.ts";
 import type { TaskEvent } from "../../core/events.ts";
 import { wish, wishMax } from "../../core/state/wishes.ts";
@@ -382,3 +382,13 @@ test("download() adopts what was begun of the same content under another name th
 function namesIn(folder: string): string[] {
   return Array.from(Deno.readDirSync(folder), ({ name }) => name).sort();
 }
+
+test("download() reports a folder that cannot be made once, before any download begins", async () => {
+  await using seeds = new Seeds();
+  const seed = seeds.add({ a: FILE, b: FILE });
+  await using command = new Command({ seed });
+  Deno.writeTextFileSync(`${command.out}-file`, "");
+  command.out = `${command.out}-file/below`;
+  await assertRejects(() => command.run("a", "b"), DiskError, "Cannot make folder");
+  assertEquals([command.events.length, seed.connections], [0, 0]);
+});
