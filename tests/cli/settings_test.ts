@@ -165,8 +165,8 @@ test("p2p config shows each setting's default when nothing is set", async (world
   assertMatch(ended.stdout, /^port +7270 +default$/m);
   assertMatch(ended.stdout, /^quiet +off +default$/m);
   // All that remains when the program is removed.
-  for (const folder of ["file", "state", "cache"]) {
-    assertMatch(ended.stdout, new RegExp(`^${folder}: +/`, "m"));
+  for (const folder of ["config", "state", "cache"]) {
+    assertMatch(ended.stdout, new RegExp(`^${folder} folder: +/`, "m"));
   }
 });
 
