@@ -51,8 +51,8 @@ holds what. --id takes other ones: p2p get film.mkv --id 4e1f.
 
 A seed that fails is tried again, at growing intervals, while others go on. When
 no seed is left that may still answer, the download fails without waiting for
---give-up, which is for seeds that answer but send nothing useful. A seed that is
-silent for --stall loses its pieces to the others. One that sends wrong bytes
+--give-up, which is for seeds that answer but send nothing useful. A seed that
+is silent for --stall loses its pieces to the others. One that sends wrong bytes
 three times is not asked again. p2p logs tells all of it, and p2p why what a
 download waits for.`;
 
