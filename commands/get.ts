@@ -81,7 +81,7 @@ async function get(
   const loaded = await loadSettings(environment, { ...flags });
   const settings = await downloadSettingsOf(loaded.values);
   const watcher = watcherFor(environment, loaded.values, flags.json === true);
-  watcher.note(tinyLimits(loaded));
+  watcher.note([...tinyLimits(loaded), ...undrawnBars(environment, loaded)]);
   try {
     using interruption = interruptible(environment, {
       told(times, signal) {
@@ -198,12 +198,14 @@ function watcherFor(
   // Bars between JSON lines on one terminal would help nobody.
   const mixed = json && progress === "auto" && environment.stdout.terminal;
   if (quiet || progress === "none" || mixed) return new QuietWatcher(environment, quiet);
-  return progress !== "plain" && mayMoveCursor(environment, environment.stderr)
+  // Bars that were asked for are drawn with NO_COLOR, too: they have no colour.
+  const env: Environment["env"] = (name) =>
+    progress === "bar" && name === "NO_COLOR" ? undefined : environment.env(name);
+  return progress !== "plain" && mayMoveCursor({ env }, environment.stderr)
     ? new BarWatcher(environment, values["log-level"])
     : new PlainWatcher(environment, values["log-level"]);
 }
 
-/** @throws {Finished} unless all is there. */
 /** Below this rate, a missing unit is more likely than intent. */
 const MIN_LIMIT_BYTES_PER_SECOND = 1024;
 
@@ -215,6 +217,12 @@ function tinyLimits({ values }: Loaded): string[] {
       `note: --${name} is ${limit} bytes a second; write ${limit}KiB or ${limit}MiB for more`,
     ];
   });
+}
+
+function undrawnBars({ stderr, env }: Environment, { values }: Loaded): string[] {
+  return values.progress !== "bar" || (stderr.terminal && env("TERM") !== "dumb")
+    ? []
+    : ["note: bars need a terminal; progress is written as plain lines"];
 }
 
 /** What to do where nobody said whom to ask, and this computer was no seed. */
@@ -229,6 +237,7 @@ function unconfigured({ origins }: Loaded, outcomes: readonly TaskOutcome[]): st
   ];
 }
 
+/** @throws {Finished} unless all is there. */
 function conclude(
   { stderr }: Environment,
   loaded: Loaded,

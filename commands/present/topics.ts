@@ -125,7 +125,8 @@ config.json is in $XDG_CONFIG_HOME/p2p (~/.config/p2p), records and logs are in
 $XDG_STATE_HOME/p2p (~/.local/state/p2p), digests of served files in
 $XDG_CACHE_HOME/p2p (~/.cache/p2p), or where the platform keeps such things.
 P2P_CONFIG_DIR, P2P_STATE_DIR and P2P_CACHE_DIR win over all. NO_COLOR and
-TERM=dumb keep p2p from moving the cursor.
+TERM=dumb keep p2p from moving the cursor; --progress bar draws bars in spite of
+NO_COLOR.
 
 ${
     settings.map(({ name, variable, value }) =>

@@ -315,7 +315,7 @@ for (
   Deno.test(`get never moves the cursor with ${why}`, async () => {
     const { core } = downloader();
     const stderr = fakeOutput({ terminal: true });
-    await p2p("get a --progress bar", { core, stderr, env });
+    await p2p("get a", { core, stderr, env });
     assertEquals(stderr.text.includes("\x1b"), false);
     assertStringIncludes(stderr.text, "found");
   });
@@ -783,3 +783,19 @@ Deno.test("p2p config names the folders that the README says to remove (B7)", as
     assertStringIncludes(stdout, line);
   }
 });
+
+for (
+  const [where, env, terminal] of [["NO_COLOR", { NO_COLOR: "1" }, true], [
+    "a pipe",
+    {},
+    false,
+  ]] as const
+) {
+  Deno.test(`get --progress bar draws bars, or says why not, with ${where} (B13)`, async () => {
+    const { core } = downloader();
+    const stderr = fakeOutput({ terminal });
+    await p2p("get a --progress bar", { core, stderr, env });
+    assertEquals(stderr.text.includes("\x1b["), terminal);
+    assertEquals(stderr.text.includes("bars need a terminal"), !terminal);
+  });
+}
