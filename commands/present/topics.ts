@@ -59,7 +59,7 @@ download waits for.`;
 const RESUME = `Ctrl-C stops a download, and so does a crash or a power cut: the same command
 goes on where it was. What has arrived is in <name>.p2p-part beside the target,
 with a <name>.p2p-journal; both are gone when the file is there. Until then
-p2p status shows it as paused; p2p why says whether a process works on it.
+p2p status shows it as stopped, or as paused if you paused it.
 
   p2p pause film.mkv         from any terminal, until p2p resume or p2p get
   p2p resume film.mkv        goes on, or no longer counts as paused by you

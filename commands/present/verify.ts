@@ -1,6 +1,7 @@
 /** How files compare with the seeds', as sentences and as JSON. */
 import { printable, type Verdict, type Verification, type WrongPieces } from "../../core/mod.ts";
 import { renderFailure } from "./failure.ts";
+import { shellWord } from "./shell_word.ts";
 import { formatBytes, percentOf, plural } from "./units.ts";
 
 /** More of them say no more than their number. */
@@ -22,7 +23,9 @@ export function renderVerifyFault({ path, name, verdict }: Verification): string
       hint: HINTS[verdict.code] ?? "See how the seeds are with p2p seeds",
     });
   }
-  const anew = `p2p get "${name}"${outOf(path, name)} --on-conflict overwrite fetches it anew`;
+  const anew = `p2p get ${shellWord(name)}${
+    outOf(path, name)
+  } --on-conflict overwrite downloads it again`;
   return [`hint: ${printable(anew)}`];
 }
 
@@ -30,7 +33,7 @@ export function renderVerifyFault({ path, name, verdict }: Verification): string
 function outOf(path: string, name: string): string {
   const plain = path.replaceAll("\\", "/").replace(/^(?:\.\/+)+/, "");
   if (plain === name || !plain.endsWith(`/${name}`)) return "";
-  return ` --out "${plain.slice(0, -name.length - 1) || "/"}"`;
+  return ` --out ${shellWord(plain.slice(0, -name.length - 1) || "/")}`;
 }
 
 const HINTS: Partial<Record<string, string>> = {

@@ -11,9 +11,13 @@ import { besideTarget, JOURNAL_SUFFIX, PART_SUFFIX } from "./target.ts";
  * Removes what an unfinished download left.
  *
  * @param path where it was to go. @param asked where it would have gone if nothing else were there:
- * what was set aside for that goes, too. @throws {DiskError}
+ * what was set aside for that goes, too.
+ * @throws {ConflictError} if another process works on it. @throws {DiskError}
  */
 export function removePartial(path: string, asked: string = path): void {
+  const partPath = besideTarget(path, PART_SUFFIX);
+  // A record may be older than the download that works on the same target now.
+  using _lock = hasPartial(path) ? PartFile.open(partPath, () => "another p2p") : undefined;
   for (const suffix of [PART_SUFFIX, JOURNAL_SUFFIX]) removeIfThere(besideTarget(path, suffix));
   for (const target of new Set([path, asked])) removeAsides(target);
 }

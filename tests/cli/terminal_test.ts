@@ -63,7 +63,7 @@ for (const { count, max, size, lines, total } of QUEUES) {
     // So slow that the first of them are not done before they were seen.
     for (let i = 0; i < count; i++) world.write(`seed/${i}.bin`, noise(2048, i + 1));
     const seed = await world.serve(world.path("seed"));
-    const args = ["get", "--all", "--max", `${max}`, ...from(seed), "--limit", "100"];
+    const args = ["get", "--all", "--max", `${max}`, ...from(seed), "--limit", "1KiB"];
     await using terminal = await Terminal.start(world, size, ...args);
     const { story } = await terminal.until(
       ({ lines }) => total.test(lines.at(-1) ?? ""),

@@ -14,17 +14,17 @@ const differs = {
 const cases: readonly [path: string, name: string, out: string][] = [
   ["a.bin", "a.bin", ""],
   ["./data/a.bin", "data/a.bin", ""],
-  ["here/a.bin", "a.bin", ' --out "here"'],
-  ["/tmp/x y/data/a.bin", "data/a.bin", ' --out "/tmp/x y"'],
-  ["../a.bin", "a.bin", ' --out ".."'],
-  ["/a.bin", "a.bin", ' --out "/"'],
+  ["here/a.bin", "a.bin", " --out here"],
+  ["/tmp/x y/data/a.bin", "data/a.bin", " --out '/tmp/x y'"],
+  ["../a.bin", "a.bin", " --out .."],
+  ["/a.bin", "a.bin", " --out /"],
   ["a~12345678.bin", "a.bin", ""],
   ["ba.bin", "a.bin", ""],
 ];
 for (const [path, name, out] of cases) {
-  Deno.test(`verify tells how ${path} is fetched anew to where it is`, () => {
+  Deno.test(`verify tells how ${path} is downloaded again to where it is`, () => {
     assertEquals(renderVerifyFault({ path, name, verdict: differs }), [
-      `hint: p2p get "${name}"${out} --on-conflict overwrite fetches it anew`,
+      `hint: p2p get ${name}${out} --on-conflict overwrite downloads it again`,
     ]);
   });
 }

@@ -1,5 +1,6 @@
 /** Parts of other contents stay, are used when their content is wanted again, and go in the end. */
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { ConflictError } from "../../core/base/errors.ts";
 import {
   asidesIn,
   asidesWith,
@@ -139,4 +140,12 @@ Deno.test("StoredFile leaves no journal aside when the journal is not of its par
   Deno.writeTextFileSync(folder.of("a.txt.p2p-journal"), "torn");
   await runDownload({ target: folder.of("a.txt"), text: TEXT, content: verified(TEXT) }, TERMS);
   assertEquals(folder.names(), ["a.txt"]);
+});
+
+Deno.test("removePartial() leaves what another download works on", async () => {
+  using folder = new TempFolder();
+  await begin(folder.of("a.txt"), TEXT, [0]);
+  using _other = await StoredFile.open(folder.of("a.txt"), verified(TEXT), TERMS, never);
+  assertThrows(() => removePartial(folder.of("a.txt")), ConflictError, "another p2p works on it");
+  assertEquals(folder.names().length, 2);
 });
