@@ -25,14 +25,14 @@ export function pauseCommand(environment: Environment) {
 }
 
 export function resumeCommand(environment: Environment) {
-  return controlCommand("Lets paused downloads go on.")
+  return controlCommand("Resumes paused downloads.")
     .example("one download, by the beginning of its id", "p2p resume 4d8")
     .example("everything", "p2p resume --all")
     .action((flags, ...tasks) => control(environment, "resume", flags, tasks));
 }
 
 export function cancelCommand(environment: Environment) {
-  return controlCommand("Ends downloads for good; the partial file is kept unless --delete.")
+  return controlCommand("Cancels downloads (keeps the partial file unless --delete).")
     .example("one download, and what has arrived of it", "p2p cancel ubuntu.iso --delete")
     .example("everything", "p2p cancel --all")
     .option("--delete", "Also remove the partial file")
@@ -61,7 +61,7 @@ async function control(
   names: readonly string[],
 ): Promise<void> {
   if ((names.length > 0) === all) {
-    throw new UsageError(`Cannot ${order.split("-")[0]}: name the tasks, or say --all`, {
+    throw new UsageError(`Cannot ${order.split("-")[0]}: specify a task, or use --all`, {
       hint: "See them with p2p status",
     });
   }

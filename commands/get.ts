@@ -151,7 +151,7 @@ async function downloadAll(
 function outcomeOfUnmatched({ name }: NamedFile): TaskOutcome {
   const failure = {
     code: "not-found",
-    message: `Cannot find "${name}": no seed offers a name that fits`,
+    message: `Cannot find "${name}": no seed has a name that matches`,
   } as const;
   return { task: "", name, state: "failed", outcome: { ok: false, failure } };
 }

@@ -35,7 +35,7 @@ export function logsCommand(environment: Environment) {
     .option("-n, --lines <n:count>", "Only the last lines")
     .option(
       "--level <debug|info|warn|error:level>",
-      "Only lines that matter so much (info)",
+      "Minimum level to show (info)",
       { default: "info" as const },
     )
     .option("--json", "The lines as stored, one JSON object each")

@@ -23,7 +23,7 @@ A smaller number stops nothing that has begun; it holds back what waits.`,
     .action(async ({ json }, count) => {
       const running = await environment.core.setMax(directoriesIn(environment), count);
       const said = running === 0
-        ? `Nothing runs; for the next time: p2p get --max ${count}`
+        ? `No downloads running. For the next one: p2p get --max ${count}`
         : `${plural(count, "download")} at a time in ${plural(running, "running get")}`;
       writeLines(environment.stdout, [json ? jsonLine({ max: count, running }) : said]);
     });

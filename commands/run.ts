@@ -69,7 +69,7 @@ function tell(error: unknown, environment: Environment, args: readonly string[])
 function helpHint(args: readonly string[], environment: Environment): string {
   const commands = commandTree(environment).getCommands().map((each) => each.getName());
   const command = args.find((arg) => commands.includes(arg));
-  return `p2p ${command === undefined ? "" : `${command} `}--help shows what there is`;
+  return `See p2p ${command === undefined ? "" : `${command} `}--help`;
 }
 
 /** A fault of ours, with all that a report needs. */
@@ -92,7 +92,7 @@ function usageFailureOf(
     ? undefined
     : closest(word, kind === "command" ? commandsOf(cmd) : flagsOf(cmd));
   const hint = near === undefined
-    ? `${cmd?.getPath() ?? "p2p"} --help shows what there is`
+    ? `See ${cmd?.getPath() ?? "p2p"} --help`
     : `Did you mean "${near}"?`;
   return { message: what.replace(/\.$/, ""), hint };
 }

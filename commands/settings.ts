@@ -85,19 +85,19 @@ export const SETTINGS = {
     kind: RATE,
     default: DOWNLOAD_DEFAULTS.limit,
     commands: ["get", "serve"],
-    help: "Most bytes a second, over all downloads, or over all clients of the seed",
+    help: "Limit the total rate, over all downloads (get) or clients (serve)",
   }),
   "task-limit": setting({
     kind: RATE,
     default: DOWNLOAD_DEFAULTS.taskLimit,
     commands: ["get"],
-    help: "Most bytes a second, each download",
+    help: "Limit the rate of each download",
   }),
   stall: setting({
     kind: DURATION,
     default: DOWNLOAD_DEFAULTS.stallMs,
     commands: ["get"],
-    help: "A seed silent for so long, with something in flight, has stalled",
+    help: "Treat a seed as stalled after this long without data",
   }),
   "give-up": setting({
     kind: DURATION,
@@ -141,7 +141,7 @@ export const SETTINGS = {
     kind: COUNT,
     default: SERVE_DEFAULTS.maxConnections,
     commands: ["serve"],
-    help: "Connections at a time; those beyond are told to come back",
+    help: "Maximum connections; others are asked to retry",
   }),
   "client-connections": setting({
     kind: COUNT,
@@ -153,13 +153,13 @@ export const SETTINGS = {
     kind: COUNT,
     default: SERVE_DEFAULTS.uploads,
     commands: ["serve"],
-    help: "Bodies being sent at a time, shared fairly over clients",
+    help: "Maximum simultaneous uploads, shared fairly between clients",
   }),
   "client-limit": setting({
     kind: RATE,
     default: SERVE_DEFAULTS.clientLimit,
     commands: ["serve"],
-    help: "Most bytes a second for one client address, over all its connections",
+    help: "Limit the rate to one client address, over all its connections",
   }),
   chunk: setting({
     kind: SIZE,
@@ -196,7 +196,7 @@ export const SETTINGS = {
     kind: SWITCH,
     default: SERVE_DEFAULTS.hidden,
     commands: ["serve"],
-    help: "Also files and folders whose name begins with a dot",
+    help: "Include hidden files: names that begin with a dot",
   }),
   metrics: setting({
     kind: ADDRESS,
@@ -209,7 +209,7 @@ export const SETTINGS = {
     kind: choice(...LEVELS),
     default: "info",
     commands: "all",
-    help: "How much is told on stderr besides progress and errors",
+    help: "Log level for stderr",
   }),
   quiet: setting({
     kind: SWITCH,

@@ -26,6 +26,6 @@ function sentenceOf(order: Order, obedience: Obedience, state: TaskStatus["state
   }
   if (obedience !== "kept") return DONE[order];
   return order === "pause"
-    ? "paused: no process works on it, and p2p get goes on with it"
-    : "no longer paused: run p2p get again";
+    ? "paused: not running; p2p get continues it"
+    : "unpaused; run p2p get to continue";
 }

@@ -98,13 +98,13 @@ function stopped({ task }: TaskCase): Diagnosis {
   if (task.pausedBy === "user") {
     return {
       cause: "paused",
-      sentence: `is paused by you, with ${partOf(task)} there: no process works on it`,
+      sentence: `is paused by you, with ${partOf(task)} there: no process is running it`,
       advice: `p2p resume ${task.task}, then run the same p2p get again`,
     };
   }
   return {
     cause: "stopped",
-    sentence: `is stopped, with ${partOf(task)} there: no process works on it`,
+    sentence: `is stopped, with ${partOf(task)} there: no process is running it`,
     advice: "run the same p2p get again",
   };
 }

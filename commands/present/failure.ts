@@ -81,8 +81,8 @@ export function exitOfSignal(signal: StopSignal): number {
 /** Said at the first signal, while work stops in good order. */
 export function stoppingText(signal: StopSignal): string {
   return signal === "SIGINT"
-    ? "stopping; Ctrl-C again ends it at once"
-    : `stopping after ${signal}; another signal ends it at once`;
+    ? "stopping; press Ctrl-C again to quit immediately"
+    : `stopping after ${signal}; send another signal to quit immediately`;
 }
 
 /** @param stopped by which signal, where one came. */
@@ -122,8 +122,8 @@ export function renderInterruption(outcomes: readonly TaskOutcome[]): string[] {
   const partial = outcomes.some(({ outcome }) => !outcome.ok && outcome.partial);
   return partial
     ? [
-      "p2p: interrupted: the partial files are kept",
-      `${HINT}The same command goes on from there`,
+      "p2p: interrupted; partial files kept",
+      `${HINT}Run the same command again to resume`,
     ]
     : ["p2p: interrupted", `${HINT}Run the same command again`];
 }
@@ -160,8 +160,10 @@ export function renderTaskFailure(
 /** Who holds which content, and how to ask for it. */
 export function otherContents(contents: readonly ContentVotes[]): string {
   return contents.map(({ id, seeds, setAside }) => {
-    const bytes = id === null ? "bytes without digests" : `other bytes: --id ${id.slice(0, 8)}`;
-    const verb = seeds.length === 1 ? "holds" : "hold";
+    const bytes = id === null
+      ? "a version without digests"
+      : `a different version: --id ${id.slice(0, 8)}`;
+    const verb = seeds.length === 1 ? "has" : "have";
     const tried = setAside === undefined ? "" : ` (${SET_ASIDE[setAside]})`;
     return `${seeds.join(", ")} ${verb} ${bytes}${tried}`;
   }).join("; ");

@@ -44,7 +44,7 @@ function renderVote(name: string, { id, contents = [] }: TaskResult): string[] {
   const votes = taken === undefined ? "" : ` (${plural(taken.seeds.length, "seed")})`;
   return renderFailure({
     message: `Seeds differ on "${name}"${votes}: ${otherContents(others)}`,
-    hint: "Choose other bytes with --id",
+    hint: "Pick a version with --id",
   });
 }
 

@@ -24,7 +24,7 @@ function sentenceOf(event: TaskEvent): string {
     case "found":
       return foundSentence(event);
     case "target":
-      return `goes to ${event.path}: other bytes have its name`;
+      return `a different file has its name; saving as ${event.path}`;
     case "resumed":
       return resumedSentence(event);
     case "pieces":
@@ -50,14 +50,14 @@ const STATES: Record<Exclude<TaskState, "waiting">, string> = {
   finding: "asking the seeds",
   downloading: "downloading",
   verifying: "verifying what is there",
-  paused: "paused; p2p resume lets it go on",
+  paused: "paused; run p2p resume to continue",
   done: "done",
   failed: "failed",
   cancelled: "cancelled",
 };
 
 const WAITS_FOR: Record<WaitsFor, string> = {
-  place: "waits for a place among those that run",
+  place: "queued: the maximum number of downloads is running",
   seeds: "waits for a seed; meanwhile another download may have its place",
   room: "waits for room on the disk; meanwhile another download may have its place",
 };

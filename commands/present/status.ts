@@ -125,7 +125,7 @@ export function renderTask(task: TaskStatus, now: number, width: number): string
 function stateText(task: TaskStatus): string {
   const word = stateWord(task);
   if (word === "stopped") return "stopped; the same p2p get goes on";
-  return task.pausedBy === "user" ? `paused by you; p2p resume ${task.task} lets it go on` : word;
+  return task.pausedBy === "user" ? `paused by you; run p2p resume ${task.task} to continue` : word;
 }
 
 /** "yes" would say too much of a file of which only a part is there. */

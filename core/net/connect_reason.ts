@@ -6,7 +6,7 @@ import { AllAttemptsFailed, type FailedAttempt } from "./happy_eyeballs.ts";
 const TLS_REASONS: readonly (readonly [RegExp, string])[] = [
   [
     /UnknownIssuer/,
-    "nobody who is trusted here signed its certificate; give the seed's authority with --tls-ca",
+    "certificate signed by unknown authority; trust it with --tls-ca",
   ],
   [
     /CaUsedAsEndEntity/,

@@ -297,7 +297,7 @@ export class Resolver {
         kind === "manifest" || (kind === "size" && wanted.id !== undefined)
       )
     ) {
-      return this.#fail("corrupt", `no seed holds the content asked for of "${name}"`);
+      return this.#fail("corrupt", `no seed has "${name}" with that id or checksum`);
     }
     if (requireVerified && answers.some(({ kind }) => kind === "size")) {
       return this.#fail(

@@ -174,7 +174,7 @@ export async function resolveNames(
     throw new NotFoundError(
       `Cannot find ${
         patterns.map((each) => `"${each}"`).join(", ")
-      }: no seed offers a name that fits`,
+      }: no seed has a name that matches`,
       { hint: "See what there is with p2p list" },
     );
   }

@@ -151,7 +151,7 @@ function tellFound({ choice, holders, others, links }: Found, parts: TaskParts):
   const { id, size } = choice;
   parts.tell({ kind: "found", size, id, seeds: holders, asked: links.size });
   if (others.length > 0) {
-    const text = `not waiting for ${others.join(", ")}: will join when it answers`;
+    const text = `starting without ${others.join(", ")}; it will join once it responds`;
     parts.tell({ kind: "note", level: "info", text });
   }
 }

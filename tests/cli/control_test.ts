@@ -230,7 +230,7 @@ test(
   async (world) => {
     const { seed, running } = await downloading(world, ["a.bin"]);
     await running.endBy("SIGKILL");
-    assertStringIncludes(await order(world, "pause", "a.bin"), "p2p get goes on with it");
+    assertStringIncludes(await order(world, "pause", "a.bin"), "p2p get continues it");
     const ended = await world.p2p("get", "a.bin", "--json", "--progress", "plain", ...from(seed));
     assertCode(ended, 0);
     assertMatch(ended.stderr, /a\.bin: .*was paused; goes on, because it was asked for again/);
@@ -243,7 +243,7 @@ test("p2p resume takes a pause back that was said while nothing ran", async (wor
   const { seed, running } = await downloading(world, ["a.bin"]);
   await running.endBy("SIGKILL");
   await order(world, "pause", "a.bin");
-  assertStringIncludes(await order(world, "resume", "a.bin"), "run p2p get again");
+  assertStringIncludes(await order(world, "resume", "a.bin"), "run p2p get to continue");
   const ended = await world.p2p("get", "a.bin", "--json", ...from(seed));
   assertCode(ended, 0);
   assertWentOn(world, ended, "a.bin", seed);
@@ -285,7 +285,7 @@ test("p2p resume --all and p2p cancel --all reach what no process works on", asy
   const { running } = await downloading(world, ["a.bin"]);
   assertMatch(await order(world, "pause", "--all"), /^\w+ {2}a\.bin: paused\n$/);
   await running.endBy("SIGKILL");
-  assertStringIncludes(await order(world, "resume", "--all"), "run p2p get again");
+  assertStringIncludes(await order(world, "resume", "--all"), "run p2p get to continue");
   assertMatch(await order(world, "cancel", "--all"), /^\w+ {2}a\.bin: cancelled\n$/);
   assertEquals(await order(world, "cancel", "--all"), "No active downloads.\n");
 }, ON_UNIX);
@@ -310,7 +310,7 @@ test("p2p max changes how many downloads a running process does at a time", asyn
 });
 
 test("p2p max says so when nothing runs, and changes nothing of the next p2p get", async (world) => {
-  assertStringIncludes(await order(world, "max", "1"), "Nothing runs");
+  assertStringIncludes(await order(world, "max", "1"), "No downloads running");
   const flags = ["--max", "2", ...EACH_SLOWLY];
   const { running } = await downloading(world, ["a.bin", "b.bin"], flags);
   await downloaded(running, 1, "b.bin");

@@ -94,7 +94,7 @@ test("p2p exits 5 when bytes or answers are wrong", async (world) => {
   const seed = await sharing(world);
   const digest = await world.p2p("get", "a.bin", "--sha256", "0".repeat(64), ...from(seed));
   assertCode(digest, 5);
-  assertTold(digest, /content asked for/);
+  assertTold(digest, /with that id or checksum/);
 });
 
 test("p2p exits 6 when the disk does not take it", async (world) => {

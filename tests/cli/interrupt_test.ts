@@ -27,7 +27,7 @@ for (const { signal, exit } of signals) {
       assertCode(ended, exit);
       assertEquals(ended.signal, null, "it ended itself");
       assertEquals(world.files(), ["file.bin.p2p-journal", "file.bin.p2p-part"]);
-      assertMatch(ended.stderr, /^p2p: interrupted: /m);
+      assertMatch(ended.stderr, /^p2p: interrupted; /m);
       assertMatch(ended.stderr, /^hint: .*same command/m);
       const [failed] = eventsOfKind(ended, "failed");
       assertEquals([failed?.code, failed?.exit], ["interrupted", exit]);

@@ -73,7 +73,7 @@ for (const { count, max, size, lines, total } of QUEUES) {
     await terminal.type("\x03");
     assertEquals(await terminal.ended, 130);
     const end = terminal.screen.lines.slice(-2).join("");
-    assertMatch(end, /hint: (The same command goes on from there|Run the same command again)$/);
+    assertMatch(end, /hint: (Run the same command again to resume|Run the same command again)$/);
   });
 }
 
@@ -168,7 +168,7 @@ onTerminal("p2p status --watch acts by keys on what another process downloads", 
   await press("r", /^> film\.bin .*B\/s/);
   await press("\r", new RegExp(`^${seed.address} .* gives$`));
   await press("\x1b[D", /^> film\.bin .*B\/s/);
-  await press("l", / paused; p2p resume lets it go on$/);
+  await press("l", / paused; run p2p resume to continue$/);
   await press("\x1b", /^> film\.bin .*B\/s/);
   await press("c", /^cancel "film\.bin"\? .*y\/n$/);
   await press("n", /^not cancelled$/);

@@ -41,11 +41,11 @@ async function p2p(line: string, core: Partial<Core> = {}) {
 }
 
 const usage = [
-  ["pause", "Cannot pause: name the tasks, or say --all", "p2p status"],
-  ["resume", "Cannot resume: name the tasks, or say --all", "p2p status"],
-  ["cancel", "Cannot cancel: name the tasks, or say --all", "p2p status"],
-  ["cancel --delete", "Cannot cancel: name the tasks, or say --all", "p2p status"],
-  ["pause a --all", "Cannot pause: name the tasks, or say --all", "p2p status"],
+  ["pause", "Cannot pause: specify a task, or use --all", "p2p status"],
+  ["resume", "Cannot resume: specify a task, or use --all", "p2p status"],
+  ["cancel", "Cannot cancel: specify a task, or use --all", "p2p status"],
+  ["cancel --delete", "Cannot cancel: specify a task, or use --all", "p2p status"],
+  ["pause a --all", "Cannot pause: specify a task, or use --all", "p2p status"],
   ["pause a --delete", 'Unknown option "--delete"', ""],
   ["pause --bogus", 'Unknown option "--bogus"', ""],
   ["max", "Missing argument", "p2p max --help"],
@@ -80,10 +80,10 @@ for (const [line, obedience, said] of OF_FAILED) {
 
 const sentences: readonly [line: string, obedience: Obedience, told: string, said: string][] = [
   ["pause t7k", "told", "pause t7k", "paused"],
-  ["pause t7k", "kept", "pause t7k", "paused: no process works on it, and p2p get goes on with it"],
+  ["pause t7k", "kept", "pause t7k", "paused: not running; p2p get continues it"],
   ["pause t7k", "already", "pause t7k", "was paused already"],
   ["resume t7k.iso", "told", "resume t7k", "goes on"],
-  ["resume t7k", "kept", "resume t7k", "no longer paused: run p2p get again"],
+  ["resume t7k", "kept", "resume t7k", "unpaused; run p2p get to continue"],
   ["resume t7k", "already", "resume t7k", "was not paused"],
   ["cancel t7k", "told", "cancel t7k", "cancelled"],
   ["cancel t7k", "done", "cancel t7k", "cancelled"],
@@ -171,7 +171,7 @@ Deno.test("cancel makes a name harmless that holds what a terminal obeys", async
 });
 
 const running: readonly [processes: number, count: number, said: string][] = [
-  [0, 5, "Nothing runs; for the next time: p2p get --max 5"],
+  [0, 5, "No downloads running. For the next one: p2p get --max 5"],
   [1, 1, "1 download at a time in 1 running get"],
   [2, 5, "5 downloads at a time in 2 running gets"],
 ];

@@ -286,8 +286,8 @@ Deno.test("renderEvent() says which other bytes seeds hold, also where nothing b
   const result = { ...resultOf(), id: CONTENTS[1].id, contents: CONTENTS };
   assertEquals(renderEvent(event({ kind: "done", result }), "a.iso", "error"), [
     'p2p: Seeds differ on "a.iso" (1 seed): ' +
-    "liar:1, liar:2 hold other bytes: --id aaaaaaaa (sent wrong bytes)",
-    "hint: Choose other bytes with --id",
+    "liar:1, liar:2 have a different version: --id aaaaaaaa (sent wrong bytes)",
+    "hint: Pick a version with --id",
   ]);
 });
 
@@ -299,8 +299,8 @@ Deno.test("renderEvent() names the contents of all seeds when a download fails",
   );
   assertEquals(
     lines.at(-1),
-    "hint: Seeds differ: liar:1, liar:2 hold other bytes: --id aaaaaaaa (sent wrong bytes); " +
-      "nas:7270 holds other bytes: --id abababab",
+    "hint: Seeds differ: liar:1, liar:2 have a different version: --id aaaaaaaa (sent wrong bytes); " +
+      "nas:7270 has a different version: --id abababab",
   );
 });
 

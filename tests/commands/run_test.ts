@@ -281,7 +281,7 @@ Deno.test("get downloads the other names and exits 3 when one glob fits nothing"
   });
   assertEquals(code, 3);
   assertEquals(jobs[0]?.requests.map(({ name }) => name), ["a"]);
-  assertStringIncludes(stderr, 'p2p: Cannot find "zip/*": no seed offers a name that fits');
+  assertStringIncludes(stderr, 'p2p: Cannot find "zip/*": no seed has a name that matches');
   const summary = JSON.parse(stdout.trimEnd().split("\n").at(-1)!);
   assertEquals([summary.done, summary.failed], [1, 1]);
 });
@@ -337,16 +337,31 @@ Deno.test("get says once why fewer downloads run than --max allows", async () =>
   );
 });
 
-const KEPT = "p2p: interrupted: the partial files are kept\n" +
-  "hint: The same command goes on from there\n";
+const KEPT = "p2p: interrupted; partial files kept\n" +
+  "hint: Run the same command again to resume\n";
 const NOTHING_KEPT = "p2p: interrupted\nhint: Run the same command again\n";
 
 const interruptions: readonly [signal: StopSignal, partial: boolean, exit: number, says: string][] =
   [
-    ["SIGINT", true, 130, `p2p: stopping; Ctrl-C again ends it at once\n${KEPT}`],
-    ["SIGINT", false, 130, `p2p: stopping; Ctrl-C again ends it at once\n${NOTHING_KEPT}`],
-    ["SIGTERM", true, 143, `p2p: stopping after SIGTERM; another signal ends it at once\n${KEPT}`],
-    ["SIGHUP", true, 129, `p2p: stopping after SIGHUP; another signal ends it at once\n${KEPT}`],
+    ["SIGINT", true, 130, `p2p: stopping; press Ctrl-C again to quit immediately\n${KEPT}`],
+    [
+      "SIGINT",
+      false,
+      130,
+      `p2p: stopping; press Ctrl-C again to quit immediately\n${NOTHING_KEPT}`,
+    ],
+    [
+      "SIGTERM",
+      true,
+      143,
+      `p2p: stopping after SIGTERM; send another signal to quit immediately\n${KEPT}`,
+    ],
+    [
+      "SIGHUP",
+      true,
+      129,
+      `p2p: stopping after SIGHUP; send another signal to quit immediately\n${KEPT}`,
+    ],
   ];
 for (const [signal, partial, exit, says] of interruptions) {
   const what = partial ? "a partial file" : "none";

@@ -77,7 +77,7 @@ Deno.test("status tells what the user paused from what only stopped", () => {
   };
   const [user, interrupt] = [look("user"), look("interrupt")];
   assertMatch(user[0]!, / paused /);
-  assertMatch(user[1]!, /^state: +paused by you; p2p resume t1 /);
+  assertMatch(user[1]!, /^state: +paused by you; run p2p resume t1 /);
   assertMatch(interrupt[0]!, / stopped /);
   assertMatch(interrupt[1]!, /^state: +stopped; the same p2p get goes on$/);
 });

@@ -83,13 +83,13 @@ const cases: Case[] = [
     name: "has no process any more",
     task: { state: "paused", pid: null },
     cause: "stopped",
-    says: "a.iso is stopped, with 10/50 MiB there: no process works on it",
+    says: "a.iso is stopped, with 10/50 MiB there: no process is running it",
   },
   {
     name: "was paused by the user, and has no process any more",
     task: { state: "paused", pid: null, pausedBy: "user" },
     cause: "paused",
-    says: "a.iso is paused by you, with 10/50 MiB there: no process works on it",
+    says: "a.iso is paused by you, with 10/50 MiB there: no process is running it",
   },
   {
     name: "has no room",

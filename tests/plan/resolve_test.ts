@@ -259,7 +259,7 @@ const cases: Case[] = [
     want: { id: ID.b, holders: ["u"], dissenters: ["s"] },
   },
   {
-    name: "says so when nobody holds the content asked for",
+    name: "says so when no seed has that id or checksum",
     answers: { s: [manifest(ID.a)] },
     options: { wanted: { sha256: undefined, id: "cc" } },
     want: { code: "corrupt" },

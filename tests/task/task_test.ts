@@ -67,7 +67,11 @@ test("runTask() throws CorruptError, and leaves nothing, when only liars claim t
     liar: seeds.add({ a: OTHER }, claiming(SHA256)),
     other: seeds.add({ a: third }, claiming(SHA256)),
   });
-  await assertRejects(() => run(bench, { sha256: SHA256 }), CorruptError, "content asked for");
+  await assertRejects(
+    () => run(bench, { sha256: SHA256 }),
+    CorruptError,
+    "with that id or checksum",
+  );
   assertEquals(Array.from(Deno.readDirSync(bench.dir)), []);
 });
 
