@@ -137,8 +137,10 @@ export class Scheduler {
     if (this.#over) return [];
     this.#excuseSleep(nowMs);
     this.#take(fact, nowMs);
-    // Bytes on their way change nothing that is worth planning anew.
-    return fact.kind === "received" ? [] : this.#plan(nowMs);
+    // Received bytes change nothing that is worth a new plan. The `stored` of the piece follows its
+    // `blamed`: a plan made in between would request that piece again.
+    const waits = fact.kind === "received" || fact.kind === "blamed";
+    return waits ? this.#takeActions() : this.#plan(nowMs);
   }
 
   #take(fact: Fact, nowMs: number): void {
@@ -313,6 +315,10 @@ export class Scheduler {
       if (this.#seeds.size > 1) this.#helpSlowOnes(nowMs);
       this.#despairOrWake(nowMs);
     }
+    return this.#takeActions();
+  }
+
+  #takeActions(): Action[] {
     const actions = this.#actions;
     this.#actions = [];
     return actions;

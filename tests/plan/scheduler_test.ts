@@ -338,3 +338,8 @@ Deno.test(`Scheduler keeps its rules in ${worlds} made-up worlds`, () => {
     assertEquals(faultsOfWorld(world), [], `world ${world}: deno task simulate 1 ${world}`);
   }
 });
+
+Deno.test("Scheduler requests no piece again when a seed is blamed just before that piece is stored", () => {
+  // A piece of two seeds, the wrong one found out in the endgame.
+  assertEquals(faultsOfWorld(57_031), []);
+});
