@@ -19,6 +19,7 @@ export type Core = Pick<
   | "seedHealth"
   | "serve"
   | "setMax"
+  | "runningMax"
   | "tasks"
   | "verify"
   | "why"

@@ -5,6 +5,8 @@ import {
   type DownloadSettings,
   type FewDescriptors,
   type NamedFile,
+  type P2pError,
+  printable,
   type TaskOutcome,
   UsageError,
 } from "../core/mod.ts";
@@ -131,6 +133,10 @@ async function downloadAll(
       settings,
       directories: loaded.directories,
       onFewDescriptors: (found: FewDescriptors) => watcher.note([renderFewDescriptors(found)]),
+      onStateUnavailable: ({ message }: P2pError) =>
+        watcher.note([
+          printable(`note: ${message}; status, logs and pause do not see these downloads`),
+        ]),
     };
     outcomes = await core.download(job, (event) => {
       watcher.handle(event);

@@ -11,20 +11,32 @@ import { MOST_DOWNLOADS } from "./settings.ts";
 export function maxCommand(environment: Environment) {
   return new Command()
     .description(
-      `Changes how many downloads at a time every running get does.
+      `Shows or changes how many downloads at a time every running get does.
 
 A smaller number stops nothing that has begun; it holds back what waits.`,
     )
+    .example("how many at a time now", "p2p max")
     .example("five at a time from now on", "p2p max 5")
     .example("one after the other", "p2p max 1")
     .type("count", new KindType(wholeNumber(1, MOST_DOWNLOADS)))
-    .arguments("<n:count>")
+    .arguments("[n:count]")
     .option("--json", "One JSON object on standard output")
     .action(async ({ json }, count) => {
+      if (count === undefined) return await showMax(environment, json === true);
       const running = await environment.core.setMax(directoriesIn(environment), count);
       const said = running === 0
         ? `No downloads running. For the next one: p2p get --max ${count}`
         : `${plural(count, "download")} at a time in ${plural(running, "running get")}`;
       writeLines(environment.stdout, [json ? jsonLine({ max: count, running }) : said]);
     });
+}
+
+async function showMax({ core, stdout, platform, env }: Environment, json: boolean): Promise<void> {
+  const running = await core.runningMax(core.directoriesOf(env, platform));
+  if (json) return writeLines(stdout, [jsonLine({ running })]);
+  if (running.length === 0) return writeLines(stdout, ["No downloads running."]);
+  writeLines(
+    stdout,
+    running.map(({ pid, max }) => `${plural(max, "download")} at a time in process ${pid}`),
+  );
 }

@@ -281,6 +281,11 @@ export async function control(
   return await orders.control(state, task, order, Deno.pid, systemClock);
 }
 
+/** How many downloads at a time each running process does. */
+export async function runningMax({ state }: Directories): Promise<orders.RunningMax[]> {
+  return await orders.runningMax(state);
+}
+
 /** Changes how many downloads at a time the running processes do. @returns how many processes there are. */
 export async function setMax({ state }: Directories, count: number): Promise<number> {
   return await orders.setMax(state, count, systemClock.wallTime());

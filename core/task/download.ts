@@ -6,7 +6,7 @@ import {
   divideDescriptors,
   MIN_DESCRIPTORS,
 } from "../base/descriptors.ts";
-import { UsageError } from "../base/errors.ts";
+import { DiskError, UsageError } from "../base/errors.ts";
 import { faultOfName, isOwnName } from "../base/names.ts";
 import { SMALLEST_PIECE } from "../base/pieces.ts";
 import { Slots } from "../base/slots.ts";
@@ -44,6 +44,8 @@ export interface DownloadJob {
   readonly directories: Directories;
   /** Called once if fewer downloads than wanted can run at a time, because descriptors are few. */
   readonly onFewDescriptors?: (found: FewDescriptors) => void;
+  /** The state folder cannot be written: other processes see nothing of this run. */
+  readonly onStateUnavailable?: (error: DiskError) => void;
 }
 
 export interface FewDescriptors {
@@ -76,13 +78,11 @@ export async function download(
     if (fault) throw new UsageError(`Cannot download "${name}": ${fault}`);
   }
   const { clock, chance } = platform;
-  const { outDir, settings, directories: { state: stateDir } } = job;
+  const { outDir, settings } = job;
   const shares = sharesOf(job, requests.length, platform);
-  await using stories = await TaskStories.open(stateDir, platform.store.pid, clock, {
-    max: settings.max,
-    limit: settings.limit ?? null,
-    taskLimit: settings.taskLimit ?? null,
-  }, signal);
+  await using cleanup = new AsyncDisposableStack();
+  const { stateDir, stories: opened } = await openStories(job, platform, cleanup, signal);
+  await using stories = opened;
   await using pool = new SeedPool({
     ...settings,
     clock,
@@ -115,6 +115,33 @@ export async function download(
   watches.spawn((signal) => stories.forgetOldLogs(signal).catch(() => {}));
   watches.spawn((signal) => forgetAsides(out, platform, signal).catch(() => {}));
   return await runQueue(tasks, slots, runner, signal);
+}
+
+/**
+ * Opens the state folder, or one for this run alone where that cannot be written: records are for
+ * other terminals, and no reason to download nothing. The part files protect themselves by locks.
+ */
+async function openStories(
+  { settings, directories: { state }, onStateUnavailable }: DownloadJob,
+  { store, clock }: Platform,
+  cleanup: AsyncDisposableStack,
+  signal: AbortSignal,
+): Promise<{ stateDir: string; stories: TaskStories }> {
+  const limits = {
+    max: settings.max,
+    limit: settings.limit ?? null,
+    taskLimit: settings.taskLimit ?? null,
+  };
+  const open = (folder: string) => TaskStories.open(folder, store.pid, clock, limits, signal);
+  try {
+    return { stateDir: state, stories: await open(state) };
+  } catch (error) {
+    if (!(error instanceof DiskError)) throw error;
+    const folder = await Deno.makeTempDir({ prefix: "p2p-state-" });
+    cleanup.defer(() => Deno.remove(folder, { recursive: true }));
+    onStateUnavailable?.(error);
+    return { stateDir: folder, stories: await open(folder) };
+  }
 }
 
 /** How many tasks and connections the descriptors allow. */

@@ -2,7 +2,9 @@
 import type { Clock } from "../base/clock.ts";
 import { giveOrder, type Obedience, type Order } from "../state/orders.ts";
 import { readTasks, type TaskStatus } from "../state/task_status.ts";
-import { wishMax } from "../state/wishes.ts";
+import { isHeader, limitsOf } from "../state/record_shape.ts";
+import { readRuns } from "../state/run_reader.ts";
+import { readWishes, wishMax } from "../state/wishes.ts";
 import { removePartial } from "../store/partial.ts";
 
 /** @param pid of the process that orders. @throws {UsageError} if the task is over. */
@@ -24,4 +26,22 @@ export async function setMax(stateDir: string, count: number, nowMs: number): Pr
   await wishMax(stateDir, count, nowMs);
   const known = await readTasks(stateDir, nowMs, "paused");
   return new Set(known.flatMap(({ pid }) => pid ?? [])).size;
+}
+
+/** How many downloads at a time one running process does. */
+export interface RunningMax {
+  readonly pid: number;
+  readonly max: number;
+}
+
+/** One entry for each running process: its own setting, or what `setMax` said since it began. */
+export async function runningMax(stateDir: string): Promise<RunningMax[]> {
+  const { max: changed } = await readWishes(stateDir);
+  const alive = (await readRuns(stateDir)).filter((run) => run.alive);
+  return alive.flatMap(({ lines, startedAt }) => {
+    const header = lines.find(isHeader);
+    const own = limitsOf(header)?.max;
+    if (header === undefined || own === undefined) return [];
+    return [{ pid: header.pid, max: changed && changed.at > startedAt ? changed.value : own }];
+  });
 }

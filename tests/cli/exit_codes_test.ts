@@ -103,9 +103,6 @@ test("p2p exits 6 when the disk does not take it", async (world) => {
   const target = await world.p2p("get", "a.bin", "--out", file, ...from(seed));
   assertCode(target, 6);
   assertTold(target, /a-file/);
-  const state = await world.p2pWith({ env: { P2P_STATE_DIR: file } }, "get", "a", ...from(seed));
-  assertCode(state, 6);
-  assertTold(state, /a-file/);
 });
 
 test("p2p exits 7 when it would overwrite, or another p2p works on the same target", async (world) => {

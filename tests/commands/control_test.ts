@@ -48,7 +48,6 @@ const usage = [
   ["pause a --all", "Cannot pause: specify a task, or use --all", "p2p status"],
   ["pause a --delete", 'Unknown option "--delete"', ""],
   ["pause --bogus", 'Unknown option "--bogus"', ""],
-  ["max", "Missing argument", "p2p max --help"],
   ["max 0", "it must be a whole number from 1 to", ""],
   ["max -1", "", ""],
   ["max many", "it must be a whole number from 1 to", ""],
@@ -189,3 +188,13 @@ for (const [processes, count, said] of running) {
     assertEquals(asked, [[directoriesIn("/nowhere"), count]]);
   });
 }
+
+Deno.test("max without a number shows what each running get does now", async () => {
+  const core: Partial<Core> = {
+    runningMax: () => Promise.resolve([{ pid: 7, max: 1 }, { pid: 9, max: 4 }]),
+  };
+  const lines = (await p2p("max", core)).stdout;
+  assertEquals(lines, "1 download at a time in process 7\n4 downloads at a time in process 9\n");
+  const none = await p2p("max", { runningMax: () => Promise.resolve([]) });
+  assertEquals(none.stdout, "No downloads running.\n");
+});

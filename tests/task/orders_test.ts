@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import { join } from "@std/path";
 import { readTasks } from "../../core/state/task_status.ts";
 import { RunRecord } from "../../core/state/run_record.ts";
-import { control, setMax } from "../../core/task/orders.ts";
+import { control, runningMax, setMax } from "../../core/task/orders.ts";
 import { ManualClock } from "../fakes/manual_clock.ts";
 import { eventOf, header, NOW, queued, state, StateFolder } from "../state/support.ts";
 
@@ -35,4 +35,14 @@ Deno.test("setMax() counts the processes at work, however many downloads each ha
   for (const task of ["a", "b"]) one.add(queued(task));
   for (const task of ["a", "b"]) one.add(state(task, "downloading"));
   assertEquals(await setMax(folder.path, 5, NOW), 1);
+});
+
+Deno.test("runningMax() gives each running process's own number, or what was said since it began", async () => {
+  using folder = new StateFolder();
+  folder.writeRun(`${NOW}-8`, [header(8), queued("gone")]);
+  const limits = { max: 3, limit: null, taskLimit: null };
+  await using _run = await RunRecord.open(folder.path, 77, new ManualClock(NOW), limits);
+  assertEquals(await runningMax(folder.path), [{ pid: 77, max: 3 }]);
+  await setMax(folder.path, 5, NOW + 10);
+  assertEquals(await runningMax(folder.path), [{ pid: 77, max: 5 }]);
 });
