@@ -44,11 +44,19 @@ export class DiskSpace {
     return volume === undefined || bytes <= this.#unreserved(volume);
   }
 
+  /** Whether the volume of `folder` is large enough for `bytes` at all, whatever is removed from it. */
+  couldFit(folder: string, bytes: number): boolean {
+    return bytes <= (this.#volumeOf(folder)?.size ?? Infinity);
+  }
+
   /** @throws {DiskFullError} if `bytes` more do not fit into the folder of `target`. */
   require(target: string, bytes: number): void {
-    const folder = dirname(target);
-    const volume = this.#volumeOf(folder);
+    this.#requireOn(this.#volumeOf(dirname(target)), target, bytes);
+  }
+
+  #requireOn(volume: Volume | undefined, target: string, bytes: number): void {
     if (volume === undefined || bytes <= this.#unreserved(volume)) return;
+    const folder = dirname(target);
     const fault = new DiskFullError(
       `Cannot download to "${target}": not enough disk space ` +
         `(${formatBytes(bytes)} needed, ${formatBytes(this.#unreserved(volume))} free)`,
@@ -63,8 +71,8 @@ export class DiskSpace {
 
   /** Reserves `bytes` for `target` until they are written or the reservation is disposed. @throws {DiskFullError} */
   reserve(target: string, bytes: number): SpaceReservation {
-    this.require(target, bytes);
     const volume = this.#volumeOf(dirname(target));
+    this.#requireOn(volume, target, bytes);
     const add = (more: number) => {
       if (volume === undefined) return;
       this.#reserved.set(volume.id, (this.#reserved.get(volume.id) ?? 0) + more);

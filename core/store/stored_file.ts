@@ -157,9 +157,10 @@ export class StoredFile implements Disposable {
     let reservation: SpaceReservation | undefined;
     try {
       const touched = !part.fresh && !part.isUntouched();
-      // A file of one piece is one write: that says whether there is space, and gives it its length.
+      // A file of one piece is one write, which gives it its length.
       const whole = layout.count <= 1;
-      reservation = whole ? undefined : terms.space.reserve(target, missingBytes(layout, state));
+      // Also for one piece: it must not take the space of a download that was begun.
+      reservation = terms.space.reserve(target, missingBytes(layout, state));
       if (part.size > layout.size || (!whole && part.size < layout.size)) part.resize(layout.size);
       const journal = whole ? undefined : openJournal(target, content, claims, part, state, terms);
       const file = new StoredFile(target, content, terms, part, journal, state, reservation);

@@ -70,6 +70,9 @@ async function untilRoom(
   { place, tell, clock, settings, store }: TaskParts,
   signal: AbortSignal,
 ): Promise<void> {
+  const { lacking } = error;
+  // Nothing that others remove makes this volume larger.
+  if (lacking && !store.space.couldFit(lacking.folder, lacking.bytes)) throw error;
   place.leave();
   tell({
     kind: "note",
@@ -79,7 +82,6 @@ async function untilRoom(
   });
   tell({ kind: "state", state: "waiting", waitsFor: "room" });
   const giveUpAt = since + settings.giveUpMs;
-  const { lacking } = error;
   do {
     await clock.sleep(ROOM_MS, signal);
     if (clock.now() >= giveUpAt) throw error;

@@ -137,7 +137,10 @@ async function openStories(
     return { stateDir: state, stories: await open(state) };
   } catch (error) {
     if (!(error instanceof DiskError)) throw error;
-    const folder = await Deno.makeTempDir({ prefix: "p2p-state-" });
+    // Where there is no place for temporary files either, the state folder is what to mend.
+    const folder = await Deno.makeTempDir({ prefix: "p2p-state-" }).catch(() => {
+      throw error;
+    });
     cleanup.defer(() => Deno.remove(folder, { recursive: true }));
     onStateUnavailable?.(error);
     return { stateDir: folder, stories: await open(folder) };

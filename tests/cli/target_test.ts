@@ -251,3 +251,26 @@ test("p2p get finishes two of three downloads when there is room for two", async
   const names = Array.from(Deno.readDirSync(disk.path), ({ name }) => name);
   assertEquals(names.filter((name) => name.endsWith(".bin")).sort(), ["a.bin", "b.bin"]);
 }, WITH_DISKS);
+
+test("p2p get finishes a download that was begun when small files come after it", async (world) => {
+  const small = Array.from({ length: 8 }, (_, i) => `small-${i}.bin`);
+  const files = { "big.bin": noise(6 * MIB) };
+  const seed = await sharing(world, {
+    ...files,
+    ...Object.fromEntries(small.map((name) => [name, noise(MIB)])),
+  });
+  await using disk = MemoryDisk.mount(world.path("disk"), 8);
+  const flags = ["--out", disk.path, "--give-up", "1s", "--json", ...from(seed)];
+  const ended = await world.p2p("get", "big.bin", ...small, ...flags);
+  assertCode(ended, 6);
+  assertEquals(Deno.readFileSync(join(disk.path, "big.bin")), files["big.bin"]);
+}, WITH_DISKS);
+
+test("p2p get does not wait for space that its disk will never have", async (world) => {
+  const seed = await sharing(world, { "a.bin": noise(6 * MIB) });
+  await using disk = MemoryDisk.mount(world.path("disk"), 4);
+  // By default it would wait two minutes, longer than a test may take.
+  const ended = await world.p2p("get", "a.bin", "--out", disk.path, "--json", ...from(seed));
+  assertCode(ended, 6);
+  assertMatch(ended.stderr, /not enough disk space \(6\.0 MiB needed, 4\.0 MiB free\)/);
+}, WITH_DISKS);

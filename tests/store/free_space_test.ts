@@ -59,3 +59,10 @@ Deno.test("DiskSpace.reserve() takes no more than was reserved for what is writt
   assertEquals([space.fits("/a", 40 * MIB), space.fits("/a", 40 * MIB + 1)], [true, false]);
   other.written(0);
 });
+
+Deno.test("DiskSpace.couldFit() tells what no freed space makes possible", () => {
+  const space = new DiskSpace(volumes().of);
+  using _all = space.reserve("/a/1", 50 * MIB);
+  assertEquals([space.couldFit("/a", 50 * MIB), space.couldFit("/a", 50 * MIB + 1)], [true, false]);
+  assertEquals(new DiskSpace(() => undefined).couldFit("/a", 2 ** 52), true);
+});
