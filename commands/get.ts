@@ -231,7 +231,7 @@ function undrawnBars({ stderr, env }: Environment, { values }: Loaded): string[]
     : ["note: bars need a terminal; progress is written as plain lines"];
 }
 
-/** What to do where nobody said whom to ask, and this computer was no seed. */
+/** A note for the user who configured no seed, where this computer is not one either. */
 function unconfigured({ origins }: Loaded, outcomes: readonly TaskOutcome[]): string[] {
   const failed = outcomes.filter(({ outcome }) =>
     !outcome.ok && outcome.failure.code === "unreachable"

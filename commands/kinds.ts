@@ -268,7 +268,7 @@ export const NAME: Kind<string> = {
   format: String,
 };
 
-/** What to write instead of a URL, or of the path that a shell completes. */
+/** A hint for a URL, or for a path that a shell completed; neither is a seed's name. */
 function nameHint(text: string): string | undefined {
   if (/^(?:https?|tls|p2p):\/\//i.test(text)) return urlHint(text);
   const parts = text.split("/").filter((part) => part !== "" && part !== ".");

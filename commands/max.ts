@@ -31,8 +31,9 @@ A smaller number stops nothing that has begun; it holds back what waits.`,
     });
 }
 
-async function showMax({ core, stdout, platform, env }: Environment, json: boolean): Promise<void> {
-  const running = await core.runningMax(core.directoriesOf(env, platform));
+async function showMax(environment: Environment, json: boolean): Promise<void> {
+  const { core, stdout } = environment;
+  const running = await core.runningMax(directoriesIn(environment));
   if (json) return writeLines(stdout, [jsonLine({ running })]);
   if (running.length === 0) return writeLines(stdout, ["No downloads running."]);
   writeLines(

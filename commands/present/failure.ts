@@ -117,7 +117,7 @@ export function failureOf(error: P2pError): TaskFailure {
   return { code, message, hint };
 }
 
-/** What an interrupted run leaves behind. */
+/** Says whether an interrupted run keeps partial files, and how to resume. */
 export function renderInterruption(outcomes: readonly TaskOutcome[]): string[] {
   const partial = outcomes.some(({ outcome }) => !outcome.ok && outcome.partial);
   return partial
@@ -157,7 +157,7 @@ export function renderTaskFailure(
   return lines;
 }
 
-/** Who holds which content, and how to ask for it. */
+/** Names the seeds of each content, and the flag that picks it. */
 export function otherContents(contents: readonly ContentVotes[]): string {
   return contents.map(({ id, seeds, setAside }) => {
     const bytes = id === null

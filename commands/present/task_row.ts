@@ -31,7 +31,7 @@ export interface TaskRow {
   readonly detail: TaskDetail | null;
   /** Why it failed. */
   readonly error?: string | null;
-  /** Who paused it, where that is known. */
+  /** Tells a pause by the user from an interruption, where that is known. */
   readonly pausedBy?: TaskStatus["pausedBy"];
 }
 

@@ -23,10 +23,10 @@ export function renderVerifyFault({ path, name, verdict }: Verification): string
       hint: HINTS[verdict.code] ?? "See how the seeds are with p2p seeds",
     });
   }
-  const anew = `p2p get ${shellWord(name)}${
+  const command = `p2p get ${shellWord(name)}${
     outOf(path, name)
   } --on-conflict overwrite downloads it again`;
-  return [`hint: ${printable(anew)}`];
+  return [`hint: ${printable(command)}`];
 }
 
 /** So that `get` writes it where it is: a name counts from there on. */

@@ -108,7 +108,7 @@ export class View {
     return entry && viewOf(entry, now);
   }
 
-  /** What came over the network in this run, for all tasks. */
+  /** Bytes received over the network in this run, for all tasks. */
   get received(): number {
     return this.#sums.received;
   }

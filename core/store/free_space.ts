@@ -14,7 +14,7 @@ export interface Volume {
 }
 
 /** The volume of `folder`; undefined where the platform cannot tell: then a write will. */
-export function volumeOf(folder: string): Volume | undefined {
+function volumeOf(folder: string): Volume | undefined {
   try {
     const { bavail, blocks, bsize } = statfsSync(folder);
     const { dev } = Deno.statSync(folder);

@@ -17,6 +17,9 @@ export const JOURNAL_SUFFIX = ".p2p-journal";
 /** What the common file systems take for one name. */
 export const MAX_NAME_BYTES = 255;
 
+/** How to go on where another file has the name. */
+export const CONFLICT_HINT = "Choose what to do with --on-conflict rename, skip or overwrite";
+
 /** What identifies the bytes that are to be there: a manifest, or only the digest of the whole. */
 export type Bytes =
   | { readonly manifest: Manifest }
@@ -65,7 +68,7 @@ export async function settle(
       return { kind: "replace", path };
     case "fail":
       throw new ConflictError(`Cannot write "${path}": it exists with different content`, {
-        hint: "Choose what to do with --on-conflict rename, skip or overwrite",
+        hint: CONFLICT_HINT,
       });
     case "rename":
       // The name says the content, so it is the same on every machine.

@@ -5,8 +5,15 @@ import type { TaskResult } from "../events.ts";
 import { ContentTrials, rivalPatienceMs, type SetAsideWhy } from "../plan/content_trials.ts";
 import type { Ballot } from "../plan/content_vote.ts";
 import { DiskFullError } from "../store/disk_faults.ts";
-import { volumeOf } from "../store/free_space.ts";
-import { type Bytes, hasSize, looksFree, settle, type Settlement } from "../store/target.ts";
+import type { DiskSpace } from "../store/free_space.ts";
+import {
+  type Bytes,
+  CONFLICT_HINT,
+  hasSize,
+  looksFree,
+  settle,
+  type Settlement,
+} from "../store/target.ts";
 import type { OutFolder } from "../store/out_folder.ts";
 import { asidesWith } from "../store/aside.ts";
 import { type Content, removeLeftovers, StoredFile } from "../store/stored_file.ts";
@@ -42,7 +49,7 @@ export async function runTask(
       const votes = found.pinned ? {} : votesOf(found, trials);
       return { ...outcome, ...votes, elapsedMs: parts.clock.now() - startedAt };
     } catch (error) {
-      const useless = uselessnessOf(error, found);
+      const useless = uselessnessOf(error, found, parts.store.space);
       if (useless === undefined) throw withContents(error, found, trials);
       const { id } = found.choice;
       trials.setAside(ballotOf(found), useless.why);
@@ -64,7 +71,11 @@ interface Uselessness {
 }
 
 /** What makes a content worth setting aside; undefined for what is no content's fault. */
-function uselessnessOf(error: unknown, found: Found): Uselessness | undefined {
+function uselessnessOf(
+  error: unknown,
+  found: Found,
+  space: DiskSpace,
+): Uselessness | undefined {
   const hasRival = found.eligible > 1;
   if (error instanceof UselessContentError) {
     const { outcome, failure } = error;
@@ -74,7 +85,7 @@ function uselessnessOf(error: unknown, found: Found): Uselessness | undefined {
     return { why: "wrong-sha256", hasRival: true, failure: error };
   }
   if (error instanceof DiskFullError && error.lacking && hasRival) {
-    const isImpossible = found.choice.size > (volumeOf(error.lacking.folder)?.size ?? Infinity);
+    const isImpossible = !space.couldFit(error.lacking.folder, found.choice.size);
     return isImpossible ? { why: "too-large", hasRival, failure: error } : undefined;
   }
   return undefined;
@@ -179,7 +190,7 @@ async function settleTarget(
   // Equal bytes are only known after the download; a different length already is a conflict.
   if (onConflict !== "fail" || hasSize(path, layout.size)) return { kind: "free", path };
   throw new ConflictError(`Cannot write "${path}": a different file is in its place`, {
-    hint: "Choose what to do with --on-conflict rename, skip or overwrite",
+    hint: CONFLICT_HINT,
   });
 }
 
