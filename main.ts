@@ -1,5 +1,5 @@
 /** The command line: runs it and turns its outcome into the exit code. */
-import { run, tellBug } from "./commands/run.ts";
+import { reportBug, run } from "./commands/run.ts";
 import { systemEnvironment } from "./commands/system.ts";
 import { startedWith, versionText } from "./commands/version.ts";
 import config from "./deno.json" with { type: "json" };
@@ -8,7 +8,7 @@ if (import.meta.main) {
   const { commit, args } = startedWith(Deno.args, Deno.build.standalone);
   const runtime = { deno: Deno.version.deno, target: Deno.build.target };
   const environment = systemEnvironment(versionText(config.version, commit, runtime), Deno.exit);
-  const fail = (error: unknown) => Deno.exit(tellBug(error, environment.stderr));
+  const fail = (error: unknown) => Deno.exit(reportBug(error, environment.stderr));
   // What nobody waited for, or what a timer threw, has failed all the same.
   addEventListener("unhandledrejection", ({ reason }) => fail(reason));
   addEventListener("error", ({ error }) => fail(error));

@@ -4,15 +4,15 @@ import { LEVELS, parseSeedAddress, printable, type TaskStatus } from "../core/mo
 import { type Candidate, type CommandWords, type Question, questionOf } from "./candidates.ts";
 import { type Environment, writeLines } from "./environment.ts";
 import { TOPICS } from "./help.ts";
-import { directoriesIn, downloadSettingsOf, loadSettings } from "./load.ts";
-import { SHELLS } from "./present/completion_scripts.ts";
+import { directoriesIn, downloadSettingsOf, loadSettings } from "./load_settings.ts";
+import { SHELLS } from "./ui/completion_scripts.ts";
 import { isSettingName, settingOf } from "./settings.ts";
 import { bashWord, parseBashLine } from "./shell_words.ts";
 
 /** A person waits with a finger on the key: a seed on the LAN answers in a fiftieth of that. */
-const PATIENCE_MS = 1000;
+const TIMEOUT_MS = 1000;
 /** Bash asks before it shows so many; nobody reads more. */
-const MOST_CANDIDATES = 1000;
+const MAX_CANDIDATES = 1000;
 
 export function completeCommand(environment: Environment) {
   return new Command()
@@ -36,7 +36,7 @@ async function complete(
   const question = questionOf(root, words, current);
   const answer = await answerOf(environment, root, question, words).catch(() => NOTHING);
   if (typeof answer === "string") return writeLines(environment.stdout, [answer]);
-  const fitting = answer.filter(({ word }) => word.startsWith(current)).slice(0, MOST_CANDIDATES);
+  const fitting = answer.filter(({ word }) => word.startsWith(current)).slice(0, MAX_CANDIDATES);
   writeLines(environment.stdout, [
     "words",
     ...fitting.map(({ word, about }) =>
@@ -140,7 +140,7 @@ async function remoteNames(
   const settings = await downloadSettingsOf(values);
   const named = seedsAmong(words);
   const seeds = named.length > 0 ? named.map(parseSeedAddress) : settings.seeds;
-  const signal = AbortSignal.timeout(PATIENCE_MS);
+  const signal = AbortSignal.timeout(TIMEOUT_MS);
   const query = { glob: undefined, ids: false };
   const offers = await Promise.allSettled(
     seeds.map((seed) => environment.core.list(query, { ...settings, seeds: [seed] }, signal)),

@@ -1,9 +1,9 @@
 /** `p2p completions`: a script for a shell, which asks the hidden `p2p complete`. */
 import { Command } from "@cliffy/command";
 import type { Environment } from "./environment.ts";
-import { choice } from "./kinds.ts";
-import { KindType } from "./options.ts";
-import { COMPLETION_SCRIPTS, SHELLS } from "./present/completion_scripts.ts";
+import { choice } from "./value_types.ts";
+import { ValueArgumentType } from "./options.ts";
+import { COMPLETION_SCRIPTS, SHELLS } from "./ui/completion_scripts.ts";
 
 const DESCRIPTION = `Prints a script that completes commands, flags, tasks and the seeds' names.
 
@@ -19,7 +19,7 @@ export function completionsCommand({ stdout }: Environment) {
       "in ~/.config/fish/config.fish",
       "p2p completions fish | source",
     )
-    .type("shell", new KindType(choice(...SHELLS)))
+    .type("shell", new ValueArgumentType(choice(...SHELLS)))
     .arguments("<shell:shell>")
     .action((_, shell) => stdout.write(COMPLETION_SCRIPTS[shell]));
 }

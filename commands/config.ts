@@ -3,11 +3,11 @@ import { Command } from "@cliffy/command";
 import { printable } from "../core/mod.ts";
 import { defaultTextOf } from "./command.ts";
 import { type Environment, writeLines } from "./environment.ts";
-import { RATE, SIZE } from "./kinds.ts";
-import { type Loaded, loadSettings } from "./load.ts";
-import { jsonLine } from "./present/json.ts";
-import { renderTable } from "./present/table.ts";
-import { formatBytes } from "./present/units.ts";
+import { RATE, SIZE } from "./value_types.ts";
+import { type LoadedSettings, loadSettings } from "./load_settings.ts";
+import { jsonLine } from "./ui/json.ts";
+import { renderTable } from "./ui/table.ts";
+import { formatBytes } from "./ui/units.ts";
 import { SETTING_NAMES, type SettingName, settingOf } from "./settings.ts";
 
 const DESCRIPTION = `Shows every setting, its value and where it came from.
@@ -31,7 +31,7 @@ export function configCommand(environment: Environment) {
     });
 }
 
-function linesOf(loaded: Loaded): string[] {
+function linesOf(loaded: LoadedSettings): string[] {
   const rows = SETTING_NAMES.map((name) => [
     name,
     valueText(loaded, name),
@@ -49,7 +49,7 @@ function linesOf(loaded: Loaded): string[] {
   ].map(printable);
 }
 
-function valueText({ values }: Loaded, name: SettingName): string {
+function valueText({ values }: LoadedSettings, name: SettingName): string {
   const value = values[name];
   if (value === undefined) return defaultTextOf(name);
   const { kind } = settingOf(name);
@@ -61,7 +61,7 @@ function valueText({ values }: Loaded, name: SettingName): string {
 /** A size that no unit makes short. */
 const HARD_TO_READ = /^(?:\d+$|\d{5})/;
 
-function jsonOf(loaded: Loaded): string {
+function jsonOf(loaded: LoadedSettings): string {
   const { values, origins, configPath, directories } = loaded;
   return jsonLine({
     settings: SETTING_NAMES.map((name) => ({

@@ -1,8 +1,8 @@
 /** `config.json`: one object whose keys are the names of the settings. */
 import { DiskError, printable, reasonOf, UsageError } from "../core/mod.ts";
 import { join } from "@std/path";
-import { type Place } from "./places.ts";
-import { closest } from "./present/closest.ts";
+import { type SettingSource } from "./setting_sources.ts";
+import { closest } from "./ui/closest.ts";
 import { isSettingName, SETTING_NAMES, settingOf } from "./settings.ts";
 
 export function configPathIn(folder: string): string {
@@ -24,7 +24,7 @@ export async function readConfigText(
 }
 
 /** @throws {UsageError} if `text` is no object of known settings, each of its JSON type. */
-export function configPlace(text: string | undefined, path: string): Place {
+export function configSource(text: string | undefined, path: string): SettingSource {
   const texts = new Map<string, string>();
   for (const [key, value] of Object.entries(parseConfig(text, path))) {
     texts.set(key, textOfEntry(key, value, placeOfKey(text ?? "", key, path)));

@@ -1,13 +1,19 @@
 /** `p2p pause`, `p2p resume` and `p2p cancel`: from any terminal, on any task of this user. */
 import { Command } from "@cliffy/command";
-import { type Obedience, type Order, P2pError, type TaskStatus, UsageError } from "../core/mod.ts";
+import {
+  type ControlAction,
+  type ControlOutcome,
+  P2pError,
+  type TaskStatus,
+  UsageError,
+} from "../core/mod.ts";
 import { type Environment, writeLines } from "./environment.ts";
-import { directoriesIn } from "./load.ts";
+import { directoriesIn } from "./load_settings.ts";
 import { ABOUT_TASK, TaskType } from "./options.ts";
-import { renderObedience } from "./present/control.ts";
-import { failureOf, renderFailure } from "./present/failure.ts";
-import { jsonLine } from "./present/json.ts";
-import { NOTHING_ACTIVE } from "./present/status.ts";
+import { renderControlOutcome } from "./ui/control.ts";
+import { failureOf, renderFailure } from "./ui/failure.ts";
+import { jsonLine } from "./ui/json.ts";
+import { NOTHING_ACTIVE } from "./ui/status.ts";
 
 interface Flags {
   readonly all?: boolean | undefined;
@@ -56,7 +62,7 @@ Works on the downloads of every process; asking twice is no error.`)
 
 async function control(
   environment: Environment,
-  order: Order,
+  order: ControlAction,
   { all = false, json }: Flags,
   names: readonly string[],
 ): Promise<void> {
@@ -83,7 +89,7 @@ async function control(
 async function giveOrders(
   environment: Environment,
   tasks: readonly TaskStatus[],
-  order: Order,
+  order: ControlAction,
 ): Promise<{ obeyed: Obeyed[]; faults: P2pError[] }> {
   const obeyed: Obeyed[] = [];
   const faults: P2pError[] = [];
@@ -101,20 +107,20 @@ async function giveOrders(
 
 interface Obeyed {
   readonly task: TaskStatus;
-  readonly obedience: Obedience;
+  readonly obedience: ControlOutcome;
 }
 
 /** What no process works on is at rest already: `--all` pauses only what runs, but lets go and ends the rest too. */
-function takesPart(order: Order, { pid }: TaskStatus): boolean {
+function takesPart(order: ControlAction, { pid }: TaskStatus): boolean {
   return order !== "pause" || pid !== null;
 }
 
-function linesOf(order: Order, obeyed: readonly Obeyed[]): string[] {
+function linesOf(order: ControlAction, obeyed: readonly Obeyed[]): string[] {
   if (obeyed.length === 0) return [NOTHING_ACTIVE];
-  return obeyed.map(({ task, obedience }) => renderObedience(order, task, obedience));
+  return obeyed.map(({ task, obedience }) => renderControlOutcome(order, task, obedience));
 }
 
-function jsonOf(order: Order, obeyed: readonly Obeyed[]): string {
+function jsonOf(order: ControlAction, obeyed: readonly Obeyed[]): string {
   return jsonLine({
     order,
     tasks: obeyed.map(({ task: { task, name }, obedience }) => ({ task, name, result: obedience })),

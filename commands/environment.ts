@@ -1,7 +1,7 @@
 /** All that a command meets outside of itself, so that tests need no real terminal, environment or network. */
 import type * as core from "../core/mod.ts";
-import type { StopSignal } from "./present/failure.ts";
-import { lineWidth } from "./present/width.ts";
+import type { StopSignal } from "./ui/failure.ts";
+import { lineWidth } from "./ui/width.ts";
 
 /** What commands ask of core. */
 export type Core = Pick<

@@ -4,8 +4,8 @@
  * out. Only lines that changed are written, all in one write.
  */
 import type { Output } from "./environment.ts";
-import { pinned } from "./pinned.ts";
-import type { Frame } from "./present/watch_screen.ts";
+import { alignColumns } from "./align_columns.ts";
+import type { Frame } from "./ui/watch/watch_screen.ts";
 
 const ESCAPE = "\x1b[";
 /** Without wrapping: a terminal that counts a character wider than we do cuts the line instead. */
@@ -32,7 +32,7 @@ export class FullScreen implements Disposable {
   paint({ lines, picked }: Frame): void {
     if (this.#left) return;
     const written = lines.map((line, row) =>
-      row === picked ? INVERT + pinned(line) + PLAIN : pinned(line)
+      row === picked ? INVERT + alignColumns(line) + PLAIN : alignColumns(line)
     );
     const changes = written.flatMap((line, row) =>
       line === this.#written[row] ? [] : [`${ESCAPE}${row + 1};1H${line}`]

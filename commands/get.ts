@@ -12,18 +12,18 @@ import {
 } from "../core/mod.ts";
 import { withSettings } from "./command.ts";
 import { type Environment, mayMoveCursor, writeLines } from "./environment.ts";
-import { Finished } from "./finished.ts";
+import { ExitError } from "./exit_error.ts";
 import { interruptible, type Interruption } from "./interrupt.ts";
-import { hex, NAME, parseValue } from "./kinds.ts";
-import { downloadSettingsOf, type Loaded, loadSettings } from "./load.ts";
-import { KindType } from "./options.ts";
+import { hex, NAME, parseValue } from "./value_types.ts";
+import { downloadSettingsOf, type LoadedSettings, loadSettings } from "./load_settings.ts";
+import { ValueArgumentType } from "./options.ts";
 import {
   exitOfOutcomes,
   renderInterruption,
   renderTaskFailure,
   stoppingText,
-} from "./present/failure.ts";
-import { renderFewDescriptors, renderSummary } from "./present/plain.ts";
+} from "./ui/failure.ts";
+import { renderFewDescriptors, renderSummary } from "./ui/plain.ts";
 import type { Values } from "./settings.ts";
 import { BarWatcher, PlainWatcher, QuietWatcher, ResultWriter, type Watcher } from "./watchers.ts";
 
@@ -52,9 +52,9 @@ export function getCommand(environment: Environment) {
       "p2p get 'photos/*.jpg' --max 5 --out ~/pictures",
     )
     .example("events for a program", "p2p get --all --json")
-    .type("name", new KindType(NAME))
-    .type("sha256", new KindType(hex(64)))
-    .type("id", new KindType(hex(1)))
+    .type("name", new ValueArgumentType(NAME))
+    .type("sha256", new ValueArgumentType(hex(64)))
+    .type("id", new ValueArgumentType(hex(1)))
     .arguments("[name...:name]");
   return withSettings(command, "get")
     .option("-a, --all", "Everything that the seeds offer")
@@ -107,7 +107,7 @@ interface Run {
   readonly environment: Environment;
   readonly flags: Flags;
   readonly names: readonly string[];
-  readonly loaded: Loaded;
+  readonly loaded: LoadedSettings;
   readonly settings: DownloadSettings;
 }
 
@@ -215,7 +215,7 @@ function watcherFor(
 /** Below this rate, a missing unit is more likely than intent. */
 const MIN_LIMIT_BYTES_PER_SECOND = 1024;
 
-function tinyLimits({ values }: Loaded): string[] {
+function tinyLimits({ values }: LoadedSettings): string[] {
   return (["limit", "task-limit"] as const).flatMap((name) => {
     const limit = values[name];
     if (limit === undefined || limit >= MIN_LIMIT_BYTES_PER_SECOND) return [];
@@ -225,14 +225,14 @@ function tinyLimits({ values }: Loaded): string[] {
   });
 }
 
-function undrawnBars({ stderr, env }: Environment, { values }: Loaded): string[] {
+function undrawnBars({ stderr, env }: Environment, { values }: LoadedSettings): string[] {
   return values.progress !== "bar" || (stderr.terminal && env("TERM") !== "dumb")
     ? []
     : ["note: bars need a terminal; progress is written as plain lines"];
 }
 
 /** A note for the user who configured no seed, where this computer is not one either. */
-function unconfigured({ origins }: Loaded, outcomes: readonly TaskOutcome[]): string[] {
+function unconfigured({ origins }: LoadedSettings, outcomes: readonly TaskOutcome[]): string[] {
   const failed = outcomes.filter(({ outcome }) =>
     !outcome.ok && outcome.failure.code === "unreachable"
   );
@@ -243,10 +243,10 @@ function unconfigured({ origins }: Loaded, outcomes: readonly TaskOutcome[]): st
   ];
 }
 
-/** @throws {Finished} unless all is there. */
+/** @throws {ExitError} unless all is there. */
 function conclude(
   { stderr }: Environment,
-  loaded: Loaded,
+  loaded: LoadedSettings,
   outcomes: readonly TaskOutcome[],
   { stoppedBy }: Interruption,
 ): void {
@@ -256,5 +256,5 @@ function conclude(
     writeLines(stderr, renderInterruption(outcomes));
   }
   if (!loaded.values.quiet) writeLines(stderr, unconfigured(loaded, outcomes));
-  throw new Finished(exit);
+  throw new ExitError(exit);
 }

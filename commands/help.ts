@@ -3,11 +3,11 @@ import { Command } from "@cliffy/command";
 import { UsageError } from "../core/mod.ts";
 import { defaultTextOf } from "./command.ts";
 import { type Environment, writeLines } from "./environment.ts";
-import { text } from "./kinds.ts";
-import { KindType } from "./options.ts";
-import { closest } from "./present/closest.ts";
-import { type Described, renderHelp } from "./present/help.ts";
-import { type Topic, topicsOf } from "./present/topics.ts";
+import { text } from "./value_types.ts";
+import { ValueArgumentType } from "./options.ts";
+import { closest } from "./ui/closest.ts";
+import { type Described, renderHelp } from "./ui/help.ts";
+import { type Topic, topicsOf } from "./ui/topics.ts";
 import { SETTING_NAMES, variableOf } from "./settings.ts";
 
 export const TOPICS: readonly Topic[] = topicsOf(
@@ -26,7 +26,7 @@ ${TOPICS.map(({ name, about }) => `${name}: ${about}`).join("\n")}`)
     .example("where files come from", "p2p help seeds")
     .example("what a script can tell", "p2p help exit-codes")
     .example("one command, as p2p get --help does", "p2p help get")
-    .type("topic", new KindType(text("topic")))
+    .type("topic", new ValueArgumentType(text("topic")))
     .arguments("[topic:topic]")
     .action(function (_, topic) {
       const root = this.getMainCommand() as unknown as Described;

@@ -1,6 +1,6 @@
 /** Ctrl-C and its kin: asked once, work stops in good order; asked again, the process ends. */
 import type { Environment } from "./environment.ts";
-import { exitOfSignal, type StopSignal } from "./present/failure.ts";
+import { exitOfSignal, type StopSignal } from "./ui/failure.ts";
 
 /** Why work was given up. */
 export class Interrupted extends Error {
@@ -16,7 +16,7 @@ export interface Interruption extends Disposable {
   stoppedBy(): StopSignal | undefined;
 }
 
-export interface Patience {
+export interface InterruptOptions {
   /** Called at each signal, with how many have come so far. */
   readonly told?: (times: number, signal: StopSignal) => void;
   /** How many signals work may end in good order for; one more ends the process. */
@@ -25,7 +25,7 @@ export interface Patience {
 
 export function interruptible(
   environment: Environment,
-  { told = () => {}, signals = 1 }: Patience = {},
+  { told = () => {}, signals = 1 }: InterruptOptions = {},
 ): Interruption {
   const stop = new AbortController();
   let stoppedBy: StopSignal | undefined;

@@ -2,7 +2,7 @@
  * Repeated flags. The command line library refuses a flag that is given twice; here the last one
  * wins, so that an alias such as `p2p get --max 8` can be changed for one call.
  */
-import { SWITCH } from "./kinds.ts";
+import { SWITCH } from "./value_types.ts";
 
 /** The part of the library's option that matters here. */
 interface Flag {

@@ -4,12 +4,12 @@ import { NotFoundError, type Offer, UnreachableError } from "../core/mod.ts";
 import { withSettings } from "./command.ts";
 import { type Environment, widthOf, writeLines } from "./environment.ts";
 import { interruptible } from "./interrupt.ts";
-import { NAME } from "./kinds.ts";
-import { downloadSettingsOf, loadSettings } from "./load.ts";
-import { KindType } from "./options.ts";
-import { orFolder } from "./present/folder_step.ts";
-import { jsonLine, pick } from "./present/json.ts";
-import { renderOffer, renderSilentSeeds } from "./present/offer.ts";
+import { NAME } from "./value_types.ts";
+import { downloadSettingsOf, loadSettings } from "./load_settings.ts";
+import { ValueArgumentType } from "./options.ts";
+import { orFolder } from "./ui/folder_hint.ts";
+import { jsonLine, pick } from "./ui/json.ts";
+import { renderOffer, renderSilentSeeds } from "./ui/offer.ts";
 
 const DESCRIPTION = `Shows what the seeds offer.
 
@@ -22,7 +22,7 @@ export function listCommand(environment: Environment) {
     .example("everything", "p2p list --seed nas1 --seed nas2")
     .example("some of it", "p2p list 'photos/*.jpg'")
     .example("names for a program", "p2p list --json | jq -r .files[].name")
-    .type("glob", new KindType(NAME))
+    .type("glob", new ValueArgumentType(NAME))
     .arguments("[glob:glob]");
   return withSettings(command, "list")
     .option("--json", "One JSON object on standard output")

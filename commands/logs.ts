@@ -3,12 +3,12 @@ import { Command } from "@cliffy/command";
 import { type Level, LEVELS, type LogLine } from "../core/mod.ts";
 import { type Environment, writeLines } from "./environment.ts";
 import { Interrupted, interruptible } from "./interrupt.ts";
-import { choice, wholeNumber } from "./kinds.ts";
-import { directoriesIn } from "./load.ts";
-import { ABOUT_TASK, KindType, TaskType } from "./options.ts";
-import { jsonLine } from "./present/json.ts";
-import { reaches } from "./present/levels.ts";
-import { renderLogLine } from "./present/log_prose.ts";
+import { choice, wholeNumber } from "./value_types.ts";
+import { directoriesIn } from "./load_settings.ts";
+import { ABOUT_TASK, TaskType, ValueArgumentType } from "./options.ts";
+import { jsonLine } from "./ui/json.ts";
+import { reaches } from "./ui/levels.ts";
+import { renderLogLine } from "./ui/log_text.ts";
 
 const DESCRIPTION = `Shows the log of one download, as prose.
 
@@ -28,8 +28,8 @@ export function logsCommand(environment: Environment) {
     .example("the end of it, and what comes", "p2p logs ubuntu.iso -n 20 -f")
     .example("only what went wrong", "p2p logs ubuntu.iso --level warn")
     .type("task", new TaskType())
-    .type("count", new KindType(wholeNumber(0, 1_000_000_000)))
-    .type("level", new KindType(choice(...LEVELS)))
+    .type("count", new ValueArgumentType(wholeNumber(0, 1_000_000_000)))
+    .type("level", new ValueArgumentType(choice(...LEVELS)))
     .arguments("<task:task>")
     .option("-f, --follow", "Go on until the download is over")
     .option("-n, --lines <n:count>", "Only the last lines")

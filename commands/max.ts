@@ -1,12 +1,12 @@
 /** `p2p max`: how many downloads run at a time, changed while they run. */
 import { Command } from "@cliffy/command";
 import { type Environment, writeLines } from "./environment.ts";
-import { wholeNumber } from "./kinds.ts";
-import { directoriesIn } from "./load.ts";
-import { KindType } from "./options.ts";
-import { jsonLine } from "./present/json.ts";
-import { plural } from "./present/units.ts";
-import { MOST_DOWNLOADS } from "./settings.ts";
+import { wholeNumber } from "./value_types.ts";
+import { directoriesIn } from "./load_settings.ts";
+import { ValueArgumentType } from "./options.ts";
+import { jsonLine } from "./ui/json.ts";
+import { plural } from "./ui/units.ts";
+import { MAX_DOWNLOADS } from "./settings.ts";
 
 export function maxCommand(environment: Environment) {
   return new Command()
@@ -18,7 +18,7 @@ A smaller number stops nothing that has begun; it holds back what waits.`,
     .example("how many at a time now", "p2p max")
     .example("five at a time from now on", "p2p max 5")
     .example("one after the other", "p2p max 1")
-    .type("count", new KindType(wholeNumber(1, MOST_DOWNLOADS)))
+    .type("count", new ValueArgumentType(wholeNumber(1, MAX_DOWNLOADS)))
     .arguments("[n:count]")
     .option("--json", "One JSON object on standard output")
     .action(async ({ json }, count) => {

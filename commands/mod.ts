@@ -11,7 +11,7 @@ import { helpCommand, TOPICS } from "./help.ts";
 import { listCommand } from "./list.ts";
 import { logsCommand } from "./logs.ts";
 import { maxCommand } from "./max.ts";
-import { type Described, renderHelp } from "./present/help.ts";
+import { type Described, renderHelp } from "./ui/help.ts";
 import { seedsCommand } from "./seeds.ts";
 import { serveCommand } from "./serve.ts";
 import { statusCommand } from "./status.ts";

@@ -1,14 +1,14 @@
 /** Kinds of values as argument types of the command line. */
 import { type ArgumentValue, Type, ValidationError } from "@cliffy/command";
 import { printable } from "../core/mod.ts";
-import { type Kind, parseValue, text } from "./kinds.ts";
+import { parseValue, text, type ValueType } from "./value_types.ts";
 
 /**
  * A value of one kind. A value that begins with "-" is a mistyped flag: one
  * release of the command line library would take it for an argument.
  */
-export class KindType<T> extends Type<T> {
-  constructor(readonly kind: Kind<T>) {
+export class ValueArgumentType<T> extends Type<T> {
+  constructor(readonly kind: ValueType<T>) {
     super();
   }
 
@@ -24,7 +24,7 @@ export const ABOUT_TASK =
   "A task is its id, the beginning of its id, or a file name or the last part of one: then its newest task that is not over.";
 
 /** An argument that names a task; which one that is, core finds out. */
-export class TaskType extends KindType<string> {
+export class TaskType extends ValueArgumentType<string> {
   constructor() {
     super(text("task"));
   }

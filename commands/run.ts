@@ -2,11 +2,11 @@
 import { ValidationError } from "@cliffy/command";
 import { P2pError } from "../core/mod.ts";
 import { type Environment, type Output, writeLines } from "./environment.ts";
-import { Finished } from "./finished.ts";
+import { ExitError } from "./exit_error.ts";
 import { Interrupted } from "./interrupt.ts";
 import { keepLastFlags } from "./last_flag.ts";
 import { commandTree } from "./mod.ts";
-import { closest } from "./present/closest.ts";
+import { closest } from "./ui/closest.ts";
 import {
   EXIT_OF_BUG,
   EXIT_OF_USAGE,
@@ -15,7 +15,7 @@ import {
   failureOf,
   renderBug,
   renderFailure,
-} from "./present/failure.ts";
+} from "./ui/failure.ts";
 
 export async function run(
   args: readonly string[],
@@ -46,7 +46,7 @@ function splitLeadingFlags(args: readonly string[]): string[] {
 
 function tell(error: unknown, environment: Environment, args: readonly string[]): number {
   const { stdout, stderr } = environment;
-  if (error instanceof Finished) return error.exitCode;
+  if (error instanceof ExitError) return error.exitCode;
   if (error instanceof Interrupted) return exitOfSignal(error.signal);
   if (error instanceof ValidationError) {
     writeLines(stderr, renderFailure(usageFailureOf(error)));
@@ -62,7 +62,7 @@ function tell(error: unknown, environment: Environment, args: readonly string[])
   }
   // Who reads our output has enough of it, as `head` does: that is no failure.
   if (stdout.closed.aborted) return 0;
-  return tellBug(error, stderr);
+  return reportBug(error, stderr);
 }
 
 /** What was written wrong is explained where that command is. */
@@ -73,7 +73,7 @@ function helpHint(args: readonly string[], environment: Environment): string {
 }
 
 /** A fault of ours, with all that a report needs. */
-export function tellBug(error: unknown, stderr: Output): number {
+export function reportBug(error: unknown, stderr: Output): number {
   writeLines(stderr, renderBug(error));
   return EXIT_OF_BUG;
 }

@@ -5,8 +5,8 @@
  * block itself.
  */
 import type { Output } from "./environment.ts";
-import { pinned } from "./pinned.ts";
-import { displayWidth } from "./present/width.ts";
+import { alignColumns } from "./align_columns.ts";
+import { displayWidth } from "./ui/width.ts";
 
 const ESCAPE = "\x1b[";
 const CLEAR_BELOW = `${ESCAPE}0J`;
@@ -24,7 +24,7 @@ export class Screen {
     if (above.length === 0 && sameLines(block, this.#block)) return;
     // What stays may be wider than the terminal: it wraps over what the block left.
     const stays = above.length > 0 ? CLEAR_BELOW + above.join("\n") + "\n" : "";
-    const lines = block.map((line) => pinned(line) + "\n");
+    const lines = block.map((line) => alignColumns(line) + "\n");
     const text = this.#toTop() + stays + lines.join("") + CLEAR_BELOW;
     this.#block = block;
     this.#output.write(text);

@@ -1,17 +1,17 @@
 /** `p2p seeds`: the configured seeds, how each is doing, and changing them. */
 import { Command } from "@cliffy/command";
 import { formatSeedAddress, type SeedAddress, UsageError } from "../core/mod.ts";
-import { configPlace, readConfigText, withEntry, writeConfigText } from "./config_file.ts";
+import { configSource, readConfigText, withEntry, writeConfigText } from "./config_file.ts";
 import { withSettings } from "./command.ts";
-import { Finished } from "./finished.ts";
-import { exitOfFailure } from "./present/failure.ts";
+import { ExitError } from "./exit_error.ts";
+import { exitOfFailure } from "./ui/failure.ts";
 import { type Environment, widthOf, writeLines } from "./environment.ts";
 import { interruptible } from "./interrupt.ts";
-import { SEED } from "./kinds.ts";
-import { downloadSettingsOf, type Loaded, loadSettings } from "./load.ts";
-import { KindType } from "./options.ts";
-import { jsonLine } from "./present/json.ts";
-import { renderSeeds } from "./present/offer.ts";
+import { SEED } from "./value_types.ts";
+import { downloadSettingsOf, type LoadedSettings, loadSettings } from "./load_settings.ts";
+import { ValueArgumentType } from "./options.ts";
+import { jsonLine } from "./ui/json.ts";
+import { renderSeeds } from "./ui/offer.ts";
 import { SETTINGS } from "./settings.ts";
 
 export function seedsCommand(environment: Environment) {
@@ -39,7 +39,7 @@ async function showSeeds(
   writeLines(stdout, flags.json ? [jsonLine({ seeds })] : renderSeeds(seeds, widthOf(stdout)));
   // For scripts: not one of them can be used.
   if (seeds.length > 0 && seeds.every(({ ok }) => !ok)) {
-    throw new Finished(exitOfFailure("unreachable"));
+    throw new ExitError(exitOfFailure("unreachable"));
   }
 }
 
@@ -86,7 +86,7 @@ const REMOVE: Change = {
 function changeCommand(environment: Environment, change: Change) {
   const command = new Command()
     .description(change.description)
-    .type("seed", new KindType(SEED))
+    .type("seed", new ValueArgumentType(SEED))
     .arguments("<seed...:seed>")
     .action((_, ...seeds) => changeSeeds(environment, change, seeds));
   for (const [title, line] of change.examples) command.example(title, line);
@@ -101,7 +101,7 @@ async function changeSeeds(
   const loaded = await loadSettings(environment, {});
   const { configPath, directories } = loaded;
   const text = await readConfigText(configPath);
-  const written = configPlace(text, configPath).textOf("seeds");
+  const written = configSource(text, configPath).textOf("seeds");
   const configured = written === undefined ? [] : SETTINGS.seeds.kind.parse(written);
   const next = change.apply(configured, seeds).map(formatSeedAddress);
   await writeConfigText(
@@ -114,7 +114,7 @@ async function changeSeeds(
 
 function tellChange(
   { env, stderr }: Environment,
-  { configPath, values }: Loaded,
+  { configPath, values }: LoadedSettings,
   seeds: readonly string[],
 ): void {
   if (values.quiet) return;

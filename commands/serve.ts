@@ -11,18 +11,18 @@ import {
 import { withSettings } from "./command.ts";
 import { type Environment, writeLines } from "./environment.ts";
 import { Interrupted, interruptible } from "./interrupt.ts";
-import { text } from "./kinds.ts";
-import { loadSettings, pemIn, tokenIn } from "./load.ts";
-import { KindType } from "./options.ts";
-import { Outlet } from "./outlet.ts";
-import { stoppingText } from "./present/failure.ts";
-import { reaches } from "./present/levels.ts";
+import { text } from "./value_types.ts";
+import { loadSettings, pemIn, tokenIn } from "./load_settings.ts";
+import { ValueArgumentType } from "./options.ts";
+import { BoundedWriter } from "./bounded_writer.ts";
+import { stoppingText } from "./ui/failure.ts";
+import { reaches } from "./ui/levels.ts";
 import {
   type Invitation,
   renderListening,
   renderServeEvent,
   renderServeJson,
-} from "./present/serving.ts";
+} from "./ui/serving.ts";
 import type { Values } from "./settings.ts";
 
 const DESCRIPTION = `Serves the files below a folder until Ctrl-C.
@@ -38,7 +38,7 @@ export function serveCommand(environment: Environment) {
       "only for those who know the token",
       "p2p serve --token-file ~/token",
     )
-    .type("dir", new KindType(text("dir")))
+    .type("dir", new ValueArgumentType(text("dir")))
     .arguments("[dir:dir]");
   return withSettings(command, "serve")
     .option("--json", "What is listened on, and what is sent, as JSON: one object a line")
@@ -52,7 +52,7 @@ async function serve(
 ): Promise<void> {
   const { values, directories } = await loadSettings(environment, flags);
   const settings = await serveSettingsOf(values, dir ?? SERVE_DEFAULTS.dir);
-  await using outlet = new Outlet(environment.stdout);
+  await using outlet = new BoundedWriter(environment.stdout);
   const teller = new Teller(environment, outlet, {
     json: flags.json === true,
     least: values.quiet ? "error" : values["log-level"],
@@ -96,10 +96,10 @@ interface Telling {
 /** Tells where we listen on stdout, and all else on stderr; as JSON, what happens afterwards on stdout as well. */
 class Teller {
   readonly #environment: Environment;
-  readonly #outlet: Outlet;
+  readonly #outlet: BoundedWriter;
   readonly #telling: Telling;
 
-  constructor(environment: Environment, outlet: Outlet, telling: Telling) {
+  constructor(environment: Environment, outlet: BoundedWriter, telling: Telling) {
     this.#environment = environment;
     this.#outlet = outlet;
     this.#telling = telling;

@@ -13,19 +13,19 @@ import {
   ADDRESS,
   choice,
   DURATION,
-  type Kind,
   RATE,
   SEED,
   SIZE,
   SWITCH,
   text,
+  type ValueType,
   wholeNumber,
-} from "./kinds.ts";
+} from "./value_types.ts";
 
 export type CommandName = "get" | "list" | "serve" | "verify";
 
 export interface Setting<T> {
-  readonly kind: Kind<T>;
+  readonly kind: ValueType<T>;
   readonly default: NoInfer<T> | undefined;
   /** Shown in place of the default's own text. */
   readonly defaultText?: string;
@@ -42,7 +42,7 @@ function setting<T>(setting: Setting<T>): Setting<T> {
 }
 
 /** More would share one line among so many that none gets anywhere. */
-export const MOST_DOWNLOADS = 1000;
+export const MAX_DOWNLOADS = 1000;
 const COUNT = wholeNumber(1, 100_000);
 
 /** In the order of the help; `seeds` alone is a list. */
@@ -56,7 +56,7 @@ export const SETTINGS = {
     short: "s",
   }),
   max: setting({
-    kind: wholeNumber(1, MOST_DOWNLOADS),
+    kind: wholeNumber(1, MAX_DOWNLOADS),
     default: DOWNLOAD_DEFAULTS.max,
     commands: ["get"],
     help: "Downloads at a time; the rest wait in the order given",
@@ -253,7 +253,7 @@ export function settingsOfCommand(command: CommandName | "all"): SettingName[] {
 }
 
 /** Values of `kind` with commas between, as in the environment; an array in `config.json`. */
-function listOf<T>(kind: Kind<T>): Kind<readonly T[]> {
+function listOf<T>(kind: ValueType<T>): ValueType<readonly T[]> {
   return {
     placeholder: kind.placeholder,
     allowed: kind.allowed,

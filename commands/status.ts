@@ -3,15 +3,15 @@ import { Command } from "@cliffy/command";
 import type { Aside, TaskStatus } from "../core/mod.ts";
 import { type Environment, mayMoveCursor, widthOf, writeLines } from "./environment.ts";
 import { Interrupted, interruptible } from "./interrupt.ts";
-import { directoriesIn } from "./load.ts";
+import { directoriesIn } from "./load_settings.ts";
 import { ABOUT_TASK, TaskType } from "./options.ts";
-import { jsonLine } from "./present/json.ts";
-import { renderAsides, renderStatus, renderTask, statusFields } from "./present/status.ts";
-import { formatTime } from "./present/units.ts";
+import { jsonLine } from "./ui/json.ts";
+import { renderAsides, renderStatus, renderTask, statusFields } from "./ui/status.ts";
+import { formatTime } from "./ui/units.ts";
 import { watchTasks } from "./watch.ts";
 
 /** More waiting tasks than this say nothing more to a person. */
-const MOST_WAITING = 20;
+const MAX_WAITING_TASKS = 20;
 
 /** Where nothing may be painted over, a whole new list comes this often. */
 const LIST_EVERY_MS = 5000;
@@ -72,7 +72,7 @@ async function linesOf(
   if (json) return [jsonOf(await core.tasks(directories, { all: all === true }), asides)];
   const known = all
     ? { tasks: await core.tasks(directories, { all }), moreWaiting: 0 }
-    : await core.overview(directories, MOST_WAITING);
+    : await core.overview(directories, MAX_WAITING_TASKS);
   return [...renderStatus(known, width), ...renderAsides(asides ?? [])];
 }
 

@@ -1,5 +1,5 @@
 /** The signals that ask p2p to end. */
-import type { StopSignal } from "./present/failure.ts";
+import type { StopSignal } from "./ui/failure.ts";
 
 /**
  * The runtime ends the process at SIGHUP, even under `nohup`, as soon as it listens to any signal:

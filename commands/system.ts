@@ -2,7 +2,7 @@
 import { delay } from "@std/async";
 import * as core from "../core/mod.ts";
 import type { Environment, Input, Output } from "./environment.ts";
-import type { StopSignal } from "./present/failure.ts";
+import type { StopSignal } from "./ui/failure.ts";
 import { stopSignalsOf } from "./stop_signals.ts";
 
 type Stream = typeof Deno.stdout | typeof Deno.stderr;

@@ -1,6 +1,6 @@
 /** Keys as somebody types them, until nobody does any more. */
 import type { Input } from "./environment.ts";
-import { type Key, keysOfRest, parseKeys } from "./present/keys.ts";
+import { type Key, keysOfRest, parseKeys } from "./ui/watch/keys.ts";
 
 /** A terminal sends a whole sequence at once: what comes later was typed later. */
 const ESCAPE_MS = 50;

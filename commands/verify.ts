@@ -1,22 +1,22 @@
 /** `p2p verify`: compares files here with what the seeds have. */
 import { Command } from "@cliffy/command";
 import { basename, relative, resolve } from "@std/path";
-import { faultOfName, type Verification, type VerifyRequest } from "../core/mod.ts";
+import { invalidNameReason, type Verification, type VerifyRequest } from "../core/mod.ts";
 import { withSettings } from "./command.ts";
 import { type Environment, mayMoveCursor, writeLines } from "./environment.ts";
-import { Finished } from "./finished.ts";
+import { ExitError } from "./exit_error.ts";
 import { Interrupted, interruptible } from "./interrupt.ts";
-import { text } from "./kinds.ts";
-import { downloadSettingsOf, loadSettings } from "./load.ts";
-import { KindType } from "./options.ts";
-import { exitOfFailures } from "./present/failure.ts";
-import { jsonLine } from "./present/json.ts";
+import { text } from "./value_types.ts";
+import { downloadSettingsOf, loadSettings } from "./load_settings.ts";
+import { ValueArgumentType } from "./options.ts";
+import { exitOfFailures } from "./ui/failure.ts";
+import { jsonLine } from "./ui/json.ts";
 import {
   renderHashed,
   renderVerification,
   renderVerifyFault,
   verificationFields,
-} from "./present/verify.ts";
+} from "./ui/verify.ts";
 import { Screen } from "./screen.ts";
 
 const DESCRIPTION = `Compares files with what the seeds have, and names the pieces that differ.
@@ -31,7 +31,7 @@ export function verifyCommand(environment: Environment) {
     .example("is it really what nas1 has", "p2p verify ubuntu.iso --seed nas1")
     .example("a whole folder", "p2p verify photos/*.jpg")
     .example("what differs, for a program", "p2p verify a.bin --json | jq .files[].wrong")
-    .type("file", new KindType(text("file")))
+    .type("file", new ValueArgumentType(text("file")))
     .arguments("<file...:file>");
   return withSettings(command, "verify")
     .option("--json", "One JSON object on standard output")
@@ -62,7 +62,7 @@ async function verify(
   else for (const result of results) writeLines(stdout, renderVerification(result));
   for (const result of results) writeLines(stderr, renderVerifyFault(result));
   const exit = exitOf(results);
-  if (exit !== 0) throw new Finished(exit);
+  if (exit !== 0) throw new ExitError(exit);
 }
 
 function exitOf(results: readonly Verification[]): number {
@@ -76,7 +76,7 @@ function exitOf(results: readonly Verification[]): number {
 function requestFor(path: string): VerifyRequest {
   const below = relative(resolve("."), resolve(path)).replaceAll("\\", "/");
   const names = [below, basename(resolve(path))].flatMap((name) => [name, withoutMark(name)]);
-  return { path, names: Array.from(new Set(names)).filter((name) => !faultOfName(name)) };
+  return { path, names: Array.from(new Set(names)).filter((name) => !invalidNameReason(name)) };
 }
 
 /** `get` calls a file `a~12345678.iso` where other bytes have the name `a.iso`. */

@@ -1,14 +1,20 @@
 /** `p2p status --watch` on a terminal: keys and looks at the tasks go into the model, frames and orders come out. */
-import { type Directories, type Order, P2pError, TaskGroup, type TaskStatus } from "../core/mod.ts";
+import {
+  type ControlAction,
+  type Directories,
+  P2pError,
+  TaskGroup,
+  type TaskStatus,
+} from "../core/mod.ts";
 import type { Environment } from "./environment.ts";
 import { FullScreen } from "./full_screen.ts";
 import { Interrupted, interruptible } from "./interrupt.ts";
-import { renderObedience } from "./present/control.ts";
-import { reaches } from "./present/levels.ts";
-import { renderLogLine } from "./present/log_prose.ts";
-import { wantsOver, watchModel, type WatchOrder } from "./present/watch_model.ts";
-import { reduce, type WatchFact } from "./present/watch_reduce.ts";
-import { renderWatch } from "./present/watch_screen.ts";
+import { renderControlOutcome } from "./ui/control.ts";
+import { reaches } from "./ui/levels.ts";
+import { renderLogLine } from "./ui/log_text.ts";
+import { wantsOver, type WatchCommand, watchModel } from "./ui/watch/watch_model.ts";
+import { reduce, type WatchEvent } from "./ui/watch/watch_reduce.ts";
+import { renderWatch } from "./ui/watch/watch_screen.ts";
 import { readKeys } from "./typing.ts";
 
 /** Processes tell how they stand twice a second; a person reads no faster than this. */
@@ -16,7 +22,7 @@ const LOOK_MS = 1000;
 /** Looking at a very long queue takes its time: no more than a tenth of it all. */
 const LOOK_SHARE = 10;
 /** More waiting tasks are counted, but cannot be picked. */
-const MOST_WAITING = 10_000;
+const MAX_WAITING_TASKS = 10_000;
 /** News that come together are painted together. */
 const PAINT_MS = 20;
 
@@ -97,14 +103,14 @@ class Watch implements AsyncDisposable {
     clearTimeout(this.#paintAt);
   }
 
-  #take(fact: WatchFact): void {
+  #take(fact: WatchEvent): void {
     const { model, orders } = reduce(this.#model, fact);
     this.#model = model;
     for (const order of orders) this.#obey(order);
     this.#paintAt ??= setTimeout(() => this.#paint(), PAINT_MS);
   }
 
-  #obey(order: WatchOrder): void {
+  #obey(order: WatchCommand): void {
     switch (order.kind) {
       case "look":
         return this.#look();
@@ -157,7 +163,7 @@ class Watch implements AsyncDisposable {
     const { core, now, wallTime } = this.#environment;
     const startedAt = now();
     const options = { all: wantsOver(this.#model) };
-    const overview = await core.overview(this.#directories, MOST_WAITING, options);
+    const overview = await core.overview(this.#directories, MAX_WAITING_TASKS, options);
     this.#take({ kind: "looked", overview, now: wallTime() });
     await this.#explain();
     return now() - startedAt;
@@ -176,10 +182,10 @@ class Watch implements AsyncDisposable {
     }
   }
 
-  async #control(task: TaskStatus, order: Order): Promise<void> {
+  async #control(task: TaskStatus, order: ControlAction): Promise<void> {
     try {
       const obedience = await this.#environment.core.control(this.#directories, task, order);
-      this.#take({ kind: "told", text: renderObedience(order, task, obedience) });
+      this.#take({ kind: "told", text: renderControlOutcome(order, task, obedience) });
     } catch (error) {
       if (!(error instanceof P2pError)) throw error;
       this.#take({ kind: "told", text: error.message });

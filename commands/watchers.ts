@@ -4,14 +4,14 @@
  */
 import type { Level, TaskEvent, TaskOutcome } from "../core/mod.ts";
 import { type Environment, writeLines } from "./environment.ts";
-import { HINT, type StopSignal } from "./present/failure.ts";
-import { withoutFolder } from "./present/folder_step.ts";
-import { JsonLines } from "./present/json_lines.ts";
-import { reaches } from "./present/levels.ts";
-import { renderEvent, renderTotal } from "./present/plain.ts";
-import { renderProgress } from "./present/progress.ts";
-import { Repeats } from "./present/repeats.ts";
-import { View } from "./present/view.ts";
+import { HINT, type StopSignal } from "./ui/failure.ts";
+import { withoutFolder } from "./ui/folder_hint.ts";
+import { JsonLines } from "./ui/json_lines.ts";
+import { reaches } from "./ui/levels.ts";
+import { renderEvent, renderTotal } from "./ui/plain.ts";
+import { renderProgress } from "./ui/progress.ts";
+import { Repeats } from "./ui/repeats.ts";
+import { RunView } from "./ui/run_view.ts";
 import { Screen } from "./screen.ts";
 
 const PAINT_EVERY_MS = 100;
@@ -31,7 +31,7 @@ export interface Watcher {
 export class BarWatcher implements Watcher {
   readonly #environment: Environment;
   readonly #screen: Screen;
-  readonly #view = new View();
+  readonly #view = new RunView();
   readonly #lines: EventLines;
   readonly #timer: number;
   #above: string[] = [];
@@ -84,7 +84,7 @@ export class BarWatcher implements Watcher {
 /** A line an event on stderr, and one for all now and then. */
 export class PlainWatcher implements Watcher {
   readonly #environment: Environment;
-  readonly #view = new View();
+  readonly #view = new RunView();
   readonly #lines: EventLines;
   readonly #timer: number | undefined;
 
@@ -122,7 +122,7 @@ export class PlainWatcher implements Watcher {
 /** Nothing on stderr but failures and, unless quiet, downloads that could not be verified. */
 export class QuietWatcher implements Watcher {
   readonly #environment: Environment;
-  readonly #view = new View();
+  readonly #view = new RunView();
   readonly #lines = new EventLines(this.#view, "error");
   readonly #shown: ReadonlySet<TaskEvent["kind"]>;
 
@@ -149,7 +149,7 @@ export class QuietWatcher implements Watcher {
 /** What goes to stdout: JSON lines, or the path of each finished file for the next program in a pipe. */
 export class ResultWriter {
   readonly #environment: Environment;
-  readonly #view = new View();
+  readonly #view = new RunView();
   readonly #json: JsonLines | undefined;
   readonly #startedAt: number;
 
@@ -181,11 +181,11 @@ const PAYLOAD: ReadonlySet<TaskEvent["kind"]> = new Set(["received", "stored", "
 
 /** The lines of events that matter, and say something new. */
 class EventLines {
-  readonly #view: View;
+  readonly #view: RunView;
   readonly #least: Level;
   readonly #repeats = new Repeats();
 
-  constructor(view: View, least: Level) {
+  constructor(view: RunView, least: Level) {
     this.#view = view;
     this.#least = least;
   }

@@ -1,10 +1,10 @@
 /** `p2p why`: what limits a download now, or limited it. */
 import { Command } from "@cliffy/command";
 import { type Environment, writeLines } from "./environment.ts";
-import { directoriesIn } from "./load.ts";
+import { directoriesIn } from "./load_settings.ts";
 import { ABOUT_TASK, TaskType } from "./options.ts";
-import { jsonLine } from "./present/json.ts";
-import { caseFields, renderCase } from "./present/why.ts";
+import { jsonLine } from "./ui/json.ts";
+import { caseFields, renderCase } from "./ui/why/why.ts";
 
 const DESCRIPTION = `Says what limits a download now, or limited it, and what to do about it.
 

@@ -245,4 +245,4 @@ export type ServeEvent =
   }
   | { readonly kind: "draining"; readonly connections: number };
 
-export type Sink<Event> = (event: Event) => void;
+export type EventSink<Event> = (event: Event) => void;

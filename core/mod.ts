@@ -5,39 +5,39 @@
  */
 import { homedir } from "node:os";
 import { isAbsolute, resolve } from "@std/path";
-import { systemChance } from "./base/chance.ts";
+import { systemRandom } from "./base/random.ts";
 import { systemClock } from "./base/clock.ts";
 import { type FreeDescriptors, isOutOfDescriptors } from "./base/descriptors.ts";
 import type { DownloadSettings, ServeSettings } from "./config.ts";
-import type { ServeEvent, Sink, TaskEvent } from "./events.ts";
-import { HasherThreads } from "./hash/hashers.ts";
-import { dialer } from "./net/transport.ts";
+import type { EventSink, ServeEvent, TaskEvent } from "./events.ts";
+import { HasherPool } from "./hash/pool.ts";
+import { dialer } from "./source/transport.ts";
 import { serve as serveFolder } from "./serve/server.ts";
 import * as directories from "./state/directories.ts";
 import { DiskSpace } from "./store/free_space.ts";
 import type { Directories } from "./state/directories.ts";
-import type { Obedience, Order } from "./state/orders.ts";
+import type { ControlAction, ControlOutcome } from "./state/control.ts";
 import { readLog } from "./state/read_log.ts";
 import type { LogLine } from "./state/task_log.ts";
 import type { Overview, TaskStatus } from "./state/task_status.ts";
-import * as jobs from "./task/download.ts";
-import * as health from "./task/health.ts";
-import * as offers from "./task/list.ts";
-import * as orders from "./task/orders.ts";
-import * as known from "./task/overview.ts";
+import * as jobs from "./download/download.ts";
+import * as health from "./download/health.ts";
+import * as offers from "./download/list.ts";
+import * as orders from "./tasks/control_tasks.ts";
+import * as known from "./tasks/overview.ts";
 import type { Aside } from "./store/aside.ts";
 import type { User } from "./store/owner.ts";
-import type { Surroundings } from "./task/surroundings.ts";
-import * as verification from "./task/verify.ts";
-import { caseOf, type TaskCase } from "./task/why.ts";
+import type { NetworkRuntime } from "./download/runtime.ts";
+import * as verification from "./download/verify.ts";
+import { type TaskCase, taskCase } from "./tasks/task_case.ts";
 
 export * from "./base/errors.ts";
 export * from "./config.ts";
 export * from "./events.ts";
 export { formatBytes, formatPart } from "./base/byte_size.ts";
 export { sizeOfCell } from "./base/piece_cells.ts";
-export { faultOfName } from "./base/names.ts";
-export { percentThere } from "./base/percent.ts";
+export { invalidNameReason } from "./base/names.ts";
+export { percentDone } from "./base/percent.ts";
 export { printable } from "./base/printable.ts";
 export { TaskGroup } from "./base/task_group.ts";
 export { RateMeter } from "./base/rate.ts";
@@ -48,27 +48,32 @@ export {
   type SeedAddress,
 } from "./base/seed_address.ts";
 export type { Directories } from "./state/directories.ts";
-export { type Account, type SeedAccount, type Span, SPANS } from "./state/accounting.ts";
-export { FollowedSeeds } from "./state/followed_seeds.ts";
+export { type SeedAccount, type Span, SPANS, type TimeReport } from "./progress/time_account.ts";
+export { SeedsProgress } from "./progress/seed_progress.ts";
 export type { RunLimits } from "./state/record_shape.ts";
-export type { Obedience, Order } from "./state/orders.ts";
+export type { ControlAction, ControlOutcome } from "./state/control.ts";
 export type { LogLine } from "./state/task_log.ts";
 export {
-  DetailKeeper,
+  DetailTracker,
   type PiecesNow,
   type SeedNow,
   type TaskDetail,
-} from "./state/task_detail.ts";
+} from "./progress/task_detail.ts";
 export type { Overview, TaskStatus } from "./state/task_status.ts";
 export type { Aside } from "./store/aside.ts";
-export type { DownloadJob, DownloadRequest, FewDescriptors, TaskOutcome } from "./task/download.ts";
-export type { SeedHealth } from "./task/health.ts";
-export type { Verdict, Verification, VerifyRequest, WrongPieces } from "./task/verify.ts";
-export { isGlob } from "./task/list.ts";
-export type { ListQuery, NamedFile, Offer, OfferedFile, SeedReport } from "./task/list.ts";
-export type { TaskCase } from "./task/why.ts";
+export type {
+  DownloadJob,
+  DownloadRequest,
+  FewDescriptors,
+  TaskOutcome,
+} from "./download/download.ts";
+export type { SeedHealth } from "./download/health.ts";
+export type { Verdict, Verification, VerifyRequest, WrongPieces } from "./download/verify.ts";
+export { isGlob } from "./download/list.ts";
+export type { ListQuery, NamedFile, Offer, OfferedFile, SeedReport } from "./download/list.ts";
+export type { TaskCase } from "./tasks/task_case.ts";
 
-function surroundings({ caCerts }: DownloadSettings): Surroundings {
+function surroundings({ caCerts }: DownloadSettings): NetworkRuntime {
   return { clock: systemClock, dial: dialer({ caCerts }) };
 }
 
@@ -76,10 +81,10 @@ function surroundings({ caCerts }: DownloadSettings): Surroundings {
  * Beside the main thread, which moves the bytes: one hasher is about as fast as
  * that, so on two processors one is enough, and a third has nothing to do.
  */
-function hasherThreads(): HasherThreads {
+function hasherThreads(): HasherPool {
   const most = Math.min(2, navigator.hardwareConcurrency - 1);
-  const code = new URL("./hash/hasher_thread_main.ts", import.meta.url);
-  return new HasherThreads(most, () => new Worker(code, { type: "module" }));
+  const code = new URL("./hash/worker.ts", import.meta.url);
+  return new HasherPool(most, () => new Worker(code, { type: "module" }));
 }
 
 /**
@@ -155,7 +160,7 @@ function descriptorLimit(): number | undefined {
 /** Downloads everything asked for: one outcome for each different name, in their order, whatever happens to the others. */
 export async function download(
   job: jobs.DownloadJob,
-  emit: Sink<TaskEvent>,
+  emit: EventSink<TaskEvent>,
   signal: AbortSignal,
 ): Promise<jobs.TaskOutcome[]> {
   // A task is known by its target again, from whichever folder it is asked for.
@@ -163,7 +168,7 @@ export async function download(
   using hashers = hasherThreads();
   const platform = {
     ...surroundings(job.settings),
-    chance: systemChance,
+    chance: systemRandom,
     store: {
       pid: Deno.pid,
       boot: systemClock.wallTime() - Deno.osUptime() * 1000,
@@ -191,7 +196,7 @@ export async function seedHealth(
   settings: DownloadSettings,
   signal: AbortSignal,
 ): Promise<health.SeedHealth[]> {
-  return await health.healthOf(settings, surroundings(settings), signal);
+  return await health.seedHealth(settings, surroundings(settings), signal);
 }
 
 /** Compares local files with what the seeds have; see `task/verify.ts`. */
@@ -218,14 +223,14 @@ export async function resolveNames(
 export async function serve(
   settings: ServeSettings,
   directories: Directories,
-  emit: Sink<ServeEvent>,
+  emit: EventSink<ServeEvent>,
   signal: AbortSignal,
   now: AbortSignal,
 ): Promise<void> {
   const parts = {
     clock: systemClock,
-    random: () => systemChance.random(),
-    nonce: () => systemChance.hex(16),
+    random: () => systemRandom.fraction(),
+    nonce: () => systemRandom.hex(16),
     hashers: hasherThreads,
   };
   await serveFolder(settings, directories.cache, parts, emit, signal, now);
@@ -242,10 +247,10 @@ export async function tasks(
 /** What is not over, for a person: of a long queue only its beginning. With `all` also what is over. */
 export async function overview(
   { state }: Directories,
-  mostWaiting: number,
+  maxWaiting: number,
   options: { readonly all: boolean } = { all: false },
 ): Promise<Overview> {
-  return await known.overview(state, systemClock.wallTime(), mostWaiting, options);
+  return await known.overview(state, systemClock.wallTime(), maxWaiting, options);
 }
 
 /** Unfinished files of other contents, kept for when these are wanted again, in the folders of all known tasks. */
@@ -269,16 +274,16 @@ export async function findTask({ state }: Directories, text: string): Promise<Ta
 
 /** What there is to say about why a task is as fast as it is. `text` as in `findTask`. */
 export async function why({ state }: Directories, text: string): Promise<TaskCase> {
-  return await caseOf(state, text, systemClock.wallTime());
+  return await taskCase(state, text, systemClock.wallTime());
 }
 
 /** Pauses, resumes or cancels a task of any process. @throws {UsageError} if it is over. */
 export async function control(
   { state }: Directories,
   task: TaskStatus,
-  order: Order,
-): Promise<Obedience> {
-  return await orders.control(state, task, order, Deno.pid, systemClock);
+  order: ControlAction,
+): Promise<ControlOutcome> {
+  return await orders.controlTask(state, task, order, Deno.pid, systemClock);
 }
 
 /** How many downloads at a time each running process does. */

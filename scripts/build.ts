@@ -21,7 +21,7 @@ const TOOLS = [
   "scripts/commit.ts",
   "scripts/ask_deps.ts",
   "scripts/deps.ts",
-  "scripts/npm_only",
+  "scripts/offline",
   "scripts/types",
 ];
 

@@ -22,29 +22,31 @@ const CORE: Readonly<Record<string, readonly string[]>> = {
   "core/events.ts": ["core/base"],
   "core/config.ts": ["core/base"],
   "core/hash": ["core/base"],
-  "core/wire": ["core/base"],
+  "core/protocol": ["core/base"],
   "core/plan": ["core/base"],
-  "core/store": ["core/wire", "core/base"],
-  "core/net": ["core/wire", "core/base"],
-  "core/state": ["core/events.ts", "core/base"],
-  "core/task": [
+  "core/store": ["core/protocol", "core/base"],
+  "core/source": ["core/protocol", "core/base"],
+  "core/progress": ["core/events.ts", "core/base"],
+  "core/state": ["core/progress", "core/events.ts", "core/base"],
+  "core/tasks": ["core/state", "core/store", "core/progress", "core/events.ts", "core/base"],
+  "core/download": [
     "core/hash",
     "core/plan",
-    "core/net",
+    "core/source",
     "core/store",
     "core/state",
     "core/events.ts",
     "core/config.ts",
-    "core/wire",
+    "core/protocol",
     "core/base",
   ],
   "core/serve": [
     "core/hash",
     "core/store",
-    "core/net",
+    "core/source",
     "core/events.ts",
     "core/config.ts",
-    "core/wire",
+    "core/protocol",
     "core/base",
   ],
 };
@@ -53,8 +55,8 @@ const CORE: Readonly<Record<string, readonly string[]>> = {
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   ...CORE,
   "core/mod.ts": Object.keys(CORE),
-  "commands/present": ["core/mod.ts"],
-  "commands": ["commands/present", "core/mod.ts"],
+  "commands/ui": ["core/mod.ts"],
+  "commands": ["commands/ui", "core/mod.ts"],
   "main.ts": ["commands", "core/mod.ts", "deno.json"],
   "deno.json": [], // main.ts reads the version from it
 };
@@ -67,9 +69,9 @@ const PLATFORM_NAMES = [
     except: [
       "core/mod.ts",
       "core/state",
-      "core/base/chance.ts",
+      "core/base/random.ts",
       "core/base/clock.ts",
-      "core/net/transport.ts",
+      "core/source/transport.ts",
     ],
   },
   // An exit from anywhere else would skip what is still to be flushed and closed.

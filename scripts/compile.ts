@@ -77,7 +77,7 @@ export async function compile(
       // nothing in 25 starts. It would leave a file with a foreseeable name in the temporary folder.
       "--no-code-cache",
       // Started by its address, which the compiler does not follow.
-      "--include=core/hash/hasher_thread_main.ts",
+      "--include=core/hash/worker.ts",
       `--target=${target}`,
       `--output=${output}`,
       "main.ts",

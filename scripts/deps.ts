@@ -15,11 +15,11 @@
  */
 
 import config from "../deno.json" with { type: "json" };
-import { answers, exists } from "./npm_only/probe.ts";
-import { denortPath } from "./npm_only/denort.ts";
-import type { Packages } from "./npm_only/import_map.ts";
-import { standIns, standInsId } from "./npm_only/stand_ins.ts";
-import { place, storePath, storeUrl } from "./npm_only/store.ts";
+import { answers, exists } from "./offline/probe.ts";
+import { denortPath } from "./offline/denort.ts";
+import type { Packages } from "./offline/import_map.ts";
+import { standIns, standInsId } from "./offline/stand_ins.ts";
+import { place, storePath, storeUrl } from "./offline/store.ts";
 
 const packages: Packages = config;
 

@@ -22,7 +22,7 @@ const STATE_SHARE = 0.02;
 /** Guided inputs find new code early or not at all. */
 const GUIDED_TURNS = 3;
 /** A broken parser breaks often, and the same way. */
-const MOST_SHOWN = 5;
+const MAX_SHOWN = 5;
 /** What is too slow would be too slow to make smaller. */
 const SLOW = /^it takes /;
 
@@ -95,7 +95,7 @@ async function report(): Promise<boolean> {
       ...line,
       `${discoveries.length} reached new code, ${findings.length} broke a promise`,
     );
-    for (const { input, fault } of findings.slice(0, MOST_SHOWN)) {
+    for (const { input, fault } of findings.slice(0, MAX_SHOWN)) {
       const shown = SLOW.test(fault) ? input : await smallest(target, input);
       console.log(`  input: ${vectorOf(shown)}\n  ${fault}`);
     }

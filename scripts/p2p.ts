@@ -31,11 +31,11 @@ export async function addressOf(
 /** So many bytes that nobody can foresee. */
 export function noise(size: number): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(size);
-  for (let at = 0; at < size; at += MOST_AT_ONCE) {
-    crypto.getRandomValues(bytes.subarray(at, at + MOST_AT_ONCE));
+  for (let at = 0; at < size; at += MAX_WRITE_BYTES) {
+    crypto.getRandomValues(bytes.subarray(at, at + MAX_WRITE_BYTES));
   }
   return bytes;
 }
 
 /** What the platform gives. */
-const MOST_AT_ONCE = 65_536;
+const MAX_WRITE_BYTES = 65_536;

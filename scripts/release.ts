@@ -16,7 +16,7 @@
 import { parseArgs } from "node:util";
 import { type Commit, currentCommit, shortHash } from "./commit.ts";
 import { compile } from "./compile.ts";
-import { denortPath } from "./npm_only/denort.ts";
+import { denortPath } from "./offline/denort.ts";
 import { pack } from "./release/archive.ts";
 import { CHECKSUMS, writeChecksums } from "./release/checksums.ts";
 import { installerFor, requireAddress } from "./release/installers.ts";

@@ -21,9 +21,9 @@ const WARM_SECONDS = 60;
  * What the fitted line may rise over the whole run. The engine's heap goes up and down by 25 MiB
  * (measured over six minutes); a leak of one kilobyte a connection would be more than this in an hour.
  */
-const MOST_GROWTH_MIB = 30;
-const MOST_GROWTH_DESCRIPTORS = 8;
-const MOST_RESIDENT_MIB = 200;
+const MAX_GROWTH_MIB = 30;
+const MAX_GROWTH_DESCRIPTORS = 8;
+const MAX_RESIDENT_MIB = 200;
 const ATTACKERS = 6;
 
 interface Sample {
@@ -203,11 +203,11 @@ function growthsOf(samples: readonly Sample[]): string[] {
       `${most.toFixed(0)} MiB at most`,
   );
   return [
-    ...memory > MOST_GROWTH_MIB ? [`memory grew by ${memory.toFixed(1)} MiB`] : [],
-    ...descriptors > MOST_GROWTH_DESCRIPTORS
+    ...memory > MAX_GROWTH_MIB ? [`memory grew by ${memory.toFixed(1)} MiB`] : [],
+    ...descriptors > MAX_GROWTH_DESCRIPTORS
       ? [`descriptors grew by ${descriptors.toFixed(1)}`]
       : [],
-    ...most > MOST_RESIDENT_MIB ? [`${most.toFixed(0)} MiB resident`] : [],
+    ...most > MAX_RESIDENT_MIB ? [`${most.toFixed(0)} MiB resident`] : [],
   ];
 }
 

@@ -12,7 +12,7 @@ import { sha256OfFile } from "./sha256_of_file.ts";
 
 const SEEDS = 5;
 const SEED_CONNECTIONS = 4;
-const MOST_RESIDENT_MIB = 200;
+const MAX_RESIDENT_MIB = 200;
 const MIB = 1024 * 1024;
 
 const [count = 100, dice = 1] = Deno.args.map(Number);
@@ -47,7 +47,7 @@ async function stress(): Promise<string[]> {
   );
   const faults = code === 0 ? [] : [`exit code ${code}: ${errors}`];
   faults.push(...await faultsOf(names, shared, proxies));
-  if (residentMib > MOST_RESIDENT_MIB) faults.push(`${residentMib} MiB resident`);
+  if (residentMib > MAX_RESIDENT_MIB) faults.push(`${residentMib} MiB resident`);
   for (const proxy of proxies) await proxy[Symbol.asyncDispose]();
   return faults;
 }

@@ -1,4 +1,4 @@
-import { type Clock, OVERSLEPT_MS } from "./clock.ts";
+import { type Clock, SUSPEND_THRESHOLD_MS } from "./clock.ts";
 
 /** Runs `stop` if `signal` aborts before the returned handle is disposed. @throws the signal's reason if it already has. */
 export function onAbort(signal: AbortSignal, stop: () => void): Disposable {
@@ -46,7 +46,7 @@ export function deadline(
   const wait = () => {
     const dueAt = clock.now() + ms;
     return clock.after(ms, () => {
-      if (clock.now() - dueAt >= OVERSLEPT_MS) timer = wait();
+      if (clock.now() - dueAt >= SUSPEND_THRESHOLD_MS) timer = wait();
       else linked.abort(reason());
     });
   };

@@ -5,18 +5,18 @@
  */
 export interface BackoffLimits {
   readonly firstMs: number;
-  readonly mostMs: number;
+  readonly maxMs: number;
 }
 
 /** A seed that restarts is back within a second; one that is away costs two tries a minute. */
-export const SEED_BACKOFF: BackoffLimits = { firstMs: 500, mostMs: 30_000 };
+export const SEED_BACKOFF: BackoffLimits = { firstMs: 500, maxMs: 30_000 };
 
 /** @param failures in a row, from 1 on. @param random from 0 up to but not including 1. */
 export function backoffMs(
   failures: number,
   random: number,
-  { firstMs, mostMs }: BackoffLimits = SEED_BACKOFF,
+  { firstMs, maxMs }: BackoffLimits = SEED_BACKOFF,
 ): number {
-  const window = Math.min(mostMs, firstMs * 2 ** Math.min(failures - 1, 30));
+  const window = Math.min(maxMs, firstMs * 2 ** Math.min(failures - 1, 30));
   return Math.ceil(window * random);
 }

@@ -17,17 +17,17 @@ export interface Clock {
 }
 
 /** A timer that fires this much too late did not wait for a busy machine: the process was stopped, or the machine slept. */
-export const OVERSLEPT_MS = 1000;
+export const SUSPEND_THRESHOLD_MS = 1000;
 
 /** The longest wait that the platform's timers take: 24.8 days. */
-const LONGEST_MS = 2 ** 31 - 1;
+const MAX_TIMER_MS = 2 ** 31 - 1;
 
 export const systemClock: Clock = {
   now: () => Math.floor(performance.now()),
   wallTime: () => Date.now(),
-  sleep: (ms, signal) => delay(Math.min(ms, LONGEST_MS), { signal }),
+  sleep: (ms, signal) => delay(Math.min(ms, MAX_TIMER_MS), { signal }),
   after(ms, run) {
-    const timer = setTimeout(run, Math.min(ms, LONGEST_MS));
+    const timer = setTimeout(run, Math.min(ms, MAX_TIMER_MS));
     return { [Symbol.dispose]: () => clearTimeout(timer) };
   },
 };

@@ -43,7 +43,7 @@ export function divideDescriptors(free: number, wanted: DescriptorShares): Descr
 }
 
 /** How many more tasks fit into `free` descriptors beside those that run. */
-export function moreTasksIn(free: number): number {
+export function additionalTasksFor(free: number): number {
   return Math.max(0, Math.floor((free - RESERVED) / PER_TASK));
 }
 

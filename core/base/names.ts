@@ -4,19 +4,19 @@
  */
 
 /** No name is longer, in UTF-8. */
-export const MOST_NAME_BYTES = 1024;
+export const MAX_NAME_BYTES = 1024;
 // deno-lint-ignore no-control-regex -- control characters are what it looks for
 const FORBIDDEN = /[\u0000-\u001f\u007f\\]/;
 
 /** Why `name` must not be offered or accepted, or undefined when it is valid. */
-export function faultOfName(name: string): string | undefined {
+export function invalidNameReason(name: string): string | undefined {
   if (name === "") return "it is empty";
   if (FORBIDDEN.test(name)) {
     return "it holds a control character or a backslash";
   }
   if (!name.isWellFormed()) return "it is not valid Unicode";
-  if (new TextEncoder().encode(name).length > MOST_NAME_BYTES) {
-    return `it is longer than ${MOST_NAME_BYTES} bytes`;
+  if (new TextEncoder().encode(name).length > MAX_NAME_BYTES) {
+    return `it is longer than ${MAX_NAME_BYTES} bytes`;
   }
   for (const part of name.split("/")) {
     if (part === "") {
@@ -28,15 +28,15 @@ export function faultOfName(name: string): string | undefined {
 }
 
 /** Files that hold unfinished downloads: their bytes are not what the rest of the name says. */
-const UNFINISHED = /\.p2p-(?:part|journal)$/i;
+const RESERVED_SUFFIX = /\.p2p-(?:part|journal)$/i;
 
 /** Whether any part of `name` is one that p2p keeps for itself. Nobody may offer it, nor put it beside a download. */
-export function isOwnName(name: string): boolean {
-  return name.split("/").some((part) => UNFINISHED.test(part));
+export function isReservedName(name: string): boolean {
+  return name.split("/").some((part) => RESERVED_SUFFIX.test(part));
 }
 
 export function isValidName(name: string): boolean {
-  return faultOfName(name) === undefined;
+  return invalidNameReason(name) === undefined;
 }
 
 /** Order by code point, which is the order of the UTF-8 bytes; `<` compares UTF-16 units. */

@@ -5,18 +5,18 @@
  */
 
 /** A line of a narrow terminal has room for it. */
-const MOST_CELLS = 64;
+const MAX_CELLS = 64;
 
 /** Pieces that are there, by cell; the cells of `count` pieces are as many as pieces, up to 64. */
 export function cellsOf(count: number, there: Iterable<number>): number[] {
-  const cells = new Array<number>(Math.min(count, MOST_CELLS)).fill(0);
+  const cells = new Array<number>(Math.min(count, MAX_CELLS)).fill(0);
   for (const piece of there) cells[cellOf(piece, count)]!++;
   return cells;
 }
 
 /** The cell that a piece lies in. */
 export function cellOf(piece: number, count: number): number {
-  return Math.floor(piece * Math.min(count, MOST_CELLS) / count);
+  return Math.floor(piece * Math.min(count, MAX_CELLS) / count);
 }
 
 /** How many pieces a cell has when all of them are there. */

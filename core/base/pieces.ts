@@ -2,9 +2,9 @@
 import type { ByteRange } from "./ranges.ts";
 
 /** As the protocol says; also what a connection sends in one body. */
-export const SMALLEST_PIECE = 1_048_576;
+export const MIN_PIECE_BYTES = 1_048_576;
 /** Keeps a manifest below 8 MiB: 32,768 digests of 32 bytes, in base64, are 1.4 MiB. */
-export const MOST_PIECES = 32_768;
+export const MAX_PIECES = 32_768;
 
 export interface PieceLayout {
   readonly size: number;
@@ -15,8 +15,8 @@ export interface PieceLayout {
 
 /** The same for every holder of the same bytes: 1 MiB, doubled until the file has at most 32,768 pieces. */
 export function pieceSizeOf(size: number): number {
-  let pieceSize = SMALLEST_PIECE;
-  while (size > pieceSize * MOST_PIECES) pieceSize *= 2;
+  let pieceSize = MIN_PIECE_BYTES;
+  while (size > pieceSize * MAX_PIECES) pieceSize *= 2;
   return pieceSize;
 }
 

@@ -1,5 +1,5 @@
 /** Shorter, and a busy machine would look like a silent line; longer, and a person has seen it before. */
-const SILENT_MS = 1000;
+const SILENCE_MS = 1000;
 
 /** Bytes a second, smoothed over the last seconds. */
 export class RateMeter {
@@ -25,7 +25,7 @@ export class RateMeter {
   }
 
   /** Bytes a second over the window, or over the time since the first byte when that is shorter. */
-  at(nowMs: number): number {
+  rateAt(nowMs: number): number {
     this.#forget(nowMs);
     if (this.#startedAt === undefined || this.#slices.length === 0) return 0;
     const bytes = this.#slices.reduce((sum, slice) => sum + slice.bytes, 0);
@@ -35,18 +35,18 @@ export class RateMeter {
   }
 
   /** For people: as `at`, and 0 as soon as nothing comes, which the window would show only little by little. */
-  liveAt(nowMs: number): number {
+  displayRateAt(nowMs: number): number {
     const last = this.#slices.at(-1);
     if (last === undefined) return 0;
     // A slow or limited line has pauses of its own; a longer one than they are is silence.
-    const longestMs = this.#slices.reduce(
+    const maxMs = this.#slices.reduce(
       (most, { at }, i) => i === 0 ? 0 : Math.max(most, at - this.#slices[i - 1]!.at),
       0,
     );
-    if (nowMs - this.#lastAt > Math.max(SILENT_MS, 2 * longestMs)) return 0;
+    if (nowMs - this.#lastAt > Math.max(SILENCE_MS, 2 * maxMs)) return 0;
     // What comes at once in the first moment says nothing about the next ones.
-    const young = Math.min(1, (nowMs - this.#startedAt!) / SILENT_MS);
-    return this.at(nowMs) * Math.max(young, 1 / 20);
+    const young = Math.min(1, (nowMs - this.#startedAt!) / SILENCE_MS);
+    return this.rateAt(nowMs) * Math.max(young, 1 / 20);
   }
 
   #forget(nowMs: number): void {

@@ -1,7 +1,7 @@
 import { type LinkedAbort, linkedAbort } from "./abort.ts";
 
 /** Made once: an abort without a reason makes a DOMException with a stack, which costs more than a small job. */
-const ENDED = new Error("The group of jobs has ended");
+const GROUP_ENDED = new Error("The group of jobs has ended");
 
 /** Owns background jobs: none of them outlives the group. */
 export class TaskGroup implements AsyncDisposable {
@@ -46,7 +46,7 @@ export class TaskGroup implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#ended = true;
-    this.#abort?.abort(ENDED);
+    this.#abort?.abort(GROUP_ENDED);
     this.#abort?.[Symbol.dispose]();
     await this.join();
   }
@@ -54,7 +54,7 @@ export class TaskGroup implements AsyncDisposable {
   get #own(): LinkedAbort {
     if (this.#abort) return this.#abort;
     this.#abort = linkedAbort(this.#parent);
-    if (this.#ended) this.#abort.abort(ENDED);
+    if (this.#ended) this.#abort.abort(GROUP_ENDED);
     return this.#abort;
   }
 

@@ -7,7 +7,7 @@
  */
 import type { Ballot } from "./content_vote.ts";
 
-export type SetAsideWhy =
+export type SetAsideReason =
   | "silence"
   | "corrupt"
   | "refused"
@@ -17,7 +17,7 @@ export type SetAsideWhy =
   | "too-large";
 
 /** A content of which nothing better can be expected later. */
-const FINAL: ReadonlySet<SetAsideWhy> = new Set(["corrupt", "wrong-sha256", "too-large"]);
+const FINAL: ReadonlySet<SetAsideReason> = new Set(["corrupt", "wrong-sha256", "too-large"]);
 /** How often one seed's contents are tried. */
 const MAX_TRIALS = 3;
 /** A content that another one could replace is given up after this many stall time-outs of silence. */
@@ -25,7 +25,7 @@ const RIVAL_STALLS = 3;
 
 export class ContentTrials {
   readonly #failures = new Map<string, number>();
-  readonly #reasons = new Map<string, SetAsideWhy>();
+  readonly #reasons = new Map<string, SetAsideReason>();
 
   /** The ballots that may still be tried, the one to try first at the front. */
   eligible(ballots: readonly Ballot[]): Ballot[] {
@@ -39,13 +39,13 @@ export class ContentTrials {
     return Math.min(...seeds.map((seed) => this.#failures.get(seed) ?? 0));
   }
 
-  setAside(ballot: Ballot, why: SetAsideWhy): void {
+  setAside(ballot: Ballot, why: SetAsideReason): void {
     this.#reasons.set(keyOf(ballot), why);
     for (const seed of ballot.seeds) this.#failures.set(seed, (this.#failures.get(seed) ?? 0) + 1);
   }
 
   /** Why a content was set aside; undefined where it was not. */
-  reasonOf(ballot: Ballot): SetAsideWhy | undefined {
+  reasonOf(ballot: Ballot): SetAsideReason | undefined {
     return this.#reasons.get(keyOf(ballot));
   }
 
@@ -56,7 +56,7 @@ export class ContentTrials {
 }
 
 /** How long a content may be silent while there are `contents` to try, itself among them. */
-export function rivalPatienceMs(giveUpMs: number, stallMs: number, contents: number): number {
+export function rivalTimeoutMs(giveUpMs: number, stallMs: number, contents: number): number {
   const share = giveUpMs / (contents + 1);
   return Math.max(Math.min(RIVAL_STALLS * stallMs, share), Math.min(stallMs, giveUpMs / 2));
 }

@@ -25,7 +25,7 @@ export type SeedAnswer =
   /** It will not help to ask this seed again. */
   | { readonly kind: "refused"; readonly reason: string; readonly code: ErrorCode };
 
-export interface Content {
+export interface ContentCandidate {
   /** null where nobody offers a manifest. */
   readonly id: string | null;
   readonly size: number;
@@ -35,7 +35,7 @@ export interface Content {
 
 /** A content, and the seeds that hold it. */
 export interface Ballot {
-  readonly content: Content;
+  readonly content: ContentCandidate;
   readonly seeds: readonly string[];
   /** What they say of the digest of the whole. */
   readonly claims: ReadonlySet<string>;
@@ -65,8 +65,8 @@ export function countSizes(
   );
 }
 
-function ballotsOf(held: readonly (Content & { readonly seed: string })[]): Ballot[] {
-  return byContent(held).map((group) => {
+function ballotsOf(held: readonly (ContentCandidate & { readonly seed: string })[]): Ballot[] {
+  return rankContents(held).map((group) => {
     const claims = new Set(group.flatMap(({ sha256 }) => sha256 ?? []));
     const [{ id, size }] = group;
     const [claim = null] = claims;
@@ -113,7 +113,7 @@ export function mayChange(
  * it; of two that as many have the lowest id, of old seeds the smaller size. What seeds say of the
  * digest of the whole makes no other content: the same id is the same bytes.
  */
-export function byContent<Answer extends Content>(
+export function rankContents<Answer extends ContentCandidate>(
   answers: readonly Answer[],
 ): [Answer, ...Answer[]][] {
   const groups = new Map<string, [Answer, ...Answer[]]>();
@@ -126,13 +126,13 @@ export function byContent<Answer extends Content>(
   return Array.from(groups.values()).sort((a, b) => b.length - a.length || compare(a[0], b[0]));
 }
 
-function compare(a: Content, b: Content): number {
+function compare(a: ContentCandidate, b: ContentCandidate): number {
   const [one, other] = [a.id ?? "", b.id ?? ""];
   return one < other ? -1 : one > other ? 1 : a.size - b.size;
 }
 
 /** Why nobody can give `what`, of which no seed told anything: in the words that help most. */
-export function whyNobody(
+export function failureReason(
   what: string,
   answers: readonly SeedAnswer[],
 ): { readonly code: ErrorCode; readonly reason: string } {
@@ -155,9 +155,9 @@ export function whyNobody(
 }
 
 /** What an answer means once the content is chosen. */
-export function standing(
+export function compareAnswer(
   answer: SeedAnswer,
-  content: Content,
+  content: ContentCandidate,
   requireVerified: boolean,
 ): "holds" | "open" | "out" | { readonly differs: string } {
   switch (answer.kind) {

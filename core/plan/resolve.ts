@@ -7,23 +7,23 @@
  * offers a manifest, the size that most old seeds tell.
  */
 import { type BackoffLimits, backoffMs } from "../base/backoff.ts";
-import { OVERSLEPT_MS } from "../base/clock.ts";
+import { SUSPEND_THRESHOLD_MS } from "../base/clock.ts";
 import type { ErrorCode } from "../base/errors.ts";
 import { ContentTrials } from "./content_trials.ts";
 import {
   type Ballot,
-  type Content,
+  compareAnswer,
+  type ContentCandidate,
   countSizes,
   countVotes,
+  failureReason,
   mayChange,
   type SeedAnswer,
-  standing,
-  whyNobody,
 } from "./content_vote.ts";
 
 export type ResolverEvent =
   | { readonly kind: "answered"; readonly seed: string; readonly answer: SeedAnswer }
-  | { readonly kind: "woken" };
+  | { readonly kind: "timer" };
 
 export type ResolverCommand =
   | { readonly kind: "probe"; readonly seed: string }
@@ -31,7 +31,7 @@ export type ResolverCommand =
   | { readonly kind: "dissent"; readonly seed: string; readonly reason: string }
   | {
     readonly kind: "chosen";
-    readonly content: Content;
+    readonly content: ContentCandidate;
     readonly holders: readonly string[];
     /** Seeds that may still turn out to hold it. */
     readonly others: readonly string[];
@@ -80,13 +80,13 @@ interface Candidate {
 }
 
 /** Three round trips to a seed on the other side of the world, and a hiccup. */
-const GRACE_MS = 2000;
+const VOTE_GRACE_MS = 2000;
 /** A seed whose hashing does not get on for so long does not keep the vote open. */
 const HASHING_STALL_MS = 30_000;
 /** Any disk is faster: hashing that takes longer than the file at this speed does not keep the vote open. */
 const MIN_HASH_BYTES_PER_MS = 8 * 1024;
 /** A seed that is being restarted is back within these tries; a wrong address costs a second or two. */
-const TRIES: BackoffLimits & { readonly most: number } = { most: 3, firstMs: 400, mostMs: 2000 };
+const TRIES: BackoffLimits & { readonly most: number } = { most: 3, firstMs: 400, maxMs: 2000 };
 
 export class Resolver {
   readonly #options: ResolverOptions;
@@ -100,7 +100,7 @@ export class Resolver {
   readonly #startedAtMs: number;
   readonly #trials: ContentTrials;
   #over = false;
-  #actions: ResolverCommand[] = [];
+  #commands: ResolverCommand[] = [];
 
   constructor(options: ResolverOptions, nowMs: number) {
     this.#options = options;
@@ -127,12 +127,14 @@ export class Resolver {
   handle(fact: ResolverEvent, nowMs: number): ResolverCommand[] {
     if (this.#over) return [];
     // A machine that slept heard nobody, which is no seed's silence.
-    if (nowMs - this.#wakeAtMs >= OVERSLEPT_MS) this.#hopefulAt += nowMs - this.#plannedAtMs;
-    if (fact.kind === "answered") this.#hear(fact.seed, fact.answer, nowMs);
+    if (nowMs - this.#wakeAtMs >= SUSPEND_THRESHOLD_MS) {
+      this.#hopefulAt += nowMs - this.#plannedAtMs;
+    }
+    if (fact.kind === "answered") this.#onAnswer(fact.seed, fact.answer, nowMs);
     return this.#plan(nowMs);
   }
 
-  #hear(seed: string, answer: SeedAnswer, nowMs: number): void {
+  #onAnswer(seed: string, answer: SeedAnswer, nowMs: number): void {
     const candidate = this.#candidates.get(seed)!;
     candidate.asking = false;
     candidate.answer = answer;
@@ -158,11 +160,11 @@ export class Resolver {
     for (const candidate of this.#candidates.values()) {
       if (candidate.asking || candidate.askAgainAt > nowMs) continue;
       candidate.asking = true;
-      this.#actions.push({ kind: "probe", seed: candidate.name });
+      this.#commands.push({ kind: "probe", seed: candidate.name });
     }
     this.#decide(nowMs);
-    const actions = this.#actions;
-    this.#actions = [];
+    const actions = this.#commands;
+    this.#commands = [];
     return actions;
   }
 
@@ -171,19 +173,19 @@ export class Resolver {
     const ballots = this.#ballots(candidates);
     if (ballots.length > 0) this.#firstManifestAt ??= nowMs;
     const patient = nowMs - this.#hopefulAt < this.#options.giveUpMs;
-    if (ballots.length > 0 && (!patient || this.#heardEnough(ballots, candidates, nowMs))) {
+    if (ballots.length > 0 && (!patient || this.#isVoteClosed(ballots, candidates, nowMs))) {
       return this.#choose(ballots, candidates);
     }
     if (patient && candidates.some((one) => one.asking || one.askAgainAt < Infinity)) {
-      return this.#wake(candidates, nowMs);
+      return this.#setTimer(candidates, nowMs);
     }
     const sizes = this.#sizes(candidates);
     if (sizes.length > 0 && !this.#options.requireVerified) return this.#choose(sizes, candidates);
-    this.#despair(candidates);
+    this.#giveUp(candidates);
   }
 
   /** Enough when no seed is left that may change the choice, or has taken too long. */
-  #heardEnough(ballots: readonly Ballot[], candidates: Candidate[], nowMs: number): boolean {
+  #isVoteClosed(ballots: readonly Ballot[], candidates: Candidate[], nowMs: number): boolean {
     const answered = candidates.every(({ answer, troubled }) =>
       troubled || (answer && answer.kind !== "later")
     );
@@ -191,7 +193,7 @@ export class Resolver {
     const hashing = this.#isPinned() ? [] : candidates.filter((one) => this.#getsOn(one, nowMs));
     const waitsForHashing = hashing.length > 0 && this.#mayChange(ballots, hashing);
     if (waitsForHashing) return false;
-    if (nowMs - this.#firstManifestAt! >= GRACE_MS) return true;
+    if (nowMs - this.#firstManifestAt! >= VOTE_GRACE_MS) return true;
     // Seeds that hash keep the vote open only as long as they can change it.
     return !this.#isPinned() &&
       candidates.every((one) =>
@@ -208,8 +210,8 @@ export class Resolver {
   #getsOn({ answer, asking, gotOnAtMs, size = 0, percent }: Candidate, nowMs: number): boolean {
     const isHashing = answer?.kind === "later" && answer.percent !== undefined;
     if (!isHashing || percent >= 100 && asking) return isHashing;
-    const longestMs = this.#options.giveUpMs + size / MIN_HASH_BYTES_PER_MS;
-    return nowMs - gotOnAtMs < HASHING_STALL_MS && nowMs - this.#startedAtMs < longestMs;
+    const maxMs = this.#options.giveUpMs + size / MIN_HASH_BYTES_PER_MS;
+    return nowMs - gotOnAtMs < HASHING_STALL_MS && nowMs - this.#startedAtMs < maxMs;
   }
 
   #mayChange(ballots: readonly Ballot[], hashing: readonly Candidate[]): boolean {
@@ -221,9 +223,9 @@ export class Resolver {
     return mayChange(ballots, hashing.map(({ size }) => size));
   }
 
-  #wake(candidates: Candidate[], nowMs: number): void {
+  #setTimer(candidates: Candidate[], nowMs: number): void {
     const times = candidates.map(({ asking, askAgainAt }) => asking ? Infinity : askAgainAt);
-    const grace = (this.#firstManifestAt ?? Infinity) + GRACE_MS;
+    const grace = (this.#firstManifestAt ?? Infinity) + VOTE_GRACE_MS;
     if (grace > nowMs) times.push(grace);
     for (const one of candidates) {
       const stallAt = one.gotOnAtMs + HASHING_STALL_MS;
@@ -231,7 +233,7 @@ export class Resolver {
     }
     this.#plannedAtMs = nowMs;
     this.#wakeAtMs = Math.min(this.#hopefulAt + this.#options.giveUpMs, ...times);
-    this.#actions.push({ kind: "setTimer", atMs: this.#wakeAtMs });
+    this.#commands.push({ kind: "setTimer", atMs: this.#wakeAtMs });
   }
 
   #isWanted({ content: { id }, claims }: Ballot): boolean {
@@ -269,16 +271,17 @@ export class Resolver {
     const holders: string[] = [];
     const others: string[] = [];
     for (const { name, answer } of candidates) {
-      const says = answer && standing(answer, { id, size, sha256 }, this.#options.requireVerified);
+      const says = answer &&
+        compareAnswer(answer, { id, size, sha256 }, this.#options.requireVerified);
       if (says === "holds") holders.push(name);
       else if (says === undefined || says === "open") others.push(name);
       else if (says !== "out") {
-        this.#actions.push({ kind: "dissent", seed: name, reason: says.differs });
+        this.#commands.push({ kind: "dissent", seed: name, reason: says.differs });
       }
     }
     this.#over = true;
     const answers = this.#answers(candidates);
-    this.#actions.push({
+    this.#commands.push({
       kind: "chosen",
       content: { id, size, sha256 },
       holders,
@@ -289,7 +292,7 @@ export class Resolver {
   }
 
   /** Nobody has what is wanted: why, in the words that help most. */
-  #despair(candidates: Candidate[]): void {
+  #giveUp(candidates: Candidate[]): void {
     const { name, wanted, requireVerified } = this.#options;
     const answers = candidates.flatMap(({ answer }) => answer ?? []);
     if (
@@ -305,12 +308,12 @@ export class Resolver {
         `no seed offers a manifest for "${name}", so it could not be verified`,
       );
     }
-    const { code, reason } = whyNobody(`"${name}"`, answers);
+    const { code, reason } = failureReason(`"${name}"`, answers);
     this.#fail(code, reason);
   }
 
   #fail(code: ErrorCode, reason: string): void {
     this.#over = true;
-    this.#actions.push({ kind: "hopeless", code, reason });
+    this.#commands.push({ kind: "hopeless", code, reason });
   }
 }

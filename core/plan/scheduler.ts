@@ -6,11 +6,11 @@
  * Invariant: every piece is in exactly one of missing, in flight, stored; in
  * flight twice only in the tail.
  */
-import { OVERSLEPT_MS } from "../base/clock.ts";
+import { SUSPEND_THRESHOLD_MS } from "../base/clock.ts";
 import { lengthOf } from "../base/ranges.ts";
 import { type PieceLayout, rangeOfPiece } from "../base/pieces.ts";
-import type { Action, Fact, Failure, SeedTurn } from "./facts.ts";
-import { SeedRecord } from "./seed_record.ts";
+import type { Failure, SourceChange, TransferCommand, TransferEvent } from "./transfer_messages.ts";
+import { SourceState } from "./source_state.ts";
 
 export interface SchedulerOptions {
   readonly layout: PieceLayout;
@@ -19,7 +19,7 @@ export interface SchedulerOptions {
   /** Seeds that hold the content, and seeds that did not say yet. */
   readonly seeds: readonly { readonly name: string; readonly holds: boolean }[];
   /** Pieces in flight from all seeds together: a bound for memory. */
-  readonly mostInFlight: number;
+  readonly maxInFlight: number;
   /** Connections to one seed, at most. */
   readonly connections: number;
   /** Without useful bytes for so long, the task has no hope. */
@@ -36,10 +36,10 @@ export interface SchedulerOptions {
   readonly random: () => number;
 }
 
-interface Order {
+interface Request {
   readonly id: number;
   readonly piece: number;
-  readonly seed: SeedRecord;
+  readonly seed: SourceState;
   readonly askedAtMs: number;
   /** Length of the piece's beginning that was there already. */
   readonly begun: number;
@@ -47,8 +47,8 @@ interface Order {
 }
 
 /** Who should be through with a piece first, and in what time. */
-interface Sooner {
-  readonly seed: SeedRecord;
+interface FasterSource {
+  readonly seed: SourceState;
   readonly seconds: number;
 }
 
@@ -58,32 +58,32 @@ interface Sooner {
  */
 const MIN_WINDOW_BYTES = 4 * 1024 * 1024;
 /** In the tail, so much of the whole may come twice, or two pieces of a small file. */
-const TAIL_SHARE = 0.02;
-const TAIL_PIECES = 2;
+const ENDGAME_SHARE = 0.02;
+const ENDGAME_PIECES = 2;
 /** A second seed is asked only when it should be done in half of the time. */
-const TAIL_GAIN = 2;
+const ENDGAME_GAIN = 2;
 /** Nobody waits longer than that for the last piece when another seed has it in a quarter of the time. */
-const CRAWL_SECONDS = 5;
-const CRAWL_GAIN = 4;
+const SLOW_SECONDS = 5;
+const SLOW_GAIN = 4;
 /** So long a seed may take to show how fast it is before a piece is taken back from it; one that was good before, less. */
-const PATIENCE_MS = 5000;
-const PROVEN_MS = 1000;
+const MIN_REQUEST_AGE_MS = 5000;
+const MIN_REQUEST_AGE_PROVEN_MS = 1000;
 /** What one piece may take from a seed of which nothing is known. */
 const TRIAL_SECONDS = 2;
 /** While there is a rival, a content must arrive this many times faster than the slowest useful speed. */
 const RIVAL_FACTOR = 4;
 /** How often the tail is looked over: slow seeds do not say that they are slow. */
-const TAIL_BEAT_MS = 250;
+const ENDGAME_INTERVAL_MS = 250;
 
 export class Scheduler {
   readonly #options: SchedulerOptions;
-  readonly #seeds = new Map<string, SeedRecord>();
-  readonly #orders = new Map<number, Order>();
+  readonly #sources = new Map<string, SourceState>();
+  readonly #requests = new Map<number, Request>();
   /** Pieces that nobody was asked for, the next one last. */
   readonly #missing: number[];
   readonly #stored = new Set<number>();
   readonly #toStore: number;
-  #nextOrder = 0;
+  #nextRequest = 0;
   /** Beginnings of missing pieces that are kept: piece and length. */
   readonly #begun: Map<number, number>;
   /** How far each unfinished piece ever got: only what comes beyond that is progress. */
@@ -103,11 +103,11 @@ export class Scheduler {
   #plannedAtMs: number;
   #wakeAtMs = Infinity;
   /** Seeds that may be asked, and those that say just now whether they may. */
-  #usable: SeedRecord[] = [];
+  #usable: SourceState[] = [];
   #lastDrop = "";
   #lied = false;
   #over = false;
-  #actions: Action[] = [];
+  #commands: TransferCommand[] = [];
 
   constructor(options: SchedulerOptions, nowMs: number) {
     this.#options = options;
@@ -123,41 +123,41 @@ export class Scheduler {
       const standing = holds
         ? { kind: "ready" } as const
         : { kind: "waiting", untilMs: nowMs } as const;
-      this.#seeds.set(name, new SeedRecord(name, standing));
+      this.#sources.set(name, new SourceState(name, standing));
     }
   }
 
   /** What to do at the beginning. */
-  start(nowMs: number): Action[] {
+  start(nowMs: number): TransferCommand[] {
     return this.#plan(nowMs);
   }
 
   /** What to do about `fact`. After `complete` or `give-up` nothing any more. */
-  handle(fact: Fact, nowMs: number): Action[] {
+  handle(fact: TransferEvent, nowMs: number): TransferCommand[] {
     if (this.#over) return [];
-    this.#excuseSleep(nowMs);
-    this.#take(fact, nowMs);
+    this.#excuseSuspend(nowMs);
+    this.#apply(fact, nowMs);
     // Received bytes change nothing that is worth a new plan. The `stored` of the piece follows its
     // `blamed`: a plan made in between would request that piece again.
     const waits = fact.kind === "received" || fact.kind === "blamed";
     return waits ? this.#takeActions() : this.#plan(nowMs);
   }
 
-  #take(fact: Fact, nowMs: number): void {
+  #apply(fact: TransferEvent, nowMs: number): void {
     switch (fact.kind) {
       case "holds":
         if (this.#patienceMs !== undefined) this.#giveUpAtMs = nowMs + this.#patienceMs;
         this.#patienceMs = undefined;
         this.#holders.add(fact.seed);
-        return this.#seed(fact.seed, (seed) => seed.standing = { kind: "ready" });
-      case "inquired":
+        return this.#seed(fact.seed, (seed) => seed.status = { kind: "ready" });
+      case "probe-failed":
         return this.#seed(fact.seed, (seed) => this.#failSeed(seed, fact.failure, nowMs));
       case "received":
-        return this.#received(fact.order, fact.bytes, nowMs);
+        return this.#onReceived(fact.order, fact.bytes, nowMs);
       case "stored":
-        return this.#storedBy(fact.order, nowMs);
+        return this.#onStored(fact.order, nowMs);
       case "failed":
-        return this.#failed(fact.order, fact.failure, fact.kept, nowMs);
+        return this.#onFailed(fact.order, fact.failure, fact.kept, nowMs);
       case "blamed": {
         const { reason } = fact;
         return this.#seed(fact.seed, (seed) => this.#corruptBy(seed, reason));
@@ -167,7 +167,7 @@ export class Scheduler {
         return;
       case "rival":
         return this.#meetRival();
-      case "woken":
+      case "timer":
         return;
     }
   }
@@ -180,22 +180,22 @@ export class Scheduler {
   }
 
   /** A machine that slept heard nobody, which is no seed's silence. Any fact may be the first one after it. */
-  #excuseSleep(nowMs: number): void {
-    if (nowMs - this.#wakeAtMs < OVERSLEPT_MS) return;
+  #excuseSuspend(nowMs: number): void {
+    if (nowMs - this.#wakeAtMs < SUSPEND_THRESHOLD_MS) return;
     const slept = nowMs - this.#plannedAtMs;
     this.#lastByteMs = Math.min(nowMs, this.#lastByteMs + slept);
     this.#giveUpAtMs = Math.min(nowMs + this.#giveUpMs, this.#giveUpAtMs + slept);
     this.#wakeAtMs = Infinity;
   }
 
-  #seed(name: string, act: (seed: SeedRecord) => void): void {
-    const seed = this.#seeds.get(name);
-    if (seed && seed.standing.kind !== "dropped") act(seed);
+  #seed(name: string, act: (seed: SourceState) => void): void {
+    const seed = this.#sources.get(name);
+    if (seed && seed.status.kind !== "dropped") act(seed);
   }
 
-  #received(id: number, bytes: number, nowMs: number): void {
+  #onReceived(id: number, bytes: number, nowMs: number): void {
     this.#lastByteMs = nowMs;
-    const order = this.#orders.get(id);
+    const order = this.#requests.get(id);
     if (!order) return;
     order.received += bytes;
     order.seed.received(bytes, nowMs);
@@ -222,32 +222,32 @@ export class Scheduler {
     return this.#hasRival ? RIVAL_FACTOR * minBytesPerSecond : minBytesPerSecond;
   }
 
-  #storedBy(id: number, nowMs: number): void {
+  #onStored(id: number, nowMs: number): void {
     const order = this.#end(id);
     if (!order) return;
     this.#stored.add(order.piece);
     this.#begun.delete(order.piece);
     this.#reached.delete(order.piece);
     this.#progressed(Infinity, nowMs);
-    if (order.seed.succeeded(nowMs)) this.#tell(order.seed, "back", "a right piece came from it");
-    for (const other of this.#ordersFor(order.piece)) {
+    if (order.seed.succeeded(nowMs)) this.#report(order.seed, "back", "a right piece came from it");
+    for (const other of this.#requestsFor(order.piece)) {
       this.#wastedBytes += other.received;
-      this.#takeBack(other);
+      this.#cancel(other);
     }
   }
 
-  #takeBack(order: Order, because?: string): void {
+  #cancel(order: Request, because?: string): void {
     this.#end(order.id);
     const reason = because === undefined ? {} : { because };
-    this.#actions.push({ kind: "take-back", order: order.id, ...reason });
+    this.#commands.push({ kind: "cancel", order: order.id, ...reason });
   }
 
-  #failed(id: number, failure: Failure, kept: number | undefined, nowMs: number): void {
+  #onFailed(id: number, failure: Failure, kept: number | undefined, nowMs: number): void {
     const order = this.#end(id);
     if (!order) return;
     if (failure.kind === "corrupt" || failure.kind === "doubtful") this.#forget(order.piece);
     else if (kept !== undefined) this.#keep(order.piece, kept);
-    if (this.#ordersFor(order.piece).length === 0) this.#missing.push(order.piece);
+    if (this.#requestsFor(order.piece).length === 0) this.#missing.push(order.piece);
     this.#failSeed(order.seed, failure, nowMs);
   }
 
@@ -261,7 +261,7 @@ export class Scheduler {
     this.#reached.delete(piece);
   }
 
-  #failSeed(seed: SeedRecord, failure: Failure, nowMs: number): void {
+  #failSeed(seed: SourceState, failure: Failure, nowMs: number): void {
     switch (failure.kind) {
       case "busy":
         // With jitter, so that all who were sent away do not come back at once.
@@ -281,77 +281,77 @@ export class Scheduler {
       case "lost":
       case "stalled": {
         const retryInMs = seed.failed(nowMs, this.#options.random());
-        if (retryInMs !== undefined) this.#tell(seed, "failing", failure.reason, retryInMs);
+        if (retryInMs !== undefined) this.#report(seed, "failing", failure.reason, retryInMs);
       }
     }
   }
 
-  #corruptBy(seed: SeedRecord, reason: string): void {
+  #corruptBy(seed: SourceState, reason: string): void {
     this.#lied = true;
     if (seed.corrupted()) return this.#dropSeed(seed, `${reason}, for the third time`);
-    this.#tell(seed, "corrupt", reason);
+    this.#report(seed, "corrupt", reason);
   }
 
-  #pauseSeed(seed: SeedRecord, ms: number, { reason }: Failure, nowMs: number): void {
-    const wasReady = seed.ready || seed.standing.kind === "inquiring";
+  #pauseSeed(seed: SourceState, ms: number, { reason }: Failure, nowMs: number): void {
+    const wasReady = seed.ready || seed.status.kind === "inquiring";
     seed.pause(ms, nowMs);
-    if (wasReady) this.#tell(seed, "busy", reason, Math.round(ms));
+    if (wasReady) this.#report(seed, "busy", reason, Math.round(ms));
   }
 
-  #dropSeed(seed: SeedRecord, reason: string): void {
-    if (seed.standing.kind === "dropped") return;
+  #dropSeed(seed: SourceState, reason: string): void {
+    if (seed.status.kind === "dropped") return;
     seed.drop();
     this.#lastDrop = reason;
-    this.#tell(seed, "dropped", reason);
+    this.#report(seed, "dropped", reason);
   }
 
-  #plan(nowMs: number): Action[] {
-    this.#usable = Array.from(this.#seeds.values())
-      .filter(({ ready, standing }) => ready || standing.kind === "inquiring");
+  #plan(nowMs: number): TransferCommand[] {
+    this.#usable = Array.from(this.#sources.values())
+      .filter(({ ready, status }) => ready || status.kind === "inquiring");
     if (this.#stored.size === this.#toStore) this.#finish({ kind: "complete" });
     else {
-      this.#inquire(nowMs);
+      this.#probe(nowMs);
       this.#fill(nowMs);
-      if (this.#seeds.size > 1) this.#helpSlowOnes(nowMs);
-      this.#despairOrWake(nowMs);
+      if (this.#sources.size > 1) this.#rebalance(nowMs);
+      this.#giveUpOrSchedule(nowMs);
     }
     return this.#takeActions();
   }
 
-  #takeActions(): Action[] {
-    const actions = this.#actions;
-    this.#actions = [];
+  #takeActions(): TransferCommand[] {
+    const actions = this.#commands;
+    this.#commands = [];
     return actions;
   }
 
-  #helpSlowOnes(nowMs: number): void {
-    if (this.#missing.length === 0) this.#shortenTail(nowMs);
-    else if (this.#isFull()) this.#relieve(nowMs);
+  #rebalance(nowMs: number): void {
+    if (this.#missing.length === 0) this.#endgame(nowMs);
+    else if (this.#isFull()) this.#reassignSlow(nowMs);
   }
 
   /** Seeds whose pause is over say again what they hold. */
-  #inquire(nowMs: number): void {
-    for (const seed of this.#seeds.values()) {
-      if (seed.standing.kind !== "waiting" || seed.standing.untilMs > nowMs) continue;
-      seed.standing = { kind: "inquiring" };
-      this.#actions.push({ kind: "inquire", seed: seed.name });
+  #probe(nowMs: number): void {
+    for (const seed of this.#sources.values()) {
+      if (seed.status.kind !== "waiting" || seed.status.untilMs > nowMs) continue;
+      seed.status = { kind: "inquiring" };
+      this.#commands.push({ kind: "probe", seed: seed.name });
     }
   }
 
   /** Asks for missing pieces while a seed has room. */
   #fill(nowMs: number): void {
     while (this.#missing.length > 0 && !this.#isFull()) {
-      const seed = this.#roomiest(nowMs);
+      const seed = this.#pickSource(nowMs);
       if (seed === undefined) return;
-      this.#ask(seed, this.#missing.pop()!, nowMs);
+      this.#request(seed, this.#missing.pop()!, nowMs);
     }
   }
 
   /** The seed with the most room left; the faster of two. */
-  #roomiest(nowMs: number): SeedRecord | undefined {
-    let best: { seed: SeedRecord; room: number; goodput: number } | undefined;
-    for (const seed of this.#seeds.values()) {
-      const room = this.#roomAt(seed, nowMs);
+  #pickSource(nowMs: number): SourceState | undefined {
+    let best: { seed: SourceState; room: number; goodput: number } | undefined;
+    for (const seed of this.#sources.values()) {
+      const room = this.#windowLeft(seed, nowMs);
       if (room <= 0 || (best && room < best.room)) continue;
       const goodput = seed.goodput(nowMs);
       if (!best || room > best.room || goodput > best.goodput) best = { seed, room, goodput };
@@ -359,34 +359,34 @@ export class Scheduler {
     return best?.seed;
   }
 
-  #roomAt(seed: SeedRecord, nowMs: number): number {
+  #windowLeft(seed: SourceState, nowMs: number): number {
     const least = () => this.#leastWindow(seed, nowMs);
     return seed.window(this.#options.layout.pieceSize, least, nowMs) - seed.inFlight.size;
   }
 
   /** How many pieces the seed may have in flight however slow it is. */
-  #leastWindow(seed: SeedRecord, nowMs: number): number {
-    const { layout: { pieceSize }, connections, mostInFlight } = this.#options;
+  #leastWindow(seed: SourceState, nowMs: number): number {
+    const { layout: { pieceSize }, connections, maxInFlight } = this.#options;
     const pieces = Math.ceil(MIN_WINDOW_BYTES / pieceSize);
     const usable = this.#usable.length;
     // Enough for each of its connections where there is nobody else.
     if (usable <= 1) return Math.max(pieces, connections);
     // Others need room in memory, and must not wait for this one in the end.
-    if (usable * pieces > mostInFlight / 2) return 0;
+    if (usable * pieces > maxInFlight / 2) return 0;
     const missingBytes = this.#missing.length * pieceSize;
     const others = this.#usable.filter((other) => other !== seed);
     const othersRate = sum(others.map((other) => other.goodput(nowMs)));
     return 2 * MIN_WINDOW_BYTES * othersRate < missingBytes * seed.goodput(nowMs) ? pieces : 0;
   }
 
-  #ask(seed: SeedRecord, piece: number, nowMs: number, because?: string): void {
-    const id = this.#nextOrder++;
+  #request(seed: SourceState, piece: number, nowMs: number, because?: string): void {
+    const id = this.#nextRequest++;
     const begun = this.#begunOf(piece);
-    this.#orders.set(id, { id, piece, seed, askedAtMs: nowMs, begun, received: 0 });
+    this.#requests.set(id, { id, piece, seed, askedAtMs: nowMs, begun, received: 0 });
     seed.inFlight.add(id);
     const { rangeBytes } = seed;
-    this.#actions.push({
-      kind: "ask",
+    this.#commands.push({
+      kind: "request",
       order: id,
       seed: seed.name,
       piece,
@@ -396,46 +396,48 @@ export class Scheduler {
   }
 
   /** The last pieces are also asked from seeds that should be through with them much sooner. */
-  #shortenTail(nowMs: number): void {
+  #endgame(nowMs: number): void {
     const { layout } = this.#options;
     const pieces = this.#piecesInFlight(nowMs);
     const twice = pieces.filter(({ orders }) => orders.length > 1);
-    const most = Math.max(TAIL_SHARE * layout.size, TAIL_PIECES * layout.pieceSize);
+    const most = Math.max(ENDGAME_SHARE * layout.size, ENDGAME_PIECES * layout.pieceSize);
     let budget = most - this.#wastedBytes - sum(twice.map(({ bytes }) => bytes));
     for (const { piece, bytes, orders, seconds } of pieces) {
-      const second = this.#soonest(bytes, orders, nowMs);
-      if (!second || second.seconds * TAIL_GAIN > seconds) continue;
+      const second = this.#fastestSource(bytes, orders, nowMs);
+      if (!second || second.seconds * ENDGAME_GAIN > seconds) continue;
       const slow = orders.at(-1)!;
       // A seed that was asked a moment ago has not had the time to answer.
-      const isDue = slow.received > 0 || nowMs - slow.askedAtMs >= TAIL_BEAT_MS;
+      const isDue = slow.received > 0 || nowMs - slow.askedAtMs >= ENDGAME_INTERVAL_MS;
       const mayAskTwice = orders.length === 1 && isDue && !this.#isFull() && bytes <= budget;
       if (mayAskTwice) {
         budget -= bytes;
         const why = comparison(slow, seconds, second);
         // Only for what the slow one has not brought yet.
         this.#keep(piece, slow.begun + slow.received);
-        this.#ask(second.seed, piece, nowMs, `piece ${piece} is asked twice: ${why}`);
+        this.#request(second.seed, piece, nowMs, `piece ${piece} is asked twice: ${why}`);
         continue;
       }
       if (!this.#isKnown(slow, nowMs)) continue;
-      if (orders.length === 1 && !crawls(seconds, second.seconds)) continue;
-      this.#takeBackSlow(slow, second, nowMs);
-      this.#ask(second.seed, piece, nowMs);
+      if (orders.length === 1 && !isMuchSlower(seconds, second.seconds)) continue;
+      this.#cancelSlow(slow, second, nowMs);
+      this.#request(second.seed, piece, nowMs);
     }
   }
 
   /** The one that should be through with a piece first, of the seeds that have room and are not at it yet. */
-  #soonest(
+  #fastestSource(
     bytes: number,
-    orders: Order[],
+    orders: Request[],
     nowMs: number,
-  ): Sooner | undefined {
+  ): FasterSource | undefined {
     // All of it has come: it is being checked.
     if (bytes <= 0) return undefined;
-    let best: Sooner | undefined;
-    for (const seed of this.#seeds.values()) {
-      if (this.#roomAt(seed, nowMs) <= 0 || orders.some((order) => order.seed === seed)) continue;
-      const rate = seed.goodput(nowMs) || (seed.crawls(nowMs) ? 0 : bytes / TRIAL_SECONDS);
+    let best: FasterSource | undefined;
+    for (const seed of this.#sources.values()) {
+      if (this.#windowLeft(seed, nowMs) <= 0 || orders.some((order) => order.seed === seed)) {
+        continue;
+      }
+      const rate = seed.goodput(nowMs) || (seed.isSlow(nowMs) ? 0 : bytes / TRIAL_SECONDS);
       // Nothing is won by moving a piece to a seed that is as good as silent.
       if (rate < this.#options.minBytesPerSecond) continue;
       const seconds = (this.#bytesAhead(seed) + bytes) / rate;
@@ -445,37 +447,38 @@ export class Scheduler {
   }
 
   #isFull(): boolean {
-    return this.#orders.size >= this.#options.mostInFlight;
+    return this.#requests.size >= this.#options.maxInFlight;
   }
 
   /** Seeds that crawl must not hold all the memory while others have nothing to do. */
-  #relieve(nowMs: number): void {
-    const isOld = ({ askedAtMs }: Order) => nowMs - askedAtMs >= PATIENCE_MS;
+  #reassignSlow(nowMs: number): void {
+    const isOld = ({ askedAtMs }: Request) => nowMs - askedAtMs >= MIN_REQUEST_AGE_MS;
     // Most often none is, and then nobody need be compared.
-    const [first] = this.#orders.values();
+    const [first] = this.#requests.values();
     if (!first || !isOld(first)) return;
     const slowest = this.#piecesInFlight(nowMs).find(({ orders }) => orders.every(isOld));
-    const second = slowest && this.#soonest(slowest.bytes, slowest.orders, nowMs);
-    if (!second || !crawls(slowest.seconds, second.seconds)) return;
-    for (const order of slowest.orders) this.#takeBackSlow(order, second, nowMs);
-    this.#ask(second.seed, slowest.piece, nowMs);
+    const second = slowest && this.#fastestSource(slowest.bytes, slowest.orders, nowMs);
+    if (!second || !isMuchSlower(slowest.seconds, second.seconds)) return;
+    for (const order of slowest.orders) this.#cancelSlow(order, second, nowMs);
+    this.#request(second.seed, slowest.piece, nowMs);
   }
 
-  #takeBackSlow(order: Order, sooner: Sooner, nowMs: number): void {
+  #cancelSlow(order: Request, sooner: FasterSource, nowMs: number): void {
     const why = comparison(order, this.#secondsLeft(order, nowMs), sooner);
-    this.#takeBack(order, `piece ${order.piece} is taken back from ${order.seed.name}: ${why}`);
+    this.#cancel(order, `piece ${order.piece} is taken back from ${order.seed.name}: ${why}`);
     this.#keep(order.piece, order.begun + order.received);
-    order.seed.crawled(nowMs);
+    order.seed.markSlow(nowMs);
   }
 
   /** Of who was only just asked nobody knows how slow it is: pieces would go round and round. */
-  #isKnown({ seed, askedAtMs, received }: Order, nowMs: number): boolean {
-    return received > 0 || nowMs - askedAtMs >= (seed.proven ? PROVEN_MS : PATIENCE_MS);
+  #isKnown({ seed, askedAtMs, received }: Request, nowMs: number): boolean {
+    return received > 0 ||
+      nowMs - askedAtMs >= (seed.proven ? MIN_REQUEST_AGE_PROVEN_MS : MIN_REQUEST_AGE_MS);
   }
 
   /** What is in flight, by piece, the slowest first; a piece's orders the soonest first. */
   #piecesInFlight(nowMs: number) {
-    const byPiece = Map.groupBy(this.#orders.values(), ({ piece }) => piece);
+    const byPiece = Map.groupBy(this.#requests.values(), ({ piece }) => piece);
     const pieces = Array.from(byPiece, ([piece, group]) => {
       const left = new Map(group.map((order) => [order, this.#secondsLeft(order, nowMs)]));
       const orders = group.sort((a, b) => left.get(a)! - left.get(b)!);
@@ -486,38 +489,36 @@ export class Scheduler {
   }
 
   /** Until this order is through, as far as its seed's speed tells. */
-  #secondsLeft(order: Order, nowMs: number): number {
+  #secondsLeft(order: Request, nowMs: number): number {
     const { seed } = order;
     const share = seed.goodput(nowMs) / Math.max(1, seed.inFlight.size);
     return this.#bytesToCome(order) / share;
   }
 
-  #bytesAhead(seed: SeedRecord): number {
+  #bytesAhead(seed: SourceState): number {
     let bytes = 0;
-    for (const id of seed.inFlight) bytes += this.#bytesToCome(this.#orders.get(id)!);
+    for (const id of seed.inFlight) bytes += this.#bytesToCome(this.#requests.get(id)!);
     return bytes;
   }
 
-  #despairOrWake(nowMs: number): void {
-    const seeds = Array.from(this.#seeds.values());
+  #giveUpOrSchedule(nowMs: number): void {
+    const seeds = Array.from(this.#sources.values());
     const giveUpAt = this.#patienceMs === undefined ? this.#giveUpAtMs : Infinity;
     // Where there is a rival, seeds that never held the content are not waited for.
     const hopeful = this.#hasRival ? seeds.filter(({ name }) => this.#holders.has(name)) : seeds;
-    if (hopeful.every(({ standing }) => standing.kind === "dropped")) {
+    if (hopeful.every(({ status }) => status.kind === "dropped")) {
       const why = this.#lied ? "corrupt" : "refused";
       return this.#finish({ kind: "give-up", why, reason: `no seed is left (${this.#lastDrop})` });
     }
     if (nowMs >= giveUpAt) {
       return this.#finish({ kind: "give-up", why: "silence", reason: this.#tooLittle(nowMs) });
     }
-    const pauses = seeds.map(({ standing }) =>
-      standing.kind === "waiting" ? standing.untilMs : Infinity
-    );
-    const slowMatters = this.#missing.length === 0 ? this.#orders.size > 0 : this.#isFull();
-    const beat = slowMatters ? nowMs + TAIL_BEAT_MS : Infinity;
+    const pauses = seeds.map(({ status }) => status.kind === "waiting" ? status.untilMs : Infinity);
+    const slowMatters = this.#missing.length === 0 ? this.#requests.size > 0 : this.#isFull();
+    const beat = slowMatters ? nowMs + ENDGAME_INTERVAL_MS : Infinity;
     this.#plannedAtMs = nowMs;
     this.#wakeAtMs = Math.min(giveUpAt, beat, ...pauses);
-    this.#actions.push({ kind: "wake", atMs: this.#wakeAtMs });
+    this.#commands.push({ kind: "set-timer", atMs: this.#wakeAtMs });
   }
 
   #tooLittle(nowMs: number): string {
@@ -527,27 +528,27 @@ export class Scheduler {
       : `the seeds sent less than ${this.#minBytesPerSecond} useful bytes a second for ${seconds} s`;
   }
 
-  #finish(action: Action): void {
+  #finish(action: TransferCommand): void {
     this.#over = true;
-    this.#actions.push(action);
+    this.#commands.push(action);
   }
 
-  #end(id: number): Order | undefined {
-    const order = this.#orders.get(id);
-    this.#orders.delete(id);
+  #end(id: number): Request | undefined {
+    const order = this.#requests.get(id);
+    this.#requests.delete(id);
     order?.seed.inFlight.delete(id);
     return order;
   }
 
-  #ordersFor(piece: number): Order[] {
-    return Array.from(this.#orders.values()).filter((order) => order.piece === piece);
+  #requestsFor(piece: number): Request[] {
+    return Array.from(this.#requests.values()).filter((order) => order.piece === piece);
   }
 
   #begunOf(piece: number): number {
     return this.#begun.get(piece) ?? 0;
   }
 
-  #bytesToCome({ piece, begun, received }: Order): number {
+  #bytesToCome({ piece, begun, received }: Request): number {
     return this.#bytesOf(piece) - begun - received;
   }
 
@@ -555,9 +556,9 @@ export class Scheduler {
     return lengthOf(rangeOfPiece(this.#options.layout, piece));
   }
 
-  #tell(seed: SeedRecord, turn: SeedTurn, reason: string, retryInMs?: number): void {
-    this.#actions.push({
-      kind: "tell",
+  #report(seed: SourceState, turn: SourceChange, reason: string, retryInMs?: number): void {
+    this.#commands.push({
+      kind: "report",
       seed: seed.name,
       turn,
       reason,
@@ -567,8 +568,8 @@ export class Scheduler {
 }
 
 /** So slow that waiting for it is worse than throwing away what it sent. */
-function crawls(seconds: number, elsewhere: number): boolean {
-  return seconds > CRAWL_SECONDS && elsewhere * CRAWL_GAIN <= seconds;
+function isMuchSlower(seconds: number, elsewhere: number): boolean {
+  return seconds > SLOW_SECONDS && elsewhere * SLOW_GAIN <= seconds;
 }
 
 function sum(numbers: readonly number[]): number {
@@ -576,7 +577,7 @@ function sum(numbers: readonly number[]): number {
 }
 
 /** Why a piece is better asked elsewhere, with the figures. */
-function comparison({ seed }: Order, seconds: number, sooner: Sooner): string {
+function comparison({ seed }: Request, seconds: number, sooner: FasterSource): string {
   const slow = Number.isFinite(seconds)
     ? `would take ${seconds.toFixed(1)} s more`
     : "has sent nothing lately";

@@ -13,44 +13,44 @@ import { onAbort } from "../base/abort.ts";
 import type { Clock } from "../base/clock.ts";
 import { TaskGroup } from "../base/task_group.ts";
 import type { ServeSettings } from "../config.ts";
-import type { ServeEvent, Sink } from "../events.ts";
-import type { HasherThreads } from "../hash/hashers.ts";
-import { listenOn } from "../net/listen_on.ts";
-import type { Listening } from "../net/transport.ts";
-import { Attention } from "./attention.ts";
-import { BodyBuffers } from "./body.ts";
-import { Catalogue } from "./catalogue.ts";
-import { DigestCache } from "./digest_cache.ts";
-import { Digests } from "./digests.ts";
-import { Finder } from "./finder.ts";
-import { type Folder, openFolder } from "./folder.ts";
-import { AuthThrottle } from "./auth_throttle.ts";
-import { Connections } from "./connections.ts";
-import { metricsOf, type Standing } from "./metrics.ts";
-import { listenForMetrics, serveMetrics } from "./metrics_listener.ts";
-import { renderMetrics } from "./metrics_text.ts";
-import { Rates } from "./rates.ts";
-import { type Seed, shutdown } from "./seed.ts";
-import { Tally } from "./tally.ts";
-import { ToldVersions } from "./told_versions.ts";
-import { Transfers } from "./transfers.ts";
-import { Uploads } from "./uploads.ts";
-import { type Walked, walkFolder } from "./walk.ts";
+import type { EventSink, ServeEvent } from "../events.ts";
+import type { HasherPool } from "../hash/pool.ts";
+import { listenOn } from "../source/listen_on.ts";
+import type { Listening } from "../source/transport.ts";
+import { RequestTurns } from "./schedule/request_turns.ts";
+import { BodyBuffers } from "./protocol/send_body.ts";
+import { FileIndex } from "./files/file_index.ts";
+import { DigestCache } from "./manifests/digest_cache.ts";
+import { ManifestService } from "./manifests/manifest_service.ts";
+import { FileResolver } from "./files/file_resolver.ts";
+import { openRoot, type Root } from "./files/root.ts";
+import { AuthThrottle } from "./accept/auth_throttle.ts";
+import { Connections } from "./accept/connections.ts";
+import { type Gauges, metricsOf } from "./metrics/metrics.ts";
+import { listenForMetrics, serveMetrics } from "./metrics/metrics_listener.ts";
+import { renderMetrics } from "./metrics/metrics_text.ts";
+import { ClientRateLimits } from "./schedule/rate_limits.ts";
+import { type ServeContext, shutdown } from "./context.ts";
+import { MetricsRegistry } from "./metrics/metrics_registry.ts";
+import { SentVersions } from "./protocol/sent_versions.ts";
+import { AccessLog } from "./metrics/access_log.ts";
+import { Uploads } from "./schedule/uploads.ts";
+import { walkDirectory, type Walked } from "./files/directory_walk.ts";
 
-export interface ServeParts {
+export interface ServeRuntime {
   readonly clock: Clock;
   /** From 0 up to but not including 1. */
   readonly random: () => number;
   /** 32 hex digits, never the same. */
   readonly nonce: () => string;
   /** Makes threads for large files. */
-  readonly hashers: () => HasherThreads;
+  readonly hashers: () => HasherPool;
 }
 
 /** For what is being sent when the seed is told to end. */
-const DRAIN_MS = 10_000;
+const DRAIN_TIMEOUT_MS = 10_000;
 /** Names that are told at the start: one of them will do for a person to try. */
-const MOST_EXAMPLES = 100;
+const MAX_EXAMPLES = 100;
 
 /**
  * Serves the folder until `signal` aborts and what is being sent is finished, or `now` aborts.
@@ -62,12 +62,12 @@ const MOST_EXAMPLES = 100;
 export async function serve(
   settings: ServeSettings,
   cacheDir: string,
-  parts: ServeParts,
-  emit: Sink<ServeEvent>,
+  parts: ServeRuntime,
+  emit: EventSink<ServeEvent>,
   signal: AbortSignal,
   now: AbortSignal,
 ): Promise<void> {
-  const folder = openFolder(settings.dir, settings.hidden);
+  const folder = openRoot(settings.dir, settings.hidden);
   const { host, port, tls } = settings;
   const listeners = listenOn({ host, port, ...(tls && { tls }) });
   using listening = new DisposableStack();
@@ -98,36 +98,47 @@ export async function serve(
 
 function makeSeed(
   settings: ServeSettings,
-  folder: Folder,
+  folder: Root,
   cache: DigestCache,
-  parts: ServeParts,
-  emit: Sink<ServeEvent>,
+  parts: ServeRuntime,
+  emit: EventSink<ServeEvent>,
   jobs: TaskGroup,
   draining: AbortSignal,
-): Seed {
+): ServeContext {
   const { clock } = parts;
-  const tally = new Tally(clock);
+  const tally = new MetricsRegistry(clock);
   return {
     ...parts,
     settings,
     folder,
-    files: new Finder(folder),
-    catalogue: new Catalogue((signal) => walkFolder(folder, signal), jobs, clock),
-    digests: new Digests({ folder, cache, clock, emit, jobs, tally, hashers: parts.hashers }),
-    told: new ToldVersions(),
-    attention: new Attention(),
+    files: new FileResolver(folder),
+    catalogue: new FileIndex((signal) => walkDirectory(folder, signal), jobs, clock),
+    digests: new ManifestService({
+      folder,
+      cache,
+      clock,
+      emit,
+      jobs,
+      tally,
+      hashers: parts.hashers,
+    }),
+    told: new SentVersions(),
+    attention: new RequestTurns(),
     uploads: new Uploads(settings.uploads, clock),
-    rates: new Rates(settings, clock),
+    rates: new ClientRateLimits(settings, clock),
     authThrottle: new AuthThrottle(clock),
     buffers: new BodyBuffers(),
-    transfers: new Transfers(clock, emit, tally),
+    transfers: new AccessLog(clock, emit, tally),
     tally,
     emit,
     draining,
   };
 }
 
-function standingOf({ uploads, digests, catalogue }: Seed, connections: Connections): Standing {
+function standingOf(
+  { uploads, digests, catalogue }: ServeContext,
+  connections: Connections,
+): Gauges {
   return {
     connections: connections.size,
     uploads,
@@ -140,16 +151,16 @@ function standingOf({ uploads, digests, catalogue }: Seed, connections: Connecti
 /** Walks the folder first: a seed that says that it listens can also answer. */
 async function announce(
   listeners: readonly Listening[],
-  { folder, catalogue, emit, draining }: Seed,
+  { folder, catalogue, emit, draining }: ServeContext,
 ): Promise<void> {
   let walked: Walked;
   try {
-    walked = await walkFolder(folder, draining);
+    walked = await walkDirectory(folder, draining);
   } catch (error) {
     if (draining.aborted) return;
     throw error;
   }
-  const first = (await catalogue.accept(walked)).slice(0, MOST_EXAMPLES).map(({ name }) => name);
+  const first = (await catalogue.accept(walked)).slice(0, MAX_EXAMPLES).map(({ name }) => name);
   const addresses = listeners.map(({ host, port }) => ({ host, port }));
   emit({ kind: "listening", addresses, ...catalogue.offered, names: first });
   if (walked.omitted.count > 0) emit({ kind: "omitted", ...walked.omitted });
@@ -158,7 +169,7 @@ async function announce(
 async function drain(
   connections: Connections,
   clients: TaskGroup,
-  seed: Seed,
+  seed: ServeContext,
   now: AbortSignal,
 ): Promise<void> {
   if (!now.aborted) {
@@ -167,7 +178,7 @@ async function drain(
     connections.closeIdle();
     await using patience = new TaskGroup(now);
     patience.spawn(async (signal) => {
-      await seed.clock.sleep(DRAIN_MS, signal);
+      await seed.clock.sleep(DRAIN_TIMEOUT_MS, signal);
       clients.abort();
     });
     await clients.join();

@@ -1,5 +1,5 @@
 /** Where a task's time went, read from what its last run said of it, whether that run lives or not. */
-import type { Account } from "./accounting.ts";
+import type { TimeReport } from "../progress/time_account.ts";
 import { STALE_MS } from "./run_files.ts";
 import { readRuns, type TaskRun, taskRunsOf } from "./run_reader.ts";
 import { TaskArchive } from "./task_archive.ts";
@@ -23,7 +23,7 @@ export async function readLastRun(
 }
 
 /** While nothing happens nobody writes: what it waits for goes on. */
-function untilNow(account: Account, nowMs: number): Account {
+function untilNow(account: TimeReport, nowMs: number): TimeReport {
   const { now, at, spent } = account;
   if (now === null || nowMs <= at) return account;
   const went = nowMs - at;

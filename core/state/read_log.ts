@@ -6,7 +6,7 @@ import { readRuns, taskRunsOf } from "./run_reader.ts";
 import { TaskArchive } from "./task_archive.ts";
 
 /** How often a followed log is looked at. */
-const FOLLOW_MS = 200;
+const FOLLOW_INTERVAL_MS = 200;
 
 /**
  * The lines of a task's log, oldest first, those that are there now in one
@@ -36,7 +36,7 @@ export async function* readLog(
     // A line that is still being written is read next time.
     text = now.slice(0, now.lastIndexOf("\n") + 1);
     // The records of all runs are more to read than one log.
-    await clock.sleep(untold ? HOLD_MS : FOLLOW_MS, signal).catch(() => {});
+    await clock.sleep(untold ? HOLD_MS : FOLLOW_INTERVAL_MS, signal).catch(() => {});
     if (signal.aborted) return;
   }
 }

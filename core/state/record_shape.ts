@@ -4,8 +4,9 @@
  * written them, and one odd line must not hide all tasks.
  */
 import { TASK_STATES, type TaskEvent } from "../events.ts";
-import { type Account, SPANS } from "./accounting.ts";
-import type { SeedNow, TaskDetail } from "./task_detail.ts";
+import type { TaskNow } from "../progress/task_progress.ts";
+import { SPANS, type TimeReport } from "../progress/time_account.ts";
+import type { SeedNow, TaskDetail } from "../progress/task_detail.ts";
 
 export interface RunHeader {
   readonly pid: number;
@@ -31,13 +32,6 @@ export interface QueuedLine {
   };
 }
 
-/** How one task stands at this moment. */
-export interface TaskNow {
-  readonly downloaded: number;
-  readonly rate: number;
-  readonly seeds: readonly string[];
-}
-
 /** What is written to the file that is replaced as bytes come in. */
 export interface RunNow {
   readonly time: number;
@@ -45,7 +39,7 @@ export interface RunNow {
   /** Of those at work; of the first of them, where they are many. */
   readonly details?: Readonly<Record<string, TaskDetail>>;
   /** What the time of the tasks that are not over goes to. */
-  readonly accounts?: Readonly<Record<string, Account>>;
+  readonly accounts?: Readonly<Record<string, TimeReport>>;
 }
 
 /** What was read of it. Maps, because a damaged file may name a task "__proto__" or "constructor". */
@@ -53,7 +47,7 @@ export interface StoredNow {
   readonly time: number;
   readonly tasks: ReadonlyMap<string, TaskNow>;
   readonly details: ReadonlyMap<string, TaskDetail>;
-  readonly accounts: ReadonlyMap<string, Account>;
+  readonly accounts: ReadonlyMap<string, TimeReport>;
 }
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -148,7 +142,7 @@ export function limitsOf(header: RunHeader | undefined): RunLimits | undefined {
   return { max, limit, taskLimit };
 }
 
-export function isAccount(value: unknown): value is Account {
+export function isAccount(value: unknown): value is TimeReport {
   const { spent, now, at, hashMs, diskMs, seeds } = Object(value) as Fields;
   return [at, hashMs, diskMs, ...Object.values(Object(spent))].every(isNumber) &&
     (now === null || SPANS.some((span) => span === now)) && Array.isArray(seeds) &&

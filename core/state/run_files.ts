@@ -13,7 +13,7 @@ export const NOW_SUFFIX = ".now";
 export const STALE_MS = 1500;
 
 /** Records of runs that began longer ago than this are removed, and so are their tasks in the archive. */
-export const KEEP_MS = 30 * 24 * 3600 * 1000;
+export const MAX_RUN_AGE_MS = 30 * 24 * 3600 * 1000;
 
 export function runsFolder(stateDir: string): string {
   return join(stateDir, "runs");
@@ -65,10 +65,10 @@ export async function readNow(base: string): Promise<StoredNow | undefined> {
 }
 
 /** Removes what ended long ago; what cannot be removed stays. */
-export async function forgetOldRuns(stateDir: string, nowMs: number): Promise<void> {
+export async function removeOldRuns(stateDir: string, nowMs: number): Promise<void> {
   const folder = runsFolder(stateDir);
   for await (const { name } of filesIn(folder)) {
-    if (!(nowMs - startOf(name) > KEEP_MS)) continue;
+    if (!(nowMs - startOf(name) > MAX_RUN_AGE_MS)) continue;
     if (await isAlive(join(folder, name.split(".")[0]!))) continue;
     await Deno.remove(join(folder, name)).catch(() => {});
   }

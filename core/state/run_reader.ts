@@ -1,7 +1,7 @@
 /** Reads the record of one run, and makes of it what is known of its tasks. */
-import { percentThere } from "../base/percent.ts";
+import { percentDone } from "../base/percent.ts";
 import { isOver, type TaskEvent } from "../events.ts";
-import type { Account } from "./accounting.ts";
+import type { TimeReport } from "../progress/time_account.ts";
 import {
   isAccount,
   isHeader,
@@ -15,7 +15,7 @@ import { baseOf, linesIn, readNow, readRecord, runsOf, STALE_MS, startOf } from 
 import { isAlive } from "./run_lock.ts";
 import type { TaskStatus } from "./status.ts";
 import { type Wanted, wantedLines } from "./wanted_lines.ts";
-import type { Wishes } from "./wishes.ts";
+import type { ControlRequests } from "./control_files.ts";
 
 /** The files of one run as they were read. */
 export interface StoredRun {
@@ -31,7 +31,7 @@ export interface StoredRun {
 /** What one run says of one task, beside its status. */
 export interface TaskRun {
   /** null where the run ended before it could tell, or the task only waits. */
-  readonly account: Account | null;
+  readonly account: TimeReport | null;
   /** null where a record does not tell them. */
   readonly limits: RunLimits | null;
   /** When the task was queued, ms since 1970. */
@@ -89,11 +89,11 @@ export function taskRunsOf({ lines, now }: StoredRun, wanted?: string): Map<stri
   return runs;
 }
 
-export interface Viewpoint {
+export interface StatusContext {
   readonly nowMs: number;
-  readonly wishes: Wishes;
+  readonly wishes: ControlRequests;
   /** Of the tasks that only wait no more than this. */
-  readonly mostWaiting: number;
+  readonly maxWaiting: number;
   /** What an earlier run said of a task. */
   readonly known: (task: string) => TaskStatus | undefined;
 }
@@ -101,7 +101,7 @@ export interface Viewpoint {
 /** How the tasks of `run` stand, in the order in which it began them. */
 export function statusesOf(
   { lines, alive, now }: StoredRun,
-  { nowMs, wishes, mostWaiting, known }: Viewpoint,
+  { nowMs, wishes, maxWaiting, known }: StatusContext,
 ): { tasks: TaskStatus[]; moreWaiting: number } {
   const pid = lines.find(isHeader)?.pid ?? null;
   const tasks = new Map<string, TaskStatus>();
@@ -112,7 +112,7 @@ export function statusesOf(
     if (isQueued(line)) {
       const { time, queued: { base, tasks: names } } = line;
       for (const [task, name] of names) {
-        if (idle(task) && ++waiting > mostWaiting) continue;
+        if (idle(task) && ++waiting > maxWaiting) continue;
         const target = base + name;
         tasks.set(task, { ...begin(task, time, pid, known), name, path: target, target });
       }
@@ -122,7 +122,7 @@ export function statusesOf(
     }
   }
   const all = Array.from(tasks.values(), (task) => withNow(task, now, nowMs));
-  const moreWaiting = alive ? Math.max(0, waiting - mostWaiting) : 0;
+  const moreWaiting = alive ? Math.max(0, waiting - maxWaiting) : 0;
   return { tasks: alive ? all : all.flatMap(abandoned), moreWaiting };
 }
 
@@ -148,7 +148,7 @@ function fold(before: TaskStatus, event: TaskEvent): TaskStatus {
       return {
         ...updated,
         downloaded: event.bytes,
-        percent: percentThere(event.bytes, updated.size),
+        percent: percentDone(event.bytes, updated.size),
       };
     case "done": {
       const { path, size, verified } = event.result;
@@ -178,7 +178,7 @@ function begin(
   task: string,
   time: number,
   pid: number | null,
-  known: Viewpoint["known"],
+  known: StatusContext["known"],
 ): TaskStatus {
   const before = known(task);
   return {
@@ -236,7 +236,7 @@ function withMovement(task: TaskStatus, now: StoredNow | undefined, nowMs: numbe
   const { downloaded, seeds } = moving;
   const missing = (task.size ?? 0) - downloaded;
   const etaMs = rate > 0 && task.size !== null ? Math.round(missing / rate * 1000) : null;
-  const percent = percentThere(downloaded, task.size);
+  const percent = percentDone(downloaded, task.size);
   return { ...task, pid, downloaded, rate, seeds, percent, etaMs, updatedAt: now.time };
 }
 

@@ -6,23 +6,23 @@
  */
 import type { Clock } from "../base/clock.ts";
 import type { TaskEvent } from "../events.ts";
-import type { Account } from "./accounting.ts";
-import { FollowedTask } from "./followed_task.ts";
+import type { TimeReport } from "../progress/time_account.ts";
+import { TaskProgress } from "../progress/task_progress.ts";
 import type { QueuedLine, RunHeader, RunLimits, RunNow } from "./record_shape.ts";
 import { PRIVATE_FILE } from "./folders.ts";
 import { hasRecord, NOW_SUFFIX, RECORD_SUFFIX, runsFolder } from "./run_files.ts";
 import { lockRun, releaseRun, type RunLock } from "./run_lock.ts";
-import { withoutHarm } from "./state_faults.ts";
+import { ignoringErrors } from "./errors.ts";
 
 /** A person looks at it: twice a second is lively, and costs nothing. */
-const BEAT_MS = 500;
+const SNAPSHOT_INTERVAL_MS = 500;
 /**
  * Lines that come in a rush are written together: of a thousand small files a second, each has four.
  * Who is killed tells a little less than he did.
  */
-const GATHER_MS = 50;
+const FLUSH_INTERVAL_MS = 50;
 /** Each detail is a kilobyte or two, and all are written at each beat. */
-const MOST_DETAILS = 32;
+const MAX_DETAILS = 32;
 
 export class RunRecord implements AsyncDisposable {
   readonly #base: string;
@@ -30,7 +30,7 @@ export class RunRecord implements AsyncDisposable {
   readonly #lock: RunLock;
   readonly #clock: Clock;
   /** Those that have begun and of which there is more to tell. */
-  readonly #begun = new Map<string, FollowedTask>();
+  readonly #begun = new Map<string, TaskProgress>();
   #queuedAt: number;
   #queued: QueuedLine | undefined;
   #unwritten = "";
@@ -116,7 +116,7 @@ export class RunRecord implements AsyncDisposable {
   }
 
   /** @returns the account of a task that is over with this event: the last word on it says where its time went. */
-  #follow(event: TaskEvent): Account | undefined {
+  #follow(event: TaskEvent): TimeReport | undefined {
     const { task } = event;
     const nowMs = this.#clock.now();
     if (event.kind === "queued") {
@@ -124,7 +124,7 @@ export class RunRecord implements AsyncDisposable {
       return undefined;
     }
     let followed = this.#begun.get(task);
-    if (!followed) this.#begun.set(task, followed = new FollowedTask(this.#queuedAt));
+    if (!followed) this.#begun.set(task, followed = new TaskProgress(this.#queuedAt));
     followed.take(event, nowMs);
     const account = followed.closeAccount(nowMs, event.time);
     if (followed.isGone) this.#begun.delete(task);
@@ -158,22 +158,22 @@ export class RunRecord implements AsyncDisposable {
       this.#flushedAt = this.#clock.now();
       this.#flush();
     };
-    if (this.#clock.now() - this.#flushedAt >= GATHER_MS) write();
-    else this.#gathering = this.#clock.after(GATHER_MS, write);
+    if (this.#clock.now() - this.#flushedAt >= FLUSH_INTERVAL_MS) write();
+    else this.#gathering = this.#clock.after(FLUSH_INTERVAL_MS, write);
   }
 
   #flush(): void {
     this.#endQueued();
     const bytes = new TextEncoder().encode(this.#unwritten);
     this.#unwritten = "";
-    withoutHarm(() => {
+    ignoringErrors(() => {
       for (let at = 0; at < bytes.length;) at += this.#record.writeSync(bytes.subarray(at));
     });
   }
 
   /** A beat after the first news since the last one. */
   #startBeat(): void {
-    this.#beat ??= this.#clock.after(BEAT_MS, () => this.#writeNow());
+    this.#beat ??= this.#clock.after(SNAPSHOT_INTERVAL_MS, () => this.#writeNow());
   }
 
   #writeNow(): void {
@@ -183,12 +183,12 @@ export class RunRecord implements AsyncDisposable {
     const each = Array.from(this.#begun);
     const now: RunNow = {
       time,
-      tasks: told(each, (task) => task.nowAt(nowMs)),
-      accounts: told(each, (task) => task.accountAt(nowMs, time)),
-      details: told(each, (task) => task.detailAt(nowMs), MOST_DETAILS),
+      tasks: collect(each, (task) => task.nowAt(nowMs)),
+      accounts: collect(each, (task) => task.accountAt(nowMs, time)),
+      details: collect(each, (task) => task.detailAt(nowMs), MAX_DETAILS),
     };
     const draft = `${this.#base}${NOW_SUFFIX}.draft`;
-    withoutHarm(() => {
+    ignoringErrors(() => {
       Deno.writeTextFileSync(draft, JSON.stringify(now), { mode: PRIVATE_FILE });
       Deno.renameSync(draft, this.#base + NOW_SUFFIX);
     });
@@ -196,9 +196,9 @@ export class RunRecord implements AsyncDisposable {
 }
 
 /** What `tell` says of each task, of the first `most` that it says anything of. */
-function told<T>(
-  tasks: readonly [string, FollowedTask][],
-  tell: (task: FollowedTask) => T | undefined,
+function collect<T>(
+  tasks: readonly [string, TaskProgress][],
+  tell: (task: TaskProgress) => T | undefined,
   most = Infinity,
 ): Record<string, T> {
   const all: Record<string, T> = {};

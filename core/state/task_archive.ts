@@ -8,7 +8,7 @@
 import { join } from "@std/path";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { PRIVATE_FILE } from "./folders.ts";
-import { baseOf, KEEP_MS, removeRun, runsOf, startOf } from "./run_files.ts";
+import { baseOf, MAX_RUN_AGE_MS, removeRun, runsOf, startOf } from "./run_files.ts";
 import { isAlive } from "./run_lock.ts";
 import { readRun, statusesOf, type StoredRun, type TaskRun, taskRunsOf } from "./run_reader.ts";
 import type { Archived, TaskStatus } from "./status.ts";
@@ -147,7 +147,7 @@ export class TaskArchive implements Disposable {
 
   /** Removes the tasks of runs that are too old, or too many. */
   removeOld(nowMs: number): void {
-    this.#prepare("DELETE FROM tasks WHERE started < ?").run(nowMs - KEEP_MS);
+    this.#prepare("DELETE FROM tasks WHERE started < ?").run(nowMs - MAX_RUN_AGE_MS);
     this.#prepare(
       "DELETE FROM tasks WHERE started < (SELECT started FROM tasks ORDER BY started DESC LIMIT 1 OFFSET ?)",
     ).run(MAX_TASKS);
@@ -159,7 +159,7 @@ export class TaskArchive implements Disposable {
 
   #addRun(run: StoredRun, nowMs: number): void {
     const known = (task: string) => this.task(task)?.status;
-    const viewpoint = { nowMs, wishes: NO_WISHES, mostWaiting: 0, known };
+    const viewpoint = { nowMs, wishes: NO_WISHES, maxWaiting: 0, known };
     const runs = taskRunsOf(run);
     const add = this.#prepare(ADD);
     for (const status of statusesOf(run, viewpoint).tasks) {

@@ -9,7 +9,7 @@ import { join } from "@std/path";
 import type { Clock } from "../base/clock.ts";
 import { isTrouble, type Level, type TaskEvent, type TaskNews } from "../events.ts";
 import { PRIVATE_FILE } from "./folders.ts";
-import { withoutHarm } from "./state_faults.ts";
+import { ignoringErrors } from "./errors.ts";
 
 export interface LogLine {
   /** ISO 8601. */
@@ -20,11 +20,11 @@ export interface LogLine {
 }
 
 /** A log is kept to twice this: some hundred thousand lines, and no disk is filled by one task. */
-const MOST_BYTES = 8 * 1024 * 1024;
+const MAX_BYTES = 8 * 1024 * 1024;
 /** Nobody looks for the log of what began a moment ago; a process that is killed loses so much of it. */
 export const HOLD_MS = 1000;
 /** In that time a task tells of some pieces and seeds; a thousand tasks at a time may hold that much. */
-const MOST_HELD = 100;
+const MAX_HELD = 100;
 
 /** A log that cannot be written must not stop the download that it tells of, nor, when it closes at the end of the process, that end. */
 class HarmlessHandler extends RotatingFileHandler {
@@ -34,7 +34,7 @@ class HarmlessHandler extends RotatingFileHandler {
     super("DEBUG", {
       filename: path,
       mode: "a",
-      maxBytes: MOST_BYTES,
+      maxBytes: MAX_BYTES,
       maxBackupCount: 1,
       formatter: ({ msg }) => msg,
       // A line that is only in memory is lost when it matters most.
@@ -55,7 +55,7 @@ class HarmlessHandler extends RotatingFileHandler {
   }
 
   override destroy(): void {
-    withoutHarm(() => super.destroy());
+    ignoringErrors(() => super.destroy());
   }
 }
 
@@ -80,7 +80,7 @@ export class TaskLog implements Disposable {
     this.#held.push(event);
     // A thousand lines a second tell of pieces that came as they should: those go together.
     const urgent = level === "warn" || level === "error" || (this.#file && level === "info");
-    if (urgent || this.#held.length > MOST_HELD) this.#write();
+    if (urgent || this.#held.length > MAX_HELD) this.#write();
     else this.#holding ??= this.#clock.after(HOLD_MS, () => this.#write());
   }
 
@@ -104,13 +104,13 @@ export class TaskLog implements Disposable {
     const lines = this.#held.splice(0).flatMap((event) => lineOf(event) ?? []);
     const text = lines.map((line) => JSON.stringify(line)).join("\n");
     const { logger } = this.#file;
-    if (text !== "") withoutHarm(() => logger.info(text));
+    if (text !== "") ignoringErrors(() => logger.info(text));
   }
 }
 
 function openLog(path: string): { handler: HarmlessHandler; logger: Logger } {
   const handler = new HarmlessHandler(path);
-  withoutHarm(() => handler.setup());
+  ignoringErrors(() => handler.setup());
   return { handler, logger: new Logger("task", "DEBUG", { handlers: [handler] }) };
 }
 

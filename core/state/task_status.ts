@@ -1,12 +1,12 @@
 /** All tasks of this user, put together from the records of all runs. */
 import { NotFoundError, UsageError } from "../base/errors.ts";
-import { faultOfName } from "../base/names.ts";
+import { invalidNameReason } from "../base/names.ts";
 import { isOver } from "../events.ts";
 import { readRuns, statusesOf } from "./run_reader.ts";
 import { archiveEndedRuns, TaskArchive } from "./task_archive.ts";
 import type { Archived, TaskStatus } from "./status.ts";
 import type { Wanted } from "./wanted_lines.ts";
-import { readWishes, type Wishes } from "./wishes.ts";
+import { type ControlRequests, readControlRequests } from "./control_files.ts";
 
 export type { Archived, TaskStatus };
 
@@ -29,31 +29,31 @@ export interface Overview {
   readonly moreWaiting: number;
 }
 
-/** As `readTasks`, but of the tasks of a run that only wait no more than `mostWaiting`: a hundred thousand take their time. */
+/** As `readTasks`, but of the tasks of a run that only wait no more than `maxWaiting`: a hundred thousand take their time. */
 export async function readOverview(
   stateDir: string,
   nowMs: number,
-  mostWaiting: number,
+  maxWaiting: number,
   archived: Archived = "paused",
 ): Promise<Overview> {
-  return await readSome(stateDir, nowMs, archived, mostWaiting);
+  return await readSome(stateDir, nowMs, archived, maxWaiting);
 }
 
 async function readSome(
   stateDir: string,
   nowMs: number,
   archived: Archived,
-  mostWaiting: number,
+  maxWaiting: number,
 ): Promise<{ tasks: TaskStatus[]; moreWaiting: number }> {
   await archiveEndedRuns(stateDir, nowMs);
-  const wishes = await readWishes(stateDir);
+  const wishes = await readControlRequests(stateDir);
   const runs = await readRuns(stateDir, wantedBy(archived));
   using archive = TaskArchive.open(stateDir);
   const tasks = new Map(archive?.tasks(archived).map((each) => [each.status.task, each]));
   let moreWaiting = 0;
   const known = (task: string) => tasks.get(task)?.status ?? archive?.task(task)?.status;
   for (const run of runs) {
-    const told = statusesOf(run, { nowMs, wishes, mostWaiting, known });
+    const told = statusesOf(run, { nowMs, wishes, maxWaiting, known });
     moreWaiting += told.moreWaiting;
     for (const status of told.tasks) {
       const { task } = status;
@@ -100,7 +100,7 @@ export function taskNamed(
   if (names.size === 1) return newest(ending)!;
   if (begun.length > 0) throw several(text, "begin", begun.map(({ task }) => task));
   if (names.size > 0) throw several(text, "end", Array.from(names));
-  const fault = faultOfName(text);
+  const fault = invalidNameReason(text);
   if (fault !== undefined) {
     throw new UsageError(`Cannot find task "${text}": as a file name, ${fault}`, { hint: SEE_ALL });
   }
@@ -117,7 +117,7 @@ function several(text: string, how: "begin" | "end", words: readonly string[]): 
 }
 
 /** What the user has asked of it from outside. */
-function withWish(task: TaskStatus, wishes: Wishes): TaskStatus {
+function withWish(task: TaskStatus, wishes: ControlRequests): TaskStatus {
   const wish = wishes.tasks.get(task.task);
   // No process acts on a task that only waits: the request is shown as applied.
   const state = task.state !== "waiting" || wish === undefined

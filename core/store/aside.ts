@@ -5,8 +5,8 @@
 import { existsSync } from "node:fs";
 import { basename, dirname, extname, join } from "@std/path";
 import { sha256 } from "../base/digest.ts";
-import { type Disk, lookAt, realDisk, removeIfThere } from "./disk.ts";
-import { onDisk } from "./disk_faults.ts";
+import { type Disk, realDisk, removeIfThere, statIfExists } from "./disk.ts";
+import { withDiskErrors } from "./disk_errors.ts";
 import type { User } from "./owner.ts";
 import {
   beginning,
@@ -25,7 +25,7 @@ export const OLD = "old";
 export const COPY = "copy";
 
 /** Time after which a part that was set aside is removed. */
-const KEEP_MS = 30 * 24 * 60 * 60 * 1000;
+const MAX_AGE_MS = 30 * 24 * 60 * 60 * 1000;
 
 const ASIDE_NAME = new RegExp(
   `^(.+?)(~~?)([0-9a-f]{8}|${UNVERIFIED}|${OLD}|${COPY})(-\\d+)?\\.p2p-(?:part|journal)$`,
@@ -58,23 +58,23 @@ export function asideTarget(target: string, mark: string): string {
 }
 
 /** Renames `path` after what it is. */
-export function moveAside(
+export function quarantineFile(
   path: string,
   target: string,
   mark: string,
   suffix: string,
   disk: Disk,
 ): void {
-  if (lookAt(path, disk) === undefined) return;
-  const aside = freeAside(target, mark, suffix, disk);
-  onDisk(`rename "${path}"`, () => disk.renameSync(path, aside));
+  if (statIfExists(path, disk) === undefined) return;
+  const aside = quarantinePath(target, mark, suffix, disk);
+  withDiskErrors(`rename "${path}"`, () => disk.renameSync(path, aside));
 }
 
 /** A name to set something aside that nothing has. */
-export function freeAside(target: string, mark: string, suffix: string, disk: Disk): string {
+export function quarantinePath(target: string, mark: string, suffix: string, disk: Disk): string {
   for (const numbered of numberedFrom(mark)) {
     const aside = besideTarget(asideTarget(target, numbered), suffix);
-    if (!lookAt(aside, disk)) return aside;
+    if (!statIfExists(aside, disk)) return aside;
   }
   throw new Error("unreachable");
 }
@@ -122,7 +122,7 @@ export function asidesIn(folder: string): Aside[] {
   return namesIn(folder).filter((name) => isAside(name) && name.endsWith(PART_SUFFIX))
     .flatMap((name) => {
       const path = join(folder, name);
-      const there = lookAt(path);
+      const there = statIfExists(path);
       if (!there?.isFile) return [];
       const bytes = there.blocks === null ? there.size : there.blocks * 512;
       return [{ path, bytes, since: changedAt(there) }];
@@ -130,7 +130,7 @@ export function asidesIn(folder: string): Aside[] {
 }
 
 /** Removes what was set aside in `folder` too long ago. What cannot be removed stays. @throws the signal's reason if it aborts. */
-export async function forgetOldAsides(
+export async function removeOldAsides(
   folder: string,
   nowMs: number,
   user: User | undefined,
@@ -140,8 +140,8 @@ export async function forgetOldAsides(
     signal.throwIfAborted();
     if (!isAside(name)) continue;
     const path = join(folder, name);
-    const there = lookAt(path);
-    if (!there?.isFile || nowMs - changedAt(there) < KEEP_MS) continue;
+    const there = statIfExists(path);
+    if (!there?.isFile || nowMs - changedAt(there) < MAX_AGE_MS) continue;
     if (user !== undefined && there.uid !== null && there.uid !== user.uid) continue;
     try {
       removeIfThere(path);

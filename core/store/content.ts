@@ -1,19 +1,19 @@
 /** What a file must hold, and whether a journal is about that. */
 import type { PieceLayout } from "../base/pieces.ts";
-import type { Manifest } from "../wire/manifest.ts";
+import type { Manifest } from "../protocol/manifest.ts";
 import type { Disk } from "./disk.ts";
 import type { DiskSpace } from "./free_space.ts";
 import type { JournalContent, JournalIdentity } from "./journal_text.ts";
 import type { User } from "./owner.ts";
 
 /** What the finished file must hold. */
-export interface Content {
+export interface StoredContent {
   readonly layout: PieceLayout;
   /** undefined where no seed offers one: then nothing can be verified piece by piece. */
   readonly manifest: Manifest | undefined;
 }
 
-export interface StoreTerms {
+export interface StoreOptions {
   readonly pid: number;
   /** When this machine was started, ms since 1970. */
   readonly boot: number;
@@ -30,20 +30,20 @@ export interface StoreTerms {
   readonly platform?: string;
 }
 
-export function identityOf({ layout, manifest }: Content): JournalIdentity {
+export function identityOf({ layout, manifest }: StoredContent): JournalIdentity {
   return { id: manifest?.id ?? null, size: layout.size, pieceSize: layout.pieceSize };
 }
 
 /** Whether the journal is about exactly this content. */
-export function fits(left: JournalContent | undefined, content: Content): boolean {
+export function isFor(left: JournalContent | undefined, content: StoredContent): boolean {
   const { id, size, pieceSize } = identityOf(content);
   return left !== undefined && left.identity.id === id && left.identity.size === size &&
     left.identity.pieceSize === pieceSize;
 }
 
 /** Whether the part file may hold our bytes: unverified ones of the same length may be the very same, and hashing will tell. */
-export function mayBeOurs(left: JournalContent, content: Content): boolean {
-  if (fits(left, content)) return true;
+export function mayHoldContent(left: JournalContent, content: StoredContent): boolean {
+  if (isFor(left, content)) return true;
   return left.identity.id === null && content.manifest !== undefined &&
     left.identity.size === content.layout.size;
 }

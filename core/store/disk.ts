@@ -2,7 +2,7 @@
  * The platform's files as an argument: what the store does to a disk, so that a
  * test can count it, let any one of it fail, or pull the plug.
  */
-import { onDisk } from "./disk_faults.ts";
+import { withDiskErrors } from "./disk_errors.ts";
 
 /** An open file, as far as the store uses one. */
 export type DiskFile = Pick<
@@ -48,7 +48,7 @@ export const realDisk: Disk = {
 
 /** Removes `path`; somebody else may have been faster. */
 export function removeIfThere(path: string, disk: Disk = realDisk): void {
-  onDisk(`remove "${path}"`, () => {
+  withDiskErrors(`remove "${path}"`, () => {
     try {
       disk.removeSync(path);
     } catch (error) {
@@ -58,8 +58,8 @@ export function removeIfThere(path: string, disk: Disk = realDisk): void {
 }
 
 /** What is at `path` itself, a link not followed; undefined for nothing. */
-export function lookAt(path: string, disk: Disk = realDisk): Deno.FileInfo | undefined {
-  return onDisk(`look at "${path}"`, () => {
+export function statIfExists(path: string, disk: Disk = realDisk): Deno.FileInfo | undefined {
+  return withDiskErrors(`look at "${path}"`, () => {
     try {
       return disk.lstatSync(path);
     } catch (error) {

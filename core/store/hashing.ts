@@ -2,7 +2,7 @@
 import { equalBytes, RunningDigest, sha256 } from "../base/digest.ts";
 import { lengthOf } from "../base/ranges.ts";
 import { type PieceLayout, rangeOfPiece } from "../base/pieces.ts";
-import { digestOfPiece, type Manifest } from "../wire/manifest.ts";
+import { digestOfPiece, type Manifest } from "../protocol/manifest.ts";
 import { type Disk, type DiskFile, realDisk } from "./disk.ts";
 
 const READ_BYTES = 1024 * 1024;

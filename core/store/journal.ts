@@ -3,8 +3,8 @@
  * claims, so that after a crash it claims too little, never too much.
  */
 import { ConflictError } from "../base/errors.ts";
-import { type Disk, type DiskFile, lookAt, mayBeOne, realDisk } from "./disk.ts";
-import { onDisk } from "./disk_faults.ts";
+import { type Disk, type DiskFile, mayBeOne, realDisk, statIfExists } from "./disk.ts";
+import { withDiskErrors } from "./disk_errors.ts";
 import {
   encodeIdentity,
   encodeRecord,
@@ -31,9 +31,9 @@ export function readJournal(path: string, { disk = realDisk, user }: {
   readonly disk?: Disk;
   readonly user?: User | undefined;
 }): FoundJournal | undefined {
-  const there = lookAt(path, disk);
+  const there = statIfExists(path, disk);
   if (!there?.isFile) return undefined;
-  return onDisk(`read "${path}"`, () => {
+  return withDiskErrors(`read "${path}"`, () => {
     try {
       const content = parseJournal(disk.readTextFileSync(path));
       const isOwn = isOnlyOf(user, there, path, disk);
@@ -75,7 +75,10 @@ export class Journal implements Disposable {
   ): Journal {
     const content = found?.content;
     const begin = content === undefined ? { createNew: true } : {};
-    const file = onDisk(`write "${path}"`, () => disk.openSync(path, { write: true, ...begin }));
+    const file = withDiskErrors(
+      `write "${path}"`,
+      () => disk.openSync(path, { write: true, ...begin }),
+    );
     const journal = new Journal(path, file);
     try {
       if (content === undefined) journal.#append(encodeIdentity(identity));
@@ -127,7 +130,8 @@ export class Journal implements Disposable {
 
   /** The time of the last record, by the clock of the file system. */
   modified(): Date | undefined {
-    return onDisk(`look at "${this.#path}"`, () => this.#file.statSync()).mtime ?? undefined;
+    return withDiskErrors(`look at "${this.#path}"`, () => this.#file.statSync()).mtime ??
+      undefined;
   }
 
   [Symbol.dispose](): void {
@@ -138,7 +142,7 @@ export class Journal implements Disposable {
 
   /** @throws {ConflictError} if it is not the file that was read. */
   #goOn(position: number, inode: number | null | undefined): void {
-    onDisk(`write "${this.#path}"`, () => {
+    withDiskErrors(`write "${this.#path}"`, () => {
       if (!mayBeOne(this.#file.statSync().ino, inode)) {
         throw new ConflictError(`Cannot write "${this.#path}": somebody replaced it`);
       }
@@ -149,7 +153,7 @@ export class Journal implements Disposable {
 
   #append(text: string): void {
     const bytes = new TextEncoder().encode(text);
-    onDisk(`write "${this.#path}"`, () => {
+    withDiskErrors(`write "${this.#path}"`, () => {
       for (let at = 0; at < bytes.length;) at += this.#file.writeSync(bytes.subarray(at));
     });
   }

@@ -6,7 +6,7 @@ import { accessSync, constants, existsSync } from "node:fs";
 import { basename, dirname, join } from "@std/path";
 import { ConflictError } from "../base/errors.ts";
 import { type Disk, realDisk } from "./disk.ts";
-import { onDisk } from "./disk_faults.ts";
+import { withDiskErrors } from "./disk_errors.ts";
 import { syncFolder } from "./part_file.ts";
 
 export class OutFolder {
@@ -57,11 +57,11 @@ export class OutFolder {
     let folder = root;
     for (const part of parts.slice(0, -1)) {
       folder = join(folder, part);
-      if (onDisk(`make folder "${folder}"`, () => makeFolder(folder))) {
+      if (withDiskErrors(`make folder "${folder}"`, () => makeFolder(folder))) {
         this.#unsynced.add(dirname(folder));
       }
-      if (!onDisk(`look at "${folder}"`, () => Deno.lstatSync(folder)).isSymlink) continue;
-      const real = onDisk(`open folder "${folder}"`, () => Deno.realPathSync(folder));
+      if (!withDiskErrors(`look at "${folder}"`, () => Deno.lstatSync(folder)).isSymlink) continue;
+      const real = withDiskErrors(`open folder "${folder}"`, () => Deno.realPathSync(folder));
       if (real !== root && !real.startsWith(join(root, "/"))) {
         throw new ConflictError(
           `Cannot write below "${folder}": it is a link that leads out of "${this.#path}"`,
@@ -90,7 +90,7 @@ export class OutFolder {
   open(): void {
     this.#root ??= this.#open();
     const root = this.#root;
-    onDisk(`write to "${this.#path}"`, () => accessSync(root, constants.W_OK));
+    withDiskErrors(`write to "${this.#path}"`, () => accessSync(root, constants.W_OK));
   }
 
   #open(): string {
@@ -98,8 +98,11 @@ export class OutFolder {
       folder = dirname(folder);
       this.#unsynced.add(withoutLinks(folder));
     }
-    onDisk(`make folder "${this.#path}"`, () => Deno.mkdirSync(this.#path, { recursive: true }));
-    return onDisk(`open folder "${this.#path}"`, () => Deno.realPathSync(this.#path));
+    withDiskErrors(
+      `make folder "${this.#path}"`,
+      () => Deno.mkdirSync(this.#path, { recursive: true }),
+    );
+    return withDiskErrors(`open folder "${this.#path}"`, () => Deno.realPathSync(this.#path));
   }
 }
 

@@ -1,6 +1,6 @@
 /** Whose files are: only what nobody else can have written is trusted. */
 import { dirname } from "@std/path";
-import { type Disk, lookAt } from "./disk.ts";
+import { type Disk, statIfExists } from "./disk.ts";
 
 /** Who runs this process. */
 export interface User {
@@ -33,6 +33,6 @@ export function isOnlyOf(
 
 /** Whether nobody else gets at what is in the folder. */
 function isPrivate(folder: string, user: User, disk: Disk): boolean {
-  const there = lookAt(folder, disk);
+  const there = statIfExists(folder, disk);
   return there?.uid === user.uid && there.mode !== null && (there.mode & OTHERS_ANYTHING) === 0;
 }

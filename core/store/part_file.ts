@@ -3,8 +3,15 @@
  * write of somebody else is noticed by the file's modification time.
  */
 import { ConflictError } from "../base/errors.ts";
-import { type Disk, type DiskFile, lookAt, mayBeOne, realDisk, removeIfThere } from "./disk.ts";
-import { diskFault, DiskFullError, onDisk, onSlowDisk } from "./disk_faults.ts";
+import {
+  type Disk,
+  type DiskFile,
+  mayBeOne,
+  realDisk,
+  removeIfThere,
+  statIfExists,
+} from "./disk.ts";
+import { DiskFullError, toDiskError, withDiskErrors, withDiskErrorsAsync } from "./disk_errors.ts";
 import { isOnlyOf, type User } from "./owner.ts";
 
 /** How often a part file may be replaced while it is opened, before that is an error. */
@@ -108,7 +115,7 @@ export class PartFile implements Disposable {
    * @returns the mark; undefined where the file's time cannot be set.
    */
   mark(mtime?: number): number | undefined {
-    onDisk(`write to "${this.path}"`, () => {
+    withDiskErrors(`write to "${this.path}"`, () => {
       const now = this.file.statSync().mtime?.getTime();
       if (now === undefined) return;
       this.#mark = new Date(now === mtime ? mtime : newMark(now, mtime));
@@ -126,7 +133,7 @@ export class PartFile implements Disposable {
    * @throws {ConflictError} if it is not at its path any more. @throws {DiskError}
    */
   isUntouched(): boolean {
-    const there = lookAt(this.path, this.#disk);
+    const there = statIfExists(this.path, this.#disk);
     if (!there?.isFile || !mayBeOne(there.ino, this.inode)) {
       throw new ConflictError(`Cannot go on with "${this.path}": somebody removed or replaced it`, {
         hint: "Run the same command again to begin anew",
@@ -137,7 +144,7 @@ export class PartFile implements Disposable {
 
   /** Writes all of `bytes` at `position`. Synchronous: seek and write must not be torn apart, and it is the fastest way. @throws {DiskError} */
   write(position: number, bytes: Uint8Array): void {
-    onDisk(`write to "${this.path}"`, () => {
+    withDiskErrors(`write to "${this.path}"`, () => {
       try {
         this.file.seekSync(position, Deno.SeekMode.Start);
         let at = 0;
@@ -152,7 +159,7 @@ export class PartFile implements Disposable {
 
   /** Fills `into` from `position` on, as far as the file goes. @returns bytes read. @throws {DiskError} */
   read(position: number, into: Uint8Array): number {
-    return onDisk(`read "${this.path}"`, () => {
+    return withDiskErrors(`read "${this.path}"`, () => {
       this.file.seekSync(position, Deno.SeekMode.Start);
       let at = 0;
       while (at < into.length) {
@@ -166,7 +173,7 @@ export class PartFile implements Disposable {
 
   /** Gives the file its final length; what was not written yet takes no room. */
   resize(size: number): void {
-    onDisk(`write to "${this.path}"`, () => {
+    withDiskErrors(`write to "${this.path}"`, () => {
       this.file.truncateSync(size);
       this.#size = size;
       this.#noteWrite();
@@ -175,7 +182,7 @@ export class PartFile implements Disposable {
 
   /** Takes the file as it is now for what this process left. */
   acceptTouch(): void {
-    onDisk(`look at "${this.path}"`, () => this.#noteWrite());
+    withDiskErrors(`look at "${this.path}"`, () => this.#noteWrite());
   }
 
   #noteWrite(): void {
@@ -194,7 +201,7 @@ export class PartFile implements Disposable {
 
   /** Until the bytes are on the disk itself. */
   async sync(): Promise<void> {
-    await onSlowDisk(`sync "${this.path}"`, () => this.file.syncData());
+    await withDiskErrorsAsync(`sync "${this.path}"`, () => this.file.syncData());
   }
 
   /**
@@ -211,7 +218,7 @@ export class PartFile implements Disposable {
     if (!this.isUntouched()) return "touched";
     if (this.#mark && options.modified) this.#unmark(options.modified);
     this.#letGo();
-    return onDisk(`rename to "${path}"`, () => {
+    return withDiskErrors(`rename to "${path}"`, () => {
       if (!options.replace) return renameToNew(this.path, path, this.#disk) ? "placed" : "taken";
       this.#disk.renameSync(this.path, path);
       return "placed";
@@ -220,7 +227,7 @@ export class PartFile implements Disposable {
 
   #unmark(modified: Date): void {
     this.#mark = undefined;
-    onDisk(`write to "${this.path}"`, () => {
+    withDiskErrors(`write to "${this.path}"`, () => {
       this.file.utimeSync(modified, modified);
       this.#mtime = this.file.statSync().mtime?.getTime();
     });
@@ -229,7 +236,7 @@ export class PartFile implements Disposable {
   /** Renames it, over whatever is there; it stays locked where it can. */
   moveTo(path: string): void {
     this.#letGo();
-    onDisk(`rename "${this.path}"`, () => this.#disk.renameSync(this.path, path));
+    withDiskErrors(`rename "${this.path}"`, () => this.#disk.renameSync(this.path, path));
     this.#path = path;
   }
 
@@ -287,7 +294,7 @@ interface Opened {
 function makeOrOpen(path: string, disk: Disk): Opened | undefined {
   const made = openUnless(Deno.errors.AlreadyExists, path, { createNew: true }, disk);
   if (made) return { file: made, fresh: true };
-  const there = lookAt(path, disk);
+  const there = statIfExists(path, disk);
   if (there && !there.isFile) {
     throw new ConflictError(`Cannot write "${path}": it is not a plain file`);
   }
@@ -302,7 +309,7 @@ function openUnless(
   options: Deno.OpenOptions,
   disk: Disk,
 ): DiskFile | undefined {
-  return onDisk(`open "${path}"`, () => {
+  return withDiskErrors(`open "${path}"`, () => {
     try {
       return disk.openSync(path, { write: true, read: true, ...options });
     } catch (error) {
@@ -316,7 +323,7 @@ function openUnless(
 }
 
 function requireLock(path: string, file: DiskFile, holder: () => string): void {
-  if (onDisk(`lock "${path}"`, () => file.tryLockSync(true))) return;
+  if (withDiskErrors(`lock "${path}"`, () => file.tryLockSync(true))) return;
   throw new ConflictError(`Cannot write "${path}": ${holder()} works on it`, {
     hint: "Wait for it, or choose another folder with --out",
   });
@@ -338,12 +345,12 @@ interface There {
  */
 function lockedFile(path: string, file: DiskFile, terms: PartTerms): There | undefined {
   const { disk = realDisk, user, target } = terms;
-  const info = onDisk(`look at "${path}"`, () => file.statSync());
+  const info = withDiskErrors(`look at "${path}"`, () => file.statSync());
   const { ino, nlink, size, mtime } = info;
-  const there = lookAt(path, disk);
+  const there = statIfExists(path, disk);
   if (!there?.isFile || !mayBeOne(there.ino, ino)) return undefined;
   const links = nlink ?? 1;
-  if (links > 1 && target !== undefined && isSame(lookAt(target, disk)?.ino, ino)) {
+  if (links > 1 && target !== undefined && isSame(statIfExists(target, disk)?.ino, ino)) {
     removeIfThere(path, disk);
     return undefined;
   }
@@ -368,7 +375,7 @@ function renameToNew(from: string, to: string, disk: Disk): boolean {
   } catch (error) {
     if (error instanceof Deno.errors.AlreadyExists) return false;
     // A file system without hard links (FAT): as near to it as can be had.
-    if (lookAt(to, disk)) return false;
+    if (statIfExists(to, disk)) return false;
     disk.renameSync(from, to);
     return true;
   }
@@ -395,7 +402,7 @@ export async function syncFolder(path: string, disk: Disk, platform: string): Pr
       folder.close();
     }
   } catch (error) {
-    const fault = diskFault(`sync folder "${path}"`, error);
+    const fault = toDiskError(`sync folder "${path}"`, error);
     if (NOT_ON_DISK.has(codeOf(error)) || fault instanceof DiskFullError) throw fault;
   }
 }

@@ -1,6 +1,6 @@
 /** What unfinished downloads leave beside their targets. */
 import { dirname } from "@std/path";
-import { markOf, moveAside, removeAsides } from "./aside.ts";
+import { markOf, quarantineFile, removeAsides } from "./aside.ts";
 import { realDisk, removeIfThere } from "./disk.ts";
 import { readJournal } from "./journal.ts";
 import { withoutLinks } from "./out_folder.ts";
@@ -76,5 +76,5 @@ function clearJournal(target: string, id: string | null, terms: PartTerms): void
   const journal = besideTarget(target, JOURNAL_SUFFIX);
   const identity = readJournal(journal, terms)?.content?.identity;
   if (identity === undefined || identity.id === id) return;
-  moveAside(journal, target, markOf(identity.id), JOURNAL_SUFFIX, disk);
+  quarantineFile(journal, target, markOf(identity.id), JOURNAL_SUFFIX, disk);
 }

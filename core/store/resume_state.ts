@@ -6,11 +6,11 @@ import { crc32 } from "node:zlib";
 import { equalBytes, sha256 } from "../base/digest.ts";
 import { ConflictError } from "../base/errors.ts";
 import { type PieceLayout, rangeOfPiece } from "../base/pieces.ts";
-import { digestOfPiece } from "../wire/manifest.ts";
-import { asideTarget, COPY, freeAside, UNVERIFIED } from "./aside.ts";
-import { type Content, fits, type StoreTerms } from "./content.ts";
+import { digestOfPiece } from "../protocol/manifest.ts";
+import { asideTarget, COPY, quarantinePath, UNVERIFIED } from "./aside.ts";
+import { isFor, type StoredContent, type StoreOptions } from "./content.ts";
 import { type DiskFile, realDisk, removeIfThere } from "./disk.ts";
-import { onSlowDisk } from "./disk_faults.ts";
+import { withDiskErrorsAsync } from "./disk_errors.ts";
 import { readPieces } from "./hashing.ts";
 import type { FoundJournal } from "./journal.ts";
 import type { JournalContent } from "./journal_text.ts";
@@ -25,9 +25,9 @@ import { besideTarget, PART_SUFFIX } from "./target.ts";
 export function claimsOf(
   found: FoundJournal | undefined,
   part: PartFile,
-  content: Content,
+  content: StoredContent,
 ): FoundJournal | undefined {
-  const isThis = found !== undefined && found.isOwn && fits(found.content, content) &&
+  const isThis = found !== undefined && found.isOwn && isFor(found.content, content) &&
     part.sizeBefore === content.layout.size && part.inode === found.content?.run?.inode;
   return isThis && content.layout.count > 1 ? found : undefined;
 }
@@ -48,7 +48,7 @@ export interface ResumeState {
   readonly mark: number | undefined;
 }
 
-function nothingYet(): Omit<ResumeState, "mark"> {
+function emptyResumeState(): Omit<ResumeState, "mark"> {
   return {
     have: new Set(),
     proven: [],
@@ -63,8 +63,8 @@ function nothingYet(): Omit<ResumeState, "mark"> {
 export async function loadResumeState(
   part: PartFile,
   claims: FoundJournal | undefined,
-  content: Content,
-  { bootId }: StoreTerms,
+  content: StoredContent,
+  { bootId }: StoreOptions,
   signal: AbortSignal,
 ): Promise<ResumeState> {
   const { layout, manifest } = content;
@@ -72,15 +72,15 @@ export async function loadResumeState(
   const whole = layout.count <= 1;
   // Before anything is read: what somebody else writes from now on is noticed.
   const mark = whole ? undefined : part.mark(journal?.run?.mtime);
-  if (part.fresh) return { ...nothingYet(), mark };
+  if (part.fresh) return { ...emptyResumeState(), mark };
   const { trusted, doubtful } = claims === undefined
     ? { trusted: [], doubtful: wholePieces(layout, part.sizeBefore) }
-    : weigh(claims, part.mtimeBefore, bootId);
+    : trustedPieces(claims, part.mtimeBefore, bootId);
   const sums = new Map(manifest ? [] : journal?.sums);
   // Of one piece there is no journal, which could say that a sync failed.
   const mustRewrite = (piece: number) => whole || journal?.doubted.has(piece) === true;
   const provable = manifest ? doubtful : doubtful.filter((piece) => sums.has(piece));
-  const proven = await onSlowDisk(
+  const proven = await withDiskErrorsAsync(
     `read "${part.path}"`,
     () =>
       rightPieces(part.file, content, sums, provable, signal, (piece, bytes) => {
@@ -102,8 +102,8 @@ export async function copyRightPieces(
   from: PartFile,
   target: string,
   claims: FoundJournal | undefined,
-  content: Content,
-  terms: StoreTerms,
+  content: StoredContent,
+  terms: StoreOptions,
   signal: AbortSignal,
 ): Promise<{ part: PartFile; state: ResumeState }> {
   const { layout, manifest } = content;
@@ -126,7 +126,7 @@ export async function copyRightPieces(
     const whole = layout.count <= 1;
     if (!whole) copy.resize(layout.size);
     const mark = whole ? undefined : copy.mark();
-    const proven = await onSlowDisk(
+    const proven = await withDiskErrorsAsync(
       `read "${from.path}"`,
       () =>
         rightPieces(from.file, content, sums, pieces, signal, (piece, bytes) => {
@@ -136,7 +136,7 @@ export async function copyRightPieces(
     const { path } = from;
     // Of what cannot be hashed nothing was copied, so it stays.
     if (!manifest && sums.size === 0 && from.sizeBefore > 0) {
-      from.moveTo(freeAside(target, UNVERIFIED, PART_SUFFIX, disk));
+      from.moveTo(quarantinePath(target, UNVERIFIED, PART_SUFFIX, disk));
     }
     from.close();
     replace(path, copy);
@@ -171,7 +171,7 @@ function replace(path: string, by: PartFile): void {
 /** Those of `pieces` that are right in an open file. @param onRight receives the bytes, valid until it returns. */
 export async function rightPieces(
   file: DiskFile,
-  { layout, manifest }: Content,
+  { layout, manifest }: StoredContent,
   sums: ReadonlyMap<number, number>,
   pieces: readonly number[],
   signal: AbortSignal,
@@ -204,7 +204,7 @@ function beginnings(
  * Which claims count as they are. All are doubtful if somebody else wrote to the part file. What was
  * written in this boot is in the page cache; after another one only what was synced is certain.
  */
-function weigh(
+function trustedPieces(
   claims: FoundJournal,
   partMtime: number | undefined,
   bootId: string | undefined,

@@ -9,10 +9,16 @@ import { ConflictError } from "../base/errors.ts";
 import { lengthOf } from "../base/ranges.ts";
 import { type PieceLayout, rangeOfPiece } from "../base/pieces.ts";
 import type { ConflictPolicy, SyncPolicy } from "../base/policies.ts";
-import { freeAside, markOf, moveAside, OLD } from "./aside.ts";
-import { type Content, fits, identityOf, mayBeOurs, type StoreTerms } from "./content.ts";
-import { type Disk, lookAt, realDisk, removeIfThere } from "./disk.ts";
-import { onSlowDisk } from "./disk_faults.ts";
+import { markOf, OLD, quarantineFile, quarantinePath } from "./aside.ts";
+import {
+  identityOf,
+  isFor,
+  mayHoldContent,
+  type StoredContent,
+  type StoreOptions,
+} from "./content.ts";
+import { type Disk, realDisk, removeIfThere, statIfExists } from "./disk.ts";
+import { withDiskErrorsAsync } from "./disk_errors.ts";
 import type { SpaceReservation } from "./free_space.ts";
 import { hashOpenFile } from "./hashing.ts";
 import { type FoundJournal, Journal, readJournal } from "./journal.ts";
@@ -26,19 +32,19 @@ import {
   type ResumeState,
   rightPieces,
 } from "./resume_state.ts";
-import { besideTarget, JOURNAL_SUFFIX, looksFree, PART_SUFFIX, settle } from "./target.ts";
+import { besideTarget, isFree, JOURNAL_SUFFIX, PART_SUFFIX, resolveConflict } from "./target.ts";
 
-export type { Content, StoreTerms };
+export type { StoredContent, StoreOptions };
 
 /** What an earlier run left. */
-export interface Resumed {
+export interface ResumedFile {
   readonly pieces: number;
   readonly bytes: number;
   /** Pieces that the journal alone did not prove. */
   readonly rehashed: number;
 }
 
-export interface Placed {
+export interface PlacedFile {
   readonly path: string;
   readonly how: "downloaded" | "already-there" | "skipped";
 }
@@ -48,9 +54,9 @@ const MAX_TOUCHES = 10;
 
 export class StoredFile implements Disposable {
   readonly target: string;
-  readonly content: Content;
-  readonly resumed: Resumed;
-  readonly #terms: StoreTerms;
+  readonly content: StoredContent;
+  readonly resumed: ResumedFile;
+  readonly #terms: StoreOptions;
   readonly #disk: Disk;
   readonly #part: PartFile;
   /** None where there is one piece: such a file is either complete or empty. */
@@ -76,8 +82,8 @@ export class StoredFile implements Disposable {
 
   private constructor(
     target: string,
-    content: Content,
-    terms: StoreTerms,
+    content: StoredContent,
+    terms: StoreOptions,
     part: PartFile,
     journal: Journal | undefined,
     state: ResumeState,
@@ -109,8 +115,8 @@ export class StoredFile implements Disposable {
    */
   static async open(
     target: string,
-    content: Content,
-    terms: StoreTerms,
+    content: StoredContent,
+    terms: StoreOptions,
     signal: AbortSignal,
     begun: readonly string[] = [],
   ): Promise<StoredFile> {
@@ -129,7 +135,7 @@ export class StoredFile implements Disposable {
       // A file of one piece has no journal; beside a new one there may be another's, which is let be.
       const none = part.fresh && content.layout.count <= 1;
       const found = none ? undefined : readJournal(journalPath, terms);
-      if (found?.content === undefined || mayBeOurs(found.content, content)) {
+      if (found?.content === undefined || mayHoldContent(found.content, content)) {
         return await StoredFile.#resume(target, content, terms, part, found, signal);
       }
       quarantine(target, part, found.content, disk);
@@ -143,8 +149,8 @@ export class StoredFile implements Disposable {
 
   static async #resume(
     target: string,
-    content: Content,
-    terms: StoreTerms,
+    content: StoredContent,
+    terms: StoreOptions,
     opened: PartFile,
     found: FoundJournal | undefined,
     signal: AbortSignal,
@@ -281,7 +287,7 @@ export class StoredFile implements Disposable {
     if (pieces.length === 0) return 0;
     const { path, file } = this.#part;
     const right = new Set(
-      await onSlowDisk(
+      await withDiskErrorsAsync(
         `read "${path}"`,
         () => rightPieces(file, this.content, this.#sums, pieces, signal),
       ),
@@ -299,7 +305,7 @@ export class StoredFile implements Disposable {
   /** SHA-256 of all of it. Where locks bind everybody, as on Windows, only the file that holds it can be read. */
   async sha256(signal: AbortSignal): Promise<string> {
     const { path, file } = this.#part;
-    return await onSlowDisk(`read "${path}"`, () => hashOpenFile(file, signal));
+    return await withDiskErrorsAsync(`read "${path}"`, () => hashOpenFile(file, signal));
   }
 
   /**
@@ -312,16 +318,16 @@ export class StoredFile implements Disposable {
   async finish(
     options: { policy: ConflictPolicy; sync: SyncPolicy; sha256: string },
     signal: AbortSignal,
-  ): Promise<Placed | undefined> {
+  ): Promise<PlacedFile | undefined> {
     const { manifest } = this.content;
     const bytes = manifest ? { manifest } : { sha256: options.sha256 };
-    const settled = () => settle(this.target, bytes, options.policy, signal, this.#disk);
+    const settled = () => resolveConflict(this.target, bytes, options.policy, signal, this.#disk);
     for (let syncedAt = -1;;) {
       if (options.sync === "finish" && syncedAt !== this.#touches) {
         await this.#sync();
         syncedAt = this.#touches;
       }
-      const { kind, path } = looksFree(this.target)
+      const { kind, path } = isFree(this.target)
         ? { kind: "free" as const, path: this.target }
         : await settled();
       if (kind === "same" || kind === "skip") {
@@ -397,11 +403,11 @@ function missingBytes(layout: PieceLayout, { have, unverified }: ResumeState): n
 /** Begins or goes on with the journal; what only hashing has proven is claimed at once. */
 function openJournal(
   target: string,
-  content: Content,
+  content: StoredContent,
   claims: FoundJournal | undefined,
   part: PartFile,
   { proven, lost, sums, mark }: ResumeState,
-  { pid, boot, bootId, disk = realDisk }: StoreTerms,
+  { pid, boot, bootId, disk = realDisk }: StoreOptions,
 ): Journal {
   const path = besideTarget(target, JOURNAL_SUFFIX);
   if (claims === undefined) clearPath(path, target, disk);
@@ -418,22 +424,22 @@ function openJournal(
 
 /** Makes room for a new journal: an old one that claims nothing of the part file is worth nothing. What is no plain file is renamed. */
 function clearPath(path: string, target: string, disk: Disk): void {
-  const there = lookAt(path, disk);
+  const there = statIfExists(path, disk);
   if (there?.isFile || there?.isSymlink) removeIfThere(path, disk);
-  else moveAside(path, target, OLD, JOURNAL_SUFFIX, disk);
+  else quarantineFile(path, target, OLD, JOURNAL_SUFFIX, disk);
 }
 
 /** Removes what an interrupted finish left beside a target that is whole. */
 export function removeLeftovers(
   target: string,
-  content: Content,
+  content: StoredContent,
   disk: Disk = realDisk,
 ): void {
   const journalPath = besideTarget(target, JOURNAL_SUFFIX);
   const left = readJournal(journalPath, { disk });
-  if (left?.content && !fits(left.content, content)) return;
+  if (left?.content && !isFor(left.content, content)) return;
   const partPath = besideTarget(target, PART_SUFFIX);
-  const part = lookAt(partPath, disk);
+  const part = statIfExists(partPath, disk);
   if (part?.isFile && part.size === content.layout.size) removeIfThere(partPath, disk);
   if (left) removeIfThere(journalPath, disk);
 }
@@ -442,8 +448,8 @@ export function removeLeftovers(
 function quarantine(target: string, part: PartFile, left: JournalContent, disk: Disk): void {
   const mark = markOf(left.identity.id);
   // An empty one is ours: an earlier run was cut off right here.
-  if (part.sizeBefore > 0) part.moveTo(freeAside(target, mark, PART_SUFFIX, disk));
-  moveAside(besideTarget(target, JOURNAL_SUFFIX), target, mark, JOURNAL_SUFFIX, disk);
+  if (part.sizeBefore > 0) part.moveTo(quarantinePath(target, mark, PART_SUFFIX, disk));
+  quarantineFile(besideTarget(target, JOURNAL_SUFFIX), target, mark, JOURNAL_SUFFIX, disk);
 }
 
 /** How many bytes `pieces` have. */

@@ -7,9 +7,9 @@ import { basename, dirname, extname, join } from "@std/path";
 import type { ConflictPolicy } from "../base/policies.ts";
 import { sha256 } from "../base/digest.ts";
 import { ConflictError } from "../base/errors.ts";
-import type { Manifest } from "../wire/manifest.ts";
-import { type Disk, lookAt, realDisk } from "./disk.ts";
-import { onSlowDisk } from "./disk_faults.ts";
+import type { Manifest } from "../protocol/manifest.ts";
+import { type Disk, realDisk, statIfExists } from "./disk.ts";
+import { withDiskErrorsAsync } from "./disk_errors.ts";
 import { hashFile, holds } from "./hashing.ts";
 
 export const PART_SUFFIX = ".p2p-part";
@@ -25,7 +25,7 @@ export type Bytes =
   | { readonly manifest: Manifest }
   | { readonly sha256: string };
 
-export type Settlement =
+export type ConflictResolution =
   /** Nothing is at `path`. */
   | { readonly kind: "free"; readonly path: string }
   /** The very bytes are at `path` already. */
@@ -39,25 +39,25 @@ export type Settlement =
  * Whether nothing is at `path`, as far as can be seen without following up: a
  * link to nothing looks so, too. It costs half of what `lookAt` does to learn that.
  */
-export function looksFree(path: string): boolean {
+export function isFree(path: string): boolean {
   return !existsSync(path);
 }
 
 /** Whether a file of `size` bytes is at `path`. */
 export function hasSize(path: string, size: number, disk: Disk = realDisk): boolean {
-  const there = lookAt(path, disk);
+  const there = statIfExists(path, disk);
   return there?.isFile === true && there.size === size;
 }
 
 /** What to do about `path`, given what is there. @throws {ConflictError} */
-export async function settle(
+export async function resolveConflict(
   path: string,
   bytes: Bytes,
   policy: ConflictPolicy,
   signal: AbortSignal,
   disk: Disk = realDisk,
-): Promise<Settlement> {
-  const there = lookAt(path, disk);
+): Promise<ConflictResolution> {
+  const there = statIfExists(path, disk);
   if (there === undefined) return { kind: "free", path };
   if (there.isFile && await isSame(path, bytes, signal, disk)) return { kind: "same", path };
   if (there.isDirectory) throw new ConflictError(`Cannot write "${path}": it is a folder`);
@@ -72,7 +72,7 @@ export async function settle(
       });
     case "rename":
       // The name says the content, so it is the same on every machine.
-      return await settle(renamed(path, bytes), bytes, "fail", signal, disk);
+      return await resolveConflict(renamed(path, bytes), bytes, "fail", signal, disk);
   }
 }
 
@@ -82,7 +82,7 @@ async function isSame(
   signal: AbortSignal,
   disk: Disk,
 ): Promise<boolean> {
-  return await onSlowDisk(
+  return await withDiskErrorsAsync(
     `read "${path}"`,
     async () =>
       "manifest" in bytes

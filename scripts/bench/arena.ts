@@ -49,7 +49,7 @@ const MIB = 1024 * 1024;
  */
 const MANY_FILES = 200;
 /** How often so many files may be left, counting rounds and programs. */
-const MOST_LEFT = 64;
+const MAX_LEFT = 64;
 /** Logs, lists and records. */
 const SPARE_BYTES = 256 * MIB;
 
@@ -85,7 +85,7 @@ export class Arena implements Disposable {
   /** Makes files that are gone when the result is disposed. @throws {Error} if they and a copy do not fit. */
   makeSource(name: string, files: { count: number; size: number }): Source & Disposable {
     const bytes = files.count * files.size;
-    const copies = files.count < MANY_FILES ? 2 : MOST_LEFT;
+    const copies = files.count < MANY_FILES ? 2 : MAX_LEFT;
     this.#requireSpace(copies * bytes + warmBytesFor(bytes, memoryToSpare()) + SPARE_BYTES);
     const dir = join(this.sources, name);
     return {

@@ -107,14 +107,14 @@ function writeLists(
 }
 
 /** A peer may crash now and then (axel does), which must not cost us the hour; one that always does is an error. */
-const MOST_TRIES = 3;
+const MAX_TRIES = 3;
 
 async function runCase(one: Case, stage: Stage, options: ContestOptions): Promise<Sample> {
   for (let tries = 1;; tries++) {
     try {
       return await tryCase(one, stage, options);
     } catch (error) {
-      if (!one.tool || tries === MOST_TRIES || options.arena.signal.aborted) throw error;
+      if (!one.tool || tries === MAX_TRIES || options.arena.signal.aborted) throw error;
       options.tell(`once more, for ${error instanceof Error ? error.message : error}`);
     }
   }

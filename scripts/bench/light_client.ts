@@ -5,11 +5,11 @@
 import { systemClock } from "../../core/base/clock.ts";
 import { splitRange } from "../../core/base/ranges.ts";
 import { parseSeedAddress } from "../../core/base/seed_address.ts";
-import { greet } from "../../core/net/greet.ts";
-import { SessionConnection } from "../../core/net/session_connection.ts";
-import { dialer } from "../../core/net/transport.ts";
-import { Inbox } from "../../core/wire/inbox.ts";
-import { MOST_MANIFEST_BYTES } from "../../core/wire/manifest.ts";
+import { openSession } from "../../core/source/detect.ts";
+import { SessionConnection } from "../../core/source/session_connection.ts";
+import { dialer } from "../../core/source/transport.ts";
+import { ReadBuffer } from "../../core/protocol/read_buffer.ts";
+import { MAX_MANIFEST_BYTES } from "../../core/protocol/manifest.ts";
 
 /** As `p2p get`: the size of a piece, and several asked for ahead. */
 const RANGE_BYTES = 1024 * 1024;
@@ -28,10 +28,10 @@ export class LightClient implements AsyncDisposable {
 
   static async connect(address: string, signal: AbortSignal): Promise<LightClient> {
     const stream = await dialer()(parseSeedAddress(address), signal);
-    const inbox = new Inbox();
+    const inbox = new ReadBuffer();
     const terms = { clock: systemClock, waitMs: STALL_MS, token: undefined };
     try {
-      const greeting = await greet(address, stream, inbox, terms, signal);
+      const greeting = await openSession(address, stream, inbox, terms, signal);
       if (typeof greeting === "string") {
         throw new Error(`${address} does not speak the session dialect`);
       }
@@ -47,7 +47,7 @@ export class LightClient implements AsyncDisposable {
 
   /** Waits until the seed has the digests of `name`. @throws {Error} if it refuses. */
   async manifest(name: string, signal: AbortSignal): Promise<void> {
-    const place = { kind: "upTo", bytes: MOST_MANIFEST_BYTES } as const;
+    const place = { kind: "upTo", bytes: MAX_MANIFEST_BYTES } as const;
     while (true) {
       const { reply } = await this.#connection.ask({ verb: "MANIFEST", name }, place, signal);
       if (reply.kind !== "refusal") return;

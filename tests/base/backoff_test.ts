@@ -4,7 +4,7 @@ import { backoffMs, SEED_BACKOFF } from "../../core/base/backoff.ts";
 import { property } from "./property.ts";
 
 const ALMOST_ONE = 1 - Number.EPSILON / 2;
-const limits = { firstMs: 100, mostMs: 5000 };
+const limits = { firstMs: 100, maxMs: 5000 };
 
 const cases = [
   { failures: 1, random: 0, want: 0 },
@@ -26,7 +26,7 @@ for (const { failures, random, want } of cases) {
 
 Deno.test("backoffMs() takes the limits for seeds when none are given", () => {
   assertEquals(backoffMs(1, ALMOST_ONE), SEED_BACKOFF.firstMs);
-  assertEquals(backoffMs(100, ALMOST_ONE), SEED_BACKOFF.mostMs);
+  assertEquals(backoffMs(100, ALMOST_ONE), SEED_BACKOFF.maxMs);
 });
 
 property(

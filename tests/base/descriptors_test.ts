@@ -1,11 +1,11 @@
 import { assertEquals, assertGreaterOrEqual, assertLessOrEqual } from "@std/assert";
 import fc from "fast-check";
 import {
+  additionalTasksFor,
   descriptorsFor,
   divideDescriptors,
   isOutOfDescriptors,
   MIN_DESCRIPTORS,
-  moreTasksIn,
 } from "../../core/base/descriptors.ts";
 import { property } from "./property.ts";
 
@@ -38,8 +38,8 @@ property(
 );
 
 Deno.test("moreTasksIn() gives what descriptorsFor() counts, and never less than none", () => {
-  assertEquals(moreTasksIn(descriptorsFor({ tasks: 7, connections: 0 })), 7);
-  assertEquals(moreTasksIn(3), 0);
+  assertEquals(additionalTasksFor(descriptorsFor({ tasks: 7, connections: 0 })), 7);
+  assertEquals(additionalTasksFor(3), 0);
 });
 
 Deno.test("isOutOfDescriptors() knows both limits, by code and by text", () => {

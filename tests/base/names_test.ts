@@ -1,6 +1,11 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import fc from "fast-check";
-import { compareNames, faultOfName, isOwnName, isValidName } from "../../core/base/names.ts";
+import {
+  compareNames,
+  invalidNameReason,
+  isReservedName,
+  isValidName,
+} from "../../core/base/names.ts";
 import { anyText, property, validName } from "./property.ts";
 
 const good = [
@@ -31,7 +36,7 @@ const good = [
 ];
 for (const name of good) {
   Deno.test(`faultOfName() finds nothing in ${show(name)}`, () => {
-    assertEquals(faultOfName(name), undefined);
+    assertEquals(invalidNameReason(name), undefined);
     assertEquals(isValidName(name), true);
   });
 }
@@ -49,7 +54,7 @@ const own = [
 ];
 for (const { name, want } of own) {
   Deno.test(`isOwnName() is ${want} when the name is ${show(name)}`, () => {
-    assertEquals(isOwnName(name), want);
+    assertEquals(isReservedName(name), want);
   });
 }
 
@@ -86,7 +91,7 @@ const bad = [
 ];
 for (const { name, fault } of bad) {
   Deno.test(`faultOfName() finds a fault in ${show(name)}`, () => {
-    assertMatch(faultOfName(name) ?? "no fault", fault);
+    assertMatch(invalidNameReason(name) ?? "no fault", fault);
     assertEquals(isValidName(name), false);
   });
 }
@@ -97,7 +102,7 @@ function show(name: string): string {
 }
 
 property("faultOfName() finds nothing when the name is valid", validName, (name) => {
-  assertEquals(faultOfName(name), undefined);
+  assertEquals(invalidNameReason(name), undefined);
 });
 
 property("faultOfName() agrees with the protocol when the text is anything", anyText, (text) => {

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { percentThere } from "../../core/base/percent.ts";
+import { percentDone } from "../../core/base/percent.ts";
 
 const cases = [
   { name: "nothing of it", bytes: 0, size: 3, want: 0 },
@@ -11,6 +11,6 @@ const cases = [
 ];
 for (const { name, bytes, size, want } of cases) {
   Deno.test(`percentThere() is ${want} for ${name}`, () => {
-    assertEquals(percentThere(bytes, size), want);
+    assertEquals(percentDone(bytes, size), want);
   });
 }

@@ -1,10 +1,10 @@
 import { assert, assertEquals } from "@std/assert";
 import {
   layoutOf,
-  MOST_PIECES,
+  MAX_PIECES,
+  MIN_PIECE_BYTES,
   pieceSizeOf,
   rangeOfPiece,
-  SMALLEST_PIECE,
 } from "../../core/base/pieces.ts";
 import { anySize, property } from "./property.ts";
 
@@ -92,9 +92,9 @@ Deno.test("rangeOfPiece() gives a whole piece when it is not the last", () => {
 
 property("pieceSizeOf() is the smallest doubling with at most 32,768 pieces", anySize, (size) => {
   const pieceSize = pieceSizeOf(size);
-  assert(Number.isInteger(Math.log2(pieceSize / SMALLEST_PIECE)));
-  assert(size <= pieceSize * MOST_PIECES);
-  assert(pieceSize === SMALLEST_PIECE || size > pieceSize / 2 * MOST_PIECES);
+  assert(Number.isInteger(Math.log2(pieceSize / MIN_PIECE_BYTES)));
+  assert(size <= pieceSize * MAX_PIECES);
+  assert(pieceSize === MIN_PIECE_BYTES || size > pieceSize / 2 * MAX_PIECES);
 });
 
 property("rangeOfPiece() covers the file without gap or overlap", anySize, (size) => {

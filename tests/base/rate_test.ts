@@ -4,57 +4,57 @@ import { RateMeter } from "../../core/base/rate.ts";
 import { property } from "./property.ts";
 
 Deno.test("RateMeter.at() is 0 when nothing has come yet", () => {
-  assertEquals(new RateMeter().at(1_000_000), 0);
+  assertEquals(new RateMeter().rateAt(1_000_000), 0);
 });
 
 Deno.test("RateMeter.at() is finite when the first bytes have just come", () => {
   const rate = new RateMeter(2000);
   rate.add(500, 10);
   // A floor of a twentieth of the window: 500 bytes in 100 ms.
-  assertEquals(rate.at(10), 5000);
+  assertEquals(rate.rateAt(10), 5000);
 });
 
 Deno.test("RateMeter.at() looks at the time since the first byte when that is shorter than the window", () => {
   const rate = new RateMeter(2000);
   rate.add(500, 0);
   rate.add(500, 1000);
-  assertEquals(rate.at(1000), 1000);
+  assertEquals(rate.rateAt(1000), 1000);
 });
 
 Deno.test("RateMeter.at() looks at the window only when more time has gone by", () => {
   const rate = new RateMeter(2000);
   rate.add(1_000_000, 0);
   rate.add(4000, 2500);
-  assertEquals(rate.at(3000), 2000);
+  assertEquals(rate.rateAt(3000), 2000);
 });
 
 Deno.test("RateMeter.at() keeps bytes as long as the window when nothing comes", () => {
   const rate = new RateMeter(2000);
   rate.add(4000, 0);
-  assertEquals(rate.at(2000), 2000);
-  assertEquals(rate.at(2001), 0);
-  assertEquals(rate.at(1_000_000), 0);
+  assertEquals(rate.rateAt(2000), 2000);
+  assertEquals(rate.rateAt(2001), 0);
+  assertEquals(rate.rateAt(1_000_000), 0);
 });
 
 Deno.test("RateMeter.at() falls step by step when a steady stream ends", () => {
   const rate = new RateMeter(2000);
   for (let at = 0; at <= 4000; at += 100) rate.add(100, at);
-  const falling = [4000, 4500, 5000, 5500, 6000, 6001].map((at) => rate.at(at));
+  const falling = [4000, 4500, 5000, 5500, 6000, 6001].map((at) => rate.rateAt(at));
   assertEquals(falling, [1050, 800, 550, 300, 50, 0]);
 });
 
 Deno.test("RateMeter.at() counts bytes that come at one time together", () => {
   const rate = new RateMeter(2000);
   for (let i = 0; i < 10; i++) rate.add(100, 500);
-  assertEquals(rate.at(1500), 1000);
+  assertEquals(rate.rateAt(1500), 1000);
 });
 
 Deno.test("RateMeter.at() rises again when bytes come after a pause", () => {
   const rate = new RateMeter(2000);
   rate.add(2000, 0);
-  assertEquals(rate.at(10_000), 0);
+  assertEquals(rate.rateAt(10_000), 0);
   rate.add(2000, 10_000);
-  assertEquals(rate.at(10_000), 1000);
+  assertEquals(rate.rateAt(10_000), 1000);
 });
 
 property(
@@ -65,9 +65,9 @@ property(
     let at = startMs;
     for (; at < startMs + 5000; at += everyMs) rate.add(bytes, at);
     const last = at - everyMs;
-    const ratio = rate.at(last) / (bytes * 1000 / everyMs);
+    const ratio = rate.rateAt(last) / (bytes * 1000 / everyMs);
     assert(ratio > 0.9 && ratio < 1.1, `${ratio}`);
-    assertEquals(rate.at(last + 3001), 0);
+    assertEquals(rate.rateAt(last + 3001), 0);
   },
   100,
 );
@@ -75,18 +75,18 @@ property(
 Deno.test("RateMeter.liveAt() is 0 a second after the last byte, where at() still remembers", () => {
   const meter = new RateMeter();
   for (let at = 0; at <= 3000; at += 100) meter.add(100, at);
-  assertEquals(meter.liveAt(3500) > 700, true);
-  assertEquals(meter.liveAt(4001), 0);
-  assertEquals(meter.at(4001) > 0, true);
+  assertEquals(meter.displayRateAt(3500) > 700, true);
+  assertEquals(meter.displayRateAt(4001), 0);
+  assertEquals(meter.rateAt(4001) > 0, true);
 });
 
 Deno.test("RateMeter.liveAt() knows the pauses of a slow line from silence", () => {
   const meter = new RateMeter();
   for (const at of [0, 1400, 2800]) meter.add(1000, at);
-  assertEquals(meter.liveAt(4100) > 0, true);
-  assertEquals(meter.liveAt(7100), 0);
+  assertEquals(meter.displayRateAt(4100) > 0, true);
+  assertEquals(meter.displayRateAt(7100), 0);
 });
 
 Deno.test("RateMeter.liveAt() is 0 before the first byte", () => {
-  assertEquals(new RateMeter().liveAt(1000), 0);
+  assertEquals(new RateMeter().displayRateAt(1000), 0);
 });

@@ -1,11 +1,11 @@
 /** What a request and its reply cost before anything is read or sent. */
-import { Inbox } from "../../core/wire/inbox.ts";
-import { encodeOk, parseReply } from "../../core/wire/replies.ts";
+import { ReadBuffer } from "../../core/protocol/read_buffer.ts";
+import { encodeOk, parseReply } from "../../core/protocol/replies.ts";
 import {
   encodeSessionRequest,
   parseOneShotRequest,
   parseSessionRequest,
-} from "../../core/wire/requests.ts";
+} from "../../core/protocol/requests.ts";
 
 const MIB = 1024 * 1024;
 const NAME = "films/2024/a film with a name of usual length.mkv";
@@ -30,7 +30,7 @@ Deno.bench("parse a reply", { group: "request" }, () => {
   parseReply(OK);
 });
 
-const inbox = new Inbox();
+const inbox = new ReadBuffer();
 const lines = new TextEncoder().encode(`${DOWNLOAD}\n`.repeat(8));
 Deno.bench("take 8 lines out of the inbox", { group: "request" }, () => {
   inbox.space().set(lines);

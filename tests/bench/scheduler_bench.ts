@@ -3,12 +3,12 @@
  * scheduler takes time. Where ten times the pieces take more than ten times as long, it grows.
  */
 import { layoutOf } from "../../core/base/pieces.ts";
-import type { Action, Fact } from "../../core/plan/facts.ts";
+import type { TransferCommand, TransferEvent } from "../../core/plan/transfer_messages.ts";
 import { Scheduler } from "../../core/plan/scheduler.ts";
 
 const MIB = 1024 * 1024;
 /** What one of three downloads at a time may have. */
-const MOST_IN_FLIGHT = 21;
+const MAX_IN_FLIGHT = 21;
 /** A piece comes in parts, each told. */
 const PARTS = 2;
 
@@ -31,21 +31,21 @@ function download(pieces: number, seeds: number): void {
     layout: layoutOf(pieces * MIB),
     missing: Array.from({ length: pieces }, (_, i) => i),
     seeds: names.map((name) => ({ name, holds: true })),
-    mostInFlight: MOST_IN_FLIGHT,
+    maxInFlight: MAX_IN_FLIGHT,
     connections: 4,
     minBytesPerSecond: 128,
     giveUpMs: 120_000,
     random: () => 0.5,
   }, nowMs);
   const orders: number[] = [];
-  const obey = (actions: readonly Action[]) => {
+  const obey = (actions: readonly TransferCommand[]) => {
     for (const action of actions) {
-      if (action.kind === "ask") orders.push(action.order);
+      if (action.kind === "request") orders.push(action.order);
       if (action.kind === "complete") return true;
     }
     return false;
   };
-  const tell = (fact: Fact) => obey(scheduler.handle(fact, nowMs));
+  const tell = (fact: TransferEvent) => obey(scheduler.handle(fact, nowMs));
   let complete = obey(scheduler.start(nowMs));
   for (let next = 0; !complete; next++, nowMs++) {
     const order = orders[next];

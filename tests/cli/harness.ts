@@ -288,11 +288,11 @@ export class Output {
 }
 
 /** Of what a process said, when a test fails. */
-const MOST_SHOWN = 2000;
+const MAX_SHOWN = 2000;
 
 /** @throws with what the process said last if it did not end with `code`. */
 export function assertCode(ended: Ended, code: number): void {
-  const [stdout, stderr] = [ended.stdout, ended.stderr].map((text) => text.slice(-MOST_SHOWN));
+  const [stdout, stderr] = [ended.stdout, ended.stderr].map((text) => text.slice(-MAX_SHOWN));
   assertEquals(ended.code, code, `exit code; stdout:\n${stdout}\nstderr:\n${stderr}\n`);
 }
 

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { answerTo } from "../../core/wire/auth.ts";
+import { authResponse } from "../../core/protocol/auth.ts";
 import { assertCode, from, noise, type Seed, test, type World } from "./harness.ts";
 import { Intruder, SECRET } from "./intruder.ts";
 
@@ -34,17 +34,17 @@ async function assertGets(world: World, seed: Seed, token: string): Promise<void
   assertEquals(world.got("good.bin"), CONTENT);
 }
 
-const right = answerTo("0".repeat(32), TOKEN);
+const right = authResponse("0".repeat(32), TOKEN);
 /** Answers to a nonce that are not the right one. */
 const WRONG: readonly ((nonce: string) => string)[] = [
-  (nonce) => answerTo(nonce, "battery staple"),
-  (nonce) => answerTo(nonce, `${TOKEN}\n`),
-  (nonce) => answerTo(nonce, ""),
-  (nonce) => answerTo(nonce.toUpperCase(), TOKEN) + "",
-  (nonce) => answerTo(nonce, TOKEN).slice(1),
-  (nonce) => answerTo(nonce, TOKEN) + "0",
-  (nonce) => ` ${answerTo(nonce, TOKEN)}`,
-  (nonce) => answerTo(nonce, TOKEN).replace(/^./, (first) => first === "0" ? "1" : "0"),
+  (nonce) => authResponse(nonce, "battery staple"),
+  (nonce) => authResponse(nonce, `${TOKEN}\n`),
+  (nonce) => authResponse(nonce, ""),
+  (nonce) => authResponse(nonce.toUpperCase(), TOKEN) + "",
+  (nonce) => authResponse(nonce, TOKEN).slice(1),
+  (nonce) => authResponse(nonce, TOKEN) + "0",
+  (nonce) => ` ${authResponse(nonce, TOKEN)}`,
+  (nonce) => authResponse(nonce, TOKEN).replace(/^./, (first) => first === "0" ? "1" : "0"),
   (nonce) => nonce,
   () => right,
   () => TOKEN,
@@ -60,7 +60,7 @@ test("p2p serve takes no wrong answer for its token, and serves those who know i
     const reply = await talk(seed, "HELLO 2\n", (nonce) => {
       const answer = wrong(nonce);
       // A nonce of digits alone is the same in capitals.
-      return answer === answerTo(nonce, TOKEN) ? "AUTH \n" : `AUTH ${answer}\nLIST\n`;
+      return answer === authResponse(nonce, TOKEN) ? "AUTH \n" : `AUTH ${answer}\nLIST\n`;
     });
     // The seed closes at once: nothing behind it is answered.
     assertMatch(reply, /^ERROR:AUTH [a-z ]+\n$/);
@@ -73,7 +73,7 @@ test("p2p serve takes no answer twice: what one connection proved is worth nothi
   const { seed } = await guarded(world);
   let overheard = "";
   const first = await talk(seed, "HELLO 2\n", (nonce) => {
-    overheard = answerTo(nonce, TOKEN);
+    overheard = authResponse(nonce, TOKEN);
     return `AUTH ${overheard}\nFILESIZE good.bin\n`;
   });
   assertEquals(first, `OK 0\nSIZE:${CONTENT.length}\n`);

@@ -12,7 +12,7 @@ export const HAS_ADDRESSES = Deno.build.os === "linux";
 export const SECRET = "nobody-may-see-this";
 
 /** Of what was received; all of it is searched. */
-const MOST_KEPT = 256 * 1024;
+const MAX_KEPT = 256 * 1024;
 
 export class Intruder implements AsyncDisposable {
   /** Resolves when the connection is gone, however that came. */
@@ -141,7 +141,7 @@ export class Intruder implements AsyncDisposable {
     const part = Buffer.concat([this.#tail, chunk]);
     this.#leaked ||= part.includes(SECRET);
     this.#tail = part.subarray(Math.max(0, part.length - SECRET.length));
-    if (this.#bytes < MOST_KEPT) this.#kept.push(chunk);
+    if (this.#bytes < MAX_KEPT) this.#kept.push(chunk);
     this.#bytes += chunk.length;
     this.#tell();
   }

@@ -6,7 +6,7 @@ import { assertCode, from, noise, type Running, test, type TestOptions } from ".
 
 const MIB = 1_048_576;
 const GIB = 1024 * MIB;
-const MOST_RESIDENT = 200 * MIB;
+const MAX_RESIDENT = 200 * MIB;
 
 const LINUX: TestOptions = Deno.build.os === "linux"
   ? {}
@@ -32,9 +32,9 @@ test(
     assertMarked(join(place, "huge.bin"));
     const hashers = [...threads].filter((name) => name.startsWith("worker-"));
     assertEquals(hashers.length > 0, navigator.hardwareConcurrency > 1, [...threads].join());
-    assert(resident < MOST_RESIDENT, `p2p get had ${Math.round(resident / MIB)} MiB resident`);
+    assert(resident < MAX_RESIDENT, `p2p get had ${Math.round(resident / MIB)} MiB resident`);
     const serving = peakOf(seed.process)!;
-    assert(serving < MOST_RESIDENT, `p2p serve had ${Math.round(serving / MIB)} MiB resident`);
+    assert(serving < MAX_RESIDENT, `p2p serve had ${Math.round(serving / MIB)} MiB resident`);
   },
   LINUX,
 );

@@ -28,7 +28,7 @@ export const FAIR_BESIDE_ONE = 0.25;
 export const NOT_STARVED = 0.025;
 /** Beside connections that come and go all the time: what each costs the system is nobody's turn, so only standing still is a fault. */
 export const STILL_SERVED = 0.005;
-const MOST_RESIDENT_MIB = 120;
+const MAX_RESIDENT_MIB = 120;
 
 /** Goes on until it is told not to. */
 export type Attack = (goesOn: () => boolean) => Promise<void>;
@@ -164,7 +164,7 @@ export class Siege implements AsyncDisposable {
     await this.#allReleased();
     const resident = residentMibOf(this.seed);
     if (resident === undefined) return console.log("memory not looked at: no /proc here");
-    assert(resident < MOST_RESIDENT_MIB, `the seed had ${resident} MiB resident at its peak`);
+    assert(resident < MAX_RESIDENT_MIB, `the seed had ${resident} MiB resident at its peak`);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -245,11 +245,14 @@ test("p2p get finishes two of three downloads when there is room for two", async
   const flags = ["--out", disk.path, "--give-up", "1s", "--json", ...from(seed)];
   const ended = await world.p2p("get", ...Object.keys(files), ...flags);
   assertCode(ended, 6);
-  assertEquals(eventsOfKind(ended, "done").map(({ name }) => name).sort(), ["a.bin", "b.bin"]);
-  assertEquals([failedOf(ended).name, failedOf(ended).code], ["c.bin", "disk"]);
+  // The downloads begin at the same time: any of them may be the one that finds no space.
+  const failed = failedOf(ended);
+  assertEquals(failed.code, "disk");
+  const stored = Object.keys(files).filter((name) => name !== failed.name);
+  assertEquals(eventsOfKind(ended, "done").map(({ name }) => name).sort(), stored);
   assertMatch(ended.stderr, /not enough disk space \(4\.0 MiB needed, [\d.]+ [KM]iB free\)/);
   const names = Array.from(Deno.readDirSync(disk.path), ({ name }) => name);
-  assertEquals(names.filter((name) => name.endsWith(".bin")).sort(), ["a.bin", "b.bin"]);
+  assertEquals(names.filter((name) => name.endsWith(".bin")).sort(), stored);
 }, WITH_DISKS);
 
 test("p2p get finishes a download that was begun when small files come after it", async (world) => {

@@ -1,7 +1,7 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import type { Core } from "../../commands/environment.ts";
 import { run } from "../../commands/run.ts";
-import { NotFoundError, type Obedience, type TaskStatus, UsageError } from "../../core/mod.ts";
+import { type ControlOutcome, NotFoundError, type TaskStatus, UsageError } from "../../core/mod.ts";
 import { directoriesIn, fakeEnvironment } from "./stand_in.ts";
 
 function taskOf(task: string, more: Partial<TaskStatus> = {}): TaskStatus {
@@ -9,7 +9,7 @@ function taskOf(task: string, more: Partial<TaskStatus> = {}): TaskStatus {
 }
 
 /** A core whose tasks are these, and that obeys so; it remembers what it was told. */
-function obeying(obedience: Obedience, tasks: readonly TaskStatus[] = [taskOf("t7k")]) {
+function obeying(obedience: ControlOutcome, tasks: readonly TaskStatus[] = [taskOf("t7k")]) {
   const told: string[] = [];
   const core: Partial<Core> = {
     tasks: (directories, { all }) => {
@@ -65,7 +65,7 @@ for (const [line, message, hint] of usage) {
   });
 }
 
-const OF_FAILED: readonly [line: string, obedience: Obedience, said: string][] = [
+const OF_FAILED: readonly [line: string, obedience: ControlOutcome, said: string][] = [
   ["cancel t7k", "already", "had failed already"],
   ["cancel t7k --delete", "done", "had failed already; its partial file is removed"],
 ];
@@ -77,29 +77,30 @@ for (const [line, obedience, said] of OF_FAILED) {
   });
 }
 
-const sentences: readonly [line: string, obedience: Obedience, told: string, said: string][] = [
-  ["pause t7k", "told", "pause t7k", "paused"],
-  ["pause t7k", "kept", "pause t7k", "paused: not running; p2p get continues it"],
-  ["pause t7k", "already", "pause t7k", "was paused already"],
-  ["resume t7k.iso", "told", "resume t7k", "goes on"],
-  ["resume t7k", "kept", "resume t7k", "unpaused; run p2p get to continue"],
-  ["resume t7k", "already", "resume t7k", "was not paused"],
-  ["cancel t7k", "told", "cancel t7k", "cancelled"],
-  ["cancel t7k", "done", "cancel t7k", "cancelled"],
-  ["cancel t7k", "already", "cancel t7k", "was cancelled already"],
+const sentences: readonly [line: string, obedience: ControlOutcome, told: string, said: string][] =
   [
-    "cancel t7k --delete",
-    "told",
-    "cancel-and-delete t7k",
-    "cancelled, and its partial file removed",
-  ],
-  [
-    "cancel t7k --delete",
-    "done",
-    "cancel-and-delete t7k",
-    "cancelled, and its partial file removed",
-  ],
-];
+    ["pause t7k", "told", "pause t7k", "paused"],
+    ["pause t7k", "kept", "pause t7k", "paused: not running; p2p get continues it"],
+    ["pause t7k", "already", "pause t7k", "was paused already"],
+    ["resume t7k.iso", "told", "resume t7k", "goes on"],
+    ["resume t7k", "kept", "resume t7k", "unpaused; run p2p get to continue"],
+    ["resume t7k", "already", "resume t7k", "was not paused"],
+    ["cancel t7k", "told", "cancel t7k", "cancelled"],
+    ["cancel t7k", "done", "cancel t7k", "cancelled"],
+    ["cancel t7k", "already", "cancel t7k", "was cancelled already"],
+    [
+      "cancel t7k --delete",
+      "told",
+      "cancel-and-delete t7k",
+      "cancelled, and its partial file removed",
+    ],
+    [
+      "cancel t7k --delete",
+      "done",
+      "cancel-and-delete t7k",
+      "cancelled, and its partial file removed",
+    ],
+  ];
 for (const [line, obedience, order, said] of sentences) {
   Deno.test(`${line} says "${said}" when the answer is "${obedience}"`, async () => {
     const { core, told } = obeying(obedience);

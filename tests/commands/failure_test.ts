@@ -7,7 +7,7 @@ import {
   renderBug,
   renderFailure,
   renderTaskFailure,
-} from "../../commands/present/failure.ts";
+} from "../../commands/ui/failure.ts";
 import { doneOutcome, failedOutcome } from "./stand_in.ts";
 
 const exits: Record<ErrorCode | "bug" | "cancelled" | "interrupted", number> = {

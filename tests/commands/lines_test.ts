@@ -1,14 +1,9 @@
-import { jsonLine } from "../../commands/present/json.ts";
+import { jsonLine } from "../../commands/ui/json.ts";
 import { assertEquals } from "@std/assert";
-import { JsonLines } from "../../commands/present/json_lines.ts";
-import { renderLogLine } from "../../commands/present/log_prose.ts";
-import {
-  renderDone,
-  renderEvent,
-  renderSummary,
-  renderTotal,
-} from "../../commands/present/plain.ts";
-import { Repeats } from "../../commands/present/repeats.ts";
+import { JsonLines } from "../../commands/ui/json_lines.ts";
+import { renderLogLine } from "../../commands/ui/log_text.ts";
+import { renderDone, renderEvent, renderSummary, renderTotal } from "../../commands/ui/plain.ts";
+import { Repeats } from "../../commands/ui/repeats.ts";
 import type { TaskEvent } from "../../core/mod.ts";
 import { doneOutcome, event, failedOutcome, NOON, resultOf, StampedView } from "./stand_in.ts";
 

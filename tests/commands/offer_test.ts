@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
-import { renderOffer, renderSeeds } from "../../commands/present/offer.ts";
-import { displayWidth } from "../../commands/present/width.ts";
+import { renderOffer, renderSeeds } from "../../commands/ui/offer.ts";
+import { displayWidth } from "../../commands/ui/width.ts";
 import type { OfferedFile, SeedHealth } from "../../core/mod.ts";
 
 const MIB = 2 ** 20;

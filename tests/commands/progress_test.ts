@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
-import { renderProgress } from "../../commands/present/progress.ts";
-import { displayWidth } from "../../commands/present/width.ts";
+import { renderProgress } from "../../commands/ui/progress.ts";
+import { displayWidth } from "../../commands/ui/width.ts";
 import { assertGolden } from "../fakes/golden.ts";
 import { event, NOON, resultOf, StampedView } from "./stand_in.ts";
 

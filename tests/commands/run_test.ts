@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
-import { EXITS, type StopSignal } from "../../commands/present/failure.ts";
+import { EXITS, type StopSignal } from "../../commands/ui/failure.ts";
 import { SETTING_NAMES, variableOf } from "../../commands/settings.ts";
 import { TOPICS } from "../../commands/help.ts";
 import { run } from "../../commands/run.ts";

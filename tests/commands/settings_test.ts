@@ -1,7 +1,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { UsageError } from "../../core/mod.ts";
-import { configPlace, withEntry } from "../../commands/config_file.ts";
-import { environmentPlace, flagPlace, resolveSettings } from "../../commands/places.ts";
+import { configSource, withEntry } from "../../commands/config_file.ts";
+import { environmentSource, flagSource, resolveSettings } from "../../commands/setting_sources.ts";
 import { SETTING_NAMES, variableOf } from "../../commands/settings.ts";
 
 function resolve(
@@ -13,9 +13,9 @@ function resolve(
 ) {
   const text = config === undefined ? undefined : JSON.stringify(config);
   return resolveSettings([
-    flagPlace(flags),
-    environmentPlace((name) => env[name]),
-    configPlace(text, "/c/config.json"),
+    flagSource(flags),
+    environmentSource((name) => env[name]),
+    configSource(text, "/c/config.json"),
   ]);
 }
 
@@ -82,7 +82,7 @@ Deno.test("resolveSettings() lets a flag take away the limit of a file", () => {
 Deno.test("resolveSettings() takes every setting from its variable", () => {
   assertEquals(variableOf("seed-connections"), "P2P_SEED_CONNECTIONS");
   const asked = new Set<string>();
-  resolveSettings([environmentPlace((name) => {
+  resolveSettings([environmentSource((name) => {
     asked.add(name);
     return undefined;
   })]);
@@ -145,7 +145,7 @@ for (const { given, message } of faults) {
 }
 
 Deno.test("configPlace() names the file when it is no JSON", () => {
-  const error = assertThrows(() => configPlace("{", "/c/x.json"), UsageError);
+  const error = assertThrows(() => configSource("{", "/c/x.json"), UsageError);
   assertEquals(error.message.startsWith("Cannot use /c/x.json: "), true);
 });
 

@@ -1,11 +1,11 @@
 /** A small world for commands: no terminal, no environment, no network. */
 import type { Directories, TaskEvent, TaskOutcome, TaskResult } from "../../core/mod.ts";
 import type { Core, Environment, Input, Output } from "../../commands/environment.ts";
-import type { StopSignal } from "../../commands/present/failure.ts";
-import { View } from "../../commands/present/view.ts";
+import type { StopSignal } from "../../commands/ui/failure.ts";
+import { RunView } from "../../commands/ui/run_view.ts";
 
 /** A view whose events happen at the time that they are stamped with. */
-export class StampedView extends View {
+export class StampedView extends RunView {
   override apply(event: TaskEvent, nowMs = event.time): void {
     super.apply(event, nowMs);
   }

@@ -1,6 +1,6 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import type { TaskStatus } from "../../core/mod.ts";
-import { renderStatus, renderTask, summaryOf } from "../../commands/present/status.ts";
+import { renderStatus, renderTask, summaryOf } from "../../commands/ui/status.ts";
 import { NOON } from "./stand_in.ts";
 import { taskOf } from "./watch_support.ts";
 

@@ -1,7 +1,7 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import type { SeedNow, TaskDetail } from "../../core/mod.ts";
-import { layoutRows, renderRow, rowOf, type TaskRow } from "../../commands/present/task_row.ts";
-import { displayWidth } from "../../commands/present/width.ts";
+import { layoutRows, renderRow, rowOf, type TaskRow } from "../../commands/ui/task_row.ts";
+import { displayWidth } from "../../commands/ui/width.ts";
 import { seedOf, taskOf } from "./watch_support.ts";
 
 function lineOf(row: TaskRow, width = 79): string {

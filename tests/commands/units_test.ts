@@ -6,7 +6,7 @@ import {
   formatPart,
   percentOf,
   plural,
-} from "../../commands/present/units.ts";
+} from "../../commands/ui/units.ts";
 
 const sizes = [
   [0, "0 B"],

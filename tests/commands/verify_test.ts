@@ -1,5 +1,5 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { renderVerification, renderVerifyFault } from "../../commands/present/verify.ts";
+import { renderVerification, renderVerifyFault } from "../../commands/ui/verify.ts";
 
 const differs = {
   kind: "differs",

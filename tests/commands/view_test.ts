@@ -1,5 +1,5 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { renderProgress } from "../../commands/present/progress.ts";
+import { renderProgress } from "../../commands/ui/progress.ts";
 import { event, NOON, resultOf, StampedView } from "./stand_in.ts";
 
 function started(): StampedView {

@@ -1,6 +1,6 @@
 import { assertEquals, assertLess } from "@std/assert";
-import { renderWatch } from "../../commands/present/watch_screen.ts";
-import { displayWidth } from "../../commands/present/width.ts";
+import { renderWatch } from "../../commands/ui/watch/watch_screen.ts";
+import { displayWidth } from "../../commands/ui/width.ts";
 import { assertGolden } from "../fakes/golden.ts";
 import { NOON } from "./stand_in.ts";
 import { caseOf, seedOf, taskOf, tasksOf, Watching } from "./watch_support.ts";

@@ -1,12 +1,12 @@
 /** Tasks as `status --watch` meets them. */
 import type { SeedNow, TaskCase, TaskStatus } from "../../core/mod.ts";
-import type { NamedKey } from "../../commands/present/keys.ts";
+import type { NamedKey } from "../../commands/ui/watch/keys.ts";
 import {
+  type WatchCommand,
   type WatchModel,
   watchModel,
-  type WatchOrder,
-} from "../../commands/present/watch_model.ts";
-import { reduce, type WatchFact } from "../../commands/present/watch_reduce.ts";
+} from "../../commands/ui/watch/watch_model.ts";
+import { reduce, type WatchEvent } from "../../commands/ui/watch/watch_reduce.ts";
 import { NOON } from "./stand_in.ts";
 
 export const USUAL = { columns: 80, rows: 24 };
@@ -86,7 +86,7 @@ export function tasksOf(count: number): TaskStatus[] {
 /** A model and all that it ordered. */
 export class Watching {
   model: WatchModel;
-  orders: WatchOrder[] = [];
+  orders: WatchCommand[] = [];
 
   constructor(tasks: readonly TaskStatus[], size = USUAL) {
     this.model = watchModel(size);
@@ -97,7 +97,7 @@ export class Watching {
     this.take({ kind: "looked", overview: { tasks, moreWaiting }, now: NOON });
   }
 
-  take(fact: WatchFact): void {
+  take(fact: WatchEvent): void {
     const { model, orders } = reduce(this.model, fact);
     this.model = model;
     this.orders.push(...orders);

@@ -1,7 +1,7 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import type { Account, SeedAccount, TaskCase, TaskStatus } from "../../core/mod.ts";
-import { diagnosisOf } from "../../commands/present/diagnosis.ts";
-import { caseFields, renderCase } from "../../commands/present/why.ts";
+import type { SeedAccount, TaskCase, TaskStatus, TimeReport } from "../../core/mod.ts";
+import { diagnosisOf } from "../../commands/ui/why/diagnosis.ts";
+import { caseFields, renderCase } from "../../commands/ui/why/why.ts";
 
 const MIB = 1_048_576;
 
@@ -41,14 +41,14 @@ const seed = (name: string, changes: Partial<SeedAccount> = {}): SeedAccount => 
 interface Case {
   readonly name: string;
   readonly task?: Partial<TaskStatus>;
-  readonly account?: Partial<Account> | null;
+  readonly account?: Partial<TimeReport> | null;
   readonly more?: Partial<TaskCase>;
   readonly cause: string;
   readonly says: string;
 }
 
 function caseOf({ task: changes, account, more }: Omit<Case, "name" | "cause" | "says">): TaskCase {
-  const sound: Account = { spent: {}, now: "bytes", at: 0, hashMs: 0, diskMs: 0, seeds: [] };
+  const sound: TimeReport = { spent: {}, now: "bytes", at: 0, hashMs: 0, diskMs: 0, seeds: [] };
   return {
     task: { ...task, ...changes },
     account: account === null ? null : { ...sound, ...account },

@@ -6,7 +6,7 @@ import {
   shortenEnd,
   shortenMiddle,
   wrap,
-} from "../../commands/present/width.ts";
+} from "../../commands/ui/width.ts";
 
 const widths = [
   ["abc", 3],

@@ -1,8 +1,8 @@
 /** What every ByteStream promises: the same cases on the one in memory and on a socket. */
 import { assert, assertEquals, assertLessOrEqual, assertRejects } from "@std/assert";
-import { type ByteStream, dialer, listen, readOrAbort } from "../../core/net/transport.ts";
+import { type ByteStream, dialer, listen, readOrAbort } from "../../core/source/transport.ts";
 import { memoryPair } from "../fakes/memory_stream.ts";
-import { bytesOf, calm, patternOf, test } from "../net/support.ts";
+import { bytesOf, calm, patternOf, test } from "../source/support.ts";
 
 async function socketPair(): Promise<[ByteStream, ByteStream]> {
   using listening = listen({ host: "127.0.0.1", port: 0 });

@@ -3,7 +3,7 @@
  * wait in a bounded buffer, either direction ends on its own, and closing with
  * bytes unread resets the other end.
  */
-import type { ByteStream } from "../../core/net/transport.ts";
+import type { ByteStream } from "../../core/source/transport.ts";
 
 /** As much as a small socket buffer holds: a writer soon waits for its reader. */
 const CAPACITY = 64 * 1024;

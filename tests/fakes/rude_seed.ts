@@ -4,9 +4,9 @@
  */
 import { sha256 } from "../../core/base/digest.ts";
 import { layoutOf, rangeOfPiece } from "../../core/base/pieces.ts";
-import { encodeGreeting } from "../../core/wire/greeting.ts";
-import { encodeManifest, makeManifest } from "../../core/wire/manifest.ts";
-import { parseSessionRequest, type SessionRequest } from "../../core/wire/requests.ts";
+import { encodeGreeting } from "../../core/protocol/greeting.ts";
+import { encodeManifest, makeManifest } from "../../core/protocol/manifest.ts";
+import { parseSessionRequest, type SessionRequest } from "../../core/protocol/requests.ts";
 
 export type Files = Readonly<Record<string, Uint8Array>>;
 

@@ -6,13 +6,13 @@ import { sha256 } from "../../core/base/digest.ts";
 import { P2pError } from "../../core/base/errors.ts";
 import { layoutOf, rangeOfPiece } from "../../core/base/pieces.ts";
 import type { SeedAddress } from "../../core/base/seed_address.ts";
-import { type ByteStream, type Dial, listen, type Listening } from "../../core/net/transport.ts";
-import { encodeGreeting, type Greeting } from "../../core/wire/greeting.ts";
-import { Inbox } from "../../core/wire/inbox.ts";
-import { encodeListing } from "../../core/wire/listing.ts";
-import { encodeManifest, makeManifest, type Manifest } from "../../core/wire/manifest.ts";
-import { encodeOk, encodeSize } from "../../core/wire/replies.ts";
-import { HELLO, parseSessionRequest, type SessionRequest } from "../../core/wire/requests.ts";
+import { type ByteStream, type Dial, listen, type Listening } from "../../core/source/transport.ts";
+import { encodeGreeting, type Greeting } from "../../core/protocol/greeting.ts";
+import { ReadBuffer } from "../../core/protocol/read_buffer.ts";
+import { encodeListing } from "../../core/protocol/listing.ts";
+import { encodeManifest, makeManifest, type Manifest } from "../../core/protocol/manifest.ts";
+import { encodeOk, encodeSize } from "../../core/protocol/replies.ts";
+import { HELLO, parseSessionRequest, type SessionRequest } from "../../core/protocol/requests.ts";
 import { memoryPair } from "./memory_stream.ts";
 
 /** Answers a request otherwise than an honest seed would; "answered" when it did. */
@@ -28,7 +28,7 @@ export class ClientLeft extends Error {}
 /** A seed's side of one connection. */
 export class SeedSide {
   readonly #stream: ByteStream;
-  readonly #inbox = new Inbox();
+  readonly #inbox = new ReadBuffer();
 
   constructor(stream: ByteStream) {
     this.#stream = stream;

@@ -10,7 +10,7 @@ import type { Target } from "./target.ts";
 /** Asking the engine for its counters costs as much as a hundred inputs. */
 const BATCH = 500;
 /** Old parents make place, or all inputs would be children of the last discoveries. */
-const MOST_PARENTS = 500;
+const MAX_PARENTS = 500;
 /**
  * What a parser may take. The dearest honest input, 20 KiB of two-byte lines that are no
  * text, takes 0.015 ms a byte; what grows with the square of the length takes seconds for
@@ -74,7 +74,7 @@ export class Fuzzer {
   #keep(input: Uint8Array): void {
     this.discoveries.push(input);
     this.#parents.push(input);
-    if (this.#parents.length > MOST_PARENTS) this.#parents.splice(this.target.seeds.length, 1);
+    if (this.#parents.length > MAX_PARENTS) this.#parents.splice(this.target.seeds.length, 1);
   }
 
   async #try(input: Uint8Array): Promise<void> {

@@ -1,26 +1,26 @@
 /** The inbox, given a stream in pieces, against a reader that has all of it at once. */
 import { assert, assertEquals } from "@std/assert";
 import { isUtf8 } from "node:buffer";
-import { Inbox, LineNotTextError, LineTooLongError } from "../../core/wire/inbox.ts";
-import { MOST_LINE_BYTES } from "../../core/wire/lines.ts";
+import { LineNotTextError, LineTooLongError, ReadBuffer } from "../../core/protocol/read_buffer.ts";
+import { MAX_LINE_BYTES } from "../../core/protocol/lines.ts";
 import { diceOf } from "../sim/dice.ts";
 import { assertSame, bytesOf, type Target, textOf } from "./target.ts";
 
-const MOST_INPUT = 9000;
+const MAX_INPUT = 9000;
 /** What an inbox holds at most. */
-const MOST_BUFFERED = 16 * 1024;
+const MAX_BUFFERED = 16 * 1024;
 
 export const INBOX_TARGET: Target = {
   name: "inbox",
   seeds: [
     bytesOf("HELLO 2\nPING\r\nBYE\n"),
     bytesOf("\n\r\n\r\r\nOK 5\nhello"),
-    bytesOf(`${"x".repeat(MOST_LINE_BYTES)}\r\n${"y".repeat(MOST_LINE_BYTES + 1)}\n`),
+    bytesOf(`${"x".repeat(MAX_LINE_BYTES)}\r\n${"y".repeat(MAX_LINE_BYTES + 1)}\n`),
     Uint8Array.from([0xff, 10, 0xc3, 0xa9, 13, 10, 0xc3, 10, 0xef, 0xbb, 0xbf, 10]),
   ],
   run(whole) {
     // Two lines that are too long fit; thousands that are no text would take all of the time.
-    const input = whole.subarray(0, MOST_INPUT);
+    const input = whole.subarray(0, MAX_INPUT);
     // The cuts are chosen by the input itself, so that it tells all of a failure.
     const seed = input.reduce((sum, byte) => (sum * 31 + byte) >>> 0, input.length);
     const bodies = seed % 3 === 0;
@@ -35,7 +35,7 @@ const BODY = 7;
 const EVERY = 5;
 
 function readInPieces(input: Uint8Array, random: () => number, bodies: boolean): string[] {
-  const inbox = new Inbox();
+  const inbox = new ReadBuffer();
   const read: string[] = [];
   let given = 0;
   for (;;) {
@@ -55,12 +55,17 @@ function readInPieces(input: Uint8Array, random: () => number, bodies: boolean):
     space.set(input.subarray(given, given + count));
     inbox.filled(count);
     given += count;
-    assert(inbox.buffered <= MOST_BUFFERED);
+    assert(inbox.buffered <= MAX_BUFFERED);
   }
 }
 
 /** Takes lines and bodies until there is no whole one. */
-function takeAll(inbox: Inbox, read: string[], bodies: boolean, ended: boolean): "over" | "more" {
+function takeAll(
+  inbox: ReadBuffer,
+  read: string[],
+  bodies: boolean,
+  ended: boolean,
+): "over" | "more" {
   for (;;) {
     if (bodies && read.length % EVERY === EVERY - 1) {
       if (inbox.buffered < BODY && !ended) return "more";
@@ -77,7 +82,7 @@ function takeAll(inbox: Inbox, read: string[], bodies: boolean, ended: boolean):
   }
 }
 
-function takeRest(inbox: Inbox): string {
+function takeRest(inbox: ReadBuffer): string {
   const rest = attemptLine(() => inbox.takeRest())!;
   assertEquals(inbox.buffered, 0);
   return rest;
@@ -108,9 +113,9 @@ function readAtOnce(input: Uint8Array, bodies: boolean): string[] {
     const lf = input.indexOf(10, at);
     const end = lf < 0 ? input.length : lf;
     const cut = end > at && input[end - 1] === 13 ? end - 1 : end;
-    if (cut - at > MOST_LINE_BYTES) return [...read, TOO_LONG];
+    if (cut - at > MAX_LINE_BYTES) return [...read, TOO_LONG];
     if (lf < 0) {
-      return [...read, end - at > MOST_LINE_BYTES ? TOO_LONG : decode(input.subarray(at, end))];
+      return [...read, end - at > MAX_LINE_BYTES ? TOO_LONG : decode(input.subarray(at, end))];
     }
     read.push(decode(input.subarray(at, cut)));
     at = lf + 1;

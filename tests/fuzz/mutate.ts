@@ -70,7 +70,7 @@ const NUMBER_BYTES = NUMBERS.map((number) => new TextEncoder().encode(number));
 /** Long enough for every limit of a line to be passed, short enough for millions of inputs. */
 const MOST_BYTES = 20 * 1024;
 /** Most inputs are one step away from a good one, few are far. */
-const MOST_STEPS = 6;
+const MAX_STEPS = 6;
 
 export class Mutator {
   readonly #random: () => number;
@@ -83,7 +83,7 @@ export class Mutator {
   /** A new input made of one or two of `corpus`, which must not be empty. */
   next(corpus: readonly Uint8Array[]): Uint8Array {
     let input = this.#one(corpus);
-    const steps = 1 + Math.floor(this.#random() ** 2 * MOST_STEPS);
+    const steps = 1 + Math.floor(this.#random() ** 2 * MAX_STEPS);
     for (let i = 0; i < steps; i++) input = this.#step(input, corpus);
     return input.length > MOST_BYTES ? input.slice(0, MOST_BYTES) : input;
   }

@@ -5,7 +5,7 @@ import { systemClock } from "../../core/base/clock.ts";
 import { readLastRun } from "../../core/state/read_account.ts";
 import { readLog } from "../../core/state/read_log.ts";
 import { readTasks } from "../../core/state/task_status.ts";
-import { readWishes } from "../../core/state/wishes.ts";
+import { readControlRequests } from "../../core/state/control_files.ts";
 import { bytesOf, type Target } from "./target.ts";
 
 const TASK = "0123456789";
@@ -165,7 +165,7 @@ export function stateTargets(folder: StateFolder): Target[] {
       run: async (input) => {
         folder.write("wishes/max", input);
         folder.write(`wishes/${TASK}`, input);
-        const { max } = await readWishes(folder.path);
+        const { max } = await readControlRequests(folder.path);
         assert(max === undefined || (Number.isSafeInteger(max.value) && max.value >= 1));
       },
     },

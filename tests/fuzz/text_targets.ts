@@ -1,20 +1,20 @@
 /** The parsers of what people and disks hold: names, addresses, settings, journals. */
 import { assert, assertEquals } from "@std/assert";
 import { crc32 } from "node:zlib";
-import { configPlace } from "../../commands/config_file.ts";
+import { configSource } from "../../commands/config_file.ts";
 import {
   DURATION,
-  FaultyValue,
   hex,
-  type Kind,
+  InvalidValueError,
   NAME,
   RATE,
   SEED,
   SIZE,
-} from "../../commands/kinds.ts";
-import { resolveSettings } from "../../commands/places.ts";
+  type ValueType,
+} from "../../commands/value_types.ts";
+import { resolveSettings } from "../../commands/setting_sources.ts";
 import { UsageError } from "../../core/base/errors.ts";
-import { compareNames, faultOfName, isOwnName } from "../../core/base/names.ts";
+import { compareNames, invalidNameReason, isReservedName } from "../../core/base/names.ts";
 import { printable } from "../../core/base/printable.ts";
 import { formatSeedAddress, parseSeedAddress } from "../../core/base/seed_address.ts";
 import {
@@ -32,8 +32,8 @@ const names: Target = {
     .map(bytesOf),
   run(input) {
     const name = anyTextOf(input);
-    assertEquals(faultOfName(name) === undefined, secondOpinionOn(name));
-    assertEquals(isOwnName(name), /\.p2p-(part|journal)($|\/)/i.test(name));
+    assertEquals(invalidNameReason(name) === undefined, secondOpinionOn(name));
+    assertEquals(isReservedName(name), /\.p2p-(part|journal)($|\/)/i.test(name));
     if (!name.isWellFormed()) return;
     const other = name.slice(1) + name.slice(0, 1);
     if (other.isWellFormed()) {
@@ -74,7 +74,15 @@ const addresses: Target = {
   },
 };
 
-const KINDS: readonly Kind<unknown>[] = [SIZE, RATE, DURATION, SEED, NAME, hex(1), hex(64)] as Kind<
+const KINDS: readonly ValueType<unknown>[] = [
+  SIZE,
+  RATE,
+  DURATION,
+  SEED,
+  NAME,
+  hex(1),
+  hex(64),
+] as ValueType<
   unknown
 >[];
 
@@ -84,7 +92,7 @@ const values: Target = {
   run(input) {
     const text = anyTextOf(input);
     for (const kind of KINDS) {
-      const value = attempt(() => kind.parse(text), FaultyValue);
+      const value = attempt(() => kind.parse(text), InvalidValueError);
       if (value instanceof Error) continue;
       assertSame(kind.parse(kind.format(value)), value, `${kind.placeholder} "${text}"`);
     }
@@ -101,7 +109,7 @@ const configs: Target = {
   ].map(bytesOf),
   run(input) {
     attempt(() => {
-      const place = configPlace(anyTextOf(input), "/config.json");
+      const place = configSource(anyTextOf(input), "/config.json");
       const { values } = resolveSettings([place]);
       assert(Object.values(values).every((value) => !Number.isNaN(value)));
     }, UsageError);

@@ -1,36 +1,36 @@
 /** The parsers of what comes over the wire, each with its promises; where it is cheap, a second opinion. */
 import { assert, assertEquals } from "@std/assert";
 import { ProtocolError } from "../../core/base/errors.ts";
-import { compareNames, faultOfName, isValidName } from "../../core/base/names.ts";
+import { compareNames, invalidNameReason, isValidName } from "../../core/base/names.ts";
 import { pieceSizeOf } from "../../core/base/pieces.ts";
 import { sha256 } from "../../core/base/digest.ts";
-import { answerTo, isRightAnswer } from "../../core/wire/auth.ts";
-import { encodeGreeting, parseGreeting } from "../../core/wire/greeting.ts";
+import { authResponse, isValidAuthResponse } from "../../core/protocol/auth.ts";
+import { encodeGreeting, parseGreeting } from "../../core/protocol/greeting.ts";
 import {
   encodeListing,
   encodeOneShotListing,
-  MOST_LISTED,
+  MAX_LISTED_FILES,
   parseListing,
   parseOneShotListing,
-} from "../../core/wire/listing.ts";
-import { encodeManifest, makeManifest, parseManifest } from "../../core/wire/manifest.ts";
-import { parseNumber, parseSize } from "../../core/wire/numbers.ts";
+} from "../../core/protocol/listing.ts";
+import { encodeManifest, makeManifest, parseManifest } from "../../core/protocol/manifest.ts";
+import { parseNumber, parseSize } from "../../core/protocol/numbers.ts";
 import {
-  encodeRefusal,
-  parseRefusal,
+  encodeErrorReply,
+  ERROR_REPLY_CODES,
+  ErrorReply,
+  parseErrorReply,
   percentOf,
-  Refusal,
-  REFUSAL_CODES,
   retryAfterMsOf,
-} from "../../core/wire/refusals.ts";
-import { encodeOk, encodeSize, parseOneShotSize, parseReply } from "../../core/wire/replies.ts";
+} from "../../core/protocol/error_replies.ts";
+import { encodeOk, encodeSize, parseOneShotSize, parseReply } from "../../core/protocol/replies.ts";
 import {
   encodeOneShotRequest,
   encodeSessionRequest,
-  MOST_LINE_BYTES,
+  MAX_LINE_BYTES,
   parseOneShotRequest,
   parseSessionRequest,
-} from "../../core/wire/requests.ts";
+} from "../../core/protocol/requests.ts";
 import { assertSame, attempt, bytesOf, type Target, textOf } from "./target.ts";
 
 function texts(...all: string[]): Uint8Array[] {
@@ -59,7 +59,7 @@ const sessionRequests: Target = {
   ),
   run(input) {
     const line = textOf(input);
-    const parsed = attempt(() => parseSessionRequest(line), Refusal);
+    const parsed = attempt(() => parseSessionRequest(line), ErrorReply);
     if (parsed instanceof Error) return requireRefusal(parsed);
     if ("name" in parsed) requireValid(parsed.name);
     if (parsed.verb === "DOWNLOAD") {
@@ -83,7 +83,7 @@ const oneShotRequests: Target = {
   ),
   run(input) {
     const line = textOf(input);
-    const parsed = attempt(() => parseOneShotRequest(line), Refusal);
+    const parsed = attempt(() => parseOneShotRequest(line), ErrorReply);
     if (parsed instanceof Error) return requireRefusal(parsed);
     if ("name" in parsed) requireValid(parsed.name);
     if (parsed.verb === "DOWNLOAD" && !Number.isFinite(parsed.offset)) return;
@@ -92,7 +92,7 @@ const oneShotRequests: Target = {
 };
 
 function requireRefusal(error: Error): void {
-  assert(error instanceof Refusal);
+  assert(error instanceof ErrorReply);
   assert(error.code === "BAD_REQUEST" || error.code === "NOT_FOUND", error.code);
   // Nothing of the request comes back: no escape codes, no hints of what is there.
   assert(/^[a-z ]+$/.test(error.text), error.text);
@@ -100,7 +100,7 @@ function requireRefusal(error: Error): void {
 
 /** What the protocol says of names, said once more in other words. */
 function requireValid(name: string): void {
-  assertEquals(faultOfName(name), secondOpinionOn(name) ? undefined : "a fault");
+  assertEquals(invalidNameReason(name), secondOpinionOn(name) ? undefined : "a fault");
 }
 
 export function secondOpinionOn(name: string): boolean {
@@ -146,18 +146,18 @@ function requireShort(error: Error): void {
   assert(error.message.length < 200, `a message of ${error.message.length} characters`);
 }
 
-function requireSaneRefusal(refusal: Refusal): void {
-  assert(REFUSAL_CODES.includes(refusal.code));
+function requireSaneRefusal(refusal: ErrorReply): void {
+  assert(ERROR_REPLY_CODES.includes(refusal.code));
   const pause = retryAfterMsOf(refusal);
   assert(pause >= 100 && pause <= 60_000, `a pause of ${pause} ms`);
   const percent = percentOf(refusal);
   assert(percent >= 0 && percent <= 100, `${percent} percent`);
-  const line = encodeRefusal(refusal);
+  const line = encodeErrorReply(refusal);
   assert(line.endsWith("\n") && line.indexOf("\n") === line.length - 1, "one line");
-  assert(bytesOf(line).length <= MOST_LINE_BYTES + 1, "not too long a line");
-  const again = parseRefusal(line.slice(0, -1));
+  assert(bytesOf(line).length <= MAX_LINE_BYTES + 1, "not too long a line");
+  const again = parseErrorReply(line.slice(0, -1));
   assert(again && again.code === refusal.code, "the same code comes back");
-  assertEquals(encodeRefusal(again), line);
+  assertEquals(encodeErrorReply(again), line);
 }
 
 const oneShotSizes: Target = {
@@ -165,8 +165,8 @@ const oneShotSizes: Target = {
   seeds: texts("SIZE:12\n", "SIZE:0\r\n", "ERROR:NOT_FOUND no such file\n", "ERROR:BUSY x\n"),
   run(input) {
     const reply = textOf(input);
-    const size = attempt(() => parseOneShotSize(reply), ProtocolError, Refusal);
-    if (size instanceof Refusal) requireSaneRefusal(size);
+    const size = attempt(() => parseOneShotSize(reply), ProtocolError, ErrorReply);
+    if (size instanceof ErrorReply) requireSaneRefusal(size);
     else if (size instanceof Error) requireShort(size);
     else {
       const written = reply.split(/[\0\r\n]/, 1)[0]!.trimEnd().replace("SIZE: ", "SIZE:");
@@ -206,7 +206,7 @@ const listings: Target = {
     const after = ["", "a", "b", "\uffff"][(input[0] ?? 0) % 4]!;
     const files = attempt(() => parseListing(textOf(input), after), ProtocolError);
     if (files instanceof Error) return requireShort(files);
-    assert(files.length <= MOST_LISTED);
+    assert(files.length <= MAX_LISTED_FILES);
     let last = after;
     for (const { name, size, modified } of files) {
       requireValid(name);
@@ -293,13 +293,13 @@ const answers: Target = {
   seeds: texts(ANSWER, ANSWER.toUpperCase(), "00", ""),
   run(input) {
     const answer = textOf(input);
-    assertEquals(answerTo(NONCE, TOKEN), ANSWER);
+    assertEquals(authResponse(NONCE, TOKEN), ANSWER);
     assertEquals(
-      isRightAnswer(answer, NONCE, TOKEN),
+      isValidAuthResponse(answer, NONCE, TOKEN),
       answer.toLowerCase() === ANSWER && /^[\da-fA-F]+$/.test(answer),
     );
     // A nonce is what the other end says it is.
-    assert(/^[0-9a-f]{64}$/.test(answerTo(answer, TOKEN)));
+    assert(/^[0-9a-f]{64}$/.test(authResponse(answer, TOKEN)));
   },
 };
 

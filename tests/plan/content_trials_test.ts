@@ -1,11 +1,11 @@
 import { assertEquals } from "@std/assert";
-import { rivalPatienceMs } from "../../core/plan/content_trials.ts";
+import { rivalTimeoutMs } from "../../core/plan/content_trials.ts";
 import { faultsOfVote } from "../sim/vote_world.ts";
 
 Deno.test("rivalPatienceMs() leaves time for the others, however many contents there are", () => {
-  assertEquals(rivalPatienceMs(120_000, 5000, 2), 15_000);
-  assertEquals(rivalPatienceMs(120_000, 5000, 100), 5000);
-  assertEquals(rivalPatienceMs(6000, 5000, 2), 3000);
+  assertEquals(rivalTimeoutMs(120_000, 5000, 2), 15_000);
+  assertEquals(rivalTimeoutMs(120_000, 5000, 100), 5000);
+  assertEquals(rivalTimeoutMs(6000, 5000, 2), 3000);
 });
 
 const worlds = Number(Deno.env.get("P2P_WORLDS") ?? 2000);

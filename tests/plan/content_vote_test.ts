@@ -1,12 +1,12 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import {
-  byContent,
-  type Content,
+  type ContentCandidate,
+  failureReason,
+  rankContents,
   type SeedAnswer,
-  whyNobody,
 } from "../../core/plan/content_vote.ts";
 
-interface Held extends Content {
+interface Held extends ContentCandidate {
   readonly seed: string;
 }
 
@@ -18,7 +18,7 @@ function held(seed: string, id: string | null, size = 10, sha256: string | null 
 function groupsOf(...answers: Held[]): string[] {
   const seen = new Set(
     permutationsOf(answers).map((order) =>
-      byContent(order).map((group) => group.map(({ seed }) => seed).sort().join("+")).join(" ")
+      rankContents(order).map((group) => group.map(({ seed }) => seed).sort().join("+")).join(" ")
     ),
   );
   return Array.from(seen);
@@ -107,7 +107,7 @@ const reasons: { name: string; answers: SeedAnswer[]; code: string; says: RegExp
 ];
 for (const { name, answers, code, says } of reasons) {
   Deno.test(`whyNobody() says ${code} when ${name}`, () => {
-    const why = whyNobody("it", answers);
+    const why = failureReason("it", answers);
     assertEquals(why.code as string, code);
     assertMatch(why.reason, says);
   });

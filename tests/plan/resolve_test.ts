@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { ContentTrials, type SetAsideWhy } from "../../core/plan/content_trials.ts";
+import { ContentTrials, type SetAsideReason } from "../../core/plan/content_trials.ts";
 import type { SeedAnswer } from "../../core/plan/content_vote.ts";
 import { Resolver, type ResolverCommand, type ResolverOptions } from "../../core/plan/resolve.ts";
 
@@ -23,7 +23,7 @@ const hashingOf = (
 ): SeedAnswer => ({ ...hashing(percent), size } as SeedAnswer);
 
 /** Trials in which the content of these seeds was set aside. */
-function after(id: string, why: SetAsideWhy, ...seeds: string[]): ContentTrials {
+function after(id: string, why: SetAsideReason, ...seeds: string[]): ContentTrials {
   const trials = new ContentTrials();
   trials.setAside({ content: { id, size: 10, sha256: null }, seeds, claims: new Set() }, why);
   return trials;
@@ -81,7 +81,7 @@ function play({ answers, options, troubled = [], known = [] }: Case) {
     const list = seed === undefined ? [] : given.get(seed)!;
     const answer = list.length > 1 ? list.shift()! : list[0]!;
     actions = resolver.handle(
-      seed === undefined ? { kind: "woken" } : { kind: "answered", seed, answer },
+      seed === undefined ? { kind: "timer" } : { kind: "answered", seed, answer },
       now,
     );
   }
@@ -354,7 +354,7 @@ class Sleeper {
   /** So long after it was to be. */
   wakes(lateMs: number): this {
     this.now = this.wakeAtMs + lateMs;
-    this.actions = this.resolver.handle({ kind: "woken" }, this.now);
+    this.actions = this.resolver.handle({ kind: "timer" }, this.now);
     return this;
   }
 }

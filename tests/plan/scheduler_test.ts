@@ -2,7 +2,7 @@ import { assert, assertEquals, assertLess, assertLessOrEqual } from "@std/assert
 import { runWorld } from "../sim/world.ts";
 import type { Habits } from "../sim/sim_seed.ts";
 import { Scheduler } from "../../core/plan/scheduler.ts";
-import type { Action, Fact } from "../../core/plan/facts.ts";
+import type { TransferCommand, TransferEvent } from "../../core/plan/transfer_messages.ts";
 import { faultsOfWorld } from "../sim/random_world.ts";
 import type { DownloadPlan } from "../sim/sim_download.ts";
 
@@ -109,9 +109,9 @@ const crowded: { name: string; seeds: Habits[] }[] = [
   },
 ];
 for (const { name, seeds } of crowded) {
-  for (const mostInFlight of [2, 4]) {
-    Deno.test(`Scheduler does not let seeds that dribble hold all of ${mostInFlight} pieces in flight when ${name}`, () => {
-      const end = run({ size: SIZE, mostInFlight }, ...seeds);
+  for (const maxInFlight of [2, 4]) {
+    Deno.test(`Scheduler does not let seeds that dribble hold all of ${maxInFlight} pieces in flight when ${name}`, () => {
+      const end = run({ size: SIZE, maxInFlight }, ...seeds);
       assertEquals([end.how, end.faults], ["complete", []]);
       // 10 s of the good one's time, and what it takes to see that the others crawl.
       assertLess(end.ms, 25_000);
@@ -164,12 +164,12 @@ Deno.test("Scheduler does not give up on a third of a line of 1 KiB a second", (
 Deno.test("Scheduler gives up when a seed sends the same bytes again and again", () => {
   const desk = new Desk(["a"], { pieces: 1 });
   for (let order = 0; desk.kinds.at(-1) !== "give-up" && desk.now < HOUR_MS;) {
-    for (const action of desk.actions) if (action.kind === "ask") order = action.order;
+    for (const action of desk.actions) if (action.kind === "request") order = action.order;
     desk.tell(1000, { kind: "received", order, bytes: 500_000 });
     // Nothing of it is kept.
     desk.tell(0, { kind: "failed", order, failure: lost, kept: 0 });
-    while (!desk.kinds.includes("ask") && desk.kinds.at(-1) !== "give-up") {
-      if (desk.kinds.includes("inquire")) desk.tell(1, { kind: "holds", seed: "a" });
+    while (!desk.kinds.includes("request") && desk.kinds.at(-1) !== "give-up") {
+      if (desk.kinds.includes("probe")) desk.tell(1, { kind: "holds", seed: "a" });
       else desk.wakes();
     }
   }
@@ -190,17 +190,17 @@ Deno.test("Scheduler completes at once when nothing is missing", () => {
 class Desk {
   readonly scheduler: Scheduler;
   now = 0;
-  actions: Action[];
+  actions: TransferCommand[];
 
   constructor(
     seeds: string[],
-    { pieces = 4, mostInFlight = 8, connections = 4, giveUpMs = 60_000 } = {},
+    { pieces = 4, maxInFlight = 8, connections = 4, giveUpMs = 60_000 } = {},
   ) {
     this.scheduler = new Scheduler({
       layout: { size: pieces * MIB, pieceSize: MIB, count: pieces },
       missing: Array.from({ length: pieces }, (_, piece) => piece),
       seeds: seeds.map((name) => ({ name, holds: true })),
-      mostInFlight,
+      maxInFlight,
       connections,
       giveUpMs,
       minBytesPerSecond: 128,
@@ -214,11 +214,11 @@ class Desk {
   }
 
   get wakeAtMs(): number {
-    return this.actions.flatMap((action) => action.kind === "wake" ? [action.atMs] : [])[0]!;
+    return this.actions.flatMap((action) => action.kind === "set-timer" ? [action.atMs] : [])[0]!;
   }
 
   /** So long after the last time. */
-  tell(afterMs: number, fact: Fact): this {
+  tell(afterMs: number, fact: TransferEvent): this {
     this.now += afterMs;
     this.actions = this.scheduler.handle(fact, this.now);
     return this;
@@ -234,7 +234,7 @@ class Desk {
 
   /** So long after it was to be. */
   wakes(lateMs = 0): this {
-    return this.tell(this.wakeAtMs + lateMs - this.now, { kind: "woken" });
+    return this.tell(this.wakeAtMs + lateMs - this.now, { kind: "timer" });
   }
 }
 
@@ -243,7 +243,7 @@ const HOUR_MS = 3_600_000;
 
 Deno.test("Scheduler gives up after giveUpMs when a seed that holds the content stays silent", () => {
   const desk = new Desk(["a"]);
-  assertEquals([desk.kinds.at(-1), desk.wakeAtMs], ["wake", 60_000]);
+  assertEquals([desk.kinds.at(-1), desk.wakeAtMs], ["set-timer", 60_000]);
   assertEquals(desk.wakes().kinds, ["give-up"]);
 });
 
@@ -251,8 +251,8 @@ Deno.test("Scheduler does not give up while the task rests, however long", () =>
   const desk = new Desk(["a"]);
   desk.tell(50_000, { kind: "resting" });
   for (let turn = 0; turn < 20; turn++) {
-    desk.tell(10_000, { kind: "woken" });
-    assertEquals(desk.kinds, ["wake"]);
+    desk.tell(10_000, { kind: "timer" });
+    assertEquals(desk.kinds, ["set-timer"]);
   }
 });
 
@@ -270,20 +270,20 @@ Deno.test("Scheduler counts no silence after a rest when bytes come", () => {
   desk.tell(50_000, { kind: "resting" });
   desk.tell(1000, { kind: "holds", seed: "a" });
   desk.tell(5000, { kind: "received", order: 0, bytes: 64 * 1024 });
-  desk.tell(0, { kind: "woken" });
+  desk.tell(0, { kind: "timer" });
   assertEquals(desk.wakeAtMs - desk.now, 60_000);
 });
 
 Deno.test("Scheduler goes on when the machine slept for longer than giveUpMs", () => {
   const desk = new Desk(["a"]).wakes(HOUR_MS);
-  assertEquals([desk.kinds, desk.wakeAtMs - desk.now], [["wake"], 60_000]);
+  assertEquals([desk.kinds, desk.wakeAtMs - desk.now], [["set-timer"], 60_000]);
   assertEquals(desk.wakes().kinds, ["give-up"]);
 });
 
 Deno.test("Scheduler goes on when what it hears first after a long sleep is that a connection was lost", () => {
   const desk = new Desk(["a"]).tell(HOUR_MS, { kind: "failed", order: 0, failure: lost });
-  assertEquals(desk.kinds, ["tell", "wake"]);
-  assertEquals(desk.wakes().kinds, ["inquire", "wake"]);
+  assertEquals(desk.kinds, ["report", "set-timer"]);
+  assertEquals(desk.wakes().kinds, ["probe", "set-timer"]);
 });
 
 Deno.test("Scheduler counts a long sleep once when bytes come behind it", () => {
@@ -291,7 +291,7 @@ Deno.test("Scheduler counts a long sleep once when bytes come behind it", () => 
   desk.tell(1000, { kind: "failed", order: 0, failure: lost });
   // The last byte came a second ago.
   const giveUpAt = desk.now - 1000 + 60_000;
-  while (desk.kinds.at(-1) === "wake" && desk.now < 2 * HOUR_MS) desk.wakes();
+  while (desk.kinds.at(-1) === "set-timer" && desk.now < 2 * HOUR_MS) desk.wakes();
   assertEquals([desk.kinds.at(-1), desk.now], ["give-up", giveUpAt]);
 });
 
@@ -302,34 +302,36 @@ for (
   }]
 ) {
   Deno.test(`Scheduler keeps ${inFlight} pieces in flight to a slow seed that is alone when it may have ${connections} connections`, () => {
-    const desk = new Desk(["a"], { pieces: 20, mostInFlight: 16, connections });
-    assertEquals(desk.kinds, ["ask", "ask", "wake"]);
+    const desk = new Desk(["a"], { pieces: 20, maxInFlight: 16, connections });
+    assertEquals(desk.kinds, ["request", "request", "set-timer"]);
     desk.brings(0, 3000);
-    assertEquals(desk.kinds.filter((kind) => kind === "ask").length, inFlight - 1);
+    assertEquals(desk.kinds.filter((kind) => kind === "request").length, inFlight - 1);
   });
 }
 
 Deno.test("Scheduler asks a slow seed for a short window when a fast one would have to wait for it", () => {
-  const desk = new Desk(["slow", "fast"], { pieces: 8, mostInFlight: 32 });
+  const desk = new Desk(["slow", "fast"], { pieces: 8, maxInFlight: 32 });
   const [slow, fast] = ["slow", "fast"].map((seed) => {
-    return desk.actions.find((action) => action.kind === "ask" && action.seed === seed);
+    return desk.actions.find((action) => action.kind === "request" && action.seed === seed);
   });
-  assert(slow?.kind === "ask" && fast?.kind === "ask");
+  assert(slow?.kind === "request" && fast?.kind === "request");
   desk.brings(fast.order, 100).brings(slow.order, 3000);
-  const asked = desk.actions.filter((action) => action.kind === "ask" && action.seed === "slow");
+  const asked = desk.actions.filter((action) =>
+    action.kind === "request" && action.seed === "slow"
+  );
   assertLessOrEqual(asked.length, 1);
 });
 
 Deno.test("Scheduler asks a second seed for a small file only when the first one has had the time to answer", () => {
   const desk = new Desk(["a", "b"], { pieces: 1 });
-  assertEquals(desk.kinds, ["ask", "wake"]);
-  assertEquals(desk.wakes().kinds, ["ask", "wake"]);
+  assertEquals(desk.kinds, ["request", "set-timer"]);
+  assertEquals(desk.wakes().kinds, ["request", "set-timer"]);
 });
 
 Deno.test("Scheduler takes nothing back from who was only just asked when no more may be in flight", () => {
-  const desk = new Desk(["a", "b", "c"], { mostInFlight: 3 });
-  assertEquals(desk.kinds, ["ask", "ask", "ask", "wake"]);
-  while (desk.wakeAtMs < 5000) assertEquals(desk.wakes().kinds, ["wake"]);
+  const desk = new Desk(["a", "b", "c"], { maxInFlight: 3 });
+  assertEquals(desk.kinds, ["request", "request", "request", "set-timer"]);
+  while (desk.wakeAtMs < 5000) assertEquals(desk.wakes().kinds, ["set-timer"]);
 });
 
 const worlds = Number(Deno.env.get("P2P_WORLDS") ?? 1000);

@@ -12,7 +12,7 @@ const rooms = [
   { file: "core/events.ts", want: "core/events.ts" },
   { file: "core/mod.ts", want: "core/mod.ts" },
   { file: "commands/get.ts", want: "commands" },
-  { file: "commands/present/table.ts", want: "commands/present" },
+  { file: "commands/ui/table.ts", want: "commands/ui" },
   { file: "main.ts", want: "main.ts" },
   { file: "core/basement/shelf.ts", want: undefined },
   { file: "core/helpers.ts", want: undefined },
@@ -34,10 +34,10 @@ const worlds = [
     modules: [
       moduleOf("main.ts", "commands/mod.ts", "core/mod.ts", "deno.json"),
       moduleOf("commands/mod.ts", "commands/get.ts"),
-      moduleOf("commands/get.ts", "commands/present/view.ts", "core/mod.ts"),
-      moduleOf("commands/present/view.ts", "core/mod.ts"),
-      moduleOf("core/mod.ts", "core/task/task.ts", "core/base/clock.ts"),
-      moduleOf("core/task/task.ts", "core/base/clock.ts"),
+      moduleOf("commands/get.ts", "commands/ui/view.ts", "core/mod.ts"),
+      moduleOf("commands/ui/view.ts", "core/mod.ts"),
+      moduleOf("core/mod.ts", "core/download/task.ts", "core/base/clock.ts"),
+      moduleOf("core/download/task.ts", "core/base/clock.ts"),
       moduleOf("core/base/clock.ts"),
       moduleOf("deno.json"),
     ],
@@ -45,16 +45,16 @@ const worlds = [
   },
   {
     name: "the rooms that are allowed when another one is imported",
-    modules: [moduleOf("core/net/pool.ts", "core/plan/picker.ts")],
+    modules: [moduleOf("core/source/pool.ts", "core/plan/picker.ts")],
     want: [
-      'core/net/pool.ts imports core/plan/picker.ts: "core/net" may import core/wire, core/base',
+      'core/source/pool.ts imports core/plan/picker.ts: "core/source" may import core/protocol, core/base',
     ],
   },
   {
     name: "a fault when base imports anything",
-    modules: [moduleOf("core/base/clock.ts", "core/wire/greeting.ts")],
+    modules: [moduleOf("core/base/clock.ts", "core/protocol/greeting.ts")],
     want: [
-      'core/base/clock.ts imports core/wire/greeting.ts: "core/base" may import no other room',
+      'core/base/clock.ts imports core/protocol/greeting.ts: "core/base" may import no other room',
     ],
   },
   {
@@ -62,7 +62,7 @@ const worlds = [
     modules: [moduleOf("commands/get.ts", "core/base/names.ts")],
     want: [
       "commands/get.ts imports core/base/names.ts: " +
-      '"commands" may import commands/present, core/mod.ts',
+      '"commands" may import commands/ui, core/mod.ts',
     ],
   },
   {
@@ -99,12 +99,12 @@ const worlds = [
   {
     name: "the cycle when two rooms import each other through different files",
     modules: [
-      moduleOf("core/store/a.ts", "core/wire/a.ts"),
-      moduleOf("core/wire/b.ts", "core/store/b.ts"),
+      moduleOf("core/store/a.ts", "core/protocol/a.ts"),
+      moduleOf("core/protocol/b.ts", "core/store/b.ts"),
     ],
     want: [
-      'core/wire/b.ts imports core/store/b.ts: "core/wire" may import core/base',
-      "rooms in a cycle: core/store -> core/wire -> core/store",
+      'core/protocol/b.ts imports core/store/b.ts: "core/protocol" may import core/base',
+      "rooms in a cycle: core/store -> core/protocol -> core/store",
     ],
   },
 ];
@@ -121,16 +121,16 @@ const sources = [
     source: "const a = 1;\nconst b = Date.now();\n",
     want: [
       "core/plan/picker.ts:2 uses Date.now: " +
-      "only core/mod.ts, core/state, core/base/chance.ts, core/base/clock.ts, core/net/transport.ts may",
+      "only core/mod.ts, core/state, core/base/random.ts, core/base/clock.ts, core/source/transport.ts may",
     ],
   },
   {
     name: "each name when one line has several",
-    file: "core/wire/auth.ts",
+    file: "core/protocol/auth.ts",
     source: "f(Math.random(), performance.now(), Deno.env);",
     want: ["Math.random", "performance.now", "Deno.env"].map((name) =>
-      `core/wire/auth.ts:1 uses ${name}: ` +
-      "only core/mod.ts, core/state, core/base/chance.ts, core/base/clock.ts, core/net/transport.ts may"
+      `core/protocol/auth.ts:1 uses ${name}: ` +
+      "only core/mod.ts, core/state, core/base/random.ts, core/base/clock.ts, core/source/transport.ts may"
     ),
   },
   {

@@ -1,5 +1,9 @@
 /** Made-up crowds of clients around the places of a seed, in a time of their own. */
-import { Admission, type AdmissionLimits, type Occupant } from "../../core/serve/admission.ts";
+import {
+  Admission,
+  type AdmissionLimits,
+  type Occupant,
+} from "../../core/serve/accept/admission.ts";
 
 const TICK_MS = 20;
 /** As in the connections of a seed: older bytes count for less. */

@@ -2,9 +2,9 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { TaskGroup } from "../../core/base/task_group.ts";
 import type { ServeSettings } from "../../core/config.ts";
-import { ClientConnection } from "../../core/serve/client_connection.ts";
-import { handleConnection } from "../../core/serve/handshake.ts";
-import type { Seed } from "../../core/serve/seed.ts";
+import { ClientConnection } from "../../core/serve/accept/client_connection.ts";
+import { handleConnection } from "../../core/serve/accept/handshake.ts";
+import type { ServeContext } from "../../core/serve/context.ts";
 import { ManualClock } from "../fakes/manual_clock.ts";
 import { memoryPair } from "../fakes/memory_stream.ts";
 import { assertNear, jainOf, patternOf, RawClient, seedOf, TempFolder, test } from "./support.ts";
@@ -24,7 +24,7 @@ class Clients implements AsyncDisposable {
   readonly #enough = Promise.withResolvers<void>();
   #most = Infinity;
   #greeted = 0;
-  readonly seed: Seed;
+  readonly seed: ServeContext;
 
   constructor(settings: Partial<ServeSettings>) {
     this.folder.write("big", patternOf(SIZE));

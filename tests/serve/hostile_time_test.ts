@@ -2,13 +2,13 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { setImmediate } from "node:timers";
 import { TaskGroup } from "../../core/base/task_group.ts";
-import { ClientConnection } from "../../core/serve/client_connection.ts";
-import { handleConnection } from "../../core/serve/handshake.ts";
+import { ClientConnection } from "../../core/serve/accept/client_connection.ts";
+import { handleConnection } from "../../core/serve/accept/handshake.ts";
 import { memoryPair } from "../fakes/memory_stream.ts";
 import { ManualClock, patternOf, RawClient, seedOf, TempFolder, test } from "./support.ts";
 
 /** The protocol's limit, and the second in which the seed looks next; a seed may be stricter. */
-const MOST_SECONDS = 31;
+const MAX_SECONDS = 31;
 /** Longer than that. */
 const LONGEST_MS = 35_000;
 
@@ -67,7 +67,7 @@ for (const { what, text } of drips) {
   test(`handleConnection() closes a session that is sent ${what} a second, and no line`, async () => {
     await using visit = await new Visit().greeted();
     const seconds = await visit.secondsUntilClosed(() => visit.client.send(text));
-    assertEquals(seconds <= MOST_SECONDS, true, `closed after ${seconds} s`);
+    assertEquals(seconds <= MAX_SECONDS, true, `closed after ${seconds} s`);
   });
 }
 
@@ -77,7 +77,7 @@ test("handleConnection() closes a session that begins a line in time, and does n
   const seconds = await visit.secondsUntilClosed(async (second) => {
     if (second === 5) await visit.client.send("FILESIZE b");
   });
-  assertEquals(seconds <= MOST_SECONDS, true, `closed after ${seconds} s`);
+  assertEquals(seconds <= MAX_SECONDS, true, `closed after ${seconds} s`);
 });
 
 test("handleConnection() closes a connection that is sent a letter of a greeting at a time, each before the pause that ends a request", async () => {
@@ -85,7 +85,7 @@ test("handleConnection() closes a connection that is sent a letter of a greeting
   const seconds = await visit.secondsUntilClosed((second) =>
     visit.client.send("HELLO 2".charAt(second - 1))
   );
-  assertEquals(seconds <= MOST_SECONDS, true, `closed after ${seconds} s`);
+  assertEquals(seconds <= MAX_SECONDS, true, `closed after ${seconds} s`);
 });
 
 test("handleConnection() closes a session that takes a byte of its reply a second", async () => {
@@ -96,7 +96,7 @@ test("handleConnection() closes a session that takes a byte of its reply a secon
   const seconds = await visit.secondsUntilClosed(async () =>
     void await visit.client.stream.read(byte)
   );
-  assertEquals(seconds <= MOST_SECONDS, true, `closed after ${seconds} s`);
+  assertEquals(seconds <= MAX_SECONDS, true, `closed after ${seconds} s`);
 });
 
 test("handleConnection() keeps a session that asks for something every few seconds, and reads it", async () => {

@@ -1,8 +1,8 @@
 /** Somebody swaps a link while files are opened: what lies outside never comes out. */
 import { assertEquals } from "@std/assert";
-import { Finder } from "../../core/serve/finder.ts";
-import { type Folder, openFolder } from "../../core/serve/folder.ts";
-import { openServed, type ServedFile } from "../../core/serve/served_file.ts";
+import { FileResolver } from "../../core/serve/files/file_resolver.ts";
+import { openRoot, type Root } from "../../core/serve/files/root.ts";
+import { type OpenFile, openServed } from "../../core/serve/files/open_file.ts";
 import { TempFolder, test } from "./support.ts";
 
 /** Makes `link` lead to one target and the other in turn, as fast as it can, until it is told to stop. */
@@ -48,12 +48,12 @@ const swaps = [
   { what: "a folder", link: "served/sub", inside: "real", outside: "../secret" },
 ];
 
-const openers: { by: string; opener: (folder: Folder) => (name: string) => ServedFile }[] = [
+const openers: { by: string; opener: (folder: Root) => (name: string) => OpenFile }[] = [
   { by: "openServed()", opener: (folder) => (name) => openServed(folder, name) },
   {
     by: "Finder",
     opener(folder) {
-      const finder = new Finder(folder);
+      const finder = new FileResolver(folder);
       return (name) => finder.open(finder.find(name));
     },
   },
@@ -69,7 +69,7 @@ for (const { by, opener } of openers) {
         house.age(path);
       }
       Deno.symlinkSync(inside, house.pathOf(link));
-      const open = opener(openFolder(house.pathOf("served"), false));
+      const open = opener(openRoot(house.pathOf("served"), false));
       const name = what === "a file" ? "name" : "sub/name";
       await using swapper = new Swapper();
       await swapper.start(house.pathOf(link), [outside, inside]);

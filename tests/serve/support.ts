@@ -4,25 +4,25 @@ import { join } from "@std/path";
 import { type Clock, systemClock } from "../../core/base/clock.ts";
 import { SERVE_DEFAULTS, type ServeSettings } from "../../core/config.ts";
 import type { ServeEvent } from "../../core/events.ts";
-import { type ByteStream, dialer } from "../../core/net/transport.ts";
+import { type ByteStream, dialer } from "../../core/source/transport.ts";
 import type { TaskGroup } from "../../core/base/task_group.ts";
-import { HasherThreads } from "../../core/hash/hashers.ts";
-import { Attention } from "../../core/serve/attention.ts";
-import { BodyBuffers } from "../../core/serve/body.ts";
-import { Catalogue } from "../../core/serve/catalogue.ts";
-import { DigestCache } from "../../core/serve/digest_cache.ts";
-import { Digests } from "../../core/serve/digests.ts";
-import { Finder } from "../../core/serve/finder.ts";
-import { openFolder } from "../../core/serve/folder.ts";
-import { AuthThrottle } from "../../core/serve/auth_throttle.ts";
-import { Rates } from "../../core/serve/rates.ts";
-import type { Seed } from "../../core/serve/seed.ts";
+import { HasherPool } from "../../core/hash/pool.ts";
+import { RequestTurns } from "../../core/serve/schedule/request_turns.ts";
+import { BodyBuffers } from "../../core/serve/protocol/send_body.ts";
+import { FileIndex } from "../../core/serve/files/file_index.ts";
+import { DigestCache } from "../../core/serve/manifests/digest_cache.ts";
+import { ManifestService } from "../../core/serve/manifests/manifest_service.ts";
+import { FileResolver } from "../../core/serve/files/file_resolver.ts";
+import { openRoot } from "../../core/serve/files/root.ts";
+import { AuthThrottle } from "../../core/serve/accept/auth_throttle.ts";
+import { ClientRateLimits } from "../../core/serve/schedule/rate_limits.ts";
+import type { ServeContext } from "../../core/serve/context.ts";
 import { serve } from "../../core/serve/server.ts";
-import { Tally } from "../../core/serve/tally.ts";
-import { ToldVersions } from "../../core/serve/told_versions.ts";
-import { Transfers } from "../../core/serve/transfers.ts";
-import { Uploads } from "../../core/serve/uploads.ts";
-import { walkFolder } from "../../core/serve/walk.ts";
+import { MetricsRegistry } from "../../core/serve/metrics/metrics_registry.ts";
+import { SentVersions } from "../../core/serve/protocol/sent_versions.ts";
+import { AccessLog } from "../../core/serve/metrics/access_log.ts";
+import { Uploads } from "../../core/serve/schedule/uploads.ts";
+import { walkDirectory } from "../../core/serve/files/directory_walk.ts";
 import { startHasher } from "../hash/support.ts";
 
 /** Leaks of timers, sockets and files fail the test. */
@@ -151,7 +151,7 @@ export function seedOf(
     draining?: AbortSignal;
     emit?: (event: ServeEvent) => void;
   } = {},
-): Seed {
+): ServeContext {
   const {
     clock = new ManualClock(),
     draining = new AbortController().signal,
@@ -159,22 +159,22 @@ export function seedOf(
     ...rest
   } = options;
   const settings = { ...SERVE_DEFAULTS, dir, port: 0, ...rest };
-  const folder = openFolder(dir, settings.hidden);
-  const tally = new Tally(clock);
+  const folder = openRoot(dir, settings.hidden);
+  const tally = new MetricsRegistry(clock);
   const cache = new DigestCache(join(dir, ".cache"), clock, nonce);
   return {
     settings,
     folder,
-    files: new Finder(folder),
-    catalogue: new Catalogue((signal) => walkFolder(folder, signal), jobs, clock),
-    digests: new Digests({ folder, cache, clock, emit, jobs, tally, hashers: noThreads }),
-    told: new ToldVersions(),
-    attention: new Attention(),
+    files: new FileResolver(folder),
+    catalogue: new FileIndex((signal) => walkDirectory(folder, signal), jobs, clock),
+    digests: new ManifestService({ folder, cache, clock, emit, jobs, tally, hashers: noThreads }),
+    told: new SentVersions(),
+    attention: new RequestTurns(),
     uploads: new Uploads(settings.uploads, clock),
-    rates: new Rates(settings, clock),
+    rates: new ClientRateLimits(settings, clock),
     authThrottle: new AuthThrottle(clock),
     buffers: new BodyBuffers(),
-    transfers: new Transfers(clock, emit, tally),
+    transfers: new AccessLog(clock, emit, tally),
     tally,
     clock,
     random: () => 0,
@@ -185,7 +185,7 @@ export function seedOf(
 }
 
 /** As on a single processor. */
-const noThreads = () => new HasherThreads(0, startHasher);
+const noThreads = () => new HasherPool(0, startHasher);
 
 let nonces = 0;
 export const nonce = () => (nonces++).toString(16).padStart(32, "0");

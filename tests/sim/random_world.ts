@@ -38,7 +38,7 @@ function narrowed({ downloads, seeds }: WorldPlan, random: () => number): WorldP
     late: random() < 0.2,
   }));
   return {
-    downloads: downloads.map((plan) => ({ ...plan, mostInFlight: 2 + Math.floor(random() * 3) })),
+    downloads: downloads.map((plan) => ({ ...plan, maxInFlight: 2 + Math.floor(random() * 3) })),
     // Each of them may be there before the good ones are.
     seeds: random() < 0.5 ? [steady(seeds[0]!), ...seeds.slice(1), ...dribblers] : [
       steady(seeds[0]!),

@@ -1,7 +1,7 @@
 /** One download of a simulated world: the real scheduler, and the rules that it must keep. */
 import { layoutOf, type PieceLayout, rangeOfPiece } from "../../core/base/pieces.ts";
 import { lengthOf } from "../../core/base/ranges.ts";
-import type { Action, Fact, Failure } from "../../core/plan/facts.ts";
+import type { Failure, TransferCommand, TransferEvent } from "../../core/plan/transfer_messages.ts";
 import { Scheduler } from "../../core/plan/scheduler.ts";
 import type { Listener, SimSeed } from "./sim_seed.ts";
 import type { Timeline } from "./timeline.ts";
@@ -11,7 +11,7 @@ export interface DownloadPlan {
   readonly startMs?: number;
   /** It is cancelled then, if it is not through. */
   readonly cancelMs?: number;
-  readonly mostInFlight?: number;
+  readonly maxInFlight?: number;
   readonly giveUpMs?: number;
 }
 
@@ -72,7 +72,7 @@ export class SimDownload implements Listener {
       layout: this.#layout,
       missing: Array.from({ length: this.#layout.count }, (_, piece) => piece),
       seeds: Array.from(seeds, ([name, { habits }]) => ({ name, holds: !habits.late })),
-      mostInFlight: plan.mostInFlight ?? 32,
+      maxInFlight: plan.maxInFlight ?? 32,
       connections: 4,
       giveUpMs: plan.giveUpMs ?? 120_000,
       minBytesPerSecond: 128,
@@ -146,28 +146,28 @@ export class SimDownload implements Listener {
     return this.#suspects.has(piece) ? `${piece} of ${seed}` : String(piece);
   }
 
-  #tell(fact: Fact): void {
+  #tell(fact: TransferEvent): void {
     if (!this.how) this.#perform(this.#scheduler.handle(fact, this.#timeline.nowMs));
   }
 
-  #perform(actions: readonly Action[]): void {
+  #perform(actions: readonly TransferCommand[]): void {
     const second = Math.floor(this.#timeline.nowMs / 1000);
     this.#actionsIn.set(second, (this.#actionsIn.get(second) ?? 0) + actions.length);
     for (const action of actions) this.#performOne(action);
   }
 
-  #performOne(action: Action): void {
+  #performOne(action: TransferCommand): void {
     switch (action.kind) {
-      case "ask":
+      case "request":
         return this.#ask(action);
-      case "take-back":
+      case "cancel":
         return this.#takeBack(action.order);
-      case "inquire":
+      case "probe":
         return this.#timeline.at(this.#timeline.nowMs + 2, () => this.#answer(action.seed));
-      case "wake": {
+      case "set-timer": {
         const wake = ++this.#wakes;
         return this.#timeline.at(action.atMs, () => {
-          if (wake === this.#wakes) this.#tell({ kind: "woken" });
+          if (wake === this.#wakes) this.#tell({ kind: "timer" });
         });
       }
       case "complete":
@@ -180,7 +180,7 @@ export class SimDownload implements Listener {
     }
   }
 
-  #ask(action: Action & { kind: "ask" }): void {
+  #ask(action: TransferCommand & { kind: "request" }): void {
     this.#check(action);
     const { order, piece, seed } = action;
     for (const other of this.#orders.values()) if (other.piece === piece) this.#keep(other);
@@ -212,11 +212,15 @@ export class SimDownload implements Listener {
 
   #answer(seed: string): void {
     if (!this.#seeds.get(seed)!.isAway()) return this.#tell({ kind: "holds", seed });
-    this.#tell({ kind: "inquired", seed, failure: { kind: "lost", reason: "connection refused" } });
+    this.#tell({
+      kind: "probe-failed",
+      seed,
+      failure: { kind: "lost", reason: "connection refused" },
+    });
   }
 
   /** The rules that hold at every instant. */
-  #check({ piece, seed }: Action & { kind: "ask" }): void {
+  #check({ piece, seed }: TransferCommand & { kind: "request" }): void {
     if (this.#stored.has(piece)) {
       this.faults.push(`piece ${piece} was asked for after it was stored`);
     }
@@ -225,7 +229,7 @@ export class SimDownload implements Listener {
       this.faults.push(`piece ${piece} was asked twice of ${seed}`);
     }
     if (same.length > 1) this.faults.push(`piece ${piece} was asked three times`);
-    if (this.#orders.size >= (this.plan.mostInFlight ?? 32)) {
+    if (this.#orders.size >= (this.plan.maxInFlight ?? 32)) {
       this.faults.push("too many pieces in flight");
     }
     if (this.#seeds.get(seed)!.inFlightOf(this) >= WIDEST_WINDOW) {

@@ -1,5 +1,5 @@
 /** A seed of a simulated world: a line with a rate, and habits. */
-import type { Failure } from "../../core/plan/facts.ts";
+import type { Failure } from "../../core/plan/transfer_messages.ts";
 import type { Timeline } from "./timeline.ts";
 
 export interface Habits {

@@ -1,5 +1,5 @@
 /** Worlds of the vote: the real resolver and trials, made-up seeds, and a transfer that only says what came of it. */
-import { ContentTrials, type SetAsideWhy } from "../../core/plan/content_trials.ts";
+import { ContentTrials, type SetAsideReason } from "../../core/plan/content_trials.ts";
 import type { SeedAnswer } from "../../core/plan/content_vote.ts";
 import { Resolver, type ResolverCommand } from "../../core/plan/resolve.ts";
 import { diceOf } from "./dice.ts";
@@ -10,7 +10,7 @@ interface Voter {
   readonly id: string;
   readonly size: number;
   /** What comes of a download from it; undefined: its bytes. */
-  readonly useless: SetAsideWhy | undefined;
+  readonly useless: SetAsideReason | undefined;
   /** Until then it hashes. */
   readonly readyMs: number;
   /** Offers another content each time. */
@@ -18,7 +18,7 @@ interface Voter {
 }
 
 const RIGHT = "8".repeat(64);
-const USELESS: readonly SetAsideWhy[] = ["silence", "corrupt", "refused", "too-large"];
+const USELESS: readonly SetAsideReason[] = ["silence", "corrupt", "refused", "too-large"];
 
 /** s0 is right, and it may hash for long. */
 function votersOf(world: number): Voter[] {
@@ -99,7 +99,7 @@ function resolveOnce(
       else if (command.kind === "setTimer") {
         const timer = ++timers;
         timeline.at(command.atMs, () => {
-          if (timer === timers && !end) perform(resolver.handle({ kind: "woken" }, timeline.nowMs));
+          if (timer === timers && !end) perform(resolver.handle({ kind: "timer" }, timeline.nowMs));
         });
       } else if (command.kind === "probe") {
         const voter = voters.find(({ name }) => name === command.seed)!;

@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { forgetOldRuns } from "../../core/state/run_files.ts";
+import { removeOldRuns } from "../../core/state/run_files.ts";
 import type { TaskEvent } from "../../core/events.ts";
 import { readLastRun } from "../../core/state/read_account.ts";
 import { RunRecord } from "../../core/state/run_record.ts";
@@ -171,7 +171,7 @@ Deno.test("forgetOldRuns() removes what ended more than 30 days ago and nothing 
     Deno.writeTextFileSync(`${base}.lock`, "");
   }
   folder.writeRun("notes", []);
-  await forgetOldRuns(folder.path, NOW);
+  await removeOldRuns(folder.path, NOW);
   const left = [
     ...["jsonl", "lock", "now"].map((suffix) => `${name(29)}.${suffix}`),
     "notes.jsonl",
@@ -183,7 +183,7 @@ Deno.test("forgetOldRuns() leaves an old run alone when it is still alive", asyn
   using folder = new StateFolder();
   await using run = await RunRecord.open(folder.path, 77, new ManualClock(NOW - 31 * DAY));
   run.add(state("a", "downloading"));
-  await forgetOldRuns(folder.path, NOW);
+  await removeOldRuns(folder.path, NOW);
   assertEquals((await readTasks(folder.path, NOW))[0]?.state, "downloading");
 });
 

@@ -11,7 +11,7 @@ import {
   taskNamed,
   type TaskStatus,
 } from "../../core/state/task_status.ts";
-import { wish } from "../../core/state/wishes.ts";
+import { writeControlRequest } from "../../core/state/control_files.ts";
 import { ManualClock } from "../fakes/manual_clock.ts";
 import { diceOf } from "../sim/dice.ts";
 import {
@@ -276,7 +276,7 @@ Deno.test("readTasks() tells a task that the user paused from one whose process 
   const events = ["a", "b"].flatMap((task) => [queued(task), state(task, "paused")]);
   folder.writeRun(`${NOW}-9`, [header(9), ...events, failed("a", "interrupted"), failed("b")]);
   folder.writeRun(`${NOW + 1}-9`, [header(9), queued("c"), state("c", "downloading")]);
-  await wish(folder.path, "a", "pause");
+  await writeControlRequest(folder.path, "a", "pause");
   const look = async () =>
     (await readTasks(folder.path, NOW))
       .filter(({ task }) => !task.startsWith("many"))

@@ -9,7 +9,7 @@ import {
   taskNamed,
   type TaskStatus,
 } from "../../core/state/task_status.ts";
-import { wish } from "../../core/state/wishes.ts";
+import { writeControlRequest } from "../../core/state/control_files.ts";
 import { ManualClock } from "../fakes/manual_clock.ts";
 import {
   done,
@@ -307,7 +307,7 @@ Deno.test("readOverview() leaves out the tail of a long queue, and nothing that 
   const names = Array.from({ length: 1000 }, (_, i) => `t${i}`);
   for (const name of names) run.add(queued(name));
   run.add(state("t900", "downloading"));
-  await wish(folder.path, "t950", "pause");
+  await writeControlRequest(folder.path, "t950", "pause");
   const { tasks, moreWaiting } = await readOverview(folder.path, NOW, 3);
   const shown = tasks.map(({ task, state }) => `${task} ${state}`);
   assertEquals(shown, [

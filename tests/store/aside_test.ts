@@ -5,8 +5,8 @@ import {
   asidesIn,
   asidesWith,
   asideTarget,
-  forgetOldAsides,
   removeAsides,
+  removeOldAsides,
 } from "../../core/store/aside.ts";
 import { removePartial } from "../../core/store/partial.ts";
 import { StoredFile } from "../../core/store/stored_file.ts";
@@ -122,12 +122,12 @@ Deno.test("forgetOldAsides() removes what was set aside 30 days ago, and nothing
   await setAsides(folder);
   const before = folder.names();
   const now = Date.now();
-  await forgetOldAsides(folder.path, now + 29 * DAY_MS, undefined, never);
+  await removeOldAsides(folder.path, now + 29 * DAY_MS, undefined, never);
   assertEquals(folder.names(), before);
   const stranger = { uid: (Deno.uid() ?? 0) + 1, umask: 0 };
-  await forgetOldAsides(folder.path, now + 31 * DAY_MS, stranger, never);
+  await removeOldAsides(folder.path, now + 31 * DAY_MS, stranger, never);
   assertEquals(folder.names(), before);
-  await forgetOldAsides(folder.path, now + 31 * DAY_MS, undefined, never);
+  await removeOldAsides(folder.path, now + 31 * DAY_MS, undefined, never);
   const left = before.filter((name) =>
     !/~~|txt~|unverified/.test(name) || name === `a.txt~${MARK}`
   );

@@ -4,7 +4,7 @@
  * was in flight.
  */
 import { assert, assertEquals } from "@std/assert";
-import type { StoreTerms } from "../../core/store/stored_file.ts";
+import type { StoreOptions } from "../../core/store/stored_file.ts";
 import { FrailDisk, type Mishap, PowerCut, type Survives } from "./frail_disk.ts";
 import {
   AFTER_REBOOT,
@@ -32,7 +32,7 @@ interface World {
   readonly mayLeave?: RegExp;
   /** What is there before the run that is cut off. */
   readonly before?: (target: string) => void | Promise<void>;
-  readonly terms?: StoreTerms;
+  readonly terms?: StoreOptions;
 }
 
 const worlds: World[] = [
@@ -243,7 +243,7 @@ for (const world of worlds) {
   }
 }
 
-const SECOND_REBOOT: StoreTerms = {
+const SECOND_REBOOT: StoreOptions = {
   ...TERMS,
   pid: 3,
   boot: AFTER_REBOOT.boot + 60_000,

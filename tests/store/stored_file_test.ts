@@ -3,9 +3,9 @@ import { sha256 } from "../../core/base/digest.ts";
 import { ConflictError, DiskError } from "../../core/base/errors.ts";
 import type { ConflictPolicy } from "../../core/base/policies.ts";
 import { type Disk, realDisk } from "../../core/store/disk.ts";
-import { DiskFullError } from "../../core/store/disk_faults.ts";
+import { DiskFullError } from "../../core/store/disk_errors.ts";
 import { encodeIdentity, encodeRecord, parseJournal } from "../../core/store/journal_text.ts";
-import { type Content, removeLeftovers, StoredFile } from "../../core/store/stored_file.ts";
+import { removeLeftovers, type StoredContent, StoredFile } from "../../core/store/stored_file.ts";
 import { FrailDisk } from "./frail_disk.ts";
 import {
   AFTER_REBOOT,
@@ -37,7 +37,7 @@ function fill(file: StoredFile, text = TEXT): void {
 }
 
 /** What a run may count on, as `resumed` tells it, and what it still has to fetch. */
-async function resumeOf(target: string, content: Content = CONTENT, terms = TERMS) {
+async function resumeOf(target: string, content: StoredContent = CONTENT, terms = TERMS) {
   using file = await open(target, content, terms);
   const { pieces, rehashed } = file.resumed;
   return { pieces, rehashed, missing: file.missing() };
@@ -129,7 +129,7 @@ interface Resume {
   readonly name: string;
   readonly stored: number[];
   readonly terms?: typeof TERMS;
-  readonly content?: Content;
+  readonly content?: StoredContent;
   /** Done to the folder between the two runs. */
   readonly damage?: (folder: TempFolder) => void;
   readonly want: { pieces: number; rehashed: number; missing: number[] };

@@ -7,14 +7,14 @@ import type { ConflictPolicy, SyncPolicy } from "../../core/base/policies.ts";
 import { asidesWith } from "../../core/store/aside.ts";
 import type { Disk } from "../../core/store/disk.ts";
 import {
-  type Content,
-  type Placed,
+  type PlacedFile,
   removeLeftovers,
+  type StoredContent,
   StoredFile,
-  type StoreTerms,
+  type StoreOptions,
 } from "../../core/store/stored_file.ts";
-import { settle } from "../../core/store/target.ts";
-import type { Manifest } from "../../core/wire/manifest.ts";
+import { resolveConflict } from "../../core/store/target.ts";
+import type { Manifest } from "../../core/protocol/manifest.ts";
 
 /** Why a test aborts. */
 export class Enough extends Error {}
@@ -90,12 +90,12 @@ export function manifestFor(text: string): Manifest {
   return { layout, sha256: sha256(bytes).toHex(), id: id.hex(), digests };
 }
 
-export function verified(text: string): Content {
+export function verified(text: string): StoredContent {
   const manifest = manifestFor(text);
   return { layout: manifest.layout, manifest };
 }
 
-export function unverified(text: string): Content {
+export function unverified(text: string): StoredContent {
   return { layout: layoutFor(bytesOf(text).length), manifest: undefined };
 }
 
@@ -107,8 +107,8 @@ export function pieceOf(text: string, piece: number): Uint8Array<ArrayBuffer> {
 
 export function open(
   target: string,
-  content: Content,
-  terms: StoreTerms = TERMS,
+  content: StoredContent,
+  terms: StoreOptions = TERMS,
   signal = never,
 ): Promise<StoredFile> {
   return StoredFile.open(target, content, terms, signal);
@@ -120,7 +120,7 @@ export async function begin(
   text: string,
   pieces: number[],
   content = verified(text),
-  terms: StoreTerms = TERMS,
+  terms: StoreOptions = TERMS,
 ): Promise<void> {
   using file = await open(target, content, terms);
   for (const piece of pieces) file.store(piece, pieceOf(text, piece));
@@ -129,7 +129,7 @@ export async function begin(
 export interface Download {
   readonly target: string;
   readonly text: string;
-  readonly content: Content;
+  readonly content: StoredContent;
   readonly policy?: ConflictPolicy;
   readonly sync?: SyncPolicy;
 }
@@ -137,13 +137,13 @@ export interface Download {
 /** One whole run, as the task does it; tells every piece that it fetched, and every one that was stored. */
 export async function runDownload(
   { target, text, content, policy = "rename", sync = "finish" }: Download,
-  terms: StoreTerms & { readonly disk?: Disk },
+  terms: StoreOptions & { readonly disk?: Disk },
   seen: { fetched?: number[]; stored?: number[] } = {},
-): Promise<Placed> {
+): Promise<PlacedFile> {
   const { disk } = terms;
   const sha = sha256(bytesOf(text)).toHex();
   const bytes = content.manifest ? { manifest: content.manifest } : { sha256: sha };
-  const place = await settle(target, bytes, policy, never, disk);
+  const place = await resolveConflict(target, bytes, policy, never, disk);
   if (place.kind === "same") {
     removeLeftovers(place.path, content, disk);
     return { path: place.path, how: "already-there" };

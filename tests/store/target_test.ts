@@ -8,7 +8,7 @@ import {
   type Bytes,
   JOURNAL_SUFFIX,
   PART_SUFFIX,
-  settle,
+  resolveConflict,
 } from "../../core/store/target.ts";
 import { bytesOf, Enough, manifestFor, never, TempFolder } from "./support.ts";
 
@@ -100,7 +100,7 @@ for (const { name, there, twin, want } of situations) {
         put(folder, "a.txt", there);
         put(folder, `a~${mark}.txt`, twin);
         const path = folder.of("a.txt");
-        const got = await settle(path, bytes, policy, never).then(
+        const got = await resolveConflict(path, bytes, policy, never).then(
           (place) => place.kind + (place.path === path ? "" : " ~"),
           (error) => {
             assertInstanceOf(error, ConflictError);
@@ -123,7 +123,7 @@ Deno.test("settle() puts the content's mark before the extension when it renames
   ];
   for (const [name, want] of names) {
     const path = folder.write(name!, OTHER);
-    const place = await settle(path, { manifest: MANIFEST }, "rename", never);
+    const place = await resolveConflict(path, { manifest: MANIFEST }, "rename", never);
     assertEquals(place.path, folder.of(want!));
   }
 });
@@ -133,7 +133,7 @@ for (const extension of ["", ".txt", "." + "é".repeat(20)]) {
     using folder = new TempFolder();
     const stem = "é".repeat(Math.floor((255 - bytesOf(extension).length) / 2));
     const path = folder.write(stem + extension, OTHER);
-    const place = await settle(path, { manifest: MANIFEST }, "rename", never);
+    const place = await resolveConflict(path, { manifest: MANIFEST }, "rename", never);
     assertEquals(place.kind, "free");
     assert(bytesOf(basename(place.path)).length <= 255, "fits");
     assert(place.path.endsWith(`~${MANIFEST.id.slice(0, 8)}${extension}`), place.path);
@@ -147,7 +147,7 @@ Deno.test("settle() throws the signal's reason when it aborts", async () => {
   const path = folder.write("a", RIGHT);
   const reason = new Enough("enough");
   await assertRejects(
-    () => settle(path, { manifest: MANIFEST }, "rename", AbortSignal.abort(reason)),
+    () => resolveConflict(path, { manifest: MANIFEST }, "rename", AbortSignal.abort(reason)),
     Enough,
   );
 });

@@ -3,7 +3,7 @@ import { assertEquals, assertThrows } from "@std/assert";
 import { sha256 } from "../../core/base/digest.ts";
 import { adoptPartial } from "../../core/store/partial.ts";
 import { PartFile } from "../../core/store/part_file.ts";
-import { type Content, StoredFile } from "../../core/store/stored_file.ts";
+import { type StoredContent, StoredFile } from "../../core/store/stored_file.ts";
 import { bytesOf, never, pieceOf, TempFolder, TERMS, unverified, verified } from "./support.ts";
 import { windowsDisk } from "./windows_disk.ts";
 
@@ -12,7 +12,7 @@ const OTHER = "PIECE 0,PIECE 1,PIECE 2,PIE";
 const SHA256 = sha256(bytesOf(TEXT)).toHex();
 const FINISH = { policy: "rename", sync: "finish", sha256: SHA256 } as const;
 
-function open(folder: TempFolder, content: Content, name = "a.txt"): Promise<StoredFile> {
+function open(folder: TempFolder, content: StoredContent, name = "a.txt"): Promise<StoredFile> {
   const terms = { ...TERMS, disk: windowsDisk(), platform: "windows" };
   return StoredFile.open(folder.of(name), content, terms, never);
 }

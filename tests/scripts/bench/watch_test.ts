@@ -35,16 +35,16 @@ function test(name: string, script: string, fn: (pid: number) => Promise<void> |
 
 /** It is given back before anybody looks. */
 const HOLD_64_MIB = 'x=$(head -c 67108864 /dev/zero | tr "\\0" a); x=; echo ready;';
-const MOST_KIB = 64 * 1024;
+const MAX_KIB = 64 * 1024;
 
 test("watchHighWater() sees the most memory that a process ever held", HOLD_64_MIB, async (pid) => {
-  assert(await watchHighWater(pid, Promise.resolve()) > MOST_KIB);
+  assert(await watchHighWater(pid, Promise.resolve()) > MAX_KIB);
 });
 
 test("forgetHighWater() counts anew from what is held now", HOLD_64_MIB, (pid) => {
-  assert(highWaterKiB(pid) > MOST_KIB);
+  assert(highWaterKiB(pid) > MAX_KIB);
   forgetHighWater(pid);
-  assert(highWaterKiB(pid) < MOST_KIB / 2);
+  assert(highWaterKiB(pid) < MAX_KIB / 2);
 });
 
 // In the background, standard input is another one unless it is given.

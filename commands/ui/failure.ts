@@ -1,0 +1,197 @@
+/** What failed: as lines for people, and as the exit code, both decided here alone. */
+import {
+  type ContentVotes,
+  type ErrorCode,
+  P2pError,
+  printable,
+  type TaskFailure,
+  type TaskOutcome,
+} from "../../core/mod.ts";
+import { orFolder } from "./folder_hint.ts";
+
+/** The signal that stopped us. */
+export type StopSignal = "SIGINT" | "SIGTERM" | "SIGHUP";
+
+export const EXIT_OF_BUG = 1;
+export const EXIT_OF_USAGE = 2;
+const EXIT_OF_CANCELLED = 8;
+
+const EXIT_OF_SIGNAL: Readonly<Record<StopSignal, number>> = {
+  SIGHUP: 129,
+  SIGINT: 130,
+  SIGTERM: 143,
+};
+
+const EXIT_OF_CODE: Readonly<Record<ErrorCode | "bug", number>> = {
+  bug: EXIT_OF_BUG,
+  usage: EXIT_OF_USAGE,
+  "not-found": 3,
+  unreachable: 4,
+  timeout: 4,
+  busy: 4,
+  auth: 4,
+  protocol: 5,
+  corrupt: 5,
+  changed: 5,
+  disk: 6,
+  conflict: 7,
+};
+
+/** Every exit code and what it means, for people. */
+export const EXITS: readonly { readonly code: number; readonly meaning: string }[] = [
+  { code: 0, meaning: "all that was asked for is there" },
+  { code: EXIT_OF_BUG, meaning: "a bug, or several downloads failed for different reasons" },
+  { code: EXIT_OF_USAGE, meaning: "usage or configuration" },
+  { code: 3, meaning: "no seed has it" },
+  { code: 4, meaning: "no seed can be reached, or retries and time ran out" },
+  { code: 5, meaning: "seeds answered wrongly, or the bytes are not the ones asked for" },
+  { code: 6, meaning: "the disk: full, no right, not writable" },
+  { code: 7, meaning: "would overwrite, or another p2p works on the same target" },
+  {
+    code: EXIT_OF_CANCELLED,
+    meaning: "cancelled by p2p cancel, or in p2p status --watch; nothing failed",
+  },
+  {
+    code: 129,
+    meaning: "stopped by SIGHUP (the terminal was closed); the same command goes on",
+  },
+  { code: 130, meaning: "stopped by Ctrl-C (SIGINT); the same command goes on" },
+  { code: 143, meaning: "stopped by SIGTERM; the same command goes on" },
+];
+
+/** The next step where whoever failed knew none that fits better. */
+const NEXT_STEPS: Readonly<Record<ErrorCode, string>> = {
+  usage: "p2p --help shows how it is meant",
+  "not-found": "See what there is with p2p list",
+  unreachable: "See how the seeds are with p2p seeds",
+  timeout: "See how the seeds are with p2p seeds, or give more time with --give-up",
+  busy: "Try again later, or name more seeds with --seed",
+  auth: "Give the seed's token with --token-file",
+  protocol: "Ask other seeds with --seed",
+  corrupt: "See which seed it was with p2p logs",
+  changed: "Run the same command again: the file was changed at the seed",
+  disk: "Check that the disk has room and that you may write there",
+  conflict: "Choose what to do with --on-conflict; p2p help conflicts explains it",
+};
+
+export function exitOfSignal(signal: StopSignal): number {
+  return EXIT_OF_SIGNAL[signal];
+}
+
+/** Said at the first signal, while work stops in good order. */
+export function stoppingText(signal: StopSignal): string {
+  return signal === "SIGINT"
+    ? "stopping; press Ctrl-C again to quit immediately"
+    : `stopping after ${signal}; send another signal to quit immediately`;
+}
+
+/** @param stopped by which signal, where one came. */
+export function exitOfFailure(
+  code: TaskFailure["code"],
+  stopped: StopSignal = "SIGINT",
+): number {
+  if (code === "interrupted") return exitOfSignal(stopped);
+  return code === "cancelled" ? EXIT_OF_CANCELLED : EXIT_OF_CODE[code];
+}
+
+/** As `exitOfFailures`; an interrupted run is that before all. */
+export function exitOfOutcomes(
+  outcomes: readonly TaskOutcome[],
+  stopped: StopSignal | undefined,
+): number {
+  const codes = outcomes.flatMap(({ outcome }) => outcome.ok ? [] : [outcome.failure.code]);
+  if (codes.includes("interrupted")) return exitOfSignal(stopped ?? "SIGINT");
+  return exitOfFailures(codes);
+}
+
+/** One kind of failure keeps its code, several become 1; 0 when nothing failed. A cancelled download is no failure beside others. */
+export function exitOfFailures(codes: readonly TaskFailure["code"][]): number {
+  const failed = codes.filter((code) => code !== "cancelled");
+  const exits = new Set((failed.length > 0 ? failed : codes).map((code) => exitOfFailure(code)));
+  const [exit = 0] = exits;
+  return exits.size > 1 ? EXIT_OF_BUG : exit;
+}
+
+export function failureOf(error: P2pError): TaskFailure {
+  const { code, message, hint = NEXT_STEPS[code] } = error;
+  return { code, message, hint };
+}
+
+/** Says whether an interrupted run keeps partial files, and how to resume. */
+export function renderInterruption(outcomes: readonly TaskOutcome[]): string[] {
+  const partial = outcomes.some(({ outcome }) => !outcome.ok && outcome.partial);
+  return partial
+    ? [
+      "p2p: interrupted; partial files kept",
+      `${HINT}Run the same command again to resume`,
+    ]
+    : ["p2p: interrupted", `${HINT}Run the same command again`];
+}
+
+/** What a line begins with that tells what to do. */
+export const HINT = "hint: ";
+
+/** `p2p: <what failed>: <why>`, and the hint where there is one. */
+export function renderFailure(
+  { message, hint }: Omit<TaskFailure, "code">,
+): string[] {
+  const lines = [`p2p: ${oneLine(message)}`];
+  if (hint !== undefined) lines.push(HINT + oneLine(hint));
+  return lines;
+}
+
+/** The same for one of several downloads: the name must be in it. */
+export function renderTaskFailure(
+  name: string,
+  failure: TaskFailure,
+): string[] {
+  const { code, message } = failure;
+  const step = failure.hint ?? (isErrorCode(code) ? NEXT_STEPS[code] : undefined);
+  const hint = step !== undefined && code === "not-found" ? orFolder(step, "get", name) : step;
+  const contents = failure.contents ?? [];
+  const lines = renderFailure({
+    message: message.includes(`"${name}"`) ? message : `Cannot get "${name}": ${message}`,
+    ...hint === undefined ? {} : { hint },
+  });
+  if (contents.length > 1) lines.push(`${HINT}Seeds differ: ${oneLine(otherContents(contents))}`);
+  return lines;
+}
+
+/** Names the seeds of each content, and the flag that picks it. */
+export function otherContents(contents: readonly ContentVotes[]): string {
+  return contents.map(({ id, seeds, setAside }) => {
+    const bytes = id === null
+      ? "a version without digests"
+      : `a different version: --id ${id.slice(0, 8)}`;
+    const verb = seeds.length === 1 ? "has" : "have";
+    const tried = setAside === undefined ? "" : ` (${SET_ASIDE[setAside]})`;
+    return `${seeds.join(", ")} ${verb} ${bytes}${tried}`;
+  }).join("; ");
+}
+
+const SET_ASIDE: Readonly<Record<NonNullable<ContentVotes["setAside"]>, string>> = {
+  silence: "sent nothing",
+  corrupt: "sent wrong bytes",
+  refused: "could not be had",
+  "wrong-sha256": "has another SHA-256",
+  "too-large": "is larger than the disk",
+};
+
+/** A bug has its stack, and what the user wished needs no next step. */
+function isErrorCode(code: TaskFailure["code"]): code is ErrorCode {
+  return Object.hasOwn(NEXT_STEPS, code);
+}
+
+/** A fault of ours, with all that a report needs. */
+export function renderBug(error: unknown): string[] {
+  const text = error instanceof Error ? error.stack ?? error.message : String(error);
+  return [
+    ...text.split("\n").map(printable),
+    "this is a bug in p2p, please report it",
+  ];
+}
+
+function oneLine(text: string): string {
+  const lines = text.split("\n").map((line) => line.trim());
+  return printable(lines.filter((line) => line !== "").join("; "));
+}

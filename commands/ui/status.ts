@@ -1,0 +1,155 @@
+/** Tasks of all processes, as a table or one in detail. */
+import { type Aside, isOver, type Overview, printable, type TaskStatus } from "../../core/mod.ts";
+import { fitLine } from "./fit_line.ts";
+import { pick } from "./json.ts";
+import { stateWord } from "./state_word.ts";
+import { renderDetail, renderTable } from "./table.ts";
+import { renderInside } from "./watch/task_page.ts";
+import {
+  etaMs,
+  formatBytes,
+  formatEta,
+  formatMinute,
+  formatMoment,
+  formatPart,
+  formatRate,
+} from "./units.ts";
+import { isActive } from "./run_view.ts";
+import { shortenEnd } from "./width.ts";
+
+export const NOTHING_ACTIVE = "No active downloads.";
+
+/** @param width of the widest line that there is room for. */
+export function renderStatus({ tasks, moreWaiting }: Overview, width: number): string[] {
+  if (tasks.length === 0) return [NOTHING_ACTIVE];
+  const more = moreWaiting > 0 ? [`and ${moreWaiting} more waiting (all of them with --json)`] : [];
+  return [...tableOf(tasks, width), ...more];
+}
+
+function tableOf(tasks: readonly TaskStatus[], width: number): string[] {
+  // Among tasks that are over, when and why matter more than how fast.
+  const over = tasks.some(({ state }) => isOver(state));
+  return renderTable(
+    [
+      // Its name names a task as well.
+      { title: "TASK", spare: 5 },
+      { title: "STATE" },
+      { title: "%", right: true, spare: 6 },
+      { title: "SIZE", right: true, spare: 2 },
+      { title: "RATE", right: true, spare: 4 },
+      { title: "ETA", right: true, spare: 3 },
+      { title: "SEEDS", right: true, spare: 1 },
+      ...over ? [{ title: "UPDATED", spare: 2 }] : [],
+      { title: "NAME", cut: true },
+      ...over ? [{ title: "ERROR", spare: 0 }] : [],
+    ],
+    tasks.map((task) => [
+      task.task,
+      stateWord(task),
+      percentText(task),
+      sizeText(task),
+      rateText(task),
+      formatEta(task.etaMs),
+      task.seeds.length === 0 ? "-" : String(task.seeds.length),
+      ...over ? [formatMinute(task.updatedAt)] : [],
+      task.name,
+      ...over ? [shortenEnd(printable(task.error ?? "-"), MAX_ERROR_WIDTH)] : [],
+    ]),
+    width,
+  );
+}
+
+/** Unfinished files of other contents. */
+export function renderAsides(asides: readonly Aside[]): string[] {
+  if (asides.length === 0) return [];
+  return [
+    "",
+    "Kept for when another version is wanted again, removed after 30 days:",
+    ...asides.map(({ path, bytes }) => `  ${formatBytes(bytes)}  ${path}`),
+  ];
+}
+
+/** The whole of it is shown for a single task. */
+const MAX_ERROR_WIDTH = 50;
+
+/** All tasks that are not over, in a line: the longest way to say it that fits, or the shortest. */
+export function summaryOf({ tasks, moreWaiting }: Overview, width: number): string {
+  const counts = { active: 0, paused: 0, waiting: moreWaiting };
+  let rate = 0;
+  let missing = moreWaiting > 0 ? null : 0;
+  for (const { state, size, downloaded, rate: one } of tasks) {
+    if (isOver(state)) continue;
+    rate += one;
+    counts[isActive(state) ? "active" : state === "paused" ? "paused" : "waiting"]++;
+    // What is paused is waited for by nobody.
+    if (state === "paused" || missing === null) continue;
+    missing = size === null ? null : missing + size - downloaded;
+  }
+  const { active, paused, waiting } = counts;
+  if (active + paused + waiting === 0) return NOTHING_ACTIVE;
+  const eta = missing === null || active + waiting === 0 ? null : etaMs(missing, rate);
+  const counted = [
+    `${active} active`,
+    ...waiting > 0 ? [`${waiting} waiting`] : [],
+    ...paused > 0 ? [`${paused} paused`] : [],
+  ];
+  const speed = formatRate(rate);
+  const ways = [
+    ...eta === null ? [] : [`${counted.join(", ")}  ${speed}  ETA ${formatEta(eta)}`],
+    `${counted.join(", ")}  ${speed}`,
+    `${counted.slice(0, 2).join(", ")}  ${speed}`,
+    `${active} active  ${speed}`,
+  ];
+  return fitLine(ways, width);
+}
+
+/** What is told of it is told whole; pieces and seeds are drawn no wider than `width`. @param now ms since 1970 */
+export function renderTask(task: TaskStatus, now: number, width: number): string[] {
+  const facts = renderDetail([
+    ["task", task.task],
+    ["name", task.name],
+    ["state", stateText(task)],
+    ["size", `${sizeText(task)} (${percentText(task)})`],
+    ["rate", rateText(task)],
+    ["ETA", formatEta(task.etaMs)],
+    ["seeds", task.seeds.join(", ") || "-"],
+    ["path", task.path],
+    ["verified", verifiedText(task)],
+    ["error", task.error],
+    ["process", task.pid === null ? null : String(task.pid)],
+    ["updated", formatMoment(task.updatedAt)],
+  ]);
+  return [...facts, ...renderInside(task.detail, now, width)];
+}
+
+function stateText(task: TaskStatus): string {
+  const word = stateWord(task);
+  if (word === "stopped") return "stopped; the same p2p get goes on";
+  return task.pausedBy === "user" ? `paused by you; run p2p resume ${task.task} to continue` : word;
+}
+
+/** "yes" would say too much of a file of which only a part is there. */
+function verifiedText({ state, verified, size }: TaskStatus): string {
+  if (!verified) return size === null ? "-" : "no: its seeds offer no digests";
+  return state === "done" ? "yes" : "each piece that is there";
+}
+
+/** The fields of `status --json`, in their order. */
+export function statusFields(task: TaskStatus): object {
+  return {
+    ...pick(task, ["task", "name", "state", "size", "downloaded", "percent", "rate", "etaMs"]),
+    ...pick(task, ["seeds", "path", "pid", "verified", "error", "pausedBy"]),
+  };
+}
+
+function percentText({ percent }: TaskStatus): string {
+  return percent === null ? "-" : `${Math.floor(percent)}%`;
+}
+
+function sizeText({ downloaded, size }: TaskStatus): string {
+  return size === null ? `${formatBytes(downloaded)}/?` : formatPart(downloaded, size);
+}
+
+function rateText({ state, rate }: TaskStatus): string {
+  return state === "downloading" ? formatRate(rate) : "-";
+}

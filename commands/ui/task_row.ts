@@ -1,0 +1,180 @@
+/** One task as one line, the same on every screen: name, share, bar, figures, and a word when something is wrong. */
+import {
+  printable,
+  type SeedNow,
+  type TaskDetail,
+  type TaskState,
+  type TaskStatus,
+} from "../../core/mod.ts";
+import { stateWord } from "./state_word.ts";
+import { formatEta, formatPart, formatRate, percentOf, plural } from "./units.ts";
+import {
+  clip,
+  displayWidth,
+  padEnd,
+  padStart,
+  READABLE_NAME,
+  shortenEnd,
+  shortenMiddle,
+} from "./width.ts";
+
+/** What a line tells of. */
+export interface TaskRow {
+  readonly name: string;
+  readonly state: TaskState;
+  /** null until a seed said it. */
+  readonly size: number | null;
+  readonly held: number;
+  readonly rate: number;
+  readonly etaMs: number | null;
+  readonly seeds: readonly string[];
+  readonly detail: TaskDetail | null;
+  /** Why it failed. */
+  readonly error?: string | null;
+  /** Tells a pause by the user from an interruption, where that is known. */
+  readonly pausedBy?: TaskStatus["pausedBy"];
+}
+
+export function rowOf({ downloaded, ...task }: TaskStatus): TaskRow {
+  return { ...task, held: downloaded };
+}
+
+const MIN_NAME_WIDTH = 12;
+const MAX_NAME_WIDTH = 60;
+const MIN_BAR_WIDTH = 8;
+const MAX_BAR_WIDTH = 30;
+/** Of a sentence at least so much is to be read, too, before the name gets more room. */
+const MAX_WORD_WIDTH = 24;
+
+/** The columns beside the name, the first to go when there is no room first; and the name that they leave room for. */
+const CELLS = [
+  { id: "seeds", width: 8, name: READABLE_NAME },
+  { id: "part", width: 13, name: READABLE_NAME },
+  { id: "bar", width: MIN_BAR_WIDTH, name: READABLE_NAME },
+  { id: "eta", width: 7, name: MIN_NAME_WIDTH },
+  { id: "word", width: 0, name: MIN_NAME_WIDTH },
+  { id: "rate", width: 10, name: MIN_NAME_WIDTH },
+  { id: "percent", width: 4, name: MIN_NAME_WIDTH },
+] as const;
+
+type Cell = typeof CELLS[number]["id"];
+
+export interface RowLayout {
+  readonly width: number;
+  readonly name: number;
+  readonly bar: number;
+  /** 0 where no task has one, or where it takes the place of figures. */
+  readonly word: number;
+  readonly cells: ReadonlySet<Cell>;
+}
+
+/** Keeps what fits beside a readable name, then gives the room that is left to name and bar. */
+export function layoutRows(rows: readonly TaskRow[], width: number): RowLayout {
+  const word = Math.min(MAX_WORD_WIDTH, longest(rows.map(wordOf)));
+  const idle: Partial<Record<Cell, boolean>> = {
+    word: word === 0,
+    seeds: rows.every(({ seeds }) => seeds.length === 0),
+    part: rows.every(({ size }) => size === null),
+  };
+  let kept = CELLS.filter(({ id }) => !idle[id])
+    .map((cell) => cell.id === "word" ? { ...cell, width: word } : cell);
+  const room = () => width - kept.reduce((used, cell) => used + cell.width + 1, 0);
+  const names = Math.max(MIN_NAME_WIDTH, longest(rows.map(({ name }) => printable(name))));
+  while (kept.length > 0 && room() < Math.min(kept[0]!.name, names)) kept = kept.slice(1);
+  const name = Math.max(1, Math.min(room(), names, MAX_NAME_WIDTH));
+  const cells = new Set(kept.map(({ id }) => id));
+  return {
+    width,
+    name,
+    bar: Math.min(MAX_BAR_WIDTH, MIN_BAR_WIDTH + room() - name),
+    word: cells.has("word") ? word : 0,
+    cells,
+  };
+}
+
+/** One line, no wider than the layout's width. */
+export function renderRow(row: TaskRow, layout: RowLayout): string {
+  const word = wordOf(row);
+  // Where there is no column for it, what is wrong matters more than how fast it goes.
+  const said = sentenceFor(row) ?? (layout.word === 0 && word !== "" ? word : undefined);
+  const cells = said === undefined ? figuresOf(row, word, layout) : [percentCell(row), said];
+  const width = said === undefined ? layout.name : Math.min(
+    layout.name,
+    Math.max(
+      MIN_NAME_WIDTH,
+      layout.width - PERCENT - Math.min(displayWidth(said), MAX_WORD_WIDTH) - 2,
+    ),
+  );
+  const name = padEnd(shortenMiddle(printable(row.name), width), width);
+  return shortenEnd([name, ...cells].join(" ").trimEnd(), layout.width);
+}
+
+const PERCENT = 4;
+
+function figuresOf(row: TaskRow, word: string, layout: RowLayout): string[] {
+  const cells: Record<Cell, () => string> = {
+    percent: () => percentCell(row),
+    bar: () => renderBar(row, layout.bar),
+    part: () => padStart(row.size === null ? "" : formatPart(row.held, row.size), 13),
+    rate: () => padStart(rateText(row), 10),
+    eta: () => padStart(row.state === "downloading" ? formatEta(row.etaMs) : "", 7),
+    seeds: () => padStart(row.seeds.length === 0 ? "" : plural(row.seeds.length, "seed"), 8),
+    word: () => padEnd(clip(word, layout.word), layout.word),
+  };
+  const order = Object.keys(cells) as Cell[];
+  return order.filter((id) => layout.cells.has(id)).map((id) => cells[id]());
+}
+
+/** What to say instead of figures while nothing comes and somebody said why. */
+function sentenceFor(row: TaskRow): string | undefined {
+  const { state, detail, error } = row;
+  if (state === "failed") return `failed: ${printable(error ?? "see its log")}`;
+  if (state !== "waiting" && state !== "finding") return undefined;
+  const reason = detail?.trouble ?? detail?.seeds.find(isAway)?.reason;
+  return reason ? `${state}: ${printable(reason)}` : undefined;
+}
+
+/** What is wrong while it goes on, in two words; "" when nothing is. */
+function wordOf({ state, detail }: TaskRow): string {
+  if (state !== "downloading" || detail === null) return "";
+  if (detail.trouble !== null) return printable(detail.trouble);
+  return naming("corrupt", detail.seeds.filter(({ standing }) => standing === "corrupt")) ||
+    naming("away", detail.seeds.filter(({ standing }) => standing === "failing")) ||
+    naming("busy", detail.seeds.filter(({ standing }) => standing === "busy")) ||
+    naming("slow", detail.seeds.filter(({ slow }) => slow));
+}
+
+function isAway({ standing }: SeedNow): boolean {
+  return standing === "failing" || standing === "busy" || standing === "corrupt";
+}
+
+function naming(word: string, [first, ...others]: readonly SeedNow[]): string {
+  if (first === undefined) return "";
+  const more = others.length > 0 ? ` +${others.length}` : "";
+  const room = MAX_WORD_WIDTH - word.length - 2 - more.length;
+  return `${word}: ${shortenMiddle(printable(first.seed), room)}${more}`;
+}
+
+function percentCell(row: TaskRow): string {
+  return padStart(row.size === null ? "-" : `${percentThere(row)}%`, PERCENT);
+}
+
+/** An empty file is complete only when its download is done. */
+function percentThere({ state, held, size }: TaskRow): number {
+  return size === null || (size === 0 && state !== "done") ? 0 : percentOf(held, size);
+}
+
+function renderBar(row: TaskRow, width: number): string {
+  if (row.size === null) return " ".repeat(width);
+  const full = Math.floor(percentThere(row) * width / 100);
+  return "#".repeat(full) + "-".repeat(width - full);
+}
+
+/** Only a download has a rate, and without any word the others would seem to hang. */
+function rateText(row: TaskRow): string {
+  return row.state === "downloading" ? formatRate(row.rate) : stateWord(row);
+}
+
+function longest(texts: readonly string[]): number {
+  return texts.reduce((most, text) => Math.max(most, displayWidth(text)), 0);
+}

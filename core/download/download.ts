@@ -1,0 +1,197 @@
+/** All downloads of one command: makes what they share, and runs them through the queue. */
+import type { Clock } from "../base/clock.ts";
+import {
+  descriptorsFor,
+  type DescriptorShares,
+  divideDescriptors,
+  MIN_DESCRIPTORS,
+} from "../base/descriptors.ts";
+import { DiskError, UsageError } from "../base/errors.ts";
+import { invalidNameReason, isReservedName } from "../base/names.ts";
+import { MIN_PIECE_BYTES } from "../base/pieces.ts";
+import { Semaphore } from "../base/semaphore.ts";
+import { TaskGroup } from "../base/task_group.ts";
+import type { DownloadSettings } from "../config.ts";
+import type { EventSink, TaskEvent } from "../events.ts";
+import { MAX_CONNECTIONS, SourcePool } from "../source/pool.ts";
+import type { Directories } from "../state/directories.ts";
+import { RunWriter } from "../state/run_writer.ts";
+import { watchControlRequests } from "../state/control_files.ts";
+import { removeOldAsides } from "../store/aside.ts";
+import { OutFolder } from "../store/out_folder.ts";
+import { Prefetch } from "./prefetch.ts";
+import { runQueue } from "./run_queue.ts";
+import type { Runtime } from "./runtime.ts";
+import { type Task, type TaskOutcome, TaskRunner } from "./task_runner.ts";
+
+export type { TaskOutcome };
+
+export interface DownloadRequest {
+  readonly name: string;
+  /** The bytes must have this digest, hex. */
+  readonly sha256?: string;
+  /** The content must have this id, or one that begins so; hex. */
+  readonly id?: string;
+  /** As a listing says, where one was asked for: what is small can be asked for ahead. */
+  readonly size?: number;
+}
+
+export interface DownloadJob {
+  readonly requests: readonly DownloadRequest[];
+  /** A whole path, made when missing; names go below it, sub-folders kept. */
+  readonly outDir: string;
+  readonly settings: DownloadSettings;
+  readonly directories: Directories;
+  /** Called once if fewer downloads than wanted can run at a time, because descriptors are few. */
+  readonly onFewDescriptors?: (found: FewDescriptors) => void;
+  /** The state folder cannot be written: other processes see nothing of this run. */
+  readonly onStateUnavailable?: (error: DiskError) => void;
+}
+
+export interface FewDescriptors {
+  /** Downloads that run at a time. */
+  readonly running: number;
+  readonly wanted: number;
+  /** How many files this process may have open, if known. */
+  readonly limit: number | undefined;
+}
+
+const OWN_NAME = "p2p keeps that name for unfinished downloads";
+
+/**
+ * Downloads everything asked for: one outcome for each different name, in their
+ * order, whatever happens to the others.
+ *
+ * @throws {UsageError} if a name is not valid, or too few files can be opened for any download.
+ */
+export async function download(
+  job: DownloadJob,
+  platform: Runtime,
+  emit: EventSink<TaskEvent>,
+  signal: AbortSignal,
+): Promise<TaskOutcome[]> {
+  const requests = Array.from(
+    new Map(job.requests.map((request) => [request.name, request])).values(),
+  );
+  for (const { name } of requests) {
+    const fault = invalidNameReason(name) ?? (isReservedName(name) ? OWN_NAME : undefined);
+    if (fault) throw new UsageError(`Cannot download "${name}": ${fault}`);
+  }
+  const { clock, chance } = platform;
+  const { outDir, settings } = job;
+  const shares = sharesOf(job, requests.length, platform);
+  await using cleanup = new AsyncDisposableStack();
+  const { stateDir, stories: opened } = await openStories(job, platform, cleanup, signal);
+  await using stories = opened;
+  await using pool = new SourcePool({
+    ...settings,
+    clock,
+    dial: platform.dial,
+    connections: shares.connections,
+  });
+  await using foresight = prefetchFor(requests, settings, pool, clock, signal);
+  await using watches = new TaskGroup(signal);
+  const slots = new Semaphore(shares.tasks);
+  const out = new OutFolder(outDir);
+  const shared = {
+    out,
+    stateDir,
+    settings,
+    pool,
+    stories,
+    slots,
+    foresight,
+  };
+  const runner = new TaskRunner(shared, platform, emit);
+  if (requests.length > 0) out.open();
+  const tasks = requests.map((request): Task => {
+    const target = out.locate(request.name);
+    return { ...request, target, task: stories.idFor(target, chance) };
+  });
+  for (const task of tasks) runner.queued(task);
+  await runner.begin(tasks);
+  watches.spawn((signal) =>
+    watchControlRequests(stateDir, (wishes) => runner.applyControls(wishes), clock, signal)
+  );
+  // Too many old logs are no reason for a download to fail.
+  watches.spawn((signal) => stories.forgetOldLogs(signal).catch(() => {}));
+  watches.spawn((signal) => forgetAsides(out, platform, signal).catch(() => {}));
+  return await runQueue(tasks, slots, runner, signal);
+}
+
+/**
+ * Opens the state folder, or one for this run alone where that cannot be written: records are for
+ * other terminals, and no reason to download nothing. The part files protect themselves by locks.
+ */
+async function openStories(
+  { settings, directories: { state }, onStateUnavailable }: DownloadJob,
+  { store, clock }: Runtime,
+  cleanup: AsyncDisposableStack,
+  signal: AbortSignal,
+): Promise<{ stateDir: string; stories: RunWriter }> {
+  const limits = {
+    max: settings.max,
+    limit: settings.limit ?? null,
+    taskLimit: settings.taskLimit ?? null,
+  };
+  const open = (folder: string) => RunWriter.open(folder, store.pid, clock, limits, signal);
+  try {
+    return { stateDir: state, stories: await open(state) };
+  } catch (error) {
+    if (!(error instanceof DiskError)) throw error;
+    // Where there is no place for temporary files either, the state folder is what to mend.
+    const folder = await Deno.makeTempDir({ prefix: "p2p-state-" }).catch(() => {
+      throw error;
+    });
+    cleanup.defer(() => Deno.remove(folder, { recursive: true }));
+    onStateUnavailable?.(error);
+    return { stateDir: folder, stories: await open(folder) };
+  }
+}
+
+/** How many tasks and connections the descriptors allow. */
+function sharesOf(
+  { settings: { max, seeds, seedConnections }, onFewDescriptors }: DownloadJob,
+  requests: number,
+  platform: Runtime,
+): DescriptorShares {
+  const tasks = Math.max(1, Math.min(max, requests));
+  const wanted = { tasks, connections: Math.min(MAX_CONNECTIONS, seeds.length * seedConnections) };
+  const { count, limit } = platform.freeDescriptors(descriptorsFor(wanted));
+  if (count < MIN_DESCRIPTORS) {
+    const allowed = limit === undefined ? "too few" : `only ${limit}`;
+    throw new UsageError(`Cannot download anything: this system allows ${allowed} open files`, {
+      hint: "Raise the limit of open files with ulimit -n",
+    });
+  }
+  const shares = divideDescriptors(count, wanted);
+  if (shares.tasks >= tasks) return { ...shares, tasks: max };
+  onFewDescriptors?.({ running: shares.tasks, wanted: tasks, limit });
+  return shares;
+}
+
+/** Removes parts that were set aside too long ago, in the folders of this command's names. */
+async function forgetAsides(
+  out: OutFolder,
+  { clock, store }: Runtime,
+  signal: AbortSignal,
+): Promise<void> {
+  for (const folder of new Set(out.folders)) {
+    // A folder that is not there yet holds nothing.
+    await removeOldAsides(folder, clock.wallTime(), store.user, signal).catch((error) => {
+      if (signal.aborted) throw error;
+    });
+  }
+}
+
+function prefetchFor(
+  requests: readonly DownloadRequest[],
+  { seeds }: DownloadSettings,
+  pool: SourcePool,
+  clock: Clock,
+  signal: AbortSignal,
+): Prefetch {
+  // What fits into one piece is small.
+  const small = requests.filter(({ size = Infinity }) => size <= MIN_PIECE_BYTES);
+  return new Prefetch(small.map(({ name }) => name), pool.links(seeds), clock, signal);
+}

@@ -1,0 +1,262 @@
+/**
+ * The tasks of one command, each from its turn to its outcome: told of to the
+ * view, to the task's log, and to the record that other processes read.
+ */
+import { P2pError, reasonOf } from "../base/errors.ts";
+import { additionalTasksFor, descriptorsFor } from "../base/descriptors.ts";
+import type { Semaphore } from "../base/semaphore.ts";
+import type { Pacer } from "../base/pacer.ts";
+import type { DownloadSettings } from "../config.ts";
+import type {
+  EventSink,
+  TaskEvent,
+  TaskFailure,
+  TaskNews,
+  TaskResult,
+  TaskState,
+} from "../events.ts";
+import type { SourcePool } from "../source/pool.ts";
+import type { RunWriter } from "../state/run_writer.ts";
+import {
+  type ControlRequest,
+  type ControlRequests,
+  readControlRequests,
+  removeControlRequest,
+} from "../state/control_files.ts";
+import type { OutFolder } from "../store/out_folder.ts";
+import { hasPartial, removePartial } from "../store/partial.ts";
+import { CancelledError, supervise } from "./supervise.ts";
+import { Control } from "./control.ts";
+import { waitForDescriptors } from "./descriptors.ts";
+import type { Prefetch } from "./prefetch.ts";
+import type { TaskContext } from "./task_context.ts";
+import { PieceBuffers } from "./piece_memory.ts";
+import { combinedLimit, observedLimit, pacerFor } from "./rate_limit.ts";
+import { Permit } from "./permit.ts";
+import type { QueueRunner } from "./run_queue.ts";
+import type { Runtime } from "./runtime.ts";
+import { runDownload } from "./download_task.ts";
+
+export interface Task {
+  /** Its id. */
+  readonly task: string;
+  readonly name: string;
+  readonly sha256?: string;
+  readonly id?: string;
+  /** Where the file goes, unless other bytes are there. */
+  readonly target: string;
+}
+
+export interface TaskOutcome {
+  readonly task: string;
+  readonly name: string;
+  readonly state: TaskState;
+  readonly outcome:
+    | { readonly ok: true; readonly result: TaskResult }
+    | {
+      readonly ok: false;
+      readonly failure: TaskFailure;
+      /** Whether the unfinished file is there, from which the next run goes on. */
+      readonly partial?: boolean;
+    };
+}
+
+/** What all tasks of one command use. */
+export interface RunContext {
+  readonly out: OutFolder;
+  readonly stateDir: string;
+  readonly settings: DownloadSettings;
+  readonly pool: SourcePool;
+  readonly stories: RunWriter;
+  readonly slots: Semaphore;
+  readonly foresight: Prefetch;
+}
+
+/**
+ * Memory for the pieces of one process, of the 160 MiB that it may take in all. Each of three
+ * downloads has 16 MiB on its way: 1 Gbit/s at 100 ms, and a piece for each of 16 connections.
+ */
+const PIECE_MEMORY_BYTES = 48 * 1024 * 1024;
+/** More pieces in flight make nothing faster, even at a gigabyte a second. */
+const MAX_PIECES_IN_FLIGHT = 32;
+
+export class TaskRunner implements QueueRunner<Task, TaskOutcome> {
+  readonly #shared: RunContext;
+  readonly #platform: Runtime;
+  readonly #emit: EventSink<TaskEvent>;
+  readonly #limit: Pacer | undefined;
+  readonly #memory = new PieceBuffers(PIECE_MEMORY_BYTES);
+  /** Wall time, because it is compared with what other processes wrote. */
+  readonly #startedAt: number;
+  /** Wall time at which the `max` was set that holds now. */
+  #maxAt = -Infinity;
+  /** Of the tasks whose turn has come. */
+  readonly #controls = new Map<string, Control>();
+  /** Of the tasks that go elsewhere than they were asked to. */
+  readonly #targets = new Map<Task, string>();
+  #controlRequests: ReadonlyMap<string, ControlRequest> = new Map();
+
+  constructor(shared: RunContext, platform: Runtime, emit: EventSink<TaskEvent>) {
+    this.#shared = shared;
+    this.#platform = platform;
+    this.#emit = emit;
+    this.#startedAt = platform.clock.wallTime();
+    this.#limit = pacerFor(shared.settings.limit, platform.clock);
+  }
+
+  queued(task: Task): void {
+    this.#emitEvent(task, { kind: "queued", name: task.name, target: task.target });
+  }
+
+  /**
+   * Applies the user's commands that were given before this run. Asking for a file again is newer
+   * than a pause: otherwise a script would wait for a user who is not there.
+   */
+  async begin(tasks: readonly Task[]): Promise<void> {
+    const { stateDir } = this.#shared;
+    const wishes = await readControlRequests(stateDir);
+    const paused = tasks.filter(({ task }) => wishes.tasks.get(task) === "pause");
+    for (const task of paused) {
+      await removeControlRequest(stateDir, task.task);
+      const text = "was paused; goes on, because it was asked for again";
+      this.#emitEvent(task, { kind: "note", level: "warn", text });
+    }
+    this.applyControls(paused.length === 0 ? wishes : await readControlRequests(stateDir));
+  }
+
+  /** What the user said from other terminals. */
+  applyControls({ tasks, max }: ControlRequests): void {
+    this.#controlRequests = tasks;
+    for (const [task, control] of this.#controls) control.set(tasks.get(task));
+    // Ignore a `max` that was set before this run: it was meant for earlier ones.
+    if (max === undefined || max.at <= Math.max(this.#startedAt, this.#maxAt)) return;
+    this.#maxAt = max.at;
+    const { slots } = this.#shared;
+    const more = max.value - slots.size;
+    const { count } = more > 0
+      ? this.#platform.freeDescriptors(descriptorsFor({
+        tasks: more,
+        connections: 0,
+      }))
+      : { count: 0 };
+    slots.resize(Math.min(max.value, slots.size + additionalTasksFor(count)));
+  }
+
+  async run(task: Task, slot: Disposable, signal: AbortSignal): Promise<TaskOutcome> {
+    const { slots, foresight, stories, out } = this.#shared;
+    using place = new Permit(slots, slot);
+    const control = new Control();
+    control.set(this.#controlRequests.get(task.task));
+    this.#controls.set(task.task, control);
+    foresight.begin(task.name);
+    const parts = this.#contextFor(task, place);
+    const wanted = { name: task.name, sha256: task.sha256, id: task.id };
+    const attempt = (signal: AbortSignal) =>
+      waitForDescriptors(() => runDownload(wanted, out, parts, signal), slots, parts, signal);
+    try {
+      const result = await supervise(attempt, control, parts, signal);
+      this.#emitEvent(task, { kind: "done", result });
+      return outcomeOf(task, "done", { ok: true, result });
+    } catch (error) {
+      return await this.#failed(task, error, signal);
+    } finally {
+      this.#controls.delete(task.task);
+      stories.close(task.task);
+    }
+  }
+
+  skipped(task: Task): TaskOutcome {
+    return outcomeOf(task, "waiting", { ok: false, failure: INTERRUPTED });
+  }
+
+  async #failed(task: Task, error: unknown, signal: AbortSignal): Promise<TaskOutcome> {
+    if (error instanceof CancelledError) {
+      const fault = await this.#cleanUp(task, error).then(() => undefined, failureOf);
+      if (fault) {
+        this.#emitEvent(task, { kind: "failed", failure: fault });
+        return outcomeOf(task, "failed", { ok: false, failure: fault });
+      }
+      this.#emitEvent(task, { kind: "state", state: "cancelled" });
+      return outcomeOf(task, "cancelled", { ok: false, failure: CANCELLED });
+    }
+    const failure = signal.aborted ? INTERRUPTED : failureOf(error);
+    this.#emitEvent(task, { kind: "failed", failure });
+    const state = signal.aborted ? "paused" : "failed";
+    const partial = hasPartial(this.#targets.get(task) ?? task.target);
+    return outcomeOf(task, state, { ok: false, failure, partial });
+  }
+
+  async #cleanUp(task: Task, { wish }: CancelledError): Promise<void> {
+    await removeControlRequest(this.#shared.stateDir, task.task);
+    if (wish === "cancel-and-delete") {
+      removePartial(this.#targets.get(task) ?? task.target, task.target);
+    }
+  }
+
+  #emitEvent(task: Task, news: TaskNews): void {
+    const event: TaskEvent = { ...news, task: task.task, time: this.#platform.clock.wallTime() };
+    if (event.kind === "target") this.#targets.set(task, event.path);
+    this.#shared.stories.add(event);
+    this.#emit(event);
+  }
+
+  /** A task's share of the memory for pieces. At least two, or the line is idle between a piece and the next one. */
+  #maxInFlight(pieceSize: number): number {
+    const { slots, settings } = this.#shared;
+    const share = PIECE_MEMORY_BYTES / Math.max(slots.size, settings.max);
+    return Math.max(2, Math.min(MAX_PIECES_IN_FLIGHT, Math.floor(share / pieceSize)));
+  }
+
+  #contextFor(task: Task, permit: Permit): TaskContext {
+    const { settings, pool, foresight: prefetch, stories } = this.#shared;
+    const { clock, chance, store, hashers } = this.#platform;
+    return {
+      settings,
+      pool,
+      prefetch,
+      clock,
+      random: () => chance.fraction(),
+      store,
+      permit,
+      memory: this.#memory,
+      hashers,
+      partialsOf: (id) => stories.begunWith(id),
+      maxInFlight: (pieceSize) => this.#maxInFlight(pieceSize),
+      rateLimit: observedLimit(
+        combinedLimit(this.#limit, pacerFor(settings.taskLimit, clock)),
+        (held) => stories.limited(task.task, held),
+      ),
+      emit: (news) => this.#emitEvent(task, news),
+    };
+  }
+}
+
+function outcomeOf(
+  { task, name }: Task,
+  state: TaskState,
+  outcome: TaskOutcome["outcome"],
+): TaskOutcome {
+  return { task, name, state, outcome };
+}
+
+const CANCELLED: TaskFailure = { code: "cancelled", message: "cancelled" };
+
+const INTERRUPTED: TaskFailure = {
+  code: "interrupted",
+  message: "interrupted",
+  hint: "Run the same command again to go on",
+};
+
+function failureOf(error: unknown): TaskFailure {
+  if (!(error instanceof P2pError)) {
+    const stack = error instanceof Error ? error.stack ?? error.message : reasonOf(error);
+    return { code: "bug", message: stack };
+  }
+  const { code, message, hint, contents } = error;
+  return {
+    code,
+    message,
+    ...(hint === undefined ? {} : { hint }),
+    ...(contents === undefined ? {} : { contents }),
+  };
+}

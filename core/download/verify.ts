@@ -1,0 +1,238 @@
+/**
+ * Whether local files hold what the seeds serve: each is hashed once, piece by
+ * piece, beside the manifests that the seeds have of its name. Nothing is
+ * downloaded, and nothing is written.
+ */
+import type { Clock } from "../base/clock.ts";
+import { DiskError, type ErrorCode, UsageError } from "../base/errors.ts";
+import { rangeOfPiece } from "../base/pieces.ts";
+import type { ByteRange } from "../base/ranges.ts";
+import type { DownloadSettings } from "../config.ts";
+import type { SeedSource } from "../source/seed_source.ts";
+import { SourcePool } from "../source/pool.ts";
+import { failureReason, rankContents } from "../plan/content_vote.ts";
+import { type DiskFile, realDisk } from "../store/disk.ts";
+import { withDiskErrors, withDiskErrorsAsync } from "../store/disk_errors.ts";
+import { checkPieces } from "../store/hashing.ts";
+import type { Manifest } from "../protocol/manifest.ts";
+import { type ProbeResult, probeUntil } from "./probe.ts";
+import type { NetworkRuntime } from "./runtime.ts";
+
+export interface VerifyRequest {
+  readonly path: string;
+  /** What the seeds may call it, valid names; the first that one of them knows counts. */
+  readonly names: readonly string[];
+}
+
+export interface Verification {
+  readonly path: string;
+  /** The name by which it was compared; the first of those asked for where no seed has any. */
+  readonly name: string;
+  readonly verdict: Verdict;
+}
+
+export type Verdict =
+  | {
+    /** The very bytes that `seeds` have. */
+    readonly kind: "same";
+    readonly size: number;
+    readonly id: string;
+    readonly seeds: readonly string[];
+    /** Seeds that have other bytes under the name. */
+    readonly others: readonly string[];
+  }
+  | {
+    /** Other bytes than any seed's; compared with those that most seeds have. */
+    readonly kind: "differs";
+    readonly size: number;
+    readonly seedSize: number;
+    readonly id: string;
+    readonly seeds: readonly string[];
+    /** Pieces of the seeds' file in all, and those that differ or are missing here, in order. */
+    readonly pieces: number;
+    readonly wrong: readonly WrongPieces[];
+  }
+  | { readonly kind: "failed"; readonly code: ErrorCode; readonly reason: string };
+
+/** Pieces `first` to `last`, both included, one behind the other. */
+export interface WrongPieces {
+  readonly first: number;
+  readonly last: number;
+  /** The bytes that they are. */
+  readonly range: ByteRange;
+}
+
+export type Progress = (path: string, hashed: number, size: number) => void;
+
+/** One verification each, in order. @throws the signal's reason if it aborts. */
+export async function verify(
+  requests: readonly VerifyRequest[],
+  settings: DownloadSettings,
+  { clock, dial }: NetworkRuntime,
+  progress: Progress,
+  signal: AbortSignal,
+): Promise<Verification[]> {
+  await using pool = new SourcePool({ ...settings, clock, dial });
+  const links = pool.links(settings.seeds);
+  const terms = { links, clock, giveUpMs: settings.giveUpMs, progress };
+  const verifications: Verification[] = [];
+  // One after the other: they share one disk.
+  for (const request of requests) verifications.push(await verifyOne(request, terms, signal));
+  return verifications;
+}
+
+interface Terms {
+  readonly links: readonly SeedSource[];
+  readonly clock: Clock;
+  readonly giveUpMs: number;
+  readonly progress: Progress;
+}
+
+async function verifyOne(
+  { path, names }: VerifyRequest,
+  terms: Terms,
+  signal: AbortSignal,
+): Promise<Verification> {
+  const [first = ""] = names;
+  try {
+    using file = openFile(path);
+    if (names.length === 0) throw new UsageError("no seed can have a file of such a name");
+    const answers: Answer[] = [];
+    for (const name of names) {
+      const asked = await Promise.all(terms.links.map((link) => ask(link, name, terms, signal)));
+      answers.push(...asked);
+      if (asked.some(({ answer }) => answer.kind === "manifest" || answer.kind === "size")) {
+        return { path, name, verdict: await compare(file, path, asked, terms.progress, signal) };
+      }
+      // It is known, and its digests were not ready in time: another name would be another file.
+      if (asked.some(({ answer }) => answer.kind === "later")) {
+        return { path, name, verdict: nobody(asked) };
+      }
+    }
+    return { path, name: first, verdict: nobody(answers) };
+  } catch (error) {
+    if (!(error instanceof DiskError || error instanceof UsageError)) throw error;
+    const { code, message } = error;
+    return { path, name: first, verdict: { kind: "failed", code, reason: message } };
+  }
+}
+
+interface OpenFile extends Disposable {
+  readonly file: DiskFile;
+  readonly size: number;
+}
+
+function openFile(path: string): OpenFile {
+  return withDiskErrors(`read "${path}"`, () => {
+    try {
+      const file = realDisk.openSync(path, { read: true });
+      const { isFile, size } = file.statSync();
+      if (isFile) return { file, size, [Symbol.dispose]: () => file.close() };
+      file.close();
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) throw new UsageError("there is no such file");
+      throw error;
+    }
+    throw new UsageError("it is no file");
+  });
+}
+
+interface Answer extends ProbeResult {
+  readonly seed: string;
+}
+
+/** A seed that still hashes the file is waited for as long as it gets on. */
+async function ask(
+  link: SeedSource,
+  name: string,
+  { clock, giveUpMs }: Terms,
+  signal: AbortSignal,
+): Promise<Answer> {
+  const patience = { ms: giveUpMs, whileItGetsOn: true };
+  return { ...await probeUntil(link, name, patience, clock, signal), seed: link.name };
+}
+
+/** The seeds' contents, the one to believe in first. */
+function contentsOf(answers: readonly Answer[]): { manifest: Manifest; seeds: string[] }[] {
+  const held = answers.flatMap(({ manifest, seed }) => {
+    if (manifest === undefined) return [];
+    const { id, layout: { size } } = manifest;
+    // Only pieces are compared: what a seed says of the whole makes no other content of it.
+    return { id, size, sha256: null, manifest, seed };
+  });
+  return rankContents(held).map((group) => ({
+    manifest: group[0].manifest,
+    seeds: group.map(({ seed }) => seed),
+  }));
+}
+
+async function compare(
+  { file, size }: OpenFile,
+  path: string,
+  answers: readonly Answer[],
+  progress: Progress,
+  signal: AbortSignal,
+): Promise<Verdict> {
+  const contents = contentsOf(answers);
+  const [most] = contents;
+  if (most === undefined) return compareSizes(size, answers);
+  // Only what has the file's size can be the file; where nothing has, the pieces still tell how far it is right.
+  const sameSize = contents.filter(({ manifest }) => manifest.layout.size === size);
+  let differs: Verdict | undefined;
+  for (const content of sameSize.length > 0 ? sameSize : [most]) {
+    const { manifest, seeds } = content;
+    const { id, layout } = manifest;
+    const hash = () => wrongPieces(file, path, manifest, progress, signal);
+    const wrong = await withDiskErrorsAsync(`read "${path}"`, hash);
+    if (size === layout.size && wrong.length === 0) {
+      const others = contents.filter((each) => each !== content).flatMap(({ seeds }) => seeds);
+      return { kind: "same", size, id, seeds, others };
+    }
+    const { count: pieces, size: seedSize } = layout;
+    differs ??= { kind: "differs", size, seedSize, id, seeds, pieces, wrong };
+  }
+  return differs!;
+}
+
+/** Old seeds cannot say what they hold: another size is another file, and the same size proves nothing. */
+function compareSizes(size: number, answers: readonly Answer[]): Verdict {
+  const sizes = answers.flatMap(({ answer, seed }) =>
+    answer.kind === "size" ? [{ seed, size: answer.size }] : []
+  );
+  const told = sizes.map(({ seed, size }) => `${seed} ${size} bytes`).join(", ");
+  return sizes.every((each) => each.size !== size)
+    ? { kind: "failed", code: "corrupt", reason: `it has ${size} bytes, and the seeds' ${told}` }
+    : {
+      kind: "failed",
+      code: "protocol",
+      reason: `no seed offers digests of it, so that the size is all there is to compare (${told})`,
+    };
+}
+
+function nobody(answers: readonly Answer[]): Verdict {
+  return { kind: "failed", ...failureReason("it", answers.map(({ answer }) => answer)) };
+}
+
+async function wrongPieces(
+  file: DiskFile,
+  path: string,
+  manifest: Manifest,
+  progress: Progress,
+  signal: AbortSignal,
+): Promise<WrongPieces[]> {
+  const { layout } = manifest;
+  const wrong: WrongPieces[] = [];
+  const all = Array.from({ length: layout.count }, (_, piece) => piece);
+  for await (const { piece, right } of checkPieces(file, manifest, all, signal)) {
+    const { start, end } = rangeOfPiece(layout, piece);
+    progress(path, end, layout.size);
+    if (right) continue;
+    const last = wrong.at(-1);
+    if (last?.last !== piece - 1) wrong.push({ first: piece, last: piece, range: { start, end } });
+    else {
+      const range = { start: last.range.start, end };
+      wrong[wrong.length - 1] = { first: last.first, last: piece, range };
+    }
+  }
+  return wrong;
+}

@@ -1,0 +1,218 @@
+/**
+ * The original dialect: a connection carries one request, and the reply ends
+ * when the seed closes.
+ */
+import type { Clock } from "../base/clock.ts";
+import { deadline, onAbort } from "../base/abort.ts";
+import {
+  P2pError,
+  plainReasonOf,
+  ProtocolError,
+  TimeoutError,
+  UnreachableError,
+} from "../base/errors.ts";
+import type { ByteRange } from "../base/ranges.ts";
+import { MAX_LINE_BYTES } from "../protocol/lines.ts";
+import { encodeOneShotRequest, type OneShotRequest } from "../protocol/requests.ts";
+import type { ReadOptions } from "./read_options.ts";
+import type { ByteStream } from "./transport.ts";
+import { readOrAbort } from "./transport.ts";
+
+export interface OneShotOptions {
+  readonly clock: Clock;
+  readonly stallMs: number;
+  /** A fresh connection, in a slot of its own; disposing it frees the slot. */
+  connect(signal: AbortSignal): Promise<ByteStream>;
+}
+
+/** Names of up to 1,024 bytes, some ten thousand of them and more. */
+const MAX_LIST_BYTES = 64 * 1024 * 1024;
+/** How much may stand behind a reply to fill a buffer. */
+const MAX_PADDING_BYTES = 64 * 1024;
+/** Before it is known how much the seed sends at a time. */
+const DEFAULT_CHUNK_BYTES = 32 * 1024;
+
+/** One seed, asked in the original dialect. */
+export class OneShotClient {
+  readonly #seed: string;
+  readonly #terms: OneShotOptions;
+  /** Whether we tell the end of a request by ending our side, which saves the seed's wait of 200 ms. */
+  #endsRequests: boolean | undefined;
+
+  constructor(seed: string, terms: OneShotOptions) {
+    this.#seed = seed;
+    this.#terms = terms;
+  }
+
+  /**
+   * The whole reply. It may be empty when the seed has nothing to say.
+   *
+   * @throws {UnreachableError} @throws {TimeoutError} @throws {ProtocolError} if it is too long.
+   */
+  async reply(request: OneShotRequest, signal: AbortSignal): Promise<Uint8Array> {
+    const reply = await this.#reply(request, this.#endsRequests ?? true, signal);
+    if (reply.length > 0 || this.#endsRequests !== undefined) {
+      if (reply.length > 0) this.#endsRequests ??= true;
+      return reply;
+    }
+    // Some old seeds take the end of our side for the end of everything.
+    const second = await this.#reply(request, false, signal);
+    if (second.length > 0) this.#endsRequests = false;
+    return second;
+  }
+
+  /**
+   * Fills `into` with `range` of a file of `size` bytes, chunk by chunk.
+   *
+   * @throws {UnreachableError} if a reply is empty: the seed fails. @throws {ProtocolError} if it is longer than what is missing of the file.
+   */
+  async readRange(
+    name: string,
+    range: ByteRange,
+    size: number,
+    into: Uint8Array,
+    { onBytes, pace }: ReadOptions,
+    signal: AbortSignal,
+  ): Promise<void> {
+    let chunkBytes = DEFAULT_CHUNK_BYTES;
+    for (let at = 0; at < into.length;) {
+      const offset = range.start + at;
+      await pace?.wait(Math.min(chunkBytes, into.length - at), signal);
+      const count = await this.#chunk(
+        { verb: "DOWNLOAD", name, offset },
+        into.subarray(at),
+        size,
+        (count, inChunk) => onBytes(count, at + inChunk),
+        signal,
+      );
+      if (count === 0) {
+        throw new UnreachableError(
+          `${this.#seed} sent nothing for byte ${offset}`,
+        );
+      }
+      at += count;
+      chunkBytes = count;
+    }
+  }
+
+  /** One connection: as many bytes as the seed sends and `into` takes. */
+  async #chunk(
+    request: OneShotRequest & { verb: "DOWNLOAD" },
+    into: Uint8Array,
+    size: number,
+    onBytes: ReadOptions["onBytes"],
+    signal: AbortSignal,
+  ): Promise<number> {
+    using stream = await this.#send(
+      request,
+      this.#endsRequests ?? true,
+      signal,
+    );
+    let at = 0;
+    while (at < into.length) {
+      const count = await this.#read(stream, into.subarray(at), at > 0, signal);
+      if (count === null) return at;
+      onBytes(count, at);
+      at += count;
+    }
+    if (request.offset + at === size) await this.#requireEnd(stream, signal);
+    return at;
+  }
+
+  /** Reads to the end behind the last byte of a file: only NUL may come, with which C programs fill a buffer. */
+  async #requireEnd(stream: ByteStream, signal: AbortSignal): Promise<void> {
+    const buffer = new Uint8Array(4096);
+    for (let total = 0;;) {
+      const count = await this.#read(stream, buffer, true, signal);
+      if (count === null) return;
+      total += count;
+      if (total > MAX_PADDING_BYTES || buffer.subarray(0, count).some((byte) => byte !== 0)) {
+        throw new ProtocolError(`${this.#seed} sent more bytes than the file has`);
+      }
+    }
+  }
+
+  async #reply(
+    request: OneShotRequest,
+    ending: boolean,
+    signal: AbortSignal,
+  ): Promise<Uint8Array> {
+    using stream = await this.#send(request, ending, signal);
+    const parts: Uint8Array[] = [];
+    const most = request.verb === "LIST" ? MAX_LIST_BYTES : MAX_LINE_BYTES + MAX_PADDING_BYTES;
+    for (let total = 0;;) {
+      const buffer = new Uint8Array(request.verb === "LIST" ? 64 * 1024 : MAX_LINE_BYTES + 1);
+      const count = await this.#read(stream, buffer, total > 0, signal);
+      if (count === null) return concat(parts);
+      total += count;
+      if (total > most) throw new ProtocolError(`${this.#seed} sent an endless reply`);
+      parts.push(buffer.subarray(0, count));
+    }
+  }
+
+  async #send(
+    request: OneShotRequest,
+    ending: boolean,
+    signal: AbortSignal,
+  ): Promise<ByteStream> {
+    const stream = await this.#terms.connect(signal);
+    using limit = this.#patience(signal);
+    using _stop = onAbort(limit.signal, () => stream.close());
+    try {
+      await stream.write(new TextEncoder().encode(encodeOneShotRequest(request)));
+      // A seed that has answered and closed already makes this fail, and its answer counts.
+      if (ending) await stream.endWriting().catch(() => {});
+      limit.signal.throwIfAborted();
+      return stream;
+    } catch (error) {
+      stream.close();
+      limit.signal.throwIfAborted();
+      throw this.#lost(error);
+    }
+  }
+
+  /**
+   * null at the end of the reply. Once something has come, a reset is an end too: a
+   * program that closes without having read everything resets the connection.
+   */
+  async #read(
+    stream: ByteStream,
+    into: Uint8Array,
+    begun: boolean,
+    signal: AbortSignal,
+  ): Promise<number | null> {
+    using limit = this.#patience(signal);
+    try {
+      return await readOrAbort(stream, into, limit.signal);
+    } catch (error) {
+      signal.throwIfAborted();
+      if (begun && !limit.signal.aborted) return null;
+      throw this.#lost(error);
+    }
+  }
+
+  #patience(signal: AbortSignal) {
+    const { clock, stallMs } = this.#terms;
+    return deadline(signal, clock, stallMs, () => {
+      return new TimeoutError(`${this.#seed} stalled: nothing came for ${stallMs / 1000} s`);
+    });
+  }
+
+  #lost(error: unknown): unknown {
+    if (error instanceof P2pError) return error;
+    return new UnreachableError(
+      `Lost the connection to ${this.#seed}: ${plainReasonOf(error)}`,
+      { cause: error },
+    );
+  }
+}
+
+function concat(parts: readonly Uint8Array[]): Uint8Array {
+  const all = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all;
+}

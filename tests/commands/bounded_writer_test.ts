@@ -1,0 +1,51 @@
+import { assertEquals } from "@std/assert";
+import { BoundedWriter } from "../../commands/bounded_writer.ts";
+import { type FakeOutput, fakeOutput } from "./stand_in.ts";
+
+/** A reader that takes what it is given only when it is told to. */
+function slowOutput(): FakeOutput & { read(): void } {
+  let taken: (() => void) | undefined;
+  return {
+    ...fakeOutput(),
+    writeSoon(text) {
+      return new Promise((resolve) => {
+        taken = () => {
+          this.text += text;
+          resolve();
+        };
+      });
+    },
+    read: () => taken?.(),
+  };
+}
+
+Deno.test("Outlet writes its lines in order", async () => {
+  const output = fakeOutput();
+  {
+    await using outlet = new BoundedWriter(output);
+    for (const line of ["a", "b", "c"]) outlet.put(line);
+  }
+  assertEquals(output.text, "a\nb\nc\n");
+});
+
+Deno.test("Outlet keeps only so many lines for a reader that does not read, and says how many it lost", async () => {
+  const output = slowOutput();
+  {
+    await using outlet = new BoundedWriter(output);
+    outlet.put("first");
+    for (let i = 0; i < 5000; i++) outlet.put(String(i));
+    output.read();
+    await Promise.resolve();
+    await Promise.resolve();
+    output.read();
+  }
+  const lines = output.text.split("\n").slice(0, -1);
+  assertEquals(lines.slice(0, 3), ["first", "0", "1"]);
+  assertEquals(lines.length, 1002);
+  assertEquals(JSON.parse(lines.at(-1)!), { event: "lost", lines: 4000 });
+});
+
+Deno.test("Outlet ends although nobody reads", async () => {
+  await using outlet = new BoundedWriter(slowOutput());
+  outlet.put("a");
+});

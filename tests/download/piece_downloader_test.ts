@@ -1,0 +1,432 @@
+import { assert, assertEquals, assertInstanceOf } from "@std/assert";
+import {
+  AuthError,
+  BusyError,
+  ChangedError,
+  CorruptError,
+  DiskError,
+  NotFoundError,
+  P2pError,
+  ProtocolError,
+  TimeoutError,
+  UnreachableError,
+  UsageError,
+} from "../../core/base/errors.ts";
+import { Notify } from "../../core/base/notify.ts";
+import { sha256 } from "../../core/base/digest.ts";
+import {
+  failureFromError,
+  PieceDownloader,
+  type PieceDownloaderOptions,
+  type PieceEvent,
+} from "../../core/download/piece_downloader.ts";
+import { type Hasher, HasherPool, mainThreadHasher } from "../../core/hash/pool.ts";
+import type { StoredFile } from "../../core/store/stored_file.ts";
+import {
+  corrupting,
+  type Hook,
+  onDownload,
+  refusing,
+  type ScriptedSeed,
+  sendBody,
+} from "../fakes/scripted_seed.ts";
+import { calm, test } from "../source/support.ts";
+import { startHasher } from "../hash/support.ts";
+import { addressOf, Bench, contentOf, FILE, MIB, nameOf, Seeds } from "./support.ts";
+
+const HOST = "one";
+/** An honest seed. */
+const OTHER_HOST = "two";
+
+/** Hands on one seed, and everything they tell. */
+class Workshop implements AsyncDisposable {
+  readonly bench: Bench;
+  readonly hands: PieceDownloader;
+  readonly file: StoredFile;
+  readonly facts: PieceEvent[] = [];
+  readonly errors: unknown[] = [];
+  readonly seeds: Seeds;
+  readonly seed: ScriptedSeed;
+  readonly other: ScriptedSeed;
+  readonly #terms: PieceDownloaderOptions;
+  readonly #told = new Notify();
+  #orders = 0;
+
+  static async open(hook?: Hook, signal = calm, hashers = mainThreadHasher): Promise<Workshop> {
+    const seeds = new Seeds();
+    const seed = seeds.add({ a: FILE }, hook);
+    const other = seeds.add({ a: FILE });
+    const bench = new Bench({ [HOST]: seed, [OTHER_HOST]: other });
+    return new Workshop(
+      bench,
+      seeds,
+      seed,
+      other,
+      await bench.open(contentOf(FILE)),
+      signal,
+      hashers,
+    );
+  }
+
+  private constructor(
+    bench: Bench,
+    seeds: Seeds,
+    seed: ScriptedSeed,
+    other: ScriptedSeed,
+    file: StoredFile,
+    signal: AbortSignal,
+    hashers: Hasher,
+  ) {
+    this.bench = bench;
+    this.seeds = seeds;
+    this.seed = seed;
+    this.other = other;
+    this.file = file;
+    const links = new Map(
+      [HOST, OTHER_HOST].map((host) => [nameOf(host), bench.pool.link(addressOf(host))]),
+    );
+    this.#terms = {
+      clock: bench.clock,
+      memory: bench.parts.memory,
+      hashers,
+      name: "a",
+      file,
+      links,
+      pace: undefined,
+      emit: (fact) => {
+        this.facts.push(fact);
+        this.#told.notifyAll();
+      },
+      fail: (error) => this.errors.push(error),
+    };
+    this.hands = new PieceDownloader(this.#terms, signal);
+  }
+
+  /** Hands of a later run. */
+  anew(): PieceDownloader {
+    return new PieceDownloader(this.#terms, calm);
+  }
+
+  /** @returns the order's id. */
+  fetch(piece: number, host = HOST): number {
+    const id = this.#orders++;
+    this.hands.fetch({ id, seed: nameOf(host), piece });
+    return id;
+  }
+
+  /** What was told, but for the bytes on their way. */
+  get ends(): PieceEvent[] {
+    return this.facts.filter(({ kind }) => kind !== "received");
+  }
+
+  /** Resolves when so many orders have come to an end, however long that takes. */
+  async ended(count: number): Promise<void> {
+    while (this.ends.length < count) await this.#told.notified(calm);
+  }
+
+  async settle(): Promise<void> {
+    for (let turn = 0; turn < 10; turn++) await this.bench.clock.advance(0);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.hands[Symbol.asyncDispose]();
+    this.file[Symbol.dispose]();
+    await this.bench[Symbol.asyncDispose]();
+    await this.seeds[Symbol.asyncDispose]();
+  }
+}
+
+test("Hands.fetch() stores a right piece at its place and tells of all its bytes", async () => {
+  await using shop = await Workshop.open();
+  shop.fetch(5);
+  shop.fetch(2);
+  await shop.settle();
+  assertEquals(shop.file.missing(), [0, 1, 3, 4]);
+  const written = shop.bench.written();
+  assertEquals(written.subarray(2 * MIB, 3 * MIB), FILE.subarray(2 * MIB, 3 * MIB));
+  assertEquals(written.subarray(5 * MIB), FILE.subarray(5 * MIB));
+  const bytes = [0, 0];
+  for (const fact of shop.facts) if (fact.kind === "received") bytes[fact.order]! += fact.bytes;
+  assertEquals(bytes, [1000, MIB]);
+  assertEquals(shop.ends.map(({ kind }) => kind), ["stored", "stored"]);
+});
+
+test("Hands.fetch() tells of a failure and stores nothing when a piece has a wrong digest", async () => {
+  await using shop = await Workshop.open(corrupting);
+  shop.fetch(0);
+  await shop.settle();
+  const [end] = shop.ends;
+  assert(end?.kind === "failed" && end.failure.kind === "corrupt");
+  assertEquals(shop.file.missing().length, 6);
+  assertEquals(shop.bench.written().subarray(0, 16), new Uint8Array(16));
+});
+
+test("Hands.takeBack() stores nothing, and keeps the memory, when the piece is being hashed", async () => {
+  const hashing = Promise.withResolvers<Uint8Array>();
+  await using shop = await Workshop.open(undefined, calm, {
+    ...mainThreadHasher,
+    sha256: () => hashing.promise,
+  });
+  const order = shop.fetch(0);
+  await shop.settle();
+  shop.hands.cancel(order);
+  const { memory } = shop.bench.parts;
+  // All that there is: it can only be lent when the piece's has come back.
+  const all = memory.lend(64 * MIB, calm);
+  let lent = false;
+  all.then(() => lent = true);
+  await shop.settle();
+  assertEquals(lent, false);
+  hashing.resolve(sha256(FILE.subarray(0, MIB)));
+  using _all = await all;
+  assertEquals(shop.ends, []);
+  assertEquals(shop.file.missing().length, 6);
+});
+
+for (const [what, hook] of [["right", undefined], ["wrong", corrupting]] as const) {
+  test(`Hands.fetch() tells a ${what} piece as it is when other threads hash`, async () => {
+    using hashers = new HasherPool(2, startHasher, 0);
+    await using shop = await Workshop.open(hook, calm, hashers);
+    for (const piece of [0, 1, 2, 3, 4, 5]) shop.fetch(piece);
+    await shop.ended(6);
+    const kinds = new Set(shop.ends.map(({ kind }) => kind));
+    assertEquals([...kinds], [what === "right" ? "stored" : "failed"]);
+    assertEquals(shop.bench.written(), what === "right" ? FILE : new Uint8Array(FILE.length));
+  });
+}
+
+test("Hands.fetch() tells of a failure when the seed says that the file has changed", async () => {
+  await using shop = await Workshop.open(refusing("DOWNLOAD", "ERROR:CHANGED"));
+  shop.fetch(0);
+  await shop.settle();
+  const [end] = shop.ends;
+  assert(end?.kind === "failed" && end.failure.kind === "changed");
+});
+
+test("Hands.fetch() ends the task, and blames no seed, when the disk fails", async () => {
+  await using shop = await Workshop.open();
+  // A file that is closed cannot be written to.
+  shop.file[Symbol.dispose]();
+  shop.fetch(0);
+  await shop.settle();
+  assertEquals(shop.ends, []);
+  assertEquals(shop.errors.length, 1);
+  assertInstanceOf(shop.errors[0], DiskError);
+});
+
+for (const when of ["before its reply", "in the middle of its body", "after its last byte"]) {
+  test(`Hands.takeBack() stores nothing and tells nothing when an order is taken back ${when}`, async () => {
+    const gate = Promise.withResolvers<void>();
+    const hook = onDownload(async (bytes, client) => {
+      if (when === "before its reply") await gate.promise;
+      await client.send(`OK ${bytes.length}\n`);
+      await client.send(bytes.subarray(0, bytes.length - 10));
+      if (when === "in the middle of its body") await gate.promise;
+      await client.send(bytes.subarray(bytes.length - 10));
+      return "answered";
+    });
+    await using shop = await Workshop.open(hook);
+    const order = shop.fetch(1);
+    if (when === "after its last byte") {
+      // The last bytes are there, and the piece is not stored yet.
+      const all = () =>
+        shop.facts.reduce((sum, fact) => sum + (fact.kind === "received" ? fact.bytes : 0), 0);
+      while (all() < MIB) await Promise.resolve();
+    } else await shop.settle();
+    shop.hands.cancel(order);
+    const told = shop.facts.length;
+    gate.resolve();
+    await shop.settle();
+    assertEquals(shop.facts.length, told);
+    assertEquals(shop.ends, []);
+    assertEquals(shop.file.missing().length, 6);
+    assertEquals(shop.errors, []);
+  });
+}
+
+/** Stops the first body in its middle until the client leaves. */
+function haltingOnce(): Hook {
+  let downloads = 0;
+  return onDownload(async (bytes, client) => {
+    if (downloads++ > 0) return undefined;
+    await client.send(`OK ${bytes.length}\n`);
+    await client.send(bytes.subarray(0, 300_000));
+    await client.untilGone();
+    return "answered";
+  });
+}
+
+test("Hands.fetch() asks for the rest of a piece only when its order was taken back in the middle", async () => {
+  await using shop = await Workshop.open(haltingOnce());
+  const order = shop.fetch(1);
+  await shop.settle();
+  shop.hands.cancel(order);
+  shop.fetch(1);
+  await shop.ended(1);
+  const ranges = shop.seed.asked("DOWNLOAD").map(({ range }) => range);
+  assertEquals(ranges, [
+    { start: MIB, end: 2 * MIB },
+    { start: MIB + 300_000, end: 2 * MIB },
+  ]);
+  assertEquals(shop.ends.map(({ kind }) => kind), ["stored"]);
+  assertEquals(shop.bench.written().subarray(MIB, 2 * MIB), FILE.subarray(MIB, 2 * MIB));
+});
+
+test("Hands keep what has come of pieces when they are stopped", async () => {
+  const stop = new AbortController();
+  await using shop = await Workshop.open(haltingOnce(), stop.signal);
+  shop.fetch(1);
+  await shop.settle();
+  stop.abort(new Error("enough"));
+  await shop.bench.timed(shop.hands[Symbol.asyncDispose]());
+  const kept = new Uint8Array(MIB);
+  assertEquals(shop.file.readUnverified(1, kept), 300_000);
+  assertEquals(kept.subarray(0, 300_000), FILE.subarray(MIB, MIB + 300_000));
+});
+
+test("Hands.fetch() asks for the rest only when the beginning of a piece was left by an earlier run", async () => {
+  await using shop = await Workshop.open();
+  shop.file.keepUnverified(1, FILE.subarray(MIB, MIB + 300_000));
+  await using hands = shop.anew();
+  hands.fetch({ id: 0, seed: nameOf(HOST), piece: 1 });
+  await shop.ended(1);
+  const ranges = shop.seed.asked("DOWNLOAD").map(({ range }) => range);
+  assertEquals(ranges, [{ start: MIB + 300_000, end: 2 * MIB }]);
+  assertEquals(shop.ends.map(({ kind }) => kind), ["stored"]);
+});
+
+test("Hands.fetch() keeps a piece that comes slowly while it comes, so that a kill loses little", async () => {
+  const gate = Promise.withResolvers<void>();
+  const hook = onDownload(async (bytes, client) => {
+    await client.send(`OK ${bytes.length}\n`);
+    for (let at = 0; at < 600_000; at += 100_000) {
+      await client.send(bytes.subarray(at, at + 100_000));
+      await shop.bench.clock.sleep(50, shop.bench.over);
+    }
+    await gate.promise;
+    await client.send(bytes.subarray(600_000));
+    return "answered";
+  });
+  await using shop: Workshop = await Workshop.open(hook);
+  shop.fetch(1);
+  await shop.bench.until(() => (shop.file.unverified.get(1) ?? 0) >= 500_000, 1000);
+  gate.resolve();
+  await shop.bench.timed(shop.ended(1));
+  assertEquals(shop.bench.written().subarray(MIB, 2 * MIB), FILE.subarray(MIB, 2 * MIB));
+  assertEquals(shop.file.unverified.size, 0);
+});
+
+test("Hands.fetch() asks a second seed for the rest only when the first one is in the middle of the piece", async () => {
+  await using shop = await Workshop.open(haltingOnce());
+  shop.fetch(1);
+  await shop.settle();
+  shop.fetch(1, OTHER_HOST);
+  await shop.ended(1);
+  const ranges = shop.other.asked("DOWNLOAD").map(({ range }) => range);
+  assertEquals(ranges, [{ start: MIB + 300_000, end: 2 * MIB }]);
+});
+
+test("Hands.takeBack() of an order that is through does nothing", async () => {
+  await using shop = await Workshop.open();
+  const order = shop.fetch(1);
+  await shop.settle();
+  shop.hands.cancel(order);
+  shop.hands.cancel(77);
+  await shop.settle();
+  assertEquals(shop.ends, [{ kind: "stored", order, hashMs: 0, diskMs: 0 }]);
+});
+
+test("Hands.fetch() gives a piece's memory to the next only when nothing writes to it", async () => {
+  const gate = Promise.withResolvers<void>();
+  let downloads = 0;
+  const hook = onDownload(async (bytes, client) => {
+    if (downloads++ > 0) return undefined;
+    // The first one stops short of its end; what is left comes when the next one is through.
+    await client.send(`OK ${bytes.length}\n`);
+    await client.send(bytes.subarray(0, bytes.length - 100));
+    await gate.promise;
+    await client.send(bytes.subarray(bytes.length - 100));
+    return "answered";
+  });
+  await using shop = await Workshop.open(hook);
+  const first = shop.fetch(0);
+  await shop.settle();
+  shop.hands.cancel(first);
+  for (const piece of [1, 2, 3, 4, 5]) shop.fetch(piece);
+  await shop.settle();
+  gate.resolve();
+  await shop.settle();
+  assertEquals(shop.file.missing(), [0]);
+  assertEquals(shop.bench.written().subarray(MIB), FILE.subarray(MIB));
+});
+
+test("Hands.fetch() works with the memory of earlier pieces", async () => {
+  await using shop = await Workshop.open();
+  for (const piece of [5, 0, 4, 1, 3, 2]) {
+    shop.fetch(piece);
+    await shop.settle();
+  }
+  assertEquals(shop.file.missing(), []);
+  assertEquals(shop.bench.written(), FILE);
+});
+
+test("Hands end soon, and tell nothing, when the signal aborts in the middle of bodies", async () => {
+  const stop = new AbortController();
+  const hook = onDownload(async (bytes, client) => {
+    await client.send(`OK ${bytes.length}\n`);
+    await client.send(bytes.subarray(0, 1000));
+    await client.untilGone();
+    return "answered";
+  });
+  await using shop = await Workshop.open(hook, stop.signal);
+  for (const piece of [0, 1, 2, 3, 4, 5]) shop.fetch(piece);
+  await shop.settle();
+  const told = shop.facts.length;
+  stop.abort(new Error("enough"));
+  const { ms } = await shop.bench.timed(shop.hands[Symbol.asyncDispose]());
+  assert(ms <= 300, `it took ${ms} ms`);
+  assertEquals([shop.facts.length, shop.ends.length, shop.errors.length], [told, 0, 0]);
+});
+
+test("Hands.fetch() does nothing when the hands have been put down", async () => {
+  const stop = new AbortController();
+  await using shop = await Workshop.open(undefined, stop.signal);
+  stop.abort();
+  shop.fetch(0);
+  await shop.settle();
+  assertEquals(shop.facts, []);
+});
+
+test("Hands.fetch() stores nothing when a piece comes from a seed that sends too much", async () => {
+  const hook = onDownload(async (bytes, client) => {
+    await sendBody(client, new Uint8Array(bytes.length + 1));
+    return "answered";
+  });
+  await using shop = await Workshop.open(hook);
+  shop.fetch(0);
+  await shop.settle();
+  const [end] = shop.ends;
+  assert(end?.kind === "failed" && end.failure.kind === "corrupt");
+});
+
+const failures: { error: Error; kind: string | undefined }[] = [
+  { error: new BusyError("x", 5), kind: "busy" },
+  { error: new TimeoutError("x"), kind: "stalled" },
+  { error: new UnreachableError("x"), kind: "lost" },
+  { error: new ChangedError("x"), kind: "changed" },
+  { error: new CorruptError("x"), kind: "corrupt" },
+  { error: new ProtocolError("x"), kind: "corrupt" },
+  { error: new AuthError("x"), kind: "hopeless" },
+  { error: new NotFoundError("x"), kind: "hopeless" },
+  { error: new DiskError("x"), kind: undefined },
+  { error: new UsageError("x"), kind: undefined },
+  { error: new TypeError("x"), kind: undefined },
+];
+
+for (const { error, kind } of failures) {
+  test(`failureOf() is ${kind ?? "nobody's"} when the error is a ${error.constructor.name}`, () => {
+    const failure = failureFromError(error);
+    assertEquals<string | undefined>(failure?.kind, kind);
+    if (error instanceof P2pError && failure) assertEquals(failure.reason, "x");
+  });
+}

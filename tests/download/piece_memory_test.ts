@@ -1,0 +1,62 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { PieceBuffers } from "../../core/download/piece_memory.ts";
+import { calm } from "../source/support.ts";
+
+const MIB = 1024 * 1024;
+
+/** Says of a promise whether it has settled by now. */
+async function settled(promise: Promise<unknown>): Promise<boolean> {
+  let done = false;
+  promise.then(() => done = true, () => done = true);
+  for (let turns = 0; turns < 10; turns++) await Promise.resolve();
+  return done;
+}
+
+Deno.test("PieceMemory.lend() waits when the budget is lent, and goes on in order", async () => {
+  const memory = new PieceBuffers(2 * MIB);
+  const first = await memory.lend(MIB, calm);
+  using _second = await memory.lend(MIB, calm);
+  const third = memory.lend(MIB, calm);
+  const fourth = memory.lend(10, calm);
+  assertEquals([await settled(third), await settled(fourth)], [false, false]);
+  first[Symbol.dispose]();
+  using got = await third;
+  assertEquals(got.bytes.length, MIB);
+  assertEquals(await settled(fourth), false);
+  got[Symbol.dispose]();
+  using small = await fourth;
+  assertEquals(small.bytes.length, 10);
+});
+
+Deno.test("PieceMemory.lend() gives the memory of earlier pieces again", async () => {
+  const memory = new PieceBuffers(8 * MIB);
+  const first = await memory.lend(MIB, calm);
+  const { buffer } = first.bytes;
+  first[Symbol.dispose]();
+  using second = await memory.lend(MIB - 5, calm);
+  assert(second.bytes.buffer === buffer);
+  assertEquals(second.bytes.length, MIB - 5);
+});
+
+Deno.test("PieceMemory.lend() lends a piece beyond the budget when no other is lent", async () => {
+  const memory = new PieceBuffers(MIB);
+  const small = await memory.lend(MIB, calm);
+  const large = memory.lend(4 * MIB, calm);
+  assertEquals(await settled(large), false);
+  small[Symbol.dispose]();
+  using got = await large;
+  assertEquals(got.bytes.length, 4 * MIB);
+});
+
+Deno.test("PieceMemory.lend() throws the signal's reason, and lets the next in, when it is aborted", async () => {
+  const memory = new PieceBuffers(2 * MIB);
+  const first = await memory.lend(MIB, calm);
+  const stop = new AbortController();
+  const large = memory.lend(2 * MIB, stop.signal);
+  const small = memory.lend(MIB, calm);
+  assertEquals(await settled(small), false);
+  stop.abort(new Error("enough"));
+  await assertRejects(() => large, Error, "enough");
+  using _small = await small;
+  first[Symbol.dispose]();
+});

@@ -1,0 +1,115 @@
+import { assertEquals } from "@std/assert";
+import { Prefetch } from "../../core/download/prefetch.ts";
+import type { Hook } from "../fakes/scripted_seed.ts";
+import { refusing } from "../fakes/scripted_seed.ts";
+import { calm, patternOf, test } from "../source/support.ts";
+import { addressOf, Bench, nameOf, NOBODY, Seeds } from "./support.ts";
+
+const NAMES = Array.from({ length: 40 }, (_, i) => `f${String(i).padStart(2, "0")}`);
+const FILES = Object.fromEntries(NAMES.map((name, i) => [name, patternOf(100, i)]));
+const SEED = nameOf("seed");
+
+class Ahead implements AsyncDisposable {
+  readonly seeds = new Seeds();
+  readonly seed;
+  readonly bench: Bench;
+  readonly foresight: Prefetch;
+
+  constructor(hook?: Hook) {
+    this.seed = this.seeds.add(FILES, hook);
+    this.bench = new Bench({ seed: this.seed, away: NOBODY });
+    const { pool } = this.bench;
+    const links = ["seed", "away"].map((host) => pool.link(addressOf(host)));
+    this.foresight = new Prefetch(NAMES, links, this.bench.clock, calm);
+  }
+
+  /** As the first task does: from then on the seed is known to be there. */
+  async reach(): Promise<void> {
+    await this.bench.timed(this.bench.pool.link(addressOf("seed")).dialect(calm));
+  }
+
+  async take(name: string, seed = SEED) {
+    return (await this.bench.timed(Promise.resolve(this.foresight.take(seed, name)))).value;
+  }
+
+  /** What the seed was asked for. */
+  get asked(): string[] {
+    return this.seed.asked("MANIFEST").map(({ name }) => name);
+  }
+
+  async settle(): Promise<void> {
+    for (let turn = 0; turn < 20; turn++) await this.bench.clock.advance(0);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.foresight[Symbol.asyncDispose]();
+    await this.bench[Symbol.asyncDispose]();
+    await this.seeds[Symbol.asyncDispose]();
+  }
+}
+
+test("Foresight.begin() asks for the sixteen names behind, each once", async () => {
+  await using ahead = new Ahead();
+  await ahead.reach();
+  ahead.foresight.begin("f00");
+  await ahead.settle();
+  assertEquals(ahead.asked.toSorted(), NAMES.slice(1, 17));
+  for (const name of NAMES.slice(1, 9)) ahead.foresight.begin(name);
+  await ahead.settle();
+  assertEquals(ahead.asked.toSorted(), NAMES.slice(1, 17));
+  ahead.foresight.begin("f09");
+  await ahead.settle();
+  assertEquals(ahead.asked.toSorted(), NAMES.slice(1, 26));
+  for (const name of NAMES.slice(10)) ahead.foresight.begin(name);
+  await ahead.settle();
+  assertEquals(ahead.asked.toSorted(), NAMES.slice(1));
+});
+
+test("Foresight.take() gives what a seed said, once", async () => {
+  await using ahead = new Ahead();
+  await ahead.reach();
+  ahead.foresight.begin("f00");
+  const inquiry = await ahead.take("f07");
+  const { id } = ahead.seed.manifestOf("f07");
+  assertEquals([inquiry?.manifest?.id, inquiry?.answer.kind], [id, "manifest"]);
+  assertEquals(await ahead.take("f07"), undefined);
+});
+
+test("Foresight.take() gives nothing of what was not asked for", async () => {
+  await using ahead = new Ahead();
+  await ahead.reach();
+  ahead.foresight.begin("f00");
+  ahead.foresight.begin("a name that is not small");
+  assertEquals(await ahead.take("f20"), undefined);
+  assertEquals(await ahead.take("f00"), undefined);
+  assertEquals(await ahead.take("f01", nameOf("away")), undefined);
+});
+
+test("Foresight.begin() asks no seed that never answered", async () => {
+  await using ahead = new Ahead();
+  ahead.foresight.begin("f00");
+  await ahead.settle();
+  assertEquals(ahead.asked, []);
+  await ahead.reach();
+  ahead.foresight.begin("f01");
+  await ahead.settle();
+  assertEquals(ahead.asked.toSorted(), NAMES.slice(2, 18));
+});
+
+test("Foresight.take() gives nothing when it was said too long ago", async () => {
+  await using ahead = new Ahead();
+  await ahead.reach();
+  ahead.foresight.begin("f00");
+  await ahead.settle();
+  await ahead.bench.clock.advance(5001);
+  assertEquals(await ahead.take("f01"), undefined);
+});
+
+for (const refusal of ["ERROR:NOT_FOUND", "ERROR:PENDING 1", "ERROR:BUSY retry-after-ms=10"]) {
+  test(`Foresight.take() gives nothing when the seed said ${refusal}`, async () => {
+    await using ahead = new Ahead(refusing("MANIFEST", refusal));
+    await ahead.reach();
+    ahead.foresight.begin("f00");
+    assertEquals(await ahead.take("f01"), undefined);
+  });
+}

@@ -1,0 +1,229 @@
+/** What the tests of `task` share: seeds by name in memory, a folder, and all that a task is given. */
+import { DiskSpace } from "../../core/store/free_space.ts";
+import { PieceBuffers } from "../../core/download/piece_memory.ts";
+import { join } from "@std/path";
+import { UnreachableError } from "../../core/base/errors.ts";
+import type { Clock } from "../../core/base/clock.ts";
+import { Semaphore } from "../../core/base/semaphore.ts";
+import type { SeedAddress } from "../../core/base/seed_address.ts";
+import { DOWNLOAD_DEFAULTS, type DownloadSettings } from "../../core/config.ts";
+import type { TaskNews } from "../../core/events.ts";
+import { mainThreadHasher } from "../../core/hash/pool.ts";
+import { SourcePool } from "../../core/source/pool.ts";
+import type { Dial } from "../../core/source/transport.ts";
+import { type StoredContent, StoredFile } from "../../core/store/stored_file.ts";
+import { besideTarget, PART_SUFFIX } from "../../core/store/target.ts";
+import { Prefetch } from "../../core/download/prefetch.ts";
+import { resolveContent } from "../../core/download/resolve_content.ts";
+import { noUsableSourceError, transfer } from "../../core/download/transfer.ts";
+import type { TaskContext } from "../../core/download/task_context.ts";
+import { Permit } from "../../core/download/permit.ts";
+import { layoutOf } from "../../core/base/pieces.ts";
+import { ManualClock } from "../fakes/manual_clock.ts";
+import {
+  ClientLeft,
+  type Hook,
+  onDownload,
+  ScriptedSeed,
+  type SeedSide,
+} from "../fakes/scripted_seed.ts";
+import { calm, patternOf } from "../source/support.ts";
+
+export const MIB = 1024 * 1024;
+
+export function addressOf(host: string): SeedAddress {
+  return { host, port: 7270, tls: false };
+}
+
+/** The name that a seed's link has. */
+export function nameOf(host: string): string {
+  return `${host}:7270`;
+}
+
+/** What stands at each host: a seed, or nothing. */
+export type Hosts = Readonly<Record<string, ScriptedSeed | Dial>>;
+
+/** A task's whole surroundings in memory, under a clock that the test turns. */
+export class Bench implements AsyncDisposable {
+  readonly clock = new ManualClock(1_000_000);
+  readonly #over = new AbortController();
+  /** For this task and others. */
+  readonly slots = new Semaphore(1);
+  readonly dir = Deno.makeTempDirSync({ prefix: "p2p-" });
+  readonly news: TaskNews[] = [];
+  readonly parts: TaskContext;
+  readonly pool: SourcePool;
+  readonly hosts: Map<string, ScriptedSeed | Dial>;
+
+  /** @param time another clock than the manual one, for real sockets. */
+  constructor(hosts: Hosts, settings: Partial<DownloadSettings> = {}, time?: Clock) {
+    const clock = time ?? this.clock;
+    this.hosts = new Map(Object.entries(hosts));
+    const all = {
+      ...DOWNLOAD_DEFAULTS,
+      seeds: Object.keys(hosts).map(addressOf),
+      ...settings,
+    };
+    this.pool = new SourcePool({ ...all, clock, dial: this.dial });
+    this.parts = {
+      partialsOf: () => [],
+      memory: new PieceBuffers(64 * 1024 * 1024),
+      hashers: mainThreadHasher,
+      settings: all,
+      pool: this.pool,
+      prefetch: new Prefetch(["before", "a"], this.pool.links(all.seeds), clock, this.over),
+      clock,
+      random: () => 0.5,
+      store: { pid: 1, boot: 0, bootId: "this", space: new DiskSpace() },
+      maxInFlight: () => 8,
+      permit: new Permit(this.slots),
+      rateLimit: undefined,
+      emit: (news) => void this.news.push(news),
+    };
+  }
+
+  /** The disk takes its own time: until then the clock stands still. */
+  #onDisk = false;
+
+  /** Aborts when the test is over: until then a seed's side may wait. */
+  get over(): AbortSignal {
+    return this.#over.signal;
+  }
+
+  readonly dial: Dial = (address, signal) => {
+    const there = this.hosts.get(address.host);
+    if (there === undefined) return Promise.reject(new UnreachableError("nobody there"));
+    return typeof there === "function" ? there(address, signal) : there.dial(address, signal);
+  };
+
+  /** What was told of a seed, in order. */
+  toldOf(host: string): string[] {
+    return this.news.flatMap((one) =>
+      one.kind === "seed" && one.seed === nameOf(host) ? [one.what] : []
+    );
+  }
+
+  open(content: StoredContent): Promise<StoredFile> {
+    return StoredFile.open(join(this.dir, "out"), content, this.parts.store, calm);
+  }
+
+  /** The bytes of the unfinished file. */
+  written(): Uint8Array {
+    return Deno.readFileSync(besideTarget(join(this.dir, "out"), PART_SUFFIX));
+  }
+
+  /** Asks for the manifest of "a" before its turn has come. */
+  async foresee(host: string): Promise<void> {
+    await this.timed(this.pool.link(addressOf(host)).dialect(calm));
+    this.parts.prefetch.begin("before");
+  }
+
+  find(wanted: { sha256?: string; id?: string } = {}, signal = calm) {
+    return resolveContent(
+      { name: "a", sha256: undefined, id: undefined, ...wanted },
+      this.parts,
+      signal,
+    );
+  }
+
+  /** Finds and transfers "a". @returns the bytes that came, by host. */
+  async download(signal = calm): Promise<Record<string, number>> {
+    const found = await this.find({}, signal);
+    this.#onDisk = true;
+    using file = await this.open(found.content).finally(() => this.#onDisk = false);
+    const outcome = await transfer("a", found, file, this.parts, signal);
+    if (outcome.kind === "useless") throw noUsableSourceError("a", outcome);
+    const entries = Object.entries(outcome.bytesBySeed);
+    return Object.fromEntries(entries.map(([seed, bytes]) => [seed.split(":")[0]!, bytes]));
+  }
+
+  /** Every body takes so many ms, by the bench's clock. */
+  slowly(ms: number): Hook {
+    return onDownload(async (bytes, client) => {
+      await client.send(`OK ${bytes.length}\n`);
+      for (let part = 0; part < 10; part++) {
+        await this.clock.sleep(ms / 10, this.#over.signal);
+        const cut = (tenths: number) => Math.floor(tenths * bytes.length / 10);
+        await client.send(bytes.subarray(cut(part), cut(part + 1)));
+      }
+      return "answered";
+    });
+  }
+
+  /** Lets time pass until `promise` has settled, and says how much passed. */
+  async timed<T>(promise: Promise<T>, maxMs = 300_000): Promise<{ value: T; ms: number }> {
+    const startedAt = this.clock.now();
+    let settled = false;
+    promise.then(() => settled = true, () => settled = true);
+    while (!settled) {
+      if (this.clock.now() - startedAt > maxMs) throw new Error(`Not settled in ${maxMs} ms`);
+      await this.#pass();
+    }
+    return { value: await promise, ms: this.clock.now() - startedAt };
+  }
+
+  /** Lets time pass until `come` is true. */
+  async until(come: () => boolean, maxMs = 300_000): Promise<void> {
+    const startedAt = this.clock.now();
+    while (!come()) {
+      if (this.clock.now() - startedAt > maxMs) throw new Error(`Not come in ${maxMs} ms`);
+      await this.#pass();
+    }
+  }
+
+  async #pass(): Promise<void> {
+    await this.clock.advance(this.#onDisk ? 0 : 10);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.pool[Symbol.asyncDispose]();
+    this.#over.abort(new ClientLeft());
+    Deno.removeSync(this.dir, { recursive: true });
+    if (this.clock.pending > 0) throw new Error("A timer was left behind");
+  }
+}
+
+/** Seeds that live as long as a test. */
+export class Seeds implements AsyncDisposable {
+  readonly #seeds: ScriptedSeed[] = [];
+
+  add(...args: ConstructorParameters<typeof ScriptedSeed>): ScriptedSeed {
+    const seed = new ScriptedSeed(...args);
+    this.#seeds.push(seed);
+    return seed;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const seed of this.#seeds) await seed[Symbol.asyncDispose]();
+  }
+}
+
+export const NOBODY: Dial = () => Promise.reject(new UnreachableError("connection refused"));
+
+/** Takes the connection and never says a word. */
+export const SILENT: Dial = (_, signal) =>
+  new Promise((_, reject) => {
+    signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+  });
+
+/** Some pieces and a bit of another one. */
+export const FILE = patternOf(5 * MIB + 1000);
+export const OTHER = patternOf(5 * MIB + 1000, 99);
+
+export function contentOf(bytes: Uint8Array, verified = true): StoredContent {
+  const manifest = new ScriptedSeed({ a: bytes }).manifestOf("a");
+  return { layout: layoutOf(bytes.length), manifest: verified ? manifest : undefined };
+}
+
+/** Plays an old seed that tells how long its files are: one request a connection, and no word to a greeting. */
+export function oldSeedOf(sizes: Readonly<Record<string, number>>) {
+  return async (seed: SeedSide): Promise<void> => {
+    const line = await seed.line();
+    const name = line?.match(/^FILESIZE (.*)$/)?.[1];
+    if (line === "LIST") await seed.send(`${Object.keys(sizes).join("\n")}\n`);
+    if (name !== undefined) {
+      const size = sizes[name];
+      await seed.send(size === undefined ? "ERROR:NOT_FOUND no\n" : `SIZE:${size}\n`);
+    }
+  };
+}

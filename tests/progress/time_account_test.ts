@@ -1,0 +1,268 @@
+import { assertEquals } from "@std/assert";
+import { type Span, TimeAccount } from "../../core/progress/time_account.ts";
+import { SeedsProgress } from "../../core/progress/seed_progress.ts";
+import type { TaskNews } from "../../core/events.ts";
+import { eventOf, NOW } from "../state/support.ts";
+
+type Step = readonly [ms: number, news: TaskNews | { readonly limited: boolean }];
+
+const SIZE = 100;
+const state = (state: "waiting" | "finding" | "downloading" | "verifying" | "paused") =>
+  ({ kind: "state", state }) as const;
+const waiting = (waitsFor: "place" | "seeds" | "room") =>
+  ({ kind: "state", state: "waiting", waitsFor }) as const;
+const found = { kind: "found", size: SIZE, id: "ab", seeds: ["x", "y"] } as const;
+const seed = (what: Extract<TaskNews, { kind: "seed" }>["what"], seed = "x", percent?: number) =>
+  ({
+    kind: "seed",
+    seed,
+    what,
+    reason: `${seed} ${what}`,
+    ...percent === undefined ? {} : { percent },
+  }) as const;
+const received = (bytes: number, seed = "x") => ({ kind: "received", seed, bytes }) as const;
+const stored = (bytes: number) =>
+  ({ kind: "stored", seed: "x", piece: 0, bytes, hashMs: 2, diskMs: 3 }) as const;
+const done: TaskNews = {
+  kind: "done",
+  result: {
+    path: "/x",
+    size: SIZE,
+    sha256: null,
+    id: null,
+    verified: false,
+    elapsedMs: 1,
+    bytesBySeed: {},
+    how: "downloaded",
+  },
+};
+const failure: TaskNews = { kind: "failed", failure: { code: "timeout", message: "late" } };
+
+function accountAfter(steps: readonly Step[], atMs: number) {
+  const seeds = new SeedsProgress();
+  const accounting = new TimeAccount(NOW, seeds);
+  for (const [ms, news] of steps) {
+    if ("limited" in news) {
+      accounting.limited(news.limited, NOW + ms);
+      continue;
+    }
+    const event = eventOf("a", news, NOW + ms);
+    seeds.take(event, event.time);
+    accounting.take(event, event.time);
+  }
+  return accounting.at(NOW + atMs, NOW + atMs);
+}
+
+const cases: {
+  name: string;
+  steps: Step[];
+  at: number;
+  spent: Partial<Record<Span, number>>;
+  now: Span | null;
+}[] = [
+  { name: "nothing happened", steps: [], at: 70, spent: { place: 70 }, now: "place" },
+  {
+    name: "it is asking",
+    steps: [[10, state("finding")]],
+    at: 30,
+    spent: { place: 10, asking: 20 },
+    now: "asking",
+  },
+  {
+    name: "a seed hashes the file",
+    steps: [[0, state("finding")], [5, seed("busy", "x", 40)]],
+    at: 30,
+    spent: { asking: 5, pending: 25 },
+    now: "pending",
+  },
+  {
+    name: "a seed is busy, and another fails",
+    steps: [[0, state("finding")], [5, seed("failing", "y")], [6, seed("busy")]],
+    at: 30,
+    spent: { asking: 5, unreachable: 1, busy: 24 },
+    now: "busy",
+  },
+  {
+    name: "seeds only lack it",
+    steps: [[0, state("finding")], [5, seed("lacks")]],
+    at: 30,
+    spent: { asking: 30 },
+    now: "asking",
+  },
+  {
+    name: "what is there is looked at",
+    steps: [[0, state("finding")], [5, found], [15, state("verifying")], [
+      35,
+      state("downloading"),
+    ]],
+    at: 40,
+    spent: { asking: 5, checking: 30, bytes: 5 },
+    now: "bytes",
+  },
+  {
+    name: "a limit of the user's comes and goes",
+    steps: [
+      [0, found],
+      [0, state("downloading")],
+      [10, { limited: true }],
+      [40, { limited: false }],
+    ],
+    at: 50,
+    spent: { bytes: 20, limit: 30 },
+    now: "bytes",
+  },
+  {
+    name: "one seed of two fails",
+    steps: [[0, found], [0, state("downloading")], [10, seed("failing")]],
+    at: 50,
+    spent: { bytes: 50 },
+    now: "bytes",
+  },
+  {
+    name: "both seeds fail, and one is back",
+    steps: [
+      [0, found],
+      [0, state("downloading")],
+      [10, seed("failing")],
+      [20, seed("failing", "y")],
+      [25, waiting("seeds")],
+      [40, seed("joined", "y")],
+      [41, state("downloading")],
+    ],
+    at: 50,
+    spent: { bytes: 29, unreachable: 21 },
+    now: "bytes",
+  },
+  {
+    name: "bytes come from one that failed",
+    steps: [
+      [0, { ...found, seeds: ["x"] }],
+      [0, state("downloading")],
+      [10, seed("failing")],
+      [20, received(5)],
+    ],
+    at: 30,
+    spent: { bytes: 20, unreachable: 10 },
+    now: "bytes",
+  },
+  {
+    name: "all is stored and not yet safe",
+    steps: [[0, found], [0, state("downloading")], [10, stored(60)], [20, stored(40)]],
+    at: 50,
+    spent: { bytes: 20, finishing: 30 },
+    now: "finishing",
+  },
+  {
+    name: "what an earlier run left counts",
+    steps: [
+      [0, found],
+      [0, { kind: "resumed", bytes: 60, pieces: 1, rehashed: 0 }],
+      [0, state("downloading")],
+      [20, stored(40)],
+    ],
+    at: 50,
+    spent: { bytes: 20, finishing: 30 },
+    now: "finishing",
+  },
+  {
+    name: "it is paused and goes on",
+    steps: [
+      [0, found],
+      [0, state("downloading")],
+      [10, state("paused")],
+      [30, waiting("place")],
+      [40, state("finding")],
+    ],
+    at: 45,
+    spent: { bytes: 10, paused: 20, place: 10, asking: 5 },
+    now: "asking",
+  },
+  {
+    name: "there is no room",
+    steps: [[0, found], [0, state("downloading")], [10, waiting("room")]],
+    at: 45,
+    spent: { bytes: 10, room: 35 },
+    now: "room",
+  },
+  {
+    name: "it is done",
+    steps: [[0, found], [0, state("downloading")], [10, stored(100)], [12, done]],
+    at: 99,
+    spent: { bytes: 10, finishing: 2 },
+    now: null,
+  },
+  {
+    name: "it failed",
+    steps: [[0, state("finding")], [9, failure]],
+    at: 99,
+    spent: { asking: 9 },
+    now: null,
+  },
+  {
+    name: "the clock went back",
+    steps: [[50, state("finding")], [20, found]],
+    at: 30,
+    spent: { place: 50, checking: 10 },
+    now: "checking",
+  },
+];
+for (const { name, steps, at, spent, now } of cases) {
+  Deno.test(`Accounting.at() says where the time went when ${name}`, () => {
+    const account = accountAfter(steps, at);
+    assertEquals(account.spent, spent);
+    assertEquals([account.now, account.at], [now, NOW + at]);
+  });
+}
+
+Deno.test("Accounting.at() tells what each seed gave and how it stands", () => {
+  const account = accountAfter([
+    [0, found],
+    [0, state("downloading")],
+    [0, received(300, "y")],
+    [500, received(200, "y")],
+    [500, received(50)],
+    [600, seed("corrupt")],
+    [700, seed("failing")],
+    [800, seed("dissents", "z")],
+  ], 1000);
+  assertEquals(account.seeds, [
+    {
+      seed: "y",
+      standing: "gives",
+      reason: null,
+      bytes: 500,
+      failures: 0,
+      corrupt: 0,
+      rate: 500,
+    },
+    {
+      seed: "x",
+      standing: "failing",
+      reason: "x failing",
+      bytes: 50,
+      failures: 1,
+      corrupt: 1,
+      rate: 100,
+    },
+    {
+      seed: "z",
+      standing: "dissents",
+      reason: "z dissents",
+      bytes: 0,
+      failures: 0,
+      corrupt: 0,
+      rate: 0,
+    },
+  ]);
+});
+
+Deno.test("Accounting.at() adds up this computer's work on pieces", () => {
+  const { hashMs, diskMs } = accountAfter([[0, found], [1, stored(10)], [2, stored(10)]], 5);
+  assertEquals([hashMs, diskMs], [4, 6]);
+});
+
+Deno.test("Accounting.at() tells of a dozen seeds at most when there are more", () => {
+  const seeds = Array.from({ length: 40 }, (_, n) => `s${n}`);
+  const { seeds: told } = accountAfter([[0, { ...found, seeds }], [0, received(1, "s33")]], 5);
+  assertEquals([told.length, told[0]!.seed], [12, "s33"]);
+});

@@ -1,0 +1,267 @@
+import { assertEquals, assertInstanceOf } from "@std/assert";
+import fc from "fast-check";
+import {
+  encodeOneShotRequest,
+  encodeSessionRequest,
+  type OneShotRequest,
+  parseOneShotRequest,
+  parseSessionRequest,
+  type SessionRequest,
+} from "../../core/protocol/requests.ts";
+import { ErrorReply, type ErrorReplyCode } from "../../core/protocol/error_replies.ts";
+import { anySize, anyText, nearly, property, validName } from "../base/property.ts";
+import { assertRefuses, show } from "./support.ts";
+
+const inSession: { line: string; request: SessionRequest }[] = [
+  { line: "PING", request: { verb: "PING" } },
+  { line: "BYE", request: { verb: "BYE" } },
+  { line: "LIST", request: { verb: "LIST", after: "" } },
+  { line: "LIST a|b.txt", request: { verb: "LIST", after: "a|b.txt" } },
+  { line: "LIST  a b ", request: { verb: "LIST", after: " a b " } },
+  { line: "AUTH 00ff", request: { verb: "AUTH", answer: "00ff" } },
+  { line: "FILESIZE a b.txt", request: { verb: "FILESIZE", name: "a b.txt" } },
+  { line: "FILESIZE  a", request: { verb: "FILESIZE", name: " a" } },
+  { line: "FILESIZE a|b.txt|7|100", request: { verb: "FILESIZE", name: "a|b.txt|7|100" } },
+  { line: "MANIFEST ordner/ä.txt", request: { verb: "MANIFEST", name: "ordner/ä.txt" } },
+  {
+    line: "DOWNLOAD a|b.txt|7|100",
+    request: { verb: "DOWNLOAD", name: "a|b.txt", range: { start: 7, end: 107 } },
+  },
+  {
+    line: "DOWNLOAD a|0|1",
+    request: { verb: "DOWNLOAD", name: "a", range: { start: 0, end: 1 } },
+  },
+  {
+    line: "DOWNLOAD a|5|0",
+    request: { verb: "DOWNLOAD", name: "a", range: { start: 5, end: 5 } },
+  },
+  {
+    line: "DOWNLOAD a b|c d|1|2",
+    request: { verb: "DOWNLOAD", name: "a b|c d", range: { start: 1, end: 3 } },
+  },
+  {
+    line: "DOWNLOAD ||0|1",
+    request: { verb: "DOWNLOAD", name: "|", range: { start: 0, end: 1 } },
+  },
+  {
+    line: "DOWNLOAD a\u2028b|0|1",
+    request: { verb: "DOWNLOAD", name: "a\u2028b", range: { start: 0, end: 1 } },
+  },
+  {
+    line: "DOWNLOAD a|0|9007199254740991",
+    request: { verb: "DOWNLOAD", name: "a", range: { start: 0, end: 2 ** 53 - 1 } },
+  },
+];
+for (const { line, request } of inSession) {
+  Deno.test(`parseSessionRequest() and encodeSessionRequest() agree on ${show(line)}`, () => {
+    assertEquals(parseSessionRequest(line), request);
+    assertEquals(encodeSessionRequest(request), line);
+  });
+}
+
+const beyond = [
+  { numbers: "9007199254740992|1", start: Infinity, end: Infinity },
+  { numbers: "0|9007199254740992", start: 0, end: Infinity },
+  { numbers: `${"9".repeat(30)}|${"9".repeat(400)}`, start: Infinity, end: Infinity },
+];
+for (const { numbers, start, end } of beyond) {
+  Deno.test(`parseSessionRequest() reads ${show(numbers)} as a range outside of every file`, () => {
+    assertEquals<unknown>(parseSessionRequest(`DOWNLOAD a|${numbers}`), {
+      verb: "DOWNLOAD",
+      name: "a",
+      range: { start, end },
+    });
+  });
+}
+
+const badInSession = [
+  "",
+  " ",
+  " PING",
+  "PING ",
+  "PING x",
+  "BYE ",
+  "BYE now",
+  "ping",
+  "Ping",
+  "HELLO",
+  "HELLO 2",
+  "STAT",
+  "UPLOAD a|0|1",
+  "GET / HTTP/1.1",
+  "constructor",
+  "__proto__ x",
+  "LIST ",
+  "LISTa",
+  "LIST\ta",
+  "AUTH",
+  "AUTH ",
+  "FILESIZE",
+  "FILESIZE\ta",
+  "MANIFEST",
+  "DOWNLOAD",
+  "DOWNLOAD ",
+  "DOWNLOAD a",
+  "DOWNLOAD a|0",
+  "DOWNLOAD a|0|",
+  "DOWNLOAD a||1",
+  "DOWNLOAD a|0|1|",
+  "DOWNLOAD a|0|1 ",
+  "DOWNLOAD a|0| 1",
+  "DOWNLOAD a| 0|1",
+  "DOWNLOAD a|0 |1",
+  "DOWNLOAD a|00|1",
+  "DOWNLOAD a|01|1",
+  "DOWNLOAD a|0|01",
+  "DOWNLOAD a|+0|1",
+  "DOWNLOAD a|0|+1",
+  "DOWNLOAD a|-1|1",
+  "DOWNLOAD a|0|-1",
+  "DOWNLOAD a|0x0|1",
+  "DOWNLOAD a|0|1e3",
+  "DOWNLOAD a|0|1.0",
+  "DOWNLOAD a|0|١",
+  "DOWNLOAD a|0|1\r",
+  "PING\r",
+  "\ufeffPING",
+];
+for (const line of badInSession) {
+  Deno.test(`parseSessionRequest() refuses ${show(line)} with BAD_REQUEST`, () => {
+    assertRefuses(() => parseSessionRequest(line), "BAD_REQUEST");
+  });
+}
+
+const badNames = [
+  "",
+  ".",
+  "..",
+  "/a",
+  "a/",
+  "a//b",
+  "a/../b",
+  "../a",
+  "a\\b",
+  "a\tb",
+  "a\r",
+  "a\0",
+  "a\u007f",
+  "\ud800",
+  "x".repeat(1025),
+];
+for (const name of badNames) {
+  const lines = [`FILESIZE ${name}`, `MANIFEST ${name}`, `DOWNLOAD ${name}|0|1`];
+  Deno.test(`parseSessionRequest() refuses the name ${show(name)} with NOT_FOUND`, () => {
+    for (const line of lines) assertRefuses(() => parseSessionRequest(line), "NOT_FOUND");
+  });
+
+  Deno.test(`parseOneShotRequest() refuses the name ${show(name)} with NOT_FOUND`, () => {
+    assertRefuses(() => parseOneShotRequest(`FILESIZE ${name}`), "NOT_FOUND");
+    assertRefuses(() => parseOneShotRequest(`DOWNLOAD ${name}|0`), "NOT_FOUND");
+  });
+}
+
+const oneShot: { line: string; request: OneShotRequest }[] = [
+  { line: "LIST", request: { verb: "LIST" } },
+  { line: "FILESIZE a|b.txt", request: { verb: "FILESIZE", name: "a|b.txt" } },
+  { line: "FILESIZE  ", request: { verb: "FILESIZE", name: " " } },
+  { line: "DOWNLOAD a|b.txt|7", request: { verb: "DOWNLOAD", name: "a|b.txt", offset: 7 } },
+  { line: "DOWNLOAD a|7|100", request: { verb: "DOWNLOAD", name: "a|7", offset: 100 } },
+  { line: "DOWNLOAD a|0", request: { verb: "DOWNLOAD", name: "a", offset: 0 } },
+  { line: "DOWNLOAD ||0", request: { verb: "DOWNLOAD", name: "|", offset: 0 } },
+  {
+    line: "DOWNLOAD a|9007199254740991",
+    request: { verb: "DOWNLOAD", name: "a", offset: 2 ** 53 - 1 },
+  },
+];
+for (const { line, request } of oneShot) {
+  Deno.test(`parseOneShotRequest() and encodeOneShotRequest() agree on ${show(line)}`, () => {
+    assertEquals(parseOneShotRequest(line), request);
+    assertEquals(encodeOneShotRequest(request), line);
+  });
+}
+
+Deno.test("parseOneShotRequest() reads an offset beyond all files as Infinity", () => {
+  const request = parseOneShotRequest("DOWNLOAD a|9007199254740992");
+  assertEquals<unknown>(request, { verb: "DOWNLOAD", name: "a", offset: Infinity });
+});
+
+const badOneShot = [
+  "",
+  "LIST ",
+  "LIST a",
+  "list",
+  "PING",
+  "BYE",
+  "AUTH 00",
+  "MANIFEST a",
+  "HELLO 2",
+  "FILESIZE",
+  "DOWNLOAD",
+  "DOWNLOAD a",
+  "DOWNLOAD a|",
+  "DOWNLOAD a|x",
+  "DOWNLOAD a|-1",
+  "DOWNLOAD a|+1",
+  "DOWNLOAD a|01",
+  "DOWNLOAD a| 1",
+  "DOWNLOAD a|1 ",
+  "DOWNLOAD a|1.5",
+  "DOWNLOAD a|1\r",
+];
+for (const line of badOneShot) {
+  Deno.test(`parseOneShotRequest() refuses ${show(line)} with BAD_REQUEST`, () => {
+    assertRefuses(() => parseOneShotRequest(line), "BAD_REQUEST");
+  });
+}
+
+const range = fc.tuple(anySize, anySize).map(([a, b]) => ({
+  start: Math.min(a, b),
+  end: Math.max(a, b),
+}));
+const sessionRequest: fc.Arbitrary<SessionRequest> = fc.oneof(
+  fc.record({ verb: fc.constantFrom("PING" as const, "BYE" as const) }),
+  fc.record({ verb: fc.constant("LIST" as const), after: fc.oneof(fc.constant(""), validName) }),
+  fc.record({ verb: fc.constant("AUTH" as const), answer: fc.string({ minLength: 1 }) }),
+  fc.record({ verb: fc.constantFrom("FILESIZE" as const, "MANIFEST" as const), name: validName }),
+  fc.record({ verb: fc.constant("DOWNLOAD" as const), name: validName, range }),
+);
+property("parseSessionRequest() takes back what was encoded", sessionRequest, (request) => {
+  assertEquals(parseSessionRequest(encodeSessionRequest(request)), request);
+});
+
+const oneShotRequest: fc.Arbitrary<OneShotRequest> = fc.oneof(
+  fc.record({ verb: fc.constant("LIST" as const) }),
+  fc.record({ verb: fc.constant("FILESIZE" as const), name: validName }),
+  fc.record({ verb: fc.constant("DOWNLOAD" as const), name: validName, offset: anySize }),
+);
+property("parseOneShotRequest() takes back what was encoded", oneShotRequest, (request) => {
+  assertEquals(parseOneShotRequest(encodeOneShotRequest(request)), request);
+});
+
+const anyLine = fc.oneof(
+  anyText,
+  nearly(...inSession.map(({ line }) => line), ...oneShot.map(({ line }) => line)),
+);
+property("parseSessionRequest() gives back the same line or throws a Refusal", anyLine, (line) => {
+  const request = parsedOr(["BAD_REQUEST", "NOT_FOUND"], () => parseSessionRequest(line));
+  if (request === undefined) return;
+  const far = request.verb === "DOWNLOAD" && !Number.isSafeInteger(request.range.end);
+  if (!far) assertEquals(encodeSessionRequest(request), line);
+});
+
+property("parseOneShotRequest() gives back the same line or throws a Refusal", anyLine, (line) => {
+  const request = parsedOr(["BAD_REQUEST", "NOT_FOUND"], () => parseOneShotRequest(line));
+  if (request === undefined) return;
+  const far = request.verb === "DOWNLOAD" && request.offset === Infinity;
+  if (!far) assertEquals(encodeOneShotRequest(request), line);
+});
+
+function parsedOr<T>(codes: readonly ErrorReplyCode[], parse: () => T): T | undefined {
+  try {
+    return parse();
+  } catch (error) {
+    assertInstanceOf(error, ErrorReply);
+    assertEquals(codes.includes(error.code), true, error.code);
+    return undefined;
+  }
+}

@@ -1,0 +1,38 @@
+/** What the tests of `wire` share. */
+import fc from "fast-check";
+import { assertEquals, assertThrows } from "@std/assert";
+import type { ReadBuffer } from "../../core/protocol/read_buffer.ts";
+import { ErrorReply, type ErrorReplyCode } from "../../core/protocol/error_replies.ts";
+
+export function bytesOf(text: string): Uint8Array<ArrayBuffer> {
+  return new TextEncoder().encode(text);
+}
+
+export function concat(...parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  return Uint8Array.from(parts.flatMap((part) => [...part]));
+}
+
+/** Gives `inbox` the beginning of `bytes`, as much as it has room for; says how much. */
+export function fill(inbox: ReadBuffer, bytes: Uint8Array): number {
+  for (let given = 0;;) {
+    const space = inbox.space();
+    const part = bytes.subarray(given, given + space.length);
+    if (part.length === 0) return given;
+    space.set(part);
+    inbox.filled(part.length);
+    given += part.length;
+  }
+}
+
+export function assertRefuses(run: () => unknown, code: ErrorReplyCode): void {
+  assertEquals(assertThrows(run, ErrorReply).code, code);
+}
+
+/** For the name of a test: the text, in quotes, its end left out when it is long. */
+export function show(text: string): string {
+  const quoted = JSON.stringify(text);
+  return quoted.length > 60 ? `${quoted.slice(0, 40)}… of ${text.length} units` : quoted;
+}
+
+/** A word of a reply: neither spaces nor line ends. */
+export const word = fc.string({ unit: fc.constantFrom(..."abzAZ019-_./:|%é\u2028"), minLength: 1 });

@@ -1,0 +1,28 @@
+import { assertEquals } from "@std/assert";
+import { AuthThrottle } from "../../../core/serve/accept/auth_throttle.ts";
+import { ManualClock, test } from "../support.ts";
+
+test("AuthThrottle.fail() holds answers back for longer and longer, up to 2 s, for each address", () => {
+  const authThrottle = new AuthThrottle(new ManualClock());
+  const waits = Array.from({ length: 7 }, () => authThrottle.fail("a"));
+  assertEquals(waits, [100, 200, 400, 800, 1600, 2000, 2000]);
+  assertEquals(authThrottle.fail("b"), 100);
+});
+
+test("AuthThrottle.fail() forgets after a minute", () => {
+  const clock = new ManualClock();
+  const authThrottle = new AuthThrottle(clock);
+  for (let i = 0; i < 5; i++) authThrottle.fail("a");
+  clock.advance(59_999);
+  assertEquals(authThrottle.fail("a"), 2000);
+  clock.advance(60_000);
+  assertEquals(authThrottle.fail("a"), 100);
+});
+
+test("AuthThrottle.fail() forgets those who failed longest ago when there are too many", () => {
+  const authThrottle = new AuthThrottle(new ManualClock());
+  for (let i = 0; i < 5; i++) authThrottle.fail("a");
+  for (let i = 0; i < 1024; i++) authThrottle.fail(`other ${i}`);
+  assertEquals(authThrottle.fail("other 1023"), 200);
+  assertEquals(authThrottle.fail("a"), 100);
+});

@@ -1,0 +1,260 @@
+/** What is served, and what never is. */
+import { assertEquals, assertMatch, assertThrows } from "@std/assert";
+import { join } from "@std/path";
+import { openRoot } from "../../../core/serve/files/root.ts";
+import { FileChangedError, isReadable, openServed } from "../../../core/serve/files/open_file.ts";
+import { ErrorReply } from "../../../core/protocol/error_replies.ts";
+import { RunningSeed, TempFolder, test } from "../support.ts";
+
+const ON_WINDOWS = Deno.build.os === "windows";
+
+function testLinks(name: string, fn: () => Promise<void> | void): void {
+  if (!ON_WINDOWS) test(name, fn);
+}
+
+/** The served folder lies in another one, where the secret is. */
+function house(): TempFolder & { readonly root: string } {
+  const folder = new TempFolder();
+  folder.write("secret.txt", "secret");
+  folder.write("served/open.txt", "open");
+  folder.write("served/sub/deep.txt", "deep");
+  folder.write("served/.hidden/key", "key");
+  folder.write("served/.env", "env");
+  folder.write("served/half.bin.p2p-part", "half");
+  folder.write("served/half.bin.p2p-journal", "half");
+  return Object.assign(folder, { root: folder.pathOf("served") });
+}
+
+const forbidden = [
+  "../secret.txt",
+  "sub/../../secret.txt",
+  "sub/../open.txt",
+  "./open.txt",
+  "/etc/passwd",
+  "//etc/passwd",
+  "sub//deep.txt",
+  "sub/",
+  "sub",
+  ".",
+  "..",
+  "",
+  " ",
+  "..\\secret.txt",
+  "sub\\deep.txt",
+  "C:\\Windows\\win.ini",
+  "open.txt\u0000",
+  "open.txt/",
+  "open.txt/x",
+  "%2e%2e/secret.txt",
+  "..%2fsecret.txt",
+  "..;/secret.txt",
+  "\u2025/secret.txt",
+  ".env",
+  ".hidden/key",
+  "half.bin.p2p-part",
+  "half.bin.p2p-journal",
+  "HALF.BIN.P2P-PART",
+  "dir/x.P2P-Journal",
+  "dir.p2p-part/x.bin",
+  "x".repeat(300),
+  "x/".repeat(511) + "x",
+  "\ud800",
+];
+
+for (const name of forbidden) {
+  test(`openServed() says NOT_FOUND to ${JSON.stringify(name.slice(0, 40))}`, () => {
+    using house_ = house();
+    const folder = openRoot(house_.root, false);
+    const refusal = assertThrows(() => openServed(folder, name), ErrorReply);
+    assertEquals(refusal.code, "NOT_FOUND");
+  });
+}
+
+test("openServed() serves hidden files when asked to, but never unfinished ones", () => {
+  using house_ = house();
+  const folder = openRoot(house_.root, true);
+  using file = openServed(folder, ".hidden/key");
+  assertEquals(file.version.size, 3);
+  assertThrows(() => openServed(folder, "half.bin.p2p-part"), ErrorReply);
+});
+
+const links = [
+  { name: "a link to a file outside", target: "../secret.txt", link: "link", ask: "link" },
+  { name: "a folder link that leads out", target: "..", link: "out", ask: "out/secret.txt" },
+  { name: "an absolute link that leads out", target: "/etc", link: "etc", ask: "etc/passwd" },
+  { name: "a link that leads nowhere", target: "none", link: "link", ask: "link" },
+  { name: "a link to itself", target: "link", link: "link", ask: "link" },
+  { name: "a link to a folder", target: "sub", link: "link", ask: "link" },
+  {
+    name: "a link to an unfinished download",
+    target: "half.bin.p2p-part",
+    link: "link",
+    ask: "link",
+  },
+  { name: "a link to a device", target: "/dev/zero", link: "link", ask: "link" },
+];
+
+for (const { name, target, link, ask } of links) {
+  testLinks(`openServed() says NOT_FOUND to ${name}`, () => {
+    using house_ = house();
+    Deno.symlinkSync(target, join(house_.root, link));
+    const folder = openRoot(house_.root, false);
+    const refusal = assertThrows(() => openServed(folder, ask), ErrorReply);
+    assertEquals(refusal.code, "NOT_FOUND");
+  });
+}
+
+testLinks("openServed() follows links that stay inside", () => {
+  using house_ = house();
+  Deno.symlinkSync("sub/deep.txt", join(house_.root, "file-link"));
+  Deno.symlinkSync("sub", join(house_.root, "folder-link"));
+  const folder = openRoot(house_.root, false);
+  for (const name of ["file-link", "folder-link/deep.txt"]) {
+    using file = openServed(folder, name);
+    const bytes = new Uint8Array(4);
+    file.read(bytes, 0);
+    assertEquals(new TextDecoder().decode(bytes), "deep");
+  }
+});
+
+testLinks("openServed() serves a folder that is itself reached by a link", () => {
+  using house_ = house();
+  Deno.symlinkSync("served", house_.pathOf("alias"));
+  using file = openServed(openRoot(house_.pathOf("alias"), false), "open.txt");
+  assertEquals(file.version.size, 4);
+});
+
+testLinks("openServed() says NOT_FOUND to a pipe, without waiting for its writer", async () => {
+  using house_ = house();
+  const path = join(house_.root, "pipe");
+  await new Deno.Command("mkfifo", { args: [path] }).output();
+  const folder = openRoot(house_.root, false);
+  assertThrows(() => openServed(folder, "pipe"), ErrorReply, "NOT_FOUND");
+});
+
+testLinks("ServedFile.isUnchanged() says no when a link on the way leads elsewhere", () => {
+  using house_ = house();
+  const link = join(house_.root, "folder-link");
+  Deno.symlinkSync("sub", link);
+  using file = openServed(openRoot(house_.root, false), "folder-link/deep.txt");
+  assertEquals(file.isUnchanged(), true);
+  Deno.mkdirSync(house_.pathOf("outside"));
+  house_.write("outside/deep.txt", "evil");
+  Deno.removeSync(link);
+  Deno.symlinkSync("../outside", link);
+  assertEquals(file.isUnchanged(), false);
+  assertThrows(() => file.read(new Uint8Array(4), 0), FileChangedError);
+});
+
+const changes: { name: string; change: (house: TempFolder) => void }[] = [
+  { name: "grows", change: (h) => h.write("served/open.txt", "opened") },
+  { name: "is cut", change: (h) => h.write("served/open.txt", "o") },
+  { name: "is written anew", change: (h) => Deno.utimeSync(h.pathOf("served/open.txt"), 5, 5) },
+  { name: "vanishes", change: (h) => Deno.removeSync(h.pathOf("served/open.txt")) },
+  {
+    name: "is replaced",
+    change: (h) => Deno.renameSync(h.write("new", "open"), h.pathOf("served/open.txt")),
+  },
+];
+
+for (const { name, change } of changes) {
+  test(`ServedFile.read() throws FileChangedError when the file ${name}`, () => {
+    using house_ = house();
+    house_.age("served/open.txt");
+    using file = openServed(openRoot(house_.root, false), "open.txt");
+    file.read(new Uint8Array(4), 0);
+    change(house_);
+    assertThrows(() => file.read(new Uint8Array(4), 0), FileChangedError);
+  });
+}
+
+test("serve() lists exactly what it serves", async () => {
+  using house_ = house();
+  if (!ON_WINDOWS) {
+    Deno.symlinkSync("../secret.txt", join(house_.root, "out-file"));
+    Deno.symlinkSync("..", join(house_.root, "out-folder"));
+    Deno.symlinkSync(".", join(house_.root, "loop"));
+    Deno.symlinkSync("sub/deep.txt", join(house_.root, "inside"));
+    house_.write("served/new\nline", "x");
+    house_.write("served/back\\slash", "x");
+  }
+  await using seed = await RunningSeed.start(house_.root);
+  const names = (await seed.ask("LIST")).split("\n").slice(0, -1);
+  const want = ["inside", "open.txt", "sub/deep.txt"];
+  assertEquals(names, ON_WINDOWS ? want.slice(1) : want);
+  for (const name of names) {
+    assertMatch(await seed.ask(`FILESIZE ${name}`), /^SIZE:/);
+  }
+});
+
+test("serve() notices files that appear and vanish", async () => {
+  using house_ = house();
+  await using seed = await RunningSeed.start(house_.root);
+  using client = await seed.session();
+  assertMatch(await client.ask("FILESIZE new"), /^ERROR:NOT_FOUND /);
+  house_.write("served/new", "12345");
+  assertEquals(await client.ask("FILESIZE new"), "SIZE:5");
+  await client.body("DOWNLOAD new|0|5");
+  Deno.removeSync(join(house_.root, "new"));
+  assertMatch(await client.ask("DOWNLOAD new|0|5"), /^ERROR:NOT_FOUND /);
+});
+
+for (const first of ["FILESIZE open.txt", "DOWNLOAD open.txt|0|1"]) {
+  test(`Session says CHANGED to a DOWNLOAD when the file changed since "${first}"`, async () => {
+    using house_ = house();
+    house_.age("served/open.txt");
+    await using seed = await RunningSeed.start(house_.root);
+    using client = await seed.session();
+    await client.ask(first);
+    if (first.startsWith("DOWNLOAD")) await client.bytes(1);
+    house_.write("served/open.txt", "OPEN");
+    assertMatch(await client.ask("DOWNLOAD open.txt|0|4"), /^ERROR:CHANGED /);
+    await client.text("MANIFEST open.txt");
+    assertEquals(await client.body("DOWNLOAD open.txt|0|4"), new TextEncoder().encode("OPEN"));
+  });
+}
+
+test("Session says CHANGED on every connection until the manifest is asked for again", async () => {
+  using house_ = house();
+  house_.age("served/open.txt");
+  await using seed = await RunningSeed.start(house_.root);
+  using one = await seed.session();
+  using other = await seed.session();
+  await one.text("MANIFEST open.txt");
+  await other.body("DOWNLOAD open.txt|0|4");
+  house_.write("served/open.txt", "OPEN");
+  for (const client of [one, other]) {
+    assertMatch(await client.ask("DOWNLOAD open.txt|0|4"), /^ERROR:CHANGED /);
+  }
+  const manifest = JSON.parse(await one.text("MANIFEST open.txt"));
+  assertEquals(manifest.size, 4);
+  for (const client of [one, other]) {
+    assertEquals(new TextDecoder().decode(await client.body("DOWNLOAD open.txt|0|4")), "OPEN");
+  }
+});
+
+test("openServed() serves a folder whose own parents are called like unfinished downloads", () => {
+  using house = new TempFolder();
+  house.write("x.p2p-part/served/a.txt", "a");
+  house.write("x.p2p-part/served/b.p2p-part", "b");
+  Deno.symlinkSync("b.p2p-part", house.pathOf("x.p2p-part/served/c"));
+  const folder = openRoot(house.pathOf("x.p2p-part/served"), false);
+  using file = openServed(folder, "a.txt");
+  assertEquals(file.version.size, 1);
+  assertThrows(() => openServed(folder, "c"), ErrorReply);
+});
+
+test("isReadable() tries to open only files that not everybody may read, and takes only a missing right for one", () => {
+  const failing = (code: string) => () => {
+    throw Object.assign(new Error(code), { code });
+  };
+  const never = () => {
+    throw new Error("opened");
+  };
+  assertEquals(isReadable("x", { mode: 0o100644 }, never), true);
+  assertEquals(isReadable("x", { mode: null }, never), true);
+  assertEquals(isReadable("x", { mode: 0o100600 }, () => {}), true);
+  assertEquals(isReadable("x", { mode: 0o100640 }, failing("EACCES")), false);
+  assertEquals(isReadable("x", { mode: 0o100000 }, failing("EPERM")), false);
+  assertEquals(isReadable("x", { mode: 0o100600 }, failing("EMFILE")), true);
+});

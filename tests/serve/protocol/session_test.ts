@@ -1,0 +1,289 @@
+import { assertEquals, assertMatch } from "@std/assert";
+import { authResponse } from "../../../core/protocol/auth.ts";
+import { bytesOf, patternOf, RunningSeed, TempFolder, test } from "../support.ts";
+
+function files(): TempFolder {
+  const folder = new TempFolder();
+  folder.write("hello.txt", "hello\n");
+  folder.write("a|b.txt", "x".repeat(200));
+  folder.write("empty", "");
+  folder.write("zeros.bin", new Uint8Array(1_048_577));
+  return folder;
+}
+
+test("Session greets as the protocol says", async () => {
+  using folder = files();
+  await using seed = await RunningSeed.start(folder.path);
+  using client = await seed.connect();
+  await client.send("HELLO 2\n");
+  assertMatch(
+    await client.line(),
+    /^HELLO 2 agent=p2p\/1 nonce=[0-9a-f]{32} auth=none max-length=1048576 max-inflight=16$/,
+  );
+});
+
+const cases: { request: string; reply: RegExp }[] = [
+  { request: "PING", reply: /^OK 0$/ },
+  { request: "AUTH 00", reply: /^OK 0$/ },
+  { request: "FILESIZE hello.txt", reply: /^SIZE:6$/ },
+  { request: "FILESIZE empty", reply: /^SIZE:0$/ },
+  { request: "FILESIZE none", reply: /^ERROR:NOT_FOUND / },
+  { request: "FILESIZE", reply: /^ERROR:BAD_REQUEST / },
+  { request: "MANIFEST none", reply: /^ERROR:NOT_FOUND / },
+  { request: "MANIFEST ../hello.txt", reply: /^ERROR:NOT_FOUND / },
+  { request: "DOWNLOAD none|0|1", reply: /^ERROR:NOT_FOUND / },
+  { request: "DOWNLOAD hello.txt|0", reply: /^ERROR:NOT_FOUND |^ERROR:BAD_REQUEST / },
+  { request: "DOWNLOAD hello.txt|0|0", reply: /^ERROR:RANGE / },
+  { request: "DOWNLOAD hello.txt|0|7", reply: /^ERROR:RANGE / },
+  { request: "DOWNLOAD hello.txt|6|1", reply: /^ERROR:RANGE / },
+  { request: "DOWNLOAD empty|0|1", reply: /^ERROR:RANGE / },
+  { request: "DOWNLOAD zeros.bin|0|1048577", reply: /^ERROR:RANGE / },
+  { request: "DOWNLOAD hello.txt|99999999999999999999|1", reply: /^ERROR:RANGE / },
+  { request: "DOWNLOAD hello.txt|0|99999999999999999999", reply: /^ERROR:RANGE / },
+  { request: "DOWNLOAD hello.txt|-1|1", reply: /^ERROR:BAD_REQUEST / },
+  { request: "DOWNLOAD hello.txt|01|1", reply: /^ERROR:BAD_REQUEST / },
+  { request: "HELLO 2", reply: /^ERROR:BAD_REQUEST / },
+  { request: "", reply: /^ERROR:BAD_REQUEST / },
+  { request: "ping", reply: /^ERROR:BAD_REQUEST / },
+];
+
+for (const { request, reply } of cases) {
+  test(`Session answers "${request}" and goes on`, async () => {
+    using folder = files();
+    await using seed = await RunningSeed.start(folder.path);
+    using client = await seed.session();
+    assertMatch(await client.ask(request), reply);
+    assertEquals(await client.ask("PING"), "OK 0");
+  });
+}
+
+test("Session goes on when a line is not UTF-8", async () => {
+  using folder = files();
+  await using seed = await RunningSeed.start(folder.path);
+  using client = await seed.session();
+  await client.send(new Uint8Array([0xff, 10]));
+  assertMatch(await client.line(), /^ERROR:BAD_REQUEST /);
+  assertEquals(await client.ask("PING"), "OK 0");
+});
+
+test("Session closes when a line is too long", async () => {
+  using folder = files();
+  await using seed = await RunningSeed.start(folder.path);
+  using client = await seed.session();
+  await client.send(`PING\nFILESIZE ${"x".repeat(5000)}`);
+  assertEquals(await client.line(), "OK 0");
+  assertMatch(await client.line(), /^ERROR:TOO_LONG /);
+  assertEquals(await client.rest(), new Uint8Array());
+});
+
+test("Session takes a line of 4,096 bytes", async () => {
+  using folder = files();
+  await using seed = await RunningSeed.start(folder.path);
+  using client = await seed.session();
+  assertMatch(await client.ask("x".repeat(4096)), /^ERROR:BAD_REQUEST /);
+  assertMatch(await client.ask("x".repeat(4097)), /^ERROR:TOO_LONG /);
+});
+
+test("Session closes after BYE, and answers nothing behind it", async () => {
+  using folder = files();
+  await using seed = await RunningSeed.start(folder.path);
+  using client = await seed.session();
+  await client.send("PING\nBYE\nPING\n");
+  assertEquals(await client.rest(), bytesOf("OK 0\nOK 0\n"));
+});
+
+test("Session answers what was asked when the client ends its direction", async () => {
+  using folder = files();
+  await using seed = await RunningSeed.start(folder.path);
+  using client = await seed.session();
+  await client.send("FILESIZE hello.txt\nDOWNLOAD hello.txt|0|6\nPING");
+  await client.end();
+  assertEquals(await client.rest(), bytesOf("SIZE:6\nOK 6\nhello\n"));
+});
+
+test("Session sends exactly the range that was asked for", async () => {
+  using folder = files();
+  const content = patternOf(1_500_000);
+  folder.write("file", content);
+  await using seed = await RunningSeed.start(folder.path);
+  using client = await seed.session();
+  const ranges = [[0, 1], [0, 1_048_576], [1_499_999, 1], [262_143, 2], [7, 600_000]];
+  for (const [start, length] of ranges as [number, number][]) {
+    const body = await client.body(`DOWNLOAD file|${start}|${length}`);
+    assertEquals(body, content.slice(start, start + length));
+  }
+});
+
+test("Session takes a name with a bar apart from the right", async () => {
+  using folder = files();
+  await using seed = await RunningSeed.start(folder.path);
+  using client = await seed.session();
+  assertEquals((await client.body("DOWNLOAD a|b.txt|7|100")).length, 100);
+});
+
+test("Session answers in the order of the requests when many are on the way", async () => {
+  using folder = files();
+  const content = patternOf(3_000_000);
+  folder.write("file", content);
+  await using seed = await RunningSeed.start(folder.path);
+  using client = await seed.session();
+  const starts = Array.from({ length: 64 }, (_, i) => (i * 99_991) % 1_900_000);
+  const lines = starts.map((start) => `DOWNLOAD file|${start}|1000000\nPING\n`);
+  const sending = client.send(lines.join(""));
+  for (const start of starts) {
+    assertEquals(await client.line(), "OK 1000000");
+    const body = await client.bytes(1_000_000);
+    assertEquals(body[0], content[start]);
+    assertEquals(body.at(-1), content[start + 999_999]);
+    assertEquals(await client.line(), "OK 0");
+  }
+  await sending;
+});
+
+test("Session answers every request when they come byte by byte", async () => {
+  using folder = files();
+  await using seed = await RunningSeed.start(folder.path);
+  using client = await seed.session();
+  for (const byte of bytesOf("FILESIZE hello.txt\r\nPING\n")) {
+    await client.send(new Uint8Array([byte]));
+  }
+  assertEquals(await client.line(), "SIZE:6");
+  assertEquals(await client.line(), "OK 0");
+});
+
+const manifests = [
+  `{"name": "empty", "size": 0, "pieceSize": 1048576, "sha256": "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", "id": "222a64f1ca13becc9e04b425440b6269d63b53d7e4071767c25f1279b9fcb236", "pieces": ""}`,
+  `{"name": "hello.txt", "size": 6, "pieceSize": 1048576, "sha256": "5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03", "id": "3e43403d73f45ea23adb8bdd94a93e0a20e6d2e7d24a01c3d55b3b4e186d1a5b", "pieces": "WJG1tSLV3whtD/CxEPvZ0hu0/HFjrzTQgoai6Eb2vgM="}`,
+  `{"name": "zeros.bin", "size": 1048577, "pieceSize": 1048576, "sha256": "2cb74edba754a81d121c9db6833704a8e7d417e5b13d1a19f4a52f007d644264", "id": "06a9781d866c31ec3d8758739399d335121b22cae3ebfd2a125cd6981752ccc0", "pieces": "MOFJVevxNSJm3C/4Bn5oEEYH51CrudOzZYK4r5Cfy1huNAuc/7N6mJylROa7eAoseJAdP7M3OHaFEaMGF6+gHQ=="}`,
+];
+
+for (const text of manifests) {
+  const want = JSON.parse(text);
+  test(`Session gives the protocol's manifest of ${want.name}`, async () => {
+    using folder = files();
+    await using seed = await RunningSeed.start(folder.path);
+    using client = await seed.session();
+    assertEquals(JSON.parse(await client.text(`MANIFEST ${want.name}`)), want);
+  });
+}
+
+test("Session lists names greater than the one given", async () => {
+  using folder = files();
+  await using seed = await RunningSeed.start(folder.path);
+  using client = await seed.session();
+  const names = (text: string) =>
+    text.split("\n").slice(0, -1).map((line) => JSON.parse(line).name);
+  assertEquals(names(await client.text("LIST")), [
+    "a|b.txt",
+    "empty",
+    "hello.txt",
+    "zeros.bin",
+  ]);
+  assertEquals(names(await client.text("LIST empty")), ["hello.txt", "zeros.bin"]);
+  assertEquals(names(await client.text("LIST zzz")), []);
+});
+
+test("Session lists size and time of a file", async () => {
+  using folder = files();
+  folder.age("hello.txt");
+  await using seed = await RunningSeed.start(folder.path);
+  using client = await seed.session();
+  const lines = (await client.text("LIST empty")).split("\n");
+  assertEquals(JSON.parse(lines[0]!), {
+    name: "hello.txt",
+    size: 6,
+    modified: 1_000_000_000_000,
+  });
+});
+
+const TOKEN = "correct horse";
+const NONCE = /nonce=([0-9a-f]{32}) auth=token/;
+
+test("Session serves a client that proves the token", async () => {
+  using folder = files();
+  await using seed = await RunningSeed.start(folder.path, { token: TOKEN });
+  using client = await seed.connect();
+  await client.send("HELLO 2\n");
+  const nonce = (await client.line()).match(NONCE)![1]!;
+  assertEquals(await client.ask(`AUTH ${authResponse(nonce, TOKEN)}`), "OK 0");
+  assertEquals(await client.ask("FILESIZE hello.txt"), "SIZE:6");
+});
+
+const strangers = [
+  "LIST",
+  "PING",
+  "FILESIZE hello.txt",
+  "MANIFEST hello.txt",
+  "DOWNLOAD hello.txt|0|1",
+  "nonsense",
+  `AUTH ${"0".repeat(64)}`,
+  "AUTH x",
+];
+
+for (const request of strangers) {
+  test(`Session refuses "${request}" and closes when the token is not proven`, async () => {
+    using folder = files();
+    await using seed = await RunningSeed.start(folder.path, { token: TOKEN });
+    using client = await seed.connect();
+    await client.send("HELLO 2\n");
+    assertMatch(await client.line(), NONCE);
+    await client.send(`${request}\nPING\n`);
+    assertMatch(await client.line(), /^ERROR:AUTH /);
+    assertEquals(await client.rest(), new Uint8Array());
+  });
+}
+
+test("Session refuses a proof that was made for another connection", async () => {
+  using folder = files();
+  await using seed = await RunningSeed.start(folder.path, { token: TOKEN });
+  using first = await seed.connect();
+  await first.send("HELLO 2\n");
+  const proof = authResponse((await first.line()).match(NONCE)![1]!, TOKEN);
+  using second = await seed.connect();
+  await second.send("HELLO 2\n");
+  assertMatch(await second.line(), NONCE);
+  assertMatch(await second.ask(`AUTH ${proof}`), /^ERROR:AUTH /);
+});
+
+test("Session tells of one transfer when a file was taken in ranges", async () => {
+  using folder = files();
+  await using seed = await RunningSeed.start(folder.path);
+  using client = await seed.session();
+  await client.body("DOWNLOAD hello.txt|0|3");
+  await client.body("DOWNLOAD hello.txt|3|3");
+  const sent = await seed.event("sent");
+  assertEquals([sent.name, sent.size, sent.bytes], ["hello.txt", 6, 6]);
+});
+
+test("Session tells of a transfer when the client leaves in the middle", async () => {
+  using folder = files();
+  await using seed = await RunningSeed.start(folder.path);
+  using client = await seed.session();
+  await client.body("DOWNLOAD hello.txt|0|3");
+  client.close();
+  const sent = await seed.event("sent");
+  assertEquals([sent.name, sent.size, sent.bytes], ["hello.txt", 6, 3]);
+});
+
+test("Session tells what was refused, and why, but no answer to a token", async () => {
+  using folder = files();
+  await using seed = await RunningSeed.start(folder.path, { token: "secret" });
+  using client = await seed.session();
+  await client.ask("FILESIZE hello.txt");
+  using other = await seed.session();
+  await other.ask(`AUTH ${"0".repeat(64)}`);
+  await seed.event("refused", 1);
+  const told = seed.events.flatMap((event) =>
+    event.kind === "refused" ? [[event.client, event.request, event.reason]] : []
+  );
+  assertEquals(told, [
+    ["127.0.0.1", "FILESIZE hello.txt", "AUTH this seed wants a token"],
+    ["127.0.0.1", "AUTH", "AUTH this seed wants a token"],
+  ]);
+  assertEquals(
+    await seed.ask(`FILESIZE ${"x".repeat(3000)}`),
+    "ERROR:AUTH this seed wants a token\n",
+  );
+  const { request } = await seed.event("refused", 2);
+  assertEquals(request?.length, 201);
+});

@@ -1,0 +1,70 @@
+import { assertEquals, assertRejects } from "@std/assert";
+import { systemClock } from "../../core/base/clock.ts";
+import { NotFoundError } from "../../core/base/errors.ts";
+import { Semaphore } from "../../core/base/semaphore.ts";
+import { SeedSource } from "../../core/source/seed_source.ts";
+import { dialer } from "../../core/source/transport.ts";
+import { CSeedProgram, withoutCSeed } from "../fakes/c_seed.ts";
+import { calm, patternOf } from "./support.ts";
+
+/** Its last chunk is short. */
+const FILE = patternOf(40 * 32 - 5);
+
+const HABITS = [
+  "size=lf",
+  "size=crlf",
+  "size=none",
+  "size=nul",
+  "size=lf-nul",
+  "size=lf-lf",
+  "size=padded",
+  "size=space",
+  "list=crlf",
+  "list=nul",
+  "list=open",
+  "list=padded",
+  "missing=own-code",
+  "missing=text",
+  "missing=bare",
+  "hello=error",
+  "pad-last",
+  "reset",
+  "bad-names",
+];
+
+Deno.test({
+  name: `SeedLink understands a C seed${withoutCSeed ? ` [ignored: ${withoutCSeed}]` : ""}`,
+  ignore: withoutCSeed !== undefined,
+  fn: async (t) => {
+    using program = new CSeedProgram({ "a|b c.bin": FILE, empty: new Uint8Array() });
+    for (const habit of HABITS) {
+      await t.step(`with the habit ${habit}`, async () => {
+        await using seed = await program.start("chunk=512", habit);
+        await using link = linkTo(seed.port);
+        assertEquals(await link.dialect(calm), "one-shot");
+        assertEquals(await link.list(calm), [
+          { name: "a|b c.bin", size: FILE.length, modified: 0 },
+          { name: "empty", size: 0, modified: 0 },
+        ]);
+        const memory = new Uint8Array(FILE.length);
+        const range = { start: 0, end: FILE.length };
+        const options = { onBytes: () => {}, pace: undefined };
+        await link.readRange("a|b c.bin", range, FILE.length, memory, options, calm);
+        assertEquals(memory, FILE);
+        await assertRejects(() => link.fileSize("missing", calm), NotFoundError);
+      });
+    }
+  },
+});
+
+function linkTo(port: number): SeedSource {
+  return new SeedSource({ host: "127.0.0.1", port, tls: false }, {
+    clock: systemClock,
+    dial: dialer(),
+    connections: 4,
+    slots: new Semaphore(100),
+    connectMs: 5000,
+    stallMs: 5000,
+    token: undefined,
+  });
+}

@@ -1,0 +1,131 @@
+import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
+import {
+  AllAttemptsFailed,
+  alternateFamilies,
+  ATTEMPT_DELAY_MS,
+  connectToAny,
+} from "../../core/source/happy_eyeballs.ts";
+import { ManualClock } from "../fakes/manual_clock.ts";
+import { calm, test, watch } from "./support.ts";
+
+const orders = [
+  { given: [], want: [] },
+  { given: ["1.1.1.1"], want: ["1.1.1.1"] },
+  { given: ["::1", "::2", "1.1.1.1", "2.2.2.2"], want: ["::1", "1.1.1.1", "::2", "2.2.2.2"] },
+  {
+    given: ["1.1.1.1", "2.2.2.2", "3.3.3.3", "::1"],
+    want: ["1.1.1.1", "::1", "2.2.2.2", "3.3.3.3"],
+  },
+];
+for (const { given, want } of orders) {
+  test(`alternateFamilies() of ${given.join(", ") || "nothing"}`, () => {
+    assertEquals(alternateFamilies(given), want);
+  });
+}
+
+class Conn {
+  closed = false;
+  close(): void {
+    this.closed = true;
+  }
+}
+
+/** Attempts that end when the test says so. */
+class Attempts {
+  readonly clock = new ManualClock();
+  readonly started: string[] = [];
+  readonly #ends = new Map<string, PromiseWithResolvers<Conn>>();
+
+  connect = (address: string): Promise<Conn> => {
+    this.started.push(address);
+    const end = Promise.withResolvers<Conn>();
+    this.#ends.set(address, end);
+    return end.promise;
+  };
+
+  succeed(address: string): Conn {
+    const conn = new Conn();
+    this.#ends.get(address)!.resolve(conn);
+    return conn;
+  }
+
+  fail(address: string): void {
+    this.#ends.get(address)!.reject(new Error(`no ${address}`));
+  }
+
+  race(addresses: string[], signal = calm) {
+    return watch(connectToAny(addresses, this.connect, this.clock, signal));
+  }
+}
+
+test("connectToAny() starts the next attempt when one has not succeeded in 250 ms, and closes the loser", async () => {
+  const attempts = new Attempts();
+  const race = attempts.race(["a", "b", "c"]);
+  assertEquals(attempts.started, ["a"]);
+  await attempts.clock.advance(ATTEMPT_DELAY_MS - 1);
+  assertEquals(attempts.started, ["a"]);
+  await attempts.clock.advance(1);
+  assertEquals(attempts.started, ["a", "b"]);
+  const conn = attempts.succeed("b");
+  await attempts.clock.advance(0);
+  assertEquals(race.ending, { value: { conn, address: "b" } });
+  const late = attempts.succeed("a");
+  await attempts.clock.advance(1000);
+  assertEquals([late.closed, conn.closed, attempts.started.length], [true, false, 2]);
+  assertEquals(attempts.clock.pending, 0);
+});
+
+test("connectToAny() starts the next attempt at once when one fails", async () => {
+  const attempts = new Attempts();
+  const race = attempts.race(["a", "b"]);
+  attempts.fail("a");
+  await attempts.clock.advance(0);
+  assertEquals(attempts.started, ["a", "b"]);
+  const conn = attempts.succeed("b");
+  await attempts.clock.advance(0);
+  assertEquals(race.ending, { value: { conn, address: "b" } });
+});
+
+test("connectToAny() takes the first address when it answers after the others have failed", async () => {
+  const attempts = new Attempts();
+  const race = attempts.race(["a", "b"]);
+  await attempts.clock.advance(ATTEMPT_DELAY_MS);
+  attempts.fail("b");
+  await attempts.clock.advance(ATTEMPT_DELAY_MS);
+  assertEquals(race.ending, undefined);
+  const conn = attempts.succeed("a");
+  await attempts.clock.advance(0);
+  assertEquals(race.ending, { value: { conn, address: "a" } });
+});
+
+test("connectToAny() throws the reason of each address when none answers", async () => {
+  const attempts = new Attempts();
+  const race = attempts.race(["a", "b"]);
+  attempts.fail("a");
+  await attempts.clock.advance(0);
+  attempts.fail("b");
+  await attempts.clock.advance(0);
+  assert(race.ending && "error" in race.ending);
+  assert(race.ending.error instanceof AllAttemptsFailed);
+  assertEquals(race.ending.error.attempts.map(({ address }) => address), ["a", "b"]);
+  assertEquals(attempts.clock.pending, 0);
+});
+
+test("connectToAny() throws when there is no address", async () => {
+  const { connect, clock } = new Attempts();
+  await assertRejects(() => connectToAny([], connect, clock, calm), AllAttemptsFailed);
+});
+
+test("connectToAny() throws the signal's reason when it aborts, and closes what still comes", async () => {
+  const attempts = new Attempts();
+  const stop = new AbortController();
+  const race = attempts.race(["a", "b"], stop.signal);
+  const reason = new Error("no longer wanted");
+  stop.abort(reason);
+  await attempts.clock.advance(1000);
+  assert(race.ending && "error" in race.ending);
+  assertStrictEquals(race.ending.error, reason);
+  const late = attempts.succeed("a");
+  await attempts.clock.advance(0);
+  assertEquals([late.closed, attempts.started.length], [true, 1]);
+});

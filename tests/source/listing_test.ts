@@ -1,0 +1,27 @@
+import { assert, assertEquals } from "@std/assert";
+import { setImmediate } from "node:timers";
+import { listPages } from "../../core/source/listing.ts";
+import { encodeListing } from "../../core/protocol/listing.ts";
+import { bytesOf, test } from "./support.ts";
+
+test("listPages() lets others run while it parses a long page, and loses no name between two parts", async () => {
+  const files = Array.from({ length: 10_000 }, (_, i) => ({
+    name: `${1e6 + i}${"é".repeat(i % 100)}`,
+    size: i,
+    modified: i,
+  }));
+  const body = bytesOf(encodeListing(files));
+  let turns = 0;
+  let over = false;
+  const count = () => {
+    turns++;
+    if (!over) setImmediate(count);
+  };
+  setImmediate(count);
+  const reply = { kind: "ok", length: body.length, fields: new Map() } as const;
+  const listed = await listPages("seed", () => Promise.resolve({ reply, body }));
+  over = true;
+  assertEquals(listed, files);
+  // Parts of 256 KiB, and a turn between two of them.
+  assert(turns >= Math.floor(body.length / 2 ** 18), `${turns} turns for ${body.length} bytes`);
+});

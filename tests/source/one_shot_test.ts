@@ -1,0 +1,374 @@
+import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
+import { P2pError, ProtocolError, TimeoutError, UnreachableError } from "../../core/base/errors.ts";
+import { OneShotClient } from "../../core/source/one_shot.ts";
+import { ManualClock } from "../fakes/manual_clock.ts";
+import type { ByteStream } from "../../core/source/transport.ts";
+import { SeedSide } from "../fakes/scripted_seed.ts";
+import { ADDRESS, bytesOf, calm, patternOf, Stage, test, thrownBy, watch } from "./support.ts";
+
+const quietly = { onBytes: () => {}, pace: undefined };
+
+const STALL_MS = 5000;
+
+/** A client of an old seed whose connections are played one after the other. */
+class OldTalk implements AsyncDisposable {
+  readonly clock = new ManualClock();
+  readonly stage: Stage;
+  readonly client: OneShotClient;
+  readonly requests: string[] = [];
+
+  constructor(play: (request: string, seed: SeedSide, connection: number) => Promise<void>) {
+    this.stage = new Stage(async (seed, connection) => {
+      const request = await seed.line() ?? "";
+      this.requests.push(request);
+      await play(request, seed, connection);
+    });
+    this.client = new OneShotClient("seed", {
+      clock: this.clock,
+      stallMs: STALL_MS,
+      connect: (signal) => this.stage.dial(ADDRESS, signal),
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    assertEquals(this.clock.pending, 0, "a timer was left behind");
+    assertEquals(this.stage.open, 0, "a connection was left behind");
+    await this.stage[Symbol.asyncDispose]();
+  }
+}
+
+/** Answers each DOWNLOAD with at most so many bytes. */
+function chunks(content: Uint8Array, most: number) {
+  return async (request: string, seed: SeedSide) => {
+    const offset = Number(request.split("|").at(-1));
+    await seed.send(content.subarray(offset, offset + most));
+  };
+}
+
+const FILE = patternOf(100);
+for (const most of [1, 7, 32, 60, 99, 100, 5000]) {
+  test(`OneShotClient.readRange() fills the memory when the seed sends ${most} bytes at a time`, async () => {
+    await using talk = new OldTalk(chunks(FILE, most));
+    const memory = new Uint8Array(60);
+    let told = 0;
+    await talk.client.readRange(
+      "a|b",
+      { start: 20, end: 80 },
+      100,
+      memory,
+      { onBytes: (count: number) => told += count, pace: undefined },
+      calm,
+    );
+    assertEquals(memory, FILE.subarray(20, 80));
+    assertEquals(told, 60);
+    assertEquals(talk.requests.length, Math.ceil(60 / most));
+    assertEquals(talk.requests[0], "DOWNLOAD a|b|20");
+  });
+}
+
+test("OneShotClient.readRange() takes a chunk that comes in many parts", async () => {
+  await using talk = new OldTalk(async (_, seed) => {
+    for (const byte of FILE) await seed.send(Uint8Array.of(byte));
+  });
+  const memory = new Uint8Array(100);
+  await talk.client.readRange("a", { start: 0, end: 100 }, 100, memory, quietly, calm);
+  assertEquals(memory, FILE);
+  assertEquals(talk.stage.connections, 1);
+});
+
+test("OneShotClient.readRange() throws ProtocolError when more comes than the file has", async () => {
+  await using talk = new OldTalk(async (_, seed) => await seed.send(patternOf(101)));
+  const memory = new Uint8Array(50);
+  const reading = talk.client.readRange("a", { start: 50, end: 100 }, 100, memory, quietly, calm);
+  await assertRejects(() => reading, ProtocolError);
+});
+
+test("OneShotClient.readRange() ignores the NUL bytes that fill the last buffer", async () => {
+  await using talk = new OldTalk(async (_, seed) => {
+    await seed.send(FILE);
+    await seed.send(new Uint8Array(5000));
+  });
+  const memory = new Uint8Array(100);
+  await talk.client.readRange("a", { start: 0, end: 100 }, 100, memory, quietly, calm);
+  assertEquals(memory, FILE);
+});
+
+test("OneShotClient.readRange() throws ProtocolError when NUL bytes come without end", async () => {
+  await using talk = new OldTalk(async (_, seed) => {
+    await seed.send(FILE);
+    for (;;) await seed.send(new Uint8Array(5000));
+  });
+  const memory = new Uint8Array(100);
+  const reading = talk.client.readRange("a", { start: 0, end: 100 }, 100, memory, quietly, calm);
+  await assertRejects(() => reading, ProtocolError);
+});
+
+/** A stream that brings `parts`, and is reset then. */
+function resetAfter(...parts: Uint8Array[]): ByteStream {
+  return {
+    peer: "seed",
+    released: Promise.resolve(),
+    read(into) {
+      const part = parts.shift();
+      if (!part) return Promise.reject(new Deno.errors.ConnectionReset("Connection reset by peer"));
+      into.set(part);
+      return Promise.resolve(part.length);
+    },
+    write: () => Promise.resolve(),
+    // The other end has gone already.
+    endWriting: () => Promise.reject(new Deno.errors.NotConnected("not connected")),
+    close() {},
+    [Symbol.dispose]() {},
+  };
+}
+
+test("OneShotClient takes a reply for complete that is followed by a reset", async () => {
+  const streams = [
+    resetAfter(bytesOf("SIZE:100\n")),
+    resetAfter(FILE.subarray(0, 60)),
+    resetAfter(FILE.subarray(60)),
+  ];
+  const client = new OneShotClient("seed", {
+    clock: new ManualClock(),
+    stallMs: STALL_MS,
+    connect: () => Promise.resolve(streams.shift()!),
+  });
+  const size = await client.reply({ verb: "FILESIZE", name: "a" }, calm);
+  assertEquals(size, bytesOf("SIZE:100\n"));
+  const memory = new Uint8Array(100);
+  await client.readRange("a", { start: 0, end: 100 }, 100, memory, quietly, calm);
+  assertEquals(memory, FILE);
+});
+
+test("OneShotClient.readRange() throws UnreachableError when a reply is empty", async () => {
+  await using talk = new OldTalk(async (_, seed, connection) => {
+    if (connection === 0) await seed.send(FILE.subarray(0, 10));
+  });
+  const memory = new Uint8Array(100);
+  const reading = talk.client.readRange("a", { start: 0, end: 100 }, 100, memory, quietly, calm);
+  await assertRejects(() => reading, UnreachableError, "byte 10");
+  assertEquals(talk.stage.connections, 2);
+});
+
+test("OneShotClient.readRange() throws TimeoutError when a chunk stalls", async () => {
+  const gate = Promise.withResolvers<void>();
+  await using talk = new OldTalk(async (_, seed) => {
+    await seed.send(FILE.subarray(0, 10));
+    await gate.promise;
+  });
+  const memory = new Uint8Array(100);
+  const reading = watch(
+    talk.client.readRange("a", { start: 0, end: 100 }, 100, memory, quietly, calm),
+  );
+  await talk.clock.advance(STALL_MS - 1);
+  assertEquals(reading.ending, undefined);
+  await talk.clock.advance(1);
+  await assertRejects(() => endingOf(reading), TimeoutError);
+  gate.resolve();
+});
+
+test("OneShotClient.readRange() throws the signal's reason and writes no more when it aborts", async () => {
+  const gate = Promise.withResolvers<void>();
+  await using talk = new OldTalk(async (_, seed) => {
+    await seed.send(FILE.subarray(0, 10));
+    await gate.promise;
+    await seed.send(FILE.subarray(10));
+  });
+  const stop = new AbortController();
+  const reason = new Error("no longer wanted");
+  const memory = new Uint8Array(100);
+  const reading = talk.client.readRange(
+    "a",
+    { start: 0, end: 100 },
+    100,
+    memory,
+    quietly,
+    stop.signal,
+  );
+  await talk.clock.advance(0);
+  stop.abort(reason);
+  assertStrictEquals(await thrownBy(reading), reason as P2pError);
+  memory.fill(0xaa);
+  gate.resolve();
+  await talk.clock.advance(0);
+  assertEquals(memory, new Uint8Array(100).fill(0xaa));
+});
+
+test("OneShotClient.reply() gives the whole reply, wherever its characters are cut", async () => {
+  const reply = bytesOf("naïve 😀\nSIZE\n");
+  await using talk = new OldTalk(async (_, seed) => {
+    for (const byte of reply) {
+      await seed.send(Uint8Array.of(byte));
+      await talk.clock.advance(0);
+    }
+  });
+  assertEquals(await talk.client.reply({ verb: "LIST" }, calm), reply);
+});
+
+test("OneShotClient.reply() throws ProtocolError when the reply has no end", async () => {
+  const noise = new Uint8Array(1024 * 1024).fill(0x78);
+  await using talk = new OldTalk(async (_, seed) => {
+    for (;;) await seed.send(noise);
+  });
+  await assertRejects(() => talk.client.reply({ verb: "LIST" }, calm), ProtocolError, "endless");
+});
+
+test("OneShotClient.reply() throws UnreachableError when the connection is reset", async () => {
+  // Closing with the request unread is what resets it.
+  const stage = new Stage(() => Promise.resolve());
+  await using _stage = stage;
+  const client = new OneShotClient("seed", {
+    clock: new ManualClock(),
+    stallMs: STALL_MS,
+    connect: (signal) => stage.dial(ADDRESS, signal),
+  });
+  await assertRejects(() => client.reply({ verb: "LIST" }, calm), UnreachableError);
+  assertEquals(stage.open, 0);
+});
+
+/** Replies to requests whose end it is told by the client's end of stream, or only to those where it is not. */
+function hearing(ends: boolean) {
+  return new Stage(async (seed) => {
+    const request = await withinATurn(seed);
+    if ((request.end === "ended") === ends) await seed.send(`SIZE:${request.text.length}\n`);
+  });
+}
+
+/** What the client says, and whether it ended its side at once. */
+async function withinATurn(seed: SeedSide): Promise<{ text: string; end: "ended" | "open" }> {
+  const line = seed.line();
+  const turn = new ManualClock().advance(0).then(() => "open" as const);
+  const end = await Promise.race([line.then(() => "ended" as const), turn]);
+  if (end === "ended") return { text: await line ?? "", end };
+  // No line end and no end of stream: the request stays in the buffer.
+  line.catch(() => {});
+  return { text: "FILESIZE a", end };
+}
+
+for (const ends of [true, false]) {
+  test(`OneShotClient.reply() finds out that the seed ${ends ? "takes" : "does not take"} a request whose sender ended its side`, async () => {
+    const clock = new ManualClock();
+    await using stage = hearing(ends);
+    const client = new OneShotClient("seed", {
+      clock,
+      stallMs: STALL_MS,
+      connect: (signal) => stage.dial(ADDRESS, signal),
+    });
+    const ask = () => client.reply({ verb: "FILESIZE", name: "a" }, calm);
+    assertEquals(await ask(), bytesOf("SIZE:10\n"));
+    assertEquals(stage.connections, ends ? 1 : 2);
+    // It is remembered.
+    assertEquals(await ask(), bytesOf("SIZE:10\n"));
+    assertEquals(stage.connections, ends ? 2 : 3);
+    assertEquals(stage.open, 0);
+    assertEquals(clock.pending, 0);
+  });
+}
+
+test("OneShotClient.reply() gives an empty reply when both ways of asking give one", async () => {
+  await using stage = new Stage(async (seed) => void await withinATurn(seed));
+  const client = new OneShotClient("seed", {
+    clock: new ManualClock(),
+    stallMs: STALL_MS,
+    connect: (signal) => stage.dial(ADDRESS, signal),
+  });
+  assertEquals(await client.reply({ verb: "LIST" }, calm), new Uint8Array());
+  assertEquals(stage.connections, 2);
+});
+
+async function endingOf<T>(seen: ReturnType<typeof watch<T>>): Promise<T> {
+  await Promise.resolve();
+  if (seen.ending === undefined) throw new Error("It is still under way");
+  if ("error" in seen.ending) throw seen.ending.error;
+  return seen.ending.value;
+}
+
+test("OneShotClient.readRange() asks its pace before every chunk, for what may come", async () => {
+  const USUAL_CHUNK_BYTES = 32 * 1024;
+  const file = patternOf(3 * USUAL_CHUNK_BYTES);
+  const story: string[] = [];
+  const answer = chunks(file, 20_000);
+  await using talk = new OldTalk((request, seed) => {
+    story.push("asks");
+    return answer(request, seed);
+  });
+  const pace = {
+    maxBytes: 1024,
+    wait: (bytes: number) => Promise.resolve(void story.push(String(bytes))),
+  };
+  const memory = new Uint8Array(50_000);
+  const range = { start: 0, end: memory.length };
+  const options = { onBytes: () => {}, pace };
+  await talk.client.readRange("a", range, file.length, memory, options, calm);
+  assertEquals(memory, file.subarray(0, memory.length));
+  // Nothing is known of the first one; behind it the seed sends as much each time.
+  assertEquals(story, [`${USUAL_CHUNK_BYTES}`, "asks", "20000", "asks", "10000", "asks"]);
+});
+
+test("OneShotClient.readRange() asks nothing when the signal aborts while its pace waits", async () => {
+  await using talk = new OldTalk(chunks(FILE, 10));
+  const stop = new AbortController();
+  const pace = {
+    maxBytes: 1024,
+    wait: (_: number, signal: AbortSignal) => talk.clock.sleep(1000, signal),
+  };
+  const options = { onBytes: () => {}, pace };
+  const memory = new Uint8Array(100);
+  const range = { start: 0, end: 100 };
+  const thrown = thrownBy(talk.client.readRange("a", range, 100, memory, options, stop.signal));
+  await talk.clock.advance(1500);
+  assertEquals(talk.requests.length, 1);
+  stop.abort(new Error("enough"));
+  assertEquals((await thrown).message, "enough");
+  assertEquals(talk.requests.length, 1);
+});
+
+for (const verb of ["FILESIZE", "LIST"] as const) {
+  test(`OneShotClient.reply() takes no more of a reply to ${verb} than it can be long`, async () => {
+    let sent = 0;
+    const part = "x".repeat(1000);
+    await using talk = new OldTalk(async (_, seed) => {
+      for (; sent < 1_000_000; sent += part.length) await seed.send(part);
+      if (verb === "LIST") await seed.send("\n");
+    });
+    const request = verb === "LIST" ? { verb } : { verb, name: "a" };
+    const text = talk.client.reply(request, calm);
+    if (verb === "LIST") return assertEquals((await text).length, 1_000_001);
+    await assertRejects(() => text, ProtocolError, "endless");
+    // What fits into the buffers of a connection came, and no more.
+    assert(sent < 200_000, `${sent} bytes were sent`);
+  });
+}
+
+test("OneShotClient.reply() takes a reply to FILESIZE that is as long as a line may be", async () => {
+  const longest = `SIZE:${"0".repeat(4096 - 5)}\n`;
+  await using talk = new OldTalk(async (_, seed) => await seed.send(longest));
+  assertEquals(await talk.client.reply({ verb: "FILESIZE", name: "a" }, calm), bytesOf(longest));
+});
+
+test("OneShotClient.reply() throws TimeoutError when the seed does not take the request", async () => {
+  const clock = new ManualClock();
+  let closed = false;
+  const gone = Promise.withResolvers<never>();
+  const client = new OneShotClient("seed", {
+    clock,
+    stallMs: STALL_MS,
+    connect: () =>
+      Promise.resolve({
+        peer: "seed",
+        released: Promise.resolve(),
+        read: () => gone.promise,
+        write: () => gone.promise,
+        endWriting: () => Promise.resolve(),
+        close: () => {
+          closed = true;
+          gone.reject(new Deno.errors.Interrupted("The stream was closed"));
+        },
+        [Symbol.dispose]() {},
+      }),
+  });
+  const asked = assertRejects(() => client.reply({ verb: "LIST" }, calm), TimeoutError);
+  await clock.advance(STALL_MS);
+  await asked;
+  assertEquals([closed, clock.pending], [true, 0]);
+});

@@ -1,0 +1,873 @@
+import { assert, assertEquals, assertLessOrEqual, assertRejects } from "@std/assert";
+import {
+  AuthError,
+  BusyError,
+  ChangedError,
+  NotFoundError,
+  P2pError,
+  ProtocolError,
+  TimeoutError,
+  UnreachableError,
+} from "../../core/base/errors.ts";
+import { equalBytes } from "../../core/base/digest.ts";
+import { Semaphore } from "../../core/base/semaphore.ts";
+import { PendingError } from "../../core/source/errors.ts";
+import { SeedSource, type SeedSourceOptions } from "../../core/source/seed_source.ts";
+import type { ByteStream, Dial } from "../../core/source/transport.ts";
+import { authResponse } from "../../core/protocol/auth.ts";
+import { encodeGreeting } from "../../core/protocol/greeting.ts";
+import { encodeListing, MAX_LISTED_FILES } from "../../core/protocol/listing.ts";
+import { encodeManifest, makeManifest } from "../../core/protocol/manifest.ts";
+import { ManualClock } from "../fakes/manual_clock.ts";
+import {
+  holding,
+  refusing,
+  ScriptedSeed,
+  type SeedSide,
+  sendBody,
+} from "../fakes/scripted_seed.ts";
+import { ADDRESS, calm, patternOf, Stage, test, watch } from "./support.ts";
+
+const CONNECT_MS = 5000;
+const STALL_MS = 5000;
+const FILE = patternOf(10_000);
+
+/** A link to a seed behind `dial`, with a clock of its own. */
+class Linked implements AsyncDisposable {
+  readonly clock = new ManualClock();
+  readonly link: SeedSource;
+
+  constructor(dial: Dial, terms: Partial<SeedSourceOptions> = {}) {
+    this.link = new SeedSource(ADDRESS, {
+      clock: this.clock,
+      dial,
+      connections: 4,
+      slots: new Semaphore(100),
+      connectMs: CONNECT_MS,
+      stallMs: STALL_MS,
+      token: undefined,
+      ...terms,
+    });
+  }
+
+  size(signal = calm): Promise<number> {
+    return this.link.fileSize("a", signal);
+  }
+
+  read(start: number, into: Uint8Array, signal = calm, pace?: LinkPace): Promise<void> {
+    const range = { start, end: start + into.length };
+    const options = { onBytes: () => {}, pace };
+    return this.link.readRange("a", range, FILE.length, into, options, signal);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.link[Symbol.asyncDispose]();
+    assertEquals(this.clock.pending, 0, "a timer was left behind");
+  }
+}
+
+type LinkPace = Parameters<SeedSource["readRange"]>[4]["pace"];
+
+/** What can go on by itself does so. */
+async function aTurn(): Promise<void> {
+  await new ManualClock().advance(0);
+}
+
+/** Greets, and answers every line as `answer` says. */
+function session(
+  answer: (line: string, seed: SeedSide) => Promise<void>,
+  greeting: Partial<ScriptedSeed["greeting"]> = {},
+) {
+  return async (seed: SeedSide) => {
+    await seed.line();
+    await seed.send(encodeGreeting({
+      agent: "x",
+      nonce: "0".repeat(32),
+      auth: "none",
+      maxLength: 1_048_576,
+      maxInflight: 16,
+      ...greeting,
+    }));
+    for (let line; (line = await seed.line()) !== undefined;) await answer(line, seed);
+  };
+}
+
+test("SeedLink.dialect() finds out once for all who ask meanwhile", async () => {
+  await using seed = new ScriptedSeed({ a: FILE });
+  await using linked = new Linked(seed.dial);
+  const asked = Array.from({ length: 5 }, () => linked.link.dialect(calm));
+  assertEquals(await Promise.all(asked), Array(5).fill("session"));
+  assertEquals(seed.connections, 1);
+});
+
+test("SeedLink.dialect() goes on for the others when the one who asked first leaves", async () => {
+  await using seed = new ScriptedSeed({ a: FILE });
+  await using linked = new Linked(seed.dial);
+  const stop = new AbortController();
+  const first = assertRejects(() => linked.link.dialect(stop.signal));
+  const second = linked.link.dialect(calm);
+  stop.abort();
+  await first;
+  assertEquals(await second, "session");
+  assertEquals(seed.connections, 1);
+});
+
+test("SeedLink.dialect() throws the reason and nothing else when the signal has aborted before", async () => {
+  const dial: Dial = () => Promise.reject(new UnreachableError("nobody there"));
+  await using linked = new Linked(dial);
+  const reason = new Error("no longer wanted");
+  await assertRejects(() => linked.link.dialect(AbortSignal.abort(reason)), Error, "no longer");
+  await linked.clock.advance(0);
+});
+
+test("SeedLink uses one connection when one ask follows the other", async () => {
+  await using seed = new ScriptedSeed({ a: FILE });
+  await using linked = new Linked(seed.dial);
+  for (let i = 0; i < 20; i++) assertEquals(await linked.size(), FILE.length);
+  assertEquals(seed.connections, 1);
+  assertEquals(linked.link.connections, 1);
+});
+
+for (const connections of [1, 2, 4]) {
+  test(`SeedLink opens at most ${connections} connections however many ask at once`, async () => {
+    await using seed = new ScriptedSeed({ a: FILE }, async () => {
+      await aTurn();
+      return undefined;
+    });
+    // Each connect takes a turn, in which all others ask.
+    const dial: Dial = async (address, signal) => {
+      await aTurn();
+      return await seed.dial(address, signal);
+    };
+    await using linked = new Linked(dial, { connections });
+    const memories = Array.from({ length: 100 }, () => new Uint8Array(100));
+    await Promise.all(memories.map((memory, i) => linked.read(i * 100, memory)));
+    memories.forEach((memory, i) => assertEquals(memory, FILE.subarray(i * 100, i * 100 + 100)));
+    assertEquals(seed.mostOpen, connections);
+  });
+}
+
+test("SeedLink opens a second connection as soon as one request waits behind another", async () => {
+  const gate = Promise.withResolvers<void>();
+  await using seed = new ScriptedSeed({ a: FILE }, holding("FILESIZE", gate.promise));
+  await using linked = new Linked(seed.dial);
+  await linked.link.dialect(calm);
+  const first = linked.size();
+  await linked.clock.advance(0);
+  assertEquals(seed.connections, 1);
+  const second = linked.size();
+  await linked.clock.advance(0);
+  assertEquals(seed.connections, 2);
+  gate.resolve();
+  assertEquals(await Promise.all([first, second]), [FILE.length, FILE.length]);
+});
+
+const ROUND_TRIP_MS = 100;
+
+/** A line on which everything that comes has been under way for a round trip. */
+function withDelayedReads(stream: ByteStream, clock: ManualClock): ByteStream {
+  return {
+    peer: stream.peer,
+    async read(into) {
+      const count = await stream.read(into);
+      await clock.sleep(ROUND_TRIP_MS, calm);
+      return count;
+    },
+    write: (bytes) => stream.write(bytes),
+    endWriting: () => stream.endWriting(),
+    close: () => stream.close(),
+    released: stream.released,
+    [Symbol.dispose]: () => stream.close(),
+  };
+}
+
+test("SeedLink.readRange() divides a few ranges among all connections that it may have on a long line", async () => {
+  const file = patternOf(4 * 1024 * 1024);
+  const gate = Promise.withResolvers<void>();
+  await using seed = new ScriptedSeed({ a: file }, holding("DOWNLOAD", gate.promise));
+  const clock = new ManualClock();
+  const dial: Dial = async (address, signal) =>
+    withDelayedReads(await seed.dial(address, signal), clock);
+  await using linked = new Linked(dial, { connections: 16, clock });
+  const dialect = linked.link.dialect(calm);
+  await clock.advance(ROUND_TRIP_MS);
+  await dialect;
+  const memories = Array.from({ length: 4 }, () => new Uint8Array(1024 * 1024));
+  const reads = memories.map((memory, i) => linked.read(i * memory.length, memory));
+  await clock.advance(ROUND_TRIP_MS);
+  gate.resolve();
+  for (const read of reads) {
+    const done = watch(read);
+    while (done.ending === undefined) await clock.advance(ROUND_TRIP_MS);
+    await read;
+  }
+  memories.forEach((memory, i) =>
+    assert(equalBytes(memory, file.subarray(i * memory.length, (i + 1) * memory.length)))
+  );
+  assertEquals(seed.mostOpen, 16);
+});
+
+test("SeedLink opens at most as many connections as there are slots for all seeds", async () => {
+  await using seed = new ScriptedSeed({ a: FILE }, async () => {
+    await aTurn();
+    return undefined;
+  });
+  await using linked = new Linked(seed.dial, { slots: new Semaphore(2) });
+  await Promise.all(Array.from({ length: 50 }, () => linked.size()));
+  assertEquals(seed.mostOpen, 2);
+});
+
+test("SeedLink goes on when another seed frees the only slot", async () => {
+  await using one = new ScriptedSeed({ a: FILE });
+  await using other = new ScriptedSeed({ a: FILE });
+  const slots = new Semaphore(1);
+  await using first = new Linked(one.dial, { slots });
+  await using second = new Linked(other.dial, { slots });
+  await first.size();
+  one.hangUp();
+  await aTurn();
+  await second.size();
+  // It knows the first one's dialect already, and must wait for the second one's slot.
+  const waiting = watch(first.size());
+  await aTurn();
+  assertEquals(waiting.ending, undefined);
+  other.hangUp();
+  await aTurn();
+  assertEquals(waiting.ending, { value: FILE.length });
+});
+
+for (const connections of [1, 3]) {
+  test(`SeedLink sends one request at a time over each of ${connections} connections when the seed takes no more`, async () => {
+    let most = 0;
+    await using stage = new Stage((seed) => {
+      let inFlight = 0;
+      let answering: Promise<unknown> = Promise.resolve();
+      return session((_, side) => {
+        most = Math.max(most, ++inFlight);
+        answering = answering.then(async () => {
+          await aTurn();
+          inFlight--;
+          await side.send("SIZE:5\n").catch(() => {});
+        });
+        return Promise.resolve();
+      }, { maxInflight: 1 })(seed);
+    });
+    await using linked = new Linked(stage.dial, { connections });
+    await Promise.all(Array.from({ length: 10 }, () => linked.size()));
+    assertEquals(most, 1);
+  });
+}
+
+test("SeedLink goes on with those who wait when the one before them left", async () => {
+  const gate = Promise.withResolvers<void>();
+  await using seed = new ScriptedSeed({ a: FILE }, holding("FILESIZE", gate.promise));
+  seed.greeting = { ...seed.greeting, maxInflight: 1 };
+  await using linked = new Linked(seed.dial, { connections: 1 });
+  const stop = new AbortController();
+  const left = assertRejects(() => linked.size(stop.signal));
+  await linked.clock.advance(0);
+  const waiting = watch(linked.size());
+  await linked.clock.advance(0);
+  stop.abort();
+  await left;
+  gate.resolve();
+  await linked.clock.advance(100);
+  assertEquals(waiting.ending, { value: FILE.length });
+});
+
+for (const maxLength of [1, 7, 99, 100]) {
+  test(`SeedLink.readRange() asks for at most ${maxLength} bytes at a time when the seed wants it so`, async () => {
+    await using seed = new ScriptedSeed({ a: FILE });
+    seed.greeting = { ...seed.greeting, maxLength };
+    await using linked = new Linked(seed.dial);
+    const memory = new Uint8Array(100);
+    await linked.read(50, memory);
+    assertEquals(memory, FILE.subarray(50, 150));
+    const lengths = seed.asked("DOWNLOAD").map(({ range }) => range.end - range.start);
+    assertEquals(Math.max(...lengths), maxLength);
+    assertEquals(lengths.length, Math.ceil(100 / maxLength));
+  });
+}
+
+test("SeedLink.readRange() has few requests in preparation when the seed takes a byte at a time", async () => {
+  const gate = Promise.withResolvers<void>();
+  await using seed = new ScriptedSeed({ a: FILE }, holding("DOWNLOAD", gate.promise));
+  seed.greeting = { ...seed.greeting, maxLength: 1 };
+  await using linked = new Linked(seed.dial);
+  let waits = 0;
+  const pace = { maxBytes: 1000, wait: () => Promise.resolve(void waits++) };
+  const stop = new AbortController();
+  const reading = assertRejects(() => linked.read(0, new Uint8Array(10_000), stop.signal, pace));
+  await linked.clock.advance(0);
+  assertLessOrEqual(waits, 64);
+  stop.abort();
+  await reading;
+  gate.resolve();
+});
+
+test("SeedLink.readRange() waits for its turn before each part when there is a pace", async () => {
+  await using seed = new ScriptedSeed({ a: FILE });
+  await using linked = new Linked(seed.dial);
+  const gates: { bytes: number; open: () => void }[] = [];
+  const wait = (bytes: number) =>
+    new Promise<void>((resolve) => gates.push({ bytes, open: resolve }));
+  const memory = new Uint8Array(100);
+  const reading = linked.read(0, memory, calm, { maxBytes: 40, wait });
+  await linked.clock.advance(0);
+  assertEquals(gates.map(({ bytes }) => bytes), [40, 40, 20]);
+  assertEquals(seed.asked("DOWNLOAD").length, 0);
+  gates[0]!.open();
+  await linked.clock.advance(0);
+  assertEquals(seed.asked("DOWNLOAD").length, 1);
+  gates.forEach(({ open }) => open());
+  await reading;
+  assertEquals(memory, FILE.subarray(0, 100));
+});
+
+test("SeedLink.readRange() settles only when none of its parts writes any more", async () => {
+  const gate = Promise.withResolvers<void>();
+  let downloads = 0;
+  await using seed = new ScriptedSeed({ a: FILE }, async (request, client) => {
+    if (request.verb !== "DOWNLOAD") return undefined;
+    if (downloads++ === 0) {
+      await client.send("ERROR:CHANGED\n");
+      return "answered";
+    }
+    await gate.promise;
+    return undefined;
+  });
+  seed.greeting = { ...seed.greeting, maxLength: 50 };
+  await using linked = new Linked(seed.dial);
+  const reading = watch(linked.read(0, new Uint8Array(100)));
+  await linked.clock.advance(0);
+  assertEquals(reading.ending, undefined);
+  gate.resolve();
+  await linked.clock.advance(0);
+  assert(reading.ending && "error" in reading.ending);
+  assert(reading.ending.error instanceof ChangedError);
+});
+
+const refusals: [string, abstract new (...args: never[]) => P2pError][] = [
+  ["ERROR:NOT_FOUND", NotFoundError],
+  ["ERROR:BUSY retry-after-ms=5", BusyError],
+  ["ERROR:PENDING 50", PendingError],
+  ["ERROR:CHANGED", ChangedError],
+  ["ERROR:RANGE", ChangedError],
+  ["ERROR:AUTH", AuthError],
+  ["ERROR:SHUTDOWN", UnreachableError],
+  ["ERROR:INTERNAL", UnreachableError],
+  ["ERROR:NEVER_HEARD_OF", UnreachableError],
+  ["ERROR:BAD_REQUEST", ProtocolError],
+  ["ERROR:TOO_LONG", ProtocolError],
+];
+
+for (const [line, error] of refusals) {
+  test(`SeedLink.manifest() throws ${error.name} when the seed says ${line}`, async () => {
+    await using seed = new ScriptedSeed({ a: FILE }, refusing("MANIFEST", line, 1));
+    await using linked = new Linked(seed.dial);
+    const asked = () => linked.link.manifest("a", calm);
+    await assertRejects(asked, error as typeof P2pError);
+    // The connection stays usable.
+    assertEquals((await asked())?.layout.size, FILE.length);
+    assertEquals(seed.connections, 1);
+  });
+}
+
+test("SeedLink.manifest() throws ProtocolError when the manifest is none", async () => {
+  await using seed = new ScriptedSeed({ a: FILE }, async (_, client) => {
+    await sendBody(client, "{}");
+    return "answered";
+  });
+  await using linked = new Linked(seed.dial);
+  await assertRejects(() => linked.link.manifest("a", calm), ProtocolError);
+});
+
+test("SeedLink.fileSize() throws ProtocolError when the seed answers without a size", async () => {
+  await using seed = new ScriptedSeed({ a: FILE }, refusing("FILESIZE", "OK 0"));
+  await using linked = new Linked(seed.dial);
+  await assertRejects(() => linked.size(), ProtocolError);
+});
+
+test("SeedLink gives the token to a seed that asks for it", async () => {
+  await using stage = new Stage(session(async (line, seed) => {
+    await seed.send(line.startsWith("AUTH") ? "OK 0\n" : "SIZE:1\n");
+    if (line.startsWith("AUTH")) {
+      assertEquals(line, `AUTH ${authResponse("0".repeat(32), "secret")}`);
+    }
+  }, { auth: "token" }));
+  await using linked = new Linked(stage.dial, { token: "secret" });
+  assertEquals(await linked.size(), 1);
+});
+
+test("SeedLink throws TimeoutError, and is troubled, when nobody answers the connect", async () => {
+  const dial: Dial = (_, signal) =>
+    new Promise((_, reject) => {
+      signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+    });
+  await using linked = new Linked(dial);
+  const asked = watch(linked.size());
+  await linked.clock.advance(1000);
+  assert(linked.link.troubled);
+  await linked.clock.advance(CONNECT_MS);
+  assert(asked.ending && "error" in asked.ending && asked.ending.error instanceof TimeoutError);
+});
+
+test("SeedLink is troubled from a connect that failed until one that works", async () => {
+  await using seed = new ScriptedSeed({ a: FILE });
+  let there = false;
+  const dial: Dial = (address, signal) =>
+    there ? seed.dial(address, signal) : Promise.reject(new UnreachableError("refused"));
+  await using linked = new Linked(dial);
+  assertEquals(linked.link.troubled, false);
+  await assertRejects(() => linked.size(), UnreachableError);
+  assertEquals(linked.link.troubled, true);
+  there = true;
+  await linked.size();
+  assertEquals(linked.link.troubled, false);
+});
+
+/** An old seed that knows the file "a". */
+async function oldSeed(seed: SeedSide): Promise<void> {
+  const line = await seed.line() ?? "";
+  const [, offset] = line.match(/^DOWNLOAD a\|(\d+)$/) ?? [];
+  if (line === "FILESIZE a") await seed.send(`SIZE:${FILE.length}\n`);
+  else if (offset !== undefined) await seed.send(FILE.subarray(Number(offset)).subarray(0, 3000));
+  else if (line === "LIST") await seed.send("a\n");
+}
+
+test("SeedLink speaks one-shot to an old seed, and greets it only once", async () => {
+  const requests: string[] = [];
+  await using stage = new Stage(async (seed) => {
+    const side = { ...seed } as SeedSide;
+    side.send = (what) => seed.send(what);
+    side.line = async () => {
+      const line = await seed.line() ?? "";
+      requests.push(line);
+      return line;
+    };
+    await oldSeed(side);
+  });
+  await using linked = new Linked(stage.dial);
+  assertEquals(await linked.link.dialect(calm), "one-shot");
+  assertEquals(await linked.link.manifest("a", calm), undefined);
+  assertEquals(await linked.size(), FILE.length);
+  const memory = new Uint8Array(FILE.length);
+  await linked.read(0, memory);
+  assertEquals(memory, FILE);
+  assertEquals(await linked.link.list(calm), [{ name: "a", size: FILE.length, modified: 0 }]);
+  assertEquals(requests.filter((line) => line === "HELLO 2").length, 1);
+  assertEquals(stage.open, 0);
+});
+
+test("SeedLink opens at most as many connections to an old seed as it may", async () => {
+  await using stage = new Stage(async (seed) => {
+    await aTurn();
+    await oldSeed(seed);
+  });
+  await using linked = new Linked(stage.dial, { connections: 2 });
+  await Promise.all(Array.from({ length: 20 }, () => linked.size()));
+  assertEquals(stage.mostOpen, 2);
+});
+
+test("SeedLink.list() leaves out what an old seed lists and does not have", async () => {
+  await using stage = new Stage(async (seed) => {
+    const line = await seed.line() ?? "";
+    if (line === "LIST") await seed.send("gone\na\n../evil\n");
+    else if (line === "FILESIZE a") await seed.send("SIZE:5\n");
+    else if (line !== "HELLO 2") await seed.send("ERROR:NOT_FOUND no\n");
+  });
+  await using linked = new Linked(stage.dial);
+  assertEquals(await linked.link.list(calm), [{ name: "a", size: 5, modified: 0 }]);
+});
+
+test("SeedLink.list() leaves out the folders that an old seed lists with a size without sense", async () => {
+  await using stage = new Stage(async (seed) => {
+    const line = await seed.line() ?? "";
+    if (line === "LIST") await seed.send("a\ndir\n");
+    else if (line === "FILESIZE a") await seed.send("SIZE:5\n");
+    else if (line === "FILESIZE dir") await seed.send("SIZE:9223372036854775807\n");
+  });
+  await using linked = new Linked(stage.dial);
+  assertEquals(await linked.link.list(calm), [{ name: "a", size: 5, modified: 0 }]);
+});
+
+test("SeedLink.list() leaves nothing under way when an old seed fails in the middle", async () => {
+  let asked = 0;
+  await using stage = new Stage(async (seed) => {
+    const line = await seed.line() ?? "";
+    if (line === "LIST") {
+      await seed.send(Array.from({ length: 100 }, (_, i) => `file ${i}\n`).join(""));
+    } else if (line !== "HELLO 2") {
+      asked++;
+      await seed.send("SIZE:not a number\n");
+    }
+  });
+  await using linked = new Linked(stage.dial, { connections: 4 });
+  await assertRejects(() => linked.link.list(calm), ProtocolError);
+  assertEquals(stage.open, 0);
+  assertLessOrEqual(asked, 40);
+});
+
+/** What a dial leads to, changed as a test goes on. */
+class Place {
+  there: Dial;
+  constructor(first: Dial) {
+    this.there = first;
+  }
+  readonly dial: Dial = (address, signal) => this.there(address, signal);
+}
+
+/** A seed that speaks both dialects; greetings for which `answers` is not true are left unanswered until `over`. */
+function bothDialects(
+  answers: () => boolean,
+  greetings: string[] = [],
+  over: Promise<void> = Promise.resolve(),
+) {
+  const manifest = encodeManifest(
+    "a",
+    makeManifest(6, "07".repeat(32), new Uint8Array(32).fill(7)),
+  );
+  const greeted = session(async (line, seed) => {
+    if (line === "MANIFEST a") await sendBody(seed, manifest);
+    else if (line === "LIST") await sendBody(seed, entry("a"));
+    else await seed.send("SIZE:6\n");
+  });
+  return async (seed: SeedSide) => {
+    const line = await seed.line();
+    if (line === "FILESIZE a") await seed.send("SIZE:6\n");
+    else if (line === "LIST") await seed.send("a\n");
+    else {
+      greetings.push(line ?? "");
+      if (!answers()) {
+        await seed.untilGone();
+        return await over;
+      }
+      const rest = { line: () => seed.line(), send: (what: string) => seed.send(what) };
+      await greeted({ ...rest, line: lineBefore(line, seed) } as SeedSide);
+    }
+  };
+}
+
+/** Reads `first` again, and then what comes. */
+function lineBefore(first: string | undefined, seed: SeedSide): () => Promise<string | undefined> {
+  let given = false;
+  return async () => {
+    if (given) return await seed.line();
+    given = true;
+    return first;
+  };
+}
+
+test("SeedLink greets a seed again that was silent at the greeting, before its file is taken unverified", async () => {
+  let stopped = true;
+  await using stage = new Stage(bothDialects(() => !stopped));
+  await using linked = new Linked(stage.dial);
+  const asked = watch(linked.link.manifest("a", calm));
+  await linked.clock.advance(CONNECT_MS - 1);
+  stopped = false;
+  await linked.clock.advance(1);
+  assert(asked.ending && "value" in asked.ending, "it is not answered");
+  assertEquals(asked.ending.value?.layout.size, 6);
+  assertEquals(await linked.link.dialect(calm), "session");
+});
+
+test("SeedLink lists in a session what a seed offers that was silent at the greeting", async () => {
+  let stopped = true;
+  await using stage = new Stage(bothDialects(() => !stopped));
+  await using linked = new Linked(stage.dial);
+  const dialect = watch(linked.link.dialect(calm));
+  await linked.clock.advance(CONNECT_MS);
+  assertEquals(dialect.ending, { value: "one-shot" });
+  stopped = false;
+  assertEquals(await linked.link.list(calm), [{ name: "a", size: 1, modified: 1 }]);
+});
+
+test("SeedLink uses a seed as an old one that never answers the greeting, and greets it again now and then", async () => {
+  let silent = true;
+  const greetings: string[] = [];
+  const over = Promise.withResolvers<void>();
+  await using stage = new Stage(bothDialects(() => !silent, greetings, over.promise));
+  using _over = { [Symbol.dispose]: () => over.resolve() };
+  await using linked = new Linked(stage.dial);
+  const asked = watch(linked.link.manifest("a", calm));
+  await linked.clock.advance(CONNECT_MS + 1000);
+  assertEquals(asked.ending, { value: undefined });
+  assertEquals(greetings.length, 2);
+  assertEquals(await linked.size(), 6);
+  assertEquals(greetings.length, 2);
+  await linked.clock.advance(10_000);
+  // Nobody waits for the greeting.
+  assertEquals(await linked.size(), 6);
+  await linked.clock.advance(CONNECT_MS);
+  assertEquals(greetings.length, 3);
+  silent = false;
+  await linked.clock.advance(10_000);
+  assertEquals(await linked.size(), 6);
+  await linked.clock.advance(0);
+  assertEquals(await linked.link.dialect(calm), "session");
+  assertEquals((await linked.link.manifest("a", calm))?.layout.size, 6);
+});
+
+test("SeedLink does not take a seed for an old one that greeted before and is silent now", async () => {
+  await using seed = new ScriptedSeed({ a: FILE });
+  await using stopped = new Stage((side) => side.untilGone());
+  const place = new Place(seed.dial);
+  await using linked = new Linked(place.dial);
+  await linked.size();
+  seed.hangUp();
+  await linked.clock.advance(0);
+  place.there = stopped.dial;
+  const asked = assertRejects(() => linked.link.manifest("a", calm), TimeoutError);
+  await linked.clock.advance(CONNECT_MS);
+  await asked;
+  place.there = seed.dial;
+  assertEquals((await linked.link.manifest("a", calm))?.layout.size, FILE.length);
+});
+
+test("SeedLink asks again who is there when a session seed has gone", async () => {
+  await using seed = new ScriptedSeed({ a: FILE });
+  await using old = new Stage(oldSeed);
+  const place = new Place(seed.dial);
+  await using linked = new Linked(place.dial);
+  assertEquals(await linked.link.dialect(calm), "session");
+  seed.hangUp();
+  await linked.clock.advance(0);
+  place.there = () => Promise.reject(new UnreachableError("refused"));
+  await assertRejects(() => linked.size(), UnreachableError);
+  place.there = old.dial;
+  assertEquals(await linked.link.dialect(calm), "one-shot");
+  assertEquals(await linked.size(), FILE.length);
+});
+
+test("SeedLink speaks one-shot when a session seed comes back as an old one", async () => {
+  await using seed = new ScriptedSeed({ a: FILE });
+  await using old = new Stage(oldSeed);
+  const place = new Place(seed.dial);
+  await using linked = new Linked(place.dial);
+  await linked.size();
+  seed.hangUp();
+  await linked.clock.advance(0);
+  place.there = old.dial;
+  await assertRejects(() => linked.size(), UnreachableError);
+  assertEquals(await linked.link.dialect(calm), "one-shot");
+  assertEquals(await linked.size(), FILE.length);
+});
+
+test("SeedLink asks again who is there when an old seed has gone", async () => {
+  await using seed = new ScriptedSeed({ a: FILE });
+  await using old = new Stage(oldSeed);
+  const place = new Place(old.dial);
+  await using linked = new Linked(place.dial);
+  assertEquals(await linked.link.dialect(calm), "one-shot");
+  place.there = () => Promise.reject(new UnreachableError("refused"));
+  await assertRejects(() => linked.size(), UnreachableError);
+  place.there = seed.dial;
+  assertEquals(await linked.link.dialect(calm), "session");
+});
+
+test("SeedLink throws BusyError when the seed has no room, and greets again the next time", async () => {
+  await using seed = new ScriptedSeed({ a: FILE });
+  seed.turnsAwayWith = "ERROR:BUSY retry-after-ms=300 full\n";
+  await using linked = new Linked(seed.dial);
+  const error = await assertRejects(() => linked.size(), BusyError);
+  assertEquals(error.retryAfterMs, 300);
+  seed.turnsAwayWith = undefined;
+  assertEquals(await linked.size(), FILE.length);
+});
+
+const noRoom: { name: string; play: (seed: SeedSide) => Promise<void> }[] = [
+  {
+    name: "is told BUSY",
+    play: async (seed) => {
+      await seed.line();
+      await seed.send("ERROR:BUSY retry-after-ms=1000 full house\n");
+    },
+  },
+  { name: "is closed at once", play: () => Promise.resolve() },
+  { name: "is not greeted", play: (seed) => seed.untilGone() },
+];
+
+for (const { name, play } of noRoom) {
+  test(`SeedLink makes do with the connection it has when a second one ${name}`, async () => {
+    const gate = Promise.withResolvers<void>();
+    const slow = session(async (_, seed) => {
+      await gate.promise;
+      await seed.send("SIZE:5\n");
+    });
+    await using stage = new Stage((seed, connection) => connection === 0 ? slow(seed) : play(seed));
+    await using linked = new Linked(stage.dial, { stallMs: 60_000 });
+    const asked = Array.from({ length: 10 }, () => watch(linked.size()));
+    await linked.clock.advance(CONNECT_MS);
+    gate.resolve();
+    await linked.clock.advance(0);
+    assertEquals(asked.map(({ ending }) => ending), Array(10).fill({ value: 5 }));
+    assertEquals(await linked.link.dialect(calm), "session");
+    // It does not knock again and again.
+    assertLessOrEqual(stage.connections, 8);
+  });
+}
+
+test("SeedLink tries for more connections again when the seed's pause is over", async () => {
+  const gates = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  let round = 0;
+  const slow = session(async (_, seed) => {
+    await gates[round]!.promise;
+    await seed.send("SIZE:5\n");
+  });
+  await using stage = new Stage(async (seed, connection) => {
+    if (connection === 0 || round === 1) return await slow(seed);
+    await seed.line();
+    await seed.send("ERROR:BUSY retry-after-ms=1000 full house\n");
+  });
+  await using linked = new Linked(stage.dial, { connections: 2 });
+  for (; round < 2; round++) {
+    const asked = Array.from({ length: 10 }, () => linked.size());
+    await linked.clock.advance(500);
+    assertEquals(linked.link.connections, round + 1);
+    gates[round]!.resolve();
+    await Promise.all(asked);
+    await linked.clock.advance(1000);
+  }
+});
+
+test("SeedLink throws when a seed greets and then ends every session at once", async () => {
+  await using stage = new Stage(async (seed) => {
+    await seed.line();
+    await seed.send(
+      encodeGreeting(new ScriptedSeed().greeting) + "ERROR:SHUTDOWN that was all\n",
+    );
+  });
+  await using linked = new Linked(stage.dial);
+  await assertRejects(() => linked.size(), UnreachableError);
+  assertEquals(stage.connections, 1);
+});
+
+test("SeedLink.list() follows the pages to their end", async () => {
+  const names = ["a", "b", "c/d", "e"];
+  const afters: string[] = [];
+  await using seed = new ScriptedSeed({}, async (request, client) => {
+    if (request.verb !== "LIST") return undefined;
+    afters.push(request.after);
+    const left = names.filter((name) => name > request.after);
+    const page = encodeListing(left.slice(0, 3).map((name) => ({ name, size: 1, modified: 2 })));
+    await client.send(`OK ${page.length}${left.length > 3 ? " more=1" : ""}\n${page}`);
+    return "answered";
+  });
+  await using linked = new Linked(seed.dial);
+  assertEquals((await linked.link.list(calm)).map(({ name }) => name), names);
+  assertEquals(afters, ["", "c/d"]);
+});
+
+const hostilePages: { name: string; page: (after: string) => string; error: string | undefined }[] =
+  [
+    { name: "the same page again and again", page: () => entry("a"), error: "sorted" },
+    { name: "empty pages", page: () => "", error: undefined },
+    { name: "names that are not valid", page: () => entry("../x"), error: undefined },
+    {
+      name: "one new name after the other",
+      page: (after) => entry(String(Number(after || "1000000000") + 1)),
+      error: "more than",
+    },
+    {
+      name: "full pages for ever",
+      page: (after) => pageBehind(after, MAX_LISTED_FILES),
+      error: "more than",
+    },
+    {
+      name: "a page of a line too much",
+      page: (after) => pageBehind(after, MAX_LISTED_FILES + 1),
+      error: "at most 10000 lines",
+    },
+  ];
+
+function pageBehind(after: string, lines: number): string {
+  const from = Number(after || "1000000000") + 1;
+  const line = (_: unknown, i: number) => `{"name":"${from + i}","size":1,"modified":1}\n`;
+  return Array.from({ length: lines }, line).join("");
+}
+
+function entry(name: string): string {
+  return encodeListing([{ name, size: 1, modified: 1 }]);
+}
+
+for (const { name, page, error } of hostilePages) {
+  test(`SeedLink.list() comes to an end when the seed sends ${name}`, async () => {
+    await using seed = new ScriptedSeed({}, async (request, client) => {
+      if (request.verb !== "LIST") return undefined;
+      const body = page(request.after);
+      await client.send(`OK ${body.length} more=1\n${body}`);
+      return "answered";
+    });
+    await using linked = new Linked(seed.dial);
+    const listing = linked.link.list(calm);
+    if (error === undefined) assertEquals(await listing, []);
+    else await assertRejects(() => listing, ProtocolError, error);
+  });
+}
+
+test("SeedLink.list() gives nothing when the seed offers nothing", async () => {
+  await using seed = new ScriptedSeed();
+  await using linked = new Linked(seed.dial);
+  assertEquals(await linked.link.list(calm), []);
+});
+
+test("SeedLink[Symbol.asyncDispose]() ends all who ask or wait, and opens nothing any more", async () => {
+  await using stage = new Stage(session(() => Promise.resolve()));
+  const linked = new Linked(stage.dial, { connections: 1 });
+  const asked = Array.from({ length: 20 }, () => watch(linked.size()));
+  await linked.clock.advance(0);
+  await linked[Symbol.asyncDispose]();
+  await linked.clock.advance(0);
+  for (const { ending } of asked) {
+    assert(ending && "error" in ending && ending.error instanceof UnreachableError);
+  }
+  assertEquals([stage.connections, stage.open], [1, 0]);
+});
+
+test("SeedLink[Symbol.asyncDispose]() waits until a second connection on its way is given up", async () => {
+  const play = session(() => Promise.resolve());
+  await using stage = new Stage(play);
+  let connects = 0;
+  let givenUp = false;
+  const dial: Dial = async (address, signal) => {
+    if (connects++ === 0) return await stage.dial(address, signal);
+    await new Promise<void>((resolve) =>
+      signal.addEventListener("abort", () => resolve(), { once: true })
+    );
+    await aTurn();
+    givenUp = true;
+    throw signal.reason;
+  };
+  const linked = new Linked(dial);
+  const asked = Array.from({ length: 5 }, () => assertRejects(() => linked.size()));
+  await linked.clock.advance(0);
+  assertEquals([connects > 1, givenUp], [true, false]);
+  await linked[Symbol.asyncDispose]();
+  assertEquals(givenUp, true);
+  await Promise.all(asked);
+});
+
+test("SeedLink[Symbol.asyncDispose]() ends the first greeting", async () => {
+  await using stage = new Stage((seed) => seed.untilGone());
+  const linked = new Linked(stage.dial);
+  const asked = watch(linked.size());
+  await linked.clock.advance(0);
+  await linked[Symbol.asyncDispose]();
+  await aTurn();
+  assert(asked.ending && "error" in asked.ending);
+  assertEquals(stage.open, 0);
+});
+
+test("SeedLink throws the signal's reason when it aborts while all connections are taken", async () => {
+  await using stage = new Stage(session(() => Promise.resolve(), { maxInflight: 1 }));
+  await using linked = new Linked(stage.dial, { connections: 1 });
+  const first = assertRejects(() => linked.size(), UnreachableError);
+  await linked.clock.advance(0);
+  const stop = new AbortController();
+  const waiting = assertRejects(() => linked.size(stop.signal), Error, "no longer wanted");
+  await linked.clock.advance(0);
+  stop.abort(new Error("no longer wanted"));
+  await waiting;
+  await linked.link[Symbol.asyncDispose]();
+  await first;
+});

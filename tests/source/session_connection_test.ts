@@ -1,0 +1,542 @@
+import { assert, assertEquals, assertFalse, assertRejects, assertStrictEquals } from "@std/assert";
+import { ProtocolError, TimeoutError, UnreachableError } from "../../core/base/errors.ts";
+import { type BodyTarget, SessionConnection } from "../../core/source/session_connection.ts";
+import type { ByteStream } from "../../core/source/transport.ts";
+import { ReadBuffer } from "../../core/protocol/read_buffer.ts";
+import type { SessionRequest } from "../../core/protocol/requests.ts";
+import { ManualClock } from "../fakes/manual_clock.ts";
+import { memoryPair } from "../fakes/memory_stream.ts";
+import { SeedSide } from "../fakes/scripted_seed.ts";
+import { bytesOf, calm, patternOf, test, thrownBy, watch } from "./support.ts";
+
+const GREETING = {
+  agent: "test",
+  nonce: "0".repeat(32),
+  auth: "none",
+  maxLength: 1_048_576,
+  maxInflight: 16,
+} as const;
+const STALL_MS = 5000;
+const IDLE_MS = 20_000;
+const PING: SessionRequest = { verb: "PING" };
+const NONE: BodyTarget = { kind: "none" };
+
+/** A connection after its greeting, the seed's side of it in the hands of a test. */
+class Talk implements AsyncDisposable {
+  readonly clock = new ManualClock(1_000_000);
+  readonly seed: SeedSide;
+  readonly connection: SessionConnection;
+  readonly stream: ByteStream;
+  closes = 0;
+  readonly #seedStream: ByteStream;
+
+  constructor() {
+    const [client, seed] = memoryPair();
+    this.stream = client;
+    this.#seedStream = seed;
+    this.seed = new SeedSide(seed);
+    const limits = { clock: this.clock, stallMs: STALL_MS, idleMs: IDLE_MS };
+    const inbox = new ReadBuffer();
+    const onChange = () => {
+      if (this.connection.closed) this.closes++;
+    };
+    this.connection = new SessionConnection("seed", client, inbox, GREETING, limits, onChange);
+  }
+
+  ask(request: SessionRequest, place: BodyTarget, signal = calm) {
+    return this.connection.ask(request, place, signal);
+  }
+
+  /** Asks for as many bytes as `bytes` takes. */
+  download(bytes: Uint8Array, signal = calm) {
+    const range = { start: 0, end: bytes.length };
+    return this.ask({ verb: "DOWNLOAD", name: "a", range }, { kind: "into", bytes }, signal);
+  }
+
+  /** Everything that can go on by itself does so. */
+  async settle(): Promise<void> {
+    await this.clock.advance(0);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.connection[Symbol.asyncDispose]();
+    this.#seedStream.close();
+    assertEquals(this.clock.pending, 0, "a timer was left behind");
+    assertEquals(this.closes, 1, "the end must be told once");
+  }
+}
+
+test("SessionConnection.ask() gives each of several pipelined requests its own reply", async () => {
+  await using talk = new Talk();
+  const replies = [
+    talk.ask({ verb: "FILESIZE", name: "a" }, NONE),
+    talk.ask({ verb: "FILESIZE", name: "b" }, NONE),
+    talk.ask({ verb: "MANIFEST", name: "c" }, { kind: "upTo", bytes: 100 }),
+    talk.ask(PING, NONE),
+  ];
+  assertEquals(talk.connection.depth, 4);
+  assertEquals(await talk.seed.line(), "FILESIZE a");
+  assertEquals(await talk.seed.line(), "FILESIZE b");
+  assertEquals(await talk.seed.line(), "MANIFEST c");
+  assertEquals(await talk.seed.line(), "PING");
+  await talk.seed.send("SIZE:7\nERROR:NOT_FOUND no\nOK 3 more=1\nxyzOK 0\n");
+  const [size, refusal, body, pong] = await Promise.all(replies);
+  assertEquals(size!.reply, { kind: "size", size: 7 });
+  assert(refusal!.reply.kind === "refusal" && refusal!.reply.refusal.code === "NOT_FOUND");
+  assertEquals(body!.body, bytesOf("xyz"));
+  assert(body!.reply.kind === "ok" && body!.reply.fields.get("more") === "1");
+  assertEquals(pong!.body.length, 0);
+  assertEquals(talk.connection.depth, 0);
+});
+
+test("SessionConnection.ask() writes a body into the given memory and nowhere beside it", async () => {
+  await using talk = new Talk();
+  const memory = new Uint8Array(300_004).fill(0xee);
+  const content = patternOf(300_000);
+  const asked = talk.download(memory.subarray(2, 300_002));
+  await talk.seed.send("OK 300000\n");
+  await talk.seed.send(content);
+  const { body } = await asked;
+  assertStrictEquals(body.buffer, memory.buffer);
+  assertEquals(body, content);
+  assertEquals([memory[0], memory[1], memory[300_002], memory[300_003]], [0xee, 0xee, 0xee, 0xee]);
+});
+
+test("SessionConnection.ask() tells of all bytes of a body as they come", async () => {
+  await using talk = new Talk();
+  const counts: number[] = [];
+  const range = { start: 0, end: 10 };
+  const bytes = new Uint8Array(10);
+  const place = { kind: "into", bytes, onBytes: (count: number) => counts.push(count) } as const;
+  const asked = talk.ask({ verb: "DOWNLOAD", name: "a", range }, place, calm);
+  await talk.seed.send("OK 10\nabcd");
+  await talk.settle();
+  assertEquals(counts, [4]);
+  await talk.seed.send("efghij");
+  await asked;
+  assertEquals(counts, [4, 6]);
+});
+
+const STREAM = bytesOf("OK 5\nhelloSIZE:12\r\nERROR:BUSY retry-after-ms=5 x\nOK 3 a=b\nabcOK 0\n");
+
+async function expectWholeStream(pieces: readonly Uint8Array[]): Promise<void> {
+  await using talk = new Talk();
+  const memory = new Uint8Array(5);
+  const asked = Promise.all([
+    talk.download(memory),
+    talk.ask({ verb: "FILESIZE", name: "a" }, NONE),
+    talk.ask(PING, NONE),
+    talk.ask({ verb: "LIST", after: "" }, { kind: "upTo", bytes: 3 }),
+    talk.ask(PING, NONE),
+  ]);
+  for (const piece of pieces) {
+    await talk.seed.send(piece);
+    await talk.settle();
+  }
+  const answers = await asked;
+  assertEquals(memory, bytesOf("hello"));
+  assertEquals(answers[1].reply, { kind: "size", size: 12 });
+  assert(answers[2].reply.kind === "refusal" && answers[2].reply.refusal.code === "BUSY");
+  assertEquals(answers[3].body, bytesOf("abc"));
+  assertEquals(answers[4].reply.kind, "ok");
+}
+
+test("SessionConnection.ask() understands replies wherever the stream is cut in two", async () => {
+  for (let cut = 1; cut < STREAM.length; cut++) {
+    await expectWholeStream([STREAM.subarray(0, cut), STREAM.subarray(cut)]);
+  }
+});
+
+test("SessionConnection.ask() understands replies when the stream comes byte by byte", async () => {
+  await expectWholeStream(Array.from(STREAM, (byte) => Uint8Array.of(byte)));
+});
+
+const wrongReplies: { name: string; request: SessionRequest; place: BodyTarget; reply: string }[] =
+  [
+    { name: "a body that is too short", ...into(5), reply: "OK 4\n" },
+    { name: "a body that is too long", ...into(5), reply: "OK 6\n" },
+    { name: "no body", ...into(5), reply: "OK 0\n" },
+    { name: "a size instead of a body", ...into(5), reply: "SIZE:5\n" },
+    { name: "a body nobody asked for", request: PING, place: NONE, reply: "OK 1\n" },
+    {
+      name: "a body beyond the limit",
+      request: { verb: "LIST", after: "" },
+      place: { kind: "upTo", bytes: 9 },
+      reply: "OK 10\n",
+    },
+    { name: "no reply of this protocol", request: PING, place: NONE, reply: "hello\n" },
+    { name: "a length with a sign", request: PING, place: NONE, reply: "OK +0\n" },
+    { name: "an endless line", request: PING, place: NONE, reply: "x".repeat(5000) },
+    {
+      name: "a size beyond all files",
+      request: PING,
+      place: NONE,
+      reply: "SIZE:99999999999999999\n",
+    },
+  ];
+
+function into(length: number) {
+  const request: SessionRequest = { verb: "DOWNLOAD", name: "a", range: { start: 0, end: length } };
+  const place: BodyTarget = { kind: "into", bytes: new Uint8Array(length) };
+  return { request, place };
+}
+
+for (const { name, request, place, reply } of wrongReplies) {
+  test(`SessionConnection.ask() throws ProtocolError only to the one that is answered, and closes, when the seed sends ${name}`, async () => {
+    await using talk = new Talk();
+    const asked = assertRejects(() => talk.ask(request, place), ProtocolError);
+    const others = [talk.ask(PING, NONE), talk.download(new Uint8Array(9))];
+    // They were not being answered: the seed may be asked again for what they want.
+    const lost = others.map((other) => assertRejects(() => other, UnreachableError, "seed"));
+    await talk.seed.send(reply);
+    await Promise.all([asked, ...lost]);
+    assert(talk.connection.closed);
+  });
+}
+
+test("SessionConnection.ask() throws ProtocolError when a line is not UTF-8", async () => {
+  await using talk = new Talk();
+  const asked = assertRejects(() => talk.ask(PING, NONE), ProtocolError);
+  await talk.seed.send(Uint8Array.of(0x4f, 0x4b, 0xff, 0x0a));
+  await asked;
+});
+
+const ends: { name: string; end: (talk: Talk) => void | Promise<void> }[] = [
+  { name: "closes", end: (talk) => talk.seed.close() },
+  { name: "closes in the middle of a body", end: (talk) => closeAfter(talk, "OK 100\nhalf of it") },
+  { name: "closes in the middle of a line", end: (talk) => closeAfter(talk, "OK 10") },
+];
+
+async function closeAfter({ seed }: Talk, said: string): Promise<void> {
+  // With the requests read, the close is no reset.
+  for (let line = 0; line < 3; line++) await seed.line();
+  await seed.send(said);
+  seed.close();
+}
+
+for (const { name, end } of ends) {
+  test(`SessionConnection.ask() throws UnreachableError to all who wait when the seed ${name}`, async () => {
+    await using talk = new Talk();
+    const memory = new Uint8Array(100);
+    const asked = [talk.download(memory), talk.ask(PING, NONE), talk.ask(PING, NONE)];
+    const thrown = asked.map((one) => assertRejects(() => one, UnreachableError));
+    await talk.settle();
+    await end(talk);
+    await Promise.all(thrown);
+    assert(talk.connection.closed);
+    assertEquals(talk.connection.depth, 0);
+  });
+}
+
+test("SessionConnection.ask() throws UnreachableError when the connection has ended before", async () => {
+  await using talk = new Talk();
+  talk.seed.close();
+  await talk.settle();
+  assert(talk.connection.closed);
+  await assertRejects(() => talk.ask(PING, NONE), UnreachableError);
+});
+
+test("SessionConnection closes when the seed speaks without being asked", async () => {
+  await using talk = new Talk();
+  await talk.seed.send("ERROR:SHUTDOWN bye\n");
+  await talk.settle();
+  assert(talk.connection.closed);
+});
+
+test("SessionConnection.ask() does not blame the seed for the time in which the process was stopped", async () => {
+  await using talk = new Talk();
+  const asked = watch(talk.ask(PING, NONE));
+  await talk.clock.oversleep(185_000);
+  assertEquals(asked.ending, undefined);
+  // Another request right after it does not, either.
+  const other = watch(talk.ask(PING, NONE));
+  await talk.clock.advance(STALL_MS - 1);
+  assertEquals([asked.ending, other.ending], [undefined, undefined]);
+  await talk.clock.advance(1);
+  assert(asked.ending && "error" in asked.ending && asked.ending.error instanceof TimeoutError);
+  assertEquals(asked.ending.error.message, "seed stalled: nothing came for 5.0 s");
+});
+
+test("SessionConnection.ask() throws TimeoutError when nothing comes for the stall time", async () => {
+  await using talk = new Talk();
+  const first = watch(talk.ask(PING, NONE));
+  const second = watch(talk.download(new Uint8Array(10)));
+  await talk.clock.advance(STALL_MS - 1);
+  assertEquals([first.ending, second.ending], [undefined, undefined]);
+  await talk.clock.advance(1);
+  assert(first.ending && "error" in first.ending && first.ending.error instanceof TimeoutError);
+  assert(second.ending && "error" in second.ending && second.ending.error instanceof TimeoutError);
+  assert(talk.connection.closed);
+});
+
+test("SessionConnection.ask() is patient as long as bytes come, however slowly", async () => {
+  await using talk = new Talk();
+  const memory = new Uint8Array(4);
+  const asked = talk.download(memory);
+  await talk.seed.send("OK 4\n");
+  for (const byte of [1, 2, 3, 4]) {
+    await talk.clock.advance(STALL_MS - 1);
+    await talk.seed.send(Uint8Array.of(byte));
+  }
+  await asked;
+  assertEquals(memory, Uint8Array.of(1, 2, 3, 4));
+});
+
+test("SessionConnection.ask() counts silence from the request on, not from the last reply", async () => {
+  await using talk = new Talk();
+  await talk.clock.advance(STALL_MS * 3);
+  const asked = talk.ask(PING, NONE);
+  await talk.clock.advance(STALL_MS - 1);
+  await talk.seed.send("OK 0\n");
+  await asked;
+});
+
+test("SessionConnection closes when nobody has used it for the idle time", async () => {
+  await using talk = new Talk();
+  await talk.clock.advance(IDLE_MS - 1);
+  const asked = talk.ask(PING, NONE);
+  await talk.seed.send("OK 0\n");
+  await asked;
+  await talk.clock.advance(IDLE_MS - 1);
+  assertFalse(talk.connection.closed);
+  await talk.clock.advance(1);
+  assert(talk.connection.closed);
+});
+
+test("SessionConnection.ask() sends nothing when its signal has aborted before", async () => {
+  await using talk = new Talk();
+  const reason = new Error("no longer wanted");
+  await assertRejects(() => talk.ask(PING, NONE, AbortSignal.abort(reason)), Error, "no longer");
+  assertEquals(talk.connection.depth, 0);
+  const next = talk.ask({ verb: "FILESIZE", name: "a" }, NONE);
+  assertEquals(await talk.seed.line(), "FILESIZE a");
+  await talk.seed.send("SIZE:1\n");
+  await next;
+});
+
+/** An ask that is given up after `before` bytes of its body. */
+async function giveUp(talk: Talk, length: number, before: number) {
+  const memory = new Uint8Array(length);
+  const stop = new AbortController();
+  const reason = new Error("no longer wanted");
+  const asked = watch(talk.download(memory, stop.signal));
+  const content = patternOf(length);
+  await talk.seed.line();
+  if (before > 0) {
+    await talk.seed.send(`OK ${length}\n`);
+    await talk.seed.send(content.subarray(0, before));
+  }
+  await talk.settle();
+  stop.abort(reason);
+  await talk.settle();
+  return { memory, asked, content, reason };
+}
+
+for (const before of [0, 1, 40, 99]) {
+  test(`SessionConnection.ask() never writes to the memory of a request that left after ${before} bytes`, async () => {
+    await using talk = new Talk();
+    const other = talk.ask({ verb: "FILESIZE", name: "b" }, NONE);
+    const { memory, asked, content, reason } = await giveUp(talk, 100, 0);
+    // The other one is in front: the one that left is settled although nothing came yet.
+    assertEquals(asked.ending, { error: reason });
+    memory.fill(0xaa);
+    await talk.seed.send("SIZE:5\nOK 100\n");
+    await talk.seed.send(content.subarray(0, before));
+    await talk.settle();
+    await talk.seed.send(content.subarray(before));
+    await other;
+    const next = talk.ask(PING, NONE);
+    await talk.seed.send("OK 0\n");
+    await next;
+    assertEquals(memory, new Uint8Array(100).fill(0xaa));
+  });
+
+  test(`SessionConnection.ask() frees its memory when it settles after an abort at byte ${before} of its body`, async () => {
+    await using talk = new Talk();
+    const { memory, asked, content, reason } = await giveUp(talk, 100, before);
+    if (before === 0) await talk.seed.send("OK 100\n");
+    await talk.seed.send(content.subarray(before, before + 1));
+    await talk.settle();
+    assertEquals(asked.ending, { error: reason });
+    memory.fill(0xaa);
+    await talk.seed.send(content.subarray(before + 1));
+    const next = talk.ask(PING, NONE);
+    await talk.seed.send("OK 0\n");
+    await next;
+    assertEquals(memory, new Uint8Array(100).fill(0xaa));
+    assertFalse(talk.connection.closed);
+  });
+}
+
+for (const leaves of ["its asker leaves", "the connection is closed"]) {
+  test(`SessionConnection.ask() settles only when the read into its memory has ended after ${leaves}`, async () => {
+    const seed = new LateReads();
+    const clock = new ManualClock();
+    const limits = { clock, stallMs: STALL_MS, idleMs: IDLE_MS };
+    const inbox = new ReadBuffer();
+    await using connection = new SessionConnection(
+      "seed",
+      seed,
+      inbox,
+      GREETING,
+      limits,
+      () => {},
+    );
+    const memory = new Uint8Array(100);
+    const stop = new AbortController();
+    const range = { start: 0, end: 100 };
+    const place = { kind: "into", bytes: memory } as const;
+    const asked = connection.ask({ verb: "DOWNLOAD", name: "a", range }, place, stop.signal);
+    // Whoever has the memory next uses it at once.
+    asked.catch(() => memory.fill(0xaa));
+    await clock.advance(0);
+    seed.bring(bytesOf("OK 100\n"));
+    await clock.advance(0);
+    if (leaves === "its asker leaves") stop.abort(new Error("no longer wanted"));
+    else connection.close();
+    await clock.advance(0);
+    seed.bring(patternOf(50));
+    await assertRejects(() => asked);
+    assertEquals(memory, new Uint8Array(100).fill(0xaa));
+    await clock.advance(0);
+    seed.bring(null);
+  });
+}
+
+/** A stream whose reads end when a test says so, even after it was closed. */
+class LateReads implements ByteStream {
+  readonly peer = "seed";
+  readonly released = Promise.resolve();
+  #read: ((bytes: Uint8Array | null) => void) | undefined;
+  #closed = false;
+
+  read(into: Uint8Array): Promise<number | null> {
+    if (this.#closed) return Promise.reject(new Deno.errors.BadResource("closed"));
+    return new Promise((resolve) => {
+      this.#read = (bytes) => {
+        if (bytes) into.set(bytes);
+        resolve(bytes && bytes.length);
+      };
+    });
+  }
+
+  bring(bytes: Uint8Array | null): void {
+    this.#read?.(bytes);
+  }
+
+  write(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  endWriting(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  close(): void {
+    this.#closed = true;
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}
+
+test("SessionConnection.ask() ends soon after an abort when the seed stalls within a small body", async () => {
+  await using talk = new Talk();
+  const { asked, reason } = await giveUp(talk, 100, 40);
+  await talk.clock.advance(STALL_MS / 10);
+  assertEquals(asked.ending, { error: reason });
+  assert(talk.connection.closed);
+});
+
+test("SessionConnection.ask() closes the connection at once when a big body is given up", async () => {
+  await using talk = new Talk();
+  const { asked, reason } = await giveUp(talk, 1_000_000, 10);
+  assertEquals(asked.ending, { error: reason });
+  assert(talk.connection.closed);
+});
+
+test("SessionConnection.ask() closes the connection when a big body is given up before it began", async () => {
+  await using talk = new Talk();
+  const { asked, reason } = await giveUp(talk, 1_000_000, 0);
+  assertEquals(asked.ending, { error: reason });
+  assert(talk.connection.closed);
+});
+
+test("SessionConnection.ask() reads past a big body for the sake of others who wait", async () => {
+  await using talk = new Talk();
+  const memory = new Uint8Array(1_000_000);
+  const stop = new AbortController();
+  const gone = watch(talk.download(memory, stop.signal));
+  const wanted = new Uint8Array(100_000);
+  const other = talk.download(wanted);
+  await talk.seed.send("OK 1000000\nabc");
+  await talk.settle();
+  stop.abort(new Error("no longer wanted"));
+  await talk.seed.send(patternOf(999_997));
+  assert(gone.ending && "error" in gone.ending);
+  memory.fill(0xaa);
+  await talk.seed.send("OK 100000\n");
+  await talk.seed.send(patternOf(100_000, 2));
+  await other;
+  assertEquals(wanted, patternOf(100_000, 2));
+});
+
+test("SessionConnection.ask() throws each one's own reason when all leave one after the other", async () => {
+  await using talk = new Talk();
+  const [first, second] = [new AbortController(), new AbortController()];
+  const one = watch(talk.download(new Uint8Array(100_000), first.signal));
+  const other = watch(talk.download(new Uint8Array(100_000), second.signal));
+  await talk.seed.send("OK 100000\nabc");
+  await talk.settle();
+  first.abort("first");
+  second.abort("second");
+  await talk.settle();
+  assertEquals([one.ending, other.ending], [{ error: "first" }, { error: "second" }]);
+});
+
+test("SessionConnection.close() ends what waits, only once, and tells so", async () => {
+  await using talk = new Talk();
+  const asked = talk.ask(PING, NONE);
+  const reason = new UnreachableError("enough");
+  talk.connection.close(reason);
+  talk.connection.close();
+  assertStrictEquals(await thrownBy(asked), reason);
+});
+
+test("SessionConnection tells of a change when the reply of one who left is through", async () => {
+  const [client, seedStream] = memoryPair();
+  using _seed = seedStream;
+  const seed = new SeedSide(seedStream);
+  const clock = new ManualClock();
+  let changes = 0;
+  const limits = { clock, stallMs: STALL_MS, idleMs: IDLE_MS };
+  await using connection = new SessionConnection(
+    "seed",
+    client,
+    new ReadBuffer(),
+    GREETING,
+    limits,
+    () => changes++,
+  );
+  const stop = new AbortController();
+  const asked = assertRejects(() => connection.ask(PING, NONE, stop.signal));
+  stop.abort();
+  await asked;
+  assertEquals([connection.depth, changes], [1, 0]);
+  await seed.send("OK 0\n");
+  await clock.advance(0);
+  assertEquals([connection.depth, changes], [0, 1]);
+});
+
+test("SessionConnection[Symbol.asyncDispose]() waits for the read that may still write to memory", async () => {
+  const talk = new Talk();
+  const memory = new Uint8Array(100);
+  const asked = watch(talk.download(memory));
+  await talk.seed.send("OK 100\nabc");
+  await talk.settle();
+  await talk[Symbol.asyncDispose]();
+  await Promise.resolve();
+  assert(asked.ending && "error" in asked.ending);
+  assert(asked.ending.error instanceof UnreachableError);
+});

@@ -1,0 +1,107 @@
+/** What the tests of `net` and `task` share. */
+import type { P2pError } from "../../core/base/errors.ts";
+import type { ByteStream, Dial } from "../../core/source/transport.ts";
+import { memoryPair } from "../fakes/memory_stream.ts";
+import { ClientLeft, SeedSide } from "../fakes/scripted_seed.ts";
+
+/** Leaks of timers, sockets and files fail the test. */
+export function test(name: string, fn: () => Promise<void> | void): void {
+  Deno.test({ name, fn, sanitizeOps: true, sanitizeResources: true });
+}
+
+/** A signal that nobody aborts. */
+export const calm = new AbortController().signal;
+
+export const ADDRESS = { host: "seed", port: 7270, tls: false };
+
+export function bytesOf(text: string): Uint8Array {
+  return new TextEncoder().encode(text);
+}
+
+/** Bytes that differ at every place where a range could be cut wrongly. */
+export function patternOf(size: number, seed = 1): Uint8Array<ArrayBuffer> {
+  const words = new Uint32Array(Math.ceil(size / 4));
+  let state = seed;
+  for (let i = 0; i < words.length; i++) {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    words[i] = state ^ (state >>> 15);
+  }
+  return new Uint8Array(words.buffer, 0, size);
+}
+
+/** How a promise ended: its value, or the class and the words of what it threw. */
+export type Ending<T> = { readonly value: T } | { readonly error: unknown };
+
+/** Looks on without waiting: `ending` is there once the promise has settled. */
+export function watch<T>(promise: Promise<T>): { ending: Ending<T> | undefined } {
+  const seen: { ending: Ending<T> | undefined } = { ending: undefined };
+  promise.then((value) => seen.ending = { value }, (error) => seen.ending = { error });
+  return seen;
+}
+
+/** What `promise` throws; fails the test when it does not. */
+export async function thrownBy(promise: Promise<unknown>): Promise<P2pError> {
+  let value: unknown;
+  try {
+    value = await promise;
+  } catch (error) {
+    return error as P2pError;
+  }
+  throw new Error(`It was expected to throw, but came to ${JSON.stringify(value)}`);
+}
+
+/** Connections in memory: each one is played by `play` on the seed's side. */
+export class Stage implements AsyncDisposable {
+  connections = 0;
+  open = 0;
+  mostOpen = 0;
+  readonly #play: (seed: SeedSide, connection: number) => Promise<void>;
+  readonly #playing = new Map<ByteStream, Promise<void>>();
+
+  constructor(play: (seed: SeedSide, connection: number) => Promise<void>) {
+    this.#play = play;
+  }
+
+  readonly dial: Dial = (_, signal) => {
+    signal.throwIfAborted();
+    const [client, seed] = memoryPair();
+    this.mostOpen = Math.max(this.mostOpen, ++this.open);
+    this.#playing.set(seed, this.#run(seed, this.connections++));
+    return Promise.resolve(counted(client, () => this.open--));
+  };
+
+  /** @throws what a play threw. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const seed of this.#playing.keys()) seed.close();
+    await Promise.all(this.#playing.values());
+  }
+
+  async #run(stream: ByteStream, connection: number): Promise<void> {
+    try {
+      await this.#play(new SeedSide(stream), connection);
+    } catch (error) {
+      if (!(error instanceof ClientLeft)) throw error;
+    } finally {
+      stream.close();
+    }
+  }
+}
+
+/** `stream`, whose first close is told. */
+function counted(stream: ByteStream, onClose: () => void): ByteStream {
+  let closed = false;
+  const close = () => {
+    stream.close();
+    if (!closed) onClose();
+    closed = true;
+  };
+  return {
+    peer: stream.peer,
+    read: (into) => stream.read(into),
+    write: (bytes) => stream.write(bytes),
+    endWriting: () => stream.endWriting(),
+    close,
+    released: stream.released,
+    [Symbol.dispose]: close,
+  };
+}

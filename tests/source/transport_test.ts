@@ -1,0 +1,373 @@
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { BusyError, TimeoutError, UnreachableError, UsageError } from "../../core/base/errors.ts";
+import { Semaphore } from "../../core/base/semaphore.ts";
+import { SeedSource } from "../../core/source/seed_source.ts";
+import { connectReasonOf } from "../../core/source/connect_errors.ts";
+import { AllAttemptsFailed } from "../../core/source/happy_eyeballs.ts";
+import {
+  accepted,
+  type ByteStream,
+  dialer,
+  type DialPlatform,
+  listen,
+  systemDialPlatform,
+} from "../../core/source/transport.ts";
+import { ManualClock } from "../fakes/manual_clock.ts";
+import { bytesOf, calm, test, watch } from "./support.ts";
+
+const HOST = "127.0.0.1";
+
+/** A port on which nobody listens. */
+function freePort(): number {
+  using listening = listen({ host: HOST, port: 0 });
+  return listening.port;
+}
+
+test("dialer() throws UnreachableError that names the seed when the connection is refused", async () => {
+  const port = freePort();
+  const dialing = () => dialer()({ host: HOST, port, tls: false }, calm);
+  const error = await assertRejects(dialing, UnreachableError);
+  assertEquals(error.message, `Cannot connect to ${HOST}:${port}: connection refused`);
+  assert(error.cause instanceof Deno.errors.ConnectionRefused);
+});
+
+const reasons: { said: string; tls?: boolean; want: string }[] = [
+  {
+    said: "failed to lookup address information: Name or service not known",
+    want: "could not resolve host",
+  },
+  {
+    said: "failed to lookup address information: nodename nor servname provided, or not known",
+    want: "could not resolve host",
+  },
+  {
+    said: "failed to lookup address information: Temporary failure in name resolution",
+    want: "could not resolve host: no name server answered",
+  },
+  {
+    said:
+      'invalid peer certificate: certificate not valid for name "nas3"; certificate is only valid for DnsName("nas1") or IpAddress(192.168.77.10)',
+    tls: true,
+    want: "its certificate is for nas1, 192.168.77.10; use that name",
+  },
+  { said: "Connection refused (os error 111)", want: "connection refused" },
+];
+for (const { said, tls = false, want } of reasons) {
+  test(`connectReasonOf() says "${want}"`, () => {
+    assertEquals(connectReasonOf(new Error(said), tls), want);
+  });
+}
+
+test("connectReasonOf() says the reason of each address where they differ", () => {
+  const attempts = [
+    { address: "::1", error: new Error("Connection refused (os error 111)") },
+    { address: "10.0.0.1", error: new Error("No route to host (os error 113)") },
+  ];
+  assertEquals(
+    connectReasonOf(new AllAttemptsFailed(attempts), false),
+    "::1: connection refused; 10.0.0.1: no route to host",
+  );
+});
+
+/** The sockets of this machine, behind a resolver that knows the host "seed". */
+function resolving(addresses: readonly string[]): DialPlatform {
+  return {
+    ...systemDialPlatform,
+    clock: new ManualClock(),
+    resolve: (host) => {
+      assertEquals(host, "seed");
+      return Promise.resolve(addresses);
+    },
+  };
+}
+
+test("dialer() connects to the second address of a host when the first one refuses", async () => {
+  using listening = listen({ host: HOST, port: 0 });
+  const address = { host: "seed", port: listening.port, tls: false };
+  using stream = await dialer(undefined, resolving(["::1", "127.0.0.2", HOST]))(address, calm);
+  assertEquals(stream.peer, HOST);
+});
+
+test("dialer() throws BusyError, which is no failure of the seed, when there is no descriptor for a socket", async () => {
+  for (const code of ["EMFILE", "ENFILE"]) {
+    const lack = Object.assign(new Error("Too many open files"), { code });
+    const platform = { ...resolving([HOST]), connect: () => Promise.reject(lack) };
+    const error = await assertRejects(
+      () => dialer(undefined, platform)({ host: "seed", port: 7270, tls: false }, calm),
+      BusyError,
+    );
+    assertEquals(error.message, "Cannot connect to seed:7270: too many open files here");
+  }
+});
+
+test("dialer() tries the address that answered last first", async () => {
+  using listening = listen({ host: HOST, port: 0 });
+  const address = { host: "seed", port: listening.port, tls: false };
+  const tried: string[] = [];
+  const platform = {
+    ...resolving(["127.0.0.2", HOST]),
+    connect: (address: string, port: number) => {
+      tried.push(address);
+      return systemDialPlatform.connect(address, port);
+    },
+  };
+  const dial = dialer(undefined, platform);
+  (await dial(address, calm)).close();
+  (await dial(address, calm)).close();
+  assertEquals(tried, ["127.0.0.2", HOST, HOST]);
+});
+
+test("dialer() checks the certificate for the name, not the address, whichever address answers", async () => {
+  const read = (name: string) =>
+    Deno.readTextFileSync(new URL(`../fakes/tls/${name}.pem`, import.meta.url));
+  using listening = listen({
+    host: HOST,
+    port: 0,
+    tls: { cert: read("seed"), key: read("seed-key") },
+  });
+  const clients = listening.clients()[Symbol.asyncIterator]();
+  const trust = { caCerts: [read("ca")] };
+  const at = (host: string) => ({ host, port: listening.port, tls: true });
+  const platform = { ...systemDialPlatform, resolve: () => Promise.resolve(["127.0.0.2", HOST]) };
+  const served = clients.next();
+  const serving = served.then(({ value }) => value!.read(new Uint8Array(1)).catch(() => null));
+  const stream = await dialer(trust, platform)(at("localhost"), calm);
+  stream.close();
+  await serving;
+  (await served).value!.close();
+  const refused = clients.next();
+  const refusing = refused.then(({ value }) => value!.read(new Uint8Array(1)).catch(() => null));
+  const error = await assertRejects(
+    () => dialer(trust, platform)(at("elsewhere"), calm),
+    UnreachableError,
+  );
+  assert(error.message.includes("127.0.0.2: connection refused"), error.message);
+  assert(
+    /127\.0\.0\.1: its certificate is for [^;"()]*localhost/.test(error.message),
+    error.message,
+  );
+  await refusing;
+  (await refused).value!.close();
+});
+
+test("dialer() says that no name server answered when the look-up takes too long", async () => {
+  const clock = new ManualClock();
+  const platform = { ...systemDialPlatform, clock, resolve: () => new Promise<never>(() => {}) };
+  const stop = new AbortController();
+  const address = { host: "seed", port: 7270, tls: false };
+  const dialing = assertRejects(
+    () => dialer(undefined, platform)(address, stop.signal),
+    TimeoutError,
+    "Cannot connect to seed:7270: could not resolve host: no name server answered",
+  );
+  stop.abort(new TimeoutError("no answer for 5 s"));
+  await dialing;
+});
+
+test("dialer() needs no resolver for an address", async () => {
+  using listening = listen({ host: HOST, port: 0 });
+  const platform = { ...systemDialPlatform, resolve: () => Promise.reject(new Error("unneeded")) };
+  const address = { host: HOST, port: listening.port, tls: false };
+  using _stream = await dialer(undefined, platform)(address, calm);
+});
+
+test("dialer() throws the signal's reason when it has aborted before", async () => {
+  using listening = listen({ host: HOST, port: 0 });
+  const address = { host: HOST, port: listening.port, tls: false };
+  const reason = new Error("no longer wanted");
+  await assertRejects(() => dialer()(address, AbortSignal.abort(reason)), Error, "no longer");
+});
+
+test("dialer() closes the connection that still comes when the signal aborts meanwhile", async () => {
+  using listening = listen({ host: HOST, port: 0 });
+  const clients = listening.clients()[Symbol.asyncIterator]();
+  const stop = new AbortController();
+  const address = { host: HOST, port: listening.port, tls: false };
+  const dialing = assertRejects(() => dialer()(address, stop.signal), Error, "no longer wanted");
+  stop.abort(new Error("no longer wanted"));
+  await dialing;
+  // Behind it comes one that is wanted: so the first one, if it came at all, was the one given up.
+  using wanted = await dialer()(address, calm);
+  await wanted.write(bytesOf("me"));
+  for (;;) {
+    using client = (await clients.next()).value!;
+    const into = new Uint8Array(2);
+    const count = await client.read(into).catch(() => null);
+    if (count === null) continue;
+    assertEquals(into, bytesOf("me"));
+    break;
+  }
+});
+
+test("listen() gives clients in the order in which they came, until it is closed", async () => {
+  using listening = listen({ host: HOST, port: 0 });
+  const address = { host: HOST, port: listening.port, tls: false };
+  const clients = listening.clients()[Symbol.asyncIterator]();
+  for (const word of ["a", "b", "c"]) {
+    using mine = await dialer()(address, calm);
+    using client = (await clients.next()).value!;
+    await mine.write(bytesOf(word));
+    const into = new Uint8Array(1);
+    await client.read(into);
+    assertEquals(into, bytesOf(word));
+  }
+  listening.close();
+  assertEquals((await clients.next()).done, true);
+});
+
+test("listen() ends its clients when it is closed while it waits for one, twice", async () => {
+  const listening = listen({ host: HOST, port: 0 });
+  const next = listening.clients()[Symbol.asyncIterator]().next();
+  listening.close();
+  listening.close();
+  assertEquals((await next).done, true);
+});
+
+test("listen() gives the next client when one has left before it was accepted", async () => {
+  using listening = listen({ host: HOST, port: 0 });
+  const address = { host: HOST, port: listening.port, tls: false };
+  (await dialer()(address, calm)).close();
+  using mine = await dialer()(address, calm);
+  await mine.write(bytesOf("me"));
+  for await (using client of listening.clients()) {
+    const into = new Uint8Array(2);
+    if (await client.read(into) === null) continue;
+    assertEquals(into, bytesOf("me"));
+    break;
+  }
+});
+
+test("accepted() does not pause for a client that reset before it was accepted", async () => {
+  using listener = Deno.listen({ hostname: HOST, port: 0 });
+  using _theirs = await Deno.connect({ hostname: HOST, port: listener.addr.port });
+  const { NotConnected, ConnectionReset, ConnectionAborted } = Deno.errors;
+  const faults = [new NotConnected(), new ConnectionReset(), new ConnectionAborted()];
+  const accept = () => faults.length > 0 ? Promise.reject(faults.pop()) : listener.accept();
+  const pauses = spyOnTimers();
+  try {
+    for await (using _client of accepted({ accept }, false, () => false)) break;
+  } finally {
+    assertEquals(pauses.end(), 0);
+  }
+});
+
+/** Counts what is asked to happen later. */
+function spyOnTimers(): { end(): number } {
+  const original = globalThis.setTimeout;
+  let count = 0;
+  globalThis.setTimeout = ((run: () => void, ms?: number) => {
+    count++;
+    return original(run, ms);
+  }) as typeof setTimeout;
+  return {
+    end() {
+      globalThis.setTimeout = original;
+      return count;
+    },
+  };
+}
+
+test("ByteStream.released resolves, after close, only when the other end takes what was written, or goes", async () => {
+  using listening = listen({ host: HOST, port: 0 });
+  const clients = listening.clients()[Symbol.asyncIterator]();
+  const theirs = await Deno.connect({ hostname: HOST, port: listening.port });
+  using ours = (await clients.next()).value!;
+  const released = await closedWhileWriting(ours);
+  assertEquals(released.ending, undefined);
+  theirs.close();
+  await ours.released;
+});
+
+/** `stream`, closed when it takes no more: how it is released. */
+async function closedWhileWriting(stream: ByteStream) {
+  const bytes = new Uint8Array(64 * 1024 * 1024);
+  const writing = assertRejects(() => stream.write(bytes), Deno.errors.Interrupted);
+  stream.close();
+  await writing;
+  const released = watch(stream.released);
+  await new Promise((resolve) => setTimeout(resolve));
+  return released;
+}
+
+test("ByteStream.released of a TLS client resolves, after close, only when it shakes hands, or goes", async () => {
+  const read = (name: string) =>
+    Deno.readTextFileSync(new URL(`../fakes/tls/${name}.pem`, import.meta.url));
+  const tls = { cert: read("seed"), key: read("seed-key") };
+  using listening = listen({ host: HOST, port: 0, tls });
+  const clients = listening.clients()[Symbol.asyncIterator]();
+  const theirs = await Deno.connect({ hostname: HOST, port: listening.port });
+  using ours = (await clients.next()).value!;
+  ours.close();
+  const released = watch(ours.released);
+  await new Promise((resolve) => setTimeout(resolve));
+  assertEquals(released.ending, undefined);
+  theirs.close();
+  await ours.released;
+});
+
+test("listen() throws UsageError with a way out when the port is taken", () => {
+  using listening = listen({ host: HOST, port: 0 });
+  const again = () => listen({ host: HOST, port: listening.port });
+  const error = assertThrows(again, UsageError, `Cannot listen on ${HOST}:${listening.port}`);
+  assert(error.hint?.includes("--port"));
+});
+
+/** Takes connections, as a listener does, and says nothing. */
+class Silent implements Disposable {
+  readonly #listener = Deno.listen({ hostname: HOST, port: 0 });
+  readonly address = { host: HOST, port: this.#listener.addr.port, tls: true };
+
+  /** The next client, once its first word is there. */
+  async client(): Promise<Deno.TcpConn> {
+    const conn = await this.#listener.accept();
+    await conn.read(new Uint8Array(4096));
+    return conn;
+  }
+
+  [Symbol.dispose](): void {
+    this.#listener.close();
+  }
+}
+
+test("dialer() throws the signal's reason at once when a seed does not answer the TLS handshake", async () => {
+  using silent = new Silent();
+  const stop = new AbortController();
+  const dialing = watch(dialer()(silent.address, stop.signal));
+  using _client = await silent.client();
+  assertEquals(dialing.ending, undefined, "it is not connected before the handshake");
+  const reason = new Error("no longer wanted");
+  stop.abort(reason);
+  await new Promise((resolve) => setTimeout(resolve));
+  assert(dialing.ending && "error" in dialing.ending);
+  assertEquals(dialing.ending.error, reason);
+});
+
+test("SeedLink throws TimeoutError after connectMs when a seed does not answer the TLS handshake", async () => {
+  using silent = new Silent();
+  const clock = new ManualClock();
+  await using link = new SeedSource(silent.address, {
+    clock,
+    dial: dialer(),
+    connections: 1,
+    slots: new Semaphore(1),
+    connectMs: 5000,
+    stallMs: 60_000,
+    token: undefined,
+  });
+  const asked = watch(link.dialect(calm));
+  using _client = await silent.client();
+  await clock.advance(4999);
+  assertEquals(asked.ending, undefined);
+  await clock.advance(1);
+  assert(asked.ending && "error" in asked.ending, "it ends within the time to connect");
+  assert(asked.ending.error instanceof TimeoutError, String(asked.ending.error));
+  assertEquals([link.troubled, link.reached], [true, false]);
+});
+
+test("dialer() throws UnreachableError when a seed on TLS speaks plain", async () => {
+  using silent = new Silent();
+  const dialing = assertRejects(() => dialer()(silent.address, calm), UnreachableError);
+  using client = await silent.client();
+  await client.write(bytesOf("P2P/1 hello\n"));
+  await dialing;
+});
