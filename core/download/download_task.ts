@@ -291,7 +291,7 @@ function patienceFor({ eligible }: ResolvedContent, { settings }: TaskContext): 
 
 /** Pieces that were there are missing again. */
 function tellTouched(file: StoredFile, parts: TaskContext): void {
-  const count = file.missing().length;
+  const count = file.missing.length;
   const again = count === 1 ? "1 piece is fetched again" : `${count} pieces are fetched again`;
   const text = `the unfinished file of "${file.target}" was changed on the disk: ${again}`;
   parts.emit({ kind: "note", level: "warn", text });
@@ -321,7 +321,7 @@ async function verifyWhole(
   const sha256 = await file.sha256(signal);
   if (sha256 === (wanted.sha256 ?? sha256)) return sha256;
   // The disk before the seeds: not what they sent may be wrong, but what is there now.
-  if (await file.check(signal, { all: true }) > 0) return undefined;
+  if (await file.recheck(signal, { all: true }) > 0) return undefined;
   file.discard();
   throw new WrongDigestError(wanted.name, sha256, manifest?.id ?? null);
 }

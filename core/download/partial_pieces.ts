@@ -4,16 +4,7 @@
  * remembers who sent what, so that no seed is blamed for another one's bytes.
  */
 import { equalBytes, sha256 } from "../base/digest.ts";
-
-/** Where beginnings are kept. They survive the process, and never count as stored. */
-export interface UnverifiedStore {
-  /** Beginnings that an earlier run left: piece and length. */
-  readonly unverified: ReadonlyMap<number, number>;
-  /** @param from what comes before is there already */
-  keepUnverified(piece: number, bytes: Uint8Array, from?: number): void;
-  /** Fills `into` with the beginning of the piece. @returns how much of it there is. */
-  readUnverified(piece: number, into: Uint8Array): number;
-}
+import type { UnverifiedStore } from "../store/pieces.ts";
 
 /** Bytes `start` to `end` of a piece, and the seed that sent them; undefined: left by an earlier run. */
 interface Segment {

@@ -26,7 +26,7 @@ import type { SeedSource } from "../source/seed_source.ts";
 import type { Failure, TransferEvent } from "../plan/transfer_messages.ts";
 import { PartialPieces, type PieceRead } from "./partial_pieces.ts";
 import type { PieceBuffers } from "./piece_memory.ts";
-import type { StoredFile } from "../store/stored_file.ts";
+import type { PieceSink } from "../store/pieces.ts";
 import { digestOfPiece } from "../protocol/manifest.ts";
 
 export interface PieceRequest {
@@ -45,7 +45,7 @@ export type PieceEvent = Extract<
 export interface PieceDownloaderOptions {
   readonly clock: Clock;
   readonly name: string;
-  readonly file: StoredFile;
+  readonly file: PieceSink;
   readonly links: ReadonlyMap<string, SeedSource>;
   readonly memory: PieceBuffers;
   readonly hashers: Hasher;
@@ -175,10 +175,11 @@ export class PieceDownloader implements AsyncDisposable {
   async #store(order: PieceRequest, read: PieceRead, signal: AbortSignal): Promise<void> {
     const { clock, file, emit } = this.#terms;
     const hashMs = await this.#verify(read);
-    // From here on there is no wait: a piece that was taken back is not stored.
+    // A part file is written synchronously, so a cancelled piece is never stored.
     signal.throwIfAborted();
     const storedFrom = clock.now();
-    file.store(order.piece, read.bytes);
+    const written = file.write(order.piece, read.bytes);
+    if (written) await written;
     const diskMs = clock.now() - storedFrom;
     for (const seed of this.#partial.proven(read)) {
       emit({ kind: "blamed", seed, reason: `${seed} sent wrong bytes of piece ${order.piece}` });

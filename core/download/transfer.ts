@@ -12,7 +12,7 @@ import type {
 } from "../plan/transfer_messages.ts";
 import { compareAnswer, type SeedAnswer } from "../plan/content_vote.ts";
 import { Scheduler } from "../plan/scheduler.ts";
-import type { StoredFile } from "../store/stored_file.ts";
+import type { PieceSink } from "../store/pieces.ts";
 import type { ResolvedContent } from "./resolve_content.ts";
 import { PieceDownloader, type PieceEvent } from "./piece_downloader.ts";
 import { probe } from "./probe.ts";
@@ -51,7 +51,7 @@ export interface TransferTimeouts {
 export async function transfer(
   name: string,
   found: ResolvedContent,
-  file: StoredFile,
+  file: PieceSink,
   parts: TaskContext,
   signal: AbortSignal,
   patience?: TransferTimeouts,
@@ -60,7 +60,7 @@ export async function transfer(
   const { giveUpMs, limit = Infinity, taskLimit = Infinity } = parts.settings;
   const scheduler = new Scheduler({
     layout,
-    missing: file.missing(),
+    missing: file.missing,
     seeds: [
       ...found.holders.map((name) => ({ name, holds: true })),
       ...found.others.map((name) => ({ name, holds: false })),
@@ -100,7 +100,7 @@ class Performer {
   readonly bytesBySeed: Record<string, number> = {};
   readonly #name: string;
   readonly #found: ResolvedContent;
-  readonly #file: StoredFile;
+  readonly #file: PieceSink;
   readonly #parts: TaskContext;
   readonly #inquiries: TaskGroup;
   readonly #orders = new Map<number, { seed: string; piece: number }>();
@@ -113,7 +113,7 @@ class Performer {
   constructor(
     name: string,
     found: ResolvedContent,
-    file: StoredFile,
+    file: PieceSink,
     parts: TaskContext,
     inquiries: TaskGroup,
     signal: AbortSignal,

@@ -1,17 +1,9 @@
 /** What a file must hold, and whether a journal is about that. */
-import type { PieceLayout } from "../base/pieces.ts";
-import type { Manifest } from "../protocol/manifest.ts";
 import type { Disk } from "./disk.ts";
 import type { DiskSpace } from "./free_space.ts";
 import type { JournalContent, JournalIdentity } from "./journal_text.ts";
 import type { User } from "./owner.ts";
-
-/** What the finished file must hold. */
-export interface StoredContent {
-  readonly layout: PieceLayout;
-  /** undefined where no seed offers one: then nothing can be verified piece by piece. */
-  readonly manifest: Manifest | undefined;
-}
+import type { StoredContent } from "./pieces.ts";
 
 export interface StoreOptions {
   readonly pid: number;

@@ -8,13 +8,14 @@ import { ConflictError } from "../base/errors.ts";
 import { type PieceLayout, rangeOfPiece } from "../base/pieces.ts";
 import { digestOfPiece } from "../protocol/manifest.ts";
 import { asideTarget, COPY, quarantinePath, UNVERIFIED } from "./aside.ts";
-import { isFor, type StoredContent, type StoreOptions } from "./content.ts";
+import { isFor, type StoreOptions } from "./content.ts";
 import { type DiskFile, realDisk, removeIfThere } from "./disk.ts";
 import { withDiskErrorsAsync } from "./disk_errors.ts";
 import { readPieces } from "./hashing.ts";
 import type { FoundJournal } from "./journal.ts";
 import type { JournalContent } from "./journal_text.ts";
 import { PartFile } from "./part_file.ts";
+import type { StoredContent } from "./pieces.ts";
 import { besideTarget, PART_SUFFIX } from "./target.ts";
 
 /**

@@ -5,18 +5,12 @@
  */
 import { crc32 } from "node:zlib";
 import { dirname } from "@std/path";
-import { ConflictError } from "../base/errors.ts";
-import { lengthOf } from "../base/ranges.ts";
+import { ConflictError, DiskError } from "../base/errors.ts";
+import { type ByteRange, lengthOf } from "../base/ranges.ts";
 import { type PieceLayout, rangeOfPiece } from "../base/pieces.ts";
 import type { ConflictPolicy, SyncPolicy } from "../base/policies.ts";
 import { markOf, OLD, quarantineFile, quarantinePath } from "./aside.ts";
-import {
-  identityOf,
-  isFor,
-  mayHoldContent,
-  type StoredContent,
-  type StoreOptions,
-} from "./content.ts";
+import { identityOf, isFor, mayHoldContent, type StoreOptions } from "./content.ts";
 import { type Disk, realDisk, removeIfThere, statIfExists } from "./disk.ts";
 import { withDiskErrorsAsync } from "./disk_errors.ts";
 import type { SpaceReservation } from "./free_space.ts";
@@ -25,6 +19,7 @@ import { type FoundJournal, Journal, readJournal } from "./journal.ts";
 import type { JournalContent } from "./journal_text.ts";
 import { PartFile, syncFolder } from "./part_file.ts";
 import { adoptPartial } from "./partial.ts";
+import type { PieceSink, PieceSource, StoredContent } from "./pieces.ts";
 import {
   claimsOf,
   copyRightPieces,
@@ -52,7 +47,7 @@ export interface PlacedFile {
 /** How often somebody else may write to the part file before that is an error. */
 const MAX_TOUCHES = 10;
 
-export class StoredFile implements Disposable {
+export class StoredFile implements PieceSink, PieceSource, Disposable {
   readonly target: string;
   readonly content: StoredContent;
   readonly resumed: ResumedFile;
@@ -194,7 +189,7 @@ export class StoredFile implements Disposable {
   }
 
   /** Pieces that are not there yet, in order. */
-  missing(): number[] {
+  get missing(): number[] {
     const all = Array.from({ length: this.content.layout.count }, (_, piece) => piece);
     return all.filter((piece) => !this.#have.has(piece));
   }
@@ -227,7 +222,7 @@ export class StoredFile implements Disposable {
    *
    * @throws {ConflictError} if the part file was removed or replaced. @throws {DiskError}
    */
-  store(piece: number, bytes: Uint8Array): void {
+  write(piece: number, bytes: Uint8Array): void {
     if (this.#syncFault) throw this.#syncFault;
     this.#noticeTouch();
     this.#part.write(rangeOfPiece(this.content.layout, piece).start, bytes);
@@ -240,6 +235,16 @@ export class StoredFile implements Disposable {
     this.#unsynced += bytes.length;
     const { syncEvery = Infinity } = this.#terms;
     if (this.#unsynced >= syncEvery && this.#syncing === undefined) this.#beginSync();
+  }
+
+  has(piece: number): boolean {
+    return this.#have.has(piece);
+  }
+
+  read(range: ByteRange, into: Uint8Array): void {
+    if (this.#part.read(range.start, into.subarray(0, lengthOf(range))) < lengthOf(range)) {
+      throw new DiskError(`Cannot read "${this.#part.path}": it is too short`);
+    }
   }
 
   /** Syncs what was written, while more is: so that little must be hashed after a crash. */
@@ -280,7 +285,7 @@ export class StoredFile implements Disposable {
    *
    * @param options.all hash every piece. @returns how many were wrong.
    */
-  async check(signal: AbortSignal, { all = false } = {}): Promise<number> {
+  async recheck(signal: AbortSignal, { all = false } = {}): Promise<number> {
     this.#noticeTouch();
     const doubted = this.#doubted;
     const pieces = Array.from(all ? this.#have : doubted).sort((a, b) => a - b);
@@ -335,7 +340,7 @@ export class StoredFile implements Disposable {
         return { path, how: kind === "same" ? "already-there" : "skipped" };
       }
       const touches = this.#touches;
-      if (await this.check(signal) > 0) return undefined;
+      if (await this.recheck(signal) > 0) return undefined;
       if (touches !== this.#touches) continue;
       const modified = this.#journal?.modified();
       // Otherwise somebody has the name, or wrote to the part file: all over again.

@@ -246,12 +246,12 @@ test("runTask() fetches wrong pieces of the disk again before it blames a seed f
   const content = { layout: manifest.layout, manifest };
   {
     using file = await StoredFile.open(pathOf(bench), content, bench.parts.store, calm);
-    for (const piece of file.missing()) {
+    for (const piece of file.missing) {
       const { start, end } = rangeOfPiece(manifest.layout, piece);
       const bytes = FILE.slice(start, end);
       // As if the disk had changed it afterwards.
       if (piece === 1) bytes[0]! ^= 1;
-      file.store(piece, bytes);
+      file.write(piece, bytes);
     }
   }
   const result = await run(bench, { sha256: SHA256 });

@@ -141,7 +141,7 @@ test("Hands.fetch() stores a right piece at its place and tells of all its bytes
   shop.fetch(5);
   shop.fetch(2);
   await shop.settle();
-  assertEquals(shop.file.missing(), [0, 1, 3, 4]);
+  assertEquals(shop.file.missing, [0, 1, 3, 4]);
   const written = shop.bench.written();
   assertEquals(written.subarray(2 * MIB, 3 * MIB), FILE.subarray(2 * MIB, 3 * MIB));
   assertEquals(written.subarray(5 * MIB), FILE.subarray(5 * MIB));
@@ -157,7 +157,7 @@ test("Hands.fetch() tells of a failure and stores nothing when a piece has a wro
   await shop.settle();
   const [end] = shop.ends;
   assert(end?.kind === "failed" && end.failure.kind === "corrupt");
-  assertEquals(shop.file.missing().length, 6);
+  assertEquals(shop.file.missing.length, 6);
   assertEquals(shop.bench.written().subarray(0, 16), new Uint8Array(16));
 });
 
@@ -180,7 +180,7 @@ test("Hands.takeBack() stores nothing, and keeps the memory, when the piece is b
   hashing.resolve(sha256(FILE.subarray(0, MIB)));
   using _all = await all;
   assertEquals(shop.ends, []);
-  assertEquals(shop.file.missing().length, 6);
+  assertEquals(shop.file.missing.length, 6);
 });
 
 for (const [what, hook] of [["right", undefined], ["wrong", corrupting]] as const) {
@@ -239,7 +239,7 @@ for (const when of ["before its reply", "in the middle of its body", "after its 
     await shop.settle();
     assertEquals(shop.facts.length, told);
     assertEquals(shop.ends, []);
-    assertEquals(shop.file.missing().length, 6);
+    assertEquals(shop.file.missing.length, 6);
     assertEquals(shop.errors, []);
   });
 }
@@ -356,7 +356,7 @@ test("Hands.fetch() gives a piece's memory to the next only when nothing writes 
   await shop.settle();
   gate.resolve();
   await shop.settle();
-  assertEquals(shop.file.missing(), [0]);
+  assertEquals(shop.file.missing, [0]);
   assertEquals(shop.bench.written().subarray(MIB), FILE.subarray(MIB));
 });
 
@@ -366,7 +366,7 @@ test("Hands.fetch() works with the memory of earlier pieces", async () => {
     shop.fetch(piece);
     await shop.settle();
   }
-  assertEquals(shop.file.missing(), []);
+  assertEquals(shop.file.missing, []);
   assertEquals(shop.bench.written(), FILE);
 });
 

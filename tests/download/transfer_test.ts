@@ -397,7 +397,7 @@ test("transfer() fetches only what is missing", async () => {
     const found = await bench.find();
     using file = await bench.open(found.content);
     for (const piece of [0, 3, 5]) {
-      file.store(piece, FILE.subarray(piece * MIB, (piece + 1) * MIB));
+      file.write(piece, FILE.subarray(piece * MIB, (piece + 1) * MIB));
     }
   }
   const { value: bySeed } = await bench.timed(bench.download());

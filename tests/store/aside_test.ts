@@ -39,7 +39,7 @@ for (const { name, renamed } of places) {
       never,
       asidesWith(ID, target),
     );
-    assertEquals([file.resumed.pieces, file.resumed.rehashed, file.missing()], [2, 0, [1, 3]]);
+    assertEquals([file.resumed.pieces, file.resumed.rehashed, file.missing], [2, 0, [1, 3]]);
     // The other file, and the part and journal of this one.
     assertEquals(folder.names().length, 3);
   });
@@ -52,7 +52,7 @@ Deno.test("a part that was set aside is used when another content is unfinished 
   await begin(target, OTHER, [1], verified(OTHER));
   const asides = asidesWith(ID, target);
   using file = await StoredFile.open(target, verified(TEXT), TERMS, never, asides);
-  assertEquals([file.resumed.pieces, file.missing()], [2, [1, 3]]);
+  assertEquals([file.resumed.pieces, file.missing], [2, [1, 3]]);
   assertEquals(asidesWith(verified(OTHER).manifest!.id, target).length, 1);
 });
 

@@ -93,9 +93,9 @@ for (const { name, part, journal, copied } of plants) {
       new Map([[planted, part ?? {}], [inodeOf(folder, JOURNAL), journal ?? {}]]),
     );
     using file = await open(folder.of("a.txt"), CONTENT, { ...TERMS, disk, user: USER });
-    assertEquals([file.resumed.rehashed, file.missing()], [4, [0, 1]]);
+    assertEquals([file.resumed.rehashed, file.missing], [4, [0, 1]]);
     assertEquals(inodeOf(folder, PART) !== planted, copied);
-    for (const piece of file.missing()) file.store(piece, pieceOf(TEXT, piece));
+    for (const piece of file.missing) file.write(piece, pieceOf(TEXT, piece));
     await file.finish(FINISH, never);
     assertEquals([folder.names(), folder.read("a.txt")], [["a.txt"], TEXT]);
   });
@@ -118,9 +118,9 @@ for (const all of [{ uid: NOBODY }, { mode: 0o100777 }]) {
     const planted = inodeOf(folder, PART);
     const disk = ownedDisk(new Map(), all);
     using file = await open(folder.of("a.txt"), CONTENT, { ...TERMS, disk, user: USER });
-    assertEquals([file.resumed.rehashed, file.missing()], [4, [0, 1]]);
+    assertEquals([file.resumed.rehashed, file.missing], [4, [0, 1]]);
     assertEquals([inodeOf(folder, PART), folder.names()], [planted, [JOURNAL, PART]]);
-    for (const piece of file.missing()) file.store(piece, pieceOf(TEXT, piece));
+    for (const piece of file.missing) file.write(piece, pieceOf(TEXT, piece));
     await file.finish(FINISH, never);
     assertEquals([folder.names(), folder.read("a.txt")], [["a.txt"], TEXT]);
   });
@@ -146,7 +146,7 @@ Deno.test("StoredFile keeps another user's part aside when nothing can verify it
   const content = unverified(TEXT);
   Deno.removeSync(folder.of(JOURNAL));
   using file = await open(folder.of("a.txt"), content, { ...TERMS, disk, user: USER });
-  assertEquals(file.missing(), [0, 1, 2, 3]);
+  assertEquals(file.missing, [0, 1, 2, 3]);
   assertEquals(folder.read("a.txt~unverified.p2p-part"), EVIL);
 });
 
@@ -178,8 +178,8 @@ for (const content of [CONTENT, unverified(TEXT)]) {
     Deno.linkSync(folder.of(PART), link);
     const before = Deno.readTextFileSync(link);
     using file = await open(folder.of("a.txt"), content);
-    assertEquals(file.missing(), [1]);
-    file.store(1, pieceOf(TEXT, 1));
+    assertEquals(file.missing, [1]);
+    file.write(1, pieceOf(TEXT, 1));
     await file.finish(FINISH, never);
     assertEquals([folder.read("a.txt"), Deno.readTextFileSync(link)], [TEXT, before]);
     assertEquals(folder.names(), ["a.txt", "snapshot"]);
@@ -192,7 +192,7 @@ Deno.test("StoredFile goes on when an earlier copy of a linked part was interrup
   Deno.linkSync(folder.of(PART), folder.of("link"));
   folder.write("a.txt~copy.p2p-part", "torn");
   using file = await open(folder.of("a.txt"), CONTENT);
-  assertEquals(file.missing(), [1, 3]);
+  assertEquals(file.missing, [1, 3]);
   assertEquals(folder.names(), [JOURNAL, PART, "link"]);
 });
 
@@ -246,7 +246,7 @@ Deno.test({
     }
     const terms = { ...TERMS, user: { uid: 0, umask: 0o022 } };
     using file = await open(folder.of("a.txt"), CONTENT, terms);
-    for (const piece of file.missing()) file.store(piece, pieceOf(TEXT, piece));
+    for (const piece of file.missing) file.write(piece, pieceOf(TEXT, piece));
     await file.finish(FINISH, never);
     const { uid, mode } = Deno.statSync(folder.of("a.txt"));
     assertEquals([uid, mode! & 0o022, folder.read("a.txt")], [0, 0, TEXT]);

@@ -33,37 +33,55 @@ const JOURNAL = "a.txt.p2p-journal";
 const FINISH = { policy: "rename", sync: "finish", sha256: SHA256 } as const;
 
 function fill(file: StoredFile, text = TEXT): void {
-  for (const piece of file.missing()) file.store(piece, pieceOf(text, piece));
+  for (const piece of file.missing) file.write(piece, pieceOf(text, piece));
 }
 
 /** What a run may count on, as `resumed` tells it, and what it still has to fetch. */
 async function resumeOf(target: string, content: StoredContent = CONTENT, terms = TERMS) {
   using file = await open(target, content, terms);
   const { pieces, rehashed } = file.resumed;
-  return { pieces, rehashed, missing: file.missing() };
+  return { pieces, rehashed, missing: file.missing };
 }
 
 Deno.test("StoredFile.open() begins with everything missing when nothing is there", async () => {
   using folder = new TempFolder();
   using file = await open(folder.of("a.txt"), CONTENT);
   assertEquals(file.resumed, { pieces: 0, bytes: 0, rehashed: 0 });
-  assertEquals([file.missing(), file.complete], [[0, 1, 2, 3], false]);
+  assertEquals([file.missing, file.complete], [[0, 1, 2, 3], false]);
   assertEquals(folder.names(), [JOURNAL, PART]);
   assertEquals((await Deno.stat(folder.of(PART))).size, TEXT.length);
 });
 
-Deno.test("StoredFile.store() makes it complete when the last piece comes, in any order", async () => {
+Deno.test("StoredFile.write() makes it complete when the last piece comes, in any order", async () => {
   using folder = new TempFolder();
   using file = await open(folder.of("a.txt"), CONTENT);
-  for (const piece of [3, 1, 0]) file.store(piece, pieceOf(TEXT, piece));
-  assertEquals([file.missing(), file.complete], [[2], false]);
-  file.store(2, pieceOf(TEXT, 2));
-  assertEquals([file.missing(), file.complete], [[], true]);
+  for (const piece of [3, 1, 0]) file.write(piece, pieceOf(TEXT, piece));
+  assertEquals([file.missing, file.complete], [[2], false]);
+  file.write(2, pieceOf(TEXT, 2));
+  assertEquals([file.missing, file.complete], [[], true]);
   assertEquals(folder.read(PART), TEXT);
   assertEquals(await file.sha256(never), SHA256);
 });
 
-Deno.test("StoredFile.store() claims a piece only behind its bytes when it writes", async () => {
+Deno.test("StoredFile.read() returns the bytes of stored pieces", async () => {
+  using folder = new TempFolder();
+  using file = await open(folder.of("a.txt"), CONTENT);
+  for (const piece of [1, 2]) file.write(piece, pieceOf(TEXT, piece));
+  assertEquals([0, 1, 2, 3].map((piece) => file.has(piece)), [false, true, true, false]);
+  const bytes = new Uint8Array(12);
+  file.read({ start: 10, end: 20 }, bytes);
+  assertEquals(textOf(bytes), TEXT.slice(10, 20) + "\0\0");
+});
+
+Deno.test("StoredFile.read() throws DiskError when the part file was truncated", async () => {
+  using folder = new TempFolder();
+  using file = await open(folder.of("a.txt"), CONTENT);
+  file.write(1, pieceOf(TEXT, 1));
+  Deno.truncateSync(folder.of(PART), 12);
+  assertThrows(() => file.read({ start: 8, end: 16 }, new Uint8Array(8)), DiskError, "too short");
+});
+
+Deno.test("StoredFile.write() claims a piece only behind its bytes when it writes", async () => {
   using folder = new TempFolder();
   const claims: [string, number][] = [];
   const openSync = (path: string, options: Deno.OpenOptions) => {
@@ -80,7 +98,7 @@ Deno.test("StoredFile.store() claims a piece only behind its bytes when it write
     ...TERMS,
     disk: { ...realDisk, openSync },
   });
-  file.store(1, pieceOf(TEXT, 1));
+  file.write(1, pieceOf(TEXT, 1));
   assertEquals(claims, [["\0".repeat(8) + "piece 1," + "\0".repeat(11), 1]]);
 });
 
@@ -92,7 +110,7 @@ for (const text of [TEXT, "tiny"]) {
       using file = await open(folder.of("a.txt"), verified(text));
       file.keepUnverified(piece, bytesOf(whole.slice(0, 2)));
       file.keepUnverified(piece, bytesOf(whole.slice(0, 3)));
-      assertEquals([file.unverified, file.missing().includes(piece)], [
+      assertEquals([file.unverified, file.missing.includes(piece)], [
         new Map([[piece, 3]]),
         true,
       ]);
@@ -327,7 +345,7 @@ for (const { name, content, mark } of strangers) {
     folder.write(JOURNAL, journal);
     folder.write(PART, "Z".repeat(layout.size));
     using file = await open(folder.of("a.txt"), CONTENT);
-    assertEquals(file.missing(), [0, 1, 2, 3]);
+    assertEquals(file.missing, [0, 1, 2, 3]);
     const aside = `a.txt~${mark.slice(0, mark === "unverified" ? 99 : 8)}`;
     assertEquals(folder.read(`${aside}.p2p-journal`), journal);
     assertEquals(folder.read(`${aside}.p2p-part`), "Z".repeat(layout.size));
@@ -375,7 +393,7 @@ Deno.test("StoredFile.open() follows no link when one has the journal's name", a
   const before = folder.read("victim");
   Deno.symlinkSync(folder.of("victim"), folder.of(JOURNAL));
   using file = await open(folder.of("a.txt"), CONTENT);
-  file.store(1, pieceOf(TEXT, 1));
+  file.write(1, pieceOf(TEXT, 1));
   assertEquals(folder.read("victim"), before);
 });
 
@@ -686,10 +704,10 @@ async function fillUpAndGoOn(folder: TempFolder): Promise<void> {
   const bytes = new Uint8Array(8192).fill(7);
   {
     using file = await open(target, { layout, manifest: undefined });
-    for (let piece = 0; piece < 4; piece++) file.store(piece, bytes);
+    for (let piece = 0; piece < 4; piece++) file.write(piece, bytes);
     Deno.writeFileSync(hog, new Uint8Array(160 * 1024));
     assertThrows(
-      () => file.missing().forEach((piece) => file.store(piece, bytes)),
+      () => file.missing.forEach((piece) => file.write(piece, bytes)),
       DiskFullError,
       "the disk is full",
     );
@@ -698,7 +716,7 @@ async function fillUpAndGoOn(folder: TempFolder): Promise<void> {
   Deno.removeSync(hog);
   using file = await open(target, { layout, manifest: undefined });
   assert(file.resumed.pieces >= 4 && file.resumed.pieces < 16, `${file.resumed.pieces} pieces`);
-  for (const piece of file.missing()) file.store(piece, bytes);
+  for (const piece of file.missing) file.write(piece, bytes);
   const sha = sha256(new Uint8Array(layout.size).fill(7)).toHex();
   assertEquals(await file.sha256(never), sha);
   assertEquals((await file.finish({ ...FINISH, sha256: sha }, never))?.how, "downloaded");

@@ -123,7 +123,7 @@ export async function begin(
   terms: StoreOptions = TERMS,
 ): Promise<void> {
   using file = await open(target, content, terms);
-  for (const piece of pieces) file.store(piece, pieceOf(text, piece));
+  for (const piece of pieces) file.write(piece, pieceOf(text, piece));
 }
 
 export interface Download {
@@ -152,9 +152,9 @@ export async function runDownload(
   const begun = content.manifest ? asidesWith(content.manifest.id, target) : [];
   using file = await StoredFile.open(place.path, content, terms, never, begun);
   for (let round = 0; round < 5; round++) {
-    for (const piece of file.missing()) {
+    for (const piece of file.missing) {
       seen.fetched?.push(piece);
-      file.store(piece, pieceOf(text, piece));
+      file.write(piece, pieceOf(text, piece));
       seen.stored?.push(piece);
     }
     const placed = await file.finish({ policy, sync, sha256: sha }, never);

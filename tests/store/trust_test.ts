@@ -62,9 +62,9 @@ const touches: Touch[] = [
 async function complete(file: StoredFile): Promise<number[]> {
   const fetched: number[] = [];
   for (let round = 0; round < 5; round++) {
-    for (const piece of file.missing()) {
+    for (const piece of file.missing) {
       fetched.push(piece);
-      file.store(piece, pieceOf(TEXT, piece));
+      file.write(piece, pieceOf(TEXT, piece));
     }
     if (await file.finish(FINISH, never)) return fetched;
   }
@@ -86,7 +86,7 @@ for (const content of [CONTENT, unverified(TEXT)]) {
     Deno.test(`StoredFile gives ${kind} file its name with the right bytes when the part ${name} during the run`, async () => {
       using folder = new TempFolder();
       using file = await open(folder.of("a.txt"), content);
-      for (const piece of [0, 2]) file.store(piece, pieceOf(TEXT, piece));
+      for (const piece of [0, 2]) file.write(piece, pieceOf(TEXT, piece));
       act(folder.of(PART));
       const fetched = await complete(file);
       assertEquals([folder.names(), folder.read("a.txt")], [["a.txt"], TEXT]);
@@ -96,7 +96,7 @@ for (const content of [CONTENT, unverified(TEXT)]) {
     Deno.test(`StoredFile gives ${kind} file its name with the right bytes when the part ${name} after the last piece`, async () => {
       using folder = new TempFolder();
       using file = await open(folder.of("a.txt"), content);
-      for (const piece of [0, 1, 2, 3]) file.store(piece, pieceOf(TEXT, piece));
+      for (const piece of [0, 1, 2, 3]) file.write(piece, pieceOf(TEXT, piece));
       act(folder.of(PART));
       await complete(file);
       assertEquals(folder.read("a.txt"), TEXT);
@@ -106,9 +106,9 @@ for (const content of [CONTENT, unverified(TEXT)]) {
       using folder = new TempFolder();
       {
         using file = await open(folder.of("a.txt"), content);
-        for (const piece of [0, 2]) file.store(piece, pieceOf(TEXT, piece));
+        for (const piece of [0, 2]) file.write(piece, pieceOf(TEXT, piece));
         act(folder.of(PART));
-        file.store(3, pieceOf(TEXT, 3));
+        file.write(3, pieceOf(TEXT, 3));
       }
       using file = await open(folder.of("a.txt"), content);
       await complete(file);
@@ -121,10 +121,10 @@ Deno.test("StoredFile.open() hashes only what was stored before the touch when t
   using folder = new TempFolder();
   {
     using file = await open(folder.of("a.txt"), CONTENT);
-    file.store(0, pieceOf(TEXT, 0));
+    file.write(0, pieceOf(TEXT, 0));
     const later = new Date(Date.now() + 60_000);
     Deno.utimeSync(folder.of(PART), later, later);
-    file.store(2, pieceOf(TEXT, 2));
+    file.write(2, pieceOf(TEXT, 2));
   }
   using file = await open(folder.of("a.txt"), CONTENT);
   assertEquals([file.resumed.pieces, file.resumed.rehashed], [2, 1]);
@@ -135,10 +135,10 @@ for (const text of [TEXT, "tiny"]) {
     using folder = new TempFolder();
     const before = Deno.statSync(folder.write("now", "")).mtime!;
     using file = await open(folder.of("a.txt"), verified(text));
-    for (const piece of file.missing()) file.store(piece, pieceOf(text, piece));
+    for (const piece of file.missing) file.write(piece, pieceOf(text, piece));
     Deno.utimeSync(folder.of(PART), 1000, 1000);
     while (!await file.finish(FINISH, never)) {
-      for (const piece of file.missing()) file.store(piece, pieceOf(text, piece));
+      for (const piece of file.missing) file.write(piece, pieceOf(text, piece));
     }
     const { mtime } = Deno.statSync(folder.of("a.txt"));
     assert(text === "tiny" ? mtime!.getTime() === 1_000_000 : mtime! >= before);
@@ -187,7 +187,7 @@ for (const text of [TEXT, "tiny"]) {
     const failing = diskThatForgets(folder, "the written bytes");
     {
       using file = await open(folder.of("a.txt"), content, { ...TERMS, disk: failing });
-      for (const piece of file.missing()) file.store(piece, pieceOf(text, piece));
+      for (const piece of file.missing) file.write(piece, pieceOf(text, piece));
       await assertRejects(() => file.finish(FINISH, never), DiskError, "Cannot sync");
     }
     const written: string[] = [];
@@ -211,12 +211,12 @@ for (const text of [TEXT, "tiny"]) {
 Deno.test("StoredFile.check() finds what is wrong although nothing shows that the part was touched", async () => {
   using folder = new TempFolder();
   using file = await open(folder.of("a.txt"), CONTENT);
-  for (const piece of file.missing()) file.store(piece, pieceOf(TEXT, piece));
+  for (const piece of file.missing) file.write(piece, pieceOf(TEXT, piece));
   const { atime, mtime } = Deno.statSync(folder.of(PART));
   overwrite(folder.of(PART), 9, "X");
   Deno.utimeSync(folder.of(PART), atime!, mtime!);
-  assertEquals([await file.check(never), file.missing()], [0, []]);
-  assertEquals([await file.check(never, { all: true }), file.missing()], [1, [1]]);
+  assertEquals([await file.recheck(never), file.missing], [0, []]);
+  assertEquals([await file.recheck(never, { all: true }), file.missing], [1, [1]]);
   assertEquals(await complete(file), [1]);
   assertEquals(folder.read("a.txt"), TEXT);
 });
@@ -228,8 +228,8 @@ Deno.test("StoredFile gives up when somebody keeps writing to the part", async (
     async () => {
       for (let round = 0; round < 100; round++) {
         overwrite(folder.of(PART), 0, "X");
-        file.store(0, pieceOf(TEXT, 0));
-        await file.check(never);
+        file.write(0, pieceOf(TEXT, 0));
+        await file.recheck(never);
       }
     },
     ConflictError,
@@ -249,13 +249,13 @@ const departures = [
   },
 ];
 for (const { name, act } of departures) {
-  Deno.test(`StoredFile.store() throws ConflictError, not only the end, when the part was ${name}`, async () => {
+  Deno.test(`StoredFile.write() throws ConflictError, not only the end, when the part was ${name}`, async () => {
     using folder = new TempFolder();
     using file = await open(folder.of("a.txt"), CONTENT);
-    file.store(0, pieceOf(TEXT, 0));
+    file.write(0, pieceOf(TEXT, 0));
     act(folder);
     assertThrows(
-      () => file.store(1, pieceOf(TEXT, 1)),
+      () => file.write(1, pieceOf(TEXT, 1)),
       ConflictError,
       "somebody removed or replaced it",
     );
@@ -285,7 +285,7 @@ for (
     Deno.utimeSync(folder.of(JOURNAL), 1000, 1000);
     using file = await open(folder.of("a.txt"), CONTENT);
     const { pieces, rehashed } = file.resumed;
-    assertEquals({ pieces, rehashed, missing: file.missing() }, want);
+    assertEquals({ pieces, rehashed, missing: file.missing }, want);
   });
 }
 
@@ -298,7 +298,7 @@ Deno.test("StoredFile.open() trusts only what was synced when the platform has n
   overwrite(folder.of(PART), 16, "\0".repeat(8));
   Deno.utimeSync(folder.of(PART), atime!, mtime!);
   using file = await open(folder.of("a.txt"), CONTENT, terms);
-  assertEquals([file.resumed.rehashed, file.missing()], [2, [1, 2, 3]]);
+  assertEquals([file.resumed.rehashed, file.missing], [2, [1, 2, 3]]);
 });
 
 Deno.test("StoredFile.finish() leaves the time of the last write on the file", async () => {
@@ -332,11 +332,11 @@ Deno.test("StoredFile syncs in batches while it writes, and trusts what was sync
   const terms = { ...TERMS, disk, syncEvery: 16 };
   {
     using file = await open(folder.of("a.txt"), CONTENT, terms);
-    file.store(0, pieceOf(TEXT, 0));
+    file.write(0, pieceOf(TEXT, 0));
     assertEquals(started.length, 0);
-    file.store(1, pieceOf(TEXT, 1));
+    file.write(1, pieceOf(TEXT, 1));
     assertEquals(started.length, 1);
-    file.store(2, pieceOf(TEXT, 2));
+    file.write(2, pieceOf(TEXT, 2));
     started[0]!.resolve();
     await turns();
   }
@@ -344,15 +344,15 @@ Deno.test("StoredFile syncs in batches while it writes, and trusts what was sync
   assertEquals([file.resumed.pieces, file.resumed.rehashed], [3, 1]);
 });
 
-Deno.test("StoredFile.store() throws DiskError, and nothing is trusted, when a sync failed meanwhile", async () => {
+Deno.test("StoredFile.write() throws DiskError, and nothing is trusted, when a sync failed meanwhile", async () => {
   using folder = new TempFolder();
   const { started, disk } = new SlowSync();
   {
     using file = await open(folder.of("a.txt"), CONTENT, { ...TERMS, disk, syncEvery: 8 });
-    file.store(0, pieceOf(TEXT, 0));
+    file.write(0, pieceOf(TEXT, 0));
     started[0]!.reject(new Error("Input/output error (os error 5)"));
     await turns();
-    assertThrows(() => file.store(1, pieceOf(TEXT, 1)), DiskError, "Cannot sync");
+    assertThrows(() => file.write(1, pieceOf(TEXT, 1)), DiskError, "Cannot sync");
     await assertRejects(() => file.finish(FINISH, never), DiskError, "Cannot sync");
   }
   using file = await open(folder.of("a.txt"), CONTENT);
@@ -364,7 +364,7 @@ Deno.test("StoredFile is closed without harm while a sync runs", async () => {
   const { started, disk } = new SlowSync();
   {
     using file = await open(folder.of("a.txt"), CONTENT, { ...TERMS, disk, syncEvery: 8 });
-    file.store(0, pieceOf(TEXT, 0));
+    file.write(0, pieceOf(TEXT, 0));
   }
   started[0]!.resolve();
   await turns();
@@ -390,7 +390,7 @@ Deno.test("StoredFile.open() goes on at once in the same process when a sync of 
   };
   for (let round = 0; round < 20; round++) {
     using file = await open(folder.of("a.txt"), CONTENT, { ...TERMS, disk, syncEvery: 1 });
-    file.store(round % 3, pieceOf(TEXT, round % 3));
+    file.write(round % 3, pieceOf(TEXT, round % 3));
   }
   assertEquals((await Promise.all(syncs)).length, 20);
 });

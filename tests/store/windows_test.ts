@@ -18,7 +18,7 @@ function open(folder: TempFolder, content: StoredContent, name = "a.txt"): Promi
 }
 
 function fill(file: StoredFile, text = TEXT): void {
-  for (const piece of file.missing()) file.store(piece, pieceOf(text, piece));
+  for (const piece of file.missing) file.write(piece, pieceOf(text, piece));
 }
 
 const contents = [
@@ -30,10 +30,10 @@ for (const { what, content } of contents) {
     using folder = new TempFolder();
     {
       using file = await open(folder, content);
-      file.store(1, pieceOf(TEXT, 1));
+      file.write(1, pieceOf(TEXT, 1));
     }
     using file = await open(folder, content);
-    assertEquals(file.missing(), [0, 2, 3]);
+    assertEquals(file.missing, [0, 2, 3]);
     fill(file);
     assertEquals(await file.sha256(never), SHA256);
     const placed = await file.finish(FINISH, never);
@@ -72,7 +72,7 @@ Deno.test("StoredFile.open() moves another content's part out of the way on Wind
   using folder = new TempFolder();
   {
     using other = await open(folder, verified(OTHER));
-    other.store(0, pieceOf(OTHER, 0));
+    other.write(0, pieceOf(OTHER, 0));
   }
   using file = await open(folder, verified(TEXT));
   fill(file);
@@ -89,13 +89,13 @@ Deno.test("adoptPartial() takes over what is there under another name on Windows
   using folder = new TempFolder();
   {
     using file = await open(folder, verified(TEXT), "b.txt");
-    file.store(2, pieceOf(TEXT, 2));
+    file.write(2, pieceOf(TEXT, 2));
   }
   const { id } = verified(TEXT).manifest!;
   const terms = { disk: windowsDisk(), platform: "windows" };
   adoptPartial([folder.of("b.txt")], folder.of("a.txt"), id, terms);
   using file = await open(folder, verified(TEXT));
-  assertEquals(file.missing(), [0, 1, 3]);
+  assertEquals(file.missing, [0, 1, 3]);
 });
 
 for (const platform of ["linux", "darwin"]) {
