@@ -175,6 +175,7 @@ export async function download(
       bootId: bootId(),
       user: currentUser(),
       space: new DiskSpace(),
+      hasher: hashers,
     },
     hashers,
     freeDescriptors,
@@ -206,7 +207,9 @@ export async function verify(
   progress: verification.Progress,
   signal: AbortSignal,
 ): Promise<verification.Verification[]> {
-  return await verification.verify(requests, settings, surroundings(settings), progress, signal);
+  using hasher = hasherThreads();
+  const runtime = { ...surroundings(settings), hasher };
+  return await verification.verify(requests, settings, runtime, progress, signal);
 }
 
 /** The names that patterns mean; see `task/list.ts`. */
@@ -227,11 +230,12 @@ export async function serve(
   signal: AbortSignal,
   now: AbortSignal,
 ): Promise<void> {
+  using hasher = hasherThreads();
   const parts = {
     clock: systemClock,
     random: () => systemRandom.fraction(),
     nonce: () => systemRandom.hex(16),
-    hashers: hasherThreads,
+    hasher,
   };
   await serveFolder(settings, directories.cache, parts, emit, signal, now);
 }

@@ -24,7 +24,7 @@ const CORE: Readonly<Record<string, readonly string[]>> = {
   "core/hash": ["core/base"],
   "core/protocol": ["core/base"],
   "core/plan": ["core/base"],
-  "core/store": ["core/protocol", "core/base"],
+  "core/store": ["core/hash", "core/protocol", "core/base"],
   "core/source": ["core/protocol", "core/base"],
   "core/progress": ["core/events.ts", "core/base"],
   "core/state": ["core/progress", "core/events.ts", "core/base"],

@@ -189,7 +189,7 @@ async function resolveTarget(
     : { sha256: wanted.sha256 };
   if (bytes) {
     parts.emit({ kind: "state", state: "verifying" });
-    return await resolveConflict(path, bytes, onConflict, signal);
+    return await resolveConflict(path, bytes, onConflict, signal, parts.store);
   }
   if (onConflict === "skip") return { kind: "skip", path };
   // Equal bytes are only known after the download; a different length already is a conflict.

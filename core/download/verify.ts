@@ -16,6 +16,7 @@ import { withDiskErrors, withDiskErrorsAsync } from "../store/disk_errors.ts";
 import { checkPieces } from "../store/hashing.ts";
 import type { Manifest } from "../protocol/manifest.ts";
 import { type ProbeResult, probeUntil } from "./probe.ts";
+import type { Hasher } from "../hash/pool.ts";
 import type { NetworkRuntime } from "./runtime.ts";
 
 export interface VerifyRequest {
@@ -68,13 +69,13 @@ export type Progress = (path: string, hashed: number, size: number) => void;
 export async function verify(
   requests: readonly VerifyRequest[],
   settings: DownloadSettings,
-  { clock, dial }: NetworkRuntime,
+  { clock, dial, hasher }: NetworkRuntime & { readonly hasher: Hasher },
   progress: Progress,
   signal: AbortSignal,
 ): Promise<Verification[]> {
   await using pool = new SourcePool({ ...settings, clock, dial });
   const links = pool.links(settings.seeds);
-  const terms = { links, clock, giveUpMs: settings.giveUpMs, progress };
+  const terms = { links, clock, giveUpMs: settings.giveUpMs, progress, hasher };
   const verifications: Verification[] = [];
   // One after the other: they share one disk.
   for (const request of requests) verifications.push(await verifyOne(request, terms, signal));
@@ -86,6 +87,7 @@ interface Terms {
   readonly clock: Clock;
   readonly giveUpMs: number;
   readonly progress: Progress;
+  readonly hasher: Hasher;
 }
 
 async function verifyOne(
@@ -102,7 +104,7 @@ async function verifyOne(
       const asked = await Promise.all(terms.links.map((link) => ask(link, name, terms, signal)));
       answers.push(...asked);
       if (asked.some(({ answer }) => answer.kind === "manifest" || answer.kind === "size")) {
-        return { path, name, verdict: await compare(file, path, asked, terms.progress, signal) };
+        return { path, name, verdict: await compare(file, path, asked, terms, signal) };
       }
       // It is known, and its digests were not ready in time: another name would be another file.
       if (asked.some(({ answer }) => answer.kind === "later")) {
@@ -170,7 +172,7 @@ async function compare(
   { file, size }: OpenFile,
   path: string,
   answers: readonly Answer[],
-  progress: Progress,
+  terms: Terms,
   signal: AbortSignal,
 ): Promise<Verdict> {
   const contents = contentsOf(answers);
@@ -182,7 +184,7 @@ async function compare(
   for (const content of sameSize.length > 0 ? sameSize : [most]) {
     const { manifest, seeds } = content;
     const { id, layout } = manifest;
-    const hash = () => wrongPieces(file, path, manifest, progress, signal);
+    const hash = () => wrongPieces(file, path, manifest, terms, signal);
     const wrong = await withDiskErrorsAsync(`read "${path}"`, hash);
     if (size === layout.size && wrong.length === 0) {
       const others = contents.filter((each) => each !== content).flatMap(({ seeds }) => seeds);
@@ -217,13 +219,12 @@ async function wrongPieces(
   file: DiskFile,
   path: string,
   manifest: Manifest,
-  progress: Progress,
+  { progress, hasher }: Terms,
   signal: AbortSignal,
 ): Promise<WrongPieces[]> {
   const { layout } = manifest;
   const wrong: WrongPieces[] = [];
-  const all = Array.from({ length: layout.count }, (_, piece) => piece);
-  for await (const { piece, right } of checkPieces(file, manifest, all, signal)) {
+  for await (const { piece, right } of checkPieces(file, manifest, signal, hasher)) {
     const { start, end } = rangeOfPiece(layout, piece);
     progress(path, end, layout.size);
     if (right) continue;

@@ -1,15 +1,17 @@
-/** Who computes digests: this thread, or threads beside it. */
+/** Computes digests on worker threads, or on this thread where that is faster. */
 import { RunningDigest, sha256 } from "../base/digest.ts";
 import { type RunningHash, type StartWorker, WorkerHandle } from "./worker_handle.ts";
 
 export interface Hasher {
   /**
-   * SHA-256 of `bytes`, which must stay as they are until it resolves. Only what
-   * lies in shared memory can be hashed by another thread.
+   * SHA-256 of `bytes`, which must not change until it resolves. Only bytes in
+   * shared memory can be hashed by a worker.
    */
   sha256(bytes: Uint8Array): Promise<Uint8Array>;
-  /** A digest over bytes that come one after the other. */
-  begin(): RunningHash;
+  /** A digest over bytes in shared memory that come in parts, about `size` bytes in all. */
+  begin(size: number): RunningHash;
+  /** Whether a worker hashes a job of `size` bytes. */
+  usesWorker(size: number): boolean;
 }
 
 /** For small jobs and single processors. */
@@ -23,69 +25,78 @@ export const mainThreadHasher: Hasher = {
       [Symbol.dispose]() {},
     };
   },
+  usesWorker: () => false,
 };
 
-/**
- * A thread takes 30 ms to begin, in which this one hashes twice as much: below
- * that, a job pays for no thread.
- */
-export const MIN_BYTES_FOR_WORKER = 32 * 1024 * 1024;
-/** Handing a job over and back takes about 50 µs, as long as hashing so much. */
+/** A worker takes 30 ms to start, in which this thread hashes twice as many bytes. */
+const MIN_BYTES_FOR_WORKER = 32 * 1024 * 1024;
+/** Handing a job to a worker and back takes about 50 µs, as long as hashing this many bytes. */
 const MIN_BYTES_TO_TRANSFER = 64 * 1024;
-/** With so much before it, a thread is behind. Less would not do: pieces come, and digests are heard of, in bursts. */
+/** A worker with a longer backlog gets no more jobs. Not less, because pieces arrive, and replies are handled, in bursts. */
 const MAX_BACKLOG_BYTES = 16 * 1024 * 1024;
 
-/** Threads that begin when there is enough to do, and no more of them than are kept busy. When all are behind, this thread helps. */
+/** Starts workers when there is enough to hash, and only as many as are kept busy. When all have a backlog, this thread helps. */
 export class HasherPool implements Hasher, Disposable {
-  #most: number;
+  #maxWorkers: number;
   readonly #start: StartWorker;
-  readonly #worth: number;
-  readonly #threads: WorkerHandle[] = [];
-  /** Bytes in all. */
-  #hashed = 0;
+  readonly #minBytesForWorker: number;
+  readonly #workers: WorkerHandle[] = [];
+  #hashedBytes = 0;
 
   /**
-   * @param most threads; none where there is but one processor.
-   * @param worth bytes that this thread hashes before another one begins.
+   * @param maxWorkers 0 where there is only one processor.
+   * @param minBytesForWorker bytes that this thread hashes before a worker starts.
    */
-  constructor(most: number, start: StartWorker, worth = MIN_BYTES_FOR_WORKER) {
-    this.#most = most;
+  constructor(
+    maxWorkers: number,
+    start: StartWorker,
+    minBytesForWorker = MIN_BYTES_FOR_WORKER,
+  ) {
+    this.#maxWorkers = maxWorkers;
     this.#start = start;
-    this.#worth = worth;
+    this.#minBytesForWorker = minBytesForWorker;
   }
 
   async sha256(bytes: Uint8Array): Promise<Uint8Array> {
-    this.#hashed += bytes.length;
-    const shared = bytes.buffer instanceof SharedArrayBuffer &&
+    this.#hashedBytes += bytes.length;
+    const movable = bytes.buffer instanceof SharedArrayBuffer &&
       bytes.length >= MIN_BYTES_TO_TRANSFER;
-    const thread = shared && this.#hashed > this.#worth ? this.#free() : undefined;
-    return await thread?.sha256(bytes) ?? sha256(bytes);
+    const worker = movable && this.usesWorker(this.#hashedBytes) ? this.#available() : undefined;
+    return await worker?.sha256(bytes) ?? sha256(bytes);
   }
 
-  /** In a thread of its own, where there may be one; then only for bytes in shared memory. */
-  begin(): RunningHash {
-    return (this.#another() ?? this.#free())?.begin() ?? mainThreadHasher.begin();
+  begin(size: number): RunningHash {
+    const worker = this.usesWorker(size) ? this.#another() ?? this.#available() : undefined;
+    return (worker ?? mainThreadHasher).begin(size);
+  }
+
+  usesWorker(size: number): boolean {
+    return this.#maxWorkers > 0 && size > this.#minBytesForWorker;
+  }
+
+  /** Frees the workers' memory; new ones start when there is enough to hash again. */
+  endWorkers(): void {
+    this.#hashedBytes = 0;
+    for (const worker of this.#workers.splice(0)) worker[Symbol.dispose]();
   }
 
   [Symbol.dispose](): void {
-    this.#most = 0;
-    for (const thread of this.#threads.splice(0)) thread[Symbol.dispose]();
+    this.#maxWorkers = 0;
+    this.endWorkers();
   }
 
-  /** A thread that is not behind. */
-  #free(): WorkerHandle | undefined {
-    const able = this.#threads.filter((thread) =>
-      thread.able && thread.backlog < MAX_BACKLOG_BYTES
-    );
-    const [first, ...others] = able;
-    if (first) return others.reduce((a, b) => b.backlog < a.backlog ? b : a, first);
-    return this.#another();
+  /** The worker with the shortest backlog. */
+  #available(): WorkerHandle | undefined {
+    const [best] = this.#workers
+      .filter(({ alive, backlog }) => alive && backlog < MAX_BACKLOG_BYTES)
+      .sort((a, b) => a.backlog - b.backlog);
+    return best ?? this.#another();
   }
 
   #another(): WorkerHandle | undefined {
-    if (this.#threads.length >= this.#most) return undefined;
-    const thread = new WorkerHandle(this.#start);
-    this.#threads.push(thread);
-    return thread;
+    if (this.#workers.length >= this.#maxWorkers) return undefined;
+    const worker = new WorkerHandle(this.#start);
+    this.#workers.push(worker);
+    return worker;
   }
 }

@@ -1,36 +1,35 @@
-/** What runs in a hashing thread: an answer to each order, in their order. */
+/** Runs in a worker: answers each request in order. */
 import { RunningDigest } from "../base/digest.ts";
 
 export interface HashRequest {
-  readonly order: number;
-  /** In shared memory: nothing is copied. */
+  readonly id: number;
+  /** In shared memory, which is not copied. */
   readonly bytes: Uint8Array;
-  /** The digest that it goes on with, or begins. */
+  /** The running digest that it continues or begins. */
   readonly stream: number;
-  /** These are the last bytes of their digest. */
-  readonly ends: boolean;
+  /** Whether these are the last bytes of the stream. */
+  readonly last: boolean;
 }
 
 export interface HashReply {
-  readonly order: number;
-  /** Where it has come to its end. */
+  readonly id: number;
+  /** Only in reply to the last bytes of a stream. */
   readonly digest: Uint8Array | undefined;
 }
 
-/** The part of a thread's own globals that is used here; the compiler only knows the main thread's. */
-interface Thread {
+/** What this file uses of a worker's globals; the compiler only knows those of the main thread. */
+interface WorkerScope {
   onmessage: (event: MessageEvent<HashRequest>) => void;
-  postMessage(answer: HashReply): void;
+  postMessage(reply: HashReply): void;
 }
 
-const thread = globalThis as unknown as Thread;
+const scope = globalThis as unknown as WorkerScope;
 const streams = new Map<number, RunningDigest>();
 
-thread.onmessage = ({ data: { order, bytes, stream, ends } }) => {
+scope.onmessage = ({ data: { id, bytes, stream, last } }) => {
   const running = streams.get(stream) ?? new RunningDigest();
   running.update(bytes);
-  if (ends) streams.delete(stream);
+  if (last) streams.delete(stream);
   else streams.set(stream, running);
-  const digest = ends ? running.digest() : undefined;
-  thread.postMessage({ order, digest });
+  scope.postMessage({ id, digest: last ? running.digest() : undefined });
 };

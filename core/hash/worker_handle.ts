@@ -1,74 +1,73 @@
-/** One thread that hashes, seen from outside. */
+/** One hashing worker, as the main thread sees it. */
 import type { HashReply, HashRequest } from "./worker.ts";
 
 /** Starts the code in `worker.ts`. */
 export type StartWorker = () => Worker;
 
-/** @throws if the thread that has its state dies. */
+/** A digest over bytes that come in parts. Its methods throw if the worker that holds its state dies. */
 export interface RunningHash extends Disposable {
-  /** `bytes` must stay as they are until it resolves. */
+  /** `bytes` must not change until it resolves. */
   update(bytes: Uint8Array): Promise<void>;
-  /** The digest of all; nothing can be added any more. */
+  /** The digest of all bytes; ends it. */
   digest(): Promise<Uint8Array>;
 }
 
-interface Waiting {
+interface PendingRequest {
   readonly bytes: number;
-  readonly resolve: (answer: HashReply | undefined) => void;
+  readonly resolve: (reply: HashReply | undefined) => void;
 }
 
 const EMPTY = new Uint8Array();
 
 export class WorkerHandle implements Disposable {
   readonly #worker: Worker;
-  readonly #waiting = new Map<number, Waiting>();
-  #orders = 0;
+  readonly #pending = new Map<number, PendingRequest>();
+  #requests = 0;
   #streams = 0;
   #backlog = 0;
-  #able = true;
+  #alive = true;
 
   constructor(start: StartWorker) {
     this.#worker = start();
     this.#worker.addEventListener("message", ({ data }: MessageEvent<HashReply>) => {
-      this.#answer(data.order, data);
+      this.#settle(data.id, data);
     });
     this.#worker.addEventListener("error", (event) => {
-      // Not ours to die of: whoever waits is told.
+      // A worker error must not crash the process.
       event.preventDefault();
       this.#end();
     });
   }
 
-  /** False when it has died. */
-  get able(): boolean {
-    return this.#able;
+  get alive(): boolean {
+    return this.#alive;
   }
 
-  /** Bytes that are waiting for their digest. */
+  /** Bytes of pending requests. */
   get backlog(): number {
     return this.#backlog;
   }
 
-  /** undefined when the thread dies before. */
+  /** undefined if the worker dies before it replies. */
   async sha256(bytes: Uint8Array): Promise<Uint8Array | undefined> {
-    return (await this.#ask({ bytes, stream: this.#streams++, ends: true }))?.digest;
+    return (await this.#request(bytes, this.#streams++, true))?.digest;
   }
 
   begin(): RunningHash {
     const stream = this.#streams++;
-    let over = false;
-    const ask = async (bytes: Uint8Array, ends: boolean) => {
-      over ||= ends;
-      const answer = await this.#ask({ bytes, stream, ends });
-      if (answer) return answer.digest;
-      throw new Error("Cannot hash: the thread has died");
+    let ended = false;
+    const request = async (bytes: Uint8Array, last: boolean) => {
+      ended ||= last;
+      const reply = await this.#request(bytes, stream, last);
+      if (reply) return reply.digest;
+      throw new Error("Cannot hash: the worker thread died");
     };
     return {
-      update: async (bytes) => void await ask(bytes, false),
-      digest: async () => (await ask(EMPTY, true))!,
-      // Nobody waits for its answer, which says nothing.
+      update: async (bytes) => void await request(bytes, false),
+      digest: async () => (await request(EMPTY, true))!,
+      // Frees the worker's state; the reply does not matter.
       [Symbol.dispose]: () => {
-        if (!over) this.#ask({ bytes: EMPTY, stream, ends: true });
+        if (!ended) this.#request(EMPTY, stream, true);
       },
     };
   }
@@ -77,28 +76,27 @@ export class WorkerHandle implements Disposable {
     this.#end();
   }
 
-  #ask(order: Omit<HashRequest, "order">): Promise<HashReply | undefined> {
-    if (!this.#able) return Promise.resolve(undefined);
-    const number = this.#orders++;
-    const bytes = order.bytes.length;
-    this.#backlog += bytes;
+  #request(bytes: Uint8Array, stream: number, last: boolean): Promise<HashReply | undefined> {
+    if (!this.#alive) return Promise.resolve(undefined);
+    const id = this.#requests++;
+    this.#backlog += bytes.length;
     return new Promise((resolve) => {
-      this.#waiting.set(number, { bytes, resolve });
-      this.#worker.postMessage({ ...order, order: number } satisfies HashRequest);
+      this.#pending.set(id, { bytes: bytes.length, resolve });
+      this.#worker.postMessage({ id, bytes, stream, last } satisfies HashRequest);
     });
   }
 
-  #answer(order: number, answer: HashReply | undefined): void {
-    const waiting = this.#waiting.get(order);
-    if (!waiting) return;
-    this.#waiting.delete(order);
-    this.#backlog -= waiting.bytes;
-    waiting.resolve(answer);
+  #settle(id: number, reply: HashReply | undefined): void {
+    const request = this.#pending.get(id);
+    if (!request) return;
+    this.#pending.delete(id);
+    this.#backlog -= request.bytes;
+    request.resolve(reply);
   }
 
   #end(): void {
-    this.#able = false;
+    this.#alive = false;
     this.#worker.terminate();
-    for (const order of this.#waiting.keys()) this.#answer(order, undefined);
+    for (const id of this.#pending.keys()) this.#settle(id, undefined);
   }
 }

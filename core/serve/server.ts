@@ -43,8 +43,8 @@ export interface ServeRuntime {
   readonly random: () => number;
   /** 32 hex digits, never the same. */
   readonly nonce: () => string;
-  /** Makes threads for large files. */
-  readonly hashers: () => HasherPool;
+  /** Hashes files; workers run while a large file is hashed. */
+  readonly hasher: HasherPool;
 }
 
 /** For what is being sent when the seed is told to end. */
@@ -120,7 +120,7 @@ function makeSeed(
       emit,
       jobs,
       tally,
-      hashers: parts.hashers,
+      hasher: parts.hasher,
     }),
     told: new SentVersions(),
     attention: new RequestTurns(),

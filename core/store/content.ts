@@ -1,4 +1,5 @@
 /** What a file must hold, and whether a journal is about that. */
+import type { Hasher } from "../hash/pool.ts";
 import type { Disk } from "./disk.ts";
 import type { DiskSpace } from "./free_space.ts";
 import type { JournalContent, JournalIdentity } from "./journal_text.ts";
@@ -18,6 +19,8 @@ export interface StoreOptions {
   /** Shared by all downloads of the process. */
   readonly space: DiskSpace;
   readonly disk?: Disk;
+  /** Hashes files; this thread where none is given. */
+  readonly hasher?: Hasher;
   /** As `Deno.build.os` names it; this one where none is given. */
   readonly platform?: string;
 }

@@ -1,102 +1,76 @@
-/** Digests of what is on the disk, read piece by piece so that other work goes on in between. */
-import { equalBytes, RunningDigest, sha256 } from "../base/digest.ts";
-import { lengthOf } from "../base/ranges.ts";
-import { type PieceLayout, rangeOfPiece } from "../base/pieces.ts";
+/** Digests of files on the disk. */
+import { equalBytes } from "../base/digest.ts";
+import { hashFile, mapPieces, type ReadAt } from "../hash/hash_file.ts";
+import { type Hasher, mainThreadHasher } from "../hash/pool.ts";
 import { digestOfPiece, type Manifest } from "../protocol/manifest.ts";
 import { type Disk, type DiskFile, realDisk } from "./disk.ts";
 
-const READ_BYTES = 1024 * 1024;
+export interface HashingOptions {
+  readonly disk?: Disk | undefined;
+  readonly hasher?: Hasher | undefined;
+}
 
-/** SHA-256 of a whole file, hex. @throws the signal's reason if it aborts. */
-export async function hashFile(
+/** SHA-256 of the file at `path`, hex. @throws the signal's reason if it aborts. */
+export async function sha256OfFile(
   path: string,
   signal: AbortSignal,
-  disk: Disk = realDisk,
+  { disk = realDisk, hasher }: HashingOptions = {},
 ): Promise<string> {
   const file = disk.openSync(path, { read: true });
-  try {
-    return await hashOpenFile(file, signal);
-  } finally {
-    file.close();
-  }
+  using _closed = { [Symbol.dispose]: () => file.close() };
+  return await sha256OfOpenFile(file, signal, hasher);
 }
 
-/** The same of an open file, from its beginning. */
-export async function hashOpenFile(file: DiskFile, signal: AbortSignal): Promise<string> {
-  await file.seek(0, Deno.SeekMode.Start);
-  const digest = new RunningDigest();
-  const buffer = new Uint8Array(READ_BYTES);
-  for (let count; (count = await file.read(buffer)) !== null;) {
-    signal.throwIfAborted();
-    digest.update(buffer.subarray(0, count));
-  }
-  return digest.hex();
+export async function sha256OfOpenFile(
+  file: DiskFile,
+  signal: AbortSignal,
+  hasher: Hasher = mainThreadHasher,
+): Promise<string> {
+  const { size } = file.statSync();
+  return (await hashFile(readerOf(file), size, { hasher, signal, pieces: false })).sha256;
 }
 
-/** Whether the file at `path` holds exactly the manifest's bytes; stops at the first that differs. */
+/** Whether the file at `path` holds exactly the manifest's bytes; stops at the first piece that differs. */
 export async function holds(
   path: string,
   manifest: Manifest,
   signal: AbortSignal,
-  disk: Disk = realDisk,
+  { disk = realDisk, hasher }: HashingOptions = {},
 ): Promise<boolean> {
   const file = disk.openSync(path, { read: true });
-  try {
-    if ((await file.stat()).size !== manifest.layout.size) return false;
-    const pieces = Array.from({ length: manifest.layout.count }, (_, piece) => piece);
-    for await (const { right } of checkPieces(file, manifest, pieces, signal)) {
-      if (!right) return false;
-    }
-    return true;
-  } finally {
-    file.close();
+  using _closed = { [Symbol.dispose]: () => file.close() };
+  if (file.statSync().size !== manifest.layout.size) return false;
+  for await (const { right } of checkPieces(file, manifest, signal, hasher)) {
+    if (!right) return false;
   }
+  return true;
 }
 
-/** Hashes `pieces` of an open file, in order, and says of each whether it is the manifest's. */
+/** Hashes all pieces of an open file, in order, and says of each whether it is the manifest's. */
 export async function* checkPieces(
   file: DiskFile,
   manifest: Manifest,
-  pieces: Iterable<number>,
   signal: AbortSignal,
+  hasher: Hasher = mainThreadHasher,
 ): AsyncIterable<{ piece: number; right: boolean }> {
-  for await (const { piece, bytes } of readPieces(file, manifest.layout, pieces, signal)) {
-    yield {
-      piece,
-      right: bytes !== undefined &&
-        equalBytes(sha256(bytes), digestOfPiece(manifest, piece)),
-    };
+  const { layout } = manifest;
+  const all = Array.from({ length: layout.count }, (_, piece) => piece);
+  const hash = (bytes: Uint8Array) => hasher.sha256(bytes);
+  const hashed = mapPieces(readerOf(file), layout, all, hash, { hasher, signal });
+  for await (const { piece, result } of hashed) {
+    yield { piece, right: equalBytes(result, digestOfPiece(manifest, piece)) };
   }
 }
 
-/** Reads `pieces` of an open file, in order; `bytes` are valid until the next piece, and undefined where the file is too short. */
-export async function* readPieces(
-  file: DiskFile,
-  layout: PieceLayout,
-  pieces: Iterable<number>,
-  signal: AbortSignal,
-): AsyncIterable<{ piece: number; bytes: Uint8Array | undefined }> {
-  const buffer = new Uint8Array(Math.min(layout.pieceSize, layout.size));
-  for (const piece of pieces) {
-    signal.throwIfAborted();
-    yield { piece, bytes: await readPiece(file, layout, piece, buffer) };
-  }
-}
-
-/** undefined when the file is too short. */
-async function readPiece(
-  file: DiskFile,
-  layout: PieceLayout,
-  piece: number,
-  buffer: Uint8Array,
-): Promise<Uint8Array | undefined> {
-  const range = rangeOfPiece(layout, piece);
-  const bytes = buffer.subarray(0, lengthOf(range));
-  await file.seek(range.start, Deno.SeekMode.Start);
-  for (let at = 0; at < bytes.length;) {
-    const count = await file.read(bytes.subarray(at));
-    if (count === null) return undefined;
-    at += count;
-  }
-  return bytes;
+export function readerOf(file: DiskFile): ReadAt {
+  return async (into, position) => {
+    file.seekSync(position, Deno.SeekMode.Start);
+    let filled = 0;
+    while (filled < into.length) {
+      const count = await file.read(into.subarray(filled));
+      if (count === null) break;
+      filled += count;
+    }
+    return filled;
+  };
 }

@@ -3,15 +3,18 @@
  * the part file, and pieces that hashing proves.
  */
 import { crc32 } from "node:zlib";
-import { equalBytes, sha256 } from "../base/digest.ts";
+import { equalBytes } from "../base/digest.ts";
 import { ConflictError } from "../base/errors.ts";
 import { type PieceLayout, rangeOfPiece } from "../base/pieces.ts";
+import { lengthOf } from "../base/ranges.ts";
+import { mapPieces } from "../hash/hash_file.ts";
+import { mainThreadHasher } from "../hash/pool.ts";
 import { digestOfPiece } from "../protocol/manifest.ts";
 import { asideTarget, COPY, quarantinePath, UNVERIFIED } from "./aside.ts";
 import { isFor, type StoreOptions } from "./content.ts";
 import { type DiskFile, realDisk, removeIfThere } from "./disk.ts";
 import { withDiskErrorsAsync } from "./disk_errors.ts";
-import { readPieces } from "./hashing.ts";
+import { readerOf } from "./hashing.ts";
 import type { FoundJournal } from "./journal.ts";
 import type { JournalContent } from "./journal_text.ts";
 import { PartFile } from "./part_file.ts";
@@ -65,7 +68,7 @@ export async function loadResumeState(
   part: PartFile,
   claims: FoundJournal | undefined,
   content: StoredContent,
-  { bootId }: StoreOptions,
+  terms: StoreOptions,
   signal: AbortSignal,
 ): Promise<ResumeState> {
   const { layout, manifest } = content;
@@ -76,7 +79,7 @@ export async function loadResumeState(
   if (part.fresh) return { ...emptyResumeState(), mark };
   const { trusted, doubtful } = claims === undefined
     ? { trusted: [], doubtful: wholePieces(layout, part.sizeBefore) }
-    : trustedPieces(claims, part.mtimeBefore, bootId);
+    : trustedPieces(claims, part.mtimeBefore, terms.bootId);
   const sums = new Map(manifest ? [] : journal?.sums);
   // Of one piece there is no journal, which could say that a sync failed.
   const mustRewrite = (piece: number) => whole || journal?.doubted.has(piece) === true;
@@ -84,7 +87,7 @@ export async function loadResumeState(
   const proven = await withDiskErrorsAsync(
     `read "${part.path}"`,
     () =>
-      rightPieces(part.file, content, sums, provable, signal, (piece, bytes) => {
+      rightPieces(part.file, content, sums, provable, terms, signal, (piece, bytes) => {
         if (mustRewrite(piece)) part.write(rangeOfPiece(layout, piece).start, bytes);
       }),
   );
@@ -130,7 +133,7 @@ export async function copyRightPieces(
     const proven = await withDiskErrorsAsync(
       `read "${from.path}"`,
       () =>
-        rightPieces(from.file, content, sums, pieces, signal, (piece, bytes) => {
+        rightPieces(from.file, content, sums, pieces, terms, signal, (piece, bytes) => {
           copy.write(rangeOfPiece(layout, piece).start, bytes);
         }),
     );
@@ -175,15 +178,19 @@ export async function rightPieces(
   { layout, manifest }: StoredContent,
   sums: ReadonlyMap<number, number>,
   pieces: readonly number[],
+  { hasher = mainThreadHasher }: StoreOptions,
   signal: AbortSignal,
   onRight: (piece: number, bytes: Uint8Array) => void = () => {},
 ): Promise<number[]> {
   const right: number[] = [];
-  for await (const { piece, bytes } of readPieces(file, layout, pieces, signal)) {
-    if (bytes === undefined) continue;
-    const isRight = manifest
-      ? equalBytes(sha256(bytes), digestOfPiece(manifest, piece))
-      : crc32(bytes) === sums.get(piece);
+  const check = async (bytes: Uint8Array) => manifest ? await hasher.sha256(bytes) : crc32(bytes);
+  const read = readerOf(file);
+  for await (
+    const { piece, bytes, result } of mapPieces(read, layout, pieces, check, { hasher, signal })
+  ) {
+    const isRight = result instanceof Uint8Array
+      ? equalBytes(result, digestOfPiece(manifest!, piece))
+      : result === sums.get(piece) && bytes.length === lengthOf(rangeOfPiece(layout, piece));
     if (!isRight) continue;
     right.push(piece);
     onRight(piece, bytes);

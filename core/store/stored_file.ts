@@ -14,7 +14,7 @@ import { identityOf, isFor, mayHoldContent, type StoreOptions } from "./content.
 import { type Disk, realDisk, removeIfThere, statIfExists } from "./disk.ts";
 import { withDiskErrorsAsync } from "./disk_errors.ts";
 import type { SpaceReservation } from "./free_space.ts";
-import { hashOpenFile } from "./hashing.ts";
+import { sha256OfOpenFile } from "./hashing.ts";
 import { type FoundJournal, Journal, readJournal } from "./journal.ts";
 import type { JournalContent } from "./journal_text.ts";
 import { PartFile, syncFolder } from "./part_file.ts";
@@ -294,7 +294,7 @@ export class StoredFile implements PieceSink, PieceSource, Disposable {
     const right = new Set(
       await withDiskErrorsAsync(
         `read "${path}"`,
-        () => rightPieces(file, this.content, this.#sums, pieces, signal),
+        () => rightPieces(file, this.content, this.#sums, pieces, this.#terms, signal),
       ),
     );
     this.#doubted = new Set();
@@ -310,7 +310,10 @@ export class StoredFile implements PieceSink, PieceSource, Disposable {
   /** SHA-256 of all of it. Where locks bind everybody, as on Windows, only the file that holds it can be read. */
   async sha256(signal: AbortSignal): Promise<string> {
     const { path, file } = this.#part;
-    return await withDiskErrorsAsync(`read "${path}"`, () => hashOpenFile(file, signal));
+    return await withDiskErrorsAsync(
+      `read "${path}"`,
+      () => sha256OfOpenFile(file, signal, this.#terms.hasher),
+    );
   }
 
   /**
@@ -326,7 +329,7 @@ export class StoredFile implements PieceSink, PieceSource, Disposable {
   ): Promise<PlacedFile | undefined> {
     const { manifest } = this.content;
     const bytes = manifest ? { manifest } : { sha256: options.sha256 };
-    const settled = () => resolveConflict(this.target, bytes, options.policy, signal, this.#disk);
+    const settled = () => resolveConflict(this.target, bytes, options.policy, signal, this.#terms);
     for (let syncedAt = -1;;) {
       if (options.sync === "finish" && syncedAt !== this.#touches) {
         await this.#sync();

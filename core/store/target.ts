@@ -10,7 +10,7 @@ import { ConflictError } from "../base/errors.ts";
 import type { Manifest } from "../protocol/manifest.ts";
 import { type Disk, realDisk, statIfExists } from "./disk.ts";
 import { withDiskErrorsAsync } from "./disk_errors.ts";
-import { hashFile, holds } from "./hashing.ts";
+import { type HashingOptions, holds, sha256OfFile } from "./hashing.ts";
 
 export const PART_SUFFIX = ".p2p-part";
 export const JOURNAL_SUFFIX = ".p2p-journal";
@@ -55,11 +55,11 @@ export async function resolveConflict(
   bytes: Bytes,
   policy: ConflictPolicy,
   signal: AbortSignal,
-  disk: Disk = realDisk,
+  options: HashingOptions = {},
 ): Promise<ConflictResolution> {
-  const there = statIfExists(path, disk);
+  const there = statIfExists(path, options.disk);
   if (there === undefined) return { kind: "free", path };
-  if (there.isFile && await isSame(path, bytes, signal, disk)) return { kind: "same", path };
+  if (there.isFile && await isSame(path, bytes, signal, options)) return { kind: "same", path };
   if (there.isDirectory) throw new ConflictError(`Cannot write "${path}": it is a folder`);
   switch (policy) {
     case "skip":
@@ -72,7 +72,7 @@ export async function resolveConflict(
       });
     case "rename":
       // The name says the content, so it is the same on every machine.
-      return await resolveConflict(renamed(path, bytes), bytes, "fail", signal, disk);
+      return await resolveConflict(renamed(path, bytes), bytes, "fail", signal, options);
   }
 }
 
@@ -80,14 +80,14 @@ async function isSame(
   path: string,
   bytes: Bytes,
   signal: AbortSignal,
-  disk: Disk,
+  options: HashingOptions,
 ): Promise<boolean> {
   return await withDiskErrorsAsync(
     `read "${path}"`,
     async () =>
       "manifest" in bytes
-        ? await holds(path, bytes.manifest, signal, disk)
-        : await hashFile(path, signal, disk) === bytes.sha256,
+        ? await holds(path, bytes.manifest, signal, options)
+        : await sha256OfFile(path, signal, options) === bytes.sha256,
   );
 }
 

@@ -2,6 +2,7 @@ import { assert, assertEquals, assertMatch, assertStrictEquals } from "@std/asse
 import { join } from "@std/path";
 import type { DownloadSettings } from "../../core/config.ts";
 import { type Verdict, type Verification, verify } from "../../core/download/verify.ts";
+import { mainThreadHasher } from "../../core/hash/pool.ts";
 import { type Hook, refusing } from "../fakes/scripted_seed.ts";
 import { calm, patternOf, Stage, test, thrownBy } from "../source/support.ts";
 import {
@@ -39,7 +40,7 @@ class Desk extends Bench {
     signal = calm,
   ): Promise<{ value: Verification[]; ms: number }> {
     const progress = (...told: Told[number]) => void this.told.push(told);
-    const platform = { clock: this.clock, dial: this.dial };
+    const platform = { clock: this.clock, dial: this.dial, hasher: mainThreadHasher };
     return await this.timed(verify(requests, this.parts.settings, platform, progress, signal));
   }
 
@@ -386,7 +387,7 @@ test("verify() throws the signal's reason when it aborts while a file is hashed"
   const path = desk.write("a", FILE);
   const reason = new Error("enough");
   const progress = () => stop.abort(reason);
-  const platform = { clock: desk.clock, dial: desk.dial };
+  const platform = { clock: desk.clock, dial: desk.dial, hasher: mainThreadHasher };
   const requests = [{ path, names: ["a"] }];
   const { settings } = desk.parts;
   const verifying = verify(requests, settings, platform, progress, stop.signal);

@@ -13,17 +13,17 @@ function shared(size: number): Uint8Array {
 }
 
 /** A thread that only notes what it is asked for, and answers when told to. */
-class IdleThread extends EventTarget {
-  readonly orders: { readonly order: number; readonly bytes: Uint8Array }[] = [];
+class IdleWorker extends EventTarget {
+  readonly requests: { readonly id: number; readonly bytes: Uint8Array }[] = [];
   ended = false;
 
-  postMessage(order: { order: number; bytes: Uint8Array }): void {
-    this.orders.push(order);
+  postMessage(request: { id: number; bytes: Uint8Array }): void {
+    this.requests.push(request);
   }
 
   answer(): void {
-    const { order, bytes } = this.orders.shift()!;
-    const data = { order, digest: sha256(bytes) };
+    const { id, bytes } = this.requests.shift()!;
+    const data = { id, digest: sha256(bytes) };
     this.dispatchEvent(new MessageEvent("message", { data }));
   }
 
@@ -33,10 +33,10 @@ class IdleThread extends EventTarget {
 }
 
 /** Hashers whose threads are idle ones, made visible. */
-function idleHashers(most: number, worth = 0): { hashers: HasherPool; threads: IdleThread[] } {
-  const threads: IdleThread[] = [];
+function idlePool(most: number, worth = 0): { hashers: HasherPool; threads: IdleWorker[] } {
+  const threads: IdleWorker[] = [];
   const start = () => {
-    const thread = new IdleThread();
+    const thread = new IdleWorker();
     threads.push(thread);
     return thread as unknown as Worker;
   };
@@ -55,7 +55,7 @@ const kinds: { what: string; make: () => Hasher & Partial<Disposable> }[] = [
 ];
 
 for (const { what, make } of kinds) {
-  Deno.test(`Hashers.sha256() gives the right digest of everything when it asks ${what}`, async () => {
+  Deno.test(`Hasher.sha256() gives the right digest of everything when it asks ${what}`, async () => {
     const hashers = make();
     const all = [
       new Uint8Array(),
@@ -74,11 +74,11 @@ for (const { what, make } of kinds) {
 }
 
 for (const { what, make } of kinds.slice(0, 3)) {
-  Deno.test(`Hashers.begin() gives the digest of all parts when it asks ${what}`, async () => {
+  Deno.test(`Hasher.begin() gives the digest of all parts when it asks ${what}`, async () => {
     const hashers = make();
-    using one = hashers.begin();
-    using other = hashers.begin();
-    using empty = hashers.begin();
+    using one = hashers.begin(MIB);
+    using other = hashers.begin(MIB);
+    using empty = hashers.begin(MIB);
     const parts = Array.from({ length: 5 }, (_, i) => shared(MIB + i));
     for (const part of parts) {
       await one.update(part);
@@ -93,17 +93,17 @@ for (const { what, make } of kinds.slice(0, 3)) {
   });
 }
 
-Deno.test("Hashers.begin() tells when the thread that has its state dies", async () => {
-  const { hashers, threads } = idleHashers(1);
-  using running = hashers.begin();
+Deno.test("Hasher.begin() tells when the thread that has its state dies", async () => {
+  const { hashers, threads } = idlePool(1);
+  using running = hashers.begin(MIB);
   const update = running.update(shared(MIB));
   threads[0]!.dispatchEvent(new ErrorEvent("error", { cancelable: true }));
-  await assertRejects(() => update, Error, "the thread has died");
-  await assertRejects(() => running.digest(), Error, "the thread has died");
+  await assertRejects(() => update, Error, "the worker thread died");
+  await assertRejects(() => running.digest(), Error, "the worker thread died");
 });
 
-Deno.test("HasherThreads start no thread when the job is small", async () => {
-  const { hashers, threads } = idleHashers(1, 3 * MIB);
+Deno.test("HasherPool start no thread when the job is small", async () => {
+  const { hashers, threads } = idlePool(1, 3 * MIB);
   for (let i = 0; i < 3; i++) await hashers.sha256(shared(MIB));
   assertEquals(threads.length, 0);
   const fourth = hashers.sha256(shared(MIB));
@@ -112,28 +112,28 @@ Deno.test("HasherThreads start no thread when the job is small", async () => {
   assertEquals(await fourth, sha256(shared(MIB)));
 });
 
-Deno.test("HasherThreads hand over nothing that is tiny or lies in this thread's own memory", async () => {
-  const { hashers, threads } = idleHashers(1);
+Deno.test("HasherPool hand over nothing that is tiny or lies in this thread's own memory", async () => {
+  const { hashers, threads } = idlePool(1);
   await hashers.sha256(shared(1000));
   await hashers.sha256(new Uint8Array(MIB));
   assertEquals(threads.length, 0);
 });
 
-Deno.test("HasherThreads start another thread when one is behind, and help when all are", async () => {
-  const { hashers, threads } = idleHashers(2);
+Deno.test("HasherPool start another thread when one is behind, and help when all are", async () => {
+  const { hashers, threads } = idlePool(2);
   const digests = Array.from({ length: 32 }, () => hashers.sha256(shared(MIB)));
-  assertEquals(threads.map(({ orders }) => orders.length), [16, 16]);
+  assertEquals(threads.map(({ requests }) => requests.length), [16, 16]);
   // Nobody answers: it is hashed here.
   await hashers.sha256(shared(MIB));
   threads[1]!.answer();
   digests.push(hashers.sha256(shared(MIB)));
-  assertEquals(threads.map(({ orders }) => orders.length), [16, 16]);
-  for (const thread of threads) while (thread.orders.length > 0) thread.answer();
+  assertEquals(threads.map(({ requests }) => requests.length), [16, 16]);
+  for (const thread of threads) while (thread.requests.length > 0) thread.answer();
   await Promise.all(digests);
 });
 
-Deno.test("HasherThreads hash here what a thread did not, when it dies", async () => {
-  const { hashers, threads } = idleHashers(1);
+Deno.test("HasherPool hash here what a thread did not, when it dies", async () => {
+  const { hashers, threads } = idlePool(1);
   const bytes = shared(MIB);
   const digest = hashers.sha256(bytes);
   const died = new ErrorEvent("error", { cancelable: true });
@@ -145,8 +145,20 @@ Deno.test("HasherThreads hash here what a thread did not, when it dies", async (
   assertEquals(threads.length, 1);
 });
 
-Deno.test("HasherThreads end their threads when they are disposed", async () => {
-  const { hashers, threads } = idleHashers(1);
+Deno.test("HasherPool.endWorkers() ends the workers, and another starts with the next large job", async () => {
+  const { hashers, threads } = idlePool(1, MIB);
+  using running = hashers.begin(2 * MIB);
+  hashers.endWorkers();
+  await assertRejects(() => running.update(shared(1)), Error, "the worker thread died");
+  await hashers.sha256(shared(MIB));
+  assertEquals(threads.map(({ ended }) => ended), [true]);
+  const large = hashers.sha256(shared(MIB));
+  threads[1]!.answer();
+  assertEquals(await large, sha256(shared(MIB)));
+});
+
+Deno.test("HasherPool end their threads when they are disposed", async () => {
+  const { hashers, threads } = idlePool(1);
   const bytes = shared(MIB);
   const digest = hashers.sha256(bytes);
   hashers[Symbol.dispose]();

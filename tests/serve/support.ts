@@ -167,7 +167,7 @@ export function seedOf(
     folder,
     files: new FileResolver(folder),
     catalogue: new FileIndex((signal) => walkDirectory(folder, signal), jobs, clock),
-    digests: new ManifestService({ folder, cache, clock, emit, jobs, tally, hashers: noThreads }),
+    digests: new ManifestService({ folder, cache, clock, emit, jobs, tally, hasher: noWorkers }),
     told: new SentVersions(),
     attention: new RequestTurns(),
     uploads: new Uploads(settings.uploads, clock),
@@ -185,7 +185,7 @@ export function seedOf(
 }
 
 /** As on a single processor. */
-const noThreads = () => new HasherPool(0, startHasher);
+const noWorkers = new HasherPool(0, startHasher);
 
 let nonces = 0;
 export const nonce = () => (nonces++).toString(16).padStart(32, "0");
@@ -208,7 +208,7 @@ export class RunningSeed implements AsyncDisposable {
     seed.ended = serve(
       { ...SERVE_DEFAULTS, dir, host: "127.0.0.1", port: 0, ...rest },
       cacheDir,
-      { clock, random: () => 0, nonce, hashers: noThreads },
+      { clock, random: () => 0, nonce, hasher: noWorkers },
       (event) => seed.#record(event),
       seed.#stop.signal,
       seed.#now.signal,

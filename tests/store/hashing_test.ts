@@ -1,7 +1,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { sha256 } from "../../core/base/digest.ts";
 import { realDisk } from "../../core/store/disk.ts";
-import { checkPieces, hashFile, holds } from "../../core/store/hashing.ts";
+import { checkPieces, holds, sha256OfFile } from "../../core/store/hashing.ts";
 import { bytesOf, Enough, manifestFor, never, TempFolder } from "./support.ts";
 
 const TEXT = "the quick brown fox jumps";
@@ -12,19 +12,19 @@ const sizes = [
   { name: "longer than a read", bytes: new Uint8Array(1024 * 1024 + 1).fill(7) },
 ];
 for (const { name, bytes } of sizes) {
-  Deno.test(`hashFile() gives the SHA-256 of all of it when the file is ${name}`, async () => {
+  Deno.test(`sha256OfFile() gives the SHA-256 of all of it when the file is ${name}`, async () => {
     using folder = new TempFolder();
-    const digest = await hashFile(folder.write("a", bytes), never);
+    const digest = await sha256OfFile(folder.write("a", bytes), never);
     assertEquals(digest, sha256(bytes).toHex());
   });
 }
 
-Deno.test("hashFile() throws the signal's reason when it aborts", async () => {
+Deno.test("sha256OfFile() throws the signal's reason when it aborts", async () => {
   using folder = new TempFolder();
   const path = folder.write("a", TEXT);
   const reason = new Enough("enough");
   await assertRejects(
-    () => hashFile(path, AbortSignal.abort(reason)),
+    () => sha256OfFile(path, AbortSignal.abort(reason)),
     Enough,
     "enough",
   );
@@ -60,18 +60,21 @@ Deno.test("holds() reads no further when a piece differs", async () => {
     file.read = (into) => (reads++, read(into));
     return file;
   };
-  assertEquals(await holds(path, manifestFor(TEXT), never, { ...realDisk, openSync }), false);
+  assertEquals(
+    await holds(path, manifestFor(TEXT), never, { disk: { ...realDisk, openSync } }),
+    false,
+  );
   assertEquals(reads, 1);
 });
 
-Deno.test("checkPieces() judges the pieces asked for, in order, when some are wrong or missing", async () => {
+Deno.test("checkPieces() judges all pieces, in order, when some are wrong or missing", async () => {
   using folder = new TempFolder();
   // Piece 1 is wrong, piece 3 is cut short.
   const path = folder.write("a", "the quic" + "XXXXXXXX" + "fox jump".padEnd(8));
   using file = await Deno.open(path, { read: true });
   const manifest = manifestFor("the quic" + "k brown " + "fox jump" + "s");
   const seen = [];
-  for await (const verdict of checkPieces(file, manifest, [0, 1, 2, 3], never)) seen.push(verdict);
+  for await (const verdict of checkPieces(file, manifest, never)) seen.push(verdict);
   assertEquals(seen, [
     { piece: 0, right: true },
     { piece: 1, right: false },
@@ -86,7 +89,7 @@ Deno.test("checkPieces() throws the signal's reason when it aborts between two p
   const stop = new AbortController();
   const judged: number[] = [];
   await assertRejects(async () => {
-    for await (const { piece } of checkPieces(file, manifestFor(TEXT), [0, 1, 2], stop.signal)) {
+    for await (const { piece } of checkPieces(file, manifestFor(TEXT), stop.signal)) {
       judged.push(piece);
       stop.abort(new Enough("enough"));
     }

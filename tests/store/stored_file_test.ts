@@ -746,14 +746,16 @@ Deno.test("StoredFile.open() throws DiskError whatever fails of the disk while i
   assert(messages.some((message) => message.startsWith("Cannot read")), messages.join("\n"));
 });
 
-for (const operation of ["seek", "read"] as const) {
+for (const operation of ["seekSync", "read"] as const) {
   Deno.test(`StoredFile.sha256() throws DiskError when the disk fails to ${operation}`, async () => {
     using folder = new TempFolder();
     const disk: Disk = {
       ...realDisk,
       openSync(path, options) {
         const file = Deno.openSync(path, options);
-        const fail = () => Promise.reject(new Error("Input/output error (os error 5)"));
+        const fail = () => {
+          throw new Error("Input/output error (os error 5)");
+        };
         return Object.assign(file, { [operation]: fail });
       },
     };

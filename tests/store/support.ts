@@ -143,7 +143,7 @@ export async function runDownload(
   const { disk } = terms;
   const sha = sha256(bytesOf(text)).toHex();
   const bytes = content.manifest ? { manifest: content.manifest } : { sha256: sha };
-  const place = await resolveConflict(target, bytes, policy, never, disk);
+  const place = await resolveConflict(target, bytes, policy, never, { disk });
   if (place.kind === "same") {
     removeLeftovers(place.path, content, disk);
     return { path: place.path, how: "already-there" };

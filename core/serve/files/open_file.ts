@@ -182,36 +182,27 @@ export class OpenFile implements Located, Disposable {
     this.#requireUnchanged();
   }
 
-  /** As `read`, without holding up the event loop while the disk is busy. */
-  async readSlowly(into: Uint8Array, position: number): Promise<void> {
+  /** As `read`, without blocking the event loop while the disk is busy. @returns the length of `into`. */
+  async readAsync(into: Uint8Array, position: number): Promise<number> {
     for (let filled = 0; filled < into.length;) {
-      const count = await this.#readOnce(
-        into.subarray(filled),
-        position + filled,
-      );
+      const { promise, resolve, reject } = Promise.withResolvers<number>();
+      const [length, at] = [into.length - filled, position + filled];
+      fs.read(this.#descriptor, into, filled, length, at, (error, count) => {
+        if (error) reject(error);
+        else resolve(count);
+      });
+      const count = await promise;
       if (count === 0) throw new FileChangedError(this.name);
       filled += count;
     }
     this.#requireUnchanged();
+    return into.length;
   }
 
   [Symbol.dispose](): void {
     if (this.#closed) return;
     this.#closed = true;
     fs.closeSync(this.#descriptor);
-  }
-
-  #readOnce(into: Uint8Array, position: number): Promise<number> {
-    return new Promise((resolve, reject) => {
-      fs.read(
-        this.#descriptor,
-        into,
-        0,
-        into.length,
-        position,
-        (error, count) => error ? reject(error) : resolve(count),
-      );
-    });
   }
 
   #requireUnchanged(): void {

@@ -10,13 +10,13 @@ import { reasonOf } from "../../base/errors.ts";
 import { Semaphore } from "../../base/semaphore.ts";
 import type { TaskGroup } from "../../base/task_group.ts";
 import type { EventSink, ServeEvent } from "../../events.ts";
+import { MIN_PIECE_BYTES } from "../../base/pieces.ts";
+import { hashFile } from "../../hash/hash_file.ts";
 import type { HasherPool } from "../../hash/pool.ts";
 import { makeManifest, type Manifest } from "../../protocol/manifest.ts";
 import { ErrorReply } from "../../protocol/error_replies.ts";
 import type { DigestCache } from "./digest_cache.ts";
 import type { Root } from "../files/root.ts";
-import { hashFile } from "./hash_file.ts";
-import { BLOCK_BYTES, HashWorkers } from "./hash_workers.ts";
 import { ManifestCache } from "./manifest_cache.ts";
 import { FileChangedError, type Located, type OpenFile, openServed } from "../files/open_file.ts";
 import type { MetricsRegistry } from "../metrics/metrics_registry.ts";
@@ -35,8 +35,8 @@ export interface ManifestServiceOptions {
   readonly clock: Clock;
   readonly emit: EventSink<ServeEvent>;
   readonly tally: MetricsRegistry;
-  /** Makes threads for large files. */
-  readonly hashers: () => HasherPool;
+  /** Its workers end when no file is being hashed. */
+  readonly hasher: HasherPool;
   /** Where hashing runs; it ends with this group. */
   readonly jobs: TaskGroup;
 }
@@ -67,12 +67,11 @@ export class ManifestService {
   readonly #running = new Map<string, Hashing>();
   /** One file at a time keeps a disk busy; beside a large one, another, so that none waits for hours. */
   readonly #slots = { large: new Semaphore(1), other: new Semaphore(1) };
-
-  readonly #threads: HashWorkers;
+  /** Holds files of one piece while they are hashed. */
+  readonly #block = new Uint8Array(MIN_PIECE_BYTES);
 
   constructor(parts: ManifestServiceOptions) {
     this.#parts = parts;
-    this.#threads = new HashWorkers(parts.hashers);
   }
 
   /** Files whose pieces are being hashed. */
@@ -104,7 +103,7 @@ export class ManifestService {
     const known = this.#known.find(path, version);
     if (known) return known;
     // One piece: done before any waiting could begin.
-    if (version.size <= BLOCK_BYTES) return this.#hashAtOnce(open());
+    if (version.size <= MIN_PIECE_BYTES) return this.#hashAtOnce(open());
     const hashing = this.#running.get(path) ?? this.#start(found, client);
     await this.#waitFor(hashing, signal);
     const outcome = hashing.outcome!;
@@ -115,8 +114,7 @@ export class ManifestService {
 
   #hashAtOnce(file: OpenFile): Manifest {
     const hashedAt = this.#parts.clock.now();
-    using lent = this.#threads.lend(file.version.size);
-    const bytes = lent.blocks[0]!.subarray(0, file.version.size);
+    const bytes = this.#block.subarray(0, file.version.size);
     file.read(bytes, 0);
     this.#parts.tally.hashedBytes += bytes.length;
     const digest = sha256(bytes);
@@ -181,7 +179,7 @@ export class ManifestService {
     hashing: Hashing,
     signal: AbortSignal,
   ): Promise<void> {
-    const { cache, clock, emit, tally } = this.#parts;
+    const { cache, clock, emit, tally, hasher } = this.#parts;
     const { path, version } = file;
     const hashedAt = clock.now();
     const cached = await cache.find(path, version);
@@ -192,11 +190,15 @@ export class ManifestService {
     hashing.size = version.size;
     hashing.done = 0;
     emit({ kind: "hashing", client: hashing.client, name: file.name, bytes: version.size });
-    using lent = this.#threads.lend(version.size);
-    const manifest = await hashFile(file, lent, signal, (done) => {
+    // An idle server does not pay for the workers' memory.
+    using _workers = { [Symbol.dispose]: () => void (this.running === 1 && hasher.endWorkers()) };
+    const onProgress = (done: number) => {
       tally.hashedBytes += done - hashing.done;
       hashing.done = done;
-    });
+    };
+    const read = file.readAsync.bind(file);
+    const { sha256, pieces } = await hashFile(read, version.size, { hasher, signal, onProgress });
+    const manifest = makeManifest(version.size, sha256, pieces);
     this.#keep(file, manifest, hashedAt);
     // Before the cache is written, for nobody need wait for that.
     hashing.end({ version, manifest });
