@@ -11,7 +11,7 @@ import { reaches } from "./ui/levels.ts";
 import { renderEvent, renderTotal } from "./ui/plain.ts";
 import { renderProgress } from "./ui/progress.ts";
 import { Repeats } from "./ui/repeats.ts";
-import { RunView } from "./ui/run_view.ts";
+import { RunProgress } from "./ui/run_view.ts";
 import { Screen } from "./screen.ts";
 
 const PAINT_EVERY_MS = 100;
@@ -31,7 +31,7 @@ export interface Watcher {
 export class BarWatcher implements Watcher {
   readonly #environment: Environment;
   readonly #screen: Screen;
-  readonly #view = new RunView();
+  readonly #view = new RunProgress();
   readonly #lines: EventLines;
   readonly #timer: number;
   #above: string[] = [];
@@ -84,7 +84,7 @@ export class BarWatcher implements Watcher {
 /** A line an event on stderr, and one for all now and then. */
 export class PlainWatcher implements Watcher {
   readonly #environment: Environment;
-  readonly #view = new RunView();
+  readonly #view = new RunProgress();
   readonly #lines: EventLines;
   readonly #timer: number | undefined;
 
@@ -122,7 +122,7 @@ export class PlainWatcher implements Watcher {
 /** Nothing on stderr but failures and, unless quiet, downloads that could not be verified. */
 export class QuietWatcher implements Watcher {
   readonly #environment: Environment;
-  readonly #view = new RunView();
+  readonly #view = new RunProgress();
   readonly #lines = new EventLines(this.#view, "error");
   readonly #shown: ReadonlySet<TaskEvent["kind"]>;
 
@@ -149,7 +149,7 @@ export class QuietWatcher implements Watcher {
 /** What goes to stdout: JSON lines, or the path of each finished file for the next program in a pipe. */
 export class ResultWriter {
   readonly #environment: Environment;
-  readonly #view = new RunView();
+  readonly #view = new RunProgress();
   readonly #json: JsonLines | undefined;
   readonly #startedAt: number;
 
@@ -181,11 +181,11 @@ const PAYLOAD: ReadonlySet<TaskEvent["kind"]> = new Set(["received", "stored", "
 
 /** The lines of events that matter, and say something new. */
 class EventLines {
-  readonly #view: RunView;
+  readonly #view: RunProgress;
   readonly #least: Level;
   readonly #repeats = new Repeats();
 
-  constructor(view: RunView, least: Level) {
+  constructor(view: RunProgress, least: Level) {
     this.#view = view;
     this.#least = least;
   }

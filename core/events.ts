@@ -59,7 +59,7 @@ export interface TaskResult {
 }
 
 /** Facts about one task: what happened … */
-export type TaskNews =
+export type TaskEventData =
   | {
     readonly kind: "queued";
     readonly name: string;
@@ -122,7 +122,7 @@ export type TaskNews =
     /** Something about a seed that changes who is asked. */
     readonly kind: "seed";
     readonly seed: string;
-    readonly what: SeedNews;
+    readonly what: SeedChange;
     /** Why, for people; one line. */
     readonly reason: string;
     readonly retryInMs?: number;
@@ -141,9 +141,9 @@ export type TaskNews =
   | { readonly kind: "failed"; readonly failure: TaskFailure };
 
 /** … to which task (its id), and when (ms since 1970). */
-export type TaskEvent = TaskNews & { readonly task: string; readonly time: number };
+export type TaskEvent = TaskEventData & { readonly task: string; readonly time: number };
 
-export type SeedNews =
+export type SeedChange =
   /** Has the file and takes part. */
   | "joined"
   /** Holds other bytes under this name. */
@@ -162,7 +162,7 @@ export type SeedNews =
   | "dropped";
 
 /** Whether something is wrong with the seed; not every one has every file, and a new file is hashed first. */
-export function isTrouble(what: SeedNews): boolean {
+export function isTrouble(what: SeedChange): boolean {
   return what === "dissents" || what === "failing" || what === "corrupt" || what === "dropped";
 }
 

@@ -48,15 +48,15 @@ export {
   type SeedAddress,
 } from "./base/seed_address.ts";
 export type { Directories } from "./state/directories.ts";
-export { type SeedAccount, type Span, SPANS, type TimeReport } from "./progress/time_account.ts";
+export { type SeedSummary, type Span, SPANS, type TimeReport } from "./progress/time_account.ts";
 export { SeedsProgress } from "./progress/seed_progress.ts";
 export type { RunLimits } from "./state/record_shape.ts";
 export type { ControlAction, ControlOutcome } from "./state/control.ts";
 export type { LogLine } from "./state/task_log.ts";
 export {
   DetailTracker,
-  type PiecesNow,
-  type SeedNow,
+  type PiecesSnapshot,
+  type SeedSnapshot,
   type TaskDetail,
 } from "./progress/task_detail.ts";
 export type { Overview, TaskStatus } from "./state/task_status.ts";

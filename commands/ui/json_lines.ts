@@ -8,17 +8,17 @@ import {
 } from "../../core/mod.ts";
 import { exitOfFailure, type StopSignal } from "./failure.ts";
 import { jsonLine, pick } from "./json.ts";
-import type { RunView, TaskView } from "./run_view.ts";
+import type { RunProgress, TaskView } from "./run_view.ts";
 
 /** Twice a second for each download: enough for a bar, not too much for a log. */
 const PROGRESS_EVERY_MS = 500;
 
 /** Turns events into lines; `view` must have seen each event before. */
 export class JsonLines {
-  readonly #view: RunView;
+  readonly #view: RunProgress;
   readonly #toldAt = new Map<string, number>();
 
-  constructor(view: RunView) {
+  constructor(view: RunProgress) {
     this.#view = view;
   }
 
@@ -110,14 +110,14 @@ function taskFields({ task, name, size, id, seeds }: TaskView): object {
 }
 
 function progressFields(task: TaskView): object {
-  const { state, size, held, rate, etaMs, seeds } = task;
+  const { state, size, downloaded, rate, etaMs, seeds } = task;
   return {
     task: task.task,
     name: task.name,
     state,
-    downloaded: held,
+    downloaded,
     size,
-    percent: percentDone(held, size),
+    percent: percentDone(downloaded, size),
     rate: Math.round(rate),
     etaMs: etaMs === null ? null : Math.round(etaMs),
     seeds,

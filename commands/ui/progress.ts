@@ -5,7 +5,7 @@
 import { fitLine } from "./fit_line.ts";
 import { layoutRows, renderRow } from "./task_row.ts";
 import { formatBytes, formatEta, formatRate, percentOf } from "./units.ts";
-import type { RunView, Totals } from "./run_view.ts";
+import type { RunProgress, Totals } from "./run_view.ts";
 import { clip, lineWidth } from "./width.ts";
 
 export interface ScreenSize {
@@ -16,7 +16,7 @@ export interface ScreenSize {
 const MAX_LINES = 10;
 
 export function renderProgress(
-  view: RunView,
+  view: RunProgress,
   { columns, rows }: ScreenSize,
   now: number,
 ): string[] {
@@ -59,8 +59,8 @@ function countsText({ done, active, waiting, paused, failed, cancelled }: Totals
   ].join(", ");
 }
 
-export function shareText({ held, size, sizeKnown }: Totals): string {
+export function shareText({ downloaded, size, sizeKnown }: Totals): string {
   return sizeKnown
-    ? `${percentOf(held, size)}% of ${formatBytes(size)}`
-    : `${formatBytes(held)} of at least ${formatBytes(size)}`;
+    ? `${percentOf(downloaded, size)}% of ${formatBytes(size)}`
+    : `${formatBytes(downloaded)} of at least ${formatBytes(size)}`;
 }

@@ -24,7 +24,7 @@ export interface TaskView {
   readonly size: number | null;
   readonly id: string | null;
   /** Verified bytes, those of earlier runs among them. */
-  readonly held: number;
+  readonly downloaded: number;
   /** What came over the network in this run. */
   readonly received: number;
   /** Seeds that take part now. */
@@ -43,7 +43,7 @@ export interface Totals {
   readonly active: number;
   readonly waiting: number;
   readonly paused: number;
-  readonly held: number;
+  readonly downloaded: number;
   /** Bytes of all tasks whose size is known. */
   readonly size: number;
   /** Whether that is all tasks. */
@@ -65,7 +65,7 @@ interface Entry {
   state: TaskState;
   size: number | null;
   id: string | null;
-  held: number;
+  downloaded: number;
   received: number;
   /** Made when its turn comes: a hundred thousand may wait. */
   seeds: Set<string> | undefined;
@@ -74,7 +74,7 @@ interface Entry {
 }
 
 /** Events of received bytes come by the thousand, so the fold changes its own state instead of copying it. */
-export class RunView {
+export class RunProgress {
   readonly #entries = new Map<string, Entry>();
   /** Those whose turn has come and that are not over. */
   readonly #begun = new Set<Entry>();
@@ -114,15 +114,16 @@ export class RunView {
   }
 
   totals(now: number): Totals {
-    const { done, failed, cancelled, active, waiting, paused, held, size, received } = this.#sums;
+    const { done, failed, cancelled, active, waiting, paused, downloaded, size, received } =
+      this.#sums;
     const rate = this.#meter.displayRateAt(now);
     const sizeKnown = this.#sums.unsized === 0;
     return {
       ...{ done, failed, cancelled, active, waiting, paused },
-      ...{ held, size, sizeKnown, received, rate },
+      ...{ downloaded, size, sizeKnown, received, rate },
       // What is paused is waited for by nobody.
       etaMs: sizeKnown && (active + waiting > 0 || paused === 0)
-        ? etaMs(size - held - this.#sums.resting, rate)
+        ? etaMs(size - downloaded - this.#sums.resting, rate)
         : null,
     };
   }
@@ -141,13 +142,13 @@ export class RunView {
         entry.seeds = new Set(event.seeds);
         break;
       case "resumed":
-        entry.held = event.bytes;
+        entry.downloaded = event.bytes;
         break;
       case "received":
         this.#receive(entry, event.bytes, nowMs);
         break;
       case "stored":
-        entry.held += event.bytes;
+        entry.downloaded += event.bytes;
         break;
       case "seed":
         applySeedNews(entry.seeds ??= new Set(), event);
@@ -181,7 +182,7 @@ export class RunView {
       state: "waiting",
       size: null,
       id: null,
-      held: 0,
+      downloaded: 0,
       received: 0,
       seeds: undefined,
       meter: undefined,
@@ -201,7 +202,7 @@ class Sums {
   active = 0;
   waiting = 0;
   paused = 0;
-  held = 0;
+  downloaded = 0;
   size = 0;
   received = 0;
   /** Tasks still to come of which no size is known. */
@@ -217,15 +218,15 @@ class Sums {
     this.#count(entry, -1);
   }
 
-  #count({ state, size, held, received }: Entry, sign: 1 | -1): void {
+  #count({ state, size, downloaded, received }: Entry, sign: 1 | -1): void {
     this[columnOf(state)] += sign;
     this.received += sign * received;
     // What failed will not come: it is no part of what is still to wait for.
     if (state === "failed" || state === "cancelled") return;
     this.size += sign * (size ?? 0);
-    this.held += sign * held;
+    this.downloaded += sign * downloaded;
     if (size === null) this.unsized += sign;
-    else if (state === "paused") this.resting += sign * (size - held);
+    else if (state === "paused") this.resting += sign * (size - downloaded);
   }
 }
 
@@ -250,7 +251,7 @@ function newInside(): Inside {
 function viewOf(entry: Entry, now: number): TaskView {
   const { meter, inside: _, ...shown } = entry;
   const rate = isActive(entry.state) ? meter?.displayRateAt(now) ?? 0 : 0;
-  const missing = entry.size === null ? null : entry.size - entry.held;
+  const missing = entry.size === null ? null : entry.size - entry.downloaded;
   return {
     ...shown,
     seeds: [...entry.seeds ?? []],
@@ -263,7 +264,7 @@ function viewOf(entry: Entry, now: number): TaskView {
 function finish(entry: Entry, result: TaskResult): void {
   entry.state = "done";
   entry.size = result.size;
-  entry.held = result.size;
+  entry.downloaded = result.size;
   entry.id = result.id;
   entry.inside = undefined;
 }

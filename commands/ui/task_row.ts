@@ -1,7 +1,7 @@
 /** One task as one line, the same on every screen: name, share, bar, figures, and a word when something is wrong. */
 import {
   printable,
-  type SeedNow,
+  type SeedSnapshot,
   type TaskDetail,
   type TaskState,
   type TaskStatus,
@@ -24,7 +24,7 @@ export interface TaskRow {
   readonly state: TaskState;
   /** null until a seed said it. */
   readonly size: number | null;
-  readonly held: number;
+  readonly downloaded: number;
   readonly rate: number;
   readonly etaMs: number | null;
   readonly seeds: readonly string[];
@@ -33,10 +33,6 @@ export interface TaskRow {
   readonly error?: string | null;
   /** Tells a pause by the user from an interruption, where that is known. */
   readonly pausedBy?: TaskStatus["pausedBy"];
-}
-
-export function rowOf({ downloaded, ...task }: TaskStatus): TaskRow {
-  return { ...task, held: downloaded };
 }
 
 const MIN_NAME_WIDTH = 12;
@@ -115,7 +111,7 @@ function figuresOf(row: TaskRow, word: string, layout: RowLayout): string[] {
   const cells: Record<Cell, () => string> = {
     percent: () => percentCell(row),
     bar: () => renderBar(row, layout.bar),
-    part: () => padStart(row.size === null ? "" : formatPart(row.held, row.size), 13),
+    part: () => padStart(row.size === null ? "" : formatPart(row.downloaded, row.size), 13),
     rate: () => padStart(rateText(row), 10),
     eta: () => padStart(row.state === "downloading" ? formatEta(row.etaMs) : "", 7),
     seeds: () => padStart(row.seeds.length === 0 ? "" : plural(row.seeds.length, "seed"), 8),
@@ -144,11 +140,11 @@ function wordOf({ state, detail }: TaskRow): string {
     naming("slow", detail.seeds.filter(({ slow }) => slow));
 }
 
-function isAway({ standing }: SeedNow): boolean {
+function isAway({ standing }: SeedSnapshot): boolean {
   return standing === "failing" || standing === "busy" || standing === "corrupt";
 }
 
-function naming(word: string, [first, ...others]: readonly SeedNow[]): string {
+function naming(word: string, [first, ...others]: readonly SeedSnapshot[]): string {
   if (first === undefined) return "";
   const more = others.length > 0 ? ` +${others.length}` : "";
   const room = MAX_WORD_WIDTH - word.length - 2 - more.length;
@@ -160,8 +156,8 @@ function percentCell(row: TaskRow): string {
 }
 
 /** An empty file is complete only when its download is done. */
-function percentThere({ state, held, size }: TaskRow): number {
-  return size === null || (size === 0 && state !== "done") ? 0 : percentOf(held, size);
+function percentThere({ state, downloaded, size }: TaskRow): number {
+  return size === null || (size === 0 && state !== "done") ? 0 : percentOf(downloaded, size);
 }
 
 function renderBar(row: TaskRow, width: number): string {

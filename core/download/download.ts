@@ -114,7 +114,7 @@ export async function download(
     watchControlRequests(stateDir, (wishes) => runner.applyControls(wishes), clock, signal)
   );
   // Too many old logs are no reason for a download to fail.
-  watches.spawn((signal) => stories.forgetOldLogs(signal).catch(() => {}));
+  watches.spawn((signal) => stories.removeOldLogs(signal).catch(() => {}));
   watches.spawn((signal) => forgetAsides(out, platform, signal).catch(() => {}));
   return await runQueue(tasks, slots, runner, signal);
 }

@@ -1,7 +1,7 @@
 /** What every task is given: the same for all of one process, but for the events. */
 import type { Clock } from "../base/clock.ts";
 import type { DownloadSettings } from "../config.ts";
-import type { TaskNews } from "../events.ts";
+import type { TaskEventData } from "../events.ts";
 import type { RateLimit } from "../source/read_options.ts";
 import type { Hasher } from "../hash/pool.ts";
 import type { SourcePool } from "../source/pool.ts";
@@ -28,5 +28,5 @@ export interface TaskContext {
   readonly permit: Permit;
   /** The limits on bytes a second, where there are any. */
   readonly rateLimit: RateLimit | undefined;
-  readonly emit: (news: TaskNews) => void;
+  readonly emit: (news: TaskEventData) => void;
 }

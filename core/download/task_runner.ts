@@ -10,8 +10,8 @@ import type { DownloadSettings } from "../config.ts";
 import type {
   EventSink,
   TaskEvent,
+  TaskEventData,
   TaskFailure,
-  TaskNews,
   TaskResult,
   TaskState,
 } from "../events.ts";
@@ -193,7 +193,7 @@ export class TaskRunner implements QueueRunner<Task, TaskOutcome> {
     }
   }
 
-  #emitEvent(task: Task, news: TaskNews): void {
+  #emitEvent(task: Task, news: TaskEventData): void {
     const event: TaskEvent = { ...news, task: task.task, time: this.#platform.clock.wallTime() };
     if (event.kind === "target") this.#targets.set(task, event.path);
     this.#shared.stories.add(event);
@@ -220,11 +220,11 @@ export class TaskRunner implements QueueRunner<Task, TaskOutcome> {
       permit,
       memory: this.#memory,
       hashers,
-      partialsOf: (id) => stories.begunWith(id),
+      partialsOf: (id) => stories.partialsWith(id),
       maxInFlight: (pieceSize) => this.#maxInFlight(pieceSize),
       rateLimit: observedLimit(
         combinedLimit(this.#limit, pacerFor(settings.taskLimit, clock)),
-        (held) => stories.limited(task.task, held),
+        (held) => stories.setLimited(task.task, held),
       ),
       emit: (news) => this.#emitEvent(task, news),
     };

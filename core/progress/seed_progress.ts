@@ -1,6 +1,6 @@
 /** How each seed does for one task, from the task's events: what its account and its inside tell of seeds comes from here. */
 import { RateMeter } from "../base/rate.ts";
-import type { SeedNews, TaskEvent } from "../events.ts";
+import type { SeedChange, TaskEvent } from "../events.ts";
 
 /** A reason is a sentence; what is longer was made long. */
 const MAX_REASON_CHARACTERS = 200;
@@ -20,7 +20,7 @@ export class SeedProgress {
   /** Whether it holds the content, and was not dropped. */
   holds = false;
   /** The last that was heard of it; `joined` and `back` are those who give. */
-  news: SeedNews = "joined";
+  news: SeedChange = "joined";
   /** Whether it still hashes the file, where it is busy. */
   hashing = false;
   /** Why it does not give, or did not the last time; null if nothing was amiss in this attempt. */

@@ -4,14 +4,14 @@
  * second: some seeds, some cells, short reasons.
  */
 import { cellOf } from "../base/piece_cells.ts";
-import type { SeedNews, TaskEvent } from "../events.ts";
+import type { SeedChange, TaskEvent } from "../events.ts";
 import type { SeedProgress, SeedsProgress } from "./seed_progress.ts";
 
 /** How one seed does for one task. */
-export interface SeedNow {
+export interface SeedSnapshot {
   readonly seed: string;
   /** The last that was heard of it; `joined` and `back` are those who give. */
-  readonly standing: SeedNews;
+  readonly standing: SeedChange;
   /** Bytes a second. */
   readonly rate: number;
   /** Much slower than the fastest, and others wait for it. */
@@ -29,17 +29,17 @@ export interface SeedNow {
 }
 
 /** Where the pieces are: see `piece_cells.ts`. */
-export interface PiecesNow {
+export interface PiecesSnapshot {
   readonly count: number;
   readonly cells: readonly number[];
 }
 
 export interface TaskDetail {
-  readonly seeds: readonly SeedNow[];
+  readonly seeds: readonly SeedSnapshot[];
   /** Seeds beside those. */
   readonly moreSeeds: number;
   /** null until the part file is open. */
-  readonly pieces: PiecesNow | null;
+  readonly pieces: PiecesSnapshot | null;
   /** What keeps it from going on, as a full disk; null while nothing does. */
   readonly trouble: string | null;
 }
@@ -97,7 +97,7 @@ export class DetailTracker {
 }
 
 /** @param fastest of all, bytes a second over a while. */
-function seedAt(name: string, seed: SeedProgress, fastest: number, nowMs: number): SeedNow {
+function seedAt(name: string, seed: SeedProgress, fastest: number, nowMs: number): SeedSnapshot {
   const { news, rate, pace, bytes, inFlight, failures, corrupt, reason, retryAt, askedAt } = seed;
   const gives = news === "joined" || news === "back";
   const late = nowMs - askedAt >= SLOW_MS;

@@ -5,7 +5,7 @@ import { SeedsProgress } from "./seed_progress.ts";
 import { DetailTracker, type TaskDetail } from "./task_detail.ts";
 
 /** How one task stands at this moment. */
-export interface TaskNow {
+export interface TaskSnapshot {
   readonly downloaded: number;
   readonly rate: number;
   readonly seeds: readonly string[];
@@ -59,7 +59,7 @@ export class TaskProgress {
   }
 
   /** How far it has come; undefined where there is nothing to tell. */
-  nowAt(nowMs: number): TaskNow | undefined {
+  nowAt(nowMs: number): TaskSnapshot | undefined {
     if (this.#downloaded === undefined) return undefined;
     const holders = Array.from(this.#seeds).filter(([, { holds }]) => holds);
     const rates = Array.from(this.#seeds, ([, { rate }]) => rate.displayRateAt(nowMs));

@@ -44,7 +44,7 @@ export type SeedStatus =
   | "dissents"
   | "dropped";
 
-export interface SeedAccount {
+export interface SeedSummary {
   readonly seed: string;
   readonly standing: SeedStatus;
   /** Why, when it does not give. */
@@ -69,7 +69,7 @@ export interface TimeReport {
   readonly hashMs: number;
   readonly diskMs: number;
   /** Those that gave most first; no more than a few. */
-  readonly seeds: readonly SeedAccount[];
+  readonly seeds: readonly SeedSummary[];
 }
 
 /** More seeds say nothing more about a bottleneck, and the account is written twice a second. */
@@ -209,7 +209,7 @@ export class TimeAccount {
   }
 }
 
-function accountOf(name: string, seed: SeedProgress, nowMs: number): SeedAccount {
+function accountOf(name: string, seed: SeedProgress, nowMs: number): SeedSummary {
   const { bytes, failures, corrupt } = seed;
   const standing = standingOf(seed);
   const reason = standing === "gives" ? null : seed.reason;

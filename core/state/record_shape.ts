@@ -4,9 +4,9 @@
  * written them, and one odd line must not hide all tasks.
  */
 import { TASK_STATES, type TaskEvent } from "../events.ts";
-import type { TaskNow } from "../progress/task_progress.ts";
+import type { TaskSnapshot } from "../progress/task_progress.ts";
 import { SPANS, type TimeReport } from "../progress/time_account.ts";
-import type { SeedNow, TaskDetail } from "../progress/task_detail.ts";
+import type { SeedSnapshot, TaskDetail } from "../progress/task_detail.ts";
 
 export interface RunHeader {
   readonly pid: number;
@@ -33,9 +33,9 @@ export interface QueuedLine {
 }
 
 /** What is written to the file that is replaced as bytes come in. */
-export interface RunNow {
+export interface RunSnapshot {
   readonly time: number;
-  readonly tasks: Readonly<Record<string, TaskNow>>;
+  readonly tasks: Readonly<Record<string, TaskSnapshot>>;
   /** Of those at work; of the first of them, where they are many. */
   readonly details?: Readonly<Record<string, TaskDetail>>;
   /** What the time of the tasks that are not over goes to. */
@@ -43,9 +43,9 @@ export interface RunNow {
 }
 
 /** What was read of it. Maps, because a damaged file may name a task "__proto__" or "constructor". */
-export interface StoredNow {
+export interface StoredSnapshot {
   readonly time: number;
-  readonly tasks: ReadonlyMap<string, TaskNow>;
+  readonly tasks: ReadonlyMap<string, TaskSnapshot>;
   readonly details: ReadonlyMap<string, TaskDetail>;
   readonly accounts: ReadonlyMap<string, TimeReport>;
 }
@@ -97,7 +97,7 @@ export function isTaskEvent(line: object): line is TaskEvent {
 }
 
 /** `value` without the tasks whose figures are not valid; undefined when it is something else. */
-export function storedNowOf(value: unknown): StoredNow | undefined {
+export function storedNowOf(value: unknown): StoredSnapshot | undefined {
   const { time, tasks, details, accounts } = Object(value) as Fields;
   if (!isNumber(time)) return undefined;
   return {
@@ -113,7 +113,7 @@ function validOf<T>(values: unknown, isValid: (value: unknown) => value is T): M
   return new Map(entries.filter((entry): entry is [string, T] => isValid(entry[1])));
 }
 
-function isTaskNow(value: unknown): value is TaskNow {
+function isTaskNow(value: unknown): value is TaskSnapshot {
   const { downloaded, rate, seeds } = Object(value) as Fields;
   return isNumber(downloaded) && isNumber(rate) && isTexts(seeds);
 }
@@ -126,7 +126,7 @@ function isDetail(value: unknown): value is TaskDetail {
     (pieces === null || arePieces) && isTextOrNull(trouble);
 }
 
-function isSeedNow(value: unknown): value is SeedNow {
+function isSeedNow(value: unknown): value is SeedSnapshot {
   const { seed, standing, rate, slow, bytes, inFlight, failures, reason, retryAt } = Object(
     value,
   ) as Fields;

@@ -1,7 +1,7 @@
 /** The files of all runs: where they are, what is in them, and when they go. */
 import { basename, join } from "@std/path";
 import { filesIn, LOCK_SUFFIX } from "./folders.ts";
-import { type StoredNow, storedNowOf } from "./record_shape.ts";
+import { storedNowOf, type StoredSnapshot } from "./record_shape.ts";
 import { isAlive } from "./run_lock.ts";
 
 export const RECORD_SUFFIX = ".jsonl";
@@ -56,7 +56,7 @@ export function linesIn(text: string): object[] {
   });
 }
 
-export async function readNow(base: string): Promise<StoredNow | undefined> {
+export async function readNow(base: string): Promise<StoredSnapshot | undefined> {
   try {
     return storedNowOf(JSON.parse(await Deno.readTextFile(base + NOW_SUFFIX)));
   } catch {

@@ -9,7 +9,7 @@ import {
   isTaskEvent,
   limitsOf,
   type RunLimits,
-  type StoredNow,
+  type StoredSnapshot,
 } from "./record_shape.ts";
 import { baseOf, linesIn, readNow, readRecord, runsOf, STALE_MS, startOf } from "./run_files.ts";
 import { isAlive } from "./run_lock.ts";
@@ -25,7 +25,7 @@ export interface StoredRun {
   /** Whether its process lives. */
   readonly alive: boolean;
   readonly lines: readonly object[];
-  readonly now: StoredNow | undefined;
+  readonly now: StoredSnapshot | undefined;
 }
 
 /** What one run says of one task, beside its status. */
@@ -206,7 +206,7 @@ function begin(
 
 const NO_SEEDS: readonly string[] = [];
 
-function withNow(task: TaskStatus, now: StoredNow | undefined, nowMs: number): TaskStatus {
+function withNow(task: TaskStatus, now: StoredSnapshot | undefined, nowMs: number): TaskStatus {
   // Most only wait, and a copy of each would be the most expensive thing here.
   const moving = now?.tasks.get(task.task);
   if (task.state === "waiting" && moving === undefined) return task;
@@ -215,7 +215,7 @@ function withNow(task: TaskStatus, now: StoredNow | undefined, nowMs: number): T
 }
 
 /** Of a task that somebody works on; an old file tells no speed any more. */
-function withDetail(task: TaskStatus, now: StoredNow | undefined, nowMs: number): TaskStatus {
+function withDetail(task: TaskStatus, now: StoredSnapshot | undefined, nowMs: number): TaskStatus {
   const detail = now?.details.get(task.task);
   if (!now || isOver(task.state) || task.state === "paused" || detail === undefined) {
     return task;
@@ -227,7 +227,11 @@ function withDetail(task: TaskStatus, now: StoredNow | undefined, nowMs: number)
   };
 }
 
-function withMovement(task: TaskStatus, now: StoredNow | undefined, nowMs: number): TaskStatus {
+function withMovement(
+  task: TaskStatus,
+  now: StoredSnapshot | undefined,
+  nowMs: number,
+): TaskStatus {
   const moving = now?.tasks.get(task.task);
   const pid = isOver(task.state) ? null : task.pid;
   if (now === undefined || moving === undefined || task.state === "done") return { ...task, pid };

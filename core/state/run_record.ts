@@ -8,7 +8,7 @@ import type { Clock } from "../base/clock.ts";
 import type { TaskEvent } from "../events.ts";
 import type { TimeReport } from "../progress/time_account.ts";
 import { TaskProgress } from "../progress/task_progress.ts";
-import type { QueuedLine, RunHeader, RunLimits, RunNow } from "./record_shape.ts";
+import type { QueuedLine, RunHeader, RunLimits, RunSnapshot } from "./record_shape.ts";
 import { PRIVATE_FILE } from "./folders.ts";
 import { hasRecord, NOW_SUFFIX, RECORD_SUFFIX, runsFolder } from "./run_files.ts";
 import { lockRun, releaseRun, type RunLock } from "./run_lock.ts";
@@ -94,7 +94,7 @@ export class RunRecord implements AsyncDisposable {
   }
 
   /** A limit of the user's begins or ceases to hold back all that the task could ask for. */
-  limited(task: string, limited: boolean): void {
+  setLimited(task: string, limited: boolean): void {
     this.#begun.get(task)?.limited(limited, this.#clock.now());
   }
 
@@ -181,7 +181,7 @@ export class RunRecord implements AsyncDisposable {
     const time = this.#clock.wallTime();
     const nowMs = this.#clock.now();
     const each = Array.from(this.#begun);
-    const now: RunNow = {
+    const now: RunSnapshot = {
       time,
       tasks: collect(each, (task) => task.nowAt(nowMs)),
       accounts: collect(each, (task) => task.accountAt(nowMs, time)),

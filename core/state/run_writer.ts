@@ -82,7 +82,7 @@ export class RunWriter implements AsyncDisposable {
   }
 
   /** Where an earlier run, and no task of this one, began to put this content, under whatever name; the newest first. */
-  begunWith(id: string): string[] {
+  partialsWith(id: string): string[] {
     const same = this.#unfinished.filter((task) => task.id === id && !this.#again.has(task.task));
     return same.map(({ path }) => path).reverse();
   }
@@ -106,15 +106,15 @@ export class RunWriter implements AsyncDisposable {
   }
 
   /** Keeps all logs together within bounds, beside the downloads; never fails but by the signal. */
-  async forgetOldLogs(signal: AbortSignal): Promise<void> {
+  async removeOldLogs(signal: AbortSignal): Promise<void> {
     const others = this.#running.map(({ task }) => task);
     const running = new Set([...others, ...this.#again, ...this.#logs.keys()]);
     await removeOldLogs(this.#stateDir, running, this.#clock, signal);
   }
 
   /** A limit of the user's begins or ceases to hold back all that the task could ask for. */
-  limited(task: string, limited: boolean): void {
-    this.#record.limited(task, limited);
+  setLimited(task: string, limited: boolean): void {
+    this.#record.setLimited(task, limited);
   }
 
   /** The task tells nothing more. */

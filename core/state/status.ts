@@ -41,7 +41,7 @@ export interface TaskStatus {
 }
 
 /** Which of the tasks whose process is gone are read; those of runs that live always are. */
-export type Archived =
+export type TaskFilter =
   | "all"
   /** Those that can go on. */
   | "paused"

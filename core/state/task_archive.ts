@@ -11,7 +11,7 @@ import { PRIVATE_FILE } from "./folders.ts";
 import { baseOf, MAX_RUN_AGE_MS, removeRun, runsOf, startOf } from "./run_files.ts";
 import { isAlive } from "./run_lock.ts";
 import { readRun, statusesOf, type StoredRun, type TaskRun, taskRunsOf } from "./run_reader.ts";
-import type { Archived, TaskStatus } from "./status.ts";
+import type { TaskFilter, TaskStatus } from "./status.ts";
 
 export interface ArchivedTask {
   readonly status: TaskStatus;
@@ -107,7 +107,7 @@ export class TaskArchive implements Disposable {
   }
 
   /** Oldest run first. */
-  tasks(which: Archived): ArchivedTask[] {
+  tasks(which: TaskFilter): ArchivedTask[] {
     if (which === "all") return this.#select(`${COLUMNS} ORDER BY started, id`);
     if (which === "paused") return this.#select(`${COLUMNS} WHERE ${CAN_GO_ON}`);
     if (which === "unfinished") {

@@ -7,7 +7,7 @@
 import { Logger, RotatingFileHandler } from "@std/log";
 import { join } from "@std/path";
 import type { Clock } from "../base/clock.ts";
-import { isTrouble, type Level, type TaskEvent, type TaskNews } from "../events.ts";
+import { isTrouble, type Level, type TaskEvent, type TaskEventData } from "../events.ts";
 import { PRIVATE_FILE } from "./folders.ts";
 import { ignoringErrors } from "./errors.ts";
 
@@ -16,7 +16,7 @@ export interface LogLine {
   readonly time: string;
   readonly level: Level;
   readonly task: string;
-  readonly event: TaskNews;
+  readonly event: TaskEventData;
 }
 
 /** A log is kept to twice this: some hundred thousand lines, and no disk is filled by one task. */

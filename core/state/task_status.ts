@@ -4,11 +4,11 @@ import { invalidNameReason } from "../base/names.ts";
 import { isOver } from "../events.ts";
 import { readRuns, statusesOf } from "./run_reader.ts";
 import { archiveEndedRuns, TaskArchive } from "./task_archive.ts";
-import type { Archived, TaskStatus } from "./status.ts";
+import type { TaskFilter, TaskStatus } from "./status.ts";
 import type { Wanted } from "./wanted_lines.ts";
 import { type ControlRequests, readControlRequests } from "./control_files.ts";
 
-export type { Archived, TaskStatus };
+export type { TaskFilter, TaskStatus };
 
 /**
  * The tasks that are known, oldest first; a later run's word counts. A task that ends meanwhile is
@@ -17,7 +17,7 @@ export type { Archived, TaskStatus };
 export async function readTasks(
   stateDir: string,
   nowMs: number,
-  archived: Archived = "all",
+  archived: TaskFilter = "all",
 ): Promise<TaskStatus[]> {
   return (await readSome(stateDir, nowMs, archived, Infinity)).tasks;
 }
@@ -34,7 +34,7 @@ export async function readOverview(
   stateDir: string,
   nowMs: number,
   maxWaiting: number,
-  archived: Archived = "paused",
+  archived: TaskFilter = "paused",
 ): Promise<Overview> {
   return await readSome(stateDir, nowMs, archived, maxWaiting);
 }
@@ -42,7 +42,7 @@ export async function readOverview(
 async function readSome(
   stateDir: string,
   nowMs: number,
-  archived: Archived,
+  archived: TaskFilter,
   maxWaiting: number,
 ): Promise<{ tasks: TaskStatus[]; moreWaiting: number }> {
   await archiveEndedRuns(stateDir, nowMs);
@@ -71,7 +71,7 @@ async function readSome(
   return { tasks: inOrder.map(({ status }) => withWish(status, wishes)), moreWaiting };
 }
 
-function wantedBy(archived: Archived): Wanted | undefined {
+function wantedBy(archived: TaskFilter): Wanted | undefined {
   if (archived === "paused" || archived === "unfinished") return "unfinished";
   if (archived === "all" || !("named" in archived)) return undefined;
   const { named } = archived;

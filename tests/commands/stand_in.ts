@@ -2,10 +2,10 @@
 import type { Directories, TaskEvent, TaskOutcome, TaskResult } from "../../core/mod.ts";
 import type { Core, Environment, Input, Output } from "../../commands/environment.ts";
 import type { StopSignal } from "../../commands/ui/failure.ts";
-import { RunView } from "../../commands/ui/run_view.ts";
+import { RunProgress } from "../../commands/ui/run_view.ts";
 
 /** A view whose events happen at the time that they are stamped with. */
-export class StampedView extends RunView {
+export class StampedView extends RunProgress {
   override apply(event: TaskEvent, nowMs = event.time): void {
     super.apply(event, nowMs);
   }

@@ -1,6 +1,6 @@
 import { assertEquals, assertMatch } from "@std/assert";
-import type { SeedNow, TaskDetail } from "../../core/mod.ts";
-import { layoutRows, renderRow, rowOf, type TaskRow } from "../../commands/ui/task_row.ts";
+import type { SeedSnapshot, TaskDetail } from "../../core/mod.ts";
+import { layoutRows, renderRow, type TaskRow } from "../../commands/ui/task_row.ts";
 import { displayWidth } from "../../commands/ui/width.ts";
 import { seedOf, taskOf } from "./watch_support.ts";
 
@@ -8,7 +8,7 @@ function lineOf(row: TaskRow, width = 79): string {
   return renderRow(row, layoutRows([row], width));
 }
 
-function inside(seeds: SeedNow[], trouble: string | null = null): TaskDetail {
+function inside(seeds: SeedSnapshot[], trouble: string | null = null): TaskDetail {
   return { seeds, moreSeeds: 0, pieces: null, trouble };
 }
 
@@ -52,12 +52,12 @@ const words: [string, Partial<Parameters<typeof taskOf>[0]>, RegExp][] = [
 ];
 for (const [name, changes, want] of words) {
   Deno.test(`renderRow() says ${name}`, () => {
-    assertMatch(lineOf(rowOf(taskOf(changes))), want);
+    assertMatch(lineOf(taskOf(changes)), want);
   });
 
   Deno.test(`renderRow() says ${name} within any width`, () => {
     for (let width = 1; width < 120; width++) {
-      const line = lineOf(rowOf(taskOf({ ...changes, name: "写真/家族旅行の思い出.zip" })), width);
+      const line = lineOf(taskOf({ ...changes, name: "写真/家族旅行の思い出.zip" }), width);
       assertEquals(displayWidth(line) <= width, true, line);
     }
   });
@@ -66,13 +66,13 @@ for (const [name, changes, want] of words) {
 Deno.test("renderRow() lets nothing of a seed's name or reason act on the terminal", () => {
   const evil = seedOf({ seed: "\x1b[2J", standing: "failing", reason: "\x1b[31m\u202e" });
   for (const state of ["downloading", "waiting"] as const) {
-    const line = lineOf(rowOf(taskOf({ state, detail: inside([evil]) })));
+    const line = lineOf(taskOf({ state, detail: inside([evil]) }));
     assertEquals(line.includes("\x1b") || line.includes("\u202e"), false, line);
   }
 });
 
 Deno.test("layoutRows() has no column for what no task has", () => {
-  const waiting = rowOf(taskOf({ state: "waiting", size: null, seeds: [], downloaded: 0 }));
+  const waiting = taskOf({ state: "waiting", size: null, seeds: [], downloaded: 0 });
   const { cells } = layoutRows([waiting, waiting], 200);
   assertEquals([cells.has("seeds"), cells.has("part"), cells.has("word")], [false, false, false]);
 });

@@ -18,7 +18,7 @@ Deno.test("View adds what an earlier run left to what is stored now", () => {
   view.apply(event({ kind: "received", seed: "nas1", bytes: 2000 }));
   view.apply(event({ kind: "stored", seed: "nas1", piece: 4, bytes: 1000 }));
   const task = view.task("t1", NOON)!;
-  assertEquals([task.held, task.received], [5000, 2000]);
+  assertEquals([task.downloaded, task.received], [5000, 2000]);
 });
 
 Deno.test("View tells rate and time left from what comes, and neither when nothing does", () => {
@@ -82,5 +82,5 @@ Deno.test("View holds the whole file when it is done, wherever it came from", ()
   const result = resultOf({ how: "already-there", size: 77 });
   view.apply(event({ kind: "done", result }));
   const task = view.task("t1", NOON)!;
-  assertEquals([task.state, task.held, task.size], ["done", 77, 77]);
+  assertEquals([task.state, task.downloaded, task.size], ["done", 77, 77]);
 });

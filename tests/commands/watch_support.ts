@@ -1,5 +1,5 @@
 /** Tasks as `status --watch` meets them. */
-import type { SeedNow, TaskCase, TaskStatus } from "../../core/mod.ts";
+import type { SeedSnapshot, TaskCase, TaskStatus } from "../../core/mod.ts";
 import type { NamedKey } from "../../commands/ui/watch/keys.ts";
 import {
   type WatchCommand,
@@ -44,7 +44,7 @@ export function caseOf(task: TaskStatus): TaskCase {
   return { task, account, limits: null, queuedAt: NOON - 133_000, now: NOON, running: 1, ahead: 0 };
 }
 
-export function seedOf(changes: Partial<SeedNow> = {}): SeedNow {
+export function seedOf(changes: Partial<SeedSnapshot> = {}): SeedSnapshot {
   return {
     seed: "nas1:7270",
     standing: "joined",

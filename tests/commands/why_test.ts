@@ -1,5 +1,5 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import type { SeedAccount, TaskCase, TaskStatus, TimeReport } from "../../core/mod.ts";
+import type { SeedSummary, TaskCase, TaskStatus, TimeReport } from "../../core/mod.ts";
 import { diagnosisOf } from "../../commands/ui/why/diagnosis.ts";
 import { caseFields, renderCase } from "../../commands/ui/why/why.ts";
 
@@ -27,7 +27,7 @@ const task: TaskStatus = {
   detail: null,
 };
 
-const seed = (name: string, changes: Partial<SeedAccount> = {}): SeedAccount => ({
+const seed = (name: string, changes: Partial<SeedSummary> = {}): SeedSummary => ({
   seed: name,
   standing: "gives",
   reason: null,

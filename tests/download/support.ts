@@ -7,7 +7,7 @@ import type { Clock } from "../../core/base/clock.ts";
 import { Semaphore } from "../../core/base/semaphore.ts";
 import type { SeedAddress } from "../../core/base/seed_address.ts";
 import { DOWNLOAD_DEFAULTS, type DownloadSettings } from "../../core/config.ts";
-import type { TaskNews } from "../../core/events.ts";
+import type { TaskEventData } from "../../core/events.ts";
 import { mainThreadHasher } from "../../core/hash/pool.ts";
 import { SourcePool } from "../../core/source/pool.ts";
 import type { Dial } from "../../core/source/transport.ts";
@@ -50,7 +50,7 @@ export class Bench implements AsyncDisposable {
   /** For this task and others. */
   readonly slots = new Semaphore(1);
   readonly dir = Deno.makeTempDirSync({ prefix: "p2p-" });
-  readonly news: TaskNews[] = [];
+  readonly news: TaskEventData[] = [];
   readonly parts: TaskContext;
   readonly pool: SourcePool;
   readonly hosts: Map<string, ScriptedSeed | Dial>;

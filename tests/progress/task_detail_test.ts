@@ -3,7 +3,7 @@ import { SeedsProgress } from "../../core/progress/seed_progress.ts";
 import { DetailTracker } from "../../core/progress/task_detail.ts";
 import { RunRecord } from "../../core/state/run_record.ts";
 import { readTasks } from "../../core/state/task_status.ts";
-import type { SeedNews, TaskNews } from "../../core/events.ts";
+import type { SeedChange, TaskEventData } from "../../core/events.ts";
 import { ManualClock } from "../fakes/manual_clock.ts";
 import { eventOf, failed, found, NOW, queued, state, StateFolder } from "../state/support.ts";
 
@@ -12,7 +12,7 @@ class Keeper {
   readonly #seeds = new SeedsProgress();
   readonly #keeper = new DetailTracker(this.#seeds);
 
-  take(news: TaskNews, ms = 0): void {
+  take(news: TaskEventData, ms = 0): void {
     const event = eventOf("a", news, NOW + ms);
     this.#seeds.take(event, event.time);
     this.#keeper.take(event);
@@ -23,13 +23,13 @@ class Keeper {
   }
 }
 
-function keeper(...news: TaskNews[]): Keeper {
+function keeper(...news: TaskEventData[]): Keeper {
   const keeper = new Keeper();
   for (const one of news) keeper.take(one);
   return keeper;
 }
 
-const turn = (seed: string, what: SeedNews, reason = "", retryInMs?: number): TaskNews => ({
+const turn = (seed: string, what: SeedChange, reason = "", retryInMs?: number): TaskEventData => ({
   kind: "seed",
   seed,
   what,
@@ -80,7 +80,7 @@ Deno.test("DetailKeeper takes a seed for one that gives again when bytes come fr
 
 Deno.test("DetailKeeper calls a seed slow when others wait for it, and no other one", () => {
   const keeper = new Keeper();
-  const take = (news: TaskNews, at: number) => keeper.take(news, at);
+  const take = (news: TaskEventData, at: number) => keeper.take(news, at);
   for (const seed of ["fast", "slow", "idle"]) take({ kind: "flight", seed, pieces: 1 }, 0);
   take({ kind: "flight", seed: "idle", pieces: 0 }, 100);
   for (let at = 0; at <= 6000; at += 100) {
@@ -111,7 +111,7 @@ Deno.test("DetailKeeper shows where the pieces are, those of an earlier run amon
 });
 
 Deno.test("DetailKeeper tells what is in the way until bytes come again", () => {
-  const full: TaskNews = { kind: "note", level: "warn", text: "the disk is full" };
+  const full: TaskEventData = { kind: "note", level: "warn", text: "the disk is full" };
   assertEquals(keeper(full).at(NOW).trouble, "the disk is full");
   const again = keeper(full, { kind: "received", seed: "one:1", bytes: 1 });
   assertEquals(again.at(NOW).trouble, null);
@@ -169,7 +169,7 @@ Deno.test("RunRecord writes the inside of 32 tasks at most, and of none that is 
 
 Deno.test("readTasks() tells since when a task is in its state", async () => {
   using folder = new StateFolder();
-  const at = (time: number, news: TaskNews) => eventOf("a", news, time);
+  const at = (time: number, news: TaskEventData) => eventOf("a", news, time);
   folder.writeRun(`${NOW}-1`, [
     queued("a"),
     at(NOW + 10, { kind: "state", state: "finding" }),

@@ -1,16 +1,20 @@
 import { assertEquals } from "@std/assert";
 import { TaskProgress } from "../../core/progress/task_progress.ts";
-import type { SeedNews, TaskNews } from "../../core/events.ts";
+import type { SeedChange, TaskEventData } from "../../core/events.ts";
 import { done, eventOf, failed, found, NOW, state } from "../state/support.ts";
 
-const received = (seed: string, bytes: number): TaskNews => ({ kind: "received", seed, bytes });
-const heard = (seed: string, what: SeedNews): TaskNews => ({
+const received = (seed: string, bytes: number): TaskEventData => ({
+  kind: "received",
+  seed,
+  bytes,
+});
+const heard = (seed: string, what: SeedChange): TaskEventData => ({
   kind: "seed",
   seed,
   what,
   reason: `${seed} is ${what}`,
 });
-const stored = (bytes: number): TaskNews => ({
+const stored = (bytes: number): TaskEventData => ({
   kind: "stored",
   seed: "one:1",
   piece: 0,
@@ -19,7 +23,7 @@ const stored = (bytes: number): TaskNews => ({
   diskMs: 0,
 });
 
-function followed(...news: (TaskNews | ReturnType<typeof eventOf>)[]): TaskProgress {
+function followed(...news: (TaskEventData | ReturnType<typeof eventOf>)[]): TaskProgress {
   const task = new TaskProgress(NOW);
   for (const one of news) task.take(eventOf("a", one), NOW);
   return task;

@@ -1,10 +1,10 @@
 import { assertEquals } from "@std/assert";
 import { type Span, TimeAccount } from "../../core/progress/time_account.ts";
 import { SeedsProgress } from "../../core/progress/seed_progress.ts";
-import type { TaskNews } from "../../core/events.ts";
+import type { TaskEventData } from "../../core/events.ts";
 import { eventOf, NOW } from "../state/support.ts";
 
-type Step = readonly [ms: number, news: TaskNews | { readonly limited: boolean }];
+type Step = readonly [ms: number, news: TaskEventData | { readonly limited: boolean }];
 
 const SIZE = 100;
 const state = (state: "waiting" | "finding" | "downloading" | "verifying" | "paused") =>
@@ -12,7 +12,11 @@ const state = (state: "waiting" | "finding" | "downloading" | "verifying" | "pau
 const waiting = (waitsFor: "place" | "seeds" | "room") =>
   ({ kind: "state", state: "waiting", waitsFor }) as const;
 const found = { kind: "found", size: SIZE, id: "ab", seeds: ["x", "y"] } as const;
-const seed = (what: Extract<TaskNews, { kind: "seed" }>["what"], seed = "x", percent?: number) =>
+const seed = (
+  what: Extract<TaskEventData, { kind: "seed" }>["what"],
+  seed = "x",
+  percent?: number,
+) =>
   ({
     kind: "seed",
     seed,
@@ -23,7 +27,7 @@ const seed = (what: Extract<TaskNews, { kind: "seed" }>["what"], seed = "x", per
 const received = (bytes: number, seed = "x") => ({ kind: "received", seed, bytes }) as const;
 const stored = (bytes: number) =>
   ({ kind: "stored", seed: "x", piece: 0, bytes, hashMs: 2, diskMs: 3 }) as const;
-const done: TaskNews = {
+const done: TaskEventData = {
   kind: "done",
   result: {
     path: "/x",
@@ -36,7 +40,7 @@ const done: TaskNews = {
     how: "downloaded",
   },
 };
-const failure: TaskNews = { kind: "failed", failure: { code: "timeout", message: "late" } };
+const failure: TaskEventData = { kind: "failed", failure: { code: "timeout", message: "late" } };
 
 function accountAfter(steps: readonly Step[], atMs: number) {
   const seeds = new SeedsProgress();

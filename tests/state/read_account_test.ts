@@ -40,8 +40,8 @@ Deno.test("readLastRun() tells of a limit of the user's", async () => {
   const clock = new ManualClock(NOW);
   await using run = await record(folder, clock);
   for (const event of [queued("a"), found("a", 9), state("a", "downloading")]) run.add(event);
-  run.limited("a", true);
-  run.limited("stranger", true);
+  run.setLimited("a", true);
+  run.setLimited("stranger", true);
   await clock.advance(500);
   const { account } = (await readLastRun(folder.path, "a", NOW + 500))!;
   assertEquals([account!.now, account!.spent], ["limit", { limit: 500 }]);

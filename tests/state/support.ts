@@ -1,6 +1,6 @@
 /** What the tests of `state` share: a folder, events, and runs that are alive or dead. */
 import { join } from "@std/path";
-import type { TaskEvent, TaskNews, TaskResult } from "../../core/events.ts";
+import type { TaskEvent, TaskEventData, TaskResult } from "../../core/events.ts";
 import { runsFolder } from "../../core/state/run_files.ts";
 
 export const NOW = 1_700_000_000_000;
@@ -30,7 +30,7 @@ export class StateFolder implements Disposable {
   }
 }
 
-export function eventOf(task: string, news: TaskNews, time = NOW): TaskEvent {
+export function eventOf(task: string, news: TaskEventData, time = NOW): TaskEvent {
   return { ...news, task, time } as TaskEvent;
 }
 
@@ -42,7 +42,7 @@ export function queued(task: string, name = `${task}.txt`): TaskEvent {
   return eventOf(task, { kind: "queued", name, target: `/out/${name}` });
 }
 
-export function state(task: string, state: Extract<TaskNews, { kind: "state" }>["state"]) {
+export function state(task: string, state: Extract<TaskEventData, { kind: "state" }>["state"]) {
   return eventOf(task, { kind: "state", state });
 }
 

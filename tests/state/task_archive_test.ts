@@ -6,8 +6,8 @@ import { RunRecord } from "../../core/state/run_record.ts";
 import { readRun, readRuns } from "../../core/state/run_reader.ts";
 import { archiveEndedRuns, TaskArchive } from "../../core/state/task_archive.ts";
 import {
-  type Archived,
   readTasks,
+  type TaskFilter,
   taskNamed,
   type TaskStatus,
 } from "../../core/state/task_status.ts";
@@ -225,7 +225,7 @@ Deno.test("TaskArchive.tasks() gives of many tasks only those that a text may me
   writeManyRuns(folder);
   await archiveEndedRuns(folder.path, NOW);
   using archive = TaskArchive.open(folder.path)!;
-  const count = (which: Archived) => archive.tasks(which).length;
+  const count = (which: TaskFilter) => archive.tasks(which).length;
   assertEquals(["same.bin", "2998.bin", "nope", "paused"].map((named) => count({ named })), [
     1,
     1,

@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { join } from "@std/path";
 import type { Clock } from "../../core/base/clock.ts";
-import type { TaskEvent, TaskNews } from "../../core/events.ts";
+import type { TaskEvent, TaskEventData } from "../../core/events.ts";
 import { readLog } from "../../core/state/read_log.ts";
 import { HOLD_MS, type LogLine, TaskLog } from "../../core/state/task_log.ts";
 import { ManualClock } from "../fakes/manual_clock.ts";
@@ -34,7 +34,7 @@ function write(folder: StateFolder, ...events: TaskEvent[]): void {
 
 const note = (level: "debug" | "info" | "warn", text: string) =>
   eventOf("a", { kind: "note", level, text });
-const seedNews = (what: Extract<TaskNews, { kind: "seed" }>["what"]) =>
+const seedNews = (what: Extract<TaskEventData, { kind: "seed" }>["what"]) =>
   eventOf("a", { kind: "seed", seed: "x", what, reason: "why" });
 
 Deno.test("TaskLog.add() writes an event with its time when it is worth a line", async () => {

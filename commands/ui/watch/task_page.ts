@@ -1,8 +1,8 @@
 /** One task, looked into: how far it is, its pieces, its seeds, its places. */
 import {
-  type PiecesNow,
+  type PiecesSnapshot,
   printable,
-  type SeedNow,
+  type SeedSnapshot,
   sizeOfCell,
   type TaskCase,
   type TaskDetail,
@@ -12,7 +12,7 @@ import { timesOf } from "../why/account_text.ts";
 import { diagnosisOf } from "../why/diagnosis.ts";
 import { stateWord } from "../state_word.ts";
 import { renderDetail, renderTable } from "../table.ts";
-import { layoutRows, renderRow, rowOf } from "../task_row.ts";
+import { layoutRows, renderRow } from "../task_row.ts";
 import { formatBytes, formatElapsed, formatRate, formatTime, plural } from "../units.ts";
 import { shortenEnd, shortenMiddle, wrap } from "../width.ts";
 
@@ -24,9 +24,9 @@ interface TaskFacts {
 
 /** No line is wider than `width`. @param now ms since 1970 */
 export function renderTaskPage({ task, theCase }: TaskFacts, now: number, width: number): string[] {
-  const row = rowOf(task);
+  const layout = layoutRows([task], width);
   return [
-    renderRow(row, layoutRows([row], width)),
+    renderRow(task, layout),
     "",
     ...renderDetail(factsOf(task, now, width)),
     ...theCase === undefined ? [] : ["", ...renderWhy(theCase, width)],
@@ -93,7 +93,7 @@ function inText(time: number, now: number): string {
 }
 
 /** The file from its beginning to its end: each sign is as many pieces as the next. */
-function renderPieces({ count, cells }: PiecesNow, width: number): string[] {
+function renderPieces({ count, cells }: PiecesSnapshot, width: number): string[] {
   const signs = cells.map((there, i) =>
     there === 0 ? "." : there >= sizeOfCell(i, cells.length, count) ? "#" : "+"
   ).join("");
@@ -106,7 +106,7 @@ function renderPieces({ count, cells }: PiecesNow, width: number): string[] {
   ];
 }
 
-function renderSeeds(seeds: readonly SeedNow[], width: number): string[] {
+function renderSeeds(seeds: readonly SeedSnapshot[], width: number): string[] {
   return renderTable(
     [
       { title: "SEED", cut: true },
@@ -128,13 +128,13 @@ function renderSeeds(seeds: readonly SeedNow[], width: number): string[] {
   );
 }
 
-function newsLines(seed: SeedNow, now: number, width: number): string[] {
+function newsLines(seed: SeedSnapshot, now: number, width: number): string[] {
   const news = newsOf(seed, now);
   return news === "" ? [] : wrap(news, width);
 }
 
 /** Why a seed does not give, or did not the last time; "" where there is nothing to tell. */
-function newsOf({ seed, standing, reason, retryAt }: SeedNow, now: number): string {
+function newsOf({ seed, standing, reason, retryAt }: SeedSnapshot, now: number): string {
   if (reason === null) return "";
   const retry = retryAt === null ? "" : `, asked again ${inText(retryAt, now)}`;
   const when = standing === "joined" || standing === "back" ? ", last trouble" : retry;

@@ -5,7 +5,7 @@ import { NOTHING_ACTIVE, summaryOf } from "../status.ts";
 import { stateWord } from "../state_word.ts";
 import { renderDetail } from "../table.ts";
 import { renderTaskPage } from "./task_page.ts";
-import { layoutRows, renderRow, rowOf } from "../task_row.ts";
+import { layoutRows, renderRow } from "../task_row.ts";
 import { footerRows, listRows, type WatchModel } from "./watch_model.ts";
 import { lineWidth, shortenEnd, shortenMiddle, wrap } from "../width.ts";
 
@@ -98,7 +98,7 @@ function renderList(
   { shown, at, top, size, filter, overview, now }: WatchModel,
   width: number,
 ): Body {
-  const rows = shown.slice(top, top + listRows(size)).map(rowOf);
+  const rows = shown.slice(top, top + listRows(size));
   const layout = layoutRows(rows, width - MARK.length);
   const lines = rows.map((row, i) =>
     (top + i === at ? MARK : " ".repeat(MARK.length)) + renderRow(row, layout)

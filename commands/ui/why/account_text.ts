@@ -1,5 +1,5 @@
 /** The figures of a task's account in words, for every sentence about what limits it. */
-import { type SeedAccount, SPANS, type TaskCase, type TimeReport } from "../../../core/mod.ts";
+import { type SeedSummary, SPANS, type TaskCase, type TimeReport } from "../../../core/mod.ts";
 import { LABELS } from "./cause.ts";
 import { formatElapsed, formatRate } from "../units.ts";
 
@@ -24,13 +24,13 @@ export function timesOf(account: TimeReport): string {
 }
 
 /** Bytes a second of late; of what is over, on average. */
-export function rateOf({ bytes, rate }: SeedAccount, { now, spent }: TimeReport): number {
+export function rateOf({ bytes, rate }: SeedSummary, { now, spent }: TimeReport): number {
   const ms = (spent.bytes ?? 0) + (spent.limit ?? 0);
   return now === null && ms > 0 ? bytes * 1000 / ms : rate;
 }
 
 /** Why the seeds of that standing do not give; "" where nobody knows. */
-export function reasonsOf(account: TimeReport | null, standing: SeedAccount["standing"]): string {
+export function reasonsOf(account: TimeReport | null, standing: SeedSummary["standing"]): string {
   const seeds = (account?.seeds ?? []).filter((seed) => seed.standing === standing);
   return seeds.map(({ seed, reason }) => withSeed(seed, reason)).join("; ");
 }

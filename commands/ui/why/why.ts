@@ -1,5 +1,5 @@
 /** `p2p why`: what limits or limited a task, with the figures, and what to do about it. */
-import { printable, type SeedAccount, type TaskCase, type TimeReport } from "../../../core/mod.ts";
+import { printable, type SeedSummary, type TaskCase, type TimeReport } from "../../../core/mod.ts";
 import { rateOf, timesOf } from "./account_text.ts";
 import { diagnosisOf } from "./diagnosis.ts";
 import { renderDetail } from "../table.ts";
@@ -40,14 +40,14 @@ export function caseFields(theCase: TaskCase): object {
 }
 
 /** Where the word of the account says too little by itself. */
-const STANDINGS: Partial<Record<SeedAccount["standing"], string>> = {
+const STANDINGS: Partial<Record<SeedSummary["standing"], string>> = {
   pending: "hashes it",
   lacks: "does not have it",
   dissents: "has other bytes",
   dropped: "given up",
 };
 
-function seedText(seed: SeedAccount, account: TimeReport): string {
+function seedText(seed: SeedSummary, account: TimeReport): string {
   const parts = [
     ...seed.bytes > 0 ? [formatBytes(seed.bytes), formatRate(rateOf(seed, account))] : [],
     ...seed.standing === "gives" ? [] : [STANDINGS[seed.standing] ?? seed.standing],
