@@ -1,6 +1,6 @@
 /** `p2p status`: the tasks of every process of this user. */
 import { Command } from "@cliffy/command";
-import type { Aside, TaskStatus } from "../core/mod.ts";
+import type { QuarantinedPart, TaskStatus } from "../core/mod.ts";
 import { type Environment, mayMoveCursor, widthOf, writeLines } from "./environment.ts";
 import { Interrupted, interruptible } from "./interrupt.ts";
 import { directoriesIn } from "./load_settings.ts";
@@ -94,6 +94,6 @@ async function repeat(
   if (stoppedBy !== undefined) throw new Interrupted(stoppedBy);
 }
 
-function jsonOf(tasks: readonly TaskStatus[], asides?: readonly Aside[]): string {
+function jsonOf(tasks: readonly TaskStatus[], asides?: readonly QuarantinedPart[]): string {
   return jsonLine({ tasks: tasks.map(statusFields), ...(asides ? { asides } : {}) });
 }

@@ -25,8 +25,8 @@ import * as health from "./download/health.ts";
 import * as offers from "./download/list.ts";
 import * as orders from "./tasks/control_tasks.ts";
 import * as known from "./tasks/overview.ts";
-import type { Aside } from "./store/aside.ts";
-import type { User } from "./store/owner.ts";
+import type { QuarantinedPart } from "./store/partials.ts";
+import type { User } from "./store/disk.ts";
 import type { NetworkRuntime } from "./download/runtime.ts";
 import * as verification from "./download/verify.ts";
 import { type TaskCase, taskCase } from "./tasks/task_case.ts";
@@ -60,7 +60,7 @@ export {
   type TaskDetail,
 } from "./progress/task_detail.ts";
 export type { Overview, TaskStatus } from "./state/task_status.ts";
-export type { Aside } from "./store/aside.ts";
+export type { QuarantinedPart } from "./store/partials.ts";
 export type {
   DownloadJob,
   DownloadRequest,
@@ -258,7 +258,7 @@ export async function overview(
 }
 
 /** Unfinished files of other contents, kept for when these are wanted again, in the folders of all known tasks. */
-export async function asides({ state }: Directories): Promise<Aside[]> {
+export async function asides({ state }: Directories): Promise<QuarantinedPart[]> {
   return await known.asides(state, systemClock.wallTime());
 }
 

@@ -1,5 +1,11 @@
 /** Tasks of all processes, as a table or one in detail. */
-import { type Aside, isOver, type Overview, printable, type TaskStatus } from "../../core/mod.ts";
+import {
+  isOver,
+  type Overview,
+  printable,
+  type QuarantinedPart,
+  type TaskStatus,
+} from "../../core/mod.ts";
 import { fitLine } from "./fit_line.ts";
 import { pick } from "./json.ts";
 import { stateWord } from "./state_word.ts";
@@ -60,7 +66,7 @@ function tableOf(tasks: readonly TaskStatus[], width: number): string[] {
 }
 
 /** Unfinished files of other contents. */
-export function renderAsides(asides: readonly Aside[]): string[] {
+export function renderAsides(asides: readonly QuarantinedPart[]): string[] {
   if (asides.length === 0) return [];
   return [
     "",

@@ -27,14 +27,6 @@ export function invalidNameReason(name: string): string | undefined {
   return undefined;
 }
 
-/** Files that hold unfinished downloads: their bytes are not what the rest of the name says. */
-const RESERVED_SUFFIX = /\.p2p-(?:part|journal)$/i;
-
-/** Whether any part of `name` is one that p2p keeps for itself. Nobody may offer it, nor put it beside a download. */
-export function isReservedName(name: string): boolean {
-  return name.split("/").some((part) => RESERVED_SUFFIX.test(part));
-}
-
 export function isValidName(name: string): boolean {
   return invalidNameReason(name) === undefined;
 }

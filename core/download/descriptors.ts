@@ -1,6 +1,6 @@
 /** Too many open files: the task leaves its place to those that run, and tries again. */
 import type { Semaphore } from "../base/semaphore.ts";
-import { OutOfDescriptorsError } from "../store/disk_errors.ts";
+import { OutOfDescriptorsError } from "../store/disk.ts";
 import type { TaskContext } from "./task_context.ts";
 
 const RETRY_MS = 1000;

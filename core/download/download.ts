@@ -7,7 +7,7 @@ import {
   MIN_DESCRIPTORS,
 } from "../base/descriptors.ts";
 import { DiskError, UsageError } from "../base/errors.ts";
-import { invalidNameReason, isReservedName } from "../base/names.ts";
+import { invalidNameReason } from "../base/names.ts";
 import { MIN_PIECE_BYTES } from "../base/pieces.ts";
 import { Semaphore } from "../base/semaphore.ts";
 import { TaskGroup } from "../base/task_group.ts";
@@ -17,8 +17,8 @@ import { MAX_CONNECTIONS, SourcePool } from "../source/pool.ts";
 import type { Directories } from "../state/directories.ts";
 import { RunWriter } from "../state/run_writer.ts";
 import { watchControlRequests } from "../state/control_files.ts";
-import { removeOldAsides } from "../store/aside.ts";
-import { OutFolder } from "../store/out_folder.ts";
+import { removeOldQuarantined } from "../store/partials.ts";
+import { isReservedName, OutFolder } from "../store/paths.ts";
 import { Prefetch } from "./prefetch.ts";
 import { runQueue } from "./run_queue.ts";
 import type { Runtime } from "./runtime.ts";
@@ -92,7 +92,7 @@ export async function download(
   await using foresight = prefetchFor(requests, settings, pool, clock, signal);
   await using watches = new TaskGroup(signal);
   const slots = new Semaphore(shares.tasks);
-  const out = new OutFolder(outDir);
+  const out = new OutFolder(outDir, platform.store.platform, platform.store.disk);
   const shared = {
     out,
     stateDir,
@@ -178,7 +178,7 @@ async function forgetAsides(
 ): Promise<void> {
   for (const folder of new Set(out.folders)) {
     // A folder that is not there yet holds nothing.
-    await removeOldAsides(folder, clock.wallTime(), store.user, signal).catch((error) => {
+    await removeOldQuarantined(folder, clock.wallTime(), store.user, signal).catch((error) => {
       if (signal.aborted) throw error;
     });
   }

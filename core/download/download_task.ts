@@ -4,7 +4,7 @@ import { cellsOf } from "../base/piece_cells.ts";
 import type { TaskResult } from "../events.ts";
 import { ContentTrials, rivalTimeoutMs, type SetAsideReason } from "../plan/content_trials.ts";
 import type { Ballot } from "../plan/content_vote.ts";
-import { DiskFullError } from "../store/disk_errors.ts";
+import { DiskFullError } from "../store/disk.ts";
 import type { DiskSpace } from "../store/free_space.ts";
 import {
   type Bytes,
@@ -13,9 +13,9 @@ import {
   hasSize,
   isFree,
   resolveConflict,
-} from "../store/target.ts";
-import type { OutFolder } from "../store/out_folder.ts";
-import { asidesWith } from "../store/aside.ts";
+} from "../store/conflict.ts";
+import type { OutFolder } from "../store/paths.ts";
+import { quarantinedOf } from "../store/partials.ts";
 import { removeLeftovers, type StoredContent, StoredFile } from "../store/stored_file.ts";
 import { resolveContent, type ResolvedContent, type WantedContent } from "./resolve_content.ts";
 import type { TaskContext } from "./task_context.ts";
@@ -230,7 +230,7 @@ async function fetchInto(
   const { id } = found.choice;
   const asides = (target: string) => {
     // Of a file of one piece nothing is set aside.
-    return id === null || found.content.layout.count <= 1 ? [] : asidesWith(id, target);
+    return id === null || found.content.layout.count <= 1 ? [] : quarantinedOf(id, target);
   };
   const begun = id === null ? [] : [
     ...asides(asked),

@@ -1,6 +1,6 @@
 /** Leads one task to its end: through pauses, a full disk, and whatever the user wishes meanwhile. */
 import type { TaskResult } from "../events.ts";
-import { DiskFullError } from "../store/disk_errors.ts";
+import { DiskFullError } from "../store/disk.ts";
 import type { ControlRequest } from "../state/control_files.ts";
 import type { Control } from "./control.ts";
 import type { TaskContext } from "./task_context.ts";

@@ -23,8 +23,8 @@ import {
   readControlRequests,
   removeControlRequest,
 } from "../state/control_files.ts";
-import type { OutFolder } from "../store/out_folder.ts";
-import { hasPartial, removePartial } from "../store/partial.ts";
+import type { OutFolder } from "../store/paths.ts";
+import { hasPartial, removePartial } from "../store/partials.ts";
 import { CancelledError, supervise } from "./supervise.ts";
 import { Control } from "./control.ts";
 import { waitForDescriptors } from "./descriptors.ts";

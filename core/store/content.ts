@@ -1,9 +1,8 @@
 /** What a file must hold, and whether a journal is about that. */
 import type { Hasher } from "../hash/pool.ts";
-import type { Disk } from "./disk.ts";
+import type { Disk, User } from "./disk.ts";
 import type { DiskSpace } from "./free_space.ts";
 import type { JournalContent, JournalIdentity } from "./journal_text.ts";
-import type { User } from "./owner.ts";
 import type { StoredContent } from "./pieces.ts";
 
 export interface StoreOptions {

@@ -1,8 +1,10 @@
 /**
- * The platform's files as an argument: what the store does to a disk, so that a
- * test can count it, let any one of it fail, or pull the plug.
+ * The file system as an argument, so that a test can count operations, let any of them fail, or cut
+ * the power; and what its errors and file owners mean.
  */
-import { withDiskErrors } from "./disk_errors.ts";
+import { dirname } from "@std/path";
+import { isOutOfDescriptors } from "../base/descriptors.ts";
+import { DiskError, P2pError, plainReasonOf } from "../base/errors.ts";
 
 /** An open file, as far as the store uses one. */
 export type DiskFile = Pick<
@@ -32,10 +34,9 @@ export interface Disk extends
 }
 
 /**
- * Names are looked up, made and moved at once: the platform's asynchronous calls
- * cost ten times as much as the work itself (measured on a local disk: 100 µs
- * instead of 3 to 10), and a small file needs a dozen of them. What may take
- * long, reading and syncing, is waited for.
+ * Synchronous except for reading and syncing, which may take long: the platform's asynchronous calls
+ * cost ten times as much as the work itself (measured on a local disk: 100 µs instead of 3 to 10),
+ * and a small file needs a dozen of them.
  */
 export const realDisk: Disk = {
   linkSync: Deno.linkSync,
@@ -46,8 +47,62 @@ export const realDisk: Disk = {
   renameSync: Deno.renameSync,
 };
 
-/** Removes `path`; somebody else may have been faster. */
-export function removeIfThere(path: string, disk: Disk = realDisk): void {
+/** The disk has no space: other tasks may go on, and this one later. */
+export class DiskFullError extends DiskError {
+  /** The folder without space and the bytes that were to be written there, if known. */
+  lacking?: { readonly folder: string; readonly bytes: number };
+}
+
+/** Too many open files, in this process or in the system: passes when others close theirs. */
+export class OutOfDescriptorsError extends DiskError {}
+
+/** `error`, thrown while doing `what` ("write to "/a/b""), as a DiskError; p2p's own errors and bugs stay as they are. */
+export function toDiskError(what: string, error: unknown): unknown {
+  if (error instanceof P2pError || !(error instanceof Error)) return error;
+  const code = (error as { code?: unknown }).code;
+  if (
+    code === "ENOSPC" || code === "EDQUOT" ||
+    /no space left|quota exceeded/i.test(error.message)
+  ) {
+    return new DiskFullError(`Cannot ${what}: the disk is full`, {
+      cause: error,
+      hint: "Free some space or choose another folder with --out, then run the same command again",
+    });
+  }
+  if (isOutOfDescriptors(error)) {
+    return new OutOfDescriptorsError(`Cannot ${what}: too many open files`, {
+      cause: error,
+      hint: "Raise the limit of open files with ulimit -n, or lower --max",
+    });
+  }
+  const isSystemError = Object.values(Deno.errors).some((kind) => error instanceof kind) ||
+    /\(os error \d+\)/.test(error.message);
+  if (!isSystemError) return error;
+  return new DiskError(`Cannot ${what}: ${plainReasonOf(error)}`, {
+    cause: error,
+    hint: "Check the folder and its rights, or choose another one with --out",
+  });
+}
+
+/** Runs `act`; system errors become DiskErrors. */
+export function withDiskErrors<T>(what: string, act: () => T): T {
+  try {
+    return act();
+  } catch (error) {
+    throw toDiskError(what, error);
+  }
+}
+
+export async function withDiskErrorsAsync<T>(what: string, act: () => Promise<T>): Promise<T> {
+  try {
+    return await act();
+  } catch (error) {
+    throw toDiskError(what, error);
+  }
+}
+
+/** Removes `path`, which another process may have removed already. */
+export function removeIfExists(path: string, disk: Disk = realDisk): void {
   withDiskErrors(`remove "${path}"`, () => {
     try {
       disk.removeSync(path);
@@ -57,7 +112,7 @@ export function removeIfThere(path: string, disk: Disk = realDisk): void {
   });
 }
 
-/** What is at `path` itself, a link not followed; undefined for nothing. */
+/** `lstat`, or undefined if nothing is at `path`. */
 export function statIfExists(path: string, disk: Disk = realDisk): Deno.FileInfo | undefined {
   return withDiskErrors(`look at "${path}"`, () => {
     try {
@@ -69,7 +124,65 @@ export function statIfExists(path: string, disk: Disk = realDisk): Deno.FileInfo
   });
 }
 
-/** Whether two inodes can be of one file: Windows does not always tell. */
-export function mayBeOne(a: number | null | undefined, b: number | null | undefined): boolean {
+/** Whether two inodes can be of one file; a path on Windows has none. */
+export function mayBeSameInode(a: number | null | undefined, b: number | null | undefined) {
   return !a || !b || a === b;
+}
+
+/** Errors after which the folder's entries may not be on the disk; others mean that it cannot be synced at all. */
+const NOT_ON_DISK = new Set(["EIO", "ENOSPC", "EDQUOT"]);
+
+/**
+ * Makes new names in a folder durable. Windows cannot sync a folder, nor do all file systems and
+ * permissions allow it.
+ *
+ * @throws {DiskError} if the disk failed.
+ */
+export async function syncFolder(path: string, disk: Disk, platform: string): Promise<void> {
+  if (platform === "windows") return;
+  try {
+    const folder = disk.openSync(path, { read: true });
+    try {
+      await folder.sync();
+    } finally {
+      folder.close();
+    }
+  } catch (error) {
+    const fault = toDiskError(`sync folder "${path}"`, error);
+    const { code, message } = Object(error) as { code?: unknown; message?: unknown };
+    const isFailure = typeof code === "string"
+      ? NOT_ON_DISK.has(code)
+      : /\(os error 5\)/.test(String(message));
+    if (isFailure || fault instanceof DiskFullError) throw fault;
+  }
+}
+
+/** Who runs this process. */
+export interface User {
+  readonly uid: number;
+  /** Permissions that this user's new files do not have. */
+  readonly umask: number;
+}
+
+const WRITABLE_BY_OTHERS = 0o022;
+const ANY_ACCESS_BY_OTHERS = 0o077;
+
+/**
+ * Whether only `user` can have written the file at `path`. The user's own umask may let others
+ * write to all new files: they are trusted.
+ *
+ * @param user undefined where files have no owners, as on Windows: then every file is trusted.
+ */
+export function isWrittenOnlyBy(
+  user: User | undefined,
+  { uid, mode }: Deno.FileInfo,
+  path: string,
+  disk: Disk,
+): boolean {
+  if (user === undefined || uid === null || mode === null) return true;
+  if (uid !== user.uid) return false;
+  if ((mode & WRITABLE_BY_OTHERS & user.umask) === 0) return true;
+  const folder = statIfExists(dirname(path), disk);
+  return folder?.uid === user.uid && folder.mode !== null &&
+    (folder.mode & ANY_ACCESS_BY_OTHERS) === 0;
 }

@@ -2,7 +2,7 @@
 import { statfsSync } from "node:fs";
 import { dirname } from "@std/path";
 import { formatBytes } from "../base/byte_size.ts";
-import { DiskFullError } from "./disk_errors.ts";
+import { DiskFullError } from "./disk.ts";
 
 export interface Volume {
   /** The same for all folders on one volume. */

@@ -3,8 +3,16 @@
  * claims, so that after a crash it claims too little, never too much.
  */
 import { ConflictError } from "../base/errors.ts";
-import { type Disk, type DiskFile, mayBeOne, realDisk, statIfExists } from "./disk.ts";
-import { withDiskErrors } from "./disk_errors.ts";
+import {
+  type Disk,
+  type DiskFile,
+  isWrittenOnlyBy,
+  mayBeSameInode,
+  realDisk,
+  statIfExists,
+  type User,
+  withDiskErrors,
+} from "./disk.ts";
 import {
   encodeIdentity,
   encodeRecord,
@@ -13,7 +21,6 @@ import {
   type JournalRun,
   parseJournal,
 } from "./journal_text.ts";
-import { isOnlyOf, type User } from "./owner.ts";
 
 /** A journal that is there. */
 export interface FoundJournal {
@@ -36,7 +43,7 @@ export function readJournal(path: string, { disk = realDisk, user }: {
   return withDiskErrors(`read "${path}"`, () => {
     try {
       const content = parseJournal(disk.readTextFileSync(path));
-      const isOwn = isOnlyOf(user, there, path, disk);
+      const isOwn = isWrittenOnlyBy(user, there, path, disk);
       return { content, isOwn, inode: there.ino, mtime: there.mtime?.getTime() };
     } catch (error) {
       if (error instanceof Deno.errors.NotFound) return undefined;
@@ -143,7 +150,7 @@ export class Journal implements Disposable {
   /** @throws {ConflictError} if it is not the file that was read. */
   #goOn(position: number, inode: number | null | undefined): void {
     withDiskErrors(`write "${this.#path}"`, () => {
-      if (!mayBeOne(this.#file.statSync().ino, inode)) {
+      if (!mayBeSameInode(this.#file.statSync().ino, inode)) {
         throw new ConflictError(`Cannot write "${this.#path}": somebody replaced it`);
       }
       this.#file.truncateSync(position);

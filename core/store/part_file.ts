@@ -6,13 +6,15 @@ import { ConflictError } from "../base/errors.ts";
 import {
   type Disk,
   type DiskFile,
-  mayBeOne,
+  isWrittenOnlyBy,
+  mayBeSameInode,
   realDisk,
-  removeIfThere,
+  removeIfExists,
   statIfExists,
+  type User,
+  withDiskErrors,
+  withDiskErrorsAsync,
 } from "./disk.ts";
-import { DiskFullError, toDiskError, withDiskErrors, withDiskErrorsAsync } from "./disk_errors.ts";
-import { isOnlyOf, type User } from "./owner.ts";
 
 /** How often a part file may be replaced while it is opened, before that is an error. */
 const MAX_TRIES = 10;
@@ -21,7 +23,7 @@ const MARK_AGE_MS = 10_000;
 /** FAT counts in these. */
 const MARK_UNIT_MS = 2000;
 
-export interface PartTerms {
+export interface PartOptions {
   readonly disk?: Disk;
   /** As `Deno.build.os` names it. */
   readonly platform?: string;
@@ -57,7 +59,7 @@ export class PartFile implements Disposable {
   #mtime: number | undefined;
   #closed = false;
 
-  private constructor(path: string, { file, fresh }: Opened, there: There, terms: PartTerms) {
+  private constructor(path: string, { file, fresh }: Opened, there: There, terms: PartOptions) {
     const { disk = realDisk, platform = Deno.build.os } = terms;
     this.#path = path;
     this.file = file;
@@ -78,7 +80,7 @@ export class PartFile implements Disposable {
    * @param holder says who holds it, for the message.
    * @throws {ConflictError} if another process has it, or if it is no plain file. @throws {DiskError}
    */
-  static open(path: string, holder: () => string, terms: PartTerms = {}): PartFile {
+  static open(path: string, holder: () => string, terms: PartOptions = {}): PartFile {
     const { disk = realDisk } = terms;
     for (let tries = 0; tries < MAX_TRIES; tries++) {
       const opened = makeOrOpen(path, disk);
@@ -134,7 +136,7 @@ export class PartFile implements Disposable {
    */
   isUntouched(): boolean {
     const there = statIfExists(this.path, this.#disk);
-    if (!there?.isFile || !mayBeOne(there.ino, this.inode)) {
+    if (!there?.isFile || !mayBeSameInode(there.ino, this.inode)) {
       throw new ConflictError(`Cannot go on with "${this.path}": somebody removed or replaced it`, {
         hint: "Run the same command again to begin anew",
       });
@@ -243,7 +245,7 @@ export class PartFile implements Disposable {
   /** Nothing can be written to it any more. */
   remove(): void {
     this.#letGo();
-    removeIfThere(this.path, this.#disk);
+    removeIfExists(this.path, this.#disk);
   }
 
   /** On Windows, an open file can be neither renamed nor removed: somebody else may get at it in between. */
@@ -343,22 +345,22 @@ interface There {
  * have been finished by another process, or been swapped for a link; or it is the second name of the
  * finished file, which an interrupted finish left.
  */
-function lockedFile(path: string, file: DiskFile, terms: PartTerms): There | undefined {
+function lockedFile(path: string, file: DiskFile, terms: PartOptions): There | undefined {
   const { disk = realDisk, user, target } = terms;
   const info = withDiskErrors(`look at "${path}"`, () => file.statSync());
   const { ino, nlink, size, mtime } = info;
   const there = statIfExists(path, disk);
-  if (!there?.isFile || !mayBeOne(there.ino, ino)) return undefined;
+  if (!there?.isFile || !mayBeSameInode(there.ino, ino)) return undefined;
   const links = nlink ?? 1;
   if (links > 1 && target !== undefined && isSame(statIfExists(target, disk)?.ino, ino)) {
-    removeIfThere(path, disk);
+    removeIfExists(path, disk);
     return undefined;
   }
   return {
     size,
     mtime: mtime?.getTime(),
     inode: ino ?? undefined,
-    isOwn: links <= 1 && isOnlyOf(user, info, path, disk),
+    isOwn: links <= 1 && isWrittenOnlyBy(user, info, path, disk),
     uid: info.uid ?? undefined,
     links,
   };
@@ -379,37 +381,6 @@ function renameToNew(from: string, to: string, disk: Disk): boolean {
     disk.renameSync(from, to);
     return true;
   }
-  removeIfThere(from, disk);
+  removeIfExists(from, disk);
   return true;
-}
-
-/** Errors that say the folder's entries may not have reached the disk; others, that it cannot be synced at all. */
-const NOT_ON_DISK = new Set(["EIO", "ENOSPC", "EDQUOT"]);
-
-/**
- * A new name is on the disk only when its folder is. Windows cannot sync a folder, nor do all file
- * systems and rights allow it.
- *
- * @throws {DiskError} if the disk failed.
- */
-export async function syncFolder(path: string, disk: Disk, platform: string): Promise<void> {
-  if (platform === "windows") return;
-  try {
-    const folder = disk.openSync(path, { read: true });
-    try {
-      await folder.sync();
-    } finally {
-      folder.close();
-    }
-  } catch (error) {
-    const fault = toDiskError(`sync folder "${path}"`, error);
-    if (NOT_ON_DISK.has(codeOf(error)) || fault instanceof DiskFullError) throw fault;
-  }
-}
-
-/** "EIO", from the platform's error. */
-function codeOf(error: unknown): string {
-  const { code, message } = Object(error) as { code?: unknown; message?: unknown };
-  if (typeof code === "string") return code;
-  return /\(os error 5\)/.test(String(message)) ? "EIO" : "";
 }

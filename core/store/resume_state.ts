@@ -10,16 +10,15 @@ import { lengthOf } from "../base/ranges.ts";
 import { mapPieces } from "../hash/hash_file.ts";
 import { mainThreadHasher } from "../hash/pool.ts";
 import { digestOfPiece } from "../protocol/manifest.ts";
-import { asideTarget, COPY, quarantinePath, UNVERIFIED } from "./aside.ts";
 import { isFor, type StoreOptions } from "./content.ts";
-import { type DiskFile, realDisk, removeIfThere } from "./disk.ts";
-import { withDiskErrorsAsync } from "./disk_errors.ts";
+import { type DiskFile, realDisk, removeIfExists, withDiskErrorsAsync } from "./disk.ts";
 import { readerOf } from "./hashing.ts";
 import type { FoundJournal } from "./journal.ts";
 import type { JournalContent } from "./journal_text.ts";
 import { PartFile } from "./part_file.ts";
 import type { StoredContent } from "./pieces.ts";
-import { besideTarget, PART_SUFFIX } from "./target.ts";
+import { quarantinePart } from "./partials.ts";
+import { COPY, partPath, quarantineTarget, UNVERIFIED } from "./paths.ts";
 
 /**
  * The journal, if what it claims is about this very content and part file. It begins when the part
@@ -116,9 +115,9 @@ export async function copyRightPieces(
   space.require(target, layout.size);
   const sums = new Map(manifest ? [] : claims?.content?.sums);
   const pieces = manifest ? wholePieces(layout, from.sizeBefore) : Array.from(sums.keys());
-  const copyPath = besideTarget(asideTarget(target, COPY), PART_SUFFIX);
+  const copyPath = partPath(quarantineTarget(target, COPY));
   // Of an interrupted copy: whoever copies has locked `from`.
-  removeIfThere(copyPath, disk);
+  removeIfExists(copyPath, disk);
   const copy = PartFile.open(copyPath, another, terms);
   try {
     if (!copy.isOwn && copy.uid === from.uid && from.links === 1) {
@@ -140,7 +139,7 @@ export async function copyRightPieces(
     const { path } = from;
     // Of what cannot be hashed nothing was copied, so it stays.
     if (!manifest && sums.size === 0 && from.sizeBefore > 0) {
-      from.moveTo(quarantinePath(target, UNVERIFIED, PART_SUFFIX, disk));
+      quarantinePart(from, target, UNVERIFIED, disk);
     }
     from.close();
     replace(path, copy);

@@ -9,16 +9,23 @@ import { ConflictError, DiskError } from "../base/errors.ts";
 import { type ByteRange, lengthOf } from "../base/ranges.ts";
 import { type PieceLayout, rangeOfPiece } from "../base/pieces.ts";
 import type { ConflictPolicy, SyncPolicy } from "../base/policies.ts";
-import { markOf, OLD, quarantineFile, quarantinePath } from "./aside.ts";
 import { identityOf, isFor, mayHoldContent, type StoreOptions } from "./content.ts";
-import { type Disk, realDisk, removeIfThere, statIfExists } from "./disk.ts";
-import { withDiskErrorsAsync } from "./disk_errors.ts";
+import { isFree, resolveConflict } from "./conflict.ts";
+import {
+  type Disk,
+  realDisk,
+  removeIfExists,
+  statIfExists,
+  syncFolder,
+  withDiskErrorsAsync,
+} from "./disk.ts";
 import type { SpaceReservation } from "./free_space.ts";
 import { sha256OfOpenFile } from "./hashing.ts";
 import { type FoundJournal, Journal, readJournal } from "./journal.ts";
 import type { JournalContent } from "./journal_text.ts";
-import { PartFile, syncFolder } from "./part_file.ts";
-import { adoptPartial } from "./partial.ts";
+import { PartFile } from "./part_file.ts";
+import { adoptPartial, quarantineJournal, quarantinePart } from "./partials.ts";
+import { journalPath, markOf, NOT_A_JOURNAL, partPath } from "./paths.ts";
 import type { PieceSink, PieceSource, StoredContent } from "./pieces.ts";
 import {
   claimsOf,
@@ -27,7 +34,6 @@ import {
   type ResumeState,
   rightPieces,
 } from "./resume_state.ts";
-import { besideTarget, isFree, JOURNAL_SUFFIX, PART_SUFFIX, resolveConflict } from "./target.ts";
 
 export type { StoredContent, StoreOptions };
 
@@ -117,11 +123,10 @@ export class StoredFile implements PieceSink, PieceSource, Disposable {
   ): Promise<StoredFile> {
     const { disk = realDisk } = terms;
     if (begun.length > 0) adoptPartial(begun, target, content.manifest?.id ?? null, terms);
-    const journalPath = besideTarget(target, JOURNAL_SUFFIX);
     const part = PartFile.open(
-      besideTarget(target, PART_SUFFIX),
+      partPath(target),
       () => {
-        const pid = readJournal(journalPath, terms)?.content?.run?.pid;
+        const pid = readJournal(journalPath(target), terms)?.content?.run?.pid;
         return pid === undefined ? "another p2p" : `another p2p (process ${pid})`;
       },
       { ...terms, target },
@@ -129,7 +134,7 @@ export class StoredFile implements PieceSink, PieceSource, Disposable {
     try {
       // A file of one piece has no journal; beside a new one there may be another's, which is let be.
       const none = part.fresh && content.layout.count <= 1;
-      const found = none ? undefined : readJournal(journalPath, terms);
+      const found = none ? undefined : readJournal(journalPath(target), terms);
       if (found?.content === undefined || mayHoldContent(found.content, content)) {
         return await StoredFile.#resume(target, content, terms, part, found, signal);
       }
@@ -398,7 +403,7 @@ export class StoredFile implements PieceSink, PieceSource, Disposable {
   #removeJournal(): void {
     if (!this.#journal) return;
     this.#journal[Symbol.dispose]();
-    removeIfThere(besideTarget(this.target, JOURNAL_SUFFIX), this.#disk);
+    removeIfExists(journalPath(this.target), this.#disk);
   }
 }
 
@@ -417,7 +422,7 @@ function openJournal(
   { proven, lost, sums, mark }: ResumeState,
   { pid, boot, bootId, disk = realDisk }: StoreOptions,
 ): Journal {
-  const path = besideTarget(target, JOURNAL_SUFFIX);
+  const path = journalPath(target);
   if (claims === undefined) clearPath(path, target, disk);
   const run = { pid, boot, bootId, inode: part.inode, mtime: mark };
   const journal = Journal.open(path, identityOf(content), claims, lost, run, disk);
@@ -433,8 +438,8 @@ function openJournal(
 /** Makes room for a new journal: an old one that claims nothing of the part file is worth nothing. What is no plain file is renamed. */
 function clearPath(path: string, target: string, disk: Disk): void {
   const there = statIfExists(path, disk);
-  if (there?.isFile || there?.isSymlink) removeIfThere(path, disk);
-  else quarantineFile(path, target, OLD, JOURNAL_SUFFIX, disk);
+  if (there?.isFile || there?.isSymlink) removeIfExists(path, disk);
+  else quarantineJournal(target, NOT_A_JOURNAL, disk);
 }
 
 /** Removes what an interrupted finish left beside a target that is whole. */
@@ -443,21 +448,19 @@ export function removeLeftovers(
   content: StoredContent,
   disk: Disk = realDisk,
 ): void {
-  const journalPath = besideTarget(target, JOURNAL_SUFFIX);
-  const left = readJournal(journalPath, { disk });
+  const left = readJournal(journalPath(target), { disk });
   if (left?.content && !isFor(left.content, content)) return;
-  const partPath = besideTarget(target, PART_SUFFIX);
-  const part = statIfExists(partPath, disk);
-  if (part?.isFile && part.size === content.layout.size) removeIfThere(partPath, disk);
-  if (left) removeIfThere(journalPath, disk);
+  const part = statIfExists(partPath(target), disk);
+  if (part?.isFile && part.size === content.layout.size) removeIfExists(partPath(target), disk);
+  if (left) removeIfExists(journalPath(target), disk);
 }
 
 /** Renames a part file of other bytes, and then its journal, out of the way. */
 function quarantine(target: string, part: PartFile, left: JournalContent, disk: Disk): void {
   const mark = markOf(left.identity.id);
   // An empty one is ours: an earlier run was cut off right here.
-  if (part.sizeBefore > 0) part.moveTo(quarantinePath(target, mark, PART_SUFFIX, disk));
-  quarantineFile(besideTarget(target, JOURNAL_SUFFIX), target, mark, JOURNAL_SUFFIX, disk);
+  if (part.sizeBefore > 0) quarantinePart(part, target, mark, disk);
+  quarantineJournal(target, mark, disk);
 }
 
 /** How many bytes `pieces` have. */

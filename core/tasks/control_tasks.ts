@@ -5,7 +5,7 @@ import { readTasks, type TaskStatus } from "../state/task_status.ts";
 import { isHeader, limitsOf } from "../state/record_shape.ts";
 import { readRuns } from "../state/run_reader.ts";
 import { readControlRequests, writeMax } from "../state/control_files.ts";
-import { removePartial } from "../store/partial.ts";
+import { removePartial } from "../store/partials.ts";
 
 /** @param pid of the process that orders. @throws {UsageError} if the task is over. */
 export async function controlTask(

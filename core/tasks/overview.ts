@@ -7,8 +7,7 @@ import {
   taskNamed,
   type TaskStatus,
 } from "../state/task_status.ts";
-import { type Aside, asidesIn } from "../store/aside.ts";
-import { hasPartial } from "../store/partial.ts";
+import { hasPartial, type QuarantinedPart, quarantinedPartsIn } from "../store/partials.ts";
 import { dirname } from "@std/path";
 
 /** Every task that is known, oldest first; those that are over only with `all`. */
@@ -34,10 +33,10 @@ export async function overview(
 }
 
 /** Parts of other contents that were set aside in the folders of all known tasks. */
-export async function asides(stateDir: string, nowMs: number): Promise<Aside[]> {
+export async function asides(stateDir: string, nowMs: number): Promise<QuarantinedPart[]> {
   const known = await readTasks(stateDir, nowMs, "all");
   const folders = new Set(known.flatMap(({ target, path }) => [dirname(target), dirname(path)]));
-  return Array.from(folders).sort().flatMap(asidesIn);
+  return Array.from(folders).sort().flatMap(quarantinedPartsIn);
 }
 
 /** The task that `text` means; see `taskNamed`. */

@@ -1,11 +1,6 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import fc from "fast-check";
-import {
-  compareNames,
-  invalidNameReason,
-  isReservedName,
-  isValidName,
-} from "../../core/base/names.ts";
+import { compareNames, invalidNameReason, isValidName } from "../../core/base/names.ts";
 import { anyText, property, validName } from "./property.ts";
 
 const good = [
@@ -38,23 +33,6 @@ for (const name of good) {
   Deno.test(`faultOfName() finds nothing in ${show(name)}`, () => {
     assertEquals(invalidNameReason(name), undefined);
     assertEquals(isValidName(name), true);
-  });
-}
-
-const own = [
-  { name: "x.p2p-part", want: true },
-  { name: "x.p2p-journal", want: true },
-  { name: "dir/x.P2P-Journal", want: true },
-  { name: "dir.p2p-part/x", want: true },
-  { name: ".p2p-part", want: true },
-  { name: "x.p2p-parts", want: false },
-  { name: "x.p2p-part.txt", want: false },
-  { name: "p2p-part", want: false },
-  { name: "x.part", want: false },
-];
-for (const { name, want } of own) {
-  Deno.test(`isOwnName() is ${want} when the name is ${show(name)}`, () => {
-    assertEquals(isReservedName(name), want);
   });
 }
 

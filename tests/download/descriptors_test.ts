@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertLessOrEqual } from "@std/assert";
 import { Semaphore } from "../../core/base/semaphore.ts";
-import { OutOfDescriptorsError, toDiskError } from "../../core/store/disk_errors.ts";
+import { OutOfDescriptorsError, toDiskError } from "../../core/store/disk.ts";
 import { waitForDescriptors } from "../../core/download/descriptors.ts";
 import { Permit } from "../../core/download/permit.ts";
 import { calm, test, thrownBy } from "../source/support.ts";

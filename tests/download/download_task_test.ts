@@ -6,7 +6,7 @@ import { CorruptError, P2pError } from "../../core/base/errors.ts";
 import type { DownloadSettings } from "../../core/config.ts";
 import type { TaskResult } from "../../core/events.ts";
 import { layoutOf, rangeOfPiece } from "../../core/base/pieces.ts";
-import { OutFolder } from "../../core/store/out_folder.ts";
+import { OutFolder } from "../../core/store/paths.ts";
 import { StoredFile } from "../../core/store/stored_file.ts";
 import { runDownload } from "../../core/download/download_task.ts";
 import { encodeManifest, makeManifest } from "../../core/protocol/manifest.ts";

@@ -8,13 +8,15 @@ import { DiskError, UsageError } from "../../core/base/errors.ts";
 import type { DownloadSettings } from "../../core/config.ts";
 import type { TaskEvent } from "../../core/events.ts";
 import { writeControlRequest, writeMax } from "../../core/state/control_files.ts";
-import { besideTarget, PART_SUFFIX } from "../../core/store/target.ts";
+import { partPath } from "../../core/store/paths.ts";
 import {
   download,
   type DownloadRequest,
   type FewDescriptors,
   type TaskOutcome,
 } from "../../core/download/download.ts";
+import { controlTask } from "../../core/tasks/control_tasks.ts";
+import { tasks } from "../../core/tasks/overview.ts";
 import { holding, onDownload, type ScriptedSeed } from "../fakes/scripted_seed.ts";
 import { patternOf, test } from "../source/support.ts";
 import { Bench, FILE, type Hosts, MIB, Seeds } from "./support.ts";
@@ -31,6 +33,8 @@ class Command implements AsyncDisposable {
   readonly events: TaskEvent[] = [];
   /** How many descriptors this process can still open. */
   freeDescriptors = Infinity;
+  /** As `Deno.build.os` names it. */
+  platform: string = Deno.build.os;
   readonly few: FewDescriptors[] = [];
   readonly #news = new Notify();
   /** How often it slept until its next look at what the user wishes. */
@@ -59,7 +63,7 @@ class Command implements AsyncDisposable {
       clock: this.#clock,
       chance: systemRandom,
       dial: this.bench.dial,
-      store,
+      store: { ...store, platform: this.platform },
       hashers,
       freeDescriptors: (atMost: number) => ({
         count: Math.min(atMost, this.freeDescriptors),
@@ -154,7 +158,7 @@ test("download() fails only the task whose partial file cannot be removed when i
   using gate = new Gate();
   const seed = seeds.add({ a: FILE, b: FILE }, holding("MANIFEST", gate.opened));
   await using command = new Command({ seed }, { max: 2, seedConnections: 1 });
-  const part = besideTarget(join(command.out, "a"), PART_SUFFIX);
+  const part = partPath(join(command.out, "a"));
   Deno.mkdirSync(join(part, "not ours"), { recursive: true });
   const running = command.run("a", "b");
   await command.event(({ kind }) => kind === "state");
@@ -352,31 +356,58 @@ test("download() does more at a time when p2p max is raised, and lets what waits
   assertEquals(statesOf(await running), names.map((name) => `${name} done`));
 });
 
-test("download() adopts what was begun of the same content under another name through a link", async () => {
-  await using seeds = new Seeds();
+/** Downloads `name` until its first piece is stored, and interrupts the run. @returns the target. */
+async function interruptAfterOnePiece(
+  command: Command,
+  seed: ScriptedSeed,
+  name: string,
+): Promise<string> {
   using gate = new Gate();
-  const seed = seeds.add({ f: FILE, g: FILE });
   seed.hook = async (request) => {
-    if (request.verb === "DOWNLOAD" && request.name === "f" && request.range.start > 0) {
-      await gate.opened;
-    }
+    if (request.verb === "DOWNLOAD" && request.range.start > 0) await gate.opened;
     return undefined;
   };
-  await using command = new Command({ seed }, { seedConnections: 1 });
-  const real = command.out;
-  command.out = `${real}-link`;
-  Deno.symlinkSync(real, command.out);
-  const running = command.run("f");
+  const running = command.run(name);
   await command.event(({ kind }) => kind === "stored");
-  const target = command.events.find((event) => event.kind === "queued")?.target;
+  const queued = command.events.find((event) => event.kind === "queued");
   const ended = command.interrupt();
   gate.open();
   await ended;
   await running;
-  await command.run("g");
-  const resumed = await command.event(({ kind }) => kind === "resumed");
-  assert(resumed.kind === "resumed" && resumed.pieces > 0);
-  assertEquals([target, namesIn(real)], [join(real, "f"), ["g"]]);
+  seed.hook = () => Promise.resolve(undefined);
+  return queued!.target;
+}
+
+for (const [first, second] of [["link", "link"], ["link", "real"], ["real", "link"]] as const) {
+  test(`download() adopts a part file of the same content when the first run goes through the ${first} path and the second through the ${second} path`, async () => {
+    await using seeds = new Seeds();
+    const seed = seeds.add({ f: FILE, g: FILE });
+    await using command = new Command({ seed }, { seedConnections: 1 });
+    const real = command.out;
+    const paths = { real, link: `${real}-link` };
+    Deno.symlinkSync(real, paths.link);
+    command.out = paths[first];
+    const target = await interruptAfterOnePiece(command, seed, "f");
+    command.out = paths[second];
+    await command.run("g");
+    const resumed = await command.event(({ kind }) => kind === "resumed");
+    assert(resumed.kind === "resumed" && resumed.pieces > 0);
+    assertEquals([target, namesIn(real)], [join(real, "f"), ["g"]]);
+  });
+}
+
+test("download(), tasks() and controlTask() use one path for a name that Windows cannot hold", async () => {
+  await using seeds = new Seeds();
+  const name = "con/a:b";
+  const seed = seeds.add({ [name]: FILE });
+  await using command = new Command({ seed }, { seedConnections: 1 });
+  command.platform = "windows";
+  await interruptAfterOnePiece(command, seed, name);
+  const known = await tasks(command.state, systemClock.wallTime(), { all: false });
+  assertEquals(known.map(({ path }) => path), [join(command.out, "%63on", "a%3Ab")]);
+  assertEquals(namesIn(join(command.out, "%63on")).length, 2);
+  await controlTask(command.state, known[0]!, "cancel-and-delete", 1, systemClock);
+  assertEquals(namesIn(join(command.out, "%63on")), []);
 });
 
 function namesIn(folder: string): string[] {

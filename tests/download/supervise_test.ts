@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertLessOrEqual, assertRejects } from "@std/assert";
 import { DiskError } from "../../core/base/errors.ts";
 import type { TaskResult } from "../../core/events.ts";
-import { DiskFullError } from "../../core/store/disk_errors.ts";
+import { DiskFullError } from "../../core/store/disk.ts";
 import { CancelledError, supervise } from "../../core/download/supervise.ts";
 import { Control } from "../../core/download/control.ts";
 import { Permit } from "../../core/download/permit.ts";

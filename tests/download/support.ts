@@ -12,7 +12,7 @@ import { mainThreadHasher } from "../../core/hash/pool.ts";
 import { SourcePool } from "../../core/source/pool.ts";
 import type { Dial } from "../../core/source/transport.ts";
 import { type StoredContent, StoredFile } from "../../core/store/stored_file.ts";
-import { besideTarget, PART_SUFFIX } from "../../core/store/target.ts";
+import { partPath } from "../../core/store/paths.ts";
 import { Prefetch } from "../../core/download/prefetch.ts";
 import { resolveContent } from "../../core/download/resolve_content.ts";
 import { noUsableSourceError, transfer } from "../../core/download/transfer.ts";
@@ -109,7 +109,7 @@ export class Bench implements AsyncDisposable {
 
   /** The bytes of the unfinished file. */
   written(): Uint8Array {
-    return Deno.readFileSync(besideTarget(join(this.dir, "out"), PART_SUFFIX));
+    return Deno.readFileSync(partPath(join(this.dir, "out")));
   }
 
   /** Asks for the manifest of "a" before its turn has come. */

@@ -14,7 +14,8 @@ import {
 } from "../../commands/value_types.ts";
 import { resolveSettings } from "../../commands/setting_sources.ts";
 import { UsageError } from "../../core/base/errors.ts";
-import { compareNames, invalidNameReason, isReservedName } from "../../core/base/names.ts";
+import { compareNames, invalidNameReason } from "../../core/base/names.ts";
+import { isReservedName } from "../../core/store/paths.ts";
 import { printable } from "../../core/base/printable.ts";
 import { formatSeedAddress, parseSeedAddress } from "../../core/base/seed_address.ts";
 import {

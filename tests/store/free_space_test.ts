@@ -1,5 +1,5 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { DiskFullError } from "../../core/store/disk_errors.ts";
+import { DiskFullError } from "../../core/store/disk.ts";
 import { DiskSpace, type Volume } from "../../core/store/free_space.ts";
 
 const MIB = 1024 * 1024;

@@ -2,9 +2,8 @@
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { ConflictError } from "../../core/base/errors.ts";
 import { sha256 } from "../../core/base/digest.ts";
-import { type Disk, type DiskFile, realDisk } from "../../core/store/disk.ts";
+import { type Disk, type DiskFile, isWrittenOnlyBy, realDisk } from "../../core/store/disk.ts";
 import { encodeIdentity, encodeRecord } from "../../core/store/journal_text.ts";
-import { isOnlyOf } from "../../core/store/owner.ts";
 import { PartFile } from "../../core/store/part_file.ts";
 import {
   begin,
@@ -206,13 +205,13 @@ const rights = [
   { mode: 0o100666, folder: 0o42775, umask: 0o002, want: false },
 ];
 for (const { mode, folder, umask, want } of rights) {
-  Deno.test(`isOnlyOf() is ${want} for a file of mode ${mode.toString(8)} in a folder of mode ${folder.toString(8)} under umask ${umask.toString(8)}`, () => {
+  Deno.test(`isWrittenOnlyBy() is ${want} for a file of mode ${mode.toString(8)} in a folder of mode ${folder.toString(8)} under umask ${umask.toString(8)}`, () => {
     const info = { uid: US, mode } as Deno.FileInfo;
     const disk = {
       ...realDisk,
       lstatSync: () => ({ uid: US, mode: folder } as Deno.FileInfo),
     };
-    assertEquals(isOnlyOf({ uid: US, umask }, info, "/a/b", disk), want);
+    assertEquals(isWrittenOnlyBy({ uid: US, umask }, info, "/a/b", disk), want);
   });
 }
 

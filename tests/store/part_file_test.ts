@@ -1,7 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { ConflictError, DiskError } from "../../core/base/errors.ts";
-import { type Disk, realDisk } from "../../core/store/disk.ts";
-import { DiskFullError } from "../../core/store/disk_errors.ts";
+import { type Disk, DiskFullError, realDisk } from "../../core/store/disk.ts";
 import { PartFile } from "../../core/store/part_file.ts";
 import { bytesOf, TempFolder } from "./support.ts";
 

@@ -4,7 +4,7 @@ import { join } from "@std/path";
 import { RunningDigest, sha256 } from "../../core/base/digest.ts";
 import { type PieceLayout, rangeOfPiece } from "../../core/base/pieces.ts";
 import type { ConflictPolicy, SyncPolicy } from "../../core/base/policies.ts";
-import { asidesWith } from "../../core/store/aside.ts";
+import { quarantinedOf } from "../../core/store/partials.ts";
 import type { Disk } from "../../core/store/disk.ts";
 import {
   type PlacedFile,
@@ -13,7 +13,7 @@ import {
   StoredFile,
   type StoreOptions,
 } from "../../core/store/stored_file.ts";
-import { resolveConflict } from "../../core/store/target.ts";
+import { resolveConflict } from "../../core/store/conflict.ts";
 import type { Manifest } from "../../core/protocol/manifest.ts";
 
 /** Why a test aborts. */
@@ -149,7 +149,7 @@ export async function runDownload(
     return { path: place.path, how: "already-there" };
   }
   if (place.kind === "skip") return { path: place.path, how: "skipped" };
-  const begun = content.manifest ? asidesWith(content.manifest.id, target) : [];
+  const begun = content.manifest ? quarantinedOf(content.manifest.id, target) : [];
   using file = await StoredFile.open(place.path, content, terms, never, begun);
   for (let round = 0; round < 5; round++) {
     for (const piece of file.missing) {

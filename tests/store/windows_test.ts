@@ -1,7 +1,7 @@
 /** A download on a disk with the manners of Windows, from its beginning to each of its ends. */
 import { assertEquals, assertThrows } from "@std/assert";
 import { sha256 } from "../../core/base/digest.ts";
-import { adoptPartial } from "../../core/store/partial.ts";
+import { adoptPartial } from "../../core/store/partials.ts";
 import { PartFile } from "../../core/store/part_file.ts";
 import { type StoredContent, StoredFile } from "../../core/store/stored_file.ts";
 import { bytesOf, never, pieceOf, TempFolder, TERMS, unverified, verified } from "./support.ts";

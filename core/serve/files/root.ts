@@ -4,7 +4,8 @@
  */
 import { join } from "@std/path";
 import { DiskError, reasonOf, UsageError } from "../../base/errors.ts";
-import { isReservedName, isValidName } from "../../base/names.ts";
+import { isValidName } from "../../base/names.ts";
+import { isReservedName } from "../../store/paths.ts";
 
 export interface Root {
   /** The folder's own path without links. */

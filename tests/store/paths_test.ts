@@ -1,9 +1,18 @@
-import { assertEquals, assertMatch, assertRejects, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertRejects, assertThrows } from "@std/assert";
+import { basename, join } from "@std/path";
 import { ConflictError, DiskError } from "../../core/base/errors.ts";
 import { type Disk, realDisk } from "../../core/store/disk.ts";
-import { localName, OutFolder } from "../../core/store/out_folder.ts";
+import {
+  isReservedName,
+  journalPath,
+  localName,
+  OutFolder,
+  parseQuarantined,
+  partPath,
+  quarantineTarget,
+} from "../../core/store/paths.ts";
 import { property, validName } from "../base/property.ts";
-import { TempFolder } from "./support.ts";
+import { bytesOf, TempFolder } from "./support.ts";
 
 Deno.test("OutFolder.prepare() makes the folders of a name when they are missing", async () => {
   using folder = new TempFolder();
@@ -69,10 +78,23 @@ for (const { name, out, file, want } of located) {
   });
 }
 
-Deno.test("OutFolder.locate() makes nothing", () => {
+Deno.test("OutFolder.locate() makes the root and nothing else", () => {
   using folder = new TempFolder();
   new OutFolder(folder.of("out")).locate("a/b");
-  assertEquals(folder.names(), []);
+  assertEquals([folder.names(), Array.from(Deno.readDirSync(folder.of("out")))], [["out"], []]);
+});
+
+Deno.test("OutFolder.prepare() throws ConflictError when a link replaced a folder after locate()", () => {
+  using folder = new TempFolder();
+  const out = new OutFolder(folder.of("out"));
+  const target = out.locate("a/b");
+  Deno.mkdirSync(folder.of("elsewhere"));
+  Deno.symlinkSync(folder.of("elsewhere"), folder.of("out/a"));
+  assertThrows(() => out.prepare("a/b"), ConflictError, "replaced by a link");
+  assertEquals([target, Array.from(Deno.readDirSync(folder.of("elsewhere")))], [
+    folder.of("out/a/b"),
+    [],
+  ]);
 });
 
 /** A disk that notes which folders are synced. */
@@ -259,3 +281,73 @@ property("localName() gives a possible name when the platform is windows", valid
   }
   assertEquals(localName(localName(name, "windows"), "windows"), localName(name, "windows"));
 });
+
+const long = [
+  { name: "exactly fits", stem: "x".repeat(255 - ".p2p-journal".length), shortened: false },
+  { name: "is one byte too long", stem: "x".repeat(256 - ".p2p-journal".length), shortened: true },
+  { name: "has 255 bytes", stem: "x".repeat(255), shortened: true },
+  { name: "has 254 bytes in two-byte characters", stem: "é".repeat(127), shortened: true },
+  { name: "has 255 bytes in three-byte characters", stem: "日".repeat(85), shortened: true },
+  { name: "has 252 bytes in pairs of surrogates", stem: "😀".repeat(63), shortened: true },
+];
+for (const { name, stem, shortened } of long) {
+  Deno.test(`partPath() and journalPath() return names that the disk accepts when the name ${name}`, () => {
+    using folder = new TempFolder();
+    for (
+      const [pathOf, suffix] of [[partPath, ".p2p-part"], [journalPath, ".p2p-journal"]] as const
+    ) {
+      const path = pathOf(folder.of(stem));
+      assertEquals(path === folder.of(stem) + suffix, !shortened);
+      assert(path.endsWith(suffix) && basename(path).isWellFormed(), path);
+      Deno.writeTextFileSync(path, "");
+      assertEquals(folder.names().includes(basename(path)), true);
+    }
+  });
+
+  Deno.test(`quarantineTarget() returns a target whose files parseQuarantined() recognises when the name ${name}`, () => {
+    const target = quarantineTarget(join("/", stem), "12345678-2");
+    for (
+      const [path, isPart] of [[partPath(target), true], [journalPath(target), false]] as const
+    ) {
+      assert(bytesOf(basename(path)).length <= 255, path);
+      assertEquals(parseQuarantined(basename(path)), { mark: "12345678-2", isPart });
+    }
+  });
+}
+
+Deno.test("partPath() differs when long names differ in their ends only", () => {
+  const names = ["a", "b"].map((end) => join("/", "x".repeat(254) + end));
+  const [a, b] = names.map(partPath);
+  assert(a !== b, "two names, two files");
+  assertEquals(partPath(names[0]!), a);
+});
+
+const others = [
+  "a.txt.p2p-part",
+  "a.txt",
+  "a~12345678.p2p-part",
+  "a.txt~1234567.p2p-part",
+  "~12345678.p2p-part",
+];
+for (const name of others) {
+  Deno.test(`parseQuarantined() returns undefined for "${name}"`, () => {
+    assertEquals(parseQuarantined(name), undefined);
+  });
+}
+
+const reserved = [
+  { name: "x.p2p-part", want: true },
+  { name: "x.p2p-journal", want: true },
+  { name: "dir/x.P2P-Journal", want: true },
+  { name: "dir.p2p-part/x", want: true },
+  { name: ".p2p-part", want: true },
+  { name: "x.p2p-parts", want: false },
+  { name: "x.p2p-part.txt", want: false },
+  { name: "p2p-part", want: false },
+  { name: "x.part", want: false },
+];
+for (const { name, want } of reserved) {
+  Deno.test(`isReservedName() is ${want} for ${JSON.stringify(name)}`, () => {
+    assertEquals(isReservedName(name), want);
+  });
+}

@@ -1,15 +1,9 @@
 import { assert, assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
-import { basename, join } from "@std/path";
+import { basename } from "@std/path";
 import { sha256 } from "../../core/base/digest.ts";
 import { ConflictError } from "../../core/base/errors.ts";
 import type { ConflictPolicy } from "../../core/base/policies.ts";
-import {
-  besideTarget,
-  type Bytes,
-  JOURNAL_SUFFIX,
-  PART_SUFFIX,
-  resolveConflict,
-} from "../../core/store/target.ts";
+import { type Bytes, resolveConflict } from "../../core/store/conflict.ts";
 import { bytesOf, Enough, manifestFor, never, TempFolder } from "./support.ts";
 
 const RIGHT = "the right bytes, of several pieces";
@@ -95,7 +89,7 @@ function put(folder: TempFolder, name: string, what: string | undefined): void {
 for (const { name, there, twin, want } of situations) {
   for (const policy of Object.keys(want) as ConflictPolicy[]) {
     for (const { by, bytes, mark } of WAYS) {
-      Deno.test(`settle() says ${want[policy]} by ${by} when ${name} and the policy is ${policy}`, async () => {
+      Deno.test(`resolveConflict() returns ${want[policy]} by ${by} when ${name} and the policy is ${policy}`, async () => {
         using folder = new TempFolder();
         put(folder, "a.txt", there);
         put(folder, `a~${mark}.txt`, twin);
@@ -113,7 +107,7 @@ for (const { name, there, twin, want } of situations) {
   }
 }
 
-Deno.test("settle() puts the content's mark before the extension when it renames", async () => {
+Deno.test("resolveConflict() puts the content's mark before the extension when it renames", async () => {
   using folder = new TempFolder();
   const mark = MANIFEST.id.slice(0, 8);
   const names = [
@@ -129,7 +123,7 @@ Deno.test("settle() puts the content's mark before the extension when it renames
 });
 
 for (const extension of ["", ".txt", "." + "é".repeat(20)]) {
-  Deno.test(`settle() finds a name when the old one has 255 bytes and ends with "${extension}"`, async () => {
+  Deno.test(`resolveConflict() finds a name when the old one has 255 bytes and ends with "${extension}"`, async () => {
     using folder = new TempFolder();
     const stem = "é".repeat(Math.floor((255 - bytesOf(extension).length) / 2));
     const path = folder.write(stem + extension, OTHER);
@@ -142,7 +136,7 @@ for (const extension of ["", ".txt", "." + "é".repeat(20)]) {
   });
 }
 
-Deno.test("settle() throws the signal's reason when it aborts", async () => {
+Deno.test("resolveConflict() throws the signal's reason when it aborts", async () => {
   using folder = new TempFolder();
   const path = folder.write("a", RIGHT);
   const reason = new Enough("enough");
@@ -150,32 +144,4 @@ Deno.test("settle() throws the signal's reason when it aborts", async () => {
     () => resolveConflict(path, { manifest: MANIFEST }, "rename", AbortSignal.abort(reason)),
     Enough,
   );
-});
-
-const long = [
-  { name: "exactly fits", stem: "x".repeat(255 - JOURNAL_SUFFIX.length), shortened: false },
-  { name: "is one byte too long", stem: "x".repeat(256 - JOURNAL_SUFFIX.length), shortened: true },
-  { name: "has 255 bytes", stem: "x".repeat(255), shortened: true },
-  { name: "has 254 bytes in two-byte characters", stem: "é".repeat(127), shortened: true },
-  { name: "has 255 bytes in three-byte characters", stem: "日".repeat(85), shortened: true },
-  { name: "has 252 bytes in pairs of surrogates", stem: "😀".repeat(63), shortened: true },
-];
-for (const { name, stem, shortened } of long) {
-  Deno.test(`besideTarget() gives names that the disk takes when the name ${name}`, () => {
-    using folder = new TempFolder();
-    for (const suffix of [PART_SUFFIX, JOURNAL_SUFFIX]) {
-      const path = besideTarget(folder.of(stem), suffix);
-      assertEquals(path === folder.of(stem) + suffix, !shortened);
-      assert(path.endsWith(suffix) && basename(path).isWellFormed(), path);
-      Deno.writeTextFileSync(path, "");
-      assertEquals(folder.names().includes(basename(path)), true);
-    }
-  });
-}
-
-Deno.test("besideTarget() keeps long names apart when only their ends differ", () => {
-  const names = ["a", "b"].map((end) => join("/", "x".repeat(254) + end));
-  const [a, b] = names.map((path) => besideTarget(path, PART_SUFFIX));
-  assert(a !== b, "two names, two files");
-  assertEquals(besideTarget(names[0]!, PART_SUFFIX), a);
 });

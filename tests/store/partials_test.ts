@@ -1,14 +1,14 @@
-/** Parts of other contents stay, are used when their content is wanted again, and go in the end. */
+/** Part files of other contents are quarantined, used when their content is wanted again, and removed in the end. */
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { ConflictError } from "../../core/base/errors.ts";
 import {
-  asidesIn,
-  asidesWith,
-  asideTarget,
-  removeAsides,
-  removeOldAsides,
-} from "../../core/store/aside.ts";
-import { removePartial } from "../../core/store/partial.ts";
+  quarantinedOf,
+  quarantinedPartsIn,
+  removeOldQuarantined,
+  removePartial,
+  removeQuarantined,
+} from "../../core/store/partials.ts";
+import { quarantineTarget } from "../../core/store/paths.ts";
 import { StoredFile } from "../../core/store/stored_file.ts";
 import { begin, never, runDownload, TempFolder, TERMS, unverified, verified } from "./support.ts";
 
@@ -24,12 +24,12 @@ const places = [
   { name: "é".repeat(127), renamed: undefined },
 ];
 for (const { name, renamed } of places) {
-  Deno.test(`a part of "${name.slice(0, 9)}" that was set aside is used when its content is wanted again`, async () => {
+  Deno.test(`StoredFile.open() adopts a quarantined part file of "${name.slice(0, 9)}" when its content is wanted again`, async () => {
     using folder = new TempFolder();
     const target = folder.of(name);
     await begin(target, TEXT, [0, 2]);
     await runDownload({ target, text: OTHER, content: verified(OTHER) }, TERMS);
-    assertEquals(asidesWith(ID, target).length, 1);
+    assertEquals(quarantinedOf(ID, target).length, 1);
     // The name is taken now, so this content gets another one.
     const second = folder.of(renamed ?? "other");
     using file = await StoredFile.open(
@@ -37,7 +37,7 @@ for (const { name, renamed } of places) {
       verified(TEXT),
       TERMS,
       never,
-      asidesWith(ID, target),
+      quarantinedOf(ID, target),
     );
     assertEquals([file.resumed.pieces, file.resumed.rehashed, file.missing], [2, 0, [1, 3]]);
     // The other file, and the part and journal of this one.
@@ -45,44 +45,44 @@ for (const { name, renamed } of places) {
   });
 }
 
-Deno.test("a part that was set aside is used when another content is unfinished in its place", async () => {
+Deno.test("StoredFile.open() adopts a quarantined part file when another content is unfinished in its place", async () => {
   using folder = new TempFolder();
   const target = folder.of("a.txt");
   await begin(target, TEXT, [0, 2]);
   await begin(target, OTHER, [1], verified(OTHER));
-  const asides = asidesWith(ID, target);
+  const asides = quarantinedOf(ID, target);
   using file = await StoredFile.open(target, verified(TEXT), TERMS, never, asides);
   assertEquals([file.resumed.pieces, file.missing], [2, [1, 3]]);
-  assertEquals(asidesWith(verified(OTHER).manifest!.id, target).length, 1);
+  assertEquals(quarantinedOf(verified(OTHER).manifest!.id, target).length, 1);
 });
 
-Deno.test("a part that version 0.1.0 set aside is used when its content is wanted again", async () => {
+Deno.test("StoredFile.open() adopts a part file that version 0.1.0 quarantined", async () => {
   using folder = new TempFolder();
   await begin(folder.of("a"), TEXT, [0, 2]);
   for (const suffix of [".p2p-part", ".p2p-journal"]) {
     Deno.renameSync(folder.of(`a${suffix}`), folder.of(`a~${MARK}${suffix}`));
   }
-  const asides = asidesWith(ID, folder.of("a"));
+  const asides = quarantinedOf(ID, folder.of("a"));
   using file = await StoredFile.open(folder.of("a"), verified(TEXT), TERMS, never, asides);
   assertEquals(file.resumed.pieces, 2);
 });
 
-Deno.test("a part that was set aside stays there when its journal is of another content", async () => {
+Deno.test("StoredFile.open() leaves a quarantined part file whose journal is of another content", async () => {
   using folder = new TempFolder();
   const target = folder.of("a.txt");
-  await begin(asideTarget(target, MARK), OTHER, [0], verified(OTHER));
+  await begin(quarantineTarget(target, MARK), OTHER, [0], verified(OTHER));
   using file = await StoredFile.open(
     target,
     verified(TEXT),
     TERMS,
     never,
-    asidesWith(ID, target),
+    quarantinedOf(ID, target),
   );
-  assertEquals([file.resumed.pieces, asidesWith(ID, target).length], [0, 1]);
+  assertEquals([file.resumed.pieces, quarantinedOf(ID, target).length], [0, 1]);
 });
 
-/** Set-aside parts of "a.txt" and "a", and what looks like some and is none. */
-async function setAsides(folder: TempFolder): Promise<void> {
+/** Quarantines part files of "a.txt" and "a", and adds files with similar names. */
+async function quarantineSome(folder: TempFolder): Promise<void> {
   for (const name of ["a.txt", "a"]) {
     await begin(folder.of(name), TEXT, [0]);
     await begin(folder.of(name), OTHER, [0], verified(OTHER));
@@ -92,49 +92,49 @@ async function setAsides(folder: TempFolder): Promise<void> {
   folder.write(`a.txt~${MARK}`, "a file");
 }
 
-Deno.test("removePartial() removes what was set aside for the target, and nothing else", async () => {
+Deno.test("removePartial() removes what was quarantined for the target, and nothing else", async () => {
   using folder = new TempFolder();
-  await setAsides(folder);
+  await quarantineSome(folder);
   removePartial(folder.of("a.txt"));
   removePartial(folder.of("a"));
   assertEquals(folder.names(), [`a.txt~${MARK}`, `a~${MARK}.p2p-part`]);
 });
 
-Deno.test("removeAsides() leaves the parts of another target", async () => {
+Deno.test("removeQuarantined() leaves the part files of another target", async () => {
   using folder = new TempFolder();
-  await setAsides(folder);
+  await quarantineSome(folder);
   const before = folder.names().filter((name) => !name.startsWith("a.txt~"));
-  removeAsides(folder.of("a.txt"));
+  removeQuarantined(folder.of("a.txt"));
   assertEquals(folder.names(), [...before, `a.txt~${MARK}`].sort());
 });
 
-Deno.test("asidesIn() lists what was set aside in a folder", async () => {
+Deno.test("quarantinedPartsIn() lists the quarantined part files of a folder", async () => {
   using folder = new TempFolder();
-  await setAsides(folder);
-  const found = asidesIn(folder.path);
+  await quarantineSome(folder);
+  const found = quarantinedPartsIn(folder.path);
   assertEquals(found.length, 4);
   assert(found.every(({ path, since }) => /~.*p2p-part$/.test(path) && since > 0));
-  assertEquals(asidesIn(folder.of("nowhere")), []);
+  assertEquals(quarantinedPartsIn(folder.of("nowhere")), []);
 });
 
-Deno.test("forgetOldAsides() removes what was set aside 30 days ago, and nothing else", async () => {
+Deno.test("removeOldQuarantined() removes files that were quarantined 30 days ago, and nothing else", async () => {
   using folder = new TempFolder();
-  await setAsides(folder);
+  await quarantineSome(folder);
   const before = folder.names();
   const now = Date.now();
-  await removeOldAsides(folder.path, now + 29 * DAY_MS, undefined, never);
+  await removeOldQuarantined(folder.path, now + 29 * DAY_MS, undefined, never);
   assertEquals(folder.names(), before);
   const stranger = { uid: (Deno.uid() ?? 0) + 1, umask: 0 };
-  await removeOldAsides(folder.path, now + 31 * DAY_MS, stranger, never);
+  await removeOldQuarantined(folder.path, now + 31 * DAY_MS, stranger, never);
   assertEquals(folder.names(), before);
-  await removeOldAsides(folder.path, now + 31 * DAY_MS, undefined, never);
+  await removeOldQuarantined(folder.path, now + 31 * DAY_MS, undefined, never);
   const left = before.filter((name) =>
     !/~~|txt~|unverified/.test(name) || name === `a.txt~${MARK}`
   );
   assertEquals(folder.names(), left);
 });
 
-Deno.test("StoredFile leaves no journal aside when the journal is not of its part", async () => {
+Deno.test("StoredFile quarantines no journal that is torn", async () => {
   using folder = new TempFolder();
   await begin(folder.of("a.txt"), TEXT, [0]);
   Deno.writeTextFileSync(folder.of("a.txt.p2p-journal"), "torn");
@@ -142,7 +142,7 @@ Deno.test("StoredFile leaves no journal aside when the journal is not of its par
   assertEquals(folder.names(), ["a.txt"]);
 });
 
-Deno.test("removePartial() leaves what another download works on", async () => {
+Deno.test("removePartial() throws ConflictError while another download works on the part file", async () => {
   using folder = new TempFolder();
   await begin(folder.of("a.txt"), TEXT, [0]);
   using _other = await StoredFile.open(folder.of("a.txt"), verified(TEXT), TERMS, never);

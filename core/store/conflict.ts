@@ -1,0 +1,72 @@
+/** What happens to a target that exists: decided by its content, and it is replaced only on request. */
+import { existsSync } from "node:fs";
+import { ConflictError } from "../base/errors.ts";
+import type { ConflictPolicy } from "../base/policies.ts";
+import type { Manifest } from "../protocol/manifest.ts";
+import { type Disk, realDisk, statIfExists, withDiskErrorsAsync } from "./disk.ts";
+import { type HashingOptions, holds, sha256OfFile } from "./hashing.ts";
+import { renamedTarget } from "./paths.ts";
+
+/** How to go on where another file has the name. */
+export const CONFLICT_HINT = "Choose what to do with --on-conflict rename, skip or overwrite";
+
+/** What identifies the expected bytes: a manifest, or only the digest of the whole. */
+export type Bytes = { readonly manifest: Manifest } | { readonly sha256: string };
+
+export interface ConflictResolution {
+  readonly kind:
+    /** Nothing is at `path`. */
+    | "free"
+    /** `path` already has the expected bytes. */
+    | "same"
+    /** `path` has other bytes and stays. */
+    | "skip"
+    /** `path` has other bytes and is replaced by the complete download. */
+    | "replace";
+  readonly path: string;
+}
+
+/** Whether nothing is at `path`; also true for a dangling link. Costs half as much as an `lstat` that fails. */
+export function isFree(path: string): boolean {
+  return !existsSync(path);
+}
+
+/** Whether a file of `size` bytes is at `path`. */
+export function hasSize(path: string, size: number, disk: Disk = realDisk): boolean {
+  const info = statIfExists(path, disk);
+  return info?.isFile === true && info.size === size;
+}
+
+/** @throws {ConflictError} as the policy says. @throws {DiskError} */
+export async function resolveConflict(
+  path: string,
+  bytes: Bytes,
+  policy: ConflictPolicy,
+  signal: AbortSignal,
+  options: HashingOptions = {},
+): Promise<ConflictResolution> {
+  const info = statIfExists(path, options.disk);
+  if (info === undefined) return { kind: "free", path };
+  const isSame = async () =>
+    "manifest" in bytes
+      ? await holds(path, bytes.manifest, signal, options)
+      : await sha256OfFile(path, signal, options) === bytes.sha256;
+  if (info.isFile && await withDiskErrorsAsync(`read "${path}"`, isSame)) {
+    return { kind: "same", path };
+  }
+  if (info.isDirectory) throw new ConflictError(`Cannot write "${path}": it is a folder`);
+  switch (policy) {
+    case "skip":
+      return { kind: "skip", path };
+    case "overwrite":
+      return { kind: "replace", path };
+    case "fail":
+      throw new ConflictError(`Cannot write "${path}": it exists with different content`, {
+        hint: CONFLICT_HINT,
+      });
+    case "rename": {
+      const id = "manifest" in bytes ? bytes.manifest.id : bytes.sha256;
+      return await resolveConflict(renamedTarget(path, id), bytes, "fail", signal, options);
+    }
+  }
+}

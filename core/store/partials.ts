@@ -1,0 +1,205 @@
+/**
+ * Unfinished downloads on the disk: a part file and a journal beside the target. Those of other
+ * contents are quarantined: renamed after their content, for when that content is wanted again.
+ */
+import { existsSync } from "node:fs";
+import { dirname, join } from "@std/path";
+import {
+  type Disk,
+  realDisk,
+  removeIfExists,
+  statIfExists,
+  type User,
+  withDiskErrors,
+} from "./disk.ts";
+import { readJournal } from "./journal.ts";
+import { PartFile, type PartOptions } from "./part_file.ts";
+import {
+  journalPath,
+  markOf,
+  oldQuarantineTarget,
+  parseQuarantined,
+  partPath,
+  quarantineTarget,
+  realPathOf,
+} from "./paths.ts";
+
+/** Age after which a quarantined file is removed. */
+const MAX_QUARANTINE_AGE_MS = 30 * 24 * 60 * 60 * 1000;
+
+/** Whether an unfinished download is beside `target`. */
+export function hasPartial(target: string): boolean {
+  try {
+    return Deno.lstatSync(partPath(target)).isFile;
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * Removes what an unfinished download left.
+ *
+ * @param target where it was to go. @param requested the target without conflicts; what is in
+ * quarantine for that is removed, too.
+ * @throws {ConflictError} if another process works on it. @throws {DiskError}
+ */
+export function removePartial(target: string, requested: string = target): void {
+  // The record may be older than a download that works on the same target now.
+  using _lock = hasPartial(target) ? PartFile.open(partPath(target), OTHER_PROCESS) : undefined;
+  removeIfExists(partPath(target));
+  removeIfExists(journalPath(target));
+  for (const each of new Set([target, requested])) removeQuarantined(each);
+}
+
+const OTHER_PROCESS = () => "another p2p";
+
+/**
+ * Takes over what an earlier run has of the content `id` beside another target in the same folder:
+ * the first of `others` that has anything. What is in use or cannot be moved stays.
+ */
+export function adoptPartial(
+  others: readonly string[],
+  target: string,
+  id: string | null,
+  options: PartOptions = {},
+): void {
+  const candidates = others.filter((other) => other !== target && hasPartial(other));
+  if (candidates.length === 0 || hasPartial(target)) return;
+  // Somebody may want the file that was requested in another folder.
+  const folder = realPathOf(dirname(target));
+  for (const from of candidates) {
+    if (realPathOf(dirname(from)) === folder && adopt(from, target, id, options)) return;
+  }
+}
+
+function adopt(from: string, target: string, id: string | null, options: PartOptions): boolean {
+  const { disk = realDisk } = options;
+  try {
+    const found = readJournal(journalPath(from), options);
+    if (found?.content !== undefined && found.content.identity.id !== id) return false;
+    // Locked while it moves; the journal knows the part file by its inode, not by its name.
+    using part = PartFile.open(partPath(from), OTHER_PROCESS, options);
+    // A journal without a part file is left of an interrupted quarantine.
+    const identity = readJournal(journalPath(target), options)?.content?.identity;
+    if (identity !== undefined && identity.id !== id) {
+      quarantineJournal(target, markOf(identity.id), disk);
+    }
+    // The journal first: if the process is killed in between, the next run finds the part file again.
+    if (found) disk.renameSync(journalPath(from), journalPath(target));
+    part.moveTo(partPath(target));
+    return true;
+  } catch {
+    // In use, on another disk, or gone: its pieces are downloaded again.
+    return false;
+  }
+}
+
+/** Renames the journal of `target`, or what has its name, if there is any. @throws {DiskError} */
+export function quarantineJournal(target: string, mark: string, disk: Disk): void {
+  const path = journalPath(target);
+  if (statIfExists(path, disk) === undefined) return;
+  const to = freeQuarantinePath(target, mark, journalPath, disk);
+  withDiskErrors(`rename "${path}"`, () => disk.renameSync(path, to));
+}
+
+/** Renames the part file of `target`. @throws {DiskError} */
+export function quarantinePart(part: PartFile, target: string, mark: string, disk: Disk): void {
+  part.moveTo(freeQuarantinePath(target, mark, partPath, disk));
+}
+
+function freeQuarantinePath(
+  target: string,
+  mark: string,
+  pathOf: (target: string) => string,
+  disk: Disk,
+): string {
+  for (const numbered of numberedFrom(mark)) {
+    const path = pathOf(quarantineTarget(target, numbered));
+    if (!statIfExists(path, disk)) return path;
+  }
+  throw new Error("unreachable");
+}
+
+function* numberedFrom(mark: string): Iterable<string> {
+  yield mark;
+  for (let n = 2;; n++) yield `${mark}-${n}`;
+}
+
+/** Targets beside which part files of the content `id` were quarantined when `target` was downloaded. */
+export function quarantinedOf(id: string, target: string): string[] {
+  const found: string[] = [];
+  for (const targetOf of [quarantineTarget, oldQuarantineTarget]) {
+    for (const mark of numberedFrom(markOf(id))) {
+      const quarantined = targetOf(target, mark);
+      if (found.includes(quarantined) || !existsSync(partPath(quarantined))) break;
+      found.push(quarantined);
+    }
+  }
+  return found;
+}
+
+/** Removes all that was quarantined when `target` was downloaded. @throws {DiskError} */
+export function removeQuarantined(target: string, disk: Disk = realDisk): void {
+  for (const { path, mark } of quarantinedFilesIn(dirname(target))) {
+    const quarantined = quarantineTarget(target, mark);
+    if ([partPath(quarantined), journalPath(quarantined)].includes(path)) {
+      removeIfExists(path, disk);
+    }
+  }
+}
+
+/** A part file in quarantine. */
+export interface QuarantinedPart {
+  readonly path: string;
+  /** Bytes that it takes on the disk. */
+  readonly bytes: number;
+  /** When it was quarantined or last written: ms since 1970. */
+  readonly since: number;
+}
+
+export function quarantinedPartsIn(folder: string): QuarantinedPart[] {
+  return quarantinedFilesIn(folder).filter(({ isPart }) => isPart).flatMap(({ path }) => {
+    const info = statIfExists(path);
+    if (!info?.isFile) return [];
+    const bytes = info.blocks === null ? info.size : info.blocks * 512;
+    return [{ path, bytes, since: changedAt(info) }];
+  });
+}
+
+/** Removes old quarantined files of `folder`; what cannot be removed stays. @throws the signal's reason if it aborts. */
+export async function removeOldQuarantined(
+  folder: string,
+  nowMs: number,
+  user: User | undefined,
+  signal: AbortSignal,
+): Promise<void> {
+  for await (const { name } of Deno.readDir(folder)) {
+    signal.throwIfAborted();
+    if (parseQuarantined(name) === undefined) continue;
+    const path = join(folder, name);
+    const info = statIfExists(path);
+    if (!info?.isFile || nowMs - changedAt(info) < MAX_QUARANTINE_AGE_MS) continue;
+    if (user !== undefined && info.uid !== null && info.uid !== user.uid) continue;
+    try {
+      removeIfExists(path);
+    } catch {
+      // The next run tries again.
+    }
+  }
+}
+
+/** A rename counts, where the platform has a `ctime`. */
+function changedAt({ mtime, ctime }: Deno.FileInfo): number {
+  return Math.max(mtime?.getTime() ?? 0, ctime?.getTime() ?? 0);
+}
+
+function quarantinedFilesIn(folder: string): { path: string; mark: string; isPart: boolean }[] {
+  try {
+    return Array.from(Deno.readDirSync(folder), ({ name }) => name).sort().flatMap((name) => {
+      const parsed = parseQuarantined(name);
+      return parsed === undefined ? [] : [{ path: join(folder, name), ...parsed }];
+    });
+  } catch {
+    return [];
+  }
+}
