@@ -20,7 +20,7 @@ import type { Listening } from "../source/transport.ts";
 import { RequestTurns } from "./schedule/request_turns.ts";
 import { BodyBuffers } from "./protocol/send_body.ts";
 import { FileIndex } from "./files/file_index.ts";
-import { DigestCache } from "./manifests/digest_cache.ts";
+import { DiskCache } from "./manifests/disk_cache.ts";
 import { ManifestService } from "./manifests/manifest_service.ts";
 import { FileResolver } from "./files/file_resolver.ts";
 import { openRoot, type Root } from "./files/root.ts";
@@ -77,7 +77,7 @@ export async function serve(
   if (ending.aborted) return;
   using _stop = onAbort(ending, () => listening.dispose());
   await using work = new TaskGroup(now);
-  const cache = new DigestCache(cacheDir, parts.clock, parts.nonce);
+  const cache = new DiskCache(cacheDir, parts.clock, parts.nonce);
   const seed = makeSeed(settings, folder, cache, parts, emit, work, ending);
   const connections = new Connections(seed);
   work.spawn((signal) => connections.sweep(signal));
@@ -99,7 +99,7 @@ export async function serve(
 function makeSeed(
   settings: ServeSettings,
   folder: Root,
-  cache: DigestCache,
+  cache: DiskCache,
   parts: ServeRuntime,
   emit: EventSink<ServeEvent>,
   jobs: TaskGroup,
@@ -107,19 +107,20 @@ function makeSeed(
 ): ServeContext {
   const { clock } = parts;
   const tally = new MetricsRegistry(clock);
+  const files = new FileResolver(folder);
   return {
     ...parts,
     settings,
     folder,
-    files: new FileResolver(folder),
+    files,
     catalogue: new FileIndex((signal) => walkDirectory(folder, signal), jobs, clock),
     digests: new ManifestService({
-      folder,
-      cache,
+      files,
+      diskCache: cache,
       clock,
       emit,
       jobs,
-      tally,
+      metrics: tally,
       hasher: parts.hasher,
     }),
     told: new SentVersions(),

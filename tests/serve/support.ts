@@ -10,7 +10,7 @@ import { HasherPool } from "../../core/hash/pool.ts";
 import { RequestTurns } from "../../core/serve/schedule/request_turns.ts";
 import { BodyBuffers } from "../../core/serve/protocol/send_body.ts";
 import { FileIndex } from "../../core/serve/files/file_index.ts";
-import { DigestCache } from "../../core/serve/manifests/digest_cache.ts";
+import { DiskCache } from "../../core/serve/manifests/disk_cache.ts";
 import { ManifestService } from "../../core/serve/manifests/manifest_service.ts";
 import { FileResolver } from "../../core/serve/files/file_resolver.ts";
 import { openRoot } from "../../core/serve/files/root.ts";
@@ -161,13 +161,22 @@ export function seedOf(
   const settings = { ...SERVE_DEFAULTS, dir, port: 0, ...rest };
   const folder = openRoot(dir, settings.hidden);
   const tally = new MetricsRegistry(clock);
-  const cache = new DigestCache(join(dir, ".cache"), clock, nonce);
+  const files = new FileResolver(folder);
+  const diskCache = new DiskCache(join(dir, ".cache"), clock, nonce);
   return {
     settings,
     folder,
-    files: new FileResolver(folder),
+    files,
     catalogue: new FileIndex((signal) => walkDirectory(folder, signal), jobs, clock),
-    digests: new ManifestService({ folder, cache, clock, emit, jobs, tally, hasher: noWorkers }),
+    digests: new ManifestService({
+      files,
+      diskCache,
+      clock,
+      emit,
+      jobs,
+      metrics: tally,
+      hasher: noWorkers,
+    }),
     told: new SentVersions(),
     attention: new RequestTurns(),
     uploads: new Uploads(settings.uploads, clock),

@@ -1,57 +1,85 @@
-/** Manifests in memory, by path, for one version of each file; the longest unused go when there are too many. */
-import type { Manifest } from "../../protocol/manifest.ts";
-import { type FileVersion, isRacy } from "../files/file_version.ts";
+/** Manifests in memory, one for each file, and their encoded bodies while these are sent. */
+import { LruCache } from "../../base/lru_cache.ts";
+import { encodeManifest, type Manifest } from "../../protocol/manifest.ts";
+import { isRacy } from "../files/file_version.ts";
+import type { Located } from "../files/open_file.ts";
 
-interface Known {
-  readonly version: string;
-  readonly manifest: Manifest;
-}
-
-/** Of digests and what is around them: those of 1 TiB. */
-const MAX_BYTES = 32 * 1024 * 1024;
-/** Of an entry, besides its digests; a guess. */
+/** The digests of 1 TiB. */
+const MAX_CACHE_BYTES = 32 * 1024 * 1024;
+/** An estimate of an entry's size without its digests and names. */
 const ENTRY_BYTES = 512;
 /** Above this, hashing again is worse than the small risk of a change that left no trace. */
-const CHEAP_BYTES = 8 * 1024 * 1024;
+const MAX_CHEAP_BYTES = 8 * 1024 * 1024;
+
+interface Entry {
+  readonly file: Located;
+  readonly manifest: Manifest;
+  /** The file could have changed right after it was hashed without becoming another version. */
+  readonly racy: boolean;
+}
 
 export class ManifestCache {
-  readonly #byPath = new Map<string, Known>();
-  #bytes = 0;
+  readonly #byPath = new LruCache<string, Entry>({
+    maxSize: MAX_CACHE_BYTES,
+    sizeOf: ({ file, manifest }) =>
+      ENTRY_BYTES + manifest.digests.length + file.name.length + file.path.length,
+    onRemove: (entry) => this.#forgetId(entry),
+  });
+  /** Files with the same content have the same id. */
+  readonly #byId = new Map<string, Set<Entry>>();
 
-  find(path: string, version: FileVersion): Manifest | undefined {
-    const known = this.#byPath.get(path);
-    if (known?.version !== version.id) return undefined;
-    this.#byPath.delete(path);
-    this.#byPath.set(path, known);
-    return known.manifest;
+  find({ path, version }: Located): Manifest | undefined {
+    const entry = this.#byPath.get(path);
+    return entry?.file.version.id === version.id && !entry.racy ? entry.manifest : undefined;
+  }
+
+  /** A file whose content has this id; forgets those that are not current any more. */
+  fileOf(id: string, isCurrent: (file: Located) => boolean): Located | undefined {
+    for (const { file } of this.#byId.get(id) ?? []) {
+      if (isCurrent(file)) return this.#byPath.get(file.path)?.file;
+      this.#byPath.delete(file.path);
+    }
+    return undefined;
   }
 
   /** @param hashedAt when hashing began. */
-  keep(
-    path: string,
-    version: FileVersion,
-    manifest: Manifest,
-    hashedAt: number,
-  ): void {
-    this.#remove(path);
-    const racy = isRacy(version, hashedAt);
-    if (racy && version.size <= CHEAP_BYTES) return;
-    this.#byPath.set(path, { version: version.id, manifest });
-    this.#bytes += weightOf(manifest);
-    for (const [oldest] of this.#byPath) {
-      if (this.#bytes <= MAX_BYTES) break;
-      this.#remove(oldest);
-    }
+  keep({ name, path, version }: Located, manifest: Manifest, hashedAt: number): void {
+    const racy = version.size <= MAX_CHEAP_BYTES && isRacy(version, hashedAt);
+    const entry = { file: { name, path, version }, manifest, racy };
+    const entries = this.#byId.get(manifest.id) ?? new Set();
+    this.#byId.set(manifest.id, entries.add(entry));
+    this.#byPath.set(path, entry);
   }
 
-  #remove(path: string): void {
-    const known = this.#byPath.get(path);
-    if (!known) return;
-    this.#byPath.delete(path);
-    this.#bytes -= weightOf(known.manifest);
+  #forgetId(entry: Entry): void {
+    const { id } = entry.manifest;
+    const entries = this.#byId.get(id);
+    entries?.delete(entry);
+    if (entries?.size === 0) this.#byId.delete(id);
   }
 }
 
-function weightOf(manifest: Manifest): number {
-  return ENTRY_BYTES + manifest.digests.length;
+/** By name, of which a file has as many as there are links to it. */
+const bodies = new WeakMap<Manifest, Map<string, WeakRef<Uint8Array>>>();
+
+/** Encoding a manifest of at most this many bytes of digests costs less than sharing it. */
+const MAX_UNSHARED_BYTES = 32 * 32;
+
+/**
+ * A manifest as it is sent; it must not be changed. All clients share one body,
+ * which is 1.4 MB for a large file: otherwise clients that request it and do not
+ * read would hold as many as there are connections.
+ */
+export function manifestBody(name: string, manifest: Manifest): Uint8Array {
+  if (manifest.digests.length <= MAX_UNSHARED_BYTES) return encode(name, manifest);
+  const byName = bodies.get(manifest) ?? new Map<string, WeakRef<Uint8Array>>();
+  const shared = byName.get(name)?.deref();
+  if (shared) return shared;
+  const body = encode(name, manifest);
+  bodies.set(manifest, byName.set(name, new WeakRef(body)));
+  return body;
+}
+
+function encode(name: string, manifest: Manifest): Uint8Array {
+  return new TextEncoder().encode(encodeManifest(name, manifest));
 }

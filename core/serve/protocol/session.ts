@@ -19,7 +19,7 @@ import {
 } from "../../protocol/requests.ts";
 import { BrokenBodyError, changed, sendBody, sendBytes } from "./send_body.ts";
 import { type ClientConnection, ConnectionLostError } from "../accept/client_connection.ts";
-import { manifestBody } from "../manifests/manifest_reply.ts";
+import { manifestBody } from "../manifests/manifest_cache.ts";
 import { RequestQueue } from "./request_queue.ts";
 import { loggable, type ServeContext, shutdown, unauthorized } from "../context.ts";
 import { FileChangedError, type Located, type OpenFile } from "../files/open_file.ts";

@@ -1,16 +1,12 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
-import { join } from "@std/path";
 import { sha256 } from "../../../core/base/digest.ts";
 import { TaskGroup } from "../../../core/base/task_group.ts";
-import { DigestCache } from "../../../core/serve/manifests/digest_cache.ts";
 import type { Located } from "../../../core/serve/files/open_file.ts";
-import { versionOf } from "../../../core/serve/files/file_version.ts";
-import { makeManifest, parseManifest } from "../../../core/protocol/manifest.ts";
+import { type Manifest, parseManifest } from "../../../core/protocol/manifest.ts";
 import { ErrorReply } from "../../../core/protocol/error_replies.ts";
 import {
   bytesOf,
   ManualClock,
-  nonce,
   patternOf,
   RawClient,
   RunningSeed,
@@ -173,7 +169,7 @@ test("MANIFEST ends with the seed when it is hashing", async () => {
   assertEquals(hashings(seed), 0);
 });
 
-test("Digests.manifestOf() opens a file only to hash it, and never tells of another version", async () => {
+test("ManifestService.manifestOf() opens a file only to hash it, and never returns the manifest of another version", async () => {
   using folder = new TempFolder();
   folder.write("a", "one");
   const clock = new ManualClock();
@@ -195,130 +191,42 @@ test("Digests.manifestOf() opens a file only to hash it, and never tells of anot
   assertEquals((await assertRejects(() => ask(found), ErrorReply)).code, "CHANGED");
 });
 
-const SIZE = 10_000_000;
-const OLD = new Date(1_000_000_000_000);
-const version = (facts: Partial<Deno.FileInfo> = {}) =>
-  versionOf({ size: SIZE, mtime: OLD, ctime: OLD, ino: 1, dev: 2, ...facts });
-const manifest = makeManifest(SIZE, "0".repeat(64), patternOf(320));
+const jobsOf = () => new TaskGroup(never);
 
-function cacheIn(folder: TempFolder): DigestCache {
-  return new DigestCache(folder.path, new ManualClock(), nonce);
+function hash(seed: ReturnType<typeof seedOf>, name: string): Promise<Manifest> {
+  const found = seed.files.find(name);
+  using opened = new DisposableStack();
+  const open = () => opened.use(seed.files.open(found));
+  return seed.digests.manifestOf(found, open, "client", never);
 }
 
-function entriesIn(folder: TempFolder): string[] {
-  try {
-    const dir = join(folder.path, "digests");
-    return [...Deno.readDirSync(dir)].map(({ name }) => join(dir, name));
-  } catch {
-    return [];
-  }
-}
-
-test("DigestCache.find() gives what was kept", async () => {
+test("ManifestService.fileOf() finds the file that was hashed, although it was written just before", async () => {
   using folder = new TempFolder();
-  const cache = cacheIn(folder);
-  await cache.keep("/a", version(), manifest, OLD.getTime() + 2000, never);
-  assertEquals(await cache.find("/a", version()), manifest);
-  assertEquals(entriesIn(folder).length, 1);
+  folder.write("a", "one");
+  await using jobs = jobsOf();
+  const seed = seedOf(folder.path, jobs);
+  const { id } = await hash(seed, "a");
+  const { name, version } = seed.digests.fileOf(id)!;
+  assertEquals([name, version.id], ["a", seed.files.find("a").version.id]);
+  assertEquals(seed.digests.fileOf("0".repeat(64)), undefined);
 });
 
-const others: { name: string; path?: string; facts: Partial<Deno.FileInfo> }[] = [
-  { name: "the path", path: "/b", facts: {} },
-  { name: "the size", facts: { size: SIZE + 1 } },
-  { name: "the time", facts: { mtime: new Date(1_000_000_000_001) } },
-  { name: "the time of the last change", facts: { ctime: new Date(5) } },
-  { name: "the inode", facts: { ino: 3 } },
-  { name: "the device", facts: { dev: 3 } },
-];
-
-for (const { name, path = "/a", facts } of others) {
-  test(`DigestCache.find() gives nothing when ${name} is another`, async () => {
-    using folder = new TempFolder();
-    const cache = cacheIn(folder);
-    await cache.keep("/a", version(), manifest, OLD.getTime() + 2000, never);
-    assertEquals(await cache.find(path, version(facts)), undefined);
-  });
-}
-
-test("DigestCache.keep() keeps nothing when the file changed just before it was hashed", async () => {
+test("ManifestService.fileOf() finds no file that changed or is gone, but another one with the content", async () => {
   using folder = new TempFolder();
-  await cacheIn(folder).keep("/a", version(), manifest, OLD.getTime() + 1999, never);
-  assertEquals(entriesIn(folder), []);
-});
-
-test("DigestCache.keep() keeps nothing when the file is small", async () => {
-  using folder = new TempFolder();
-  const small = version({ size: 8 * 1024 * 1024 });
-  await cacheIn(folder).keep("/a", small, manifest, Infinity, never);
-  assertEquals(entriesIn(folder), []);
-});
-
-const damages: { name: string; damage: (text: string) => string }[] = [
-  { name: "empty", damage: () => "" },
-  { name: "cut", damage: (text) => text.slice(0, -20) },
-  { name: "changed in a digit", damage: (text) => text.replace(/00000000/, "00000001") },
-  { name: "no text", damage: () => "\u0000\n\u0000" },
-];
-
-for (const { name, damage } of damages) {
-  test(`DigestCache.find() gives nothing when the entry is ${name}, and it can be replaced`, async () => {
-    using folder = new TempFolder();
-    const cache = cacheIn(folder);
-    await cache.keep("/a", version(), manifest, OLD.getTime() + 2000, never);
-    const [entry] = entriesIn(folder);
-    Deno.writeTextFileSync(entry!, damage(Deno.readTextFileSync(entry!)));
-    assertEquals(await cache.find("/a", version()), undefined);
-    await cache.keep("/a", version(), manifest, OLD.getTime() + 2000, never);
-    assertEquals(await cache.find("/a", version()), manifest);
-  });
-}
-
-test("DigestCache.find() gives nothing, and reads nothing, where an entry is no file or too large", async () => {
-  using folder = new TempFolder();
-  const cache = cacheIn(folder);
-  await cache.keep("/a", version(), manifest, OLD.getTime() + 2000, never);
-  const [entry] = entriesIn(folder);
-  Deno.truncateSync(entry!, 2 ** 40);
-  assertEquals(await cache.find("/a", version()), undefined);
-  Deno.removeSync(entry!);
-  Deno.mkdirSync(entry!);
-  assertEquals(await cache.find("/a", version()), undefined);
-  // A folder in the way of the new entry costs a hashing each time, and nothing else.
-  await cache.keep("/a", version(), manifest, OLD.getTime() + 2000, never);
-  assertEquals(entriesIn(folder), [entry!]);
-});
-
-test("DigestCache.prune() keeps so many bytes, of the newest entries", async () => {
-  using folder = new TempFolder();
-  const cache = cacheIn(folder);
-  for (const [i, name] of ["a", "b", "c"].entries()) {
-    folder.write(`digests/${name}`, "12345");
-    Deno.utimeSync(folder.pathOf(`digests/${name}`), 1000 - i, 1000 - i);
-  }
-  await cache.prune(never, { entries: 9, bytes: 10 });
-  assertEquals(entriesIn(folder).map((path) => path.slice(-1)).sort(), ["a", "b"]);
-});
-
-test("DigestCache.keep() prunes now and then, so that a long life fills no disk", async () => {
-  using folder = new TempFolder();
-  const cache = cacheIn(folder);
-  folder.write("digests/0", new Uint8Array());
-  Deno.truncateSync(folder.pathOf("digests/0"), 2 ** 30);
-  folder.age("digests/0");
-  for (let i = 0; i < 512; i++) {
-    await cache.keep(`/${i}`, version(), manifest, OLD.getTime() + 2000, never);
-  }
-  assertEquals(entriesIn(folder).length, 512);
-});
-
-test("DigestCache.prune() removes the oldest entries and old temporary files", async () => {
-  using folder = new TempFolder();
-  const cache = cacheIn(folder);
-  for (const name of ["a", "b", "c", "d.1.tmp"]) {
-    folder.write(`digests/${name}`, "");
-  }
-  Deno.utimeSync(folder.pathOf("digests/b"), 1000, 1000);
-  await cache.prune(never, { entries: 2, bytes: 1000 });
-  const names = entriesIn(folder).map((path) => path.slice(-1)).sort();
-  assertEquals(names, ["a", "c"]);
+  for (const name of ["a", "b", "c"]) folder.write(name, "one");
+  await using jobs = jobsOf();
+  const seed = seedOf(folder.path, jobs);
+  const { id } = await hash(seed, "a");
+  for (const name of ["b", "c"]) assertEquals((await hash(seed, name)).id, id);
+  Deno.removeSync(folder.pathOf("a"));
+  assertEquals(seed.digests.fileOf(id)?.name, "b");
+  folder.write("b", "other");
+  assertEquals(seed.digests.fileOf(id)?.name, "c");
+  folder.write("c", "other");
+  assertEquals(seed.digests.fileOf(id), undefined);
+  // What it has once not found it does not look for again.
+  folder.write("a", "one");
+  assertEquals(seed.digests.fileOf(id), undefined);
+  await hash(seed, "a");
+  assertEquals(seed.digests.fileOf(id)?.name, "a");
 });
