@@ -2,7 +2,7 @@
  * Those who look on while `get` works: a block on a terminal, plain lines, JSON
  * lines, or only failures. Each gets every event; none ever makes core wait.
  */
-import type { Level, TaskEvent, TaskOutcome } from "../core/mod.ts";
+import { type Level, RunProgress, type TaskEvent, type TaskOutcome } from "../core/mod.ts";
 import { type Environment, writeLines } from "./environment.ts";
 import { HINT, type StopSignal } from "./ui/failure.ts";
 import { withoutFolder } from "./ui/folder_hint.ts";
@@ -11,7 +11,6 @@ import { reaches } from "./ui/levels.ts";
 import { renderEvent, renderTotal } from "./ui/plain.ts";
 import { renderProgress } from "./ui/progress.ts";
 import { Repeats } from "./ui/repeats.ts";
-import { RunProgress } from "./ui/run_view.ts";
 import { Screen } from "./screen.ts";
 
 const PAINT_EVERY_MS = 100;
@@ -48,7 +47,7 @@ export class BarWatcher implements Watcher {
   handle(event: TaskEvent): void {
     const nowMs = this.#environment.now();
     this.#view.apply(event, nowMs);
-    this.#above.push(...this.#lines.of(event, nowMs).filter((line) => !this.#isOldHint(line)));
+    this.#above.push(...this.#lines.of(event).filter((line) => !this.#isOldHint(line)));
   }
 
   /** Hundreds may fail for one reason: a line each, and what to do about it once. */
@@ -98,7 +97,7 @@ export class PlainWatcher implements Watcher {
   handle(event: TaskEvent): void {
     const nowMs = this.#environment.now();
     this.#view.apply(event, nowMs);
-    this.note(this.#lines.of(event, nowMs));
+    this.note(this.#lines.of(event));
   }
 
   fail(lines: readonly string[]): void {
@@ -135,7 +134,7 @@ export class QuietWatcher implements Watcher {
     const nowMs = this.#environment.now();
     this.#view.apply(event, nowMs);
     if (!this.#shown.has(event.kind)) return;
-    writeLines(this.#environment.stderr, this.#lines.of(event, nowMs));
+    writeLines(this.#environment.stderr, this.#lines.of(event));
   }
 
   fail(lines: readonly string[]): void {
@@ -190,11 +189,11 @@ class EventLines {
     this.#least = least;
   }
 
-  of(event: TaskEvent, nowMs: number): string[] {
+  of(event: TaskEvent): string[] {
     // Payload comes by the thousand, and is never a line.
     if (PAYLOAD.has(event.kind)) return [];
     if (this.#repeats.isRepeat(event) && this.#least !== "debug") return [];
-    const name = this.#view.task(event.task, nowMs)?.name ?? event.task;
+    const name = this.#view.task(event.task)?.name ?? event.task;
     const least = event.kind === "done" && this.#least === "warn" ? "info" : this.#least;
     return renderEvent(event, name, least);
   }

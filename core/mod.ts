@@ -48,17 +48,20 @@ export {
   type SeedAddress,
 } from "./base/seed_address.ts";
 export type { Directories } from "./state/directories.ts";
-export { type SeedSummary, type Span, SPANS, type TimeReport } from "./progress/time_account.ts";
-export { SeedsProgress } from "./progress/seed_progress.ts";
+export { RunProgress, type Totals } from "./progress/run_progress.ts";
+export {
+  type PiecesSnapshot,
+  type SeedSnapshot,
+  type SeedSummary,
+  type Span,
+  SPANS,
+  type TaskDetail,
+  type TimeReport,
+} from "./progress/snapshots.ts";
+export { etaMs, isActive, type TaskView } from "./progress/task_progress.ts";
 export type { RunLimits } from "./state/record_shape.ts";
 export type { ControlAction, ControlOutcome } from "./state/control.ts";
 export type { LogLine } from "./state/task_log.ts";
-export {
-  DetailTracker,
-  type PiecesSnapshot,
-  type SeedSnapshot,
-  type TaskDetail,
-} from "./progress/task_detail.ts";
 export type { Overview, TaskStatus } from "./state/task_status.ts";
 export type { QuarantinedPart } from "./store/partials.ts";
 export type {

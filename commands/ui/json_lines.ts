@@ -1,14 +1,15 @@
 /** The events of `get --json`, one object a line, as `cli.md` names them. */
 import {
   percentDone,
+  type RunProgress,
   type TaskEvent,
   type TaskFailure,
   type TaskOutcome,
   type TaskResult,
+  type TaskView,
 } from "../../core/mod.ts";
 import { exitOfFailure, type StopSignal } from "./failure.ts";
 import { jsonLine, pick } from "./json.ts";
-import type { RunProgress, TaskView } from "./run_view.ts";
 
 /** Twice a second for each download: enough for a bar, not too much for a log. */
 const PROGRESS_EVERY_MS = 500;
@@ -26,7 +27,7 @@ export class JsonLines {
   linesOf(event: TaskEvent, nowMs: number, stopped: StopSignal | undefined): string[] {
     // Events of received bytes come by the thousand: most are over here.
     if (isProgress(event) && !this.#isDue(event, nowMs)) return [];
-    const task = this.#view.task(event.task, nowMs);
+    const task = this.#view.task(event.task)?.view(nowMs);
     const fields = task && fieldsOf(event, task, stopped);
     if (fields === undefined) return [];
     return [line(nameOf(event), event.time, fields)];

@@ -6,13 +6,13 @@ import {
   type TaskEvent,
   type TaskOutcome,
   type TaskResult,
+  type Totals,
 } from "../../core/mod.ts";
 import { otherContents, renderFailure, renderTaskFailure } from "./failure.ts";
 import { levelOf, reaches } from "./levels.ts";
 import { shareText } from "./progress.ts";
 import { eventText, speedText } from "./event_text.ts";
 import { formatBytes, formatElapsed, formatEta, formatRate, formatTime, plural } from "./units.ts";
-import type { Totals } from "./run_view.ts";
 
 /** The lines of one event, or none when it matters less than `least`. Failures and unverified results always have some. */
 export function renderEvent(

@@ -5,7 +5,7 @@
 import { fitLine } from "./fit_line.ts";
 import { layoutRows, renderRow } from "./task_row.ts";
 import { formatBytes, formatEta, formatRate, percentOf } from "./units.ts";
-import type { RunProgress, Totals } from "./run_view.ts";
+import type { RunProgress, Totals } from "../../core/mod.ts";
 import { clip, lineWidth } from "./width.ts";
 
 export interface ScreenSize {

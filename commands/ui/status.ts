@@ -1,5 +1,7 @@
 /** Tasks of all processes, as a table or one in detail. */
 import {
+  etaMs,
+  isActive,
   isOver,
   type Overview,
   printable,
@@ -12,7 +14,6 @@ import { stateWord } from "./state_word.ts";
 import { renderDetail, renderTable } from "./table.ts";
 import { renderInside } from "./watch/task_page.ts";
 import {
-  etaMs,
   formatBytes,
   formatEta,
   formatMinute,
@@ -20,7 +21,6 @@ import {
   formatPart,
   formatRate,
 } from "./units.ts";
-import { isActive } from "./run_view.ts";
 import { shortenEnd } from "./width.ts";
 
 export const NOTHING_ACTIVE = "No active downloads.";

@@ -30,12 +30,6 @@ export function formatElapsed(ms: number): string {
   return ms < 120_000 ? `${Math.round(ms / 1000)} s` : formatEta(ms);
 }
 
-/** How long the rest takes at `rate`, or null when nothing comes. */
-export function etaMs(missing: number, rate: number): number | null {
-  if (missing === 0) return 0;
-  return rate > 0 ? missing * 1000 / rate : null;
-}
-
 /** Local time of day, `10:31:02`. */
 export function formatTime(ms: number): string {
   const date = new Date(ms);

@@ -1,5 +1,5 @@
 /** Where a task's time went, read from what its last run said of it, whether that run lives or not. */
-import type { TimeReport } from "../progress/time_account.ts";
+import type { TimeReport } from "../progress/snapshots.ts";
 import { STALE_MS } from "./run_files.ts";
 import { readRuns, type TaskRun, taskRunsOf } from "./run_reader.ts";
 import { TaskArchive } from "./task_archive.ts";

@@ -4,9 +4,13 @@
  * written them, and one odd line must not hide all tasks.
  */
 import { TASK_STATES, type TaskEvent } from "../events.ts";
-import type { TaskSnapshot } from "../progress/task_progress.ts";
-import { SPANS, type TimeReport } from "../progress/time_account.ts";
-import type { SeedSnapshot, TaskDetail } from "../progress/task_detail.ts";
+import {
+  type SeedSnapshot,
+  SPANS,
+  type TaskDetail,
+  type TaskSnapshot,
+  type TimeReport,
+} from "../progress/snapshots.ts";
 
 export interface RunHeader {
   readonly pid: number;
@@ -95,6 +99,15 @@ export function isTaskEvent(line: object): line is TaskEvent {
       return isText(fields["kind"]);
   }
 }
+
+/** Whether the event changes a status; only of these are all fields checked. */
+export function isStatusEvent({ kind }: TaskEvent): boolean {
+  return STATUS_KINDS.has(kind);
+}
+
+const STATUS_KINDS: ReadonlySet<TaskEvent["kind"]> = new Set(
+  ["queued", "state", "target", "found", "resumed", "done", "failed"] as const,
+);
 
 /** `value` without the tasks whose figures are not valid; undefined when it is something else. */
 export function storedNowOf(value: unknown): StoredSnapshot | undefined {

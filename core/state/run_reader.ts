@@ -1,11 +1,13 @@
 /** Reads the record of one run, and makes of it what is known of its tasks. */
 import { percentDone } from "../base/percent.ts";
 import { isOver, type TaskEvent } from "../events.ts";
-import type { TimeReport } from "../progress/time_account.ts";
+import type { TaskDetail, TimeReport } from "../progress/snapshots.ts";
+import { etaMs, TaskProgress } from "../progress/task_progress.ts";
 import {
   isAccount,
   isHeader,
   isQueued,
+  isStatusEvent,
   isTaskEvent,
   limitsOf,
   type RunLimits,
@@ -98,153 +100,82 @@ export interface StatusContext {
   readonly known: (task: string) => TaskStatus | undefined;
 }
 
-/** How the tasks of `run` stand, in the order in which it began them. */
+/** The tasks of `run`, in the order in which it began them. */
 export function statusesOf(
-  { lines, alive, now }: StoredRun,
+  run: StoredRun,
   { nowMs, wishes, maxWaiting, known }: StatusContext,
 ): { tasks: TaskStatus[]; moreWaiting: number } {
-  const pid = lines.find(isHeader)?.pid ?? null;
-  const tasks = new Map<string, TaskStatus>();
+  const { lines, alive } = run;
+  const tasks = new Map<string, TaskProgress>();
+  const taskOf = (task: string, time: number) => {
+    let progress = tasks.get(task);
+    // A task that continues in another run keeps what is known of it.
+    if (!progress) tasks.set(task, progress = new TaskProgress(task, time, time, known(task)));
+    return progress;
+  };
   const begun = new Set(lines.filter(isTaskEvent).map(({ task }) => task));
-  const idle = (task: string) => !begun.has(task) && !wishes.tasks.has(task);
+  const isIdle = (task: string) => !begun.has(task) && !wishes.tasks.has(task);
   let waiting = 0;
   for (const line of lines) {
     if (isQueued(line)) {
       const { time, queued: { base, tasks: names } } = line;
       for (const [task, name] of names) {
-        if (idle(task) && ++waiting > maxWaiting) continue;
-        const target = base + name;
-        tasks.set(task, { ...begin(task, time, pid, known), name, path: target, target });
+        if (isIdle(task) && ++waiting > maxWaiting) continue;
+        taskOf(task, time).apply({ kind: "queued", task, time, name, target: base + name }, time);
       }
     } else if (isTaskEvent(line)) {
-      const before = tasks.get(line.task) ?? begin(line.task, line.time, pid, known);
-      tasks.set(line.task, fold(before, line));
+      const task = taskOf(line.task, line.time);
+      if (isStatusEvent(line)) task.apply(line, line.time);
     }
   }
-  const all = Array.from(tasks.values(), (task) => withNow(task, now, nowMs));
+  const pid = lines.find(isHeader)?.pid ?? null;
+  const all = Array.from(tasks.values(), (task) => statusOf(task, pid, run.now, nowMs));
   const moreWaiting = alive ? Math.max(0, waiting - maxWaiting) : 0;
   return { tasks: alive ? all : all.flatMap(abandoned), moreWaiting };
 }
 
-function fold(before: TaskStatus, event: TaskEvent): TaskStatus {
-  const updated = { ...before, updatedAt: event.time };
-  switch (event.kind) {
-    case "queued":
-      return { ...updated, name: event.name, path: event.target, target: event.target };
-    case "state":
-      if (event.state === updated.state) return updated;
-      return { ...updated, state: event.state, since: event.time };
-    case "target":
-      return { ...updated, path: event.path };
-    case "found":
-      return {
-        ...updated,
-        size: event.size,
-        id: event.id,
-        seeds: event.seeds,
-        verified: event.id !== null,
-      };
-    case "resumed":
-      return {
-        ...updated,
-        downloaded: event.bytes,
-        percent: percentDone(event.bytes, updated.size),
-      };
-    case "done": {
-      const { path, size, verified } = event.result;
-      return {
-        ...updated,
-        state: "done",
-        since: event.time,
-        path,
-        size,
-        downloaded: size,
-        percent: 100,
-        verified,
-      };
-    }
-    case "failed":
-      if (event.failure.code === "interrupted") {
-        return { ...updated, state: "paused", since: event.time };
-      }
-      return { ...updated, state: "failed", since: event.time, error: event.failure.message };
-    default:
-      return updated;
-  }
-}
-
-/** A task that goes on in another run keeps what is known of it. */
-function begin(
-  task: string,
-  time: number,
+/** @param snapshot what the run wrote last about its tasks at work. */
+function statusOf(
+  progress: TaskProgress,
   pid: number | null,
-  known: StatusContext["known"],
-): TaskStatus {
-  const before = known(task);
-  return {
-    task,
-    name: "",
-    state: "waiting",
-    size: before?.size ?? null,
-    downloaded: before?.downloaded ?? 0,
-    percent: before?.percent ?? null,
-    rate: 0,
-    etaMs: null,
-    seeds: NO_SEEDS,
-    path: "",
-    target: "",
-    pid,
-    verified: false,
-    id: before?.id ?? null,
-    error: null,
-    updatedAt: time,
-    pausedBy: null,
-    since: time,
-    detail: null,
-  };
-}
-
-const NO_SEEDS: readonly string[] = [];
-
-function withNow(task: TaskStatus, now: StoredSnapshot | undefined, nowMs: number): TaskStatus {
-  // Most only wait, and a copy of each would be the most expensive thing here.
-  const moving = now?.tasks.get(task.task);
-  if (task.state === "waiting" && moving === undefined) return task;
-  const inside = withDetail(task, now, nowMs);
-  return withMovement(inside, now, nowMs);
-}
-
-/** Of a task that somebody works on; an old file tells no speed any more. */
-function withDetail(task: TaskStatus, now: StoredSnapshot | undefined, nowMs: number): TaskStatus {
-  const detail = now?.details.get(task.task);
-  if (!now || isOver(task.state) || task.state === "paused" || detail === undefined) {
-    return task;
-  }
-  if (nowMs - now.time <= STALE_MS) return { ...task, detail };
-  return {
-    ...task,
-    detail: { ...detail, seeds: detail.seeds.map((seed) => ({ ...seed, rate: 0 })) },
-  };
-}
-
-function withMovement(
-  task: TaskStatus,
-  now: StoredSnapshot | undefined,
+  snapshot: StoredSnapshot | undefined,
   nowMs: number,
 ): TaskStatus {
-  const moving = now?.tasks.get(task.task);
-  const pid = isOver(task.state) ? null : task.pid;
-  if (now === undefined || moving === undefined || task.state === "done") return { ...task, pid };
-  // The file is replaced while bytes come: an old one means that none do.
-  const rate = task.state !== "downloading" || nowMs - now.time > STALE_MS ? 0 : moving.rate;
-  const { downloaded, seeds } = moving;
-  const missing = (task.size ?? 0) - downloaded;
-  const etaMs = rate > 0 && task.size !== null ? Math.round(missing / rate * 1000) : null;
-  const percent = percentDone(downloaded, task.size);
-  return { ...task, pid, downloaded, rate, seeds, percent, etaMs, updatedAt: now.time };
+  const { task, name, state, path, target, size, id, result, failure, updatedAt, since } = progress;
+  const moving = state === "done" ? undefined : snapshot?.tasks.get(task);
+  const downloaded = moving?.downloaded ?? progress.downloaded;
+  // It is replaced while bytes arrive: an old one means that none do.
+  const isFresh = snapshot !== undefined && nowMs - snapshot.time <= STALE_MS;
+  const rate = state === "downloading" && isFresh ? moving?.rate ?? 0 : 0;
+  const detail = isOver(state) || state === "paused" ? undefined : snapshot?.details.get(task);
+  return {
+    task,
+    name: target === "" ? "" : name,
+    state,
+    size,
+    downloaded,
+    percent: state === "done" ? 100 : percentDone(downloaded, size),
+    rate,
+    etaMs: size === null || rate === 0 ? null : Math.round(etaMs(size - downloaded, rate)!),
+    seeds: moving?.seeds ?? progress.holders,
+    path,
+    target,
+    pid: isOver(state) ? null : pid,
+    verified: result?.verified ?? id !== null,
+    id,
+    error: state === "failed" ? failure?.message ?? null : null,
+    updatedAt: moving === undefined ? updatedAt : snapshot!.time,
+    pausedBy: null,
+    since,
+    detail: isFresh || detail === undefined ? detail ?? null : withoutRates(detail),
+  };
 }
 
-/** What became of a task whose process is gone: what was begun is kept and goes on with the same command. */
+function withoutRates(detail: TaskDetail): TaskDetail {
+  return { ...detail, seeds: detail.seeds.map((seed) => ({ ...seed, rate: 0 })) };
+}
+
+/** Tasks whose process is gone: what was begun is kept, and continues with the same command. */
 function abandoned(task: TaskStatus): TaskStatus[] {
   if (isOver(task.state)) return [{ ...task, pid: null }];
   return task.state === "waiting"

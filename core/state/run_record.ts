@@ -6,8 +6,8 @@
  */
 import type { Clock } from "../base/clock.ts";
 import type { TaskEvent } from "../events.ts";
-import type { TimeReport } from "../progress/time_account.ts";
-import { TaskProgress } from "../progress/task_progress.ts";
+import { RunProgress } from "../progress/run_progress.ts";
+import type { TaskProgress } from "../progress/task_progress.ts";
 import type { QueuedLine, RunHeader, RunLimits, RunSnapshot } from "./record_shape.ts";
 import { PRIVATE_FILE } from "./folders.ts";
 import { hasRecord, NOW_SUFFIX, RECORD_SUFFIX, runsFolder } from "./run_files.ts";
@@ -29,9 +29,9 @@ export class RunRecord implements AsyncDisposable {
   readonly #record: Deno.FsFile;
   readonly #lock: RunLock;
   readonly #clock: Clock;
-  /** Those that have begun and of which there is more to tell. */
-  readonly #begun = new Map<string, TaskProgress>();
-  #queuedAt: number;
+  readonly #progress = new RunProgress();
+  /** Started tasks whose progress is not yet part of the record: those that have not ended, or failed half-way. */
+  readonly #started = new Set<TaskProgress>();
   #queued: QueuedLine | undefined;
   #unwritten = "";
   #flushedAt = -Infinity;
@@ -44,7 +44,6 @@ export class RunRecord implements AsyncDisposable {
     this.#record = record;
     this.#lock = lock;
     this.#clock = clock;
-    this.#queuedAt = clock.now();
   }
 
   static async open(
@@ -71,7 +70,8 @@ export class RunRecord implements AsyncDisposable {
   }
 
   add(event: TaskEvent): void {
-    const account = this.#follow(event);
+    const nowMs = this.#clock.now();
+    const account = this.#progress.apply(event, nowMs);
     switch (event.kind) {
       case "flight":
         // It is news only together with the bytes that come of it.
@@ -90,12 +90,13 @@ export class RunRecord implements AsyncDisposable {
         this.#flushSoon();
         // What a task waits for is news, also when no bytes come.
         if (event.kind === "state") this.#startBeat();
+        this.#track(this.#progress.task(event.task)!, nowMs);
     }
   }
 
   /** A limit of the user's begins or ceases to hold back all that the task could ask for. */
   setLimited(task: string, limited: boolean): void {
-    this.#begun.get(task)?.limited(limited, this.#clock.now());
+    this.#progress.task(task)?.setLimited(limited, this.#clock.now());
   }
 
   /** Of a task that gets no log: what only a log tells, written with what comes next. */
@@ -110,25 +111,14 @@ export class RunRecord implements AsyncDisposable {
     this.#flush();
     this.#record.close();
     // How far the unfinished ones came is worth knowing.
-    if (this.#begun.size > 0) this.#writeNow();
+    if (this.#started.size > 0) this.#writeNow();
     else await Deno.remove(this.#base + NOW_SUFFIX).catch(() => {});
     await releaseRun(this.#lock);
   }
 
-  /** @returns the account of a task that is over with this event: the last word on it says where its time went. */
-  #follow(event: TaskEvent): TimeReport | undefined {
-    const { task } = event;
-    const nowMs = this.#clock.now();
-    if (event.kind === "queued") {
-      this.#queuedAt = nowMs;
-      return undefined;
-    }
-    let followed = this.#begun.get(task);
-    if (!followed) this.#begun.set(task, followed = new TaskProgress(this.#queuedAt));
-    followed.take(event, nowMs);
-    const account = followed.closeAccount(nowMs, event.time);
-    if (followed.isGone) this.#begun.delete(task);
-    return account;
+  #track(task: TaskProgress, nowMs: number): void {
+    if (task.ended && task.snapshot(nowMs) === undefined) this.#started.delete(task);
+    else this.#started.add(task);
   }
 
   #enqueue(event: TaskEvent & { kind: "queued" }): void {
@@ -180,12 +170,11 @@ export class RunRecord implements AsyncDisposable {
     this.#beat = undefined;
     const time = this.#clock.wallTime();
     const nowMs = this.#clock.now();
-    const each = Array.from(this.#begun);
     const now: RunSnapshot = {
       time,
-      tasks: collect(each, (task) => task.nowAt(nowMs)),
-      accounts: collect(each, (task) => task.accountAt(nowMs, time)),
-      details: collect(each, (task) => task.detailAt(nowMs), MAX_DETAILS),
+      tasks: collect(this.#started, (task) => task.snapshot(nowMs)),
+      accounts: collect(this.#started, (task) => task.timeReport(nowMs, time)),
+      details: collect(this.#started, (task) => task.detail(nowMs), MAX_DETAILS),
     };
     const draft = `${this.#base}${NOW_SUFFIX}.draft`;
     ignoringErrors(() => {
@@ -195,21 +184,22 @@ export class RunRecord implements AsyncDisposable {
   }
 }
 
-/** What `tell` says of each task, of the first `most` that it says anything of. */
+/** The parts of all tasks that have one, at most `max`, by task. */
 function collect<T>(
-  tasks: readonly [string, TaskProgress][],
-  tell: (task: TaskProgress) => T | undefined,
-  most = Infinity,
+  tasks: Iterable<TaskProgress>,
+  partOf: (task: TaskProgress) => T | undefined,
+  max = Infinity,
 ): Record<string, T> {
-  const all: Record<string, T> = {};
+  const parts: Record<string, T> = {};
   let count = 0;
-  for (const [name, task] of tasks) {
-    const said = count < most ? tell(task) : undefined;
-    if (said === undefined) continue;
-    all[name] = said;
+  for (const task of tasks) {
+    if (count >= max) break;
+    const part = partOf(task);
+    if (part === undefined) continue;
+    parts[task.task] = part;
     count++;
   }
-  return all;
+  return parts;
 }
 
 /** A process may begin a run in the millisecond in which its last one began and ended: the next is then free. */

@@ -1,6 +1,6 @@
 /** What is known of a task, and of which tasks it is asked for. */
 import type { TaskState } from "../events.ts";
-import type { TaskDetail } from "../progress/task_detail.ts";
+import type { TaskDetail } from "../progress/snapshots.ts";
 
 /** A task as any process of this user sees it. */
 export interface TaskStatus {

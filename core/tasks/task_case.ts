@@ -1,6 +1,6 @@
 /** What there is to say about why a task is as fast as it is; what it means is for others to say. */
 import { isOver } from "../events.ts";
-import type { TimeReport } from "../progress/time_account.ts";
+import type { TimeReport } from "../progress/snapshots.ts";
 import { readLastRun } from "../state/read_account.ts";
 import type { RunLimits } from "../state/record_shape.ts";
 import { readTasks, taskNamed, type TaskStatus } from "../state/task_status.ts";

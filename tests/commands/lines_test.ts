@@ -5,7 +5,7 @@ import { renderLogLine } from "../../commands/ui/log_text.ts";
 import { renderDone, renderEvent, renderSummary, renderTotal } from "../../commands/ui/plain.ts";
 import { Repeats } from "../../commands/ui/repeats.ts";
 import type { TaskEvent } from "../../core/mod.ts";
-import { doneOutcome, event, failedOutcome, NOON, resultOf, StampedView } from "./stand_in.ts";
+import { doneOutcome, event, failedOutcome, NOON, resultOf, StampedProgress } from "./stand_in.ts";
 
 const failure = {
   code: "not-found",
@@ -107,7 +107,7 @@ Deno.test("renderDone() says where the file is when its name does not", () => {
 });
 
 Deno.test("renderTotal() sums up a run on one line", () => {
-  const view = new StampedView();
+  const view = new StampedProgress();
   view.apply(event({ kind: "queued", name: "a", target: "a" }));
   view.apply(event({ kind: "found", size: 4096, id: null, seeds: [] }));
   view.apply(event({ kind: "resumed", bytes: 1024, pieces: 1, rehashed: 0 }));
@@ -147,7 +147,7 @@ Deno.test("renderLogLine() writes moment, level and sentence", () => {
 });
 
 function jsonOf(events: readonly TaskEvent[]): unknown[] {
-  const view = new StampedView();
+  const view = new StampedProgress();
   const lines = new JsonLines(view);
   return events.flatMap((event) => {
     view.apply(event);
@@ -230,7 +230,7 @@ Deno.test("JsonLines tells progress at most twice a second, and each new state",
 });
 
 Deno.test("JsonLines.summary() has one entry a task, in their order", () => {
-  const lines = new JsonLines(new StampedView());
+  const lines = new JsonLines(new StampedProgress());
   const outcomes = [doneOutcome("a"), failedOutcome("b", "disk")];
   assertEquals(JSON.parse(lines.summary(outcomes, 5, NOON)), {
     event: "summary",
@@ -301,7 +301,7 @@ Deno.test("renderEvent() names the contents of all seeds when a download fails",
 
 Deno.test("JsonLines.summary() says how the vote went where seeds differ", () => {
   const outcome = { ok: true, result: resultOf({ contents: CONTENTS }) } as const;
-  const lines = new JsonLines(new StampedView());
+  const lines = new JsonLines(new StampedProgress());
   const summary = JSON.parse(lines.summary([{ ...doneOutcome("a"), outcome }], 5, NOON));
   assertEquals(summary.tasks[0].contents, CONTENTS);
 });

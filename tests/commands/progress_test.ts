@@ -2,13 +2,13 @@ import { assertEquals } from "@std/assert";
 import { renderProgress } from "../../commands/ui/progress.ts";
 import { displayWidth } from "../../commands/ui/width.ts";
 import { assertGolden } from "../fakes/golden.ts";
-import { event, NOON, resultOf, StampedView } from "./stand_in.ts";
+import { event, NOON, resultOf, StampedProgress } from "./stand_in.ts";
 
 const MIB = 2 ** 20;
 
 /** One task that runs, one that verifies, one that asks, one that waits and one that is done. */
-function busyView(): StampedView {
-  const view = new StampedView();
+function busyView(): StampedProgress {
+  const view = new StampedProgress();
   const queue = (task: string, name: string) =>
     view.apply(event({ kind: "queued", name, target: name }, { task }));
   const state = (
@@ -60,7 +60,7 @@ for (const columns of [1, 2, 5, 10, 20, 39, 40, 60, 79, 80, 81, 120, 200, 500]) 
 
 for (const [rows, want] of [[1, 1], [3, 1], [4, 2], [12, 10], [24, 10], [60, 10]] as const) {
   Deno.test(`renderProgress() of 50 active tasks has ${want} lines on ${rows} rows`, () => {
-    const view = new StampedView();
+    const view = new StampedProgress();
     for (let i = 0; i < 50; i++) {
       const task = `t${i}`;
       view.apply(event({ kind: "queued", name: task, target: task }, { task }));

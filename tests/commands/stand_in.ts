@@ -1,13 +1,19 @@
 /** A small world for commands: no terminal, no environment, no network. */
-import type { Directories, TaskEvent, TaskOutcome, TaskResult } from "../../core/mod.ts";
+import {
+  type Directories,
+  RunProgress,
+  type TaskEvent,
+  type TaskOutcome,
+  type TaskResult,
+  type TimeReport,
+} from "../../core/mod.ts";
 import type { Core, Environment, Input, Output } from "../../commands/environment.ts";
 import type { StopSignal } from "../../commands/ui/failure.ts";
-import { RunProgress } from "../../commands/ui/run_view.ts";
 
-/** A view whose events happen at the time that they are stamped with. */
-export class StampedView extends RunProgress {
-  override apply(event: TaskEvent, nowMs = event.time): void {
-    super.apply(event, nowMs);
+/** Applies each event at the time that it carries. */
+export class StampedProgress extends RunProgress {
+  override apply(event: TaskEvent, nowMs = event.time): TimeReport | undefined {
+    return super.apply(event, nowMs);
   }
 }
 

@@ -1,6 +1,5 @@
 /** Which of thousands of tasks are shown, and in which order. */
-import { isOver, type TaskState, type TaskStatus } from "../../../core/mod.ts";
-import { isActive } from "../run_view.ts";
+import { isActive, isOver, type TaskState, type TaskStatus } from "../../../core/mod.ts";
 
 /** In the order in which a key goes through them. */
 export const FILTERS = [

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
-import { type Span, TimeAccount } from "../../core/progress/time_account.ts";
-import { SeedsProgress } from "../../core/progress/seed_progress.ts";
+import type { Span, TimeReport } from "../../core/progress/snapshots.ts";
+import { TaskProgress } from "../../core/progress/task_progress.ts";
 import type { TaskEventData } from "../../core/events.ts";
 import { eventOf, NOW } from "../state/support.ts";
 
@@ -42,19 +42,14 @@ const done: TaskEventData = {
 };
 const failure: TaskEventData = { kind: "failed", failure: { code: "timeout", message: "late" } };
 
-function accountAfter(steps: readonly Step[], atMs: number) {
-  const seeds = new SeedsProgress();
-  const accounting = new TimeAccount(NOW, seeds);
+function reportAfter(steps: readonly Step[], atMs: number): TimeReport {
+  const task = new TaskProgress("a", NOW, NOW);
+  let last: TimeReport | undefined;
   for (const [ms, news] of steps) {
-    if ("limited" in news) {
-      accounting.limited(news.limited, NOW + ms);
-      continue;
-    }
-    const event = eventOf("a", news, NOW + ms);
-    seeds.take(event, event.time);
-    accounting.take(event, event.time);
+    if ("limited" in news) task.setLimited(news.limited, NOW + ms);
+    else last = task.apply(eventOf("a", news, NOW + ms), NOW + ms) ?? last;
   }
-  return accounting.at(NOW + atMs, NOW + atMs);
+  return last ?? task.timeReport(NOW + atMs, NOW + atMs)!;
 }
 
 const cases: {
@@ -63,10 +58,18 @@ const cases: {
   at: number;
   spent: Partial<Record<Span, number>>;
   now: Span | null;
+  /** When it ended: later time does not count. */
+  ended?: number;
 }[] = [
-  { name: "nothing happened", steps: [], at: 70, spent: { place: 70 }, now: "place" },
   {
-    name: "it is asking",
+    name: "it only waits for its turn",
+    steps: [[0, waiting("place")]],
+    at: 70,
+    spent: { place: 70 },
+    now: "place",
+  },
+  {
+    name: "it asks the seeds",
     steps: [[10, state("finding")]],
     at: 30,
     spent: { place: 10, asking: 20 },
@@ -87,14 +90,14 @@ const cases: {
     now: "busy",
   },
   {
-    name: "seeds only lack it",
+    name: "the seeds do not have the file",
     steps: [[0, state("finding")], [5, seed("lacks")]],
     at: 30,
     spent: { asking: 30 },
     now: "asking",
   },
   {
-    name: "what is there is looked at",
+    name: "existing files are checked",
     steps: [[0, state("finding")], [5, found], [15, state("verifying")], [
       35,
       state("downloading"),
@@ -104,7 +107,7 @@ const cases: {
     now: "bytes",
   },
   {
-    name: "a limit of the user's comes and goes",
+    name: "the user's limit begins and ends",
     steps: [
       [0, found],
       [0, state("downloading")],
@@ -138,7 +141,7 @@ const cases: {
     now: "bytes",
   },
   {
-    name: "bytes come from one that failed",
+    name: "a seed that failed sends bytes",
     steps: [
       [0, { ...found, seeds: ["x"] }],
       [0, state("downloading")],
@@ -150,14 +153,14 @@ const cases: {
     now: "bytes",
   },
   {
-    name: "all is stored and not yet safe",
+    name: "everything is stored and not yet synced",
     steps: [[0, found], [0, state("downloading")], [10, stored(60)], [20, stored(40)]],
     at: 50,
     spent: { bytes: 20, finishing: 30 },
     now: "finishing",
   },
   {
-    name: "what an earlier run left counts",
+    name: "an earlier run left a part",
     steps: [
       [0, found],
       [0, { kind: "resumed", bytes: 60, pieces: 1, rehashed: 0 }],
@@ -169,7 +172,7 @@ const cases: {
     now: "finishing",
   },
   {
-    name: "it is paused and goes on",
+    name: "it is paused and resumed",
     steps: [
       [0, found],
       [0, state("downloading")],
@@ -182,7 +185,7 @@ const cases: {
     now: "asking",
   },
   {
-    name: "there is no room",
+    name: "the disk is full",
     steps: [[0, found], [0, state("downloading")], [10, waiting("room")]],
     at: 45,
     spent: { bytes: 10, room: 35 },
@@ -194,6 +197,7 @@ const cases: {
     at: 99,
     spent: { bytes: 10, finishing: 2 },
     now: null,
+    ended: 12,
   },
   {
     name: "it failed",
@@ -201,6 +205,7 @@ const cases: {
     at: 99,
     spent: { asking: 9 },
     now: null,
+    ended: 9,
   },
   {
     name: "the clock went back",
@@ -210,16 +215,16 @@ const cases: {
     now: "checking",
   },
 ];
-for (const { name, steps, at, spent, now } of cases) {
-  Deno.test(`Accounting.at() says where the time went when ${name}`, () => {
-    const account = accountAfter(steps, at);
-    assertEquals(account.spent, spent);
-    assertEquals([account.now, account.at], [now, NOW + at]);
+for (const { name, steps, at, spent, now, ended } of cases) {
+  Deno.test(`TaskProgress reports where the time went when ${name}`, () => {
+    const report = reportAfter(steps, at);
+    assertEquals(report.spent, spent);
+    assertEquals([report.now, report.at], [now, NOW + (ended ?? at)]);
   });
 }
 
-Deno.test("Accounting.at() tells what each seed gave and how it stands", () => {
-  const account = accountAfter([
+Deno.test("TaskProgress.timeReport() lists the bytes and the status of each seed", () => {
+  const report = reportAfter([
     [0, found],
     [0, state("downloading")],
     [0, received(300, "y")],
@@ -229,7 +234,7 @@ Deno.test("Accounting.at() tells what each seed gave and how it stands", () => {
     [700, seed("failing")],
     [800, seed("dissents", "z")],
   ], 1000);
-  assertEquals(account.seeds, [
+  assertEquals(report.seeds, [
     {
       seed: "y",
       standing: "gives",
@@ -260,13 +265,13 @@ Deno.test("Accounting.at() tells what each seed gave and how it stands", () => {
   ]);
 });
 
-Deno.test("Accounting.at() adds up this computer's work on pieces", () => {
-  const { hashMs, diskMs } = accountAfter([[0, found], [1, stored(10)], [2, stored(10)]], 5);
+Deno.test("TaskProgress.timeReport() sums local work on pieces", () => {
+  const { hashMs, diskMs } = reportAfter([[0, found], [1, stored(10)], [2, stored(10)]], 5);
   assertEquals([hashMs, diskMs], [4, 6]);
 });
 
-Deno.test("Accounting.at() tells of a dozen seeds at most when there are more", () => {
+Deno.test("TaskProgress.timeReport() lists at most twelve seeds, those that sent most first", () => {
   const seeds = Array.from({ length: 40 }, (_, n) => `s${n}`);
-  const { seeds: told } = accountAfter([[0, { ...found, seeds }], [0, received(1, "s33")]], 5);
-  assertEquals([told.length, told[0]!.seed], [12, "s33"]);
+  const { seeds: listed } = reportAfter([[0, { ...found, seeds }], [0, received(1, "s33")]], 5);
+  assertEquals([listed.length, listed[0]!.seed], [12, "s33"]);
 });
