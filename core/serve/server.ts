@@ -35,7 +35,7 @@ import { MetricsRegistry } from "./metrics/metrics_registry.ts";
 import { SentVersions } from "./protocol/sent_versions.ts";
 import { AccessLog } from "./metrics/access_log.ts";
 import { Uploads } from "./schedule/uploads.ts";
-import { walkDirectory, type Walked } from "./files/directory_walk.ts";
+import { walkDirectory, type WalkResult } from "./files/directory_walk.ts";
 
 export interface ServeRuntime {
   readonly clock: Clock;
@@ -154,7 +154,7 @@ async function announce(
   listeners: readonly Listening[],
   { folder, catalogue, emit, draining }: ServeContext,
 ): Promise<void> {
-  let walked: Walked;
+  let walked: WalkResult;
   try {
     walked = await walkDirectory(folder, draining);
   } catch (error) {

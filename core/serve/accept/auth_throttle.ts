@@ -3,6 +3,7 @@
  * held back, and the connection with it. A right one is never held back, so who
  * guesses does not lock out who knows, behind the same address.
  */
+import { LruCache } from "../../base/lru_cache.ts";
 import type { Clock } from "../../base/clock.ts";
 
 /** A slip of a person's costs him nothing that he would notice. */
@@ -20,8 +21,7 @@ interface Failed {
 
 export class AuthThrottle {
   readonly #clock: Clock;
-  /** The one that failed longest ago first. */
-  readonly #failed = new Map<string, Failed>();
+  readonly #failed = new LruCache<string, Failed>({ maxSize: MAX_CLIENTS });
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -32,15 +32,13 @@ export class AuthThrottle {
     const now = this.#clock.now();
     this.#forget(now);
     const times = (this.#failed.get(client)?.times ?? 0) + 1;
-    this.#failed.delete(client);
     this.#failed.set(client, { times, lastAt: now });
     return Math.min(FIRST_DELAY_MS * 2 ** (times - 1), MAX_DELAY_MS);
   }
 
   #forget(nowMs: number): void {
     for (const [client, { lastAt }] of this.#failed) {
-      const keep = nowMs - lastAt < FORGET_AFTER_MS && this.#failed.size < MAX_CLIENTS;
-      if (keep) return;
+      if (nowMs - lastAt < FORGET_AFTER_MS) return;
       this.#failed.delete(client);
     }
   }

@@ -1,143 +1,122 @@
-/** Looks through the served folder for all that it offers, in small steps: others are served meanwhile. */
+/** Finds all files that the served folder offers, in small steps between which clients are served. */
 import { dirname, join } from "@std/path";
 import { yieldToEventLoop } from "../../base/event_loop.ts";
 import { compareNames } from "../../base/names.ts";
 import type { OmitReason } from "../../events.ts";
 import type { ListedFile } from "../../protocol/listing.ts";
-import { isInside, isServable, omitReason, type Root } from "./root.ts";
 import { isReadable } from "./open_file.ts";
+import { isInside, isServable, omitReason, type Root } from "./root.ts";
 
-/** What a walk found. */
-export interface Walked {
+export interface WalkResult {
   /** In any order. */
   readonly files: ListedFile[];
   readonly omitted: Omitted;
 }
 
-/** What is in the folder and not offered. Names that are not UTF-8 are not among it: the runtime does not list them. */
+/** What is in the folder and not offered, except names that are not UTF-8, which the runtime does not list. */
 export interface Omitted {
   readonly count: number;
   readonly reasons: Readonly<Partial<Record<OmitReason, number>>>;
-  /** The first one for each reason that is not on purpose, as it is on the disk. */
-  readonly examples: readonly Example[];
+  /** The first one for each reason that is not on purpose. */
+  readonly examples: readonly { readonly name: string; readonly reason: OmitReason }[];
 }
 
-interface Example {
-  readonly name: string;
-  readonly reason: OmitReason;
-}
+/** Entries between two turns of the event loop: about half a millisecond. */
+const ENTRIES_PER_TURN = 100;
 
-/** Entries looked at before others get their turn: about half a millisecond. */
-const ENTRIES_AT_ONCE = 100;
+/** Left out on purpose, so that no example is needed. */
+const EXPECTED: ReadonlySet<OmitReason> = new Set(["hidden", "unfinished"]);
 
 /**
- * Every file that `folder` offers. What cannot be read is passed over: one
- * forbidden sub-folder must not hide the rest.
+ * Every file that `root` offers. What cannot be read is skipped: one folder that may
+ * not be read must not hide the rest.
  *
  * @throws the signal's reason if it aborts.
  */
-export async function walkDirectory(
-  folder: Root,
-  signal: AbortSignal,
-): Promise<Walked> {
-  const walk = new Walk(folder, signal);
-  await walk.enter(folder.root, "");
-  return { files: walk.files, omitted: walk.omitted };
+export async function walkDirectory(root: Root, signal: AbortSignal): Promise<WalkResult> {
+  const walk = new Walk(root, signal);
+  await walk.enter(root.path, "");
+  const { files, reasons, examples } = walk;
+  const count = Object.values(reasons).reduce((sum, each) => sum + each, 0);
+  return { files, omitted: { count, reasons, examples } };
 }
-
-/** Left out on purpose: not worth an example. */
-const EXPECTED: ReadonlySet<OmitReason> = new Set(["hidden", "unfinished"]);
 
 class Walk {
   readonly files: ListedFile[] = [];
-  readonly #reasons: Partial<Record<OmitReason, number>> = {};
-  readonly #examples: Example[] = [];
-  readonly #folder: Root;
+  readonly reasons: Partial<Record<OmitReason, number>> = {};
+  readonly examples: { name: string; reason: OmitReason }[] = [];
+  readonly #root: Root;
   readonly #signal: AbortSignal;
-  /** Folders that links led to. Each is entered once, so links cannot multiply what is listed. */
+  /** Folders that links lead to. Each is entered once, so that links cannot multiply what is listed. */
   readonly #linked = new Set<string>();
-  #looked = 0;
+  #entries = 0;
 
-  constructor(folder: Root, signal: AbortSignal) {
-    this.#folder = folder;
+  constructor(root: Root, signal: AbortSignal) {
+    this.#root = root;
     this.#signal = signal;
   }
 
-  get omitted(): Omitted {
-    const count = Object.values(this.#reasons).reduce((sum, each) => sum + each, 0);
-    return { count, reasons: this.#reasons, examples: this.#examples };
-  }
-
-  /** Files first, then folders, then links, in order: which of two links is followed does not depend on the disk. */
+  /** Files first, then folders, then links, sorted: which of two links is followed must not depend on the disk. */
   async enter(path: string, prefix: string): Promise<void> {
     const folders: Deno.DirEntry[] = [];
     const links: Deno.DirEntry[] = [];
     for await (const entry of this.#entriesOf(path, prefix)) {
-      if (++this.#looked % ENTRIES_AT_ONCE === 0) await yieldToEventLoop();
+      if (++this.#entries % ENTRIES_PER_TURN === 0) await yieldToEventLoop();
       this.#signal.throwIfAborted();
-      const name = prefix + entry.name;
-      const reason = omitReason(this.#folder, name);
-      if (reason) this.#omit(name, reason);
+      const reason = omitReason(this.#root, prefix + entry.name);
+      if (reason) this.#omit(prefix + entry.name, reason);
       else if (entry.isSymlink) links.push(entry);
       else if (entry.isDirectory) folders.push(entry);
       else await this.#add(path, prefix, entry);
     }
-    for (const entry of [...inOrder(folders), ...inOrder(links)]) {
+    for (const entry of [...sorted(folders), ...sorted(links)]) {
       await this.#add(path, prefix, entry);
     }
   }
 
   #omit(name: string, reason: OmitReason): void {
-    const before = this.#reasons[reason] ?? 0;
-    this.#reasons[reason] = before + 1;
-    if (before === 0 && !EXPECTED.has(reason)) this.#examples.push({ name, reason });
+    const before = this.reasons[reason] ?? 0;
+    this.reasons[reason] = before + 1;
+    if (before === 0 && !EXPECTED.has(reason)) this.examples.push({ name, reason });
   }
 
-  /** None where the folder may not be read, or is gone. */
+  /** Nothing if the folder may not be read or is gone. */
   async *#entriesOf(path: string, prefix: string): AsyncIterable<Deno.DirEntry> {
     try {
-      for await (const entry of Deno.readDir(path)) yield entry;
+      yield* Deno.readDir(path);
     } catch (error) {
-      // The rest of the listing is worth having without it.
       const denied = error instanceof Deno.errors.PermissionDenied;
       if (denied) this.#omit(prefix.slice(0, -1), "unreadable-folder");
     }
   }
 
-  async #add(
-    folder: string,
-    prefix: string,
-    entry: Deno.DirEntry,
-  ): Promise<void> {
+  async #add(folder: string, prefix: string, entry: Deno.DirEntry): Promise<void> {
     const name = prefix + entry.name;
     const found = this.#look(join(folder, entry.name), entry);
-    if (found === undefined) return;
-    if (found.kind === "omitted") this.#omit(name, found.reason);
-    else if (found.kind === "file") this.files.push({ name, ...found.file });
-    else await this.enter(found.path, `${name}/`);
+    if (found?.kind === "omitted") this.#omit(name, found.reason);
+    else if (found?.kind === "file") this.files.push({ name, ...found.file });
+    else if (found) await this.enter(found.path, `${name}/`);
   }
 
-  /** What is behind an entry, or undefined when it has gone since the folder was read. */
+  /** undefined if it is gone since the folder was read. */
   #look(path: string, entry: Deno.DirEntry): Found | undefined {
     try {
       if (entry.isSymlink) return this.#follow(path);
       if (entry.isDirectory) return { kind: "folder", path };
       return entry.isFile ? foundFile(path, Deno.lstatSync(path)) : omitted("special-file");
     } catch (error) {
-      if (error instanceof Deno.errors.NotFound) {
-        return entry.isSymlink ? omitted("broken-link") : undefined;
-      }
-      return omitted(entry.isSymlink ? "broken-link" : "unreadable-file");
+      if (entry.isSymlink) return omitted("broken-link");
+      return error instanceof Deno.errors.NotFound ? undefined : omitted("unreadable-file");
     }
   }
 
   #follow(link: string): Found {
     const path = Deno.realPathSync(link);
-    if (!isServable(this.#folder, path)) {
-      return omitted(isInside(this.#folder.root, path) ? "unfinished" : "link-out");
+    if (!isServable(this.#root, path)) {
+      return omitted(isInside(this.#root.path, path) ? "unfinished" : "link-out");
     }
-    const facts = Deno.lstatSync(path);
-    if (!facts.isDirectory) return foundFile(path, facts);
+    const stat = Deno.lstatSync(path);
+    if (!stat.isDirectory) return foundFile(path, stat);
     const loops = isInside(path, Deno.realPathSync(dirname(link)));
     if (loops || this.#linked.has(path)) return omitted("repeated-link");
     this.#linked.add(path);
@@ -154,13 +133,12 @@ function omitted(reason: OmitReason): Found {
   return { kind: "omitted", reason };
 }
 
-function foundFile(path: string, facts: Deno.FileInfo): Found {
-  if (!facts.isFile) return omitted("special-file");
-  if (!isReadable(path, facts)) return omitted("unreadable-file");
-  const { size, mtime } = facts;
-  return { kind: "file", file: { size, modified: mtime?.getTime() ?? 0 } };
+function foundFile(path: string, stat: Deno.FileInfo): Found {
+  if (!stat.isFile) return omitted("special-file");
+  if (!isReadable(path, stat)) return omitted("unreadable-file");
+  return { kind: "file", file: { size: stat.size, modified: stat.mtime?.getTime() ?? 0 } };
 }
 
-function inOrder(entries: Deno.DirEntry[]): Deno.DirEntry[] {
+function sorted(entries: Deno.DirEntry[]): Deno.DirEntry[] {
   return entries.sort((a, b) => compareNames(a.name, b.name));
 }

@@ -1,4 +1,4 @@
-/** What the folder offers now: walked on demand, and remembered for a second. */
+/** The listing of all offered files: walked on demand, and cached for a second. */
 import type { Clock } from "../../base/clock.ts";
 import { yieldToEventLoop } from "../../base/event_loop.ts";
 import { compareNames } from "../../base/names.ts";
@@ -10,100 +10,99 @@ import {
   type ListedFile,
   MAX_LISTED_FILES,
 } from "../../protocol/listing.ts";
-import type { Walked } from "./directory_walk.ts";
+import type { WalkResult } from "./directory_walk.ts";
 
-/** A client that pages through the listing costs one walk, and a new file shows at once for a person. */
+/** A client that pages through the listing costs one walk, and for a person a new file shows at once. */
 const MAX_AGE_MS = 1000;
 /**
- * A walk that takes longer is not waited for when there is an older listing: a
- * client gives up a seed that says nothing for five seconds, and a walk of a
- * million files, or on a slow disk, may take longer every time.
+ * After this time of a walk the older listing is used, if there is one. A client
+ * gives up a server that is silent for five seconds, and a walk of a million
+ * files, or on a slow disk, may take longer every time.
  */
-const WALK_WAIT_MS = 500;
+const WALK_TIMEOUT_MS = 500;
 
-/** A part of the listing as it goes over the wire; `body` is shared by all who are sent it. */
+/** A part of the listing as it is sent; `body` is shared by all clients. */
 export interface IndexPage {
   readonly body: Uint8Array;
   /** Whether there are further files. */
   readonly more: boolean;
 }
 
+type WalkFunction = (signal: AbortSignal) => Promise<WalkResult>;
+
 export class FileIndex {
-  readonly #walk: (signal: AbortSignal) => Promise<Walked>;
+  readonly #walk: WalkFunction;
   readonly #jobs: TaskGroup;
   readonly #clock: Clock;
-  readonly #pageFiles: number;
+  readonly #filesPerPage: number;
+  /** The result of the walk that was started last. */
   #listing: Promise<Listing> | undefined;
+  /** The result of the walk that ended last. */
   #last: Listing | undefined;
   #freshUntil = Infinity;
 
-  /**
-   * @param jobs where walks run, for one may take longer than anybody waits for it; it ends with this group.
-   * @param pageFiles how many a page holds at most.
-   */
+  /** @param jobs where walks run, because one may go on when no request waits for it. */
   constructor(
-    walk: (signal: AbortSignal) => Promise<Walked>,
+    walk: WalkFunction,
     jobs: TaskGroup,
     clock: Clock,
-    pageFiles = MAX_LISTED_FILES,
+    filesPerPage = MAX_LISTED_FILES,
   ) {
     this.#walk = walk;
     this.#jobs = jobs;
     this.#clock = clock;
-    this.#pageFiles = pageFiles;
+    this.#filesPerPage = filesPerPage;
   }
 
-  /** What was offered at the last look. */
+  /** As of the last walk that ended. */
   get offered(): { readonly files: number; readonly bytes: number } {
     return { files: this.#last?.files.length ?? 0, bytes: this.#last?.bytes ?? 0 };
   }
 
-  /** All files, sorted by code point. Who asks while a walk runs shares it. */
+  /** All files, sorted by code point. */
   async all(): Promise<readonly ListedFile[]> {
     return (await this.#current()).files;
   }
 
-  /** The next names greater than `after`: to the end of a page that is the same for all. */
+  /** Names greater than `after`, up to the end of a page; pages begin at the same names for all clients. */
   async page(after: string): Promise<IndexPage> {
     return (await this.#current()).page(after);
   }
 
-  /** All names, as old clients want them. */
+  /** All names in the format of one-shot clients. */
   async names(): Promise<Uint8Array> {
     return (await this.#current()).names();
   }
 
-  /** Takes what a walk of somebody else's found as what is offered now. */
-  async accept(walked: Walked): Promise<readonly ListedFile[]> {
-    this.#begin(() => Promise.resolve(walked));
+  /** Installs the result of a walk that ran elsewhere as the current listing. */
+  async accept(result: WalkResult): Promise<readonly ListedFile[]> {
+    this.#start(() => Promise.resolve(result));
     return await this.all();
   }
 
   async #current(): Promise<Listing> {
-    if (!this.#listing || this.#clock.now() >= this.#freshUntil) {
-      this.#begin(this.#walk);
-    }
+    if (!this.#listing || this.#clock.now() >= this.#freshUntil) this.#start(this.#walk);
     const listing = this.#listing!;
     const last = this.#last;
     if (!last) return await listing;
     const late = Promise.withResolvers<Listing>();
-    using _timer = this.#clock.after(WALK_WAIT_MS, () => late.resolve(last));
+    using _timer = this.#clock.after(WALK_TIMEOUT_MS, () => late.resolve(last));
     return await Promise.race([listing, late.promise]);
   }
 
-  #begin(walk: (signal: AbortSignal) => Promise<Walked>): void {
+  #start(walk: WalkFunction): void {
     this.#freshUntil = Infinity;
     const { promise, resolve, reject } = Promise.withResolvers<Listing>();
     this.#listing = promise;
     this.#jobs.spawn((signal) => this.#list(walk(signal)).then(resolve, reject));
   }
 
-  async #list(walk: Promise<Walked>): Promise<Listing> {
+  async #list(walk: Promise<WalkResult>): Promise<Listing> {
     try {
       const files = await sortByName((await walk).files);
-      // The same object as long as nothing changes: so are its pages.
+      // While nothing changes, the listing and its encoded pages stay the same objects.
       if (!this.#last || !areSame(this.#last.files, files)) {
-        this.#last = new Listing(files, this.#pageFiles);
+        this.#last = new Listing(files, this.#filesPerPage);
       }
       return this.#last;
     } finally {
@@ -113,56 +112,50 @@ export class FileIndex {
 }
 
 /**
- * What is offered at one time. Each page is encoded once for all who are sent it,
- * and begins where the one before it ends, whoever asks: so however many clients
- * ask and do not read, their pages are the whole listing once, at most. A page
- * that nobody is sent any more may go.
+ * The files at one time. Pages begin at fixed names and are encoded once for all
+ * clients, so that however many of them request pages and do not read, these take
+ * the memory of one whole listing at most. A page that is not being sent may be
+ * collected.
  */
 class Listing {
+  readonly files: readonly ListedFile[];
   readonly bytes: number;
-  readonly #pages: WeakRef<Uint8Array>[] = [];
-  #names: WeakRef<Uint8Array> | undefined;
+  readonly #filesPerPage: number;
+  readonly #bodies = new Map<number | "names", WeakRef<Uint8Array>>();
 
-  constructor(readonly files: readonly ListedFile[], readonly pageFiles: number) {
+  constructor(files: readonly ListedFile[], filesPerPage: number) {
+    this.files = files;
     this.bytes = files.reduce((sum, { size }) => sum + size, 0);
+    this.#filesPerPage = filesPerPage;
   }
 
   page(after: string): IndexPage {
     const start = firstGreater(this.files, after);
-    const number = Math.floor(start / this.pageFiles);
-    const pageStart = number * this.pageFiles;
-    const body = afterLines(this.#page(number), start - pageStart);
-    return { body, more: pageStart + this.pageFiles < this.files.length };
+    const pageStart = start - start % this.#filesPerPage;
+    const pageEnd = pageStart + this.#filesPerPage;
+    const page = this.#body(pageStart, () => encodeListing(this.files.slice(pageStart, pageEnd)));
+    return { body: skipLines(page, start - pageStart), more: pageEnd < this.files.length };
   }
 
   names(): Uint8Array {
-    const kept = this.#names?.deref();
-    if (kept) return kept;
-    const made = encode(encodeOneShotListing(this.files.map(({ name }) => name)));
-    this.#names = new WeakRef(made);
-    return made;
+    return this.#body("names", () => encodeOneShotListing(this.files.map(({ name }) => name)));
   }
 
-  #page(number: number): Uint8Array {
-    const kept = this.#pages[number]?.deref();
-    if (kept) return kept;
-    const start = number * this.pageFiles;
-    const made = encode(encodeListing(this.files.slice(start, start + this.pageFiles)));
-    this.#pages[number] = new WeakRef(made);
-    return made;
+  #body(key: number | "names", encode: () => string): Uint8Array {
+    const shared = this.#bodies.get(key)?.deref();
+    if (shared) return shared;
+    const body = new TextEncoder().encode(encode());
+    this.#bodies.set(key, new WeakRef(body));
+    return body;
   }
-}
-
-function encode(text: string): Uint8Array {
-  return new TextEncoder().encode(text);
 }
 
 const LF = 10;
 
 /** `page` without its first `count` lines; not a copy. */
-function afterLines(page: Uint8Array, count: number): Uint8Array {
+function skipLines(page: Uint8Array, count: number): Uint8Array {
   let start = 0;
-  for (let passed = 0; passed < count; passed++) start = page.indexOf(LF, start) + 1;
+  for (let skipped = 0; skipped < count; skipped++) start = page.indexOf(LF, start) + 1;
   return page.subarray(start);
 }
 
@@ -173,16 +166,13 @@ function areSame(some: readonly ListedFile[], others: readonly ListedFile[]): bo
   });
 }
 
-/** Files sorted at a time: about two milliseconds. */
-const RUN = 1000;
+/** Files sorted between two turns of the event loop: about two milliseconds. */
+const FILES_PER_RUN = 1000;
 
-/**
- * Sorts by code point, in runs that are then merged, so that others get their
- * turn in between: 100,000 names in one go would hold everybody up for 250 ms.
- */
+/** Sorts by code point in short runs and merges these: sorting 100,000 names at once blocks the event loop for 250 ms. */
 async function sortByName(files: ListedFile[]): Promise<ListedFile[]> {
   let runs: ListedFile[][] = [];
-  for (const { start, end } of splitRange({ start: 0, end: files.length }, RUN)) {
+  for (const { start, end } of splitRange({ start: 0, end: files.length }, FILES_PER_RUN)) {
     runs.push(files.slice(start, end).sort(byName));
     await yieldToEventLoop();
   }
@@ -201,16 +191,13 @@ function byName(a: ListedFile, b: ListedFile): number {
   return compareNames(a.name, b.name);
 }
 
-function merged(left: ListedFile[], right: ListedFile[]): ListedFile[] {
+function merged(left: readonly ListedFile[], right: readonly ListedFile[]): ListedFile[] {
   const all: ListedFile[] = [];
   let [i, j] = [0, 0];
   while (i < left.length && j < right.length) {
-    const next = byName(left[i]!, right[j]!) <= 0 ? left[i++] : right[j++];
-    all.push(next!);
+    all.push(byName(left[i]!, right[j]!) <= 0 ? left[i++]! : right[j++]!);
   }
-  while (i < left.length) all.push(left[i++]!);
-  while (j < right.length) all.push(right[j++]!);
-  return all;
+  return all.concat(left.slice(i), right.slice(j));
 }
 
 function firstGreater(files: readonly ListedFile[], after: string): number {

@@ -1,60 +1,126 @@
 /**
- * Finds and opens the folder's files, and remembers which it has opened.
+ * From names to files inside the served folder.
  *
- * That a name leads to a file inside the folder is proven by a look at each
- * folder on its way, before and after the opening. A file that was proven is
- * known again by its number on the disk, its size and its times: as long as
- * they are at that path, one look says what many said before.
+ * Every folder on the way is checked before and after a file is opened, so that no
+ * link leads outside. A file that passed is recognized by its inode, size and times
+ * afterwards: while these are at its path, one look at it replaces all checks.
  */
-import { pathOf, type Root } from "./root.ts";
-import { locate, type Located, type OpenFile, openLocated, openSame } from "./open_file.ts";
-import { isOfVersion } from "./file_version.ts";
+import { isOutOfDescriptors } from "../../base/descriptors.ts";
+import { LruCache } from "../../base/lru_cache.ts";
+import { busyReply, ErrorReply } from "../../protocol/error_replies.ts";
+import { isOfVersion, versionOf } from "./file_version.ts";
+import { isReadable, type Located, OpenFile } from "./open_file.ts";
+import { isServable, omitReason, pathOf, type Root } from "./root.ts";
 
-/** Enough for a folder of small files that several clients take one after the other; two MiB. */
-const MAX_CACHED = 4096;
+/** Enough for a folder of small files that several clients download; takes two MiB. */
+const MAX_CHECKED_FILES = 4096;
 
 export class FileResolver {
-  readonly #folder: Root;
-  readonly #most: number;
-  /** By name, those without links on their way; the one proven longest ago first. */
-  readonly #proven = new Map<string, Located>();
+  readonly #root: Root;
+  /** Files that passed all checks, by name; only those without links on their way. */
+  readonly #checked: LruCache<string, Located>;
 
-  /** @param most files that are remembered. */
-  constructor(folder: Root, most = MAX_CACHED) {
-    this.#folder = folder;
-    this.#most = most;
+  constructor(root: Root, maxChecked = MAX_CHECKED_FILES) {
+    this.#root = root;
+    this.#checked = new LruCache({ maxSize: maxChecked });
   }
 
-  /** The file of that name as it is now. @throws {Refusal} NOT_FOUND and the like. */
+  /** The file of that name as it is now. @throws {ErrorReply} NOT_FOUND, BUSY. */
   find(name: string): Located {
-    const proven = this.#proven.get(name);
-    return proven && isStillThere(proven) ? proven : locate(this.#folder, name);
+    const checked = this.#checked.get(name);
+    return checked && isStillThere(checked) ? checked : this.#locate(name);
   }
 
-  /** Opens what was found. @throws {Refusal} CHANGED if it is another version by now, NOT_FOUND and the like. */
+  /** Opens what was found. @throws {ErrorReply} CHANGED if it is another version by now, NOT_FOUND, BUSY. */
   open(found: Located): OpenFile {
-    if (this.#proven.get(found.name) === found) return openSame(found);
-    const file = openLocated(this.#folder, found);
-    this.#remember(found);
+    if (this.#checked.get(found.name) === found) return openVersion(found, found.path);
+    const namedPath = pathOf(this.#root, found.name);
+    const file = openVersion(found, namedPath);
+    try {
+      // A link that was set between the first look and the opening changes the path or the file.
+      const now = this.#locate(found.name);
+      if (now.path !== found.path) throw notFound();
+      if (now.version.id !== found.version.id) throw changed();
+    } catch (error) {
+      file[Symbol.dispose]();
+      throw error;
+    }
+    // Without an inode a file cannot be recognized.
+    if (found.version.ino && found.path === namedPath) this.#checked.set(found.name, found);
     return file;
   }
 
-  #remember(found: Located): void {
-    const { name, path, version } = found;
-    this.#proven.delete(name);
-    // Without a number, a file is not known again.
-    if (!version.ino || path !== pathOf(this.#folder, name)) return;
-    this.#proven.set(name, found);
-    if (this.#proven.size <= this.#most) return;
-    for (const [oldest] of this.#proven) return void this.#proven.delete(oldest);
+  #locate(name: string): Located {
+    if (omitReason(this.#root, name)) throw notFound();
+    try {
+      const path = Deno.realPathSync(pathOf(this.#root, name));
+      if (!isServable(this.#root, path)) throw notFound();
+      const stat = Deno.lstatSync(path);
+      // Devices, sockets and pipes could block or never end; they are not even opened.
+      if (!stat.isFile) throw notFound();
+      // Neither size nor name of a file that cannot be opened is offered.
+      if (!isReadable(path, stat)) throw notFound();
+      return { name, path, version: versionOf(stat) };
+    } catch (error) {
+      throw errorReplyOf(error);
+    }
+  }
+}
+
+/** Whether `found` lies inside the folder is not checked here. @throws {ErrorReply} CHANGED, NOT_FOUND, BUSY. */
+function openVersion(found: Located, namedPath: string): OpenFile {
+  let file: OpenFile | undefined;
+  try {
+    file = new OpenFile(found, namedPath);
+    const stat = file.stat();
+    if (!stat.isFile()) throw notFound();
+    if (!isOfVersion(stat, found.version)) throw changed();
+    return file;
+  } catch (error) {
+    file?.[Symbol.dispose]();
+    throw errorReplyOf(error);
   }
 }
 
 function isStillThere({ path, version }: Located): boolean {
   try {
-    const facts = Deno.lstatSync(path);
-    return facts.isFile && isOfVersion(facts, version);
+    const stat = Deno.lstatSync(path);
+    return stat.isFile && isOfVersion(stat, version);
   } catch {
     return false;
   }
+}
+
+function notFound(): ErrorReply {
+  return new ErrorReply("NOT_FOUND", "no such file");
+}
+
+function changed(): ErrorReply {
+  return new ErrorReply("CHANGED", "the file changed while it was opened");
+}
+
+/** The platform's codes for a file that is not there or may not be read, and for names that no disk can hold. */
+const NOT_FOUND_CODES = new Set([
+  "ENOENT",
+  "ENOTDIR",
+  "EACCES",
+  "EPERM",
+  "ELOOP",
+  "ENAMETOOLONG",
+  "EINVAL",
+]);
+
+/** A platform's error as a reply; other errors stay what they are. */
+function errorReplyOf(error: unknown): Error {
+  if (error instanceof ErrorReply) return error;
+  if (isOutOfDescriptors(error)) return busyReply(1000, "too many open files");
+  if (NOT_FOUND_CODES.has(String(Object(error).code)) || isNotFoundError(error)) return notFound();
+  return error instanceof Error ? error : new Error(String(error));
+}
+
+function isNotFoundError(error: unknown): boolean {
+  return error instanceof Deno.errors.NotFound ||
+    error instanceof Deno.errors.PermissionDenied ||
+    error instanceof Deno.errors.NotADirectory ||
+    error instanceof Deno.errors.FilesystemLoop;
 }

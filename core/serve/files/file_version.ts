@@ -1,25 +1,22 @@
-/**
- * Which version of a file is on the disk: what changes when its bytes do.
- * Digests and half-sent bodies hold for one version only.
- */
+/** Which version of a file is on the disk: it changes when the file's bytes do. */
 
 export interface FileVersion {
   readonly size: number;
   /** Milliseconds since 1970. */
   readonly modifiedMs: number;
-  /** When name, rights or content last changed; nobody can set it back. 0 where the platform does not tell. */
+  /** When name, rights or content last changed, which nobody can set back; 0 where the platform has no such time. */
   readonly changedMs: number;
   readonly ino: number | null;
   readonly dev: number | null;
-  /** Equal ids, same version of the same file. */
+  /** Equal ids mean the same version of the same file. */
   readonly id: string;
 }
 
 /**
- * What `Deno.stat` and `node:fs` both can say. In this Deno neither tells
+ * What both `Deno.stat` and `node:fs` provide. In this Deno neither provides
  * more than whole milliseconds of `mtime` and whole seconds of `ctime`, not even
- * `node:fs` with `bigint`: a change in the same second as the one before it, whose
- * author also puts the time back, goes unseen.
+ * `node:fs` with `bigint`: a second change within one second whose author also
+ * sets the time back goes unnoticed.
  */
 export interface FileStat {
   readonly size: number;
@@ -29,22 +26,22 @@ export interface FileStat {
   readonly dev: number | null;
 }
 
-export function versionOf(facts: FileStat): FileVersion {
-  const { size, ino, dev } = facts;
-  const modifiedMs = facts.mtime?.getTime() ?? 0;
-  const changedMs = facts.ctime?.getTime() ?? 0;
+export function versionOf(stat: FileStat): FileVersion {
+  const { size, ino, dev } = stat;
+  const modifiedMs = stat.mtime?.getTime() ?? 0;
+  const changedMs = stat.ctime?.getTime() ?? 0;
   const id = `${size}:${modifiedMs}:${changedMs}:${ino}:${dev}`;
   return { size, modifiedMs, changedMs, ino, dev, id };
 }
 
-/** Whether `facts` tell of `version`. Asked for every block that is sent: without its id, it costs half of `versionOf`. */
-export function isOfVersion(facts: FileStat, version: FileVersion): boolean {
-  return facts.size === version.size && facts.ino === version.ino && facts.dev === version.dev &&
-    (facts.mtime?.getTime() ?? 0) === version.modifiedMs &&
-    (facts.ctime?.getTime() ?? 0) === version.changedMs;
+/** Whether `stat` is of `version`. Called for every block that is sent; half the cost of `versionOf`, which makes an id. */
+export function isOfVersion(stat: FileStat, version: FileVersion): boolean {
+  return stat.size === version.size && stat.ino === version.ino && stat.dev === version.dev &&
+    (stat.mtime?.getTime() ?? 0) === version.modifiedMs &&
+    (stat.ctime?.getTime() ?? 0) === version.changedMs;
 }
 
-/** The coarsest time stamps that a file system keeps (FAT). */
+/** The coarsest time stamps of any file system (FAT). */
 const MAX_STAMP_GRANULARITY_MS = 2000;
 
 /**

@@ -1,16 +1,13 @@
-/**
- * The served folder: which names it offers, and where they are on the disk.
- * Whether something that can be served is there is `served_file.ts`'s business.
- */
+/** The served folder: which names it offers, and where they are on the disk. */
 import { join } from "@std/path";
 import { DiskError, reasonOf, UsageError } from "../../base/errors.ts";
 import { isValidName } from "../../base/names.ts";
 import { isReservedName } from "../../store/paths.ts";
 
 export interface Root {
-  /** The folder's own path without links. */
-  readonly root: string;
-  /** Also names with a part that begins with a dot. */
+  /** Without links. */
+  readonly path: string;
+  /** Whether names with a part that begins with a dot are offered. */
   readonly hidden: boolean;
   /** As `Deno.build.os` names it. */
   readonly platform: string;
@@ -18,26 +15,23 @@ export interface Root {
 
 /** The runtime opens nothing there without all permissions, which p2p does not have. */
 const SYSTEM_FOLDER = /^\/(?:dev|proc|sys)(?:\/|$)/;
-/** Cannot be in a file's name there; a colon would even open another stream of the file. */
+/** Not possible in a file name on Windows; a colon would even open another stream of the file. */
 const INVALID_ON_WINDOWS = /[<>:"|?*]|[. ](?:\/|$)/;
 
-/**
- * @throws {UsageError} if there is no such folder.
- * @throws {DiskError} if it may not be read.
- */
+/** @throws {UsageError} if there is no such folder. @throws {DiskError} if it may not be read. */
 export function openRoot(
   dir: string,
   hidden: boolean,
   platform: string = Deno.build.os,
 ): Root {
   try {
-    const root = Deno.realPathSync(dir);
-    if (platform === "linux" && SYSTEM_FOLDER.test(root)) {
+    const path = Deno.realPathSync(dir);
+    if (platform === "linux" && SYSTEM_FOLDER.test(path)) {
       throw new Error("the system's own files are out of bounds for this program");
     }
-    // Reads the beginning of the folder: a right that is missing shows now, not at the first client.
-    Deno.readDirSync(root)[Symbol.iterator]().next();
-    return { root, hidden, platform };
+    // Reads the first entry, so that a missing right shows now and not with the first client.
+    Deno.readDirSync(path)[Symbol.iterator]().next();
+    return { path, hidden, platform };
   } catch (error) {
     throw rootError(dir, error);
   }
@@ -62,51 +56,45 @@ function rootError(dir: string, error: unknown): Error {
   });
 }
 
-/** Whether `name` may be served at all, whatever is on the disk. */
-export function isOffered(folder: Root, name: string): boolean {
-  return omitReason(folder, name) === undefined;
-}
+export type NameOmitReason = "bad-name" | "unfinished" | "hidden";
 
-/** Why `name` is not served, whatever is on the disk; undefined if it may be. */
-export function omitReason(
-  folder: Root,
-  name: string,
-): "bad-name" | "unfinished" | "hidden" | undefined {
+/** Why `name` is never offered, whatever is on the disk; undefined if it may be. */
+export function omitReason(root: Root, name: string): NameOmitReason | undefined {
   if (!isValidName(name)) return "bad-name";
   if (isReservedName(name)) return "unfinished";
-  if (folder.platform === "windows" && INVALID_ON_WINDOWS.test(name)) return "bad-name";
-  return folder.hidden || !hasHiddenPart(name) ? undefined : "hidden";
+  if (root.platform === "windows" && INVALID_ON_WINDOWS.test(name)) return "bad-name";
+  return root.hidden || !hasHiddenPart(name) ? undefined : "hidden";
 }
 
 function hasHiddenPart(name: string): boolean {
   return name.startsWith(".") || name.includes("/.");
 }
 
-/** Where `name` is on the disk; `name` must be one that the folder offers. */
-export function pathOf(folder: Root, name: string): string {
-  return join(folder.root, ...name.split("/"));
+/** Where `name` is on the disk, if `omitReason` has none against it. */
+export function pathOf(root: Root, name: string): string {
+  return join(root.path, ...name.split("/"));
 }
 
 /**
- * Whether what is at `realPath`, a path without links, may be given out: it lies
- * inside the folder and is no unfinished download. A link of the owner's may
- * lead to a hidden file; a short name of Windows (`GIT~1`) may not.
+ * Whether what is at `realPath`, a path without links, may be served: it lies inside
+ * the folder and is no unfinished download. A link set by the owner may lead to a
+ * hidden file; a short name of Windows (`GIT~1`) may not.
  */
-export function isServable(folder: Root, realPath: string): boolean {
-  if (!isInside(folder.root, realPath, folder.platform)) return false;
-  // Only below the folder: how its own parents are called is the owner's business.
-  const name = realPath.slice(folder.root.length).replaceAll("\\", "/");
+export function isServable({ path, hidden, platform }: Root, realPath: string): boolean {
+  if (!isInside(path, realPath, platform)) return false;
+  // Only the part below the root: the names of its parent folders do not matter.
+  const name = realPath.slice(path.length).replaceAll("\\", "/");
   if (isReservedName(name)) return false;
-  return folder.platform !== "windows" || folder.hidden || !hasHiddenPart(name);
+  return platform !== "windows" || hidden || !hasHiddenPart(name);
 }
 
 /** Both without links. */
 export function isInside(
-  root: string,
+  folder: string,
   path: string,
   platform: string = Deno.build.os,
 ): boolean {
   const separator = platform === "windows" ? "\\" : "/";
-  const begin = root.endsWith(separator) ? root : root + separator;
-  return path === root || path.startsWith(begin);
+  const prefix = folder.endsWith(separator) ? folder : folder + separator;
+  return path === folder || path.startsWith(prefix);
 }

@@ -4,26 +4,21 @@
  * for bytes on others; not for all clients together, or one that asks for the
  * new manifest would make another, which knows the old one, get bytes of both.
  */
+import { LruCache } from "../../base/lru_cache.ts";
 
 /** A few clients that walk through thousands of files. Who is forgotten gets the file as it is, and checks it. */
 const MAX_VERSIONS = 8192;
 
 export class SentVersions {
-  readonly #most: number;
-  /** The one told longest ago first. */
-  readonly #versions = new Map<string, string>();
+  readonly #versions: LruCache<string, string>;
 
-  /** @param most how many are remembered, of all clients and names together. */
-  constructor(most = MAX_VERSIONS) {
-    this.#most = most;
+  /** @param max how many are kept, of all clients and names together. */
+  constructor(max = MAX_VERSIONS) {
+    this.#versions = new LruCache({ maxSize: max });
   }
 
   remember(client: string, name: string, version: string): void {
-    const key = keyOf(client, name);
-    this.#versions.delete(key);
-    this.#versions.set(key, version);
-    if (this.#versions.size <= this.#most) return;
-    for (const [oldest] of this.#versions) return void this.#versions.delete(oldest);
+    this.#versions.set(keyOf(client, name), version);
   }
 
   /** undefined if it was told of none, or too long ago. */

@@ -12,7 +12,7 @@ async function walked(folder: TempFolder, hidden = false): Promise<string[]> {
   return files.map(({ name }) => name).sort(compareNames);
 }
 
-test("walkFolder() passes over what may not be read, and goes on", async () => {
+test("walkDirectory() skips what may not be read, and goes on", async () => {
   if (Deno.build.os === "windows") return;
   using folder = new TempFolder();
   folder.write("a/one", "1");
@@ -24,7 +24,7 @@ test("walkFolder() passes over what may not be read, and goes on", async () => {
   assertEquals(names.at(-1), "b/two");
 });
 
-test("walkFolder() lists what links inside lead to, once, and survives loops", async () => {
+test("walkDirectory() lists what links inside lead to, once, and survives loops", async () => {
   if (Deno.build.os === "windows") return;
   using folder = new TempFolder();
   folder.write("a/b/file", "1");
@@ -36,7 +36,7 @@ test("walkFolder() lists what links inside lead to, once, and survives loops", a
   assertEquals(await walked(folder), ["a/b/file", "file-link", "link/file"]);
 });
 
-test("walkFolder() ends soon when links multiply at every level", async () => {
+test("walkDirectory() ends soon when links multiply at every level", async () => {
   if (Deno.build.os === "windows") return;
   using folder = new TempFolder();
   for (let level = 0; level < 30; level++) {
@@ -49,7 +49,7 @@ test("walkFolder() ends soon when links multiply at every level", async () => {
   assertEquals(names.length < 1000, true);
 });
 
-test("walkFolder() lists hidden files only when asked to", async () => {
+test("walkDirectory() lists hidden files only when asked to", async () => {
   using folder = new TempFolder();
   folder.write(".a/b", "1");
   folder.write("c/.d", "1");
@@ -59,15 +59,15 @@ test("walkFolder() lists hidden files only when asked to", async () => {
   assertEquals(await walked(folder, true), [".a/b", "c/.d", "e"]);
 });
 
-test("walkFolder() lists nothing when the folder is gone", async () => {
+test("walkDirectory() lists nothing when the folder is gone", async () => {
   using folder = new TempFolder();
   folder.write("sub/file", "1");
   const sub = openRoot(folder.pathOf("sub"), false);
-  Deno.removeSync(sub.root, { recursive: true });
+  Deno.removeSync(sub.path, { recursive: true });
   assertEquals((await walkDirectory(sub, never)).files, []);
 });
 
-test("walkFolder() counts everything that it skips by the reason, with an example where that is not on purpose", async () => {
+test("walkDirectory() counts everything that it skips by the reason, with an example where it is not left out on purpose", async () => {
   if (Deno.build.os === "windows") return;
   using folder = new TempFolder();
   for (let i = 0; i < 5; i++) folder.write(`line\n${i}`, "1");
@@ -108,7 +108,7 @@ test("walkFolder() counts everything that it skips by the reason, with an exampl
   ]);
 });
 
-test("walkFolder() does not offer files and folders that may not be read", async () => {
+test("walkDirectory() does not offer files and folders that may not be read", async () => {
   // Root reads everything.
   if (Deno.build.os === "windows" || Deno.uid() === 0) return;
   using folder = new TempFolder();
@@ -122,7 +122,7 @@ test("walkFolder() does not offer files and folders that may not be read", async
   assertEquals(omitted.reasons, { "unreadable-file": 1, "unreadable-folder": 1 });
 });
 
-test("walkFolder() passes over what lies deeper than a name is long", async () => {
+test("walkDirectory() skips what has a name that is too long", async () => {
   if (Deno.build.os === "windows") return;
   using folder = new TempFolder();
   const part = "d".repeat(255);

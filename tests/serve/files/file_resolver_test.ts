@@ -1,4 +1,3 @@
-/** What is found again by one look is never another file, and never outside. */
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { FileResolver } from "../../../core/serve/files/file_resolver.ts";
 import { openRoot } from "../../../core/serve/files/root.ts";
@@ -9,143 +8,143 @@ import { TempFolder, test } from "../support.ts";
 const ON_WINDOWS = Deno.build.os === "windows";
 
 /** The served folder lies in another one. */
-class House extends TempFolder {
-  finder(most?: number): FileResolver {
-    return new FileResolver(openRoot(this.pathOf("served"), false), most);
+class ResolverFixture extends TempFolder {
+  resolver(maxChecked?: number): FileResolver {
+    return new FileResolver(openRoot(this.pathOf("served"), false), maxChecked);
   }
 }
 
-/** As a client would get it. */
-function textOf(finder: FileResolver, name: string): string {
-  return textAt(finder, finder.find(name));
+/** The text that a client would get. */
+function textOf(resolver: FileResolver, name: string): string {
+  return textAt(resolver, resolver.find(name));
 }
 
-function textAt(finder: FileResolver, found: Located): string {
-  using file = finder.open(found);
+function textAt(resolver: FileResolver, found: Located): string {
+  using file = resolver.open(found);
   const bytes = new Uint8Array(file.version.size);
   file.read(bytes, 0);
   return new TextDecoder().decode(bytes);
 }
 
-function open(finder: FileResolver, ...names: string[]): void {
-  for (const name of names) textOf(finder, name);
+function open(resolver: FileResolver, ...names: string[]): void {
+  for (const name of names) textOf(resolver, name);
 }
 
 /** The file's text, or why there is none. */
-function opened(finder: FileResolver, found: Located): string {
+function opened(resolver: FileResolver, found: Located): string {
   try {
-    return textAt(finder, found);
+    return textAt(resolver, found);
   } catch (error) {
     if (error instanceof ErrorReply) return error.code;
     throw error;
   }
 }
 
-/** What is looked at anew is another object each time. */
-function knows(finder: FileResolver, name: string): boolean {
-  return finder.find(name) === finder.find(name);
+/** A file that is not recognized is another object each time. */
+function recognizes(resolver: FileResolver, name: string): boolean {
+  return resolver.find(name) === resolver.find(name);
 }
 
-test("Finder.find() knows again what was opened, as long as it is the same version", () => {
+test("FileResolver.find() recognizes what was opened while it is the same version", () => {
   if (ON_WINDOWS) return;
-  using house = new House();
-  house.write("served/a", "1");
-  const finder = house.finder();
-  assertEquals(knows(finder, "a"), false);
-  open(finder, "a");
-  assertEquals(knows(finder, "a"), true);
-  house.write("served/a", "22");
-  assertEquals(finder.find("a").version.size, 2);
-  assertEquals(textOf(finder, "a"), "22");
+  using fixture = new ResolverFixture();
+  fixture.write("served/a", "1");
+  const resolver = fixture.resolver();
+  assertEquals(recognizes(resolver, "a"), false);
+  open(resolver, "a");
+  assertEquals(recognizes(resolver, "a"), true);
+  fixture.write("served/a", "22");
+  assertEquals(resolver.find("a").version.size, 2);
+  assertEquals(textOf(resolver, "a"), "22");
 });
 
-test("Finder.find() remembers so many files, those opened last", () => {
+test("FileResolver.find() recognizes a limited number of files, the last ones", () => {
   if (ON_WINDOWS) return;
-  using house = new House();
-  for (const name of ["a", "b", "c"]) house.write(`served/${name}`, name);
-  const finder = house.finder(2);
-  open(finder, "a", "b", "c");
-  assertEquals(["a", "b", "c"].map((name) => knows(finder, name)), [false, true, true]);
-  assertEquals(["a", "b", "c"].map((name) => textOf(finder, name)), ["a", "b", "c"]);
+  using fixture = new ResolverFixture();
+  for (const name of ["a", "b", "c"]) fixture.write(`served/${name}`, name);
+  const resolver = fixture.resolver(2);
+  open(resolver, "a", "b", "c");
+  assertEquals(["a", "b", "c"].map((name) => recognizes(resolver, name)), [false, true, true]);
+  assertEquals(["a", "b", "c"].map((name) => textOf(resolver, name)), ["a", "b", "c"]);
 });
 
-const changes: { what: string; change: (house: House) => void; code?: string }[] = [
+const changes: { what: string; change: (fixture: ResolverFixture) => void; code?: string }[] = [
   {
     what: "was replaced by one of the same size and time",
-    change(house) {
-      house.write("new", "evil");
-      house.age("new");
-      Deno.renameSync(house.pathOf("new"), house.pathOf("served/sub/a"));
+    change(fixture) {
+      fixture.write("new", "evil");
+      fixture.age("new");
+      Deno.renameSync(fixture.pathOf("new"), fixture.pathOf("served/sub/a"));
     },
   },
   {
     what: "is gone",
-    change: (house) => Deno.removeSync(house.pathOf("served/sub/a")),
+    change: (fixture) => Deno.removeSync(fixture.pathOf("served/sub/a")),
     code: "NOT_FOUND",
   },
   {
     what: "is a folder",
-    change(house) {
-      Deno.removeSync(house.pathOf("served/sub/a"));
-      Deno.mkdirSync(house.pathOf("served/sub/a"));
+    change(fixture) {
+      Deno.removeSync(fixture.pathOf("served/sub/a"));
+      Deno.mkdirSync(fixture.pathOf("served/sub/a"));
     },
     code: "NOT_FOUND",
   },
   {
     what: "moved out, and a link leads to it",
-    change(house) {
-      Deno.renameSync(house.pathOf("served/sub/a"), house.pathOf("a"));
-      Deno.symlinkSync("../../a", house.pathOf("served/sub/a"));
+    change(fixture) {
+      Deno.renameSync(fixture.pathOf("served/sub/a"), fixture.pathOf("a"));
+      Deno.symlinkSync("../../a", fixture.pathOf("served/sub/a"));
     },
     code: "NOT_FOUND",
   },
   {
     what: "is in a folder in whose place a link leads out to one of the same size and time",
-    change(house) {
-      house.write("out/a", "evil");
-      house.age("out/a");
-      Deno.renameSync(house.pathOf("served/sub"), house.pathOf("served/old"));
-      Deno.symlinkSync("../out", house.pathOf("served/sub"));
+    change(fixture) {
+      fixture.write("out/a", "evil");
+      fixture.age("out/a");
+      Deno.renameSync(fixture.pathOf("served/sub"), fixture.pathOf("served/old"));
+      Deno.symlinkSync("../out", fixture.pathOf("served/sub"));
     },
     code: "NOT_FOUND",
   },
 ];
 
 for (const { what, change, code } of changes) {
-  test(`Finder gives the file as it is now when what was opened ${what}`, () => {
+  test(`FileResolver returns the file as it is now when what was opened ${what}`, () => {
     if (ON_WINDOWS) return;
-    using house = new House();
-    house.write("served/sub/a", "good");
-    house.age("served/sub/a");
-    const finder = house.finder();
-    assertEquals(textOf(finder, "sub/a"), "good");
-    change(house);
-    const now = () => textOf(finder, "sub/a");
+    using fixture = new ResolverFixture();
+    fixture.write("served/sub/a", "good");
+    fixture.age("served/sub/a");
+    const resolver = fixture.resolver();
+    assertEquals(textOf(resolver, "sub/a"), "good");
+    change(fixture);
+    const now = () => textOf(resolver, "sub/a");
     if (code) assertEquals(assertThrows(now, ErrorReply).code, code);
     else assertEquals(now(), "evil");
   });
 
   for (const times of ["never", "once"]) {
-    test(`Finder.open() gives what was found, or nothing, when a file opened ${times} ${what}`, () => {
+    test(`FileResolver.open() opens what was found, or nothing, when a file opened ${times} ${what}`, () => {
       if (ON_WINDOWS) return;
-      using house = new House();
-      house.write("served/sub/a", "good");
-      house.age("served/sub/a");
-      const finder = house.finder();
-      if (times === "once") open(finder, "sub/a");
-      const found = finder.find("sub/a");
-      change(house);
-      assert(["good", "CHANGED", "NOT_FOUND"].includes(opened(finder, found)));
+      using fixture = new ResolverFixture();
+      fixture.write("served/sub/a", "good");
+      fixture.age("served/sub/a");
+      const resolver = fixture.resolver();
+      if (times === "once") open(resolver, "sub/a");
+      const found = resolver.find("sub/a");
+      change(fixture);
+      assert(["good", "CHANGED", "NOT_FOUND"].includes(opened(resolver, found)));
     });
   }
 }
 
-test("Finder looks at every folder on the way when there is a link among them", () => {
+test("FileResolver checks every folder on the way when there is a link among them", () => {
   if (ON_WINDOWS) return;
-  using house = new House();
-  house.write("served/sub/a", "good");
-  Deno.symlinkSync("sub", house.pathOf("served/link"));
-  const finder = house.finder();
-  open(finder, "link/a");
-  assertEquals(knows(finder, "link/a"), false);
+  using fixture = new ResolverFixture();
+  fixture.write("served/sub/a", "good");
+  Deno.symlinkSync("sub", fixture.pathOf("served/link"));
+  const resolver = fixture.resolver();
+  open(resolver, "link/a");
+  assertEquals(recognizes(resolver, "link/a"), false);
 });

@@ -1,12 +1,22 @@
 /** What is served, and what never is. */
 import { assertEquals, assertMatch, assertThrows } from "@std/assert";
 import { join } from "@std/path";
-import { openRoot } from "../../../core/serve/files/root.ts";
-import { FileChangedError, isReadable, openServed } from "../../../core/serve/files/open_file.ts";
+import { FileResolver } from "../../../core/serve/files/file_resolver.ts";
+import { openRoot, type Root } from "../../../core/serve/files/root.ts";
+import {
+  FileChangedError,
+  isReadable,
+  type OpenFile,
+} from "../../../core/serve/files/open_file.ts";
 import { ErrorReply } from "../../../core/protocol/error_replies.ts";
 import { RunningSeed, TempFolder, test } from "../support.ts";
 
 const ON_WINDOWS = Deno.build.os === "windows";
+
+function openServed(root: Root, name: string): OpenFile {
+  const resolver = new FileResolver(root);
+  return resolver.open(resolver.find(name));
+}
 
 function testLinks(name: string, fn: () => Promise<void> | void): void {
   if (!ON_WINDOWS) test(name, fn);
@@ -62,7 +72,7 @@ const forbidden = [
 ];
 
 for (const name of forbidden) {
-  test(`openServed() says NOT_FOUND to ${JSON.stringify(name.slice(0, 40))}`, () => {
+  test(`FileResolver says NOT_FOUND to ${JSON.stringify(name.slice(0, 40))}`, () => {
     using house_ = house();
     const folder = openRoot(house_.root, false);
     const refusal = assertThrows(() => openServed(folder, name), ErrorReply);
@@ -70,7 +80,7 @@ for (const name of forbidden) {
   });
 }
 
-test("openServed() serves hidden files when asked to, but never unfinished ones", () => {
+test("FileResolver serves hidden files when asked to, but never unfinished ones", () => {
   using house_ = house();
   const folder = openRoot(house_.root, true);
   using file = openServed(folder, ".hidden/key");
@@ -95,7 +105,7 @@ const links = [
 ];
 
 for (const { name, target, link, ask } of links) {
-  testLinks(`openServed() says NOT_FOUND to ${name}`, () => {
+  testLinks(`FileResolver says NOT_FOUND to ${name}`, () => {
     using house_ = house();
     Deno.symlinkSync(target, join(house_.root, link));
     const folder = openRoot(house_.root, false);
@@ -104,7 +114,7 @@ for (const { name, target, link, ask } of links) {
   });
 }
 
-testLinks("openServed() follows links that stay inside", () => {
+testLinks("FileResolver follows links that stay inside", () => {
   using house_ = house();
   Deno.symlinkSync("sub/deep.txt", join(house_.root, "file-link"));
   Deno.symlinkSync("sub", join(house_.root, "folder-link"));
@@ -117,14 +127,14 @@ testLinks("openServed() follows links that stay inside", () => {
   }
 });
 
-testLinks("openServed() serves a folder that is itself reached by a link", () => {
+testLinks("FileResolver serves a folder that is itself reached by a link", () => {
   using house_ = house();
   Deno.symlinkSync("served", house_.pathOf("alias"));
   using file = openServed(openRoot(house_.pathOf("alias"), false), "open.txt");
   assertEquals(file.version.size, 4);
 });
 
-testLinks("openServed() says NOT_FOUND to a pipe, without waiting for its writer", async () => {
+testLinks("FileResolver says NOT_FOUND to a pipe, without waiting for its writer", async () => {
   using house_ = house();
   const path = join(house_.root, "pipe");
   await new Deno.Command("mkfifo", { args: [path] }).output();
@@ -132,7 +142,7 @@ testLinks("openServed() says NOT_FOUND to a pipe, without waiting for its writer
   assertThrows(() => openServed(folder, "pipe"), ErrorReply, "NOT_FOUND");
 });
 
-testLinks("ServedFile.isUnchanged() says no when a link on the way leads elsewhere", () => {
+testLinks("OpenFile.isUnchanged() says no when a link on the way leads elsewhere", () => {
   using house_ = house();
   const link = join(house_.root, "folder-link");
   Deno.symlinkSync("sub", link);
@@ -158,7 +168,7 @@ const changes: { name: string; change: (house: TempFolder) => void }[] = [
 ];
 
 for (const { name, change } of changes) {
-  test(`ServedFile.read() throws FileChangedError when the file ${name}`, () => {
+  test(`OpenFile.read() throws FileChangedError when the file ${name}`, () => {
     using house_ = house();
     house_.age("served/open.txt");
     using file = openServed(openRoot(house_.root, false), "open.txt");
@@ -233,7 +243,7 @@ test("Session says CHANGED on every connection until the manifest is asked for a
   }
 });
 
-test("openServed() serves a folder whose own parents are called like unfinished downloads", () => {
+test("FileResolver serves a folder whose own parents are called like unfinished downloads", () => {
   using house = new TempFolder();
   house.write("x.p2p-part/served/a.txt", "a");
   house.write("x.p2p-part/served/b.p2p-part", "b");
