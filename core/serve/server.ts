@@ -26,12 +26,11 @@ import { FileResolver } from "./files/file_resolver.ts";
 import { openRoot, type Root } from "./files/root.ts";
 import { AuthThrottle } from "./accept/auth_throttle.ts";
 import { Connections } from "./accept/connections.ts";
-import { type Gauges, metricsOf } from "./metrics/metrics.ts";
+import { renderMetrics } from "./metrics/metrics.ts";
 import { listenForMetrics, serveMetrics } from "./metrics/metrics_listener.ts";
-import { renderMetrics } from "./metrics/metrics_text.ts";
 import { ClientRateLimits } from "./schedule/rate_limits.ts";
 import { type ServeContext, shutdown } from "./context.ts";
-import { MetricsRegistry } from "./metrics/metrics_registry.ts";
+import { type Gauges, MetricsRegistry } from "./metrics/metrics_registry.ts";
 import { SentVersions } from "./protocol/sent_versions.ts";
 import { AccessLog } from "./metrics/access_log.ts";
 import { Uploads } from "./schedule/uploads.ts";
@@ -83,7 +82,7 @@ export async function serve(
   work.spawn((signal) => connections.sweep(signal));
   work.spawn((signal) => cache.prune(signal));
   if (metrics) {
-    const page = () => renderMetrics(metricsOf(seed.tally, standingOf(seed, connections)));
+    const page = () => renderMetrics(seed.tally.metrics(gaugesOf(seed, connections)));
     work.spawn((signal) => serveMetrics(metrics, page, parts.clock, signal));
   }
   await using clients = new TaskGroup(now);
@@ -136,7 +135,7 @@ function makeSeed(
   };
 }
 
-function standingOf(
+function gaugesOf(
   { uploads, digests, catalogue }: ServeContext,
   connections: Connections,
 ): Gauges {

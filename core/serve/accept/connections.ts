@@ -119,7 +119,7 @@ export class Connections {
     const { tally, clock, emit } = this.#seed;
     this.#admission.leave(connection);
     this.#evicted.set(connection, clock.now());
-    tally.evicted++;
+    tally.evicted.add(1);
     emit({
       kind: "refused",
       client: connection.address,

@@ -129,7 +129,7 @@ export class ManifestService {
     const hashedAt = this.#options.clock.now();
     const bytes = this.#block.subarray(0, file.version.size);
     file.read(bytes, 0);
-    this.#options.metrics.hashedBytes += bytes.length;
+    this.#options.metrics.hashedBytes.add(bytes.length);
     const digest = sha256(bytes);
     const pieces = bytes.length === 0 ? new Uint8Array() : digest;
     const manifest = makeManifest(bytes.length, digest.toHex(), pieces);
@@ -206,7 +206,7 @@ export class ManifestService {
     job.hashedBytes = 0;
     emit({ kind: "hashing", client: job.client, name, bytes: size });
     const onProgress = (done: number) => {
-      metrics.hashedBytes += done - job.hashedBytes;
+      metrics.hashedBytes.add(done - job.hashedBytes);
       job.hashedBytes = done;
     };
     const read = file.readAsync.bind(file);

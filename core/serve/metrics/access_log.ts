@@ -1,21 +1,7 @@
-/**
- * Who got how much of what: sums up bodies, so that one event tells of a file
- * that went to a client, and not of each of its ranges and connections.
- */
+/** Who downloaded what: adds up bodies, so that one event reports a file and not each of its ranges. */
 import type { Clock } from "../../base/clock.ts";
 import type { EventSink, ServeEvent } from "../../events.ts";
 import type { MetricsRegistry } from "./metrics_registry.ts";
-
-interface Transfer {
-  readonly client: string;
-  readonly name: string;
-  readonly size: number;
-  bytes: number;
-  startedAt: number;
-  lastAt: number;
-  /** The connections that took part and are still there. */
-  readonly connections: Set<unknown>;
-}
 
 interface SentBody {
   readonly client: string;
@@ -26,85 +12,90 @@ interface SentBody {
   readonly startedAt: number;
 }
 
-/** A client that did not ask for a file for so long is through with it. */
+/** All bodies of one file that go to one client. */
+interface Transfer {
+  readonly client: string;
+  readonly name: string;
+  readonly size: number;
+  bytes: number;
+  startedAt: number;
+  lastAt: number;
+  /** Open connections that took part. */
+  readonly connections: Set<unknown>;
+}
+
+/** A transfer ends after this time without a request. */
 const QUIET_TIMEOUT_MS = 5000;
-/** Files on their way; a client that takes a byte of each file must not fill our memory. */
-const MAX_RUNNING = 4096;
+/** Limits the memory for clients that take a byte of each file. */
+const MAX_TRANSFERS = 4096;
 
 export class AccessLog {
   readonly #clock: Clock;
   readonly #emit: EventSink<ServeEvent>;
-  readonly #tally: MetricsRegistry;
+  readonly #metrics: MetricsRegistry;
   /** By client and name; the one that began first comes first. */
-  readonly #running = new Map<string, Transfer>();
+  readonly #transfers = new Map<string, Transfer>();
 
-  constructor(clock: Clock, emit: EventSink<ServeEvent>, tally: MetricsRegistry) {
+  constructor(clock: Clock, emit: EventSink<ServeEvent>, metrics: MetricsRegistry) {
     this.#clock = clock;
     this.#emit = emit;
-    this.#tally = tally;
+    this.#metrics = metrics;
   }
 
   /**
    * A body was sent whole.
    *
-   * @param connection says to `end` when it goes away; undefined where that means
-   * nothing, because the client connects anew for every body.
+   * @param connection must be passed to `end` when it closes; undefined for a
+   * client that makes a new connection for each body.
    */
-  add(connection: unknown, sent: SentBody): void {
-    this.#tally.fileBytes += sent.bytes;
-    const key = keyOf(sent);
-    const transfer = this.#find(key, sent);
+  add(connection: unknown, body: SentBody): void {
+    this.#metrics.fileBytes.add(body.bytes);
+    // An address contains no space.
+    const key = `${body.client} ${body.name}`;
+    const transfer = this.#transferOf(key, body);
     if (connection !== undefined) transfer.connections.add(connection);
-    transfer.bytes += sent.bytes;
-    transfer.startedAt = Math.min(transfer.startedAt, sent.startedAt);
+    transfer.bytes += body.bytes;
+    transfer.startedAt = Math.min(transfer.startedAt, body.startedAt);
     transfer.lastAt = this.#clock.now();
     if (transfer.bytes >= transfer.size) this.#finish(key, transfer);
   }
 
-  /** The connection is gone; with a transfer's last one the transfer ends. */
+  /** Ends the transfers whose last connection closed. */
   end(connection: unknown): void {
-    for (const [key, transfer] of this.#running) {
-      const took = transfer.connections.delete(connection);
-      if (took && transfer.connections.size === 0) this.#finish(key, transfer);
-    }
+    this.#finishIf(({ connections }) => connections.delete(connection) && connections.size === 0);
   }
 
   endAll(): void {
-    for (const [key, transfer] of this.#running) this.#finish(key, transfer);
+    this.#finishIf(() => true);
   }
 
-  /** Ends what has been quiet for a while. */
+  /** Ends transfers that have been quiet for a while. */
   sweep(nowMs: number): void {
-    for (const [key, transfer] of this.#running) {
-      if (nowMs - transfer.lastAt >= QUIET_TIMEOUT_MS) this.#finish(key, transfer);
-    }
+    this.#finishIf(({ lastAt }) => nowMs - lastAt >= QUIET_TIMEOUT_MS);
   }
 
-  #find(key: string, sent: SentBody): Transfer {
-    const found = this.#running.get(key);
-    if (found?.size === sent.size) return found;
-    // Of another size: another version of the file, and so another transfer.
+  #transferOf(key: string, { client, name, size, startedAt }: SentBody): Transfer {
+    const found = this.#transfers.get(key);
+    if (found?.size === size) return found;
+    // Another size means another version of the file.
     if (found) this.#finish(key, found);
-    this.#makeRoom();
-    const transfer = { ...sent, bytes: 0, lastAt: sent.startedAt, connections: new Set() };
-    this.#running.set(key, transfer);
+    if (this.#transfers.size >= MAX_TRANSFERS) {
+      this.#finish(...this.#transfers.entries().next().value!);
+    }
+    const connections = new Set();
+    const transfer = { client, name, size, bytes: 0, startedAt, lastAt: startedAt, connections };
+    this.#transfers.set(key, transfer);
     return transfer;
   }
 
-  #makeRoom(): void {
-    if (this.#running.size < MAX_RUNNING) return;
-    for (const [key, oldest] of this.#running) return this.#finish(key, oldest);
+  #finishIf(isOver: (transfer: Transfer) => boolean): void {
+    for (const [key, transfer] of this.#transfers) {
+      if (isOver(transfer)) this.#finish(key, transfer);
+    }
   }
 
-  #finish(key: string, transfer: Transfer): void {
-    this.#running.delete(key);
-    const { client, name, size, bytes, startedAt, lastAt } = transfer;
-    const elapsedMs = lastAt - startedAt;
-    this.#emit({ kind: "sent", client, name, size, bytes, elapsedMs });
+  #finish(key: string, { client, name, size, bytes, startedAt, lastAt }: Transfer): void {
+    this.#transfers.delete(key);
+    this.#emit({ kind: "sent", client, name, size, bytes, elapsedMs: lastAt - startedAt });
   }
-}
-
-/** No address holds a space. */
-function keyOf({ client, name }: SentBody): string {
-  return `${client} ${name}`;
 }

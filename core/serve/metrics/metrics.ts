@@ -1,107 +1,137 @@
-/** What a seed lets others watch: its tally, and how things stand at this moment. */
-import type { Metric } from "./metrics_text.ts";
-import { LATENCY_BOUNDS, type MetricsRegistry } from "./metrics_registry.ts";
+/** Counters, gauges and histograms, and the text in which Prometheus reads them: its exposition format 0.0.4. */
 
-/** How things stand now. */
-export interface Gauges {
-  readonly connections: number;
-  readonly uploads: { readonly taken: number; readonly waiting: number };
-  readonly hashing: { readonly running: number; readonly waiting: number };
-  /** As of the last look at the folder. */
-  readonly offered: { readonly files: number; readonly bytes: number };
-  readonly residentBytes: number;
+export const METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8";
+
+export interface Metric {
+  readonly name: string;
+  readonly help: string;
+  readonly type: "counter" | "gauge" | "histogram";
+  readonly samples: Iterable<Sample>;
 }
 
-export function metricsOf(tally: MetricsRegistry, standing: Gauges): Metric[] {
-  return [
-    ...connectionMetrics(tally, standing),
-    ...requestMetrics(tally),
-    ...workMetrics(tally, standing),
-    gauge("process_start_time_seconds", "When this seed began to listen, since 1970.", [
-      { value: tally.startedAt / 1000 },
-    ]),
-    gauge("process_resident_memory_bytes", "Memory in use.", [{ value: standing.residentBytes }]),
-  ];
+export interface Sample {
+  readonly value: number;
+  readonly labels?: Labels;
+  /** Added to the metric's name. */
+  readonly suffix?: string;
 }
 
-function connectionMetrics(tally: MetricsRegistry, { connections }: Gauges): Metric[] {
-  return [
-    gauge("p2p_connections", "Connections open now.", [{ value: connections }]),
-    counter("p2p_connections_accepted_total", "Connections that were let in.", [
-      { value: tally.accepted },
-    ]),
-    counter(
-      "p2p_connections_refused_total",
-      "Connections that were turned away.",
-      byReason(tally.turnedAway.entries),
-    ),
-    counter(
-      "p2p_connections_evicted_total",
-      "Connections whose place went to another client, because the seed was full.",
-      [{ value: tally.evicted }],
-    ),
-  ];
+type Labels = Readonly<Record<string, string>>;
+
+/** Values by the values of their labels. */
+class LabeledMetric<T> {
+  protected readonly values = new Map<string, { readonly labels: Labels; value: T }>();
+
+  constructor(
+    readonly name: string,
+    readonly help: string,
+    readonly labelNames: readonly string[],
+  ) {}
+
+  protected entry(labelValues: readonly string[], initial: () => T) {
+    const key = labelValues.join("\0");
+    const found = this.values.get(key);
+    if (found) return found;
+    const labels = Object.fromEntries(this.labelNames.map((name, i) => [name, labelValues[i]!]));
+    const entry = { labels, value: initial() };
+    this.values.set(key, entry);
+    return entry;
+  }
 }
 
-function requestMetrics(tally: MetricsRegistry): Metric[] {
-  return [
-    counter(
-      "p2p_requests_total",
-      "Requests that are over, by what came of them.",
-      tally.requests.map(({ count, ...labels }) => ({ labels, value: count })),
-    ),
-    {
-      name: "p2p_request_duration_seconds",
-      help: "From a request's taking to the end of its reply.",
-      type: "histogram",
-      bounds: LATENCY_BOUNDS,
-      samples: tally.latencies.map(([kind, { buckets, seconds }]) => ({
-        labels: { kind },
-        buckets,
-        sum: seconds,
-      })),
-    },
-    counter(
-      "p2p_busy_total",
-      "Clients and requests that were asked to come back later.",
-      byReason(tally.busy.entries),
-    ),
-  ];
+export class Counter extends LabeledMetric<number> implements Metric {
+  readonly type = "counter";
+
+  constructor(name: string, help: string, labelNames: readonly string[] = []) {
+    super(name, help, labelNames);
+    if (labelNames.length === 0) this.add(0);
+  }
+
+  /** @param labelValues one for each label name. */
+  add(count: number, ...labelValues: string[]): void {
+    this.entry(labelValues, () => 0).value += count;
+  }
+
+  get samples(): Sample[] {
+    return Array.from(this.values.values(), ({ labels, value }) => ({ labels, value }));
+  }
+
+  has(...labelValues: string[]): boolean {
+    return this.values.has(labelValues.join("\0"));
+  }
 }
 
-function workMetrics(tally: MetricsRegistry, { uploads, hashing, offered }: Gauges): Metric[] {
-  return [
-    counter("p2p_file_bytes_sent_total", "Bytes of files in bodies that were sent whole.", [
-      { value: tally.fileBytes },
-    ]),
-    gauge("p2p_uploads", "Bodies being sent, and waiting for their turn.", [
-      { labels: { state: "taken" }, value: uploads.taken },
-      { labels: { state: "waiting" }, value: uploads.waiting },
-    ]),
-    gauge("p2p_hashing_files", "Files being hashed, and waiting for their turn.", [
-      { labels: { state: "running" }, value: hashing.running },
-      { labels: { state: "waiting" }, value: hashing.waiting },
-    ]),
-    counter("p2p_hashed_bytes_total", "Bytes of files that were hashed.", [
-      { value: tally.hashedBytes },
-    ]),
-    gauge("p2p_files_offered", "Files in the folder, as of the last look.", [
-      { value: offered.files },
-    ]),
-    gauge("p2p_offered_bytes", "What these files hold together.", [{ value: offered.bytes }]),
-  ];
+export class Histogram extends LabeledMetric<{ buckets: number[]; sum: number }> implements Metric {
+  readonly type = "histogram";
+
+  /** @param bounds upper bounds of the buckets, ascending; one more bucket is for all values above. */
+  constructor(
+    name: string,
+    help: string,
+    readonly bounds: readonly number[],
+    labelNames: readonly string[],
+  ) {
+    super(name, help, labelNames);
+  }
+
+  observe(value: number, ...labelValues: string[]): void {
+    const initial = () => ({ buckets: Array<number>(this.bounds.length + 1).fill(0), sum: 0 });
+    const histogram = this.entry(labelValues, initial).value;
+    const bucket = this.bounds.findIndex((bound) => value <= bound);
+    histogram.buckets[bucket < 0 ? this.bounds.length : bucket]!++;
+    histogram.sum += value;
+  }
+
+  get samples(): Sample[] {
+    return Array.from(this.values.values()).flatMap(({ labels, value: { buckets, sum } }) => {
+      let count = 0;
+      const lines: Sample[] = buckets.map((inBucket, i) => {
+        count += inBucket;
+        const le = numberText(this.bounds[i] ?? Infinity);
+        return { suffix: "_bucket", labels: { ...labels, le }, value: count };
+      });
+      lines.push({ suffix: "_sum", labels, value: sum }, {
+        suffix: "_count",
+        labels,
+        value: count,
+      });
+      return lines;
+    });
+  }
 }
 
-type Samples = (Metric & { readonly type: "counter" | "gauge" })["samples"];
-
-function counter(name: string, help: string, samples: Samples): Metric {
-  return { name, help, type: "counter", samples };
+export function gauge(name: string, help: string, samples: number | readonly Sample[]): Metric {
+  return {
+    name,
+    help,
+    type: "gauge",
+    samples: typeof samples === "number" ? [{ value: samples }] : samples,
+  };
 }
 
-function gauge(name: string, help: string, samples: Samples): Metric {
-  return { name, help, type: "gauge", samples };
+export function renderMetrics(metrics: readonly Metric[]): string {
+  return metrics.map(({ name, help, type, samples }) =>
+    [
+      `# HELP ${name} ${escapeHelp(help)}`,
+      `# TYPE ${name} ${type}`,
+      ...Array.from(samples, (sample) => sampleLine(name, sample)),
+    ].join("\n") + "\n"
+  ).join("");
 }
 
-function byReason(entries: readonly [string, number][]): Samples {
-  return entries.map(([reason, value]) => ({ labels: { reason }, value }));
+function sampleLine(name: string, { suffix = "", labels = {}, value }: Sample): string {
+  const pairs = Object.entries(labels).map(([key, text]) => `${key}="${escapeLabel(text)}"`);
+  return `${name}${suffix}${pairs.length > 0 ? `{${pairs.join(",")}}` : ""} ${numberText(value)}`;
+}
+
+function numberText(value: number): string {
+  return Number.isFinite(value) ? String(value) : value > 0 ? "+Inf" : value < 0 ? "-Inf" : "NaN";
+}
+
+function escapeHelp(text: string): string {
+  return text.replaceAll("\\", "\\\\").replaceAll("\n", "\\n");
+}
+
+function escapeLabel(text: string): string {
+  return escapeHelp(text).replaceAll('"', '\\"');
 }

@@ -1,7 +1,8 @@
 /**
- * One page over plain HTTP, for whoever watches the seed: `GET /metrics` and
- * nothing else, a connection for each answer. It must stand beside a seed that
- * strangers talk to, so all of it is bounded: clients, their lines, their time.
+ * Serves `GET /metrics` over plain HTTP, and closes the connection after each reply.
+ *
+ * `Deno.serve` has no limits on connections, lines and time: idle clients of the
+ * metrics could take all descriptors of the server.
  */
 import { onAbort } from "../../base/abort.ts";
 import type { Clock } from "../../base/clock.ts";
@@ -10,13 +11,13 @@ import { TaskGroup } from "../../base/task_group.ts";
 import type { MetricsAddress } from "../../config.ts";
 import { type ByteStream, listen, type Listening } from "../../source/transport.ts";
 import { ReadBuffer } from "../../protocol/read_buffer.ts";
-import { METRICS_TYPE } from "./metrics_text.ts";
+import { METRICS_TYPE } from "./metrics.ts";
 
-/** One who scrapes needs one; a few may. Further ones are closed without a word. */
+/** A scraper needs one connection. Further ones are closed without a reply. */
 const MAX_CLIENTS = 8;
-/** From connecting to the end: a scrape is given up after ten seconds by default. */
+/** From accepting to closing; Prometheus gives up after ten seconds by default. */
 const CLIENT_TIMEOUT_MS = 10_000;
-/** A scraper sends about ten lines. */
+/** A scraper sends about ten. */
 const MAX_LINES = 100;
 
 /** @throws {UsageError} if the address cannot be listened on. */
@@ -31,7 +32,7 @@ export function listenForMetrics({ host, port }: MetricsAddress): Listening {
   }
 }
 
-/** Answers until `signal` aborts. @param page makes the text anew for each who asks. */
+/** Serves until `signal` aborts. @param page renders the text for each request. */
 export async function serveMetrics(
   listening: Listening,
   page: () => string,
@@ -46,7 +47,6 @@ export async function serveMetrics(
   }
 }
 
-/** Whatever happens to one client ends here. */
 async function serveOne(
   stream: ByteStream,
   page: () => string,
@@ -61,24 +61,24 @@ async function serveOne(
     if (request === undefined) return;
     await stream.write(new TextEncoder().encode(reply(request, page)));
     await stream.endWriting();
-    // Closed with bytes unread, the connection would be reset, and the reply with it.
+    // With unread bytes, closing would reset the connection and discard the reply.
     const rest = new Uint8Array(1024);
     while (await stream.read(rest) !== null);
   } catch {
-    // It went away, or was too slow: it will ask again.
+    // The client left or was too slow; this concerns no other client.
   }
 }
 
-/** The first line, as soon as the head that it begins is complete; undefined when it never is. @throws when the stream fails, or a line is too long. */
+/** The first line, when the head of the request is complete; undefined if it ends before or is too long. @throws when the stream fails, or a line is too long. */
 async function requestLine(stream: ByteStream): Promise<string | undefined> {
-  const inbox = new ReadBuffer();
+  const buffer = new ReadBuffer();
   let first: string | undefined;
   for (let lines = 0; lines < MAX_LINES;) {
-    const line = inbox.takeLine();
+    const line = buffer.takeLine();
     if (line === undefined) {
-      const count = await stream.read(inbox.space());
+      const count = await stream.read(buffer.space());
       if (count === null) return undefined;
-      inbox.filled(count);
+      buffer.filled(count);
       continue;
     }
     lines++;
@@ -90,8 +90,8 @@ async function requestLine(stream: ByteStream): Promise<string | undefined> {
 
 const REQUEST = /^([A-Z]+) (\S+) HTTP\/1\.[01]$/;
 
-/** Everything to answer to the line of a request. */
-export function reply(request: string, page: () => string): string {
+/** The whole reply to the first line of a request. */
+function reply(request: string, page: () => string): string {
   const [, method, target] = request.match(REQUEST) ?? [];
   if (method === undefined || target === undefined) return response("400 Bad Request", "");
   if (target.replace(/\?.*$/, "") !== "/metrics") {

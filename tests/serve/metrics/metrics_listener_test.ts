@@ -76,7 +76,7 @@ test("serveMetrics() answers with a page that counts what clients did", async ()
   assert(valueOf("process_start_time_seconds")! * 1000 <= Date.now());
 });
 
-test("serveMetrics() tells of clients that were turned away, and of whom the seed holds", async () => {
+test("serveMetrics() counts refused and open connections", async () => {
   await using watched = await WatchedSeed.start({ maxConnections: 1 });
   using _client = await watched.seed.session();
   using away = await watched.seed.connect();
@@ -117,7 +117,7 @@ test("serveMetrics() answers GET and HEAD of /metrics alone", async () => {
   }
 });
 
-test("serveMetrics() closes on clients that send no end, too long a line, or too many", async () => {
+test("serveMetrics() closes connections that send no end, too long a line, or too many lines", async () => {
   const clock = new ManualClock();
   await using watched = await WatchedSeed.start({ clock });
   using long = await watched.connect();
@@ -136,7 +136,7 @@ test("serveMetrics() closes on clients that send no end, too long a line, or too
 test("serveMetrics() has room for a few clients at a time, and again when they are gone", async () => {
   await using watched = await WatchedSeed.start();
   const clients = await Promise.all(Array.from({ length: 20 }, () => watched.connect()));
-  // Those for whom there is no room see the end; the others wait for us to speak.
+  // Connections beyond the limit are closed; the others wait for a request.
   const ends = clients.map((client, i) => client.rest().then(() => i));
   for (let closed = 0; closed < 12; closed++) {
     ends.splice(ends.indexOf(ends[await firstOf(ends)]!), 1);
@@ -145,7 +145,7 @@ test("serveMetrics() has room for a few clients at a time, and again when they a
   for (const client of clients) client.close();
   await Promise.allSettled(ends);
   for (;;) {
-    // The seed sees a moment later that they are gone.
+    // The server notices a moment later that they are gone.
     const { status } = await watched.ask("GET /metrics HTTP/1.1").catch(() => ({ status: "" }));
     if (status === "HTTP/1.1 200 OK") break;
   }
@@ -156,12 +156,12 @@ async function firstOf(all: readonly Promise<unknown>[]): Promise<number> {
   return await Promise.race(all.map((one, i) => one.then(() => i)));
 }
 
-test("serveMetrics() ends with the seed, also under a client that says nothing", async () => {
+test("serveMetrics() ends with the server, also when a client sends nothing", async () => {
   for (const stop of ["stop", "stopNow"] as const) {
     await using watched = await WatchedSeed.start();
     using client = await watched.connect();
     await client.send("GET");
-    // Its neighbour was answered: it has been let in.
+    // The next one was answered, so this one was accepted before.
     await watched.ask("GET /metrics HTTP/1.1");
     watched.seed[stop]();
     await watched.seed.ended;
@@ -169,7 +169,7 @@ test("serveMetrics() ends with the seed, also under a client that says nothing",
   }
 });
 
-test("listenForMetrics() throws UsageError when the address is taken, and serve() lets go of its own", async () => {
+test("listenForMetrics() throws UsageError when the address is taken, and serve() closes its own listener", async () => {
   await using watched = await WatchedSeed.start();
   using folder = new TempFolder();
   const metrics = { host: "127.0.0.1", port: watched.port };

@@ -1,80 +1,71 @@
 import { assertEquals } from "@std/assert";
-import {
-  LATENCY_BOUNDS,
-  MetricsRegistry,
-  type RequestResult,
-} from "../../../core/serve/metrics/metrics_registry.ts";
 import { busyReply, ErrorReply } from "../../../core/protocol/error_replies.ts";
+import type { Metric } from "../../../core/serve/metrics/metrics.ts";
+import { MetricsRegistry } from "../../../core/serve/metrics/metrics_registry.ts";
 import { ManualClock, test } from "../support.ts";
 
-function resultsOf(tally: MetricsRegistry): [string, RequestResult, number][] {
-  return tally.requests.map(({ dialect, kind, result, count }) => [
-    `${dialect} ${kind}`,
-    result,
-    count,
-  ]);
+/** Label values and value of each sample. */
+function samplesOf({ samples }: Metric): [...string[], number][] {
+  return Array.from(samples, ({ labels = {}, value }) => [...Object.values(labels), value]);
 }
 
-test("Tally.request() counts each request by dialect, kind and result", () => {
-  const tally = new MetricsRegistry(new ManualClock());
+test("MetricsRegistry.request() counts each request by dialect, kind and result", () => {
+  const registry = new MetricsRegistry(new ManualClock());
   for (let i = 0; i < 2; i++) {
-    using request = tally.request("session", "DOWNLOAD");
+    using request = registry.request("session", "DOWNLOAD");
     request.answered();
   }
   {
-    using request = tally.request("session", "DOWNLOAD");
+    using request = registry.request("session", "DOWNLOAD");
     request.refused(new ErrorReply("RANGE", "too far"));
   }
   {
-    using _gone = tally.request("one-shot", "LIST");
+    using _lost = registry.request("one-shot", "LIST");
   }
-  assertEquals(resultsOf(tally), [
-    ["session DOWNLOAD", "OK", 2],
-    ["session DOWNLOAD", "RANGE", 1],
-    ["one-shot LIST", "lost", 1],
+  assertEquals(samplesOf(registry.requests), [
+    ["session", "DOWNLOAD", "OK", 2],
+    ["session", "DOWNLOAD", "RANGE", 1],
+    ["one-shot", "LIST", "lost", 1],
   ]);
 });
 
-test("Tally.request() measures up to the end of the reply", () => {
+test("MetricsRegistry.request() measures the time until the end of the reply", () => {
   const clock = new ManualClock();
-  const tally = new MetricsRegistry(clock);
+  const registry = new MetricsRegistry(clock);
   for (const ms of [0, 1, 2, 100, 30_000, 30_001]) {
-    using _request = tally.request("session", "PING");
+    using _request = registry.request("session", "PING");
     clock.advance(ms);
   }
-  const [[kind, { buckets, seconds }]] = tally.latencies as [
-    [string, ReturnType<typeof tally.latencyOf>],
-  ];
-  const at = (bound: typeof LATENCY_BOUNDS[number]) => buckets[LATENCY_BOUNDS.indexOf(bound)];
-  assertEquals(kind, "PING");
-  assertEquals([at(0.001), at(0.005), at(0.1), at(30), buckets.at(-1)], [2, 1, 1, 1, 1]);
-  assertEquals(buckets.reduce((sum, count) => sum + count), 6);
-  assertEquals(Math.round(seconds * 1000), 60_104);
+  const samples = samplesOf(registry.durations);
+  const upTo = (bound: string) => samples.find(([, le]) => le === bound)?.at(-1);
+  assertEquals(["0.001", "0.005", "0.1", "10", "30", "+Inf"].map(upTo), [2, 3, 4, 4, 5, 6]);
+  assertEquals(Math.round(Number(samples.at(-2)?.at(-1)) * 1000), 60_104);
 });
 
-test("Tally.busy counts BUSY by its reason, not by its pause", () => {
-  const tally = new MetricsRegistry(new ManualClock());
-  for (const pause of [500, 817]) {
-    using request = tally.request("session", "DOWNLOAD");
-    request.refused(busyReply(pause, "too many open files"));
+test("MetricsRegistry counts BUSY by its reason, not by its delay", () => {
+  const registry = new MetricsRegistry(new ManualClock());
+  for (const delay of [500, 817]) {
+    using request = registry.request("session", "DOWNLOAD");
+    request.refused(busyReply(delay, "too many open files"));
   }
-  tally.connected("too many connections");
-  assertEquals(tally.busy.entries, [["too many open files", 2], ["too many connections", 1]]);
+  registry.connected("too many connections");
+  const want: [string, number][] = [["too many open files", 2], ["too many connections", 1]];
+  assertEquals(samplesOf(registry.busy), want);
 });
 
-test("Tally.connected() counts who is let in, and who is turned away by the reason", () => {
-  const tally = new MetricsRegistry(new ManualClock());
-  tally.connected();
-  tally.connected("full");
-  tally.connected();
-  assertEquals([tally.accepted, tally.turnedAway.entries], [2, [["full", 1]]]);
+test("MetricsRegistry.connected() counts accepted connections, and refused ones by the reason", () => {
+  const registry = new MetricsRegistry(new ManualClock());
+  registry.connected();
+  registry.connected("full");
+  registry.connected();
+  assertEquals([registry.accepted, registry.refused].map(samplesOf), [[[2]], [["full", 1]]]);
 });
 
-test("Tally counts reasons beyond a few dozen as others", () => {
-  const tally = new MetricsRegistry(new ManualClock());
-  for (let i = 0; i < 1000; i++) tally.connected(`reason ${i}`);
-  tally.connected("reason 0");
-  assertEquals(tally.turnedAway.size, 33);
-  assertEquals(Object.fromEntries(tally.turnedAway.entries)["reason 0"], 2);
-  assertEquals(Object.fromEntries(tally.turnedAway.entries)["other"], 968);
+test("MetricsRegistry counts reasons beyond the first 32 as others", () => {
+  const registry = new MetricsRegistry(new ManualClock());
+  for (let i = 0; i < 1000; i++) registry.connected(`reason ${i}`);
+  registry.connected("reason 0");
+  const samples = samplesOf(registry.refused);
+  assertEquals(samples.length, 33);
+  assertEquals([samples[0], samples.at(-1)], [["reason 0", 2], ["other", 968]]);
 });
