@@ -47,6 +47,15 @@ export const realDisk: Disk = {
   renameSync: Deno.renameSync,
 };
 
+/** What everything that uses the disk gets. */
+export interface DiskOptions {
+  readonly disk?: Disk;
+  /** As `Deno.build.os` names it; the default is this platform. */
+  readonly platform?: string;
+  /** Who runs this process; undefined where files have no owners. */
+  readonly user?: User | undefined;
+}
+
 /** The disk has no space: other tasks may go on, and this one later. */
 export class DiskFullError extends DiskError {
   /** The folder without space and the bytes that were to be written there, if known. */

@@ -6,6 +6,7 @@ import { existsSync } from "node:fs";
 import { dirname, join } from "@std/path";
 import {
   type Disk,
+  type DiskOptions,
   realDisk,
   removeIfExists,
   statIfExists,
@@ -13,7 +14,7 @@ import {
   withDiskErrors,
 } from "./disk.ts";
 import { readJournal } from "./journal.ts";
-import { PartFile, type PartOptions } from "./part_file.ts";
+import { PartFile } from "./part_file.ts";
 import {
   journalPath,
   markOf,
@@ -45,13 +46,11 @@ export function hasPartial(target: string): boolean {
  */
 export function removePartial(target: string, requested: string = target): void {
   // The record may be older than a download that works on the same target now.
-  using _lock = hasPartial(target) ? PartFile.open(partPath(target), OTHER_PROCESS) : undefined;
+  using _lock = hasPartial(target) ? PartFile.open(partPath(target)) : undefined;
   removeIfExists(partPath(target));
   removeIfExists(journalPath(target));
   for (const each of new Set([target, requested])) removeQuarantined(each);
 }
-
-const OTHER_PROCESS = () => "another p2p";
 
 /**
  * Takes over what an earlier run has of the content `id` beside another target in the same folder:
@@ -61,7 +60,7 @@ export function adoptPartial(
   others: readonly string[],
   target: string,
   id: string | null,
-  options: PartOptions = {},
+  options: DiskOptions = {},
 ): void {
   const candidates = others.filter((other) => other !== target && hasPartial(other));
   if (candidates.length === 0 || hasPartial(target)) return;
@@ -72,15 +71,15 @@ export function adoptPartial(
   }
 }
 
-function adopt(from: string, target: string, id: string | null, options: PartOptions): boolean {
+function adopt(from: string, target: string, id: string | null, options: DiskOptions): boolean {
   const { disk = realDisk } = options;
   try {
     const found = readJournal(journalPath(from), options);
-    if (found?.content !== undefined && found.content.identity.id !== id) return false;
+    if (found?.state !== undefined && found.state.identity.id !== id) return false;
     // Locked while it moves; the journal knows the part file by its inode, not by its name.
-    using part = PartFile.open(partPath(from), OTHER_PROCESS, options);
+    using part = PartFile.open(partPath(from), options);
     // A journal without a part file is left of an interrupted quarantine.
-    const identity = readJournal(journalPath(target), options)?.content?.identity;
+    const identity = readJournal(journalPath(target), options)?.state?.identity;
     if (identity !== undefined && identity.id !== id) {
       quarantineJournal(target, markOf(identity.id), disk);
     }

@@ -1,6 +1,6 @@
 /**
- * What of an earlier run counts: pieces that the journal proves, where nobody else can have written
- * the part file, and pieces that hashing proves.
+ * Which pieces of an earlier run are valid: those that the journal proves, if no other user can have
+ * written the part file, and those that hashing proves.
  */
 import { crc32 } from "node:zlib";
 import { equalBytes } from "../base/digest.ts";
@@ -8,142 +8,141 @@ import { ConflictError } from "../base/errors.ts";
 import { type PieceLayout, rangeOfPiece } from "../base/pieces.ts";
 import { lengthOf } from "../base/ranges.ts";
 import { mapPieces } from "../hash/hash_file.ts";
-import { mainThreadHasher } from "../hash/pool.ts";
+import { type Hasher, mainThreadHasher } from "../hash/pool.ts";
 import { digestOfPiece } from "../protocol/manifest.ts";
-import { isFor, type StoreOptions } from "./content.ts";
-import { type DiskFile, realDisk, removeIfExists, withDiskErrorsAsync } from "./disk.ts";
+import { type DiskOptions, realDisk, removeIfExists, withDiskErrorsAsync } from "./disk.ts";
+import type { DiskSpace } from "./free_space.ts";
 import { readerOf } from "./hashing.ts";
-import type { FoundJournal } from "./journal.ts";
-import type { JournalContent } from "./journal_text.ts";
+import { type FoundJournal, isIdentityOf, type JournalState } from "./journal.ts";
 import { PartFile } from "./part_file.ts";
-import type { StoredContent } from "./pieces.ts";
 import { quarantinePart } from "./partials.ts";
 import { COPY, partPath, quarantineTarget, UNVERIFIED } from "./paths.ts";
+import type { StoredContent } from "./pieces.ts";
+
+export interface StoreOptions extends DiskOptions {
+  readonly pid: number;
+  /** When this machine was started, ms since 1970. */
+  readonly boot: number;
+  /** The kernel's id of that start; without it only synced pieces are trusted. */
+  readonly bootId?: string | undefined;
+  /** Written bytes after which a sync starts beside the download; undefined: only at the end. */
+  readonly syncEvery?: number | undefined;
+  /** Shared by all downloads of the process. */
+  readonly space: DiskSpace;
+  /** Hashes files; this thread if there is none. */
+  readonly hasher?: Hasher;
+}
+
+export interface ResumeState {
+  /** Valid pieces. */
+  readonly have: Set<number>;
+  /** Those of `have` that were hashed. */
+  readonly proven: readonly number[];
+  /** Pieces that the journal claims and that are wrong. */
+  readonly lost: readonly number[];
+  /** Number of pieces that were hashed. */
+  readonly hashed: number;
+  /** Length of the unverified beginning, by piece. */
+  readonly unverified: Map<number, number>;
+  /** CRC-32 by piece, if there is no manifest. */
+  readonly sums: Map<number, number>;
+  /** See `PartFile.mark`. */
+  readonly mark: number | undefined;
+}
 
 /**
- * The journal, if what it claims is about this very content and part file. It begins when the part
- * has its full length, so beside a shorter one it is another's; and a copy of the part may be older
- * than the journal's last claims.
+ * `found`, if it is about this very content and part file. A journal begins when the part file has
+ * its full length, so it is not of a shorter one; and a copy of the part file may be older than its
+ * last claims.
  */
-export function claimsOf(
+export function validJournal(
   found: FoundJournal | undefined,
   part: PartFile,
   content: StoredContent,
 ): FoundJournal | undefined {
-  const isThis = found !== undefined && found.isOwn && isFor(found.content, content) &&
-    part.sizeBefore === content.layout.size && part.inode === found.content?.run?.inode;
-  return isThis && content.layout.count > 1 ? found : undefined;
+  const { state, isOwn } = found ?? {};
+  const isValid = state && isOwn && content.layout.count > 1 &&
+    isIdentityOf(state.identity, content) && part.sizeBefore === content.layout.size &&
+    part.inode === state.run?.inode;
+  return isValid ? found : undefined;
 }
 
-export interface ResumeState {
-  readonly have: Set<number>;
-  /** Of those, the ones that hashing has proven. */
-  readonly proven: readonly number[];
-  /** Pieces that the journal claims and that are not there. */
-  readonly lost: readonly number[];
-  /** How many were hashed. */
-  readonly hashed: number;
-  /** Length of the unverified beginning, by piece. */
-  readonly unverified: Map<number, number>;
-  /** CRC-32 of pieces, where no manifest has their digest. */
-  readonly sums: Map<number, number>;
-  /** The modification time of the part file from now on; see `PartFile.mark`. */
-  readonly mark: number | undefined;
-}
-
-function emptyResumeState(): Omit<ResumeState, "mark"> {
-  return {
-    have: new Set(),
-    proven: [],
-    lost: [],
-    hashed: 0,
-    unverified: new Map(),
-    sums: new Map(),
-  };
-}
-
-/** Which pieces are there: those that the journal proves, and those that hashing proves. */
+/** @param journal as `validJournal` returns it. @throws {DiskError} and the signal's reason if it aborts. */
 export async function loadResumeState(
   part: PartFile,
-  claims: FoundJournal | undefined,
+  journal: FoundJournal | undefined,
   content: StoredContent,
-  terms: StoreOptions,
+  options: StoreOptions,
   signal: AbortSignal,
 ): Promise<ResumeState> {
   const { layout, manifest } = content;
-  const journal = claims?.content;
-  const whole = layout.count <= 1;
-  // Before anything is read: what somebody else writes from now on is noticed.
-  const mark = whole ? undefined : part.mark(journal?.run?.mtime);
-  if (part.fresh) return { ...emptyResumeState(), mark };
-  const { trusted, doubtful } = claims === undefined
-    ? { trusted: [], doubtful: wholePieces(layout, part.sizeBefore) }
-    : trustedPieces(claims, part.mtimeBefore, terms.bootId);
-  const sums = new Map(manifest ? [] : journal?.sums);
-  // Of one piece there is no journal, which could say that a sync failed.
-  const mustRewrite = (piece: number) => whole || journal?.doubted.has(piece) === true;
+  const state = journal?.state;
+  const isSingle = layout.count <= 1;
+  // Before anything is read, so that later writes of other processes are noticed.
+  const mark = isSingle ? undefined : part.mark(state?.run?.mtime);
+  const [trusted, doubtful] = state === undefined
+    ? [[], completePieces(layout, part.sizeBefore)]
+    : trustedPieces(journal!, part.mtimeBefore, options.bootId);
+  const sums = sumsOf(content, state);
   const provable = manifest ? doubtful : doubtful.filter((piece) => sums.has(piece));
-  const proven = await withDiskErrorsAsync(
-    `read "${part.path}"`,
-    () =>
-      rightPieces(part.file, content, sums, provable, terms, signal, (piece, bytes) => {
-        if (mustRewrite(piece)) part.write(rangeOfPiece(layout, piece).start, bytes);
-      }),
-  );
+  const rewrite = (piece: number, bytes: Uint8Array) => {
+    // A single piece has no journal, which could say that a sync failed.
+    if (!isSingle && state?.claims.get(piece)?.state !== "doubted") return;
+    part.write(rangeOfPiece(layout, piece).start, bytes);
+  };
+  const proven = await verifyPieces(part, content, sums, provable, options, signal, rewrite);
   const have = new Set([...trusted, ...proven]);
-  const lost = claims === undefined ? [] : doubtful.filter((piece) => !have.has(piece));
-  const unverified = new Map(manifest ? beginnings(layout, part.sizeBefore, journal) : []);
+  const lost = state === undefined ? [] : doubtful.filter((piece) => !have.has(piece));
+  const unverified = new Map(manifest ? beginnings(layout, part.sizeBefore, state) : []);
   for (const piece of have) unverified.delete(piece);
   return { have, proven, lost, hashed: provable.length, unverified, sums, mark };
 }
 
 /**
- * Copies what is right of `from` into a new part file in its place: somebody else may write to
- * `from`, or it has another name, under which it must stay as it is.
+ * Replaces a part file that must not be written to, because another user can write to it or it has
+ * another hard link, by a copy of its valid pieces.
  */
-export async function copyRightPieces(
+export async function copyValidPieces(
   from: PartFile,
   target: string,
-  claims: FoundJournal | undefined,
+  journal: FoundJournal | undefined,
   content: StoredContent,
-  terms: StoreOptions,
+  options: StoreOptions,
   signal: AbortSignal,
 ): Promise<{ part: PartFile; state: ResumeState }> {
   const { layout, manifest } = content;
-  const { disk = realDisk, space } = terms;
-  const another = () => "another p2p";
+  const { disk = realDisk, space } = options;
+  const { path } = from;
   space.require(target, layout.size);
-  const sums = new Map(manifest ? [] : claims?.content?.sums);
-  const pieces = manifest ? wholePieces(layout, from.sizeBefore) : Array.from(sums.keys());
+  const sums = sumsOf(content, journal?.state);
+  const pieces = manifest ? completePieces(layout, from.sizeBefore) : Array.from(sums.keys());
   const copyPath = partPath(quarantineTarget(target, COPY));
-  // Of an interrupted copy: whoever copies has locked `from`.
+  // Left of an interrupted copy: no other process copies, because `from` is locked.
   removeIfExists(copyPath, disk);
-  const copy = PartFile.open(copyPath, another, terms);
+  const copy = PartFile.open(copyPath, options);
   try {
     if (!copy.isOwn && copy.uid === from.uid && from.links === 1) {
-      // To this file system all files are alike: a copy would be no better.
+      // This file system has the same owner and mode for all files, so a copy is no better.
       copy.remove();
       copy.close();
-      return { part: from, state: await loadResumeState(from, undefined, content, terms, signal) };
+      return {
+        part: from,
+        state: await loadResumeState(from, undefined, content, options, signal),
+      };
     }
-    const whole = layout.count <= 1;
-    if (!whole) copy.resize(layout.size);
-    const mark = whole ? undefined : copy.mark();
-    const proven = await withDiskErrorsAsync(
-      `read "${from.path}"`,
-      () =>
-        rightPieces(from.file, content, sums, pieces, terms, signal, (piece, bytes) => {
-          copy.write(rangeOfPiece(layout, piece).start, bytes);
-        }),
-    );
-    const { path } = from;
-    // Of what cannot be hashed nothing was copied, so it stays.
+    const isSingle = layout.count <= 1;
+    if (!isSingle) copy.resize(layout.size);
+    const mark = isSingle ? undefined : copy.mark();
+    const write = (piece: number, bytes: Uint8Array) =>
+      copy.write(rangeOfPiece(layout, piece).start, bytes);
+    const proven = await verifyPieces(from, content, sums, pieces, options, signal, write);
+    // Pieces that cannot be verified were not copied.
     if (!manifest && sums.size === 0 && from.sizeBefore > 0) {
       quarantinePart(from, target, UNVERIFIED, disk);
     }
     from.close();
-    replace(path, copy);
-    const part = copy.closed ? PartFile.open(path, another, terms) : copy;
+    moveOver(path, copy);
+    const part = copy.closed ? PartFile.open(path, options) : copy;
     const have = new Set(proven);
     const hashed = pieces.length;
     return { part, state: { have, proven, lost: [], hashed, unverified: new Map(), sums, mark } };
@@ -157,10 +156,10 @@ export async function copyRightPieces(
   }
 }
 
-/** @throws {ConflictError} if that is not allowed, as with another user's file in a folder like /tmp. */
-function replace(path: string, by: PartFile): void {
+/** @throws {ConflictError} if the system refuses it, as for another user's file in a folder like /tmp. */
+function moveOver(path: string, copy: PartFile): void {
   try {
-    by.moveTo(path);
+    copy.moveTo(path);
   } catch (error) {
     const { cause } = error as Error;
     if (!(cause instanceof Error) || !/not permitted|denied/i.test(cause.message)) throw error;
@@ -171,71 +170,79 @@ function replace(path: string, by: PartFile): void {
   }
 }
 
-/** Those of `pieces` that are right in an open file. @param onRight receives the bytes, valid until it returns. */
-export async function rightPieces(
-  file: DiskFile,
+/** @returns those of `pieces` that are valid. @param onValid receives the bytes, which are valid until it returns. */
+export async function verifyPieces(
+  { file, path }: PartFile,
   { layout, manifest }: StoredContent,
   sums: ReadonlyMap<number, number>,
   pieces: readonly number[],
   { hasher = mainThreadHasher }: StoreOptions,
   signal: AbortSignal,
-  onRight: (piece: number, bytes: Uint8Array) => void = () => {},
+  onValid: (piece: number, bytes: Uint8Array) => void = () => {},
 ): Promise<number[]> {
-  const right: number[] = [];
-  const check = async (bytes: Uint8Array) => manifest ? await hasher.sha256(bytes) : crc32(bytes);
-  const read = readerOf(file);
-  for await (
-    const { piece, bytes, result } of mapPieces(read, layout, pieces, check, { hasher, signal })
-  ) {
-    const isRight = result instanceof Uint8Array
-      ? equalBytes(result, digestOfPiece(manifest!, piece))
-      : result === sums.get(piece) && bytes.length === lengthOf(rangeOfPiece(layout, piece));
-    if (!isRight) continue;
-    right.push(piece);
-    onRight(piece, bytes);
-  }
-  return right;
+  const valid: number[] = [];
+  const hash = async (bytes: Uint8Array) => manifest ? await hasher.sha256(bytes) : crc32(bytes);
+  const hashed = mapPieces(readerOf(file), layout, pieces, hash, { hasher, signal });
+  await withDiskErrorsAsync(`read "${path}"`, async () => {
+    for await (const { piece, bytes, result } of hashed) {
+      const isValid = result instanceof Uint8Array
+        ? equalBytes(result, digestOfPiece(manifest!, piece))
+        : result === sums.get(piece) && bytes.length === lengthOf(rangeOfPiece(layout, piece));
+      if (!isValid) continue;
+      valid.push(piece);
+      onValid(piece, bytes);
+    }
+  });
+  return valid;
 }
 
-/** The unverified beginnings that an earlier run left. A file of one piece has no journal: its length tells. */
+function sumsOf(
+  { manifest }: StoredContent,
+  state: JournalState | undefined,
+): Map<number, number> {
+  const claims = manifest ? [] : state?.claims ?? [];
+  return new Map(
+    Array.from(claims).flatMap(([piece, { crc }]) => {
+      return crc === undefined ? [] : [[piece, crc]];
+    }),
+  );
+}
+
+/** A file of one piece has no journal: its length tells. */
 function beginnings(
-  layout: PieceLayout,
+  { count, size }: PieceLayout,
   sizeBefore: number,
-  journal: JournalContent | undefined,
+  state: JournalState | undefined,
 ): ReadonlyMap<number, number> {
-  if (layout.count > 1) return journal?.parts ?? new Map();
-  return new Map(sizeBefore > 0 && sizeBefore < layout.size ? [[0, sizeBefore]] : []);
+  if (count > 1) return state?.parts ?? new Map();
+  return new Map(sizeBefore > 0 && sizeBefore < size ? [[0, sizeBefore]] : []);
 }
 
 /**
- * Which claims count as they are. All are doubtful if somebody else wrote to the part file. What was
- * written in this boot is in the page cache; after another one only what was synced is certain.
+ * The claimed pieces that are valid without hashing, and the others. All are doubtful if another
+ * process wrote to the part file. Pieces of this boot are in the page cache; of other boots only
+ * synced pieces are certain.
  */
 function trustedPieces(
-  claims: FoundJournal,
+  { state, mtime }: FoundJournal,
   partMtime: number | undefined,
   bootId: string | undefined,
-): { trusted: number[]; doubtful: number[] } {
-  const { synced, unsynced, doubted } = claims.content!;
-  const touched = isTouched(claims, partMtime);
-  const trusted = touched ? [] : Array.from(synced);
-  const doubtful = [...doubted, ...(touched ? synced : [])];
-  for (const [piece, writtenIn] of unsynced) {
-    const isHere = !touched && bootId !== undefined && writtenIn === bootId;
-    (isHere ? trusted : doubtful).push(piece);
+): [trusted: number[], doubtful: number[]] {
+  const mark = state!.run?.mtime;
+  // Version 0.1.0 sets no mark, and writes the journal last.
+  const isTouched = partMtime === undefined ||
+    (mark === undefined ? mtime === undefined || partMtime > mtime : partMtime !== mark);
+  const trusted: number[] = [], doubtful: number[] = [];
+  for (const [piece, claim] of state!.claims) {
+    const isSafe = claim.state === "synced" ||
+      (claim.state === "unsynced" && bootId !== undefined && claim.bootId === bootId);
+    (isSafe && !isTouched ? trusted : doubtful).push(piece);
   }
-  return { trusted, doubtful: doubtful.sort((a, b) => a - b) };
+  return [trusted, doubtful.sort((a, b) => a - b)];
 }
 
-/** Whether the part file was written since the run that wrote the journal. Older versions leave no mark, but write the journal last. */
-function isTouched({ content, mtime }: FoundJournal, partMtime: number | undefined): boolean {
-  if (partMtime === undefined) return true;
-  const mark = content?.run?.mtime;
-  return mark === undefined ? mtime === undefined || partMtime > mtime : partMtime !== mark;
-}
-
-/** The pieces that lie whole in the first `size` bytes. */
-function wholePieces(layout: PieceLayout, size: number): number[] {
+/** The pieces that are complete in the first `size` bytes. */
+function completePieces(layout: PieceLayout, size: number): number[] {
   const pieces = Array.from({ length: layout.count }, (_, piece) => piece);
   return pieces.filter((piece) => rangeOfPiece(layout, piece).end <= size);
 }

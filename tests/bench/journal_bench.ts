@@ -2,7 +2,7 @@
 import { join } from "@std/path";
 import { realDisk } from "../../core/store/disk.ts";
 import { Journal } from "../../core/store/journal.ts";
-import { encodeIdentity, encodeRecord, parseJournal } from "../../core/store/journal_text.ts";
+import { encodeIdentity, encodeRecord, parseJournal } from "../../core/store/journal.ts";
 
 const MIB = 1024 * 1024;
 const PIECES = 10_000;
@@ -19,7 +19,7 @@ Deno.bench(`note 1000 pieces in a file`, { group: "journal" }, (bench) => {
   const dir = Deno.makeTempDirSync({ prefix: "p2p-journal-" });
   const journal = Journal.open(join(dir, "journal"), IDENTITY, undefined, [], RUN, realDisk);
   bench.start();
-  for (let piece = 0; piece < 1000; piece++) journal.addPiece(piece);
+  for (let piece = 0; piece < 1000; piece++) journal.append({ piece });
   bench.end();
   journal[Symbol.dispose]();
   Deno.removeSync(dir, { recursive: true });

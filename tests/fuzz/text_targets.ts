@@ -21,9 +21,9 @@ import { formatSeedAddress, parseSeedAddress } from "../../core/base/seed_addres
 import {
   encodeIdentity,
   encodeRecord,
-  type JournalContent,
+  type JournalState,
   parseJournal,
-} from "../../core/store/journal_text.ts";
+} from "../../core/store/journal.ts";
 import { anyTextOf, assertSame, attempt, bytesOf, type Target, textOf } from "./target.ts";
 import { compareBytes, secondOpinionOn } from "./wire_targets.ts";
 
@@ -149,20 +149,17 @@ function withRightSums(text: string): string {
 function holdJournal(text: string): void {
   const content = parseJournal(text);
   if (content === undefined) return;
-  const { identity: { size, pieceSize }, synced, unsynced, length } = content;
+  const { identity: { size, pieceSize }, claims, parts, length } = content;
   assert(length <= text.length && text[length - 1] === "\n", "it ends behind a line");
-  for (const piece of [...synced, ...unsynced.keys()]) {
+  for (const piece of [...claims.keys(), ...parts.keys()]) {
     assert(Number.isSafeInteger(piece) && piece >= 0 && piece * pieceSize < size, `piece ${piece}`);
   }
-  assert(
-    !Array.from(unsynced.keys()).some((piece) => synced.has(piece)),
-    "synced or not, not both",
-  );
+  assert(!Array.from(parts.keys()).some((piece) => claims.has(piece)), "stored or begun, not both");
   assertSame(flat(parseJournal(text.slice(0, length))), flat(content), "what counts of it");
 }
 
-function flat(content: JournalContent | undefined) {
-  return content && { ...content, synced: [...content.synced], unsynced: [...content.unsynced] };
+function flat(journal: JournalState | undefined) {
+  return journal && { ...journal, claims: [...journal.claims], parts: [...journal.parts] };
 }
 
 export const TEXT_TARGETS: readonly Target[] = [names, shown, addresses, values, configs, journals];

@@ -3,7 +3,7 @@ import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { ConflictError } from "../../core/base/errors.ts";
 import { sha256 } from "../../core/base/digest.ts";
 import { type Disk, type DiskFile, isWrittenOnlyBy, realDisk } from "../../core/store/disk.ts";
-import { encodeIdentity, encodeRecord } from "../../core/store/journal_text.ts";
+import { encodeIdentity, encodeRecord } from "../../core/store/journal.ts";
 import { PartFile } from "../../core/store/part_file.ts";
 import {
   begin,
@@ -225,9 +225,9 @@ Deno.test("PartFile.open() locks another user's part although it is for reading 
       return Deno.openSync(path, options);
     },
   };
-  using _theirs = PartFile.open(folder.of("a"), () => "somebody");
+  using _theirs = PartFile.open(folder.of("a"), { holder: () => "somebody" });
   assertThrows(
-    () => PartFile.open(folder.of("a"), () => "the other one", { disk: readOnly }),
+    () => PartFile.open(folder.of("a"), { disk: readOnly, holder: () => "the other one" }),
     ConflictError,
     "the other one works on it",
   );

@@ -4,25 +4,23 @@ import { type Disk, DiskFullError, realDisk } from "../../core/store/disk.ts";
 import { PartFile } from "../../core/store/part_file.ts";
 import { bytesOf, TempFolder } from "./support.ts";
 
-const somebody = () => "somebody";
-
 Deno.test("PartFile.open() makes an empty file when there is none", () => {
   using folder = new TempFolder();
-  using part = PartFile.open(folder.of("a"), somebody);
+  using part = PartFile.open(folder.of("a"));
   assertEquals([part.sizeBefore, folder.read("a")], [0, ""]);
 });
 
 Deno.test("PartFile.open() changes nothing when there is one", () => {
   using folder = new TempFolder();
-  using part = PartFile.open(folder.write("a", "before"), somebody);
+  using part = PartFile.open(folder.write("a", "before"));
   assertEquals([part.sizeBefore, folder.read("a")], [6, "before"]);
 });
 
 Deno.test("PartFile.open() names the holder when the file is open already", () => {
   using folder = new TempFolder();
-  using _first = PartFile.open(folder.of("a"), somebody);
+  using _first = PartFile.open(folder.of("a"));
   const error = assertThrows(
-    () => PartFile.open(folder.of("a"), () => "the holder"),
+    () => PartFile.open(folder.of("a"), { holder: () => "the holder" }),
     ConflictError,
     "the holder works on it",
   );
@@ -31,8 +29,8 @@ Deno.test("PartFile.open() names the holder when the file is open already", () =
 
 Deno.test("PartFile.open() opens again when the first one was closed", () => {
   using folder = new TempFolder();
-  (PartFile.open(folder.of("a"), somebody)).close();
-  using part = PartFile.open(folder.of("a"), somebody);
+  (PartFile.open(folder.of("a"))).close();
+  using part = PartFile.open(folder.of("a"));
   assertEquals(part.sizeBefore, 0);
 });
 
@@ -58,14 +56,14 @@ Deno.test("PartFile.open() throws ConflictError when another process holds the f
   const output = child.stdout.getReader();
   try {
     await output.read();
-    assertThrows(() => PartFile.open(path, somebody), ConflictError, "somebody works on it");
+    assertThrows(() => PartFile.open(path), ConflictError, "another p2p works on it");
   } finally {
     child.kill("SIGKILL");
     await output.cancel();
     await child.stdin.abort().catch(() => {});
     await child.status;
   }
-  using part = PartFile.open(path, somebody);
+  using part = PartFile.open(path);
   assertEquals(part.sizeBefore, 0);
 });
 
@@ -82,7 +80,7 @@ for (const { name, make } of noFiles) {
     using folder = new TempFolder();
     folder.write("victim", "precious");
     make(folder.of("a"));
-    assertThrows(() => PartFile.open(folder.of("a"), somebody), ConflictError, "plain file");
+    assertThrows(() => PartFile.open(folder.of("a")), ConflictError, "plain file");
     assertEquals(folder.read("victim"), "precious");
     assertEquals(folder.names(), ["a", "victim"]);
   });
@@ -112,7 +110,7 @@ for (const before of ["a file", "nothing"]) {
       if (before === "a file") Deno.removeSync(path);
       Deno.symlinkSync(folder.of("victim"), path);
     });
-    assertThrows(() => PartFile.open(folder.of("a"), somebody, { disk }), ConflictError);
+    assertThrows(() => PartFile.open(folder.of("a"), { disk }), ConflictError);
     assertEquals(folder.read("victim"), "precious");
   });
 }
@@ -120,11 +118,11 @@ for (const before of ["a file", "nothing"]) {
 Deno.test("PartFile.open() names the holder when another process makes the file in the very moment", () => {
   using folder = new TempFolder();
   let other: PartFile | undefined;
-  const disk = between((path) => void (other = PartFile.open(path, somebody)));
+  const disk = between((path) => void (other = PartFile.open(path)));
   assertThrows(
-    () => PartFile.open(folder.of("a"), somebody, { disk }),
+    () => PartFile.open(folder.of("a"), { disk }),
     ConflictError,
-    "somebody works on it",
+    "another p2p works on it",
   );
   other?.close();
 });
@@ -133,7 +131,7 @@ Deno.test("PartFile.open() makes a new file when the old one vanishes in the ver
   using folder = new TempFolder();
   folder.write("a", "before");
   const disk = between((path) => Deno.removeSync(path));
-  using part = PartFile.open(folder.of("a"), somebody, { disk });
+  using part = PartFile.open(folder.of("a"), { disk });
   assertEquals([part.sizeBefore, folder.read("a")], [0, ""]);
 });
 
@@ -150,7 +148,7 @@ Deno.test("PartFile.open() leaves a finished file alone when its part is finishe
       return file;
     },
   };
-  using part = PartFile.open(folder.of("a.part"), somebody, { disk: finished });
+  using part = PartFile.open(folder.of("a.part"), { disk: finished });
   part.write(0, bytesOf("torn"));
   assertEquals([folder.read("a"), folder.read("a.part")], ["whole", "torn"]);
 });
@@ -158,7 +156,7 @@ Deno.test("PartFile.open() leaves a finished file alone when its part is finishe
 Deno.test("PartFile.open() leaves a finished file alone when the part is its second name", () => {
   using folder = new TempFolder();
   Deno.linkSync(folder.write("a", "whole"), folder.of("a.part"));
-  using part = PartFile.open(folder.of("a.part"), somebody, { target: folder.of("a") });
+  using part = PartFile.open(folder.of("a.part"), { target: folder.of("a") });
   part.write(0, bytesOf("torn"));
   assertEquals([folder.read("a"), folder.read("a.part")], ["whole", "torn"]);
 });
@@ -176,7 +174,7 @@ Deno.test("PartFile.open() gives up when the file is swapped again and again", (
     },
   };
   assertThrows(
-    () => PartFile.open(folder.of("a"), somebody, { disk: restless }),
+    () => PartFile.open(folder.of("a"), { disk: restless }),
     ConflictError,
     "keeps replacing",
   );
@@ -184,12 +182,12 @@ Deno.test("PartFile.open() gives up when the file is swapped again and again", (
 
 Deno.test("PartFile.open() throws DiskError when its folder is missing", () => {
   using folder = new TempFolder();
-  assertThrows(() => PartFile.open(folder.of("no/a"), somebody), DiskError, "Cannot open");
+  assertThrows(() => PartFile.open(folder.of("no/a")), DiskError, "Cannot open");
 });
 
 Deno.test("PartFile.write() puts bytes at their place when they come in any order", () => {
   using folder = new TempFolder();
-  using part = PartFile.open(folder.of("a"), somebody);
+  using part = PartFile.open(folder.of("a"));
   part.resize(9);
   for (const at of [6, 0, 3]) part.write(at, bytesOf(`<${at}>`));
   assertEquals(folder.read("a"), "<0><3><6>");
@@ -197,7 +195,7 @@ Deno.test("PartFile.write() puts bytes at their place when they come in any orde
 
 Deno.test("PartFile.resize() takes no room when nothing is written", async () => {
   using folder = new TempFolder();
-  using part = PartFile.open(folder.of("a"), somebody);
+  using part = PartFile.open(folder.of("a"));
   part.resize(1024 ** 3);
   const { size, blocks } = await part.file.stat();
   assertEquals([size, blocks], [1024 ** 3, 0]);
@@ -205,7 +203,7 @@ Deno.test("PartFile.resize() takes no room when nothing is written", async () =>
 
 Deno.test("PartFile.place() leaves what is there when the name is taken", () => {
   using folder = new TempFolder();
-  using part = PartFile.open(folder.write("a.part", "new"), somebody);
+  using part = PartFile.open(folder.write("a.part", "new"));
   folder.write("a", "old");
   assertEquals(part.place(folder.of("a"), { replace: false }), "taken");
   assertEquals([folder.read("a"), folder.read("a.part")], ["old", "new"]);
@@ -213,7 +211,7 @@ Deno.test("PartFile.place() leaves what is there when the name is taken", () => 
 
 Deno.test("PartFile.place() leaves a dangling link alone when it has the name", () => {
   using folder = new TempFolder();
-  using part = PartFile.open(folder.write("a.part", "new"), somebody);
+  using part = PartFile.open(folder.write("a.part", "new"));
   Deno.symlinkSync(folder.of("nowhere"), folder.of("a"));
   assertEquals(part.place(folder.of("a"), { replace: false }), "taken");
   assertEquals(folder.names(), ["a", "a.part"]);
@@ -222,7 +220,7 @@ Deno.test("PartFile.place() leaves a dangling link alone when it has the name", 
 for (const replace of [false, true]) {
   Deno.test(`PartFile.place() moves the file when replace is ${replace}`, () => {
     using folder = new TempFolder();
-    using part = PartFile.open(folder.write("a.part", "new"), somebody);
+    using part = PartFile.open(folder.write("a.part", "new"));
     if (replace) folder.write("a", "old");
     assertEquals(part.place(folder.of("a"), { replace }), "placed");
     assertEquals([folder.names(), folder.read("a")], [["a"], "new"]);
@@ -245,10 +243,10 @@ for (const replace of [false, true]) {
   ) {
     Deno.test(`PartFile.place() throws ConflictError when ${what} lies where the part was and replace is ${replace}`, () => {
       using folder = new TempFolder();
-      using part = PartFile.open(folder.write("a.part", "right"), somebody);
+      using part = PartFile.open(folder.write("a.part", "right"));
       swap(folder);
       const placing = () => part.place(folder.of("a"), { replace });
-      assertThrows(placing, ConflictError, "somebody removed or replaced it");
+      assertThrows(placing, ConflictError, "another program removed or replaced it");
       assertEquals(folder.names().includes("a"), false);
     });
   }
@@ -265,7 +263,7 @@ const withoutLinks: Disk = {
 for (const taken of [false, true]) {
   Deno.test(`PartFile.place() gives ${!taken} when the disk knows no hard links and the name is ${taken ? "taken" : "free"}`, () => {
     using folder = new TempFolder();
-    using part = PartFile.open(folder.write("a.part", "new"), somebody, { disk: withoutLinks });
+    using part = PartFile.open(folder.write("a.part", "new"), { disk: withoutLinks });
     if (taken) folder.write("a", "old");
     assertEquals(part.place(folder.of("a"), { replace: false }), taken ? "taken" : "placed");
     assertEquals(folder.read("a"), taken ? "old" : "new");
@@ -282,7 +280,7 @@ Deno.test("PartFile.place() has placed the file when its folder cannot be opened
       return Deno.openSync(path, options);
     },
   };
-  using part = PartFile.open(folder.of("a.part"), somebody, { disk: blind });
+  using part = PartFile.open(folder.of("a.part"), { disk: blind });
   assertEquals(part.place(folder.of("a"), { replace: false }), "placed");
 });
 
@@ -295,7 +293,7 @@ Deno.test("PartFile.place() has placed the file when another process tidied the 
       Deno.removeSync(from);
     },
   };
-  using part = PartFile.open(folder.of("a.part"), somebody, { disk: tidied });
+  using part = PartFile.open(folder.of("a.part"), { disk: tidied });
   assertEquals(part.place(folder.of("a"), { replace: false }), "placed");
   assertEquals(folder.names(), ["a"]);
 });
@@ -304,7 +302,7 @@ Deno.test("PartFile.write() throws DiskFullError when the disk is full", async (
   // The device that is always full.
   const file = await Deno.open("/dev/full", { write: true });
   using folder = new TempFolder();
-  using part = PartFile.open(folder.of("a"), somebody, {
+  using part = PartFile.open(folder.of("a"), {
     disk: {
       ...realDisk,
       openSync: (path, options) => {
@@ -320,7 +318,7 @@ Deno.test("PartFile.write() throws DiskFullError when the disk is full", async (
 
 Deno.test("PartFile.mark() makes each own write leave one time, and that of another one visible", () => {
   using folder = new TempFolder();
-  using part = PartFile.open(folder.of("a"), somebody);
+  using part = PartFile.open(folder.of("a"));
   const mark = part.mark();
   part.write(0, bytesOf("own"));
   assertEquals([part.isUntouched(), Deno.statSync(folder.of("a")).mtime?.getTime()], [true, mark]);
@@ -334,13 +332,13 @@ Deno.test("PartFile.mark() never gives the mark of a run after which somebody el
   const written = new Date(1_700_000_000_000);
   folder.write("a", "before");
   Deno.utimeSync(folder.of("a"), written, written);
-  using first = PartFile.open(folder.of("a"), somebody);
+  using first = PartFile.open(folder.of("a"));
   const mark = first.mark()!;
   assertEquals(first.mark(mark), mark);
   first.close();
   // Written again in the very moment.
   Deno.utimeSync(folder.of("a"), written, written);
-  using second = PartFile.open(folder.of("a"), somebody);
+  using second = PartFile.open(folder.of("a"));
   assertEquals(second.mark(mark) === mark, false);
 });
 
@@ -356,7 +354,7 @@ Deno.test("PartFile notices writes where the time of a file cannot be set", () =
       return file;
     },
   };
-  using part = PartFile.open(folder.of("a"), somebody, { disk });
+  using part = PartFile.open(folder.of("a"), { disk });
   assertEquals(part.mark(), undefined);
   part.write(0, bytesOf("own"));
   assertEquals(part.isUntouched(), true);

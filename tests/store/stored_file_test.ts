@@ -3,7 +3,8 @@ import { sha256 } from "../../core/base/digest.ts";
 import { ConflictError, DiskError } from "../../core/base/errors.ts";
 import type { ConflictPolicy } from "../../core/base/policies.ts";
 import { type Disk, DiskFullError, realDisk } from "../../core/store/disk.ts";
-import { encodeIdentity, encodeRecord, parseJournal } from "../../core/store/journal_text.ts";
+import { DiskSpace } from "../../core/store/free_space.ts";
+import { encodeIdentity, encodeRecord, parseJournal } from "../../core/store/journal.ts";
 import { removeLeftovers, type StoredContent, StoredFile } from "../../core/store/stored_file.ts";
 import { FrailDisk } from "./frail_disk.ts";
 import {
@@ -434,6 +435,16 @@ Deno.test("StoredFile.open() throws DiskFullError when what is missing does not 
   );
 });
 
+for (const text of [TEXT, "tiny"]) {
+  Deno.test(`StoredFile.open() leaves no part file when a new file of ${text.length} bytes does not fit`, async () => {
+    using folder = new TempFolder();
+    const space = new DiskSpace((id) => ({ id, free: 1, size: 1 }));
+    const opened = () => open(folder.of("a.txt"), verified(text), { ...TERMS, space });
+    await assertRejects(opened, DiskFullError);
+    assertEquals(folder.names(), []);
+  });
+}
+
 for (const path of ["a.txt", "new.txt"]) {
   for (const mode of ["open", "write"] as const) {
     Deno.test(`StoredFile.open() closes all it opened when the journal of ${path} fails to ${mode}`, async () => {
@@ -644,7 +655,7 @@ Deno.test("StoredFile appends behind the last whole record when a torn journal g
   await begin(folder.of("a.txt"), TEXT, [2]);
   const journal = folder.read(JOURNAL);
   const content = parseJournal(journal)!;
-  assertEquals([[...content.unsynced.keys()], content.length], [[0, 2], journal.length]);
+  assertEquals([[...content.claims.keys()], content.length], [[0, 2], journal.length]);
 });
 
 Deno.test("StoredFile revives no claim behind a damaged record when the journal goes on", async () => {
@@ -654,7 +665,7 @@ Deno.test("StoredFile revives no claim behind a damaged record when the journal 
   await begin(folder.of("a.txt"), TEXT, []);
   const journal = folder.read(JOURNAL);
   const content = parseJournal(journal)!;
-  assertEquals([content.unsynced.size, content.length], [0, journal.length]);
+  assertEquals([content.claims.size, content.length], [0, journal.length]);
 });
 
 /** A file system of `bytes`, or why there can be none. */

@@ -6,7 +6,7 @@ import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { ConflictError, DiskError } from "../../core/base/errors.ts";
 import { sha256 } from "../../core/base/digest.ts";
 import { type Disk, realDisk } from "../../core/store/disk.ts";
-import { encodeIdentity, encodeRecord } from "../../core/store/journal_text.ts";
+import { encodeIdentity, encodeRecord } from "../../core/store/journal.ts";
 import type { StoredFile } from "../../core/store/stored_file.ts";
 import {
   AFTER_REBOOT,
@@ -233,7 +233,7 @@ Deno.test("StoredFile gives up when somebody keeps writing to the part", async (
       }
     },
     ConflictError,
-    "somebody keeps writing to it",
+    "another program keeps writing to it",
   );
 });
 
@@ -257,7 +257,7 @@ for (const { name, act } of departures) {
     assertThrows(
       () => file.write(1, pieceOf(TEXT, 1)),
       ConflictError,
-      "somebody removed or replaced it",
+      "another program removed or replaced it",
     );
   });
 }

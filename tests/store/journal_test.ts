@@ -1,13 +1,14 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import {
+  type Claim,
   encodeIdentity,
   encodeRecord,
-  type JournalContent,
   type JournalIdentity,
   type JournalRecord,
+  type JournalState,
   parseJournal,
-} from "../../core/store/journal_text.ts";
+} from "../../core/store/journal.ts";
 import { anyText, property } from "../base/property.ts";
 
 const ID = "0123456789abcdef".repeat(4);
@@ -27,19 +28,27 @@ function textOf(records: readonly JournalRecord[], identity = IDENTITY): string 
   return encodeIdentity(identity) + records.map(encodeRecord).join("");
 }
 
-function piecesOf(content: JournalContent | undefined): number[] {
-  const { synced = [], unsynced = new Map(), doubted = [] } = content ?? {};
-  return [...synced, ...unsynced.keys(), ...doubted].sort((a, b) => a - b);
+function piecesOf(journal: JournalState | undefined): number[] {
+  return Array.from(journal?.claims.keys() ?? []).sort((a, b) => a - b);
+}
+
+/** "3 synced" or "7 unsynced in a", in the order of the journal. */
+function claimsOf(journal: JournalState | undefined): string[] {
+  return Array.from(journal?.claims ?? [], ([piece, { state, bootId }]) => {
+    return `${piece} ${state}${bootId && state === "unsynced" ? ` in ${bootId}` : ""}`;
+  });
 }
 
 Deno.test("parseJournal() gives back what was written when the text is whole", () => {
   const text = textOf(STORY);
   assertEquals(parseJournal(text), {
     identity: IDENTITY,
-    synced: new Set([3, 0]),
-    unsynced: new Map([[7, "a"], [9, "b"]]),
-    doubted: new Set<number>(),
-    sums: new Map([[9, 56]]),
+    claims: new Map<number, Claim>([
+      [3, { state: "synced", bootId: "a", crc: undefined }],
+      [0, { state: "synced", bootId: "a", crc: undefined }],
+      [7, { state: "unsynced", bootId: "a", crc: undefined }],
+      [9, { state: "unsynced", bootId: "b", crc: 56 }],
+    ]),
     parts: new Map(),
     run: { pid: 2, boot: BOOT + 9999, bootId: "b", inode: 12, mtime: 34 },
     length: text.length,
@@ -104,7 +113,7 @@ Deno.test("parseJournal() takes a piece as not synced when it is claimed again a
   const content = parseJournal(
     textOf([{ piece: 1 }, { piece: 2 }, { synced: true }, { piece: 2 }]),
   );
-  assertEquals([content?.synced, content?.unsynced], [new Set([1]), new Map([[2, undefined]])]);
+  assertEquals(claimsOf(content), ["1 synced", "2 unsynced"]);
 });
 
 Deno.test("parseJournal() counts the beginning of a piece as unverified until the piece is stored", () => {
@@ -134,10 +143,7 @@ Deno.test("parseJournal() trusts nothing before a doubt until it is written agai
     { lost: [1] },
   ];
   const content = parseJournal(textOf(records));
-  assertEquals(
-    [content?.synced, content?.unsynced, content?.doubted],
-    [new Set(), new Map([[2, "a"]]), new Set([0])],
-  );
+  assertEquals(claimsOf(content), ["0 doubted", "2 unsynced in a"]);
 });
 
 Deno.test("parseJournal() takes as synced what was written before a sync began that has ended", () => {
@@ -154,7 +160,7 @@ Deno.test("parseJournal() takes as synced what was written before a sync began t
     { piece: 4 },
   ];
   const content = parseJournal(textOf(records));
-  assertEquals([content?.synced, [...content!.unsynced.keys()]], [new Set([0]), [3, 1, 4]]);
+  assertEquals(claimsOf(content), ["0 synced", "3 unsynced", "1 unsynced", "4 unsynced"]);
 });
 
 for (const part of [[1], [1, 0], [1, 101], [10, 1], [-1, 5], ["1", 5]]) {
