@@ -7,6 +7,7 @@ import {
   type NamedFile,
   type P2pError,
   printable,
+  RunProgress,
   type TaskOutcome,
   UsageError,
 } from "../core/mod.ts";
@@ -82,7 +83,8 @@ async function get(
   checkUsage(flags, names);
   const loaded = await loadSettings(environment, { ...flags });
   const settings = await downloadSettingsOf(loaded.values);
-  const watcher = watcherFor(environment, loaded.values, flags.json === true);
+  const progress = new RunProgress();
+  const watcher = watcherFor(environment, loaded.values, progress, flags.json === true);
   watcher.note([...tinyLimits(loaded), ...undrawnBars(environment, loaded)]);
   try {
     using interruption = interruptible(environment, {
@@ -92,7 +94,7 @@ async function get(
       },
     });
     const outcomes = await downloadAll(
-      { environment, flags, names, loaded, settings },
+      { environment, flags, names, loaded, settings, progress },
       watcher,
       interruption,
     );
@@ -109,15 +111,16 @@ interface Run {
   readonly names: readonly string[];
   readonly loaded: LoadedSettings;
   readonly settings: DownloadSettings;
+  readonly progress: RunProgress;
 }
 
 async function downloadAll(
-  { environment, flags, names, loaded, settings }: Run,
+  { environment, flags, names, loaded, settings, progress }: Run,
   watcher: Watcher,
   { signal, stoppedBy }: Interruption,
 ): Promise<TaskOutcome[]> {
   const startedAt = environment.now();
-  const results = new ResultWriter(environment, flags.json === true);
+  const results = new ResultWriter(environment, progress, flags.json === true);
   let outcomes: TaskOutcome[] = [];
   try {
     const { core } = environment;
@@ -132,6 +135,7 @@ async function downloadAll(
       outDir: loaded.values.out,
       settings,
       directories: loaded.directories,
+      progress,
       onFewDescriptors: (found: FewDescriptors) => watcher.note([renderFewDescriptors(found)]),
       onStateUnavailable: ({ message }: P2pError) =>
         watcher.note([
@@ -198,18 +202,19 @@ function requestsFor(
 function watcherFor(
   environment: Environment,
   values: Values,
+  progress: RunProgress,
   json: boolean,
 ): Watcher {
-  const { progress, quiet } = values;
+  const { progress: style, quiet } = values;
   // Bars between JSON lines on one terminal would help nobody.
-  const mixed = json && progress === "auto" && environment.stdout.terminal;
-  if (quiet || progress === "none" || mixed) return new QuietWatcher(environment, quiet);
+  const mixed = json && style === "auto" && environment.stdout.terminal;
+  if (quiet || style === "none" || mixed) return new QuietWatcher(environment, progress, quiet);
   // Bars that were asked for are drawn with NO_COLOR, too: they have no colour.
   const env: Environment["env"] = (name) =>
-    progress === "bar" && name === "NO_COLOR" ? undefined : environment.env(name);
-  return progress !== "plain" && mayMoveCursor({ env }, environment.stderr)
-    ? new BarWatcher(environment, values["log-level"])
-    : new PlainWatcher(environment, values["log-level"]);
+    style === "bar" && name === "NO_COLOR" ? undefined : environment.env(name);
+  return style !== "plain" && mayMoveCursor({ env }, environment.stderr)
+    ? new BarWatcher(environment, progress, values["log-level"])
+    : new PlainWatcher(environment, progress, values["log-level"]);
 }
 
 /** Below this rate, a missing unit is more likely than intent. */

@@ -2,7 +2,7 @@
  * Those who look on while `get` works: a block on a terminal, plain lines, JSON
  * lines, or only failures. Each gets every event; none ever makes core wait.
  */
-import { type Level, RunProgress, type TaskEvent, type TaskOutcome } from "../core/mod.ts";
+import type { Level, RunProgress, TaskEvent, TaskOutcome } from "../core/mod.ts";
 import { type Environment, writeLines } from "./environment.ts";
 import { HINT, type StopSignal } from "./ui/failure.ts";
 import { withoutFolder } from "./ui/folder_hint.ts";
@@ -30,23 +30,22 @@ export interface Watcher {
 export class BarWatcher implements Watcher {
   readonly #environment: Environment;
   readonly #screen: Screen;
-  readonly #view = new RunProgress();
+  readonly #progress: RunProgress;
   readonly #lines: EventLines;
   readonly #timer: number;
   #above: string[] = [];
   #lastHint: string | undefined;
 
-  constructor(environment: Environment, least: Level) {
+  constructor(environment: Environment, progress: RunProgress, least: Level) {
     this.#environment = environment;
+    this.#progress = progress;
     // The block itself tells what "info" would, but for what is done.
-    this.#lines = new EventLines(this.#view, least === "info" ? "warn" : least);
+    this.#lines = new EventLines(progress, least === "info" ? "warn" : least);
     this.#screen = new Screen(environment.stderr);
     this.#timer = setInterval(() => this.#paint(), PAINT_EVERY_MS);
   }
 
   handle(event: TaskEvent): void {
-    const nowMs = this.#environment.now();
-    this.#view.apply(event, nowMs);
     this.#above.push(...this.#lines.of(event).filter((line) => !this.#isOldHint(line)));
   }
 
@@ -75,7 +74,7 @@ export class BarWatcher implements Watcher {
 
   #paint(): void {
     const { stderr, now } = this.#environment;
-    const block = renderProgress(this.#view, stderr.size(), now());
+    const block = renderProgress(this.#progress, stderr.size(), now());
     this.#screen.paint(this.#above.splice(0), block);
   }
 }
@@ -83,20 +82,19 @@ export class BarWatcher implements Watcher {
 /** A line an event on stderr, and one for all now and then. */
 export class PlainWatcher implements Watcher {
   readonly #environment: Environment;
-  readonly #view = new RunProgress();
+  readonly #progress: RunProgress;
   readonly #lines: EventLines;
   readonly #timer: number | undefined;
 
-  constructor(environment: Environment, least: Level) {
+  constructor(environment: Environment, progress: RunProgress, least: Level) {
     this.#environment = environment;
-    this.#lines = new EventLines(this.#view, least);
+    this.#progress = progress;
+    this.#lines = new EventLines(progress, least);
     if (!reaches("info", least)) return;
     this.#timer = setInterval(() => this.#total(), TOTAL_EVERY_MS);
   }
 
   handle(event: TaskEvent): void {
-    const nowMs = this.#environment.now();
-    this.#view.apply(event, nowMs);
     this.note(this.#lines.of(event));
   }
 
@@ -114,25 +112,23 @@ export class PlainWatcher implements Watcher {
 
   #total(): void {
     const { now, wallTime } = this.#environment;
-    this.note([renderTotal(this.#view.totals(now()), wallTime())]);
+    this.note([renderTotal(this.#progress.totals(now()), wallTime())]);
   }
 }
 
 /** Nothing on stderr but failures and, unless quiet, downloads that could not be verified. */
 export class QuietWatcher implements Watcher {
   readonly #environment: Environment;
-  readonly #view = new RunProgress();
-  readonly #lines = new EventLines(this.#view, "error");
+  readonly #lines: EventLines;
   readonly #shown: ReadonlySet<TaskEvent["kind"]>;
 
-  constructor(environment: Environment, quiet: boolean) {
+  constructor(environment: Environment, progress: RunProgress, quiet: boolean) {
     this.#environment = environment;
+    this.#lines = new EventLines(progress, "error");
     this.#shown = new Set(quiet ? ["failed"] : ["failed", "done"]);
   }
 
   handle(event: TaskEvent): void {
-    const nowMs = this.#environment.now();
-    this.#view.apply(event, nowMs);
     if (!this.#shown.has(event.kind)) return;
     writeLines(this.#environment.stderr, this.#lines.of(event));
   }
@@ -148,22 +144,19 @@ export class QuietWatcher implements Watcher {
 /** What goes to stdout: JSON lines, or the path of each finished file for the next program in a pipe. */
 export class ResultWriter {
   readonly #environment: Environment;
-  readonly #view = new RunProgress();
   readonly #json: JsonLines | undefined;
   readonly #startedAt: number;
 
-  constructor(environment: Environment, json: boolean) {
+  constructor(environment: Environment, progress: RunProgress, json: boolean) {
     this.#environment = environment;
-    this.#json = json ? new JsonLines(this.#view) : undefined;
+    this.#json = json ? new JsonLines(progress) : undefined;
     this.#startedAt = environment.now();
   }
 
   handle(event: TaskEvent, stopped: StopSignal | undefined): void {
     const { stdout, now } = this.#environment;
     if (this.#json !== undefined) {
-      const nowMs = now();
-      this.#view.apply(event, nowMs);
-      writeLines(stdout, this.#json.linesOf(event, nowMs, stopped));
+      writeLines(stdout, this.#json.linesOf(event, now(), stopped));
     } else if (event.kind === "done" && event.result.how !== "skipped" && !stdout.terminal) {
       writeLines(stdout, [event.result.path]);
     }
@@ -180,12 +173,12 @@ const PAYLOAD: ReadonlySet<TaskEvent["kind"]> = new Set(["received", "stored", "
 
 /** The lines of events that matter, and say something new. */
 class EventLines {
-  readonly #view: RunProgress;
+  readonly #progress: RunProgress;
   readonly #least: Level;
   readonly #repeats = new Repeats();
 
-  constructor(view: RunProgress, least: Level) {
-    this.#view = view;
+  constructor(progress: RunProgress, least: Level) {
+    this.#progress = progress;
     this.#least = least;
   }
 
@@ -193,7 +186,7 @@ class EventLines {
     // Payload comes by the thousand, and is never a line.
     if (PAYLOAD.has(event.kind)) return [];
     if (this.#repeats.isRepeat(event) && this.#least !== "debug") return [];
-    const name = this.#view.task(event.task)?.name ?? event.task;
+    const name = this.#progress.task(event.task)?.name ?? event.task;
     const least = event.kind === "done" && this.#least === "warn" ? "info" : this.#least;
     return renderEvent(event, name, least);
   }

@@ -34,6 +34,7 @@ const CORE: Readonly<Record<string, readonly string[]>> = {
     "core/plan",
     "core/source",
     "core/store",
+    "core/progress",
     "core/state",
     "core/events.ts",
     "core/config.ts",

@@ -14,20 +14,20 @@ import { jsonLine, pick } from "./json.ts";
 /** Twice a second for each download: enough for a bar, not too much for a log. */
 const PROGRESS_EVERY_MS = 500;
 
-/** Turns events into lines; `view` must have seen each event before. */
+/** Turns events into lines; `progress` must have received each event before. */
 export class JsonLines {
-  readonly #view: RunProgress;
+  readonly #progress: RunProgress;
   readonly #toldAt = new Map<string, number>();
 
-  constructor(view: RunProgress) {
-    this.#view = view;
+  constructor(progress: RunProgress) {
+    this.#progress = progress;
   }
 
   /** @param nowMs the monotonic time at which `event` happened. */
   linesOf(event: TaskEvent, nowMs: number, stopped: StopSignal | undefined): string[] {
     // Events of received bytes come by the thousand: most are over here.
     if (isProgress(event) && !this.#isDue(event, nowMs)) return [];
-    const task = this.#view.task(event.task)?.view(nowMs);
+    const task = this.#progress.task(event.task)?.view(nowMs);
     const fields = task && fieldsOf(event, task, stopped);
     if (fields === undefined) return [];
     return [line(nameOf(event), event.time, fields)];
@@ -44,7 +44,7 @@ export class JsonLines {
       done,
       failed: outcomes.length - done - cancelled,
       cancelled,
-      bytes: this.#view.received,
+      bytes: this.#progress.received,
       elapsedMs,
       tasks: outcomes.map(summaryOfTask),
     });

@@ -13,6 +13,7 @@ import { Semaphore } from "../base/semaphore.ts";
 import { TaskGroup } from "../base/task_group.ts";
 import type { DownloadSettings } from "../config.ts";
 import type { EventSink, TaskEvent } from "../events.ts";
+import { RunProgress } from "../progress/run_progress.ts";
 import { MAX_CONNECTIONS, SourcePool } from "../source/pool.ts";
 import type { Directories } from "../state/directories.ts";
 import { RunWriter } from "../state/run_writer.ts";
@@ -42,6 +43,8 @@ export interface DownloadJob {
   readonly outDir: string;
   readonly settings: DownloadSettings;
   readonly directories: Directories;
+  /** Kept up to date with every event, before the event is emitted. */
+  readonly progress?: RunProgress;
   /** Called once if fewer downloads than wanted can run at a time, because descriptors are few. */
   readonly onFewDescriptors?: (found: FewDescriptors) => void;
   /** The state folder cannot be written: other processes see nothing of this run. */
@@ -124,7 +127,8 @@ export async function download(
  * other terminals, and no reason to download nothing. The part files protect themselves by locks.
  */
 async function openStories(
-  { settings, directories: { state }, onStateUnavailable }: DownloadJob,
+  { settings, directories: { state }, progress = new RunProgress(), onStateUnavailable }:
+    DownloadJob,
   { store, clock }: Runtime,
   cleanup: AsyncDisposableStack,
   signal: AbortSignal,
@@ -134,7 +138,8 @@ async function openStories(
     limit: settings.limit ?? null,
     taskLimit: settings.taskLimit ?? null,
   };
-  const open = (folder: string) => RunWriter.open(folder, store.pid, clock, limits, signal);
+  const open = (folder: string) =>
+    RunWriter.open(folder, store.pid, clock, { limits, progress }, signal);
   try {
     return { stateDir: state, stories: await open(state) };
   } catch (error) {

@@ -24,12 +24,18 @@ const FLUSH_INTERVAL_MS = 50;
 /** Each detail is a kilobyte or two, and all are written at each beat. */
 const MAX_DETAILS = 32;
 
+export interface RunOptions {
+  readonly limits?: RunLimits;
+  /** Receives the events of the run first, so that others can read it. */
+  readonly progress?: RunProgress;
+}
+
 export class RunRecord implements AsyncDisposable {
   readonly #base: string;
   readonly #record: Deno.FsFile;
   readonly #lock: RunLock;
   readonly #clock: Clock;
-  readonly #progress = new RunProgress();
+  readonly #progress: RunProgress;
   /** Started tasks whose progress is not yet part of the record: those that have not ended, or failed half-way. */
   readonly #started = new Set<TaskProgress>();
   #queued: QueuedLine | undefined;
@@ -39,7 +45,13 @@ export class RunRecord implements AsyncDisposable {
   #gathering: Disposable | undefined;
   #beat: Disposable | undefined;
 
-  private constructor(record: Deno.FsFile, lock: RunLock, clock: Clock) {
+  private constructor(
+    record: Deno.FsFile,
+    lock: RunLock,
+    clock: Clock,
+    progress: RunProgress,
+  ) {
+    this.#progress = progress;
     this.#base = lock.base;
     this.#record = record;
     this.#lock = lock;
@@ -50,7 +62,7 @@ export class RunRecord implements AsyncDisposable {
     stateDir: string,
     pid: number,
     clock: Clock,
-    limits?: RunLimits,
+    { limits, progress = new RunProgress() }: RunOptions = {},
   ): Promise<RunRecord> {
     const lock = await lockNew(runsFolder(stateDir), pid, clock.wallTime());
     const record = await Deno.open(lock.base + RECORD_SUFFIX, {
@@ -58,7 +70,7 @@ export class RunRecord implements AsyncDisposable {
       append: true,
       mode: PRIVATE_FILE,
     });
-    const run = new RunRecord(record, lock, clock);
+    const run = new RunRecord(record, lock, clock, progress);
     const header: RunHeader = {
       pid,
       startedAt: lock.startedAt,

@@ -4,9 +4,8 @@ import type { Clock } from "../base/clock.ts";
 import { isOver, type TaskEvent } from "../events.ts";
 import { PRIVATE_FOLDER } from "./folders.ts";
 import { removeOldLogs } from "./log_retention.ts";
-import type { RunLimits } from "./record_shape.ts";
 import { removeOldRuns, runsFolder } from "./run_files.ts";
-import { RunRecord } from "./run_record.ts";
+import { type RunOptions, RunRecord } from "./run_record.ts";
 import { asStateError } from "./errors.ts";
 import { archiveEndedRuns } from "./task_archive.ts";
 import { logsFolder, TaskLog } from "./task_log.ts";
@@ -55,7 +54,7 @@ export class RunWriter implements AsyncDisposable {
     stateDir: string,
     pid: number,
     clock: Clock,
-    limits?: RunLimits,
+    options: RunOptions = {},
     signal?: AbortSignal,
   ): Promise<RunWriter> {
     return await asStateError(stateDir, async () => {
@@ -68,7 +67,7 @@ export class RunWriter implements AsyncDisposable {
       );
       const notOver = earlier.filter(({ state }) => !isOver(state)).map(({ task }) => task);
       await removeOldControlRequests(stateDir, new Set(notOver), clock.wallTime()).catch(() => {});
-      const record = await RunRecord.open(stateDir, pid, clock, limits);
+      const record = await RunRecord.open(stateDir, pid, clock, options);
       const running = earlier.filter(({ pid }) => pid !== null);
       return new RunWriter(stateDir, record, clock, unfinished, running, signal);
     });

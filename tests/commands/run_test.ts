@@ -43,9 +43,15 @@ function downloader(outcomes = [doneOutcome("a")]) {
   const core: Partial<Core> = {
     download(job, emit) {
       jobs.push(job);
-      emit(event({ kind: "queued", name: "a", target: "a" }));
-      emit(event({ kind: "found", size: 2048, id: "4e", seeds: ["nas1"] }));
-      emit(event({ kind: "done", result: resultOf({ path: "a" }) }));
+      const events = [
+        event({ kind: "queued", name: "a", target: "a" }),
+        event({ kind: "found", size: 2048, id: "4e", seeds: ["nas1"] }),
+        event({ kind: "done", result: resultOf({ path: "a" }) }),
+      ];
+      for (const each of events) {
+        job.progress?.apply(each, each.time);
+        emit(each);
+      }
       return Promise.resolve(outcomes);
     },
     resolveNames: (patterns) =>

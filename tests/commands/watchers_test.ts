@@ -1,17 +1,23 @@
 import { assertEquals } from "@std/assert";
+import { RunProgress, type TaskEvent } from "../../core/mod.ts";
 import { BarWatcher, QuietWatcher } from "../../commands/watchers.ts";
 import { TerminalScreen } from "../fakes/terminal_screen.ts";
-import { event, fakeEnvironment, fakeOutput, resultOf } from "./stand_in.ts";
+import { event, fakeEnvironment, fakeOutput, resultOf, StampedProgress } from "./stand_in.ts";
 
 Deno.test("BarWatcher tells each failure, what to do about them once, and leaves no block", () => {
   const terminal = new TerminalScreen({ columns: 80, rows: 24 });
   const write = (text: string) => terminal.write(text.replaceAll("\n", "\r\n"));
   const stderr = { ...fakeOutput({ terminal: true }), write };
-  const watcher = new BarWatcher(fakeEnvironment({ stderr }), "info");
+  const progress = new StampedProgress();
+  const watcher = new BarWatcher(fakeEnvironment({ stderr }), progress, "info");
+  const handle = (event: TaskEvent) => {
+    progress.apply(event);
+    watcher.handle(event);
+  };
   const fail = (task: string, hint: string) => {
-    watcher.handle(event({ kind: "queued", name: task, target: task }, { task }));
+    handle(event({ kind: "queued", name: task, target: task }, { task }));
     const failure = { code: "not-found", message: `no seed has "${task}"`, hint } as const;
-    watcher.handle(event({ kind: "failed", failure }, { task }));
+    handle(event({ kind: "failed", failure }, { task }));
   };
   for (const task of ["a", "b", "c"]) fail(task, "look at the list");
   fail("d.bin", "free some space");
@@ -32,7 +38,7 @@ for (const quiet of [false, true]) {
   Deno.test(`QuietWatcher ${quiet ? "with --quiet says nothing" : "says"} that a download could not be verified`, () => {
     let text = "";
     const stderr = { ...fakeOutput(), write: (more: string) => void (text += more) };
-    const watcher = new QuietWatcher(fakeEnvironment({ stderr }), quiet);
+    const watcher = new QuietWatcher(fakeEnvironment({ stderr }), new RunProgress(), quiet);
     watcher.handle(event({ kind: "done", result: resultOf() }));
     assertEquals(text, "");
     watcher.handle(event({ kind: "done", result: resultOf({ verified: false }) }));

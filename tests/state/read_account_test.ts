@@ -7,7 +7,7 @@ import { done, eventOf, found, header, NOW, queued, state, StateFolder } from ".
 const LIMITS = { max: 3, limit: 1000, taskLimit: null };
 
 async function record(folder: StateFolder, clock: ManualClock): Promise<RunRecord> {
-  return await RunRecord.open(folder.path, 9, clock, LIMITS);
+  return await RunRecord.open(folder.path, 9, clock, { limits: LIMITS });
 }
 
 Deno.test("readLastRun() counts up to now while the process lives and nothing happens", async () => {

@@ -41,7 +41,7 @@ Deno.test("runningMax() gives each running process's own number, or what was sai
   using folder = new StateFolder();
   folder.writeRun(`${NOW}-8`, [header(8), queued("gone")]);
   const limits = { max: 3, limit: null, taskLimit: null };
-  await using _run = await RunRecord.open(folder.path, 77, new ManualClock(NOW), limits);
+  await using _run = await RunRecord.open(folder.path, 77, new ManualClock(NOW), { limits });
   assertEquals(await runningMax(folder.path), [{ pid: 77, max: 3 }]);
   await setMax(folder.path, 5, NOW + 10);
   assertEquals(await runningMax(folder.path), [{ pid: 77, max: 5 }]);
