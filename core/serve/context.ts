@@ -18,18 +18,18 @@ import type { Uploads } from "./schedule/uploads.ts";
 
 export interface ServeContext {
   readonly settings: ServeSettings;
-  readonly folder: Root;
+  readonly root: Root;
   readonly files: FileResolver;
-  readonly catalogue: FileIndex;
-  readonly digests: ManifestService;
-  readonly told: SentVersions;
-  readonly attention: RequestTurns;
+  readonly index: FileIndex;
+  readonly manifests: ManifestService;
+  readonly sentVersions: SentVersions;
+  readonly requestTurns: RequestTurns;
   readonly uploads: Uploads;
   readonly rates: ClientRateLimits;
   readonly authThrottle: AuthThrottle;
   readonly buffers: BodyBuffers;
-  readonly transfers: AccessLog;
-  readonly tally: MetricsRegistry;
+  readonly accessLog: AccessLog;
+  readonly metrics: MetricsRegistry;
   readonly clock: Clock;
   /** From 0 up to but not including 1. */
   readonly random: () => number;

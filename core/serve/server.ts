@@ -66,7 +66,7 @@ export async function serve(
   signal: AbortSignal,
   now: AbortSignal,
 ): Promise<void> {
-  const folder = openRoot(settings.dir, settings.hidden);
+  const root = openRoot(settings.dir, settings.hidden);
   const { host, port, tls } = settings;
   const listeners = listenOn({ host, port, ...(tls && { tls }) });
   using listening = new DisposableStack();
@@ -77,12 +77,12 @@ export async function serve(
   using _stop = onAbort(ending, () => listening.dispose());
   await using work = new TaskGroup(now);
   const cache = new DiskCache(cacheDir, parts.clock, parts.nonce);
-  const seed = makeSeed(settings, folder, cache, parts, emit, work, ending);
+  const seed = makeSeed(settings, root, cache, parts, emit, work, ending);
   const connections = new Connections(seed);
   work.spawn((signal) => connections.sweep(signal));
   work.spawn((signal) => cache.prune(signal));
   if (metrics) {
-    const page = () => renderMetrics(seed.tally.metrics(gaugesOf(seed, connections)));
+    const page = () => renderMetrics(seed.metrics.metrics(gaugesOf(seed, connections)));
     work.spawn((signal) => serveMetrics(metrics, page, parts.clock, signal));
   }
   await using clients = new TaskGroup(now);
@@ -97,7 +97,7 @@ export async function serve(
 
 function makeSeed(
   settings: ServeSettings,
-  folder: Root,
+  root: Root,
   cache: DiskCache,
   parts: ServeRuntime,
   emit: EventSink<ServeEvent>,
@@ -105,45 +105,45 @@ function makeSeed(
   draining: AbortSignal,
 ): ServeContext {
   const { clock } = parts;
-  const tally = new MetricsRegistry(clock);
-  const files = new FileResolver(folder);
+  const metrics = new MetricsRegistry(clock);
+  const files = new FileResolver(root);
   return {
     ...parts,
     settings,
-    folder,
+    root,
     files,
-    catalogue: new FileIndex((signal) => walkDirectory(folder, signal), jobs, clock),
-    digests: new ManifestService({
+    index: new FileIndex((signal) => walkDirectory(root, signal), jobs, clock),
+    manifests: new ManifestService({
       files,
       diskCache: cache,
       clock,
       emit,
       jobs,
-      metrics: tally,
+      metrics,
       hasher: parts.hasher,
     }),
-    told: new SentVersions(),
-    attention: new RequestTurns(),
+    sentVersions: new SentVersions(),
+    requestTurns: new RequestTurns(),
     uploads: new Uploads(settings.uploads, clock),
     rates: new ClientRateLimits(settings, clock),
     authThrottle: new AuthThrottle(clock),
     buffers: new BodyBuffers(),
-    transfers: new AccessLog(clock, emit, tally),
-    tally,
+    accessLog: new AccessLog(clock, emit, metrics),
+    metrics,
     emit,
     draining,
   };
 }
 
 function gaugesOf(
-  { uploads, digests, catalogue }: ServeContext,
+  { uploads, manifests, index }: ServeContext,
   connections: Connections,
 ): Gauges {
   return {
     connections: connections.size,
     uploads,
-    hashing: digests,
-    offered: catalogue.offered,
+    hashing: manifests,
+    offered: index.offered,
     residentBytes: Deno.memoryUsage().rss,
   };
 }
@@ -151,18 +151,18 @@ function gaugesOf(
 /** Walks the folder first: a seed that says that it listens can also answer. */
 async function announce(
   listeners: readonly Listening[],
-  { folder, catalogue, emit, draining }: ServeContext,
+  { root, index, emit, draining }: ServeContext,
 ): Promise<void> {
   let walked: WalkResult;
   try {
-    walked = await walkDirectory(folder, draining);
+    walked = await walkDirectory(root, draining);
   } catch (error) {
     if (draining.aborted) return;
     throw error;
   }
-  const first = (await catalogue.accept(walked)).slice(0, MAX_EXAMPLES).map(({ name }) => name);
+  const first = (await index.accept(walked)).slice(0, MAX_EXAMPLES).map(({ name }) => name);
   const addresses = listeners.map(({ host, port }) => ({ host, port }));
-  emit({ kind: "listening", addresses, ...catalogue.offered, names: first });
+  emit({ kind: "listening", addresses, ...index.offered, names: first });
   if (walked.omitted.count > 0) emit({ kind: "omitted", ...walked.omitted });
 }
 
@@ -183,5 +183,5 @@ async function drain(
     });
     await clients.join();
   }
-  seed.transfers.endAll();
+  seed.accessLog.endAll();
 }

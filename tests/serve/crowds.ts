@@ -28,7 +28,7 @@ class Place implements Occupant {
     return this.behaviour.client;
   }
 
-  bytesLately(nowMs: number): number {
+  recentBytes(nowMs: number): number {
     const age = (nowMs - this.admittedAt) / LATELY_MS;
     return this.behaviour.rate * LATELY_MS / 1000 * (1 - Math.exp(-age));
   }

@@ -172,9 +172,9 @@ test("Who waits for --limit is neither idle nor slow", async () => {
   await client.send("DOWNLOAD big|0|10000\n");
   for (let i = 0; i < 90; i++) {
     await clients.clock.advance(1000);
-    for (const connection of clients.connections) connection.check(clients.clock.now());
+    for (const connection of clients.connections) connection.checkTimeouts(clients.clock.now());
   }
-  assertEquals(clients.connections[0]!.lost, undefined);
+  assertEquals(clients.connections[0]!.closeReason, undefined);
   assertEquals(await client.line(), "OK 10000");
 });
 

@@ -39,8 +39,8 @@ class Visit implements AsyncDisposable {
   async secondsUntilClosed(act: (second: number) => Promise<void> | void): Promise<number> {
     for (let second = 1; second * 1000 <= LONGEST_MS; second++) {
       this.clock.advance(1000);
-      this.connection.check(this.clock.now());
-      if (this.connection.lost !== undefined) return second;
+      this.connection.checkTimeouts(this.clock.now());
+      if (this.connection.closeReason !== undefined) return second;
       await act(second);
       // What the seed does with it, it has done.
       for (let i = 0; i < 10; i++) await new Promise((resolve) => setImmediate(resolve));

@@ -159,32 +159,32 @@ export function seedOf(
     ...rest
   } = options;
   const settings = { ...SERVE_DEFAULTS, dir, port: 0, ...rest };
-  const folder = openRoot(dir, settings.hidden);
-  const tally = new MetricsRegistry(clock);
-  const files = new FileResolver(folder);
+  const root = openRoot(dir, settings.hidden);
+  const metrics = new MetricsRegistry(clock);
+  const files = new FileResolver(root);
   const diskCache = new DiskCache(join(dir, ".cache"), clock, nonce);
   return {
     settings,
-    folder,
+    root,
     files,
-    catalogue: new FileIndex((signal) => walkDirectory(folder, signal), jobs, clock),
-    digests: new ManifestService({
+    index: new FileIndex((signal) => walkDirectory(root, signal), jobs, clock),
+    manifests: new ManifestService({
       files,
       diskCache,
       clock,
       emit,
       jobs,
-      metrics: tally,
+      metrics,
       hasher: noWorkers,
     }),
-    told: new SentVersions(),
-    attention: new RequestTurns(),
+    sentVersions: new SentVersions(),
+    requestTurns: new RequestTurns(),
     uploads: new Uploads(settings.uploads, clock),
     rates: new ClientRateLimits(settings, clock),
     authThrottle: new AuthThrottle(clock),
     buffers: new BodyBuffers(),
-    transfers: new AccessLog(clock, emit, tally),
-    tally,
+    accessLog: new AccessLog(clock, emit, metrics),
+    metrics,
     clock,
     random: () => 0,
     nonce,

@@ -23,7 +23,7 @@ export interface Occupant {
   readonly client: string;
   readonly admittedAt: number;
   /** Bytes sent to it, of which each counts less as it gets older. */
-  bytesLately(nowMs: number): number;
+  recentBytes(nowMs: number): number;
 }
 
 export type Decision =
@@ -202,7 +202,7 @@ function leastUseful(occupants: ReadonlySet<Occupant>, nowMs: number): Candidate
   let least = Infinity;
   let found: Occupant | undefined;
   for (const occupant of occupants) {
-    const bytes = occupant.bytesLately(nowMs);
+    const bytes = occupant.recentBytes(nowMs);
     clientBytes += bytes;
     if (bytes >= least) continue;
     least = bytes;

@@ -55,7 +55,7 @@ interface Limit {
 }
 
 export class ClientConnection implements Occupant, Disposable {
-  readonly inbox = new ReadBuffer(INITIAL_BUFFER_BYTES);
+  readonly readBuffer = new ReadBuffer(INITIAL_BUFFER_BYTES);
   /** The client's address, for events. */
   readonly address: string;
   /** Who the client is to limits and fair shares. */
@@ -77,7 +77,7 @@ export class ClientConnection implements Occupant, Disposable {
   #lost: string | undefined;
   #leaving: ErrorReply | undefined;
   /** How a conversation ends in good order: it refuses what is asked from now on. Without one, the connection is closed. */
-  farewell: ((refusal: ErrorReply) => void) | undefined;
+  onLeave: ((refusal: ErrorReply) => void) | undefined;
 
   constructor(stream: ByteStream, clock: Clock) {
     this.#stream = stream;
@@ -85,15 +85,15 @@ export class ClientConnection implements Occupant, Disposable {
     this.address = displayAddress(stream.peer);
     this.client = clientIdOf(this.address);
     this.admittedAt = this.#sentAt = clock.now();
-    this.rest();
+    this.setIdle();
   }
 
   /** Why it was closed, or undefined while it is open. */
-  get lost(): string | undefined {
+  get closeReason(): string | undefined {
     return this.#lost;
   }
 
-  get atRest(): boolean {
+  get isIdle(): boolean {
     return this.#rest !== undefined;
   }
 
@@ -103,17 +103,17 @@ export class ClientConnection implements Occupant, Disposable {
   }
 
   /** A line came, and something is in flight: the client owes us nothing. */
-  busy(): void {
+  setBusy(): void {
     this.#rest = undefined;
     this.#line = undefined;
   }
 
   /** Nothing is in flight: the client's turn. */
-  rest(ms: number = IDLE_TIMEOUT_MS): void {
+  setIdle(ms: number = IDLE_TIMEOUT_MS): void {
     this.#rest = { since: this.#clock.now(), ms };
   }
 
-  bytesLately(nowMs: number): number {
+  recentBytes(nowMs: number): number {
     return this.#sent * Math.exp((this.#sentAt - nowMs) / RECENT_WINDOW_MS);
   }
 
@@ -122,7 +122,7 @@ export class ClientConnection implements Occupant, Disposable {
    *
    * @param full the seed is full: `full` ends a client that is merely idle.
    */
-  check(nowMs: number, full?: ErrorReply): void {
+  checkTimeouts(nowMs: number, full?: ErrorReply): void {
     const passed = (limit: Limit | undefined, fullMs: number) =>
       limit && nowMs - limit.since >= (full ? Math.min(limit.ms, fullMs) : limit.ms);
     if (passed(this.#writing, FULL_WRITE_TIMEOUT_MS)) {
@@ -142,9 +142,11 @@ export class ClientConnection implements Occupant, Disposable {
    *
    * @throws {ConnectionLostError}
    */
-  async fill(ms?: number): Promise<boolean | undefined> {
-    if (this.inbox.buffered > 0) this.#line ??= { since: this.#clock.now(), ms: LINE_TIMEOUT_MS };
-    this.#reading ??= this.#read();
+  async read(ms?: number): Promise<boolean | undefined> {
+    if (this.readBuffer.buffered > 0) {
+      this.#line ??= { since: this.#clock.now(), ms: LINE_TIMEOUT_MS };
+    }
+    this.#reading ??= this.#fillBuffer();
     // A read that goes on may fail while nobody waits for it.
     this.#reading.catch(() => {});
     if (ms === undefined) return await this.#reading;
@@ -162,7 +164,7 @@ export class ClientConnection implements Occupant, Disposable {
       this.#writing = { since: before, ms: WRITE_TIMEOUT_MS };
       await this.#write(bytes.subarray(start, end));
       const now = this.#clock.now();
-      this.#sent = this.bytesLately(now) + end - start;
+      this.#sent = this.recentBytes(now) + end - start;
       this.#sentAt = now;
       const slow = now - before >= SLOW_STEP_MS;
       this.#step = slow ? MIN_STEP_BYTES : Math.min(this.#step * 2, MAX_STEP_BYTES);
@@ -181,7 +183,7 @@ export class ClientConnection implements Occupant, Disposable {
    * the client may never see our last reply.
    */
   async endWriting(): Promise<void> {
-    this.rest(CLOSE_TIMEOUT_MS);
+    this.setIdle(CLOSE_TIMEOUT_MS);
     try {
       await this.#orLost(this.#stream.endWriting());
     } catch {
@@ -192,8 +194,8 @@ export class ClientConnection implements Occupant, Disposable {
   /** Reads on, for nothing, until the client closes or its time is up. */
   async discard(): Promise<void> {
     do {
-      this.inbox.takeInto(new Uint8Array(this.inbox.buffered));
-    } while (await this.fill());
+      this.readBuffer.takeInto(new Uint8Array(this.readBuffer.buffered));
+    } while (await this.read());
   }
 
   /** What answers the client from now on, since it was told to leave. */
@@ -205,7 +207,7 @@ export class ClientConnection implements Occupant, Disposable {
   leave(refusal: ErrorReply): void {
     if (this.#leaving) return;
     this.#leaving = refusal;
-    if (this.farewell) this.farewell(refusal);
+    if (this.onLeave) this.onLeave(refusal);
     else this.close(refusal.text);
   }
 
@@ -230,11 +232,11 @@ export class ClientConnection implements Occupant, Disposable {
     this.close();
   }
 
-  async #read(): Promise<boolean> {
+  async #fillBuffer(): Promise<boolean> {
     try {
-      const space = this.inbox.space();
+      const space = this.readBuffer.space();
       const count = await this.#orLost(this.#stream.read(space));
-      if (count !== null) this.inbox.filled(count);
+      if (count !== null) this.readBuffer.filled(count);
       return count !== null;
     } finally {
       this.#reading = undefined;

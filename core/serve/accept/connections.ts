@@ -56,29 +56,29 @@ export class Connections {
   /** Ends the connections that have nothing in flight. */
   closeIdle(): void {
     for (const connection of this.#connections) {
-      if (connection.atRest) connection.leave(shutdown());
+      if (connection.isIdle) connection.leave(shutdown());
     }
   }
 
   /** Ends connections that exceed a limit of time, until `signal` aborts. */
   async sweep(signal: AbortSignal): Promise<void> {
-    const { clock, transfers } = this.#seed;
+    const { clock, accessLog } = this.#seed;
     for (;;) {
       await clock.sleep(SWEEP_INTERVAL_MS, signal);
       const now = clock.now();
       const full = this.#admission.isFull ? fullRefusal() : undefined;
-      for (const connection of this.#connections) connection.check(now, full);
+      for (const connection of this.#connections) connection.checkTimeouts(now, full);
       for (const [connection, since] of this.#evicted) {
         if (now - since < EVICTED_TIMEOUT_MS) break;
         connection.close("another client needs its place");
       }
-      transfers.sweep(now);
+      accessLog.sweep(now);
     }
   }
 
   async #host(connection: ClientConnection, signal: AbortSignal, pending?: Pending): Promise<void> {
     this.#connections.add(connection);
-    await this.#seed.attention.take(connection.client);
+    await this.#seed.requestTurns.take(connection.client);
     await handleConnection(connection, this.#seed, signal, pending);
     this.#connections.delete(connection);
     this.#evicted.delete(connection);
@@ -89,13 +89,13 @@ export class Connections {
   }
 
   async #hostPending(connection: ClientConnection, signal: AbortSignal): Promise<void> {
-    const { clock, tally } = this.#seed;
+    const { clock, metrics } = this.#seed;
     const hurry = new AbortController();
     this.#pending.set(hurry, clock.now());
     const enter = (silent: boolean) => {
       const decision = silent ? NO_PLACE : this.#admission.decide(connection.client, clock.now());
       if (decision.kind === "refuse") {
-        tally.connected(decision.reason);
+        metrics.connected(decision.reason);
         return decision.reason;
       }
       this.#pending.delete(hurry);
@@ -111,15 +111,15 @@ export class Connections {
   #admit(connection: ClientConnection): void {
     connection.admittedAt = this.#seed.clock.now();
     this.#admission.enter(connection);
-    this.#seed.tally.connected();
+    this.#seed.metrics.connected();
   }
 
   /** Takes its place away from `connection`, which finishes what it is being sent. */
   #evict(connection: ClientConnection): void {
-    const { tally, clock, emit } = this.#seed;
+    const { metrics, clock, emit } = this.#seed;
     this.#admission.leave(connection);
     this.#evicted.set(connection, clock.now());
-    tally.evicted.add(1);
+    metrics.evicted.add(1);
     emit({
       kind: "refused",
       client: connection.address,

@@ -46,9 +46,9 @@ export async function handleConnection(
       : await waitForRequest(connection, seed);
     if (line === undefined) return;
     // What was asked in one shot is answered, and nothing can follow.
-    connection.farewell = () => {};
-    connection.busy();
-    await seed.attention.take(connection.client);
+    connection.onLeave = () => {};
+    connection.setBusy();
+    await seed.requestTurns.take(connection.client);
     if (line !== HELLO) await answerOneShot(line, connection, seed, signal);
     else if (seed.draining.aborted) await connection.sendText(encodeErrorReply(shutdown()));
     else return await new Session(connection, seed).run(signal);
@@ -62,7 +62,7 @@ function waitForRequest(
   seed: ServeContext,
 ): Promise<string | undefined> {
   const silentAt = seed.clock.now() + ONE_SHOT_SILENCE_MS;
-  connection.farewell = (refusal) => endSilent(connection, refusal, seed.clock.now() >= silentAt);
+  connection.onLeave = (refusal) => endSilent(connection, refusal, seed.clock.now() >= silentAt);
   return firstLine(connection);
 }
 
@@ -77,7 +77,7 @@ async function waitForPlace(
   { enter, hurry }: Pending,
 ): Promise<string | undefined> {
   const silentAt = seed.clock.now() + ONE_SHOT_SILENCE_MS;
-  connection.rest(2 * PENDING_TIMEOUT_MS);
+  connection.setIdle(2 * PENDING_TIMEOUT_MS);
   if (hurry.aborted) {
     enter(true);
     return undefined;
@@ -110,7 +110,7 @@ function rejection(connection: ClientConnection, seed: ServeContext, why: string
  * at all: in a reply to `DOWNLOAD` any text would become part of the file.
  */
 function endSilent(connection: ClientConnection, refusal: ErrorReply, maySend: boolean): void {
-  const sends = maySend && connection.inbox.buffered === 0;
+  const sends = maySend && connection.readBuffer.buffered === 0;
   const last = sends ? connection.sendText(encodeErrorReply(refusal)) : Promise.resolve();
   last.catch(() => {}).finally(() => connection.close());
 }
@@ -140,7 +140,7 @@ function report({ address }: ClientConnection, seed: ServeContext, reason: strin
 
 /** A client that just went away is no news. */
 function reportableReason(error: unknown, connection: ClientConnection): string | undefined {
-  if (error instanceof ConnectionLostError) return connection.lost;
+  if (error instanceof ConnectionLostError) return connection.closeReason;
   if (error instanceof BrokenBodyError) return String(error.cause);
   return String(error);
 }
@@ -156,12 +156,12 @@ async function firstLine(
   try {
     let begun = "";
     for (;;) {
-      const line = connection.inbox.takeLine();
+      const line = connection.readBuffer.takeLine();
       if (line !== undefined) return begun + line;
-      const speaks = begun !== "" || connection.inbox.buffered > 0;
-      const more = await connection.fill(speaks ? ONE_SHOT_REQUEST_END_MS : silenceMs);
+      const speaks = begun !== "" || connection.readBuffer.buffered > 0;
+      const more = await connection.read(speaks ? ONE_SHOT_REQUEST_END_MS : silenceMs);
       if (more) continue;
-      begun += connection.inbox.takeRest();
+      begun += connection.readBuffer.takeRest();
       // What may still become a greeting cannot become a one-shot request.
       const mayGoOn = more === undefined && begun !== "" &&
         HELLO.startsWith(begun);
@@ -176,7 +176,7 @@ async function firstLine(
 
 async function refuseLongLine(connection: ClientConnection): Promise<undefined> {
   const verb = new Uint8Array("DOWNLOAD".length);
-  connection.inbox.takeInto(verb);
+  connection.readBuffer.takeInto(verb);
   const refusal = new ErrorReply("TOO_LONG", "the line is too long");
   await refuseOneShot(new TextDecoder().decode(verb), refusal, connection);
   await closeGracefully(connection);

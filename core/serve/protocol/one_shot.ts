@@ -21,7 +21,7 @@ export async function answerOneShot(
 ): Promise<void> {
   const request = parsed(line);
   const kind = request instanceof ErrorReply ? "invalid" : request.verb;
-  using counted = seed.tally.request("one-shot", kind);
+  using counted = seed.metrics.request("one-shot", kind);
   try {
     if (seed.settings.token !== undefined) throw unauthorized();
     if (seed.draining.aborted) throw shutdown();
@@ -89,7 +89,7 @@ async function sendNames(
 ): Promise<void> {
   using turn = new UploadTurn(seed, connection.client, signal);
   await turn.ready();
-  await sendBytes(connection, turn, await seed.catalogue.names());
+  await sendBytes(connection, turn, await seed.index.names());
 }
 
 async function sendChunk(
@@ -107,7 +107,7 @@ async function sendChunk(
   using turn = new UploadTurn(seed, connection.client, signal);
   await sendBody(connection, turn, seed.buffers, file, { start, end });
   const { address: client } = connection;
-  seed.transfers.add(undefined, {
+  seed.accessLog.add(undefined, {
     client,
     name,
     size,

@@ -84,7 +84,7 @@ export class Session {
     } finally {
       this.#turn?.[Symbol.dispose]();
       this.#file?.[Symbol.dispose]();
-      this.#seed.transfers.end(this);
+      this.#seed.accessLog.end(this);
     }
   }
 
@@ -97,7 +97,7 @@ export class Session {
   /** Finishes what is being sent, and answers `refusal` to what waits behind it. */
   #end(refusal: ErrorReply): void {
     this.#ending = refusal;
-    if (this.#connection.atRest) this.#queue.end();
+    if (this.#connection.isIdle) this.#queue.end();
   }
 
   async #greet(): Promise<void> {
@@ -108,8 +108,8 @@ export class Session {
       maxLength: MAX_LENGTH,
       maxInflight: MAX_INFLIGHT,
     }));
-    this.#connection.farewell = (refusal) => this.#end(refusal);
-    this.#connection.rest(this.#trusted ? undefined : AUTH_TIMEOUT_MS);
+    this.#connection.onLeave = (refusal) => this.#end(refusal);
+    this.#connection.setIdle(this.#trusted ? undefined : AUTH_TIMEOUT_MS);
     // Evicted while it was being greeted.
     if (this.#connection.leaving) this.#end(this.#connection.leaving);
   }
@@ -119,7 +119,7 @@ export class Session {
       while (!this.#over) {
         const incoming = this.#nextIncoming();
         if (incoming) await this.#accept(incoming);
-        else if (!(await this.#connection.fill())) return;
+        else if (!(await this.#connection.read())) return;
       }
     } finally {
       this.#queue.end();
@@ -128,7 +128,7 @@ export class Session {
   }
 
   async #accept(incoming: Incoming): Promise<void> {
-    this.#connection.busy();
+    this.#connection.setBusy();
     await this.#queue.put(incoming);
     // Behind a line without an end, there are no lines.
     if (isLast(incoming)) this.#over = true;
@@ -137,7 +137,7 @@ export class Session {
   /** undefined when no line is complete. */
   #nextIncoming(): Incoming | undefined {
     try {
-      const line = this.#connection.inbox.takeLine();
+      const line = this.#connection.readBuffer.takeLine();
       return line === undefined ? undefined : parseSessionRequest(line);
     } catch (error) {
       if (error instanceof ErrorReply) return error;
@@ -154,13 +154,13 @@ export class Session {
   async #write(signal: AbortSignal): Promise<void> {
     for (;;) {
       const incoming = await this.#queue.take();
-      await this.#seed.attention.take(this.#connection.client);
+      await this.#seed.requestTurns.take(this.#connection.client);
       if (!incoming || await this.#answer(incoming, signal)) break;
       this.#turn?.end(this.#queue.size > 0);
       if (this.#seed.clock.now() - this.#usefulAt >= USELESS_TIMEOUT_MS) break;
       if (this.#queue.size > 0) continue;
       if (this.#ending || this.#seed.draining.aborted) break;
-      this.#connection.rest();
+      this.#connection.setIdle();
     }
     this.#over = true;
     this.#queue.end();
@@ -170,7 +170,7 @@ export class Session {
   /** Sends one reply; true when it was the last. */
   async #answer(incoming: Incoming, signal: AbortSignal): Promise<boolean> {
     const kind = incoming instanceof ErrorReply ? "invalid" : incoming.verb;
-    using counted = this.#seed.tally.request("session", kind);
+    using counted = this.#seed.metrics.request("session", kind);
     try {
       if (incoming instanceof ErrorReply) throw incoming;
       this.#requireTrust(incoming);
@@ -244,7 +244,7 @@ export class Session {
     // A listing is large: it is made when it can be sent, not while it waits.
     const turn = this.#newTurn(signal);
     await turn.ready();
-    const { body, more } = await this.#seed.catalogue.page(after);
+    const { body, more } = await this.#seed.index.page(after);
     await this.#sendWhole(turn, body, more ? { more: 1 } : {});
   }
 
@@ -258,8 +258,8 @@ export class Session {
     const { address: client } = this.#connection;
     const found = this.#find(name);
     const open = () => this.#open(found);
-    const manifest = await this.#seed.digests.manifestOf(found, open, client, signal);
-    this.#seed.told.remember(client, name, found.version.id);
+    const manifest = await this.#seed.manifests.manifestOf(found, open, client, signal);
+    this.#seed.sentVersions.remember(client, name, found.version.id);
     const turn = this.#newTurn(signal);
     await turn.ready();
     await this.#sendWhole(turn, manifestBody(name, manifest), {});
@@ -280,7 +280,7 @@ export class Session {
     const turn = this.#newTurn(signal);
     await sendBody(this.#connection, turn, buffers, file, range, encodeOk(bytes));
     const { size } = file.version;
-    this.#seed.transfers.add(this, { client, name, size, bytes, startedAt });
+    this.#seed.accessLog.add(this, { client, name, size, bytes, startedAt });
   }
 
   #newTurn(signal: AbortSignal): UploadTurn {
@@ -314,7 +314,7 @@ export class Session {
   /** Bytes are only given out of the version that the client knows. */
   #requireKnown({ name, version }: OpenFile): void {
     const { address: client } = this.#connection;
-    const known = this.#seed.told.of(client, name) ?? this.#seen.of(client, name);
+    const known = this.#seed.sentVersions.of(client, name) ?? this.#seen.of(client, name);
     if (known === undefined) this.#seen.remember(client, name, version.id);
     else if (known !== version.id) throw changed();
   }

@@ -15,7 +15,7 @@ const LATE = 1_000_000;
 function seedOf(maxConnections: number, clientConnections = 16) {
   const admission = new Admission({ maxConnections, clientConnections });
   const enter = (client: string, bytes = 0, admittedAt = 0): Occupant => {
-    const occupant = { client, admittedAt, bytesLately: () => bytes };
+    const occupant = { client, admittedAt, recentBytes: () => bytes };
     admission.enter(occupant);
     return occupant;
   };

@@ -36,21 +36,21 @@ class Visit implements Disposable {
   /** Time passes without anybody looking until it is over, as when the sweep comes. */
   async pass(ms: number): Promise<void> {
     await this.clock.advance(ms);
-    this.connection.check(this.clock.now());
+    this.connection.checkTimeouts(this.clock.now());
   }
 
   /** Fails unless the connection is closed exactly when so much time has passed. */
   async closesAfter(ms: number): Promise<void> {
     await this.pass(ms - 1);
-    assertEquals(this.connection.lost, undefined);
+    assertEquals(this.connection.closeReason, undefined);
     await this.pass(1);
-    assert(this.connection.lost !== undefined, `it is open after ${ms} ms`);
+    assert(this.connection.closeReason !== undefined, `it is open after ${ms} ms`);
   }
 
   /** Reads what has come until the inbox holds it. */
   async take(text: string): Promise<void> {
     await this.client.send(text);
-    assertEquals(await this.connection.fill(), true);
+    assertEquals(await this.connection.read(), true);
   }
 
   [Symbol.dispose](): void {
@@ -91,8 +91,8 @@ test("ClientConnection knows a client by its address, in whichever family the sy
 
 test("ClientConnection closes when a client sends nothing for 30 s from the beginning", async () => {
   using visit = new Visit();
-  assertEquals(visit.connection.atRest, true);
-  const lost = lossOf(visit.connection.fill());
+  assertEquals(visit.connection.isIdle, true);
+  const lost = lossOf(visit.connection.read());
   await visit.closesAfter(IDLE_MS);
   await lost;
 });
@@ -102,63 +102,63 @@ test("ClientConnection.check() ends idle clients, half lines and unread replies 
   for (const [text, ms] of [["", 5000], ["HEL", 3000]] as const) {
     using visit = new Visit();
     if (text !== "") await visit.take(text);
-    const lost = lossOf(visit.connection.fill());
+    const lost = lossOf(visit.connection.read());
     await visit.clock.advance(ms - 1);
-    visit.connection.check(visit.clock.now(), full);
-    assertEquals(visit.connection.lost, undefined);
+    visit.connection.checkTimeouts(visit.clock.now(), full);
+    assertEquals(visit.connection.closeReason, undefined);
     await visit.clock.advance(1);
-    visit.connection.check(visit.clock.now());
-    assertEquals(visit.connection.lost, undefined, "the whole time when it is not full");
-    visit.connection.check(visit.clock.now(), full);
-    assert(visit.connection.lost !== undefined);
+    visit.connection.checkTimeouts(visit.clock.now());
+    assertEquals(visit.connection.closeReason, undefined, "the whole time when it is not full");
+    visit.connection.checkTimeouts(visit.clock.now(), full);
+    assert(visit.connection.closeReason !== undefined);
     await lost;
   }
   using visit = new Visit();
-  visit.connection.busy();
+  visit.connection.setBusy();
   const lost = lossOf(visit.connection.send(new Uint8Array(1_000_000)));
   await visit.clock.advance(9999);
-  visit.connection.check(visit.clock.now(), full);
-  assertEquals(visit.connection.lost, undefined);
+  visit.connection.checkTimeouts(visit.clock.now(), full);
+  assertEquals(visit.connection.closeReason, undefined);
   await visit.clock.advance(1);
-  visit.connection.check(visit.clock.now(), full);
-  assertMatch(visit.connection.lost!, /did not read/);
+  visit.connection.checkTimeouts(visit.clock.now(), full);
+  assertMatch(visit.connection.closeReason!, /did not read/);
   await lost;
 });
 
 test("ClientConnection has no limit while it is busy, and a whole one from each rest on", async () => {
   using visit = new Visit();
   await visit.pass(IDLE_MS - 1);
-  visit.connection.busy();
-  assertEquals(visit.connection.atRest, false);
+  visit.connection.setBusy();
+  assertEquals(visit.connection.isIdle, false);
   await visit.pass(100 * IDLE_MS);
-  assertEquals(visit.connection.lost, undefined);
-  visit.connection.rest();
+  assertEquals(visit.connection.closeReason, undefined);
+  visit.connection.setIdle();
   await visit.closesAfter(IDLE_MS);
 });
 
 test("ClientConnection rests as long as it is told to", async () => {
   using visit = new Visit();
-  visit.connection.rest(250);
+  visit.connection.setIdle(250);
   await visit.closesAfter(250);
 });
 
 test("ClientConnection closes when a line that was begun is not finished in 10 s, however its bytes drip", async () => {
   using visit = new Visit();
   await visit.take("F");
-  const filling = visit.connection.fill();
+  const filling = visit.connection.read();
   await visit.pass(LINE_MS - 1);
   await visit.client.send("I");
   assertEquals(await filling, true);
-  const lost = lossOf(visit.connection.fill());
+  const lost = lossOf(visit.connection.read());
   await visit.pass(1);
-  assertEquals((await lost).message.includes(visit.connection.lost!), true);
+  assertEquals((await lost).message.includes(visit.connection.closeReason!), true);
 });
 
 test("ClientConnection gives a line its time also while something is in flight", async () => {
   using visit = new Visit();
-  visit.connection.busy();
+  visit.connection.setBusy();
   await visit.take("FILE");
-  const lost = lossOf(visit.connection.fill());
+  const lost = lossOf(visit.connection.read());
   await visit.closesAfter(LINE_MS);
   await lost;
 });
@@ -166,14 +166,14 @@ test("ClientConnection gives a line its time also while something is in flight",
 test("ClientConnection gives each line its own time", async () => {
   using visit = new Visit();
   await visit.take("PI");
-  const filling = visit.connection.fill();
+  const filling = visit.connection.read();
   await visit.pass(LINE_MS - 1);
   await visit.client.send("NG\n");
   await filling;
-  assertEquals(visit.connection.inbox.takeLine(), "PING");
-  visit.connection.busy();
+  assertEquals(visit.connection.readBuffer.takeLine(), "PING");
+  visit.connection.setBusy();
   await visit.take("PI");
-  const lost = lossOf(visit.connection.fill());
+  const lost = lossOf(visit.connection.read());
   await visit.closesAfter(LINE_MS);
   await lost;
 });
@@ -181,36 +181,36 @@ test("ClientConnection gives each line its own time", async () => {
 test("ClientConnection.fill() puts what comes into the inbox, and gives false at the end of the stream", async () => {
   using visit = new Visit();
   await visit.take("PING\nPI");
-  assertEquals(visit.connection.inbox.takeLine(), "PING");
-  const filling = visit.connection.fill();
+  assertEquals(visit.connection.readBuffer.takeLine(), "PING");
+  const filling = visit.connection.read();
   await visit.client.send("NG\n");
-  assertEquals([await filling, visit.connection.inbox.takeLine()], [true, "PING"]);
+  assertEquals([await filling, visit.connection.readBuffer.takeLine()], [true, "PING"]);
   await visit.client.end();
-  assertEquals([await visit.connection.fill(), await visit.connection.fill()], [false, false]);
-  assertEquals(visit.connection.lost, undefined);
+  assertEquals([await visit.connection.read(), await visit.connection.read()], [false, false]);
+  assertEquals(visit.connection.closeReason, undefined);
 });
 
 test("ClientConnection.fill() gives undefined when its time has passed, and loses nothing that comes later", async () => {
   using visit = new Visit();
-  const early = visit.connection.fill(200);
+  const early = visit.connection.read(200);
   await visit.pass(200);
   assertEquals(await early, undefined);
   assertEquals(visit.clock.pending, 0);
-  const again = visit.connection.fill(200);
+  const again = visit.connection.read(200);
   await visit.client.send("PING\n");
   assertEquals(await again, true);
-  assertEquals([visit.connection.inbox.takeLine(), visit.clock.pending], ["PING", 0]);
+  assertEquals([visit.connection.readBuffer.takeLine(), visit.clock.pending], ["PING", 0]);
 });
 
 test("ClientConnection.fill() may be left alone by who asked, and fail then", async () => {
   using visit = new Visit();
-  const early = visit.connection.fill(200);
+  const early = visit.connection.read(200);
   await visit.pass(200);
   assertEquals(await early, undefined);
   // A rejection that nobody hears would fail this test.
   visit.connection.close("over");
   await visit.pass(1);
-  await lossOf(visit.connection.fill());
+  await lossOf(visit.connection.read());
 });
 
 test("ClientConnection.fill() throws ConnectionLostError that tells what the system said", async () => {
@@ -227,7 +227,7 @@ test("ClientConnection.fill() throws ConnectionLostError that tells what the sys
     [Symbol.dispose]: () => stream.close(),
   };
   using connection = new ClientConnection(broken, visit.clock);
-  for (const act of [() => connection.fill(), () => connection.send(bytesOf("OK 0\n"))]) {
+  for (const act of [() => connection.read(), () => connection.send(bytesOf("OK 0\n"))]) {
     const loss = await lossOf(act());
     assertStrictEquals(loss.cause, reset);
     assert(loss.message.includes("reset by peer"));
@@ -267,15 +267,15 @@ test("ClientConnection.send() sends a reply's line and a body of one step in one
 
 test("ClientConnection closes when a client reads nothing of what it is sent for 30 s", async () => {
   using visit = new Visit();
-  visit.connection.busy();
+  visit.connection.setBusy();
   const lost = lossOf(visit.connection.send(patternOf(1024 * KIB)));
   await visit.closesAfter(WRITE_MS);
-  assertEquals((await lost).message.includes(visit.connection.lost!), true);
+  assertEquals((await lost).message.includes(visit.connection.closeReason!), true);
 });
 
 test("ClientConnection gives each step 30 s, and nothing counts once all is sent", async () => {
   using visit = new Visit();
-  visit.connection.busy();
+  visit.connection.setBusy();
   const bytes = patternOf(300 * KIB);
   const sending = visit.connection.send(bytes);
   const parts: Uint8Array[] = [];
@@ -286,7 +286,7 @@ test("ClientConnection gives each step 30 s, and nothing counts once all is sent
   await sending;
   assertEquals(new Uint8Array(await new Blob(parts as BlobPart[]).arrayBuffer()), bytes);
   await visit.pass(10 * WRITE_MS);
-  assertEquals(visit.connection.lost, undefined);
+  assertEquals(visit.connection.closeReason, undefined);
 });
 
 test("ClientConnection.sendText() sends UTF-8", async () => {
@@ -297,13 +297,13 @@ test("ClientConnection.sendText() sends UTF-8", async () => {
 
 test("ClientConnection.close() ends what waits at once, and its first reason counts", async () => {
   using visit = new Visit();
-  const filling = lossOf(visit.connection.fill());
+  const filling = lossOf(visit.connection.read());
   const sending = lossOf(visit.connection.send(patternOf(1024 * KIB)));
   visit.connection.close("first");
   visit.connection.close("second");
-  assertEquals(visit.connection.lost, "first");
+  assertEquals(visit.connection.closeReason, "first");
   for (const loss of [await filling, await sending]) assert(loss.message.endsWith("first"));
-  for (const act of [() => visit.connection.fill(), () => visit.connection.send(bytesOf("x"))]) {
+  for (const act of [() => visit.connection.read(), () => visit.connection.send(bytesOf("x"))]) {
     assert((await lossOf(act())).message.endsWith("first"));
   }
   await assertRejects(async () => {
@@ -326,7 +326,7 @@ test("ClientConnection.close() ends what the system does not, and lets nothing b
   };
   using connection = new ClientConnection(stuck, clock);
   const ended = connection.endWriting();
-  const filling = lossOf(connection.fill());
+  const filling = lossOf(connection.read());
   const sending = lossOf(connection.send(bytesOf("x")));
   connection.close("enough");
   for (const loss of [await filling, await sending]) assert(loss.message.endsWith("enough"));
@@ -339,14 +339,14 @@ test("ClientConnection keeps the reason for which it was closed when a limit pas
   using visit = new Visit();
   visit.connection.close("first");
   await visit.pass(10 * IDLE_MS);
-  assertEquals(visit.connection.lost, "first");
+  assertEquals(visit.connection.closeReason, "first");
 });
 
 test("ClientConnection is closed when it is disposed", async () => {
   using visit = new Visit();
   visit.connection[Symbol.dispose]();
   visit.connection[Symbol.dispose]();
-  assert(visit.connection.lost !== undefined);
+  assert(visit.connection.closeReason !== undefined);
   assertEquals((await visit.client.rest()).length, 0);
 });
 
@@ -354,13 +354,13 @@ test("ClientConnection.leave() says farewell where there is one, once, and close
   const refusal = new ErrorReply("SHUTDOWN", "the seed stops");
   using visit = new Visit();
   let farewells = 0;
-  visit.connection.farewell = () => farewells++;
+  visit.connection.onLeave = () => farewells++;
   // A second farewell would prolong the time for the first one.
   for (let i = 0; i < 2; i++) visit.connection.leave(refusal);
-  assertEquals([farewells, visit.connection.lost], [1, undefined]);
+  assertEquals([farewells, visit.connection.closeReason], [1, undefined]);
   using other = new Visit();
   other.connection.leave(refusal);
-  assertEquals(other.connection.lost, "the seed stops");
+  assertEquals(other.connection.closeReason, "the seed stops");
 });
 
 test("ClientConnection.endWriting() ends the client's stream after our last word, and gives it a second to close", async () => {
@@ -369,7 +369,7 @@ test("ClientConnection.endWriting() ends the client's stream after our last word
   await visit.connection.endWriting();
   assertEquals(await visit.client.line(), "ERROR:BUSY");
   assertEquals((await visit.client.rest()).length, 0);
-  assertEquals(visit.connection.lost, undefined);
+  assertEquals(visit.connection.closeReason, undefined);
   await visit.closesAfter(GOODBYE_MS);
 });
 
@@ -380,7 +380,10 @@ test("ClientConnection.discard() reads on, whatever and however much comes, unti
   for (let i = 0; i < 50; i++) await visit.client.send(patternOf(40 * KIB, i));
   await visit.client.end();
   await discarding;
-  assertEquals([visit.connection.inbox.buffered, visit.connection.lost], [0, undefined]);
+  assertEquals([visit.connection.readBuffer.buffered, visit.connection.closeReason], [
+    0,
+    undefined,
+  ]);
 });
 
 test("ClientConnection.discard() throws ConnectionLostError when the client's time is up", async () => {
@@ -390,7 +393,7 @@ test("ClientConnection.discard() throws ConnectionLostError when the client's ti
   for (let i = 1; i < 10; i++) {
     await visit.client.send("more");
     await visit.pass(GOODBYE_MS / 10);
-    assertEquals(visit.connection.lost, undefined);
+    assertEquals(visit.connection.closeReason, undefined);
   }
   await visit.pass(GOODBYE_MS / 10);
   await lost;

@@ -79,7 +79,7 @@ test("a full seed lets a client in that has nothing, instead of an idle one, whi
   assertEquals(await client.body("DOWNLOAD big|0|1048576"), BIG);
   assertEquals(await restOf(polite[0]!), "", "the oldest idle one ends in good order");
   assertEquals(await polite[1]!.ask("PING"), "OK 0");
-  assertEquals(server.seed.tally.evicted.samples, [{ labels: {}, value: 1 }]);
+  assertEquals(server.seed.metrics.evicted.samples, [{ labels: {}, value: 1 }]);
 });
 
 test("an evicted session gets the body that is being sent, and BUSY for what it asked behind it", async () => {

@@ -58,12 +58,12 @@ class Visit implements AsyncDisposable {
   /** Time passes; the sweep looks at the connection. */
   pass(ms: number): void {
     this.clock.advance(ms);
-    this.connection.check(this.clock.now());
+    this.connection.checkTimeouts(this.clock.now());
   }
 
   /** When the seed has noticed that it is through with what was asked. */
   async settled(): Promise<void> {
-    await until(() => this.connection.atRest);
+    await until(() => this.connection.isIdle);
   }
 
   /** When the seed has done all that it can without us. */
@@ -128,10 +128,10 @@ for (const cut of [1, 3, 6, 7]) {
 test("handleConnection() closes when a client says nothing for 30 s", async () => {
   await using visit = new Visit();
   visit.pass(29_999);
-  assertEquals(visit.connection.lost, undefined);
+  assertEquals(visit.connection.closeReason, undefined);
   visit.pass(1);
   assertEquals(await visit.rest(), "");
-  assertMatch(visit.connection.lost!, /sent nothing/);
+  assertMatch(visit.connection.closeReason!, /sent nothing/);
 });
 
 test("handleConnection() closes a session that sends no complete line for 30 s", async () => {
@@ -159,9 +159,9 @@ test("handleConnection() closes when a client does not read its reply for 30 s",
   assertEquals(await visit.client.line(), "OK 1048576");
   await visit.stuck();
   visit.pass(29_999);
-  assertEquals(visit.connection.lost, undefined);
+  assertEquals(visit.connection.closeReason, undefined);
   visit.pass(30_000);
-  assertMatch(visit.connection.lost!, /did not read/);
+  assertMatch(visit.connection.closeReason!, /did not read/);
   const got = await visit.client.rest();
   assertEquals(got, patternOf(1_048_576).subarray(0, got.length));
 });
@@ -271,12 +271,12 @@ test("handleConnection() closes when a line that was begun is not finished in 10
     await visit.client.send("x");
     await visit.stuck();
     visit.pass(1000);
-    assertEquals(visit.connection.lost, undefined);
+    assertEquals(visit.connection.closeReason, undefined);
   }
   await visit.client.send("x");
   await visit.stuck();
   visit.pass(1000);
-  assertMatch(visit.connection.lost!, /did not finish its line/);
+  assertMatch(visit.connection.closeReason!, /did not finish its line/);
 });
 
 test("handleConnection() closes when a greeting comes a byte in two seconds", async () => {
@@ -287,7 +287,7 @@ test("handleConnection() closes when a greeting comes a byte in two seconds", as
     visit.pass(2000);
   }
   visit.pass(1000);
-  assertMatch(visit.connection.lost!, /did not finish its line/);
+  assertMatch(visit.connection.closeReason!, /did not finish its line/);
 });
 
 test("handleConnection() takes lines that come slowly, one after the other", async () => {
@@ -331,7 +331,7 @@ test("handleConnection() closes a session that does not prove the token in 10 s"
   await using visit = await new Visit("free", TOKEN).greeted();
   await visit.settled();
   visit.pass(9999);
-  assertEquals(visit.connection.lost, undefined);
+  assertEquals(visit.connection.closeReason, undefined);
   visit.pass(1);
   assertEquals(await visit.rest(), "");
 });
@@ -341,7 +341,7 @@ test("handleConnection() holds the answer to a wrong token back, and its place w
   await visit.client.send("AUTH 00\n");
   await visit.client.end();
   await visit.clock.sleeperFor(100);
-  assertEquals(visit.connection.lost, undefined);
+  assertEquals(visit.connection.closeReason, undefined);
   visit.clock.advance(100);
   assertMatch(await visit.rest(), /^ERROR:AUTH /);
 });

@@ -174,12 +174,12 @@ test("ManifestService.manifestOf() opens a file only to hash it, and never retur
   folder.write("a", "one");
   const clock = new ManualClock();
   await using jobs = new TaskGroup(never);
-  const { digests, files } = seedOf(folder.path, jobs, { clock });
+  const { manifests, files } = seedOf(folder.path, jobs, { clock });
   using opened = new DisposableStack();
   let openings = 0;
   const ask = (found: Located) => {
     const open = () => (openings++, opened.use(files.open(found)));
-    return digests.manifestOf(found, open, "client", never);
+    return manifests.manifestOf(found, open, "client", never);
   };
   const found = files.find("a");
   const texts = [await ask(found), await ask(files.find("a"))].map(({ sha256 }) => sha256);
@@ -197,7 +197,7 @@ function hash(seed: ReturnType<typeof seedOf>, name: string): Promise<Manifest> 
   const found = seed.files.find(name);
   using opened = new DisposableStack();
   const open = () => opened.use(seed.files.open(found));
-  return seed.digests.manifestOf(found, open, "client", never);
+  return seed.manifests.manifestOf(found, open, "client", never);
 }
 
 test("ManifestService.fileOf() finds the file that was hashed, although it was written just before", async () => {
@@ -206,9 +206,9 @@ test("ManifestService.fileOf() finds the file that was hashed, although it was w
   await using jobs = jobsOf();
   const seed = seedOf(folder.path, jobs);
   const { id } = await hash(seed, "a");
-  const { name, version } = seed.digests.fileOf(id)!;
+  const { name, version } = seed.manifests.fileOf(id)!;
   assertEquals([name, version.id], ["a", seed.files.find("a").version.id]);
-  assertEquals(seed.digests.fileOf("0".repeat(64)), undefined);
+  assertEquals(seed.manifests.fileOf("0".repeat(64)), undefined);
 });
 
 test("ManifestService.fileOf() finds no file that changed or is gone, but another one with the content", async () => {
@@ -219,14 +219,14 @@ test("ManifestService.fileOf() finds no file that changed or is gone, but anothe
   const { id } = await hash(seed, "a");
   for (const name of ["b", "c"]) assertEquals((await hash(seed, name)).id, id);
   Deno.removeSync(folder.pathOf("a"));
-  assertEquals(seed.digests.fileOf(id)?.name, "b");
+  assertEquals(seed.manifests.fileOf(id)?.name, "b");
   folder.write("b", "other");
-  assertEquals(seed.digests.fileOf(id)?.name, "c");
+  assertEquals(seed.manifests.fileOf(id)?.name, "c");
   folder.write("c", "other");
-  assertEquals(seed.digests.fileOf(id), undefined);
+  assertEquals(seed.manifests.fileOf(id), undefined);
   // What it has once not found it does not look for again.
   folder.write("a", "one");
-  assertEquals(seed.digests.fileOf(id), undefined);
+  assertEquals(seed.manifests.fileOf(id), undefined);
   await hash(seed, "a");
-  assertEquals(seed.digests.fileOf(id)?.name, "a");
+  assertEquals(seed.manifests.fileOf(id)?.name, "a");
 });
