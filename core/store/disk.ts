@@ -58,8 +58,8 @@ export interface DiskOptions {
 
 /** The disk has no space: other tasks may go on, and this one later. */
 export class DiskFullError extends DiskError {
-  /** The folder without space and the bytes that were to be written there, if known. */
-  lacking?: { readonly folder: string; readonly bytes: number };
+  /** The folder, the bytes that are needed there, and the bytes that are free; undefined if a write failed. */
+  lacking?: { readonly folder: string; readonly bytes: number; readonly free: number };
 }
 
 /** Too many open files, in this process or in the system: passes when others close theirs. */

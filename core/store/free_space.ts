@@ -1,4 +1,4 @@
-/** Space on the volumes that downloads write to, and who has a claim to it. */
+/** Free space on the volumes that downloads write to, and the part of it that is reserved. */
 import { statfsSync } from "node:fs";
 import { dirname } from "@std/path";
 import { formatBytes } from "../base/byte_size.ts";
@@ -9,95 +9,81 @@ export interface Volume {
   readonly id: string;
   /** Bytes that this user may still write. */
   readonly free: number;
-  /** All that it may hold. */
+  /** Capacity in bytes. */
   readonly size: number;
 }
 
-/** The volume of `folder`; undefined where the platform cannot tell: then a write will. */
+/** undefined where the platform does not say: then a write fails when the volume is full. */
 function volumeOf(folder: string): Volume | undefined {
   try {
     const { bavail, blocks, bsize } = statfsSync(folder);
-    const { dev } = Deno.statSync(folder);
-    return { id: String(dev), free: bavail * bsize, size: blocks * bsize };
+    return { id: String(Deno.statSync(folder).dev), free: bavail * bsize, size: blocks * bsize };
   } catch {
     return undefined;
   }
 }
 
+export interface SpaceReservation extends Disposable {
+  /** `count` of the reserved bytes are on the disk now. */
+  written(count: number): void;
+}
+
 /**
- * Free space of which a part is reserved: what an open download has not written yet counts as used,
- * so that downloads which were begun can be finished and later ones wait instead of filling the
- * volume with beginnings.
+ * Reserves the bytes that a download has not written yet, so that downloads that were begun can be
+ * completed, and later ones wait instead of filling the volume with partial files.
  */
 export class DiskSpace {
   readonly #volumeOf: (folder: string) => Volume | undefined;
-  /** Bytes by volume. */
+  /** Reserved bytes by volume. */
   readonly #reserved = new Map<string, number>();
 
   constructor(volume: (folder: string) => Volume | undefined = volumeOf) {
     this.#volumeOf = volume;
   }
 
-  /** Whether `bytes` more fit into the volume of `folder` beside all that is reserved. */
+  /** Whether `bytes` more fit into the volume of `folder`. */
   fits(folder: string, bytes: number): boolean {
-    const volume = this.#volumeOf(folder);
-    return volume === undefined || bytes <= this.#unreserved(volume);
+    return bytes <= this.#unreserved(this.#volumeOf(folder));
   }
 
-  /** Whether the volume of `folder` is large enough for `bytes` at all, whatever is removed from it. */
+  /** Whether `bytes` would fit into the volume of `folder` if it were empty. */
   couldFit(folder: string, bytes: number): boolean {
     return bytes <= (this.#volumeOf(folder)?.size ?? Infinity);
   }
 
-  /** @throws {DiskFullError} if `bytes` more do not fit into the folder of `target`. */
-  require(target: string, bytes: number): void {
-    this.#requireOn(this.#volumeOf(dirname(target)), target, bytes);
-  }
-
-  #requireOn(volume: Volume | undefined, target: string, bytes: number): void {
-    if (volume === undefined || bytes <= this.#unreserved(volume)) return;
-    const folder = dirname(target);
-    const fault = new DiskFullError(
-      `Cannot download to "${target}": not enough disk space ` +
-        `(${formatBytes(bytes)} needed, ${formatBytes(this.#unreserved(volume))} free)`,
-      {
-        hint:
-          "Free some space or choose another folder with --out, then run the same command again",
-      },
-    );
-    fault.lacking = { folder, bytes };
-    throw fault;
-  }
-
   /** Reserves `bytes` for `target` until they are written or the reservation is disposed. @throws {DiskFullError} */
   reserve(target: string, bytes: number): SpaceReservation {
-    const volume = this.#volumeOf(dirname(target));
-    this.#requireOn(volume, target, bytes);
+    const folder = dirname(target);
+    const volume = this.#volumeOf(folder);
+    const free = this.#unreserved(volume);
+    if (bytes > free) throw notEnoughSpace(target, folder, bytes, free);
     const add = (more: number) => {
-      if (volume === undefined) return;
-      this.#reserved.set(volume.id, (this.#reserved.get(volume.id) ?? 0) + more);
+      if (volume) this.#reserved.set(volume.id, (this.#reserved.get(volume.id) ?? 0) + more);
     };
     add(bytes);
     let left = bytes;
-    return {
-      written(count) {
-        const used = Math.min(left, count);
-        left -= used;
-        add(-used);
-      },
-      [Symbol.dispose]() {
-        add(-left);
-        left = 0;
-      },
+    const release = (count: number) => {
+      const used = Math.min(left, count);
+      left -= used;
+      add(-used);
     };
+    return { written: release, [Symbol.dispose]: () => release(left) };
   }
 
-  #unreserved({ id, free }: Volume): number {
-    return Math.max(0, free - (this.#reserved.get(id) ?? 0));
+  #unreserved(volume: Volume | undefined): number {
+    if (volume === undefined) return Infinity;
+    return Math.max(0, volume.free - (this.#reserved.get(volume.id) ?? 0));
   }
 }
 
-export interface SpaceReservation extends Disposable {
-  /** `count` bytes of it are on the disk now. */
-  written(count: number): void;
+function notEnoughSpace(target: string, folder: string, bytes: number, free: number) {
+  const error = new DiskFullError(
+    `Cannot download to "${target}": not enough disk space ` +
+      `(${formatBytes(bytes)} needed, ${formatBytes(free)} free)`,
+    {
+      hint: "Free some space or choose another folder with --out, then run the same command again",
+    },
+  );
+  error.lacking = { folder, bytes, free };
+  return error;
 }

@@ -38,6 +38,8 @@ export interface JournalRun {
   readonly mtime?: number | undefined;
 }
 
+type IdentityRecord = JournalIdentity & { readonly "p2p-journal": number };
+
 export type JournalRecord =
   | { readonly run: JournalRun }
   /** A verified piece was written; with its CRC-32 if no manifest has a digest of it. */
@@ -91,15 +93,11 @@ export function isIdentityOf(identity: JournalIdentity, content: StoredContent):
 }
 
 export function encodeIdentity({ id, size, pieceSize }: JournalIdentity): string {
-  return encodeLine({ "p2p-journal": VERSION, id, size, pieceSize });
+  return encodeRecord({ "p2p-journal": VERSION, id, size, pieceSize });
 }
 
-export function encodeRecord(record: JournalRecord): string {
-  return encodeLine(record);
-}
-
-function encodeLine(value: unknown): string {
-  const json = JSON.stringify(value);
+export function encodeRecord(record: JournalRecord | IdentityRecord): string {
+  const json = JSON.stringify(record);
   return `${checksum(json)} ${json}\n`;
 }
 
@@ -259,17 +257,15 @@ export class Journal implements Disposable {
   }
 
   /**
-   * Makes a journal, or continues `found` behind its last valid record.
+   * Creates a journal, or continues `found` behind its last valid record, and appends `records`.
    *
-   * @param lost pieces that it claims and that are wrong.
    * @throws {ConflictError} if the file was replaced after it was read. @throws {DiskError}
    */
   static open(
     path: string,
     identity: JournalIdentity,
     found: FoundJournal | undefined,
-    lost: readonly number[],
-    run: JournalRun,
+    records: readonly JournalRecord[],
     disk: Disk,
   ): Journal {
     const state = found?.state;
@@ -279,9 +275,7 @@ export class Journal implements Disposable {
     try {
       if (state === undefined) journal.#write(encodeIdentity(identity));
       else journal.#seekTo(state.length, found?.inode);
-      // Before the run: its modification time of the part file makes the other claims valid again.
-      if (lost.length > 0) journal.append({ lost });
-      journal.append({ run });
+      for (const record of records) journal.append(record);
       return journal;
     } catch (error) {
       journal[Symbol.dispose]();

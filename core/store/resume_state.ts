@@ -67,33 +67,39 @@ export function validJournal(
   return isValid ? found : undefined;
 }
 
-/** @param journal as `validJournal` returns it. @throws {DiskError} and the signal's reason if it aborts. */
+/**
+ * @param journal as `validJournal` returns it.
+ * @param copy receives the valid pieces, if `part` must not be written to: then no claim is trusted.
+ * @throws {DiskError} and the signal's reason if it aborts.
+ */
 export async function loadResumeState(
   part: PartFile,
   journal: FoundJournal | undefined,
   content: StoredContent,
   options: StoreOptions,
   signal: AbortSignal,
+  copy?: PartFile,
 ): Promise<ResumeState> {
   const { layout, manifest } = content;
-  const state = journal?.state;
+  const { state } = journal ?? {};
   const isSingle = layout.count <= 1;
+  if (copy && !isSingle) copy.resize(layout.size);
   // Before anything is read, so that later writes of other processes are noticed.
-  const mark = isSingle ? undefined : part.mark(state?.run?.mtime);
-  const [trusted, doubtful] = state === undefined
-    ? [[], completePieces(layout, part.sizeBefore)]
-    : trustedPieces(journal!, part.mtimeBefore, options.bootId);
+  const mark = isSingle ? undefined : (copy ?? part).mark(copy ? undefined : state?.run?.mtime);
+  const [trusted, doubtful] = journal && !copy
+    ? trustedPieces(journal, part.mtimeBefore, options.bootId)
+    : [[], completePieces(layout, part.sizeBefore)];
   const sums = sumsOf(content, state);
   const provable = manifest ? doubtful : doubtful.filter((piece) => sums.has(piece));
-  const rewrite = (piece: number, bytes: Uint8Array) => {
+  const write = (piece: number, bytes: Uint8Array) => {
     // A single piece has no journal, which could say that a sync failed.
-    if (!isSingle && state?.claims.get(piece)?.state !== "doubted") return;
-    part.write(rangeOfPiece(layout, piece).start, bytes);
+    const mustRewrite = copy || isSingle || state?.claims.get(piece)?.state === "doubted";
+    if (mustRewrite) (copy ?? part).write(rangeOfPiece(layout, piece).start, bytes);
   };
-  const proven = await verifyPieces(part, content, sums, provable, options, signal, rewrite);
+  const proven = await verifyPieces(part, content, sums, provable, options, signal, write);
   const have = new Set([...trusted, ...proven]);
-  const lost = state === undefined ? [] : doubtful.filter((piece) => !have.has(piece));
-  const unverified = new Map(manifest ? beginnings(layout, part.sizeBefore, state) : []);
+  const lost = copy || !state ? [] : doubtful.filter((piece) => !have.has(piece));
+  const unverified = new Map(manifest && !copy ? beginnings(layout, part.sizeBefore, state) : []);
   for (const piece of have) unverified.delete(piece);
   return { have, proven, lost, hashed: provable.length, unverified, sums, mark };
 }
@@ -110,12 +116,10 @@ export async function copyValidPieces(
   options: StoreOptions,
   signal: AbortSignal,
 ): Promise<{ part: PartFile; state: ResumeState }> {
-  const { layout, manifest } = content;
   const { disk = realDisk, space } = options;
   const { path } = from;
-  space.require(target, layout.size);
-  const sums = sumsOf(content, journal?.state);
-  const pieces = manifest ? completePieces(layout, from.sizeBefore) : Array.from(sums.keys());
+  // The copy takes as much space as the file; what it needs in the end is reserved later.
+  space.reserve(target, content.layout.size)[Symbol.dispose]();
   const copyPath = partPath(quarantineTarget(target, COPY));
   // Left of an interrupted copy: no other process copies, because `from` is locked.
   removeIfExists(copyPath, disk);
@@ -130,22 +134,14 @@ export async function copyValidPieces(
         state: await loadResumeState(from, undefined, content, options, signal),
       };
     }
-    const isSingle = layout.count <= 1;
-    if (!isSingle) copy.resize(layout.size);
-    const mark = isSingle ? undefined : copy.mark();
-    const write = (piece: number, bytes: Uint8Array) =>
-      copy.write(rangeOfPiece(layout, piece).start, bytes);
-    const proven = await verifyPieces(from, content, sums, pieces, options, signal, write);
+    const state = await loadResumeState(from, journal, content, options, signal, copy);
     // Pieces that cannot be verified were not copied.
-    if (!manifest && sums.size === 0 && from.sizeBefore > 0) {
+    if (!content.manifest && state.sums.size === 0 && from.sizeBefore > 0) {
       quarantinePart(from, target, UNVERIFIED, disk);
     }
     from.close();
     moveOver(path, copy);
-    const part = copy.closed ? PartFile.open(path, options) : copy;
-    const have = new Set(proven);
-    const hashed = pieces.length;
-    return { part, state: { have, proven, lost: [], hashed, unverified: new Map(), sums, mark } };
+    return { part: copy.closed ? PartFile.open(path, options) : copy, state };
   } catch (error) {
     try {
       copy.remove();

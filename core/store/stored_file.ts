@@ -25,6 +25,7 @@ import {
   isIdentityOf,
   Journal,
   type JournalIdentity,
+  type JournalRecord,
   readJournal,
 } from "./journal.ts";
 import { PartFile } from "./part_file.ts";
@@ -69,11 +70,8 @@ export class StoredFile implements PieceSink, PieceSource, Disposable {
   readonly #journal: Journal | undefined;
   /** For the bytes that are not written yet. */
   readonly #reservation: SpaceReservation;
-  readonly #have: Set<number>;
-  readonly #unverified: Map<number, number>;
-  /** CRC-32 by piece, if there is no manifest. */
-  readonly #sums: Map<number, number>;
-  /** Pieces of `#have` that were stored before another process wrote to the file. */
+  readonly #state: ResumeState;
+  /** Pieces that were stored before another process wrote to the file. */
   #doubted: ReadonlySet<number> = new Set();
   #touches = 0;
   /** Bytes written since the last sync began. */
@@ -89,7 +87,7 @@ export class StoredFile implements PieceSink, PieceSource, Disposable {
     options: StoreOptions,
     part: PartFile,
     journal: Journal | undefined,
-    { have, unverified, sums, hashed }: ResumeState,
+    state: ResumeState,
     reservation: SpaceReservation,
   ) {
     this.target = target;
@@ -99,10 +97,8 @@ export class StoredFile implements PieceSink, PieceSource, Disposable {
     this.#part = part;
     this.#journal = journal;
     this.#reservation = reservation;
-    this.#have = have;
-    this.#unverified = unverified;
-    this.#sums = sums;
-    this.resumed = { ...this.held(), rehashed: hashed };
+    this.#state = state;
+    this.resumed = { ...this.held(), rehashed: state.hashed };
   }
 
   /**
@@ -187,38 +183,38 @@ export class StoredFile implements PieceSink, PieceSource, Disposable {
   }
 
   get complete(): boolean {
-    return this.#have.size === this.content.layout.count;
+    return this.#state.have.size === this.content.layout.count;
   }
 
   /** Stored pieces. */
   get pieces(): Iterable<number> {
-    return this.#have;
+    return this.#state.have;
   }
 
   held(): { pieces: number; bytes: number } {
-    return { pieces: this.#have.size, bytes: bytesIn(this.content.layout, this.#have) };
+    return { pieces: this.#state.have.size, bytes: bytesIn(this.content.layout, this.#state.have) };
   }
 
   get missing(): number[] {
     const all = Array.from({ length: this.content.layout.count }, (_, piece) => piece);
-    return all.filter((piece) => !this.#have.has(piece));
+    return all.filter((piece) => !this.#state.have.has(piece));
   }
 
   get unverified(): ReadonlyMap<number, number> {
-    return this.#unverified;
+    return this.#state.unverified;
   }
 
   keepUnverified(piece: number, bytes: Uint8Array, from = 0): void {
-    if (this.#have.has(piece) || bytes.length === 0) return;
+    if (this.#state.have.has(piece) || bytes.length === 0) return;
     this.#noticeTouch();
     this.#part.write(this.#startOf(piece) + from, bytes.subarray(from));
     this.#reservation.written(bytes.length - from);
     this.#journal?.append({ part: [piece, bytes.length] });
-    this.#unverified.set(piece, bytes.length);
+    this.#state.unverified.set(piece, bytes.length);
   }
 
   readUnverified(piece: number, into: Uint8Array): number {
-    const length = Math.min(this.#unverified.get(piece) ?? 0, into.length);
+    const length = Math.min(this.#state.unverified.get(piece) ?? 0, into.length);
     return this.#part.read(this.#startOf(piece), into.subarray(0, length));
   }
 
@@ -227,19 +223,19 @@ export class StoredFile implements PieceSink, PieceSource, Disposable {
     if (this.#syncFault) throw this.#syncFault;
     this.#noticeTouch();
     this.#part.write(this.#startOf(piece), bytes);
-    this.#reservation.written(bytes.length - (this.#unverified.get(piece) ?? 0));
+    this.#reservation.written(bytes.length - (this.#state.unverified.get(piece) ?? 0));
     const crc = this.content.manifest ? undefined : crc32(bytes);
     this.#journal?.append({ piece, crc });
-    this.#have.add(piece);
-    this.#unverified.delete(piece);
-    if (crc !== undefined) this.#sums.set(piece, crc);
+    this.#state.have.add(piece);
+    this.#state.unverified.delete(piece);
+    if (crc !== undefined) this.#state.sums.set(piece, crc);
     this.#unsynced += bytes.length;
     const { syncEvery = Infinity } = this.#options;
     if (this.#unsynced >= syncEvery && this.#syncing === undefined) this.#startSync();
   }
 
   has(piece: number): boolean {
-    return this.#have.has(piece);
+    return this.#state.have.has(piece);
   }
 
   read(range: ByteRange, into: Uint8Array): void {
@@ -277,7 +273,7 @@ export class StoredFile implements PieceSink, PieceSource, Disposable {
     }
     // Before the next write makes the file look untouched.
     this.#journal?.append({ doubt: true });
-    this.#doubted = new Set(this.#have);
+    this.#doubted = new Set(this.#state.have);
     const { size, count } = this.content.layout;
     if (count > 1) this.#part.resize(size);
     else this.#part.acceptTouch();
@@ -291,17 +287,17 @@ export class StoredFile implements PieceSink, PieceSource, Disposable {
   async recheck(signal: AbortSignal, { all = false } = {}): Promise<number> {
     this.#noticeTouch();
     const doubted = this.#doubted;
-    const pieces = Array.from(all ? this.#have : doubted).sort((a, b) => a - b);
+    const pieces = Array.from(all ? this.#state.have : doubted).sort((a, b) => a - b);
     if (pieces.length === 0) return 0;
     const valid = new Set(
-      await verifyPieces(this.#part, this.content, this.#sums, pieces, this.#options, signal),
+      await verifyPieces(this.#part, this.content, this.#state.sums, pieces, this.#options, signal),
     );
     this.#doubted = new Set();
     const lost = pieces.filter((piece) => !valid.has(piece));
-    for (const piece of lost) this.#have.delete(piece);
+    for (const piece of lost) this.#state.have.delete(piece);
     if (lost.length > 0) this.#journal?.append({ lost });
     for (const piece of doubted) {
-      if (valid.has(piece)) this.#journal?.append({ piece, crc: this.#sums.get(piece) });
+      if (valid.has(piece)) this.#journal?.append({ piece, crc: this.#state.sums.get(piece) });
     }
     return lost.length;
   }
@@ -433,15 +429,13 @@ function openJournal(
   const info = valid ? undefined : statIfExists(path, disk);
   if (info?.isFile || info?.isSymlink) removeIfExists(path, disk);
   else if (info) quarantineJournal(target, NOT_A_JOURNAL, disk);
-  const run = { pid, boot, bootId, inode, mtime: mark };
-  const journal = Journal.open(path, identityOf(content), valid, lost, run, disk);
-  try {
-    for (const piece of proven) journal.append({ piece, crc: sums.get(piece) });
-    return journal;
-  } catch (error) {
-    journal[Symbol.dispose]();
-    throw error;
-  }
+  const records: JournalRecord[] = [
+    // Before the run, whose `mtime` makes the other claims valid again.
+    ...lost.length > 0 ? [{ lost }] : [],
+    { run: { pid, boot, bootId, inode, mtime: mark } },
+    ...proven.map((piece) => ({ piece, crc: sums.get(piece) })),
+  ];
+  return Journal.open(path, identityOf(content), valid, records, disk);
 }
 
 /** A part file without any bytes is not worth keeping; the error that is thrown matters more than one of this. */

@@ -17,7 +17,7 @@ Deno.bench("encode a piece's record", { group: "journal", baseline: true }, () =
 
 Deno.bench(`note 1000 pieces in a file`, { group: "journal" }, (bench) => {
   const dir = Deno.makeTempDirSync({ prefix: "p2p-journal-" });
-  const journal = Journal.open(join(dir, "journal"), IDENTITY, undefined, [], RUN, realDisk);
+  const journal = Journal.open(join(dir, "journal"), IDENTITY, undefined, [{ run: RUN }], realDisk);
   bench.start();
   for (let piece = 0; piece < 1000; piece++) journal.append({ piece });
   bench.end();
