@@ -10,7 +10,7 @@ export interface Hasher {
   sha256(bytes: Uint8Array): Promise<Uint8Array>;
   /** A digest over bytes in shared memory that come in parts, about `size` bytes in all. */
   begin(size: number): RunningHash;
-  /** Whether a worker hashes a job of `size` bytes. */
+  /** Whether workers hash the next `size` bytes, or some of them. */
   usesWorker(size: number): boolean;
 }
 
@@ -61,7 +61,7 @@ export class HasherPool implements Hasher, Disposable {
     this.#hashedBytes += bytes.length;
     const movable = bytes.buffer instanceof SharedArrayBuffer &&
       bytes.length >= MIN_BYTES_TO_TRANSFER;
-    const worker = movable && this.usesWorker(this.#hashedBytes) ? this.#available() : undefined;
+    const worker = movable && this.usesWorker(0) ? this.#available() : undefined;
     return await worker?.sha256(bytes) ?? sha256(bytes);
   }
 
@@ -71,7 +71,7 @@ export class HasherPool implements Hasher, Disposable {
   }
 
   usesWorker(size: number): boolean {
-    return this.#maxWorkers > 0 && size > this.#minBytesForWorker;
+    return this.#maxWorkers > 0 && this.#hashedBytes + size > this.#minBytesForWorker;
   }
 
   /** Frees the workers' memory; new ones start when there is enough to hash again. */

@@ -1,8 +1,7 @@
-/** Runs in a worker: answers each request in order. */
+/** Runs in a worker: replies to each request, in order. */
 import { RunningDigest } from "../base/digest.ts";
 
 export interface HashRequest {
-  readonly id: number;
   /** In shared memory, which is not copied. */
   readonly bytes: Uint8Array;
   /** The running digest that it continues or begins. */
@@ -11,11 +10,8 @@ export interface HashRequest {
   readonly last: boolean;
 }
 
-export interface HashReply {
-  readonly id: number;
-  /** Only in reply to the last bytes of a stream. */
-  readonly digest: Uint8Array | undefined;
-}
+/** Only the reply to the last bytes of a stream has a digest. */
+export type HashReply = { readonly digest?: Uint8Array };
 
 /** What this file uses of a worker's globals; the compiler only knows those of the main thread. */
 interface WorkerScope {
@@ -26,10 +22,10 @@ interface WorkerScope {
 const scope = globalThis as unknown as WorkerScope;
 const streams = new Map<number, RunningDigest>();
 
-scope.onmessage = ({ data: { id, bytes, stream, last } }) => {
+scope.onmessage = ({ data: { bytes, stream, last } }) => {
   const running = streams.get(stream) ?? new RunningDigest();
   running.update(bytes);
   if (last) streams.delete(stream);
   else streams.set(stream, running);
-  scope.postMessage({ id, digest: last ? running.digest() : undefined });
+  scope.postMessage(last ? { digest: running.digest() } : {});
 };

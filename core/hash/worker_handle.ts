@@ -21,8 +21,8 @@ const EMPTY = new Uint8Array();
 
 export class WorkerHandle implements Disposable {
   readonly #worker: Worker;
-  readonly #pending = new Map<number, PendingRequest>();
-  #requests = 0;
+  /** In the order of the replies. */
+  readonly #pending: PendingRequest[] = [];
   #streams = 0;
   #backlog = 0;
   #alive = true;
@@ -30,12 +30,12 @@ export class WorkerHandle implements Disposable {
   constructor(start: StartWorker) {
     this.#worker = start();
     this.#worker.addEventListener("message", ({ data }: MessageEvent<HashReply>) => {
-      this.#settle(data.id, data);
+      this.#settleNext(data);
     });
     this.#worker.addEventListener("error", (event) => {
       // A worker error must not crash the process.
       event.preventDefault();
-      this.#end();
+      this[Symbol.dispose]();
     });
   }
 
@@ -73,30 +73,22 @@ export class WorkerHandle implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.#end();
+    this.#alive = false;
+    this.#worker.terminate();
+    while (this.#pending.length > 0) this.#settleNext(undefined);
   }
 
   #request(bytes: Uint8Array, stream: number, last: boolean): Promise<HashReply | undefined> {
     if (!this.#alive) return Promise.resolve(undefined);
-    const id = this.#requests++;
     this.#backlog += bytes.length;
-    return new Promise((resolve) => {
-      this.#pending.set(id, { bytes: bytes.length, resolve });
-      this.#worker.postMessage({ id, bytes, stream, last } satisfies HashRequest);
-    });
+    this.#worker.postMessage({ bytes, stream, last } satisfies HashRequest);
+    return new Promise((resolve) => this.#pending.push({ bytes: bytes.length, resolve }));
   }
 
-  #settle(id: number, reply: HashReply | undefined): void {
-    const request = this.#pending.get(id);
+  #settleNext(reply: HashReply | undefined): void {
+    const request = this.#pending.shift();
     if (!request) return;
-    this.#pending.delete(id);
     this.#backlog -= request.bytes;
     request.resolve(reply);
-  }
-
-  #end(): void {
-    this.#alive = false;
-    this.#worker.terminate();
-    for (const id of this.#pending.keys()) this.#settle(id, undefined);
   }
 }

@@ -1,6 +1,7 @@
 import { assertEquals, assertNotEquals, assertRejects } from "@std/assert";
 import { RunningDigest, sha256 } from "../../core/base/digest.ts";
 import { type Hasher, HasherPool, mainThreadHasher } from "../../core/hash/pool.ts";
+import type { HashReply, HashRequest } from "../../core/hash/worker.ts";
 import { patternOf } from "../source/support.ts";
 import { startHasher } from "./support.ts";
 
@@ -12,18 +13,17 @@ function shared(size: number): Uint8Array {
   return bytes;
 }
 
-/** A thread that only notes what it is asked for, and answers when told to. */
+/** A worker that keeps its requests until `reply` is called. */
 class IdleWorker extends EventTarget {
-  readonly requests: { readonly id: number; readonly bytes: Uint8Array }[] = [];
+  readonly requests: Uint8Array[] = [];
   ended = false;
 
-  postMessage(request: { id: number; bytes: Uint8Array }): void {
-    this.requests.push(request);
+  postMessage({ bytes }: HashRequest): void {
+    this.requests.push(bytes);
   }
 
-  answer(): void {
-    const { id, bytes } = this.requests.shift()!;
-    const data = { id, digest: sha256(bytes) };
+  reply(): void {
+    const data: HashReply = { digest: sha256(this.requests.shift()!) };
     this.dispatchEvent(new MessageEvent("message", { data }));
   }
 
@@ -32,31 +32,31 @@ class IdleWorker extends EventTarget {
   }
 }
 
-/** Hashers whose threads are idle ones, made visible. */
-function idlePool(most: number, worth = 0): { hashers: HasherPool; threads: IdleWorker[] } {
-  const threads: IdleWorker[] = [];
+/** A pool of idle workers. */
+function idlePool(maxWorkers: number, minBytes = 0): { hasher: HasherPool; workers: IdleWorker[] } {
+  const workers: IdleWorker[] = [];
   const start = () => {
-    const thread = new IdleWorker();
-    threads.push(thread);
-    return thread as unknown as Worker;
+    const worker = new IdleWorker();
+    workers.push(worker);
+    return worker as unknown as Worker;
   };
-  return { hashers: new HasherPool(most, start, worth), threads };
+  return { hasher: new HasherPool(maxWorkers, start, minBytes), workers };
 }
 
 const kinds: { what: string; make: () => Hasher & Partial<Disposable> }[] = [
   { what: "this thread", make: () => mainThreadHasher },
-  { what: "other threads", make: () => new HasherPool(2, startHasher, 0) },
-  { what: "threads that may not begin", make: () => new HasherPool(0, startHasher, 0) },
+  { what: "workers", make: () => new HasherPool(2, startHasher, 0) },
+  { what: "no workers", make: () => new HasherPool(0, startHasher, 0) },
   {
-    what: "threads that die at once",
+    what: "workers that die at once",
     make: () =>
       new HasherPool(2, () => new Worker("data:text/javascript,throw 1", { type: "module" }), 0),
   },
 ];
 
 for (const { what, make } of kinds) {
-  Deno.test(`Hasher.sha256() gives the right digest of everything when it asks ${what}`, async () => {
-    const hashers = make();
+  Deno.test(`Hasher.sha256() returns the right digest of everything when it uses ${what}`, async () => {
+    const hasher = make();
     const all = [
       new Uint8Array(),
       patternOf(3 * MIB),
@@ -64,21 +64,21 @@ for (const { what, make } of kinds) {
       shared(MIB).subarray(77),
       ...Array.from({ length: 40 }, () => shared(MIB)),
     ];
-    const digests = await Promise.all(all.map((bytes) => hashers.sha256(bytes)));
+    const digests = await Promise.all(all.map((bytes) => hasher.sha256(bytes)));
     assertEquals(
       digests.map((digest) => digest.toHex()),
       all.map((bytes) => sha256(bytes).toHex()),
     );
-    hashers[Symbol.dispose]?.();
+    hasher[Symbol.dispose]?.();
   });
 }
 
 for (const { what, make } of kinds.slice(0, 3)) {
-  Deno.test(`Hasher.begin() gives the digest of all parts when it asks ${what}`, async () => {
-    const hashers = make();
-    using one = hashers.begin(MIB);
-    using other = hashers.begin(MIB);
-    using empty = hashers.begin(MIB);
+  Deno.test(`Hasher.begin() returns the digest of all parts when it uses ${what}`, async () => {
+    const hasher = make();
+    using one = hasher.begin(MIB);
+    using other = hasher.begin(MIB);
+    using empty = hasher.begin(MIB);
     const parts = Array.from({ length: 5 }, (_, i) => shared(MIB + i));
     for (const part of parts) {
       await one.update(part);
@@ -89,79 +89,79 @@ for (const { what, make } of kinds.slice(0, 3)) {
     assertEquals((await one.digest()).toHex(), whole.hex());
     assertEquals((await empty.digest()).toHex(), sha256(new Uint8Array()).toHex());
     assertNotEquals((await other.digest()).toHex(), sha256(new Uint8Array()).toHex());
-    hashers[Symbol.dispose]?.();
+    hasher[Symbol.dispose]?.();
   });
 }
 
-Deno.test("Hasher.begin() tells when the thread that has its state dies", async () => {
-  const { hashers, threads } = idlePool(1);
-  using running = hashers.begin(MIB);
+Deno.test("RunningHash throws when the worker that has its state dies", async () => {
+  const { hasher, workers } = idlePool(1);
+  using running = hasher.begin(MIB);
   const update = running.update(shared(MIB));
-  threads[0]!.dispatchEvent(new ErrorEvent("error", { cancelable: true }));
+  workers[0]!.dispatchEvent(new ErrorEvent("error", { cancelable: true }));
   await assertRejects(() => update, Error, "the worker thread died");
   await assertRejects(() => running.digest(), Error, "the worker thread died");
 });
 
-Deno.test("HasherPool start no thread when the job is small", async () => {
-  const { hashers, threads } = idlePool(1, 3 * MIB);
-  for (let i = 0; i < 3; i++) await hashers.sha256(shared(MIB));
-  assertEquals(threads.length, 0);
-  const fourth = hashers.sha256(shared(MIB));
-  assertEquals(threads.length, 1);
-  threads[0]!.answer();
+Deno.test("HasherPool starts no worker when the job is small", async () => {
+  const { hasher, workers } = idlePool(1, 3 * MIB);
+  for (let i = 0; i < 3; i++) await hasher.sha256(shared(MIB));
+  assertEquals(workers.length, 0);
+  const fourth = hasher.sha256(shared(MIB));
+  assertEquals(workers.length, 1);
+  workers[0]!.reply();
   assertEquals(await fourth, sha256(shared(MIB)));
 });
 
-Deno.test("HasherPool hand over nothing that is tiny or lies in this thread's own memory", async () => {
-  const { hashers, threads } = idlePool(1);
-  await hashers.sha256(shared(1000));
-  await hashers.sha256(new Uint8Array(MIB));
-  assertEquals(threads.length, 0);
+Deno.test("HasherPool hashes on this thread what is tiny or not in shared memory", async () => {
+  const { hasher, workers } = idlePool(1);
+  await hasher.sha256(shared(1000));
+  await hasher.sha256(new Uint8Array(MIB));
+  assertEquals(workers.length, 0);
 });
 
-Deno.test("HasherPool start another thread when one is behind, and help when all are", async () => {
-  const { hashers, threads } = idlePool(2);
-  const digests = Array.from({ length: 32 }, () => hashers.sha256(shared(MIB)));
-  assertEquals(threads.map(({ requests }) => requests.length), [16, 16]);
-  // Nobody answers: it is hashed here.
-  await hashers.sha256(shared(MIB));
-  threads[1]!.answer();
-  digests.push(hashers.sha256(shared(MIB)));
-  assertEquals(threads.map(({ requests }) => requests.length), [16, 16]);
-  for (const thread of threads) while (thread.requests.length > 0) thread.answer();
+Deno.test("HasherPool starts another worker when one has a backlog, and hashes on this thread when all have", async () => {
+  const { hasher, workers } = idlePool(2);
+  const digests = Array.from({ length: 32 }, () => hasher.sha256(shared(MIB)));
+  assertEquals(workers.map(({ requests }) => requests.length), [16, 16]);
+  // Both have a backlog, so it is hashed on this thread.
+  await hasher.sha256(shared(MIB));
+  workers[1]!.reply();
+  digests.push(hasher.sha256(shared(MIB)));
+  assertEquals(workers.map(({ requests }) => requests.length), [16, 16]);
+  for (const worker of workers) while (worker.requests.length > 0) worker.reply();
   await Promise.all(digests);
 });
 
-Deno.test("HasherPool hash here what a thread did not, when it dies", async () => {
-  const { hashers, threads } = idlePool(1);
+Deno.test("HasherPool hashes on this thread what a worker did not, when that dies", async () => {
+  const { hasher, workers } = idlePool(1);
   const bytes = shared(MIB);
-  const digest = hashers.sha256(bytes);
+  const digest = hasher.sha256(bytes);
   const died = new ErrorEvent("error", { cancelable: true });
-  threads[0]!.dispatchEvent(died);
+  workers[0]!.dispatchEvent(died);
   assertEquals(died.defaultPrevented, true);
   assertEquals(await digest, sha256(bytes));
-  // It is not asked again, and nobody takes its place.
-  assertEquals(await hashers.sha256(bytes), sha256(bytes));
-  assertEquals(threads.length, 1);
+  // It is not used again, and no other worker replaces it.
+  assertEquals(await hasher.sha256(bytes), sha256(bytes));
+  assertEquals(workers.length, 1);
 });
 
 Deno.test("HasherPool.endWorkers() ends the workers, and another starts with the next large job", async () => {
-  const { hashers, threads } = idlePool(1, MIB);
-  using running = hashers.begin(2 * MIB);
-  hashers.endWorkers();
+  const { hasher, workers } = idlePool(1, MIB);
+  using running = hasher.begin(2 * MIB);
+  hasher.endWorkers();
   await assertRejects(() => running.update(shared(1)), Error, "the worker thread died");
-  await hashers.sha256(shared(MIB));
-  assertEquals(threads.map(({ ended }) => ended), [true]);
-  const large = hashers.sha256(shared(MIB));
-  threads[1]!.answer();
+  await hasher.sha256(shared(MIB));
+  assertEquals(workers.map(({ ended }) => ended), [true]);
+  const large = hasher.sha256(shared(MIB));
+  workers[1]!.reply();
   assertEquals(await large, sha256(shared(MIB)));
 });
 
-Deno.test("HasherPool end their threads when they are disposed", async () => {
-  const { hashers, threads } = idlePool(1);
+Deno.test("HasherPool ends its workers when it is disposed", async () => {
+  const { hasher, workers } = idlePool(1);
   const bytes = shared(MIB);
-  const digest = hashers.sha256(bytes);
-  hashers[Symbol.dispose]();
-  assertEquals(threads.map(({ ended }) => ended), [true]);
+  const digest = hasher.sha256(bytes);
+  hasher[Symbol.dispose]();
+  assertEquals(workers.map(({ ended }) => ended), [true]);
   assertEquals(await digest, sha256(bytes));
 });

@@ -114,13 +114,6 @@ const NOT_FOUND_CODES = new Set([
 function errorReplyOf(error: unknown): Error {
   if (error instanceof ErrorReply) return error;
   if (isOutOfDescriptors(error)) return busyReply(1000, "too many open files");
-  if (NOT_FOUND_CODES.has(String(Object(error).code)) || isNotFoundError(error)) return notFound();
+  if (NOT_FOUND_CODES.has(String(Object(error).code))) return notFound();
   return error instanceof Error ? error : new Error(String(error));
-}
-
-function isNotFoundError(error: unknown): boolean {
-  return error instanceof Deno.errors.NotFound ||
-    error instanceof Deno.errors.PermissionDenied ||
-    error instanceof Deno.errors.NotADirectory ||
-    error instanceof Deno.errors.FilesystemLoop;
 }

@@ -18,13 +18,7 @@ export interface FileVersion {
  * `node:fs` with `bigint`: a second change within one second whose author also
  * sets the time back goes unnoticed.
  */
-export interface FileStat {
-  readonly size: number;
-  readonly mtime: Date | null;
-  readonly ctime: Date | null;
-  readonly ino: number | null;
-  readonly dev: number | null;
-}
+export type FileStat = Pick<Deno.FileInfo, "size" | "mtime" | "ctime" | "ino" | "dev">;
 
 export function versionOf(stat: FileStat): FileVersion {
   const { size, ino, dev } = stat;
