@@ -5,6 +5,7 @@ import { type Candidate, type CommandWords, type Question, questionOf } from "./
 import { type Environment, writeLines } from "./environment.ts";
 import { TOPICS } from "./help.ts";
 import { directoriesIn, downloadSettingsOf, loadSettings } from "./load_settings.ts";
+import { seedsAmong } from "./ui/hints.ts";
 import { SHELLS } from "./ui/completion_scripts.ts";
 import { isSettingName, settingOf } from "./settings.ts";
 import { bashWord, parseBashLine } from "./shell_words.ts";
@@ -148,14 +149,6 @@ async function remoteNames(
   const files = offers.flatMap((each) => each.status === "fulfilled" ? each.value.files : []);
   const names = new Set(files.map(({ name }) => name).filter(isPlain));
   return plain(Array.from(names).sort());
-}
-
-/** What `--seed` says on this very line. */
-function seedsAmong(words: readonly string[]): string[] {
-  return words.flatMap((word, i) => {
-    if (word === "--seed" || word === "-s") return words[i + 1] ?? [];
-    return word.startsWith("--seed=") ? word.slice("--seed=".length) : [];
-  });
 }
 
 async function configuredSeeds(environment: Environment): Promise<Candidate[]> {

@@ -3,6 +3,7 @@ import { DiskError, printable, reasonOf, UsageError } from "../core/mod.ts";
 import { join } from "@std/path";
 import { type SettingSource } from "./setting_sources.ts";
 import { closest } from "./ui/closest.ts";
+import { CommandError } from "./ui/hints.ts";
 import { isSettingName, SETTING_NAMES, settingOf } from "./settings.ts";
 
 export function configPathIn(folder: string): string {
@@ -38,8 +39,8 @@ export function configSource(text: string | undefined, path: string): SettingSou
   };
 }
 
-const MORE = "p2p help config tells of all settings";
-const EXAMPLE = 'Write it such as {"max": 5, "seeds": ["nas1"]}; p2p help config tells more';
+const MORE = "See p2p help config for all settings";
+const EXAMPLE = 'Write it such as {"max": 5, "seeds": ["nas1"]}; see p2p help config';
 
 /** The object that the file holds; keys stay as they are. @throws {UsageError} */
 function parseConfig(
@@ -51,10 +52,10 @@ function parseConfig(
   try {
     value = JSON.parse(text);
   } catch (error) {
-    throw new UsageError(`Cannot use ${path}: ${reasonOf(error)}`, { hint: EXAMPLE });
+    throw new CommandError("usage", `Cannot use ${path}: ${reasonOf(error)}`, EXAMPLE);
   }
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw new UsageError(`Cannot use ${path}: it must be one JSON object`, { hint: EXAMPLE });
+    throw new CommandError("usage", `Cannot use ${path}: it must be one JSON object`, EXAMPLE);
   }
   return value as Record<string, unknown>;
 }
@@ -73,18 +74,20 @@ function escaped(text: string): string {
 function textOfEntry(key: string, value: unknown, place: string): string {
   if (!isSettingName(key)) {
     const near = closest(key, SETTING_NAMES);
-    throw new UsageError(
+    throw new CommandError(
+      "usage",
       `Cannot use "${printable(key)}" in ${place}: there is no such setting`,
-      { hint: near ? `Did you mean "${near}"?` : "p2p config shows every setting" },
+      near ? `Did you mean "${near}"?` : "See every setting with p2p config",
     );
   }
   const { kind } = settingOf(key);
   const text = kind.fromJson(value);
   if (text === undefined) {
     const shown = printable(JSON.stringify(value));
-    throw new UsageError(
+    throw new CommandError(
+      "usage",
       `Cannot use ${shown} from "${key}" in ${place}: it must be ${kind.allowed}`,
-      { hint: MORE },
+      MORE,
     );
   }
   return text;

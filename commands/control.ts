@@ -1,17 +1,12 @@
 /** `p2p pause`, `p2p resume` and `p2p cancel`: from any terminal, on any task of this user. */
 import { Command } from "@cliffy/command";
-import {
-  type ControlAction,
-  type ControlOutcome,
-  P2pError,
-  type TaskStatus,
-  UsageError,
-} from "../core/mod.ts";
+import { type ControlAction, type ControlOutcome, P2pError, type TaskStatus } from "../core/mod.ts";
 import { type Environment, writeLines } from "./environment.ts";
 import { directoriesIn } from "./load_settings.ts";
 import { ABOUT_TASK, TaskType } from "./options.ts";
 import { renderControlOutcome } from "./ui/control.ts";
-import { failureOf, renderFailure } from "./ui/failure.ts";
+import { renderFailure } from "./ui/failure.ts";
+import { CommandError, hintOf } from "./ui/hints.ts";
 import { jsonLine } from "./ui/json.ts";
 import { NOTHING_ACTIVE } from "./ui/status.ts";
 
@@ -67,9 +62,11 @@ async function control(
   names: readonly string[],
 ): Promise<void> {
   if ((names.length > 0) === all) {
-    throw new UsageError(`Cannot ${order.split("-")[0]}: specify a task, or use --all`, {
-      hint: "See them with p2p status",
-    });
+    throw new CommandError(
+      "usage",
+      `Cannot ${order.split("-")[0]}: specify a task, or use --all`,
+      "See them with p2p status",
+    );
   }
   const { core, stdout, stderr } = environment;
   const directories = directoriesIn(environment);
@@ -81,7 +78,9 @@ async function control(
     writeLines(stdout, json ? [jsonOf(order, obeyed)] : linesOf(order, obeyed));
   }
   const last = faults.pop();
-  for (const fault of faults) writeLines(stderr, renderFailure(failureOf(fault)));
+  for (const fault of faults) {
+    writeLines(stderr, renderFailure({ message: fault.message, hint: hintOf(fault) }));
+  }
   if (last) throw last;
 }
 

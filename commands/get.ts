@@ -24,6 +24,7 @@ import {
   renderTaskFailure,
   stoppingText,
 } from "./ui/failure.ts";
+import { CommandError } from "./ui/hints.ts";
 import { renderFewDescriptors, renderSummary } from "./ui/plain.ts";
 import type { Values } from "./settings.ts";
 import { BarWatcher, PlainWatcher, QuietWatcher, ResultWriter, type Watcher } from "./watchers.ts";
@@ -35,6 +36,8 @@ command goes on where an interrupted one stopped. Standard output gets the path
 of each finished file when it is no terminal, or events with --json.`;
 
 interface Flags {
+  /** As written, not yet checked. */
+  readonly seed?: readonly string[] | undefined;
   readonly sha256?: string | undefined;
   readonly id?: string | undefined;
   readonly all?: boolean | undefined;
@@ -84,7 +87,7 @@ async function get(
   const loaded = await loadSettings(environment, { ...flags });
   const settings = await downloadSettingsOf(loaded.values);
   const progress = new RunProgress();
-  const watcher = watcherFor(environment, loaded.values, progress, flags.json === true);
+  const watcher = watcherFor(environment, loaded.values, progress, flags);
   watcher.note([...tinyLimits(loaded), ...undrawnBars(environment, loaded)]);
   try {
     using interruption = interruptible(environment, {
@@ -120,7 +123,7 @@ async function downloadAll(
   { signal, stoppedBy }: Interruption,
 ): Promise<TaskOutcome[]> {
   const startedAt = environment.now();
-  const results = new ResultWriter(environment, progress, flags.json === true);
+  const results = new ResultWriter(environment, progress, flags.json === true, flags.seed);
   let outcomes: TaskOutcome[] = [];
   try {
     const { core } = environment;
@@ -128,7 +131,7 @@ async function downloadAll(
     const wanted = named.filter(({ unmatched }) => !unmatched);
     const missing = named.filter(({ unmatched }) => unmatched).map(outcomeOfUnmatched);
     for (const { name, outcome } of missing) {
-      if (!outcome.ok) watcher.fail(renderTaskFailure(name, outcome.failure));
+      if (!outcome.ok) watcher.fail(renderTaskFailure(name, outcome.failure, flags.seed));
     }
     const job = {
       requests: requestsFor(wanted, flags),
@@ -168,9 +171,11 @@ function outcomeOfUnmatched({ name }: NamedFile): TaskOutcome {
 
 function checkUsage(flags: Flags, names: readonly string[]): void {
   if (names.length === 0 && !flags.all) {
-    throw new UsageError("Cannot get anything: no name was given", {
-      hint: "p2p list shows what there is, --all gets everything",
-    });
+    throw new CommandError(
+      "usage",
+      "Cannot get anything: no name was given",
+      "See what the seeds offer with p2p list, or get everything with --all",
+    );
   }
   if (names.length > 0 && flags.all) {
     throw new UsageError("Cannot use names and --all together");
@@ -203,18 +208,20 @@ function watcherFor(
   environment: Environment,
   values: Values,
   progress: RunProgress,
-  json: boolean,
+  { json, seed }: Flags,
 ): Watcher {
   const { progress: style, quiet } = values;
   // Bars between JSON lines on one terminal would help nobody.
   const mixed = json && style === "auto" && environment.stdout.terminal;
-  if (quiet || style === "none" || mixed) return new QuietWatcher(environment, progress, quiet);
+  if (quiet || style === "none" || mixed) {
+    return new QuietWatcher(environment, progress, quiet, seed);
+  }
   // Bars that were asked for are drawn with NO_COLOR, too: they have no colour.
   const env: Environment["env"] = (name) =>
     style === "bar" && name === "NO_COLOR" ? undefined : environment.env(name);
   return style !== "plain" && mayMoveCursor({ env }, environment.stderr)
-    ? new BarWatcher(environment, progress, values["log-level"])
-    : new PlainWatcher(environment, progress, values["log-level"]);
+    ? new BarWatcher(environment, progress, values["log-level"], seed)
+    : new PlainWatcher(environment, progress, values["log-level"], seed);
 }
 
 /** Below this rate, a missing unit is more likely than intent. */

@@ -1,12 +1,12 @@
 /** `p2p help`: pages about what no single command explains, and the help of any command. */
 import { Command } from "@cliffy/command";
-import { UsageError } from "../core/mod.ts";
 import { defaultTextOf } from "./command.ts";
 import { type Environment, writeLines } from "./environment.ts";
 import { text } from "./value_types.ts";
 import { ValueArgumentType } from "./options.ts";
 import { closest } from "./ui/closest.ts";
 import { type Described, renderHelp } from "./ui/help.ts";
+import { CommandError } from "./ui/hints.ts";
 import { type Topic, topicsOf } from "./ui/topics.ts";
 import { SETTING_NAMES, variableOf } from "./settings.ts";
 
@@ -34,7 +34,7 @@ ${TOPICS.map(({ name, about }) => `${name}: ${about}`).join("\n")}`)
     });
 }
 
-/** @throws {UsageError} if there is neither a topic nor a command of that name. */
+/** @throws {CommandError} if there is neither a topic nor a command of that name. */
 function pageOf(name: string | undefined, root: Described): string {
   if (name === undefined) return renderHelp(root).trimEnd();
   const topic = TOPICS.find((each) => each.name === name);
@@ -44,7 +44,9 @@ function pageOf(name: string | undefined, root: Described): string {
   if (command) return renderHelp(command).trimEnd();
   const topics = TOPICS.map((each) => each.name);
   const near = closest(name, [...topics, ...commands.map((each) => each.getName())]);
-  throw new UsageError(`Cannot help with "${name}": there is no such topic or command`, {
-    hint: near ? `Did you mean "${near}"?` : `The topics are ${topics.join(", ")}`,
-  });
+  throw new CommandError(
+    "usage",
+    `Cannot help with "${name}": there is no such topic or command`,
+    near ? `Did you mean "${near}"?` : `The topics are ${topics.join(", ")}`,
+  );
 }

@@ -1,13 +1,13 @@
 /** `p2p list`: what the seeds offer. */
 import { Command } from "@cliffy/command";
-import { NotFoundError, type Offer, UnreachableError } from "../core/mod.ts";
+import type { Offer } from "../core/mod.ts";
 import { withSettings } from "./command.ts";
 import { type Environment, widthOf, writeLines } from "./environment.ts";
 import { interruptible } from "./interrupt.ts";
 import { NAME } from "./value_types.ts";
 import { downloadSettingsOf, loadSettings } from "./load_settings.ts";
 import { ValueArgumentType } from "./options.ts";
-import { orFolder } from "./ui/folder_hint.ts";
+import { CommandError, hintOfReason, orFolder } from "./ui/hints.ts";
 import { jsonLine, pick } from "./ui/json.ts";
 import { renderOffer, renderSilentSeeds } from "./ui/offer.ts";
 
@@ -59,16 +59,13 @@ async function list(
 function checkOffer({ files, seeds }: Offer, glob: string | undefined): void {
   if (seeds.length > 0 && seeds.every(({ ok }) => !ok)) {
     const reasons = renderSilentSeeds(seeds).join("; ");
-    throw new UnreachableError(`Cannot list files: ${reasons}`, {
-      hint: seeds.some(({ error }) => error?.includes("token"))
-        ? "Give the seed's token with --token-file"
-        : "Name seeds with --seed, or add them with p2p seeds add",
-    });
+    const hint = hintOfReason(reasons) ??
+      "Name seeds with --seed, or add them with p2p seeds add";
+    throw new CommandError("unreachable", `Cannot list files: ${reasons}`, hint);
   }
   if (files.length === 0 && glob !== undefined) {
-    throw new NotFoundError(`Cannot list "${glob}": no seed has such a file`, {
-      hint: orFolder("See everything with p2p list alone", "list", glob),
-    });
+    const hint = orFolder("See everything with p2p list alone", "list", glob);
+    throw new CommandError("not-found", `Cannot list "${glob}": no seed has such a file`, hint);
   }
 }
 

@@ -15,6 +15,7 @@ import {
   resolveSettings,
 } from "./setting_sources.ts";
 import { type Values } from "./settings.ts";
+import { CommandError } from "./ui/hints.ts";
 
 export interface LoadedSettings extends ResolvedSettings {
   readonly directories: Directories;
@@ -85,9 +86,11 @@ export async function pemIn(
 ): Promise<string> {
   const text = await readSettingFile(name, path);
   if (new RegExp(`^-----BEGIN ([A-Z]+ )?${what}-----`, "m").test(text)) return text;
-  throw new UsageError(`Cannot use the file of --${name}, ${path}: there is no ${what} in it`, {
-    hint: `It must be PEM, with a line -----BEGIN ${what}-----`,
-  });
+  throw new CommandError(
+    "usage",
+    `Cannot use the file of --${name}, ${path}: there is no ${what} in it`,
+    `It must be PEM, with a line -----BEGIN ${what}-----`,
+  );
 }
 
 /** @throws {UsageError} if the file that a setting names cannot be read. */
@@ -98,9 +101,11 @@ async function readSettingFile(
   try {
     return await Deno.readTextFile(path);
   } catch (error) {
-    throw new UsageError(
+    throw new CommandError(
+      "usage",
       `Cannot read the file of --${name}, ${path}: ${plainReasonOf(error)}`,
-      { cause: error, hint: "Name a file that is there and that you may read" },
+      "Name a file that exists and that you may read",
+      { cause: error },
     );
   }
 }

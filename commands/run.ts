@@ -12,10 +12,10 @@ import {
   EXIT_OF_USAGE,
   exitOfFailure,
   exitOfSignal,
-  failureOf,
   renderBug,
   renderFailure,
 } from "./ui/failure.ts";
+import { CommandError, hintOf, seedsAmong } from "./ui/hints.ts";
 
 export async function run(
   args: readonly string[],
@@ -53,20 +53,19 @@ function tell(error: unknown, environment: Environment, args: readonly string[])
     return EXIT_OF_USAGE;
   }
   if (error instanceof P2pError) {
-    const failure = failureOf(error);
-    const hint = error.hint === undefined && error.code === "usage"
-      ? helpHint(args, environment)
-      : failure.hint;
-    writeLines(stderr, renderFailure({ ...failure, ...hint === undefined ? {} : { hint } }));
-    return exitOfFailure(error.code);
+    const { code, message } = error;
+    writeLines(stderr, renderFailure({ message, hint: hintFor(error, args, environment) }));
+    return exitOfFailure(code);
   }
   // Who reads our output has enough of it, as `head` does: that is no failure.
   if (stdout.closed.aborted) return 0;
   return reportBug(error, stderr);
 }
 
-/** What was written wrong is explained where that command is. */
-function helpHint(args: readonly string[], environment: Environment): string {
+/** A usage error without a hint of its own is explained by the help of its command. */
+function hintFor(error: P2pError, args: readonly string[], environment: Environment) {
+  const known = error.problem ?? (error instanceof CommandError ? error.hint : undefined);
+  if (error.code !== "usage" || known !== undefined) return hintOf(error, seedsAmong(args));
   const commands = commandTree(environment).getCommands().map((each) => each.getName());
   const command = args.find((arg) => commands.includes(arg));
   return `See p2p ${command === undefined ? "" : `${command} `}--help`;

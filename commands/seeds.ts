@@ -1,6 +1,6 @@
 /** `p2p seeds`: the configured seeds, how each is doing, and changing them. */
 import { Command } from "@cliffy/command";
-import { formatSeedAddress, type SeedAddress, UsageError } from "../core/mod.ts";
+import { formatSeedAddress, type SeedAddress } from "../core/mod.ts";
 import { configSource, readConfigText, withEntry, writeConfigText } from "./config_file.ts";
 import { withSettings } from "./command.ts";
 import { ExitError } from "./exit_error.ts";
@@ -10,6 +10,7 @@ import { interruptible } from "./interrupt.ts";
 import { SEED } from "./value_types.ts";
 import { downloadSettingsOf, type LoadedSettings, loadSettings } from "./load_settings.ts";
 import { ValueArgumentType } from "./options.ts";
+import { CommandError } from "./ui/hints.ts";
 import { jsonLine } from "./ui/json.ts";
 import { renderSeeds } from "./ui/offer.ts";
 import { SETTINGS } from "./settings.ts";
@@ -74,9 +75,10 @@ const REMOVE: Change = {
   apply(configured, seeds) {
     const unknown = seeds.find((seed) => indexOfSeed(configured, seed) < 0);
     if (unknown !== undefined) {
-      throw new UsageError(
+      throw new CommandError(
+        "usage",
         `Cannot remove seed "${formatSeedAddress(unknown)}": it is not configured`,
-        { hint: "p2p seeds shows those that are" },
+        "See the configured seeds with p2p seeds",
       );
     }
     return configured.filter((seed) => indexOfSeed(seeds, seed) < 0);

@@ -66,7 +66,7 @@ export function environmentSource(
 ): SettingSource {
   return {
     where: variableOf,
-    hint: "p2p help config tells of all variables",
+    hint: "See p2p help config for all variables",
     textOf: (name) => env(variableOf(name)) || undefined,
   };
 }

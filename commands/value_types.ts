@@ -9,9 +9,8 @@ import {
   parseSeedAddress,
   printable,
   type SeedAddress,
-  UsageError,
 } from "../core/mod.ts";
-import { shellWord } from "./ui/shell_word.ts";
+import { CommandError, shellWord } from "./ui/hints.ts";
 
 /** Thrown by a kind; says what is allowed, and leaves the place to `parseValue`. */
 export class InvalidValueError extends Error {
@@ -38,7 +37,7 @@ export interface ValueType<T> {
 /**
  * @param place where `text` was written, such as "from P2P_MAX".
  * @param hint what to do about a fault, where the kind does not know better.
- * @throws {UsageError}
+ * @throws {CommandError}
  */
 export function parseValue<T>(kind: ValueType<T>, text: string, place: string, hint?: string): T {
   try {
@@ -46,7 +45,7 @@ export function parseValue<T>(kind: ValueType<T>, text: string, place: string, h
   } catch (error) {
     if (!(error instanceof InvalidValueError)) throw error;
     const message = `Cannot use "${printable(text)}" ${place}: it must be ${error.message}`;
-    throw new UsageError(message, { hint: error.hint ?? hint });
+    throw new CommandError("usage", message, error.hint ?? hint);
   }
 }
 

@@ -5,7 +5,7 @@
 import type { Level, RunProgress, TaskEvent, TaskOutcome } from "../core/mod.ts";
 import { type Environment, writeLines } from "./environment.ts";
 import { HINT, type StopSignal } from "./ui/failure.ts";
-import { withoutFolder } from "./ui/folder_hint.ts";
+import { withoutFolder } from "./ui/hints.ts";
 import { JsonLines } from "./ui/json_lines.ts";
 import { reaches } from "./ui/levels.ts";
 import { renderEvent, renderTotal } from "./ui/plain.ts";
@@ -36,11 +36,16 @@ export class BarWatcher implements Watcher {
   #above: string[] = [];
   #lastHint: string | undefined;
 
-  constructor(environment: Environment, progress: RunProgress, least: Level) {
+  constructor(
+    environment: Environment,
+    progress: RunProgress,
+    least: Level,
+    seeds?: readonly string[],
+  ) {
     this.#environment = environment;
     this.#progress = progress;
     // The block itself tells what "info" would, but for what is done.
-    this.#lines = new EventLines(progress, least === "info" ? "warn" : least);
+    this.#lines = new EventLines(progress, least === "info" ? "warn" : least, seeds);
     this.#screen = new Screen(environment.stderr);
     this.#timer = setInterval(() => this.#paint(), PAINT_EVERY_MS);
   }
@@ -86,10 +91,15 @@ export class PlainWatcher implements Watcher {
   readonly #lines: EventLines;
   readonly #timer: number | undefined;
 
-  constructor(environment: Environment, progress: RunProgress, least: Level) {
+  constructor(
+    environment: Environment,
+    progress: RunProgress,
+    least: Level,
+    seeds?: readonly string[],
+  ) {
     this.#environment = environment;
     this.#progress = progress;
-    this.#lines = new EventLines(progress, least);
+    this.#lines = new EventLines(progress, least, seeds);
     if (!reaches("info", least)) return;
     this.#timer = setInterval(() => this.#total(), TOTAL_EVERY_MS);
   }
@@ -122,9 +132,14 @@ export class QuietWatcher implements Watcher {
   readonly #lines: EventLines;
   readonly #shown: ReadonlySet<TaskEvent["kind"]>;
 
-  constructor(environment: Environment, progress: RunProgress, quiet: boolean) {
+  constructor(
+    environment: Environment,
+    progress: RunProgress,
+    quiet: boolean,
+    seeds?: readonly string[],
+  ) {
     this.#environment = environment;
-    this.#lines = new EventLines(progress, "error");
+    this.#lines = new EventLines(progress, "error", seeds);
     this.#shown = new Set(quiet ? ["failed"] : ["failed", "done"]);
   }
 
@@ -147,9 +162,14 @@ export class ResultWriter {
   readonly #json: JsonLines | undefined;
   readonly #startedAt: number;
 
-  constructor(environment: Environment, progress: RunProgress, json: boolean) {
+  constructor(
+    environment: Environment,
+    progress: RunProgress,
+    json: boolean,
+    seeds?: readonly string[],
+  ) {
     this.#environment = environment;
-    this.#json = json ? new JsonLines(progress) : undefined;
+    this.#json = json ? new JsonLines(progress, seeds) : undefined;
     this.#startedAt = environment.now();
   }
 
@@ -175,11 +195,14 @@ const PAYLOAD: ReadonlySet<TaskEvent["kind"]> = new Set(["received", "stored", "
 class EventLines {
   readonly #progress: RunProgress;
   readonly #least: Level;
+  readonly #seeds: readonly string[];
   readonly #repeats = new Repeats();
 
-  constructor(progress: RunProgress, least: Level) {
+  /** @param seeds as `--seed` names them, for the hints. */
+  constructor(progress: RunProgress, least: Level, seeds: readonly string[] = []) {
     this.#progress = progress;
     this.#least = least;
+    this.#seeds = seeds;
   }
 
   of(event: TaskEvent): string[] {
@@ -188,6 +211,6 @@ class EventLines {
     if (this.#repeats.isRepeat(event) && this.#least !== "debug") return [];
     const name = this.#progress.task(event.task)?.name ?? event.task;
     const least = event.kind === "done" && this.#least === "warn" ? "info" : this.#least;
-    return renderEvent(event, name, least);
+    return renderEvent(event, name, least, this.#seeds);
   }
 }

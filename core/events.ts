@@ -3,7 +3,7 @@
  * waits and never throws. The view, the JSON lines, the task's log and the
  * record that `p2p status` reads are all made from these.
  */
-import type { ContentVotes, ErrorCode } from "./base/errors.ts";
+import type { ContentVotes, ErrorCode, Problem } from "./base/errors.ts";
 
 export const TASK_STATES = [
   "waiting",
@@ -33,7 +33,7 @@ export function isOver(state: TaskState): state is "done" | "failed" | "cancelle
 export interface TaskFailure {
   readonly code: ErrorCode | "bug" | "interrupted" | "cancelled";
   readonly message: string;
-  readonly hint?: string;
+  readonly problem?: Problem;
   /** The contents that seeds hold under the name, where they differ. */
   readonly contents?: readonly ContentVotes[];
 }

@@ -7,6 +7,7 @@ import {
   type TaskState,
   type WaitsFor,
 } from "../../core/mod.ts";
+import { hintOf } from "./hints.ts";
 import { formatBytes, formatElapsed, formatRate, plural } from "./units.ts";
 
 /** One sentence without the file's name; safe for a terminal. */
@@ -96,8 +97,10 @@ function seedSentence(event: TaskEvent & { kind: "seed" }): string {
   return `seed ${event.seed} ${SEED_NEWS[event.what]}${reason}${retry}`;
 }
 
-function failedSentence({ code, message, hint }: TaskFailure): string {
-  if (code === "interrupted") return "stopped; the same command goes on from here";
+function failedSentence(failure: TaskFailure): string {
+  const { code, message } = failure;
+  if (code === "interrupted") return "stopped; run the same command again to resume";
+  const hint = hintOf(failure);
   return `failed (${code}): ${message}${hint === undefined ? "" : ` (hint: ${hint})`}`;
 }
 

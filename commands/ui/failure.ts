@@ -2,12 +2,11 @@
 import {
   type ContentVotes,
   type ErrorCode,
-  P2pError,
   printable,
   type TaskFailure,
   type TaskOutcome,
 } from "../../core/mod.ts";
-import { orFolder } from "./folder_hint.ts";
+import { hintOf, orFolder } from "./hints.ts";
 
 /** The signal that stopped us. */
 export type StopSignal = "SIGINT" | "SIGTERM" | "SIGHUP";
@@ -59,21 +58,6 @@ export const EXITS: readonly { readonly code: number; readonly meaning: string }
   { code: 143, meaning: "stopped by SIGTERM; the same command goes on" },
 ];
 
-/** The next step where whoever failed knew none that fits better. */
-const NEXT_STEPS: Readonly<Record<ErrorCode, string>> = {
-  usage: "p2p --help shows how it is meant",
-  "not-found": "See what there is with p2p list",
-  unreachable: "See how the seeds are with p2p seeds",
-  timeout: "See how the seeds are with p2p seeds, or give more time with --give-up",
-  busy: "Try again later, or name more seeds with --seed",
-  auth: "Give the seed's token with --token-file",
-  protocol: "Ask other seeds with --seed",
-  corrupt: "See which seed it was with p2p logs",
-  changed: "Run the same command again: the file was changed at the seed",
-  disk: "Check that the disk has room and that you may write there",
-  conflict: "Choose what to do with --on-conflict; p2p help conflicts explains it",
-};
-
 export function exitOfSignal(signal: StopSignal): number {
   return EXIT_OF_SIGNAL[signal];
 }
@@ -112,11 +96,6 @@ export function exitOfFailures(codes: readonly TaskFailure["code"][]): number {
   return exits.size > 1 ? EXIT_OF_BUG : exit;
 }
 
-export function failureOf(error: P2pError): TaskFailure {
-  const { code, message, hint = NEXT_STEPS[code] } = error;
-  return { code, message, hint };
-}
-
 /** Says whether an interrupted run keeps partial files, and how to resume. */
 export function renderInterruption(outcomes: readonly TaskOutcome[]): string[] {
   const partial = outcomes.some(({ outcome }) => !outcome.ok && outcome.partial);
@@ -133,25 +112,26 @@ export const HINT = "hint: ";
 
 /** `p2p: <what failed>: <why>`, and the hint where there is one. */
 export function renderFailure(
-  { message, hint }: Omit<TaskFailure, "code">,
+  { message, hint }: { readonly message: string; readonly hint?: string | undefined },
 ): string[] {
   const lines = [`p2p: ${oneLine(message)}`];
   if (hint !== undefined) lines.push(HINT + oneLine(hint));
   return lines;
 }
 
-/** The same for one of several downloads: the name must be in it. */
+/** The same for one of several downloads, with its name. @param seeds as `--seed` names them. */
 export function renderTaskFailure(
   name: string,
   failure: TaskFailure,
+  seeds: readonly string[] = [],
 ): string[] {
   const { code, message } = failure;
-  const step = failure.hint ?? (isErrorCode(code) ? NEXT_STEPS[code] : undefined);
+  const step = hintOf(failure, seeds);
   const hint = step !== undefined && code === "not-found" ? orFolder(step, "get", name) : step;
   const contents = failure.contents ?? [];
   const lines = renderFailure({
     message: message.includes(`"${name}"`) ? message : `Cannot get "${name}": ${message}`,
-    ...hint === undefined ? {} : { hint },
+    hint,
   });
   if (contents.length > 1) lines.push(`${HINT}Seeds differ: ${oneLine(otherContents(contents))}`);
   return lines;
@@ -176,11 +156,6 @@ const SET_ASIDE: Readonly<Record<NonNullable<ContentVotes["setAside"]>, string>>
   "wrong-sha256": "has another SHA-256",
   "too-large": "is larger than the disk",
 };
-
-/** A bug has its stack, and what the user wished needs no next step. */
-function isErrorCode(code: TaskFailure["code"]): code is ErrorCode {
-  return Object.hasOwn(NEXT_STEPS, code);
-}
 
 /** A fault of ours, with all that a report needs. */
 export function renderBug(error: unknown): string[] {

@@ -9,6 +9,7 @@ import {
   type TaskView,
 } from "../../core/mod.ts";
 import { exitOfFailure, type StopSignal } from "./failure.ts";
+import { hintOf } from "./hints.ts";
 import { jsonLine, pick } from "./json.ts";
 
 /** Twice a second for each download: enough for a bar, not too much for a log. */
@@ -17,10 +18,13 @@ const PROGRESS_EVERY_MS = 500;
 /** Turns events into lines; `progress` must have received each event before. */
 export class JsonLines {
   readonly #progress: RunProgress;
+  readonly #seeds: readonly string[];
   readonly #toldAt = new Map<string, number>();
 
-  constructor(progress: RunProgress) {
+  /** @param seeds as `--seed` names them, for the hints. */
+  constructor(progress: RunProgress, seeds: readonly string[] = []) {
     this.#progress = progress;
+    this.#seeds = seeds;
   }
 
   /** @param nowMs the monotonic time at which `event` happened. */
@@ -28,7 +32,7 @@ export class JsonLines {
     // Events of received bytes come by the thousand: most are over here.
     if (isProgress(event) && !this.#isDue(event, nowMs)) return [];
     const task = this.#progress.task(event.task)?.view(nowMs);
-    const fields = task && fieldsOf(event, task, stopped);
+    const fields = task && fieldsOf(event, task, stopped, this.#seeds);
     if (fields === undefined) return [];
     return [line(nameOf(event), event.time, fields)];
   }
@@ -74,6 +78,7 @@ function fieldsOf(
   event: TaskEvent,
   task: TaskView,
   stopped: StopSignal | undefined,
+  seeds: readonly string[],
 ): object | undefined {
   switch (event.kind) {
     case "found":
@@ -88,7 +93,7 @@ function fieldsOf(
     case "done":
       return doneFields(task, event.result);
     case "failed":
-      return failedFields(task, event.failure, stopped);
+      return failedFields(task, event.failure, stopped, seeds);
     case "queued":
     case "pieces":
     case "flight":
@@ -140,10 +145,12 @@ function failedFields(
   { task, name }: TaskView,
   failure: TaskFailure,
   stopped: StopSignal | undefined,
+  seeds: readonly string[],
 ): object {
-  const { code, message, hint } = failure;
+  const { code, message } = failure;
+  const hint = hintOf(failure, seeds) ?? null;
   const exit = exitOfFailure(code, stopped);
-  return { task, name, code, message, hint: hint ?? null, exit, ...votesIn(failure) };
+  return { task, name, code, message, hint, exit, ...votesIn(failure) };
 }
 
 function summaryOfTask({ task, name, state, outcome }: TaskOutcome): object {

@@ -19,11 +19,12 @@ export function renderEvent(
   event: TaskEvent,
   name: string,
   least: Level,
+  seeds: readonly string[] = [],
 ): string[] {
   if (event.kind === "failed") {
     // Who stopped the run is told once, not for each of its downloads.
     const { failure } = event;
-    return failure.code === "interrupted" ? [] : renderTaskFailure(name, failure);
+    return failure.code === "interrupted" ? [] : renderTaskFailure(name, failure, seeds);
   }
   const vote = event.kind === "done" ? renderVote(name, event.result) : [];
   if (!reaches(levelOf(event), least) && !isUnverified(event)) return vote;

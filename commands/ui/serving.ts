@@ -7,9 +7,10 @@ import {
   printable,
   type ServeEvent,
 } from "../../core/mod.ts";
+import { shellWord } from "./hints.ts";
 import { jsonLine } from "./json.ts";
 import { reaches } from "./levels.ts";
-import { shellWord } from "./shell_word.ts";
+
 import { formatBytes, formatElapsed, formatRate, formatTime, plural } from "./units.ts";
 
 type Listening = ServeEvent & { readonly kind: "listening" };

@@ -1,7 +1,7 @@
 /** How files compare with the seeds', as sentences and as JSON. */
 import { printable, type Verdict, type Verification, type WrongPieces } from "../../core/mod.ts";
 import { renderFailure } from "./failure.ts";
-import { shellWord } from "./shell_word.ts";
+import { shellWord } from "./hints.ts";
 import { formatBytes, percentOf, plural } from "./units.ts";
 
 /** More of them say no more than their number. */

@@ -1,7 +1,7 @@
 /**
  * What can go wrong, one class for each thing that a caller does differently.
- * `code` is for scripts, `retryable` for the scheduler, `hint` for people; how a
- * failure becomes an exit code is decided in `commands/`.
+ * `code` is for scripts, `retryable` for the scheduler. How an error becomes an
+ * exit code and a hint for the user is decided in `commands/`.
  */
 
 export type ErrorCode =
@@ -17,6 +17,32 @@ export type ErrorCode =
   | "disk"
   | "conflict";
 
+/** What exactly is wrong, where `code` is too coarse to choose the user's next step by. */
+export type Problem =
+  | "disk-access"
+  | "disk-full"
+  | "foreign-file"
+  | "id-ambiguous"
+  | "listen-address"
+  | "metrics-address"
+  | "no-folder"
+  | "no-home"
+  | "no-name-server"
+  | "not-a-folder"
+  | "open-files"
+  | "partial-kept"
+  | "seed-address"
+  | "state-folder"
+  | "target-busy"
+  | "target-exists"
+  | "target-replaced"
+  | "task-over"
+  | "task-unknown"
+  | "tls-files"
+  | "token-rejected"
+  | "unreadable-folder"
+  | "wrong-sha256";
+
 /** One of several contents that seeds hold under one name. */
 export interface ContentVotes {
   /** null where its seeds offer no manifest. */
@@ -31,21 +57,20 @@ export abstract class P2pError extends Error {
   abstract readonly code: ErrorCode;
   /** Whether trying again, or another seed, can help. */
   readonly retryable: boolean = false;
-  /** What the user can do about it, as one imperative sentence. */
-  readonly hint?: string;
+  readonly problem?: Problem;
   /** The contents that seeds hold under the name, where they differ. */
   contents?: readonly ContentVotes[];
 
   constructor(
     message: string,
-    options: { cause?: unknown; hint?: string | undefined } = {},
+    options: { cause?: unknown; problem?: Problem | undefined } = {},
   ) {
     super(
       message,
       options.cause === undefined ? undefined : { cause: options.cause },
     );
     this.name = new.target.name;
-    if (options.hint !== undefined) this.hint = options.hint;
+    if (options.problem !== undefined) this.problem = options.problem;
   }
 }
 

@@ -19,7 +19,7 @@ export function parseSeedAddress(text: string): SeedAddress {
   const name = v6 ?? host;
   if (name === undefined || number < 1 || number > 65_535) {
     throw new UsageError(`Cannot use "${text}" as a seed`, {
-      hint: "Write host, host:port, [v6]:port or tls://host:port",
+      problem: "seed-address",
     });
   }
   return { host: name.toLowerCase(), port: number, tls: tls !== undefined };

@@ -166,7 +166,7 @@ function sharesOf(
   if (count < MIN_DESCRIPTORS) {
     const allowed = limit === undefined ? "too few" : `only ${limit}`;
     throw new UsageError(`Cannot download anything: this system allows ${allowed} open files`, {
-      hint: "Raise the limit of open files with ulimit -n",
+      problem: "open-files",
     });
   }
   const shares = divideDescriptors(count, wanted);

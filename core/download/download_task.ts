@@ -8,7 +8,6 @@ import { DiskFullError } from "../store/disk.ts";
 import type { DiskSpace } from "../store/free_space.ts";
 import {
   type Bytes,
-  CONFLICT_HINT,
   type ConflictResolution,
   hasSize,
   isFree,
@@ -138,7 +137,7 @@ const SYNC_BATCH_BYTES = 128 * 1024 * 1024;
 class WrongDigestError extends CorruptError {
   constructor(name: string, sha256: string, readonly id: string | null) {
     super(`Cannot finish "${name}": its SHA-256 is ${sha256}, not the one asked for`, {
-      hint: "Check the digest, or ask other seeds with --seed; what was downloaded is discarded",
+      problem: "wrong-sha256",
     });
   }
 }
@@ -195,7 +194,7 @@ async function resolveTarget(
   // Equal bytes are only known after the download; a different length already is a conflict.
   if (onConflict !== "fail" || hasSize(path, layout.size)) return { kind: "free", path };
   throw new ConflictError(`Cannot write "${path}": a different file is in its place`, {
-    hint: CONFLICT_HINT,
+    problem: "target-exists",
   });
 }
 

@@ -162,10 +162,7 @@ export async function resolveNames(
   const { files, seeds } = await list({ glob: undefined, ids: false }, settings, platform, signal);
   if (!seeds.some(({ ok }) => ok)) {
     throw new UnreachableError(
-      `Cannot ask what there is: ${seeds.map(({ error }) => error).join("; ")}`,
-      {
-        hint: "Check the address and that p2p serve runs there, or name another seed with --seed",
-      },
+      `Cannot list files: ${seeds.map(({ error }) => error).join("; ")}`,
     );
   }
   const sizes = new Map(files.map(({ name, size }) => [name, size]));
@@ -176,7 +173,6 @@ export async function resolveNames(
       `Cannot find ${
         patterns.map((each) => `"${each}"`).join(", ")
       }: no seed has a name that matches`,
-      { hint: "See what there is with p2p list" },
     );
   }
   if (names.length === 0) {

@@ -225,22 +225,18 @@ function resolveError(name: string, code: ErrorCode, reason: string): P2pError {
   const message = `Cannot download "${name}": ${reason}`;
   switch (code) {
     case "not-found":
-      return new NotFoundError(message, { hint: "See what there is with p2p list" });
+      return new NotFoundError(message);
     case "auth":
-      return new AuthError(message, { hint: "Give the seed's token with --token-file" });
+      return new AuthError(message);
     case "usage":
-      return new UsageError(message, { hint: "Give more digits of the id with --id" });
+      return new UsageError(message, { problem: "id-ambiguous" });
     case "corrupt":
-      return new CorruptError(message, { hint: "Compare with p2p list --json" });
+      return new CorruptError(message);
     case "protocol":
       return new ProtocolError(message);
     case "timeout":
-      return new TimeoutError(message, {
-        hint: "Check that the seeds run, or give more time with --give-up",
-      });
+      return new TimeoutError(message);
     default:
-      return new UnreachableError(message, {
-        hint: "Check the address and that p2p serve runs there, or name another seed with --seed",
-      });
+      return new UnreachableError(message);
   }
 }

@@ -241,22 +241,18 @@ function outcomeOf(
 
 const CANCELLED: TaskFailure = { code: "cancelled", message: "cancelled" };
 
-const INTERRUPTED: TaskFailure = {
-  code: "interrupted",
-  message: "interrupted",
-  hint: "Run the same command again to go on",
-};
+const INTERRUPTED: TaskFailure = { code: "interrupted", message: "interrupted" };
 
 function failureOf(error: unknown): TaskFailure {
   if (!(error instanceof P2pError)) {
     const stack = error instanceof Error ? error.stack ?? error.message : reasonOf(error);
     return { code: "bug", message: stack };
   }
-  const { code, message, hint, contents } = error;
+  const { code, message, problem, contents } = error;
   return {
     code,
     message,
-    ...(hint === undefined ? {} : { hint }),
+    ...(problem === undefined ? {} : { problem }),
     ...(contents === undefined ? {} : { contents }),
   };
 }

@@ -266,10 +266,8 @@ export function noUsableSourceError(
   { why, reason }: { readonly why: GiveUpReason; readonly reason: string },
 ): P2pError {
   const message = `Cannot download "${name}": ${reason}`;
-  const hint = "What there is of it is kept: run the same command again";
-  if (why === "silence") return new TimeoutError(message, { hint });
-  if (why === "corrupt") {
-    return new CorruptError(message, { hint: "See which seed lied with p2p logs" });
-  }
-  return new UnreachableError(message, { hint });
+  const problem = "partial-kept";
+  if (why === "silence") return new TimeoutError(message, { problem });
+  if (why === "corrupt") return new CorruptError(message);
+  return new UnreachableError(message, { problem });
 }

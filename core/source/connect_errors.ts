@@ -1,23 +1,14 @@
-/** Why there is no connection, for people: what TLS says of it helps nobody. */
+/** Why a connection failed, in short standard terms instead of the platform's. */
 import { plainReasonOf, reasonOf } from "../base/errors.ts";
 import { AllAttemptsFailed, type FailedAttempt } from "./happy_eyeballs.ts";
 
-/** What TLS calls it → what it means, and what to do. */
+/** What TLS calls it → what it means. */
 const TLS_REASONS: readonly (readonly [RegExp, string])[] = [
-  [
-    /UnknownIssuer/,
-    "certificate signed by unknown authority; trust it with --tls-ca",
-  ],
-  [
-    /CaUsedAsEndEntity/,
-    "its certificate is an authority's own; make one with basicConstraints=CA:FALSE for the seed",
-  ],
+  [/UnknownIssuer/, "certificate signed by unknown authority"],
+  [/CaUsedAsEndEntity/, "its certificate is an authority's own"],
   [/Expired/, "its certificate has expired"],
-  [/NotValidYet/, "its certificate is not valid yet; compare the clocks"],
-  [
-    /InvalidContentType|unexpected end of file|unexpected eof/i,
-    "it does not speak TLS; write it without tls://",
-  ],
+  [/NotValidYet/, "its certificate is not valid yet"],
+  [/InvalidContentType|unexpected end of file|unexpected eof/i, "it does not speak TLS"],
 ];
 
 /** What a resolver says of a name, on Linux, macOS and Windows → what it means. */
@@ -63,6 +54,6 @@ function wrongNameOf(reason: string): string | undefined {
     ([, name]) => name,
   );
   return names.length === 0
-    ? "its certificate is for another name; use the name that it is for"
-    : `its certificate is for ${names.slice(0, 5).join(", ")}; use that name`;
+    ? "its certificate is for another name"
+    : `its certificate is for ${names.slice(0, 5).join(", ")}`;
 }

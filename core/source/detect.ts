@@ -43,7 +43,7 @@ export async function openSession(
   if (line === "silent") return "silent";
   if (line === undefined) {
     if (isTlsAlert(inbox)) {
-      throw new UnreachableError(`${seed} speaks TLS; write it as tls://${seed}`);
+      throw new UnreachableError(`${seed} speaks TLS`);
     }
     return "old";
   }
@@ -119,9 +119,7 @@ async function prove(
   signal: AbortSignal,
 ): Promise<void> {
   if (token === undefined) {
-    throw new AuthError(`${seed} asks for a token`, {
-      hint: "Give the seed's token with --token-file",
-    });
+    throw new AuthError(`${seed} asks for a token`);
   }
   const request = encodeSessionRequest({ verb: "AUTH", answer: authResponse(nonce, token) });
   using limit = deadline(
@@ -134,9 +132,7 @@ async function prove(
   if (reply === "OK 0") return;
   const refusal = parseErrorReply(reply);
   if (refusal && refusal.code !== "AUTH") throw errorFromReply(seed, refusal);
-  throw new AuthError(`${seed} does not accept the token`, {
-    hint: "Compare the token file with the seed's",
-  });
+  throw new AuthError(`${seed} does not accept the token`, { problem: "token-rejected" });
 }
 
 async function replyTo(

@@ -36,9 +36,7 @@ export function errorFromReply(seed: string, refusal: ErrorReply): P2pError {
     case "RANGE":
       return new ChangedError(`the file at ${seed} has another size now`);
     case "AUTH":
-      return new AuthError(`${seed} asks for a token`, {
-        hint: "Give the seed's token with --token-file",
-      });
+      return new AuthError(`${seed} asks for a token`);
     case "SHUTDOWN":
       return new UnreachableError(`${seed} is shutting down`);
     case "INTERNAL":

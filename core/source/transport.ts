@@ -130,7 +130,7 @@ const LOOKUP_ANSWER_MS = 2000;
 function unansweredLookup(name: string): TimeoutError {
   const reason = "could not resolve host: no name server answered";
   return new TimeoutError(`Cannot connect to ${name}: ${reason}`, {
-    hint: "Check the network connection, or give the seed's IP address",
+    problem: "no-name-server",
   });
 }
 
@@ -316,14 +316,14 @@ function bind({ host, port, tls }: ListenOptions): Listener {
       const why = /KeyMismatch/.test(reason) ? "the key is not the certificate's own" : reason;
       throw new UsageError(`Cannot serve TLS: ${why}`, {
         cause: error,
-        hint: "Give a certificate and its own private key, both PEM, to --tls-cert and --tls-key",
+        problem: "tls-files",
       });
     }
     throw new UsageError(
       `Cannot listen on ${formatSeedAddress({ host, port, tls: false })}: ${listenReasonOf(error)}`,
       {
         cause: error,
-        hint: "Choose another address with --host and --port; --port 0 takes any free port",
+        problem: "listen-address",
       },
     );
   }

@@ -34,7 +34,7 @@ export async function applyControl(
   if (task.state === "done" || (!cancels && isOver(task.state))) {
     const end = task.state === "failed" ? "has failed" : `is ${task.state}`;
     throw new UsageError(`Cannot ${order.split("-")[0]} "${task.name}": it ${end}`, {
-      hint: "Run p2p get again to download it again",
+      problem: "task-over",
     });
   }
   const running = task.pid !== null && !isOver(task.state);

@@ -36,7 +36,7 @@ export function directoriesOf(
     if (folder !== undefined) return folder;
     // Never a folder below the current one: the next command may run elsewhere.
     throw new UsageError(`Cannot find the ${kind} folder: there is no home folder`, {
-      hint: `Set HOME or ${variable} to an absolute path`,
+      problem: "no-home",
     });
   };
   return { config: of("config"), state: of("state"), cache: of("cache") };

@@ -9,9 +9,7 @@ export async function asStateError<T>(stateDir: string, act: () => Promise<T>): 
     if (error instanceof P2pError) throw error;
     throw new DiskError(`Cannot keep state in "${stateDir}": ${plainReasonOf(error)}`, {
       cause: error,
-      hint: isOutOfDescriptors(error)
-        ? "Raise the limit of open files with ulimit -n"
-        : "Choose another folder with P2P_STATE_DIR",
+      problem: isOutOfDescriptors(error) ? "open-files" : "state-folder",
     });
   }
 }

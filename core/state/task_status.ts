@@ -102,17 +102,17 @@ export function taskNamed(
   if (names.size > 0) throw several(text, "end", Array.from(names));
   const fault = invalidNameReason(text);
   if (fault !== undefined) {
-    throw new UsageError(`Cannot find task "${text}": as a file name, ${fault}`, { hint: SEE_ALL });
+    throw new UsageError(`Cannot find task "${text}": as a file name, ${fault}`, {
+      problem: "task-unknown",
+    });
   }
-  throw new NotFoundError(`Cannot find task "${text}"`, { hint: SEE_ALL });
+  throw new NotFoundError(`Cannot find task "${text}"`, { problem: "task-unknown" });
 }
-
-const SEE_ALL = "See all tasks with p2p status --all";
 
 function several(text: string, how: "begin" | "end", words: readonly string[]): UsageError {
   const shown = words.slice(0, 5).join(", ");
   return new UsageError(`Cannot tell which task "${text}" is: several ${how} so (${shown})`, {
-    hint: SEE_ALL,
+    problem: "task-unknown",
   });
 }
 

@@ -7,9 +7,6 @@ import { type Disk, realDisk, statIfExists, withDiskErrorsAsync } from "./disk.t
 import { type HashingOptions, holds, sha256OfFile } from "./hashing.ts";
 import { renamedTarget } from "./paths.ts";
 
-/** How to go on where another file has the name. */
-export const CONFLICT_HINT = "Choose what to do with --on-conflict rename, skip or overwrite";
-
 /** What identifies the expected bytes: a manifest, or only the digest of the whole. */
 export type Bytes = { readonly manifest: Manifest } | { readonly sha256: string };
 
@@ -62,7 +59,7 @@ export async function resolveConflict(
       return { kind: "replace", path };
     case "fail":
       throw new ConflictError(`Cannot write "${path}": it exists with different content`, {
-        hint: CONFLICT_HINT,
+        problem: "target-exists",
       });
     case "rename": {
       const id = "manifest" in bytes ? bytes.manifest.id : bytes.sha256;

@@ -75,13 +75,13 @@ export function toDiskError(what: string, error: unknown): unknown {
   ) {
     return new DiskFullError(`Cannot ${what}: the disk is full`, {
       cause: error,
-      hint: "Free some space or choose another folder with --out, then run the same command again",
+      problem: "disk-full",
     });
   }
   if (isOutOfDescriptors(error)) {
     return new OutOfDescriptorsError(`Cannot ${what}: too many open files`, {
       cause: error,
-      hint: "Raise the limit of open files with ulimit -n, or lower --max",
+      problem: "open-files",
     });
   }
   const isSystemError = Object.values(Deno.errors).some((kind) => error instanceof kind) ||
@@ -89,7 +89,7 @@ export function toDiskError(what: string, error: unknown): unknown {
   if (!isSystemError) return error;
   return new DiskError(`Cannot ${what}: ${plainReasonOf(error)}`, {
     cause: error,
-    hint: "Check the folder and its rights, or choose another one with --out",
+    problem: "disk-access",
   });
 }
 

@@ -81,7 +81,7 @@ function notEnoughSpace(target: string, folder: string, bytes: number, free: num
     `Cannot download to "${target}": not enough disk space ` +
       `(${formatBytes(bytes)} needed, ${formatBytes(free)} free)`,
     {
-      hint: "Free some space or choose another folder with --out, then run the same command again",
+      problem: "disk-full",
     },
   );
   error.lacking = { folder, bytes, free };

@@ -81,7 +81,7 @@ export class PartFile implements Disposable {
       try {
         if (!withDiskErrors(`lock "${path}"`, () => file.tryLockSync(true))) {
           throw new ConflictError(`Cannot write "${path}": ${holder()} works on it`, {
-            hint: "Wait for it, or choose another folder with --out",
+            problem: "target-busy",
           });
         }
         const info = infoIfCurrent(path, file, options);
@@ -138,7 +138,7 @@ export class PartFile implements Disposable {
     if (!info?.isFile || !mayBeSameInode(info.ino, this.inode)) {
       throw new ConflictError(
         `Cannot go on with "${this.path}": another program removed or replaced it`,
-        { hint: "Run the same command again to begin anew" },
+        { problem: "target-replaced" },
       );
     }
     return info.size === this.#size && info.mtime?.getTime() === this.#mtime;

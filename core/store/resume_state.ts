@@ -161,7 +161,7 @@ function moveOver(path: string, copy: PartFile): void {
     if (!(cause instanceof Error) || !/not permitted|denied/i.test(cause.message)) throw error;
     throw new ConflictError(`Cannot write "${path}": it is another user's`, {
       cause,
-      hint: "Ask its owner to remove it, or choose another folder with --out",
+      problem: "foreign-file",
     });
   }
 }

@@ -46,16 +46,16 @@ for (const { error, name, code, retryable } of cases) {
   });
 }
 
-Deno.test("P2pError keeps cause and hint when they are given", () => {
+Deno.test("P2pError keeps cause and problem when they are given", () => {
   const cause = new Error("disk");
-  const error = new errors.DiskError("m", { cause, hint: "Free some space" });
-  assertEquals([error.message, error.cause, error.hint], ["m", cause, "Free some space"]);
+  const error = new errors.DiskError("m", { cause, problem: "disk-full" });
+  assertEquals([error.message, error.cause, error.problem], ["m", cause, "disk-full"]);
 });
 
-Deno.test("P2pError has neither cause nor hint when none is given", () => {
-  const error = new errors.DiskError("m", { hint: undefined });
+Deno.test("P2pError has neither cause nor problem when none is given", () => {
+  const error = new errors.DiskError("m", { problem: undefined });
   assertFalse("cause" in error);
-  assertEquals(error.hint, undefined);
+  assertEquals(error.problem, undefined);
 });
 
 const reasons = [

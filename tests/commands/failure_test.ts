@@ -88,11 +88,11 @@ Deno.test("renderTaskFailure() names the file once", () => {
   const code = "not-found";
   assertEquals(renderTaskFailure("a.iso", { code, message: 'Cannot find "a.iso"' }), [
     'p2p: Cannot find "a.iso"',
-    "hint: See what there is with p2p list",
+    "hint: See the seeds' files with p2p list",
   ]);
-  assertEquals(renderTaskFailure("b.iso", { code, message: "No seed", hint: "Do" }), [
+  assertEquals(renderTaskFailure("b.iso", { code, message: "No seed" }, ["nas 1"]), [
     'p2p: Cannot get "b.iso": No seed',
-    "hint: Do",
+    "hint: See the seeds' files with p2p list --seed 'nas 1'",
   ]);
 });
 
@@ -107,10 +107,9 @@ const missing = [
 ];
 for (const { name, step } of missing) {
   Deno.test(`renderTaskFailure() of a missing ${name} says ${step ?? "nothing of folders"}`, () => {
-    const failure = { code: "not-found", message: "No seed has it", hint: "Look" } as const;
-    const wanted = step === undefined
-      ? "hint: Look"
-      : `hint: Look; what is in a folder with ${step}`;
+    const failure = { code: "not-found", message: "No seed has it" } as const;
+    const look = "hint: See the seeds' files with p2p list";
+    const wanted = step === undefined ? look : `${look}; for a folder: ${step}`;
     assertEquals(renderTaskFailure(name, failure)[1], wanted);
     const busy = { code: "busy", message: "No seed has time" } as const;
     assertEquals(renderTaskFailure(name, busy)[1]!.includes("folder"), false);

@@ -10,7 +10,6 @@ import { doneOutcome, event, failedOutcome, NOON, resultOf, StampedProgress } fr
 const failure = {
   code: "not-found",
   message: 'Cannot find "a.iso": no seed has it',
-  hint: "p2p list shows what there is",
 } as const;
 
 const plain: { event: TaskEvent; want: string[] }[] = [
@@ -51,7 +50,7 @@ const plain: { event: TaskEvent; want: string[] }[] = [
     event: event({ kind: "failed", failure }),
     want: [
       'p2p: Cannot find "a.iso": no seed has it',
-      "hint: p2p list shows what there is",
+      "hint: See the seeds' files with p2p list",
     ],
   },
   {
@@ -162,6 +161,7 @@ const time = new Date(NOON).toISOString();
 Deno.test("JsonLines tells task, seed, done and failed with the fields of the manual", () => {
   const result = resultOf();
   const { how, ...shown } = result;
+  const hint = "See the seeds' files with p2p list";
   assertEquals(
     jsonOf([
       queued,
@@ -192,7 +192,7 @@ Deno.test("JsonLines tells task, seed, done and failed with the fields of the ma
         retryInMs: null,
       },
       { event: "done", time, task: "t1", name: "a.iso", ...shown, how },
-      { event: "failed", time, task: "t1", name: "a.iso", ...failure, exit: 3 },
+      { event: "failed", time, task: "t1", name: "a.iso", ...failure, hint, exit: 3 },
       {
         event: "failed",
         time,
@@ -200,7 +200,7 @@ Deno.test("JsonLines tells task, seed, done and failed with the fields of the ma
         name: "a.iso",
         code: "interrupted",
         message: "x",
-        hint: null,
+        hint: "Run the same command again to resume",
         exit: 143,
       },
     ],

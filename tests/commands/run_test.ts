@@ -198,7 +198,7 @@ Deno.test("run() exits 6 when its output cannot be written", async () => {
   assertEquals([code, stderr], [
     6,
     "p2p: Cannot write the output: full\n" +
-    "hint: Check that the disk has room and that you may write there\n",
+    "hint: Check that the disk has space and that you may write there\n",
   ]);
 });
 
@@ -274,7 +274,7 @@ Deno.test("get prints a summary also when no name could be found", async () => {
   assertEquals(JSON.parse(stdout).event, "summary");
   assertEquals(
     stderr,
-    'p2p: Cannot find "x*": no seed has it\nhint: See what there is with p2p list\n',
+    `p2p: Cannot find "x*": no seed has it\nhint: See the seeds' files with p2p list\n`,
   );
 });
 

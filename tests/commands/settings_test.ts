@@ -1,5 +1,5 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { UsageError } from "../../core/mod.ts";
+import { CommandError } from "../../commands/ui/hints.ts";
 import { configSource, withEntry } from "../../commands/config_file.ts";
 import { environmentSource, flagSource, resolveSettings } from "../../commands/setting_sources.ts";
 import { SETTING_NAMES, variableOf } from "../../commands/settings.ts";
@@ -138,14 +138,14 @@ const faults = [
   },
 ];
 for (const { given, message } of faults) {
-  Deno.test(`resolveSettings() throws UsageError: ${message}`, () => {
-    const error = assertThrows(() => resolve(given), UsageError);
+  Deno.test(`resolveSettings() throws CommandError: ${message}`, () => {
+    const error = assertThrows(() => resolve(given), CommandError);
     assertEquals(error.message, message);
   });
 }
 
 Deno.test("configPlace() names the file when it is no JSON", () => {
-  const error = assertThrows(() => configSource("{", "/c/x.json"), UsageError);
+  const error = assertThrows(() => configSource("{", "/c/x.json"), CommandError);
   assertEquals(error.message.startsWith("Cannot use /c/x.json: "), true);
 });
 

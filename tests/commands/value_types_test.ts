@@ -14,7 +14,7 @@ import {
   type ValueType,
   wholeNumber,
 } from "../../commands/value_types.ts";
-import { UsageError } from "../../core/mod.ts";
+import { CommandError } from "../../commands/ui/hints.ts";
 
 function accepts<T>(
   name: string,
@@ -151,7 +151,7 @@ Deno.test("a pasted URL is answered with the command that downloads it (B26)", (
       ["http://h:7270/my%20model.bin", "p2p get 'my model.bin' --seed h"],
     ] as const
   ) {
-    const error = assertThrows(() => parseValue(NAME, url, "as name"), UsageError);
+    const error = assertThrows(() => parseValue(NAME, url, "as name"), CommandError);
     assertEquals(error.hint?.includes(hint), true, `${url}: ${error.hint}`);
   }
 });
@@ -175,7 +175,7 @@ const misnamed = [
 ] as const;
 for (const [text, name] of misnamed) {
   Deno.test(`parseValue() of the name ${JSON.stringify(text)} hints at ${name ?? "nothing"}`, () => {
-    const { hint } = assertThrows(() => parseValue(NAME, text, "as name"), UsageError);
+    const { hint } = assertThrows(() => parseValue(NAME, text, "as name"), CommandError);
     const wanted = `Names begin at the served folder, without "./" or "/": ${name}`;
     assertEquals(hint, name === undefined ? undefined : wanted);
   });

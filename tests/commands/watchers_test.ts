@@ -14,23 +14,24 @@ Deno.test("BarWatcher tells each failure, what to do about them once, and leaves
     progress.apply(event);
     watcher.handle(event);
   };
-  const fail = (task: string, hint: string) => {
+  const fail = (task: string, code: "not-found" | "busy") => {
     handle(event({ kind: "queued", name: task, target: task }, { task }));
-    const failure = { code: "not-found", message: `no seed has "${task}"`, hint } as const;
+    const failure = { code, message: `no seed has "${task}"` };
     handle(event({ kind: "failed", failure }, { task }));
   };
-  for (const task of ["a", "b", "c"]) fail(task, "look at the list");
-  fail("d.bin", "free some space");
+  for (const task of ["a", "b", "c"]) fail(task, "not-found");
+  fail("d.bin", "busy");
   watcher.note([]);
   assertEquals(terminal.lines.at(-1), "0 done, 0 active, 4 failed  0 B/s  ETA 0:00");
   watcher.end();
   assertEquals(terminal.lines, [
     'p2p: no seed has "a"',
-    "hint: look at the list; what is in a folder with p2p get 'a/**'",
+    "hint: See the seeds' files with p2p list; " +
+    "for a folder: p2p get 'a/**'",
     'p2p: no seed has "b"',
     'p2p: no seed has "c"',
     'p2p: no seed has "d.bin"',
-    "hint: free some space",
+    "hint: Try again later, or name more seeds with --seed",
   ]);
 });
 

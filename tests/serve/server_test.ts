@@ -29,7 +29,7 @@ test("serve() tells where it listens, and what it serves", async () => {
 test("serve() throws UsageError when there is no such folder", async () => {
   const error = await assertRejects(() => RunningSeed.start("/none/such"), UsageError);
   assertMatch(error.message, /Cannot serve "\/none\/such": there is no such folder/);
-  assert(error.hint);
+  assert(error.problem);
 });
 
 test("serve() throws UsageError when the folder is a file", async () => {

@@ -111,6 +111,6 @@ for (const platform of ["linux", "darwin", "windows"]) {
       () => directoriesOf(() => undefined, platform, () => undefined),
       UsageError,
     );
-    assertEquals(error.hint, "Set HOME or P2P_CONFIG_DIR to an absolute path");
+    assertEquals(error.problem, "no-home");
   });
 }

@@ -143,7 +143,7 @@ Deno.test("TaskStories.open() throws DiskError with a way out when the folder is
     DiskError,
     "Cannot keep state",
   );
-  assertEquals(error.hint, "Choose another folder with P2P_STATE_DIR");
+  assertEquals(error.problem, "state-folder");
 });
 
 Deno.test(

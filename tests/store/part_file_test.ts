@@ -24,7 +24,7 @@ Deno.test("PartFile.open() names the holder when the file is open already", () =
     ConflictError,
     "the holder works on it",
   );
-  assertEquals(typeof error.hint, "string");
+  assertEquals(error.problem, "target-busy");
 });
 
 Deno.test("PartFile.open() opens again when the first one was closed", () => {

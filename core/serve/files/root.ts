@@ -41,18 +41,18 @@ function rootError(dir: string, error: unknown): Error {
   if (error instanceof Deno.errors.NotFound) {
     return new UsageError(`Cannot serve "${dir}": there is no such folder`, {
       cause: error,
-      hint: "Name the folder to serve, as in: p2p serve ./files",
+      problem: "no-folder",
     });
   }
   if (error instanceof Deno.errors.NotADirectory) {
     return new UsageError(`Cannot serve "${dir}": it is not a folder`, {
       cause: error,
-      hint: "Name the folder that the file is in",
+      problem: "not-a-folder",
     });
   }
   return new DiskError(`Cannot serve "${dir}": ${reasonOf(error)}`, {
     cause: error,
-    hint: "Give yourself the right to read the folder, or serve another one",
+    problem: "unreadable-folder",
   });
 }
 

@@ -27,7 +27,7 @@ export function listenForMetrics({ host, port }: MetricsAddress): Listening {
   } catch (error) {
     throw new UsageError(`Cannot offer metrics: ${reasonOf(error)}`, {
       cause: error,
-      hint: "Choose another address with --metrics; port 0 takes any free port",
+      problem: "metrics-address",
     });
   }
 }

@@ -178,5 +178,5 @@ test("listenForMetrics() throws UsageError when the address is taken, and serve(
     UsageError,
   );
   assertMatch(error.message, /^Cannot offer metrics: .*in use/);
-  assertMatch(error.hint!, /--metrics/);
+  assertEquals(error.problem, "metrics-address");
 });
