@@ -1,7 +1,7 @@
 /** `p2p config`: every setting, its value, and where it came from. */
 import { Command } from "@cliffy/command";
 import { printable } from "../core/mod.ts";
-import { defaultTextOf } from "./command.ts";
+import { defaultTextOf } from "./options.ts";
 import { type Environment, writeLines } from "./environment.ts";
 import { RATE, SIZE } from "./value_types.ts";
 import { type LoadedSettings, loadSettings } from "./load_settings.ts";

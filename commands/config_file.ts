@@ -2,8 +2,7 @@
 import { DiskError, printable, reasonOf, UsageError } from "../core/mod.ts";
 import { join } from "@std/path";
 import { type SettingSource } from "./setting_sources.ts";
-import { closest } from "./ui/closest.ts";
-import { CommandError } from "./ui/hints.ts";
+import { closest, CommandError } from "./ui/hints.ts";
 import { isSettingName, SETTING_NAMES, settingOf } from "./settings.ts";
 
 export function configPathIn(folder: string): string {

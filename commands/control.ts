@@ -4,11 +4,10 @@ import { type ControlAction, type ControlOutcome, P2pError, type TaskStatus } fr
 import { type Environment, writeLines } from "./environment.ts";
 import { directoriesIn } from "./load_settings.ts";
 import { ABOUT_TASK, TaskType } from "./options.ts";
-import { renderControlOutcome } from "./ui/control.ts";
+import { NOTHING_ACTIVE, renderControlOutcome } from "./ui/status.ts";
 import { renderFailure } from "./ui/failure.ts";
 import { CommandError, hintOf } from "./ui/hints.ts";
 import { jsonLine } from "./ui/json.ts";
-import { NOTHING_ACTIVE } from "./ui/status.ts";
 
 interface Flags {
   readonly all?: boolean | undefined;

@@ -11,13 +11,11 @@ import {
   type TaskOutcome,
   UsageError,
 } from "../core/mod.ts";
-import { withSettings } from "./command.ts";
+import { ValueArgumentType, withSettings } from "./options.ts";
 import { type Environment, mayMoveCursor, writeLines } from "./environment.ts";
-import { ExitError } from "./exit_error.ts";
-import { interruptible, type Interruption } from "./interrupt.ts";
+import { ExitError, interruptible, type Interruption } from "./exit.ts";
 import { hex, NAME, parseValue } from "./value_types.ts";
 import { downloadSettingsOf, type LoadedSettings, loadSettings } from "./load_settings.ts";
-import { ValueArgumentType } from "./options.ts";
 import {
   exitOfOutcomes,
   renderInterruption,

@@ -1,12 +1,10 @@
 /** `p2p help`: pages about what no single command explains, and the help of any command. */
 import { Command } from "@cliffy/command";
-import { defaultTextOf } from "./command.ts";
+import { defaultTextOf, ValueArgumentType } from "./options.ts";
 import { type Environment, writeLines } from "./environment.ts";
 import { text } from "./value_types.ts";
-import { ValueArgumentType } from "./options.ts";
-import { closest } from "./ui/closest.ts";
+import { closest, CommandError } from "./ui/hints.ts";
 import { type Described, renderHelp } from "./ui/help.ts";
-import { CommandError } from "./ui/hints.ts";
 import { type Topic, topicsOf } from "./ui/topics.ts";
 import { SETTING_NAMES, variableOf } from "./settings.ts";
 

@@ -1,15 +1,14 @@
 /** `p2p list`: what the seeds offer. */
 import { Command } from "@cliffy/command";
 import type { Offer } from "../core/mod.ts";
-import { withSettings } from "./command.ts";
+import { ValueArgumentType, withSettings } from "./options.ts";
 import { type Environment, widthOf, writeLines } from "./environment.ts";
-import { interruptible } from "./interrupt.ts";
+import { interruptible } from "./exit.ts";
 import { NAME } from "./value_types.ts";
 import { downloadSettingsOf, loadSettings } from "./load_settings.ts";
-import { ValueArgumentType } from "./options.ts";
 import { CommandError, hintOfReason, orFolder } from "./ui/hints.ts";
 import { jsonLine, pick } from "./ui/json.ts";
-import { renderOffer, renderSilentSeeds } from "./ui/offer.ts";
+import { renderOffer, renderSilentSeeds } from "./ui/list.ts";
 
 const DESCRIPTION = `Shows what the seeds offer.
 

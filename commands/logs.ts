@@ -2,13 +2,12 @@
 import { Command } from "@cliffy/command";
 import { type Level, LEVELS, type LogLine } from "../core/mod.ts";
 import { type Environment, writeLines } from "./environment.ts";
-import { Interrupted, interruptible } from "./interrupt.ts";
+import { Interrupted, interruptible } from "./exit.ts";
 import { choice, wholeNumber } from "./value_types.ts";
 import { directoriesIn } from "./load_settings.ts";
 import { ABOUT_TASK, TaskType, ValueArgumentType } from "./options.ts";
 import { jsonLine } from "./ui/json.ts";
-import { reaches } from "./ui/levels.ts";
-import { renderLogLine } from "./ui/log_text.ts";
+import { reaches, renderLogLine } from "./ui/event_text.ts";
 
 const DESCRIPTION = `Shows the log of one download, as prose.
 

@@ -1,6 +1,6 @@
 /** The command tree. A new command is one file beside this one and one line here. */
 import { Command } from "@cliffy/command";
-import { withSettings } from "./command.ts";
+import { withSettings } from "./options.ts";
 import { completeCommand } from "./complete.ts";
 import { completionsCommand } from "./completions.ts";
 import { configCommand } from "./config.ts";

@@ -2,11 +2,10 @@
 import { ValidationError } from "@cliffy/command";
 import { P2pError } from "../core/mod.ts";
 import { type Environment, type Output, writeLines } from "./environment.ts";
-import { ExitError } from "./exit_error.ts";
-import { Interrupted } from "./interrupt.ts";
+import { ExitError, Interrupted } from "./exit.ts";
 import { keepLastFlags } from "./last_flag.ts";
 import { commandTree } from "./mod.ts";
-import { closest } from "./ui/closest.ts";
+import { closest, CommandError, hintOf, seedsAmong } from "./ui/hints.ts";
 import {
   EXIT_OF_BUG,
   EXIT_OF_USAGE,
@@ -15,7 +14,6 @@ import {
   renderBug,
   renderFailure,
 } from "./ui/failure.ts";
-import { CommandError, hintOf, seedsAmong } from "./ui/hints.ts";
 
 export async function run(
   args: readonly string[],

@@ -2,17 +2,15 @@
 import { Command } from "@cliffy/command";
 import { formatSeedAddress, type SeedAddress } from "../core/mod.ts";
 import { configSource, readConfigText, withEntry, writeConfigText } from "./config_file.ts";
-import { withSettings } from "./command.ts";
-import { ExitError } from "./exit_error.ts";
+import { ValueArgumentType, withSettings } from "./options.ts";
+import { ExitError, interruptible } from "./exit.ts";
 import { exitOfFailure } from "./ui/failure.ts";
 import { type Environment, widthOf, writeLines } from "./environment.ts";
-import { interruptible } from "./interrupt.ts";
 import { SEED } from "./value_types.ts";
 import { downloadSettingsOf, type LoadedSettings, loadSettings } from "./load_settings.ts";
-import { ValueArgumentType } from "./options.ts";
 import { CommandError } from "./ui/hints.ts";
 import { jsonLine } from "./ui/json.ts";
-import { renderSeeds } from "./ui/offer.ts";
+import { renderSeeds } from "./ui/list.ts";
 import { SETTINGS } from "./settings.ts";
 
 export function seedsCommand(environment: Environment) {

@@ -8,21 +8,15 @@ import {
   type ServeSettings,
   UsageError,
 } from "../core/mod.ts";
-import { withSettings } from "./command.ts";
+import { ValueArgumentType, withSettings } from "./options.ts";
 import { type Environment, writeLines } from "./environment.ts";
-import { Interrupted, interruptible } from "./interrupt.ts";
+import { Interrupted, interruptible } from "./exit.ts";
 import { text } from "./value_types.ts";
 import { loadSettings, pemIn, tokenIn } from "./load_settings.ts";
-import { ValueArgumentType } from "./options.ts";
 import { BoundedWriter } from "./bounded_writer.ts";
 import { stoppingText } from "./ui/failure.ts";
-import { reaches } from "./ui/levels.ts";
-import {
-  type Invitation,
-  renderListening,
-  renderServeEvent,
-  renderServeJson,
-} from "./ui/serving.ts";
+import { reaches } from "./ui/event_text.ts";
+import { type Invitation, renderListening, renderServeEvent, renderServeJson } from "./ui/serve.ts";
 import type { Values } from "./settings.ts";
 
 const DESCRIPTION = `Serves the files below a folder until Ctrl-C.

@@ -2,7 +2,7 @@
 import { Command } from "@cliffy/command";
 import type { QuarantinedPart, TaskStatus } from "../core/mod.ts";
 import { type Environment, mayMoveCursor, widthOf, writeLines } from "./environment.ts";
-import { Interrupted, interruptible } from "./interrupt.ts";
+import { Interrupted, interruptible } from "./exit.ts";
 import { directoriesIn } from "./load_settings.ts";
 import { ABOUT_TASK, TaskType } from "./options.ts";
 import { jsonLine } from "./ui/json.ts";

@@ -3,7 +3,6 @@ import { delay } from "@std/async";
 import * as core from "../core/mod.ts";
 import type { Environment, Input, Output } from "./environment.ts";
 import type { StopSignal } from "./ui/failure.ts";
-import { stopSignalsOf } from "./stop_signals.ts";
 
 type Stream = typeof Deno.stdout | typeof Deno.stderr;
 
@@ -142,4 +141,14 @@ function listenToSignals(handler: (signal: StopSignal) => void): Disposable {
       }
     },
   };
+}
+
+/**
+ * The runtime ends the process at SIGHUP, even under `nohup`, as soon as it listens to any signal:
+ * listening to SIGHUP as well makes that end a clean one.
+ *
+ * @param platform as `Deno.build.os` names it. Windows has no SIGTERM, and listening to it would throw.
+ */
+export function stopSignalsOf(platform: string): readonly StopSignal[] {
+  return platform === "windows" ? ["SIGINT"] : ["SIGINT", "SIGTERM", "SIGHUP"];
 }

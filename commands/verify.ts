@@ -2,13 +2,11 @@
 import { Command } from "@cliffy/command";
 import { basename, relative, resolve } from "@std/path";
 import { invalidNameReason, type Verification, type VerifyRequest } from "../core/mod.ts";
-import { withSettings } from "./command.ts";
+import { ValueArgumentType, withSettings } from "./options.ts";
 import { type Environment, mayMoveCursor, writeLines } from "./environment.ts";
-import { ExitError } from "./exit_error.ts";
-import { Interrupted, interruptible } from "./interrupt.ts";
+import { ExitError, Interrupted, interruptible } from "./exit.ts";
 import { text } from "./value_types.ts";
 import { downloadSettingsOf, loadSettings } from "./load_settings.ts";
-import { ValueArgumentType } from "./options.ts";
 import { exitOfFailures } from "./ui/failure.ts";
 import { jsonLine } from "./ui/json.ts";
 import {

@@ -6,16 +6,15 @@ import {
   TaskGroup,
   type TaskStatus,
 } from "../core/mod.ts";
-import type { Environment } from "./environment.ts";
-import { FullScreen } from "./full_screen.ts";
-import { Interrupted, interruptible } from "./interrupt.ts";
-import { renderControlOutcome } from "./ui/control.ts";
-import { reaches } from "./ui/levels.ts";
-import { renderLogLine } from "./ui/log_text.ts";
-import { wantsOver, type WatchCommand, watchModel } from "./ui/watch/watch_model.ts";
-import { reduce, type WatchEvent } from "./ui/watch/watch_reduce.ts";
-import { renderWatch } from "./ui/watch/watch_screen.ts";
-import { readKeys } from "./typing.ts";
+import type { Environment, Input } from "./environment.ts";
+import { Interrupted, interruptible } from "./exit.ts";
+import { FullScreen } from "./screen.ts";
+import { reaches, renderLogLine } from "./ui/event_text.ts";
+import { renderControlOutcome } from "./ui/status.ts";
+import { type Key, keysOfRest, parseKeys } from "./ui/watch/key_parser.ts";
+import { wantsOver, type WatchCommand, watchModel } from "./ui/watch/model.ts";
+import { reduce, type WatchEvent } from "./ui/watch/reduce.ts";
+import { renderWatch } from "./ui/watch/screen.ts";
 
 /** Processes tell how they stand twice a second; a person reads no faster than this. */
 const LOOK_MS = 1000;
@@ -224,5 +223,35 @@ class Watch implements AsyncDisposable {
     await readKeys(this.#environment.stdin, (key) => this.#take({ kind: "key", key }), signal);
     // Nobody types any more: the terminal is gone.
     this.#end.resolve();
+  }
+}
+
+/** A terminal sends a whole sequence at once: what comes later was typed later. */
+const ESCAPE_MS = 50;
+
+/** Calls `press` with each key, until `signal` aborts or the terminal is gone. */
+export async function readKeys(
+  stdin: Input,
+  press: (key: Key) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  const decoder = new TextDecoder();
+  let rest = "";
+  let escapeAt: number | undefined;
+  try {
+    for await (const bytes of stdin.read(signal)) {
+      clearTimeout(escapeAt);
+      const parsed = parseKeys(rest + decoder.decode(bytes, { stream: true }));
+      rest = parsed.rest;
+      parsed.keys.forEach(press);
+      if (rest === "") continue;
+      escapeAt = setTimeout(() => {
+        const keys = keysOfRest(rest);
+        rest = "";
+        keys.forEach(press);
+      }, ESCAPE_MS);
+    }
+  } finally {
+    clearTimeout(escapeAt);
   }
 }

@@ -4,14 +4,13 @@
  */
 import type { Level, RunProgress, TaskEvent, TaskOutcome } from "../core/mod.ts";
 import { type Environment, writeLines } from "./environment.ts";
+import { Screen } from "./screen.ts";
+import { reaches } from "./ui/event_text.ts";
 import { HINT, type StopSignal } from "./ui/failure.ts";
 import { withoutFolder } from "./ui/hints.ts";
-import { JsonLines } from "./ui/json_lines.ts";
-import { reaches } from "./ui/levels.ts";
+import { JsonLines } from "./ui/json.ts";
 import { renderEvent, renderTotal } from "./ui/plain.ts";
-import { renderProgress } from "./ui/progress.ts";
-import { Repeats } from "./ui/repeats.ts";
-import { Screen } from "./screen.ts";
+import { renderProgress } from "./ui/progress_block.ts";
 
 const PAINT_EVERY_MS = 100;
 const TOTAL_EVERY_MS = 30_000;
@@ -212,5 +211,23 @@ class EventLines {
     const name = this.#progress.task(event.task)?.name ?? event.task;
     const least = event.kind === "done" && this.#least === "warn" ? "info" : this.#least;
     return renderEvent(event, name, least, this.#seeds);
+  }
+}
+
+export class Repeats {
+  /** The last trouble told, by seed. */
+  readonly #told = new Map<string, string>();
+
+  /** Whether `event` says again what was said of its seed last. */
+  isRepeat(event: TaskEvent): boolean {
+    if (event.kind !== "seed") return false;
+    if (event.what === "failing") {
+      const repeated = this.#told.get(event.seed) === event.reason;
+      this.#told.set(event.seed, event.reason);
+      return repeated;
+    }
+    // An answer makes the next trouble news again.
+    if (event.what !== "dropped") this.#told.delete(event.seed);
+    return false;
   }
 }

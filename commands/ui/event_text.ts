@@ -1,5 +1,9 @@
 /** Events of a download as sentences, for the plain view and for `p2p logs`. */
 import {
+  isTrouble,
+  type Level,
+  LEVELS,
+  type LogLine,
   printable,
   type TaskEvent,
   type TaskFailure,
@@ -8,7 +12,7 @@ import {
   type WaitsFor,
 } from "../../core/mod.ts";
 import { hintOf } from "./hints.ts";
-import { formatBytes, formatElapsed, formatRate, plural } from "./units.ts";
+import { formatBytes, formatElapsed, formatMoment, formatRate, plural } from "./units.ts";
 
 /** One sentence without the file's name; safe for a terminal. */
 export function eventText(event: TaskEvent): string {
@@ -142,4 +146,41 @@ function sharesOf({ bytesBySeed }: TaskResult): string {
 
 function sum(numbers: readonly number[]): number {
   return numbers.reduce((total, number) => total + number, 0);
+}
+
+export function renderLogLine(line: LogLine): string {
+  const time = Date.parse(line.time);
+  const event = { ...line.event, task: line.task, time } as TaskEvent;
+  const moment = Number.isNaN(time) ? "-" : formatMoment(time);
+  return `${moment} ${line.level.padEnd(5)} ${eventText(event)}`;
+}
+
+export function reaches(level: Level, least: Level): boolean {
+  return LEVELS.indexOf(level) >= LEVELS.indexOf(least);
+}
+
+/** On a screen only what changes something is news; a task's log, which core keeps, says more. */
+export function levelOf(event: TaskEvent): Level {
+  switch (event.kind) {
+    case "failed":
+      return "error";
+    case "note":
+      return event.level;
+    case "seed":
+      return isTrouble(event.what) ? "warn" : event.what === "back" ? "info" : "debug";
+    case "state":
+      // Somebody said so, maybe in another terminal.
+      return event.state === "paused" || event.state === "cancelled" ? "info" : "debug";
+    case "found":
+    case "target":
+    case "resumed":
+    case "done":
+      return "info";
+    case "queued":
+    case "pieces":
+    case "flight":
+    case "received":
+    case "stored":
+      return "debug";
+  }
 }

@@ -9,9 +9,8 @@ import {
   type Totals,
 } from "../../core/mod.ts";
 import { otherContents, renderFailure, renderTaskFailure } from "./failure.ts";
-import { levelOf, reaches } from "./levels.ts";
-import { shareText } from "./progress.ts";
-import { eventText, speedText } from "./event_text.ts";
+import { eventText, levelOf, reaches, speedText } from "./event_text.ts";
+import { shareText } from "./progress_block.ts";
 import { formatBytes, formatElapsed, formatEta, formatRate, formatTime, plural } from "./units.ts";
 
 /** The lines of one event, or none when it matters less than `least`. Failures and unverified results always have some. */

@@ -1,5 +1,7 @@
 /** Tasks of all processes, as a table or one in detail. */
 import {
+  type ControlAction,
+  type ControlOutcome,
   etaMs,
   isActive,
   isOver,
@@ -8,11 +10,9 @@ import {
   type QuarantinedPart,
   type TaskStatus,
 } from "../../core/mod.ts";
-import { fitLine } from "./fit_line.ts";
 import { pick } from "./json.ts";
-import { stateWord } from "./state_word.ts";
 import { renderDetail, renderTable } from "./table.ts";
-import { renderInside } from "./watch/task_page.ts";
+import { stateWord } from "./task_row.ts";
 import {
   formatBytes,
   formatEta,
@@ -21,7 +21,8 @@ import {
   formatPart,
   formatRate,
 } from "./units.ts";
-import { shortenEnd } from "./width.ts";
+import { renderInside } from "./watch/task_page.ts";
+import { fitLine, shortenEnd } from "./width.ts";
 
 export const NOTHING_ACTIVE = "No active downloads.";
 
@@ -158,4 +159,37 @@ function sizeText({ downloaded, size }: TaskStatus): string {
 
 function rateText({ state, rate }: TaskStatus): string {
   return state === "downloading" ? formatRate(rate) : "-";
+}
+
+const DONE: Record<ControlAction, string> = {
+  pause: "paused",
+  resume: "goes on",
+  cancel: "cancelled",
+  "cancel-and-delete": "cancelled, and its partial file removed",
+};
+
+export function renderControlOutcome(
+  order: ControlAction,
+  { task, name, state }: TaskStatus,
+  obedience: ControlOutcome,
+): string {
+  return printable(`${task}  ${name}: ${sentenceOf(order, obedience, state)}`);
+}
+
+function sentenceOf(
+  order: ControlAction,
+  obedience: ControlOutcome,
+  state: TaskStatus["state"],
+): string {
+  if (state === "failed" && order === "cancel") return "had failed already";
+  if (state === "failed" && order === "cancel-and-delete") {
+    return "had failed already; its partial file is removed";
+  }
+  if (obedience === "already") {
+    return order === "resume" ? "was not paused" : `was ${DONE[order]} already`;
+  }
+  if (obedience !== "kept") return DONE[order];
+  return order === "pause"
+    ? "paused: not running; p2p get continues it"
+    : "unpaused; run p2p get to continue";
 }

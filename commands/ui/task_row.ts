@@ -6,7 +6,6 @@ import {
   type TaskState,
   type TaskStatus,
 } from "../../core/mod.ts";
-import { stateWord } from "./state_word.ts";
 import { formatEta, formatPart, formatRate, percentOf, plural } from "./units.ts";
 import {
   clip,
@@ -173,4 +172,17 @@ function rateText(row: TaskRow): string {
 
 function longest(texts: readonly string[]): number {
   return texts.reduce((most, text) => Math.max(most, displayWidth(text)), 0);
+}
+
+/**
+ * A task whose process ended is "stopped": the next download of it goes on. A task that the user paused
+ * stays paused until the user resumes it. For programs both are paused.
+ */
+export function stateWord(
+  { state, pausedBy }: {
+    readonly state: TaskState;
+    readonly pausedBy?: TaskStatus["pausedBy"];
+  },
+): string {
+  return state === "paused" && pausedBy === "interrupt" ? "stopped" : state;
 }

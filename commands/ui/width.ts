@@ -112,3 +112,8 @@ export function padEnd(text: string, width: number): string {
 export function padStart(text: string, width: number): string {
   return " ".repeat(Math.max(0, width - displayWidth(text))) + text;
 }
+
+/** The first of `ways` to say it that fits, or the last, which is the shortest; all of them in ASCII. */
+export function fitLine(ways: readonly string[], width: number): string {
+  return ways.find((way) => way.length <= width) ?? ways.at(-1)!;
+}

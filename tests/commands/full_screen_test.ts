@@ -1,5 +1,5 @@
 import { assertEquals, assertLess } from "@std/assert";
-import { FullScreen } from "../../commands/full_screen.ts";
+import { FullScreen } from "../../commands/screen.ts";
 import { TerminalScreen } from "../fakes/terminal_screen.ts";
 import { fakeOutput } from "./stand_in.ts";
 

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { type Key, keysOfRest, parseKeys } from "../../commands/ui/watch/keys.ts";
+import { type Key, keysOfRest, parseKeys } from "../../commands/ui/watch/key_parser.ts";
 
 function named(keys: readonly Key[]): string[] {
   return keys.map((key) => key.kind === "character" ? key.character : key.kind);

@@ -1,9 +1,8 @@
-import { jsonLine } from "../../commands/ui/json.ts";
+import { jsonLine, JsonLines } from "../../commands/ui/json.ts";
 import { assertEquals } from "@std/assert";
-import { JsonLines } from "../../commands/ui/json_lines.ts";
-import { renderLogLine } from "../../commands/ui/log_text.ts";
+import { renderLogLine } from "../../commands/ui/event_text.ts";
 import { renderDone, renderEvent, renderSummary, renderTotal } from "../../commands/ui/plain.ts";
-import { Repeats } from "../../commands/ui/repeats.ts";
+import { Repeats } from "../../commands/watchers.ts";
 import type { TaskEvent } from "../../core/mod.ts";
 import { doneOutcome, event, failedOutcome, NOON, resultOf, StampedProgress } from "./stand_in.ts";
 

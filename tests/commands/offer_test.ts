@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { renderOffer, renderSeeds } from "../../commands/ui/offer.ts";
+import { renderOffer, renderSeeds } from "../../commands/ui/list.ts";
 import { displayWidth } from "../../commands/ui/width.ts";
 import type { OfferedFile, SeedHealth } from "../../core/mod.ts";
 

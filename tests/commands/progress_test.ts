@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { renderProgress } from "../../commands/ui/progress.ts";
+import { renderProgress } from "../../commands/ui/progress_block.ts";
 import { displayWidth } from "../../commands/ui/width.ts";
 import { assertGolden } from "../fakes/golden.ts";
 import { event, NOON, resultOf, StampedProgress } from "./stand_in.ts";

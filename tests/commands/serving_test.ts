@@ -1,5 +1,5 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { renderListening, renderServeEvent } from "../../commands/ui/serving.ts";
+import { renderListening, renderServeEvent } from "../../commands/ui/serve.ts";
 import type { Level, OmitReason, ServeEvent } from "../../core/mod.ts";
 import { NOON } from "./stand_in.ts";
 

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { stopSignalsOf } from "../../commands/stop_signals.ts";
+import { stopSignalsOf } from "../../commands/system.ts";
 
 for (const platform of ["linux", "darwin"]) {
   Deno.test(`stopSignalsOf() gives SIGINT, SIGTERM and SIGHUP on ${platform}`, () => {

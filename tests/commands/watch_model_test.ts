@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { listRows, wantsOver } from "../../commands/ui/watch/watch_model.ts";
+import { listRows, wantsOver } from "../../commands/ui/watch/model.ts";
 import { taskOf, tasksOf, USUAL, Watching } from "./watch_support.ts";
 
 Deno.test("reduce() shows what moves first, then what is paused, then what waits; what is over only on request", () => {

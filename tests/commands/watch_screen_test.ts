@@ -1,5 +1,5 @@
 import { assertEquals, assertLess } from "@std/assert";
-import { renderWatch } from "../../commands/ui/watch/watch_screen.ts";
+import { renderWatch } from "../../commands/ui/watch/screen.ts";
 import { displayWidth } from "../../commands/ui/width.ts";
 import { assertGolden } from "../fakes/golden.ts";
 import { NOON } from "./stand_in.ts";

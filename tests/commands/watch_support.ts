@@ -1,12 +1,8 @@
 /** Tasks as `status --watch` meets them. */
 import type { SeedSnapshot, TaskCase, TaskStatus } from "../../core/mod.ts";
-import type { NamedKey } from "../../commands/ui/watch/keys.ts";
-import {
-  type WatchCommand,
-  type WatchModel,
-  watchModel,
-} from "../../commands/ui/watch/watch_model.ts";
-import { reduce, type WatchEvent } from "../../commands/ui/watch/watch_reduce.ts";
+import type { NamedKey } from "../../commands/ui/watch/key_parser.ts";
+import { type WatchCommand, type WatchModel, watchModel } from "../../commands/ui/watch/model.ts";
+import { reduce, type WatchEvent } from "../../commands/ui/watch/reduce.ts";
 import { NOON } from "./stand_in.ts";
 
 export const USUAL = { columns: 80, rows: 24 };

@@ -1,5 +1,5 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { renderProgress } from "../../commands/ui/progress.ts";
+import { renderProgress } from "../../commands/ui/progress_block.ts";
 import { event, NOON, resultOf, StampedProgress } from "../commands/stand_in.ts";
 
 function started(): StampedProgress {

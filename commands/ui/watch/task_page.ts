@@ -8,11 +8,10 @@ import {
   type TaskDetail,
   type TaskStatus,
 } from "../../../core/mod.ts";
-import { timesOf } from "../why/account_text.ts";
+import { timesOf } from "../why/account.ts";
 import { diagnosisOf } from "../why/diagnosis.ts";
-import { stateWord } from "../state_word.ts";
+import { layoutRows, renderRow, stateWord } from "../task_row.ts";
 import { renderDetail, renderTable } from "../table.ts";
-import { layoutRows, renderRow } from "../task_row.ts";
 import { formatBytes, formatElapsed, formatRate, formatTime, plural } from "../units.ts";
 import { shortenEnd, shortenMiddle, wrap } from "../width.ts";
 

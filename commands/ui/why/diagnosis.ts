@@ -1,9 +1,8 @@
 /** What limits or limited a task: decided from where its time went, and said in a sentence. */
 import { isOver, type Span, type TaskCase, type TimeReport } from "../../../core/mod.ts";
-import { limitFlagsOf, limitOf, reasonsOf } from "./account_text.ts";
-import { bytesDiagnosis } from "./bytes_diagnosis.ts";
-import type { Diagnosis } from "./cause.ts";
-import { pastDiagnosis } from "./past_diagnosis.ts";
+import { type Diagnosis, limitFlagsOf, limitOf, reasonsOf } from "./account.ts";
+import { bytesDiagnosis } from "./bytes.ts";
+import { pastDiagnosis } from "./past.ts";
 import { formatBytes, formatElapsed, formatPart, plural } from "../units.ts";
 
 export function diagnosisOf(theCase: TaskCase): Diagnosis {

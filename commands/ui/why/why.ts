@@ -1,6 +1,6 @@
 /** `p2p why`: what limits or limited a task, with the figures, and what to do about it. */
 import { printable, type SeedSummary, type TaskCase, type TimeReport } from "../../../core/mod.ts";
-import { rateOf, timesOf } from "./account_text.ts";
+import { rateOf, timesOf } from "./account.ts";
 import { diagnosisOf } from "./diagnosis.ts";
 import { renderDetail } from "../table.ts";
 import { formatBytes, formatRate, plural } from "../units.ts";

@@ -3,9 +3,16 @@
  * what keeps it whole. Keys (`watch_keys.ts`) and news (`watch_reduce.ts`) change
  * it, orders come out; `watch_screen.ts` draws it.
  */
-import type { ControlAction, Overview, TaskCase, TaskStatus } from "../../../core/mod.ts";
-import type { ScreenSize } from "../progress.ts";
-import { type Filter, passes, ranked } from "./watch_filter.ts";
+import {
+  type ControlAction,
+  isActive,
+  isOver,
+  type Overview,
+  type TaskCase,
+  type TaskState,
+  type TaskStatus,
+} from "../../../core/mod.ts";
+import type { ScreenSize } from "../progress_block.ts";
 
 export type Page =
   | { readonly kind: "list" }
@@ -121,4 +128,45 @@ export function inView(model: WatchModel): WatchModel {
   const lowest = Math.max(0, model.shown.length - rows);
   const top = Math.max(0, at - rows + 1, Math.min(model.top, at, lowest));
   return { ...model, at, top };
+}
+
+/** In the order in which a key goes through them. */
+export const FILTERS = [
+  "unfinished",
+  "active",
+  "waiting",
+  "paused",
+  "failed",
+  "done",
+  "all",
+] as const;
+
+export type Filter = typeof FILTERS[number];
+
+export function passes(state: TaskState, filter: Filter): boolean {
+  switch (filter) {
+    case "unfinished":
+      return !isOver(state);
+    case "active":
+      return isActive(state);
+    case "failed":
+      return state === "failed" || state === "cancelled";
+    case "all":
+      return true;
+    default:
+      return state === filter;
+  }
+}
+
+/** What moves comes first, what is over last; within each, the order given. */
+export function ranked(tasks: readonly TaskStatus[]): TaskStatus[] {
+  const ranks: TaskStatus[][] = [[], [], [], []];
+  for (const task of tasks) ranks[rankOf(task.state)]!.push(task);
+  return ranks.flat();
+}
+
+function rankOf(state: TaskState): 0 | 1 | 2 | 3 {
+  if (isActive(state)) return 0;
+  if (state === "paused") return 1;
+  return isOver(state) ? 3 : 2;
 }

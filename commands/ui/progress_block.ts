@@ -2,11 +2,10 @@
  * The block at the bottom of the terminal: one line an active download and one
  * for all. It never grows taller than the terminal allows, and no line is wider.
  */
-import { fitLine } from "./fit_line.ts";
+import type { RunProgress, Totals } from "../../core/mod.ts";
 import { layoutRows, renderRow } from "./task_row.ts";
 import { formatBytes, formatEta, formatRate, percentOf } from "./units.ts";
-import type { RunProgress, Totals } from "../../core/mod.ts";
-import { clip, lineWidth } from "./width.ts";
+import { clip, fitLine, lineWidth } from "./width.ts";
 
 export interface ScreenSize {
   readonly columns: number;

@@ -1,8 +1,7 @@
 /** What bytes wait for: this computer's part, which it knows, or what is outside of it. */
 import type { TimeReport } from "../../../core/mod.ts";
-import { rateOf } from "./account_text.ts";
-import type { Diagnosis } from "./cause.ts";
 import { formatElapsed, formatRate } from "../units.ts";
+import { type Diagnosis, rateOf } from "./account.ts";
 
 /** @param rate bytes a second, where no seed's is known. @param verb "waits for", or what it was in the past. */
 export function bytesDiagnosis(account: TimeReport | null, rate: number, verb: string): Diagnosis {

@@ -1,9 +1,16 @@
 /** What limited a task that is over: what took most of its time. */
 import { type Span, SPANS, type TaskCase, type TimeReport } from "../../../core/mod.ts";
-import { limitFlagsOf, limitOf, percentText, reasonsOf, totalOf } from "./account_text.ts";
-import { bytesDiagnosis } from "./bytes_diagnosis.ts";
-import { type Diagnosis, LABELS } from "./cause.ts";
 import { formatElapsed } from "../units.ts";
+import {
+  type Diagnosis,
+  LABELS,
+  limitFlagsOf,
+  limitOf,
+  percentText,
+  reasonsOf,
+  totalOf,
+} from "./account.ts";
+import { bytesDiagnosis } from "./bytes.ts";
 
 /** Nobody asks where less time than that went. */
 const MIN_MENTIONED_MS = 500;

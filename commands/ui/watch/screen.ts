@@ -1,13 +1,11 @@
 /** Draws `status --watch`: model → lines, as many as the screen has, none of them wider. */
 import { printable, type TaskStatus } from "../../../core/mod.ts";
-import { fitLine } from "../fit_line.ts";
 import { NOTHING_ACTIVE, summaryOf } from "../status.ts";
-import { stateWord } from "../state_word.ts";
 import { renderDetail } from "../table.ts";
+import { layoutRows, renderRow, stateWord } from "../task_row.ts";
+import { fitLine, lineWidth, shortenEnd, shortenMiddle, wrap } from "../width.ts";
+import { footerRows, listRows, type WatchModel } from "./model.ts";
 import { renderTaskPage } from "./task_page.ts";
-import { layoutRows, renderRow } from "../task_row.ts";
-import { footerRows, listRows, type WatchModel } from "./watch_model.ts";
-import { lineWidth, shortenEnd, shortenMiddle, wrap } from "../width.ts";
 
 export interface Frame {
   readonly lines: readonly string[];

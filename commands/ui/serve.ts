@@ -7,10 +7,9 @@ import {
   printable,
   type ServeEvent,
 } from "../../core/mod.ts";
+import { reaches } from "./event_text.ts";
 import { shellWord } from "./hints.ts";
 import { jsonLine } from "./json.ts";
-import { reaches } from "./levels.ts";
-
 import { formatBytes, formatElapsed, formatRate, formatTime, plural } from "./units.ts";
 
 type Listening = ServeEvent & { readonly kind: "listening" };

@@ -6,9 +6,9 @@ import {
   type SeedHealth,
   type SeedReport,
 } from "../../core/mod.ts";
-import { withSeed } from "./why/account_text.ts";
 import { type Column, renderTable } from "./table.ts";
 import { formatBytes } from "./units.ts";
+import { withSeed } from "./why/account.ts";
 import { displayWidth, wrap } from "./width.ts";
 
 /** @param width of the widest line that there is room for. */

@@ -1,4 +1,4 @@
-/** Ctrl-C and its kin: asked once, work stops in good order; asked again, the process ends. */
+/** How a command ends early: with an exit code of its own, or interrupted by a signal. */
 import type { Environment } from "./environment.ts";
 import { exitOfSignal, type StopSignal } from "./ui/failure.ts";
 
@@ -41,4 +41,11 @@ export function interruptible(
     stoppedBy: () => stoppedBy,
     [Symbol.dispose]: () => listening[Symbol.dispose](),
   };
+}
+
+/** Thrown by a command that has told all there is to tell, and ends with this code. */
+export class ExitError extends Error {
+  constructor(readonly exitCode: number) {
+    super(`Finished with exit code ${exitCode}`);
+  }
 }

@@ -1,7 +1,37 @@
-/** The figures of a task's account in words, for every sentence about what limits it. */
-import { type SeedSummary, SPANS, type TaskCase, type TimeReport } from "../../../core/mod.ts";
-import { LABELS } from "./cause.ts";
+/** What can limit a task, and the figures of its time account in words. */
+import {
+  type SeedSummary,
+  type Span,
+  SPANS,
+  type TaskCase,
+  type TimeReport,
+} from "../../../core/mod.ts";
 import { formatElapsed, formatRate } from "../units.ts";
+
+/** Where its time goes, or, of the time for bytes, what of this computer they wait for. */
+export type Cause = Span | "stopped" | "processor" | "disk" | "nothing";
+
+export interface Diagnosis {
+  readonly cause: Cause;
+  /** Without the task's name in front. */
+  readonly sentence: string;
+  /** The next step; undefined where there is nothing to do. */
+  readonly advice: string | undefined;
+}
+
+export const LABELS: Record<Span, string> = {
+  place: "in the queue",
+  paused: "paused",
+  room: "no room on the disk",
+  asking: "asking seeds",
+  pending: "seeds hashing",
+  busy: "seeds busy",
+  unreachable: "no seed reachable",
+  checking: "checking this disk",
+  limit: "your limit",
+  bytes: "receiving",
+  finishing: "syncing",
+};
 
 export function totalOf({ spent }: TimeReport): number {
   return SPANS.reduce((sum, span) => sum + (spent[span] ?? 0), 0);
