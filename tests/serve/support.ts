@@ -150,12 +150,14 @@ export function seedOf(
     clock?: Clock;
     draining?: AbortSignal;
     emit?: (event: ServeEvent) => void;
+    hasher?: HasherPool;
   } = {},
 ): ServeContext {
   const {
     clock = new ManualClock(),
     draining = new AbortController().signal,
     emit = () => {},
+    hasher = noWorkers,
     ...rest
   } = options;
   const settings = { ...SERVE_DEFAULTS, dir, port: 0, ...rest };
@@ -175,7 +177,7 @@ export function seedOf(
       emit,
       jobs,
       metrics,
-      hasher: noWorkers,
+      hasher,
     }),
     sentVersions: new SentVersions(),
     requestTurns: new RequestTurns(),

@@ -12,7 +12,7 @@ const sizes = [
   { name: "longer than a read", bytes: new Uint8Array(1024 * 1024 + 1).fill(7) },
 ];
 for (const { name, bytes } of sizes) {
-  Deno.test(`sha256OfFile() gives the SHA-256 of all of it when the file is ${name}`, async () => {
+  Deno.test(`sha256OfFile() returns the digest of the whole file when it is ${name}`, async () => {
     using folder = new TempFolder();
     const digest = await sha256OfFile(folder.write("a", bytes), never);
     assertEquals(digest, sha256(bytes).toHex());
@@ -31,7 +31,7 @@ Deno.test("sha256OfFile() throws the signal's reason when it aborts", async () =
 });
 
 const contents = [
-  { name: "the very bytes", text: TEXT, want: true },
+  { name: "the same bytes", text: TEXT, want: true },
   { name: "one byte less", text: TEXT.slice(0, -1), want: false },
   { name: "one byte more", text: TEXT + ".", want: false },
   { name: "another first byte", text: "T" + TEXT.slice(1), want: false },
@@ -39,18 +39,18 @@ const contents = [
   { name: "nothing", text: "", want: false },
 ];
 for (const { name, text, want } of contents) {
-  Deno.test(`holds() says ${want} when the file has ${name}`, async () => {
+  Deno.test(`holds() returns ${want} when the file has ${name}`, async () => {
     using folder = new TempFolder();
     assertEquals(await holds(folder.write("a", text), manifestFor(TEXT), never), want);
   });
 }
 
-Deno.test("holds() says true when the file and the manifest are empty", async () => {
+Deno.test("holds() returns true when the file and the manifest are empty", async () => {
   using folder = new TempFolder();
   assertEquals(await holds(folder.write("a", ""), manifestFor(""), never), true);
 });
 
-Deno.test("holds() reads no further when a piece differs", async () => {
+Deno.test("holds() stops reading when a piece differs", async () => {
   using folder = new TempFolder();
   const path = folder.write("a", "T" + TEXT.slice(1));
   let reads = 0;

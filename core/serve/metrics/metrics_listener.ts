@@ -1,8 +1,8 @@
 /**
  * Serves `GET /metrics` over plain HTTP, and closes the connection after each reply.
  *
- * `Deno.serve` has no limits on connections, lines and time: idle clients of the
- * metrics could take all descriptors of the server.
+ * `Deno.serve` has no limits on connections, request heads and time: idle clients of
+ * the metrics could take all descriptors of the server.
  */
 import { onAbort } from "../../base/abort.ts";
 import type { Clock } from "../../base/clock.ts";
@@ -10,15 +10,13 @@ import { reasonOf, UsageError } from "../../base/errors.ts";
 import { TaskGroup } from "../../base/task_group.ts";
 import type { MetricsAddress } from "../../config.ts";
 import { type ByteStream, listen, type Listening } from "../../source/transport.ts";
-import { ReadBuffer } from "../../protocol/read_buffer.ts";
 import { METRICS_TYPE } from "./metrics.ts";
 
 /** A scraper needs one connection. Further ones are closed without a reply. */
 const MAX_CLIENTS = 8;
 /** From accepting to closing; Prometheus gives up after ten seconds by default. */
 const CLIENT_TIMEOUT_MS = 10_000;
-/** A scraper sends about ten. */
-const MAX_LINES = 100;
+const MAX_HEAD_BYTES = 8 * 1024;
 
 /** @throws {UsageError} if the address cannot be listened on. */
 export function listenForMetrics({ host, port }: MetricsAddress): Listening {
@@ -57,9 +55,9 @@ async function serveOne(
   using _late = clock.after(CLIENT_TIMEOUT_MS, () => stream.close());
   try {
     using _now = onAbort(signal, () => stream.close());
-    const request = await requestLine(stream);
+    const request = await readRequestLine(stream);
     if (request === undefined) return;
-    await stream.write(new TextEncoder().encode(reply(request, page)));
+    await stream.write(new TextEncoder().encode(replyTo(request, page)));
     await stream.endWriting();
     // With unread bytes, closing would reset the connection and discard the reply.
     const rest = new Uint8Array(1024);
@@ -69,21 +67,18 @@ async function serveOne(
   }
 }
 
-/** The first line, when the head of the request is complete; undefined if it ends before or is too long. @throws when the stream fails, or a line is too long. */
-async function requestLine(stream: ByteStream): Promise<string | undefined> {
-  const buffer = new ReadBuffer();
-  let first: string | undefined;
-  for (let lines = 0; lines < MAX_LINES;) {
-    const line = buffer.takeLine();
-    if (line === undefined) {
-      const count = await stream.read(buffer.space());
-      if (count === null) return undefined;
-      buffer.filled(count);
-      continue;
-    }
-    lines++;
-    if (first === undefined) first = line;
-    else if (line === "") return first;
+/** The first line, when the head of the request is complete; undefined if it ends before or is too long. */
+async function readRequestLine(stream: ByteStream): Promise<string | undefined> {
+  const head = new Uint8Array(MAX_HEAD_BYTES);
+  const decode = (start: number) => new TextDecoder("latin1").decode(head.subarray(start, length));
+  let length = 0;
+  while (length < head.length) {
+    const count = await stream.read(head.subarray(length));
+    if (count === null) return undefined;
+    // The empty line may have begun in the bytes before.
+    const start = Math.max(0, length - "\r\n\r".length);
+    length += count;
+    if (/\n\r?\n/.test(decode(start))) return decode(0).split(/\r?\n/, 1)[0];
   }
   return undefined;
 }
@@ -91,32 +86,21 @@ async function requestLine(stream: ByteStream): Promise<string | undefined> {
 const REQUEST = /^([A-Z]+) (\S+) HTTP\/1\.[01]$/;
 
 /** The whole reply to the first line of a request. */
-function reply(request: string, page: () => string): string {
-  const [, method, target] = request.match(REQUEST) ?? [];
-  if (method === undefined || target === undefined) return response("400 Bad Request", "");
+function replyTo(request: string, page: () => string): string {
+  const [, method, target = ""] = REQUEST.exec(request) ?? [];
+  if (method === undefined) return encodeReply("400 Bad Request");
   if (target.replace(/\?.*$/, "") !== "/metrics") {
-    return response("404 Not Found", "there is only /metrics\n");
+    return encodeReply("404 Not Found", [], "there is only /metrics\n");
   }
   if (method !== "GET" && method !== "HEAD") {
-    return response("405 Method Not Allowed", "", ["Allow: GET, HEAD"]);
+    return encodeReply("405 Method Not Allowed", ["Allow: GET, HEAD"]);
   }
-  const body = page();
-  return response("200 OK", body, [`Content-Type: ${METRICS_TYPE}`], method === "HEAD");
+  const reply = encodeReply("200 OK", [`Content-Type: ${METRICS_TYPE}`], page());
+  return method === "GET" ? reply : reply.slice(0, reply.indexOf("\r\n\r\n") + 4);
 }
 
-function response(
-  status: string,
-  body: string,
-  headers: readonly string[] = [],
-  headOnly = false,
-): string {
+function encodeReply(status: string, headers: readonly string[] = [], body = ""): string {
   const length = new TextEncoder().encode(body).length;
-  return [
-    `HTTP/1.1 ${status}`,
-    ...headers,
-    `Content-Length: ${length}`,
-    "Connection: close",
-    "",
-    headOnly ? "" : body,
-  ].join("\r\n");
+  const head = [status, ...headers, `Content-Length: ${length}`, "Connection: close"];
+  return `HTTP/1.1 ${head.join("\r\n")}\r\n\r\n${body}`;
 }

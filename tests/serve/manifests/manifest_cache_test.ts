@@ -9,7 +9,7 @@ const made = (pieces: number) =>
   makeManifest(pieces * MIB, "00".repeat(32), new Uint8Array(pieces * 32).fill(pieces));
 const textOf = (body: Uint8Array) => new TextDecoder().decode(body);
 
-test("manifestBody() gives all who are sent a large file's manifest the same bytes", () => {
+test("manifestBody() shares the encoded manifest of a large file", () => {
   const manifest = made(33);
   const first = manifestBody("a", manifest);
   assertStrictEquals(manifestBody("a", manifest), first);

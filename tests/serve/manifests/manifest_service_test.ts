@@ -1,5 +1,7 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { sha256 } from "../../../core/base/digest.ts";
+import { HasherPool } from "../../../core/hash/pool.ts";
+import { startHasher } from "../../hash/support.ts";
 import { TaskGroup } from "../../../core/base/task_group.ts";
 import type { Located } from "../../../core/serve/files/open_file.ts";
 import { type Manifest, parseManifest } from "../../../core/protocol/manifest.ts";
@@ -15,7 +17,7 @@ import {
   test,
 } from "../support.ts";
 
-/** Large enough for the cache. */
+/** Large enough for the disk cache. */
 const LARGE = 9 * 1024 * 1024;
 const LARGE_CONTENT = patternOf(LARGE);
 const never = new AbortController().signal;
@@ -46,7 +48,7 @@ test("MANIFEST digests every piece and the whole file", async () => {
   assertEquals(manifest.digests.slice(64).toHex(), last.toHex());
 });
 
-test("MANIFEST answers PENDING with a percentage after 100 ms, and hashing goes on without the asker", async () => {
+test("MANIFEST answers PENDING with a percentage after 100 ms, and hashing goes on without the client", async () => {
   using folder = new TempFolder();
   folder.write("large", LARGE_CONTENT);
   const clock = new ManualClock();
@@ -62,7 +64,7 @@ test("MANIFEST answers PENDING with a percentage after 100 ms, and hashing goes 
   assertMatch(await other.ask("MANIFEST large"), /^OK /);
 });
 
-test("MANIFEST hashes once when many ask together", async () => {
+test("MANIFEST hashes once when many clients request it together", async () => {
   using folder = new TempFolder();
   folder.write("large", LARGE_CONTENT);
   await using seed = await RunningSeed.start(folder.path);
@@ -96,10 +98,10 @@ test("MANIFEST begins again when the file changes while it is hashed", async () 
   assertEquals(digest, sha256(later).toHex());
 });
 
-test("MANIFEST serves others while it hashes", async () => {
+test("MANIFEST does not block other requests while the file is hashed", async () => {
   using folder = new TempFolder();
   folder.write("small", "small");
-  // Without bytes on the disk, and more than can be hashed in the time that this test takes.
+  // Sparse, and larger than what can be hashed during this test.
   folder.write("huge", "");
   Deno.truncateSync(folder.pathOf("huge"), 64 * 1024 ** 3);
   await using seed = await RunningSeed.start(folder.path);
@@ -113,7 +115,7 @@ test("MANIFEST serves others while it hashes", async () => {
   assertEquals([client, name, bytes], ["127.0.0.1", "huge", 64 * 1024 ** 3]);
 });
 
-test("MANIFEST of a file that is not large waits for no large ones, however many are asked for", async () => {
+test("MANIFEST of a file that is not large does not wait for large ones", async () => {
   using folder = new TempFolder();
   folder.write("large", LARGE_CONTENT);
   for (const name of ["huge 1", "huge 2", "huge 3"]) {
@@ -128,7 +130,7 @@ test("MANIFEST of a file that is not large waits for no large ones, however many
   seed.stopNow();
 });
 
-test("MANIFEST is not hashed again when the seed starts anew", async () => {
+test("MANIFEST does not hash again after a restart", async () => {
   using folder = new TempFolder();
   using cache = new TempFolder();
   folder.write("large", LARGE_CONTENT);
@@ -156,7 +158,7 @@ test("MANIFEST works when the cache cannot be written", async () => {
   assert(parseManifest(await manifestOf(client, "large")));
 });
 
-test("MANIFEST ends with the seed when it is hashing", async () => {
+test("Hashing ends with the server", async () => {
   using folder = new TempFolder();
   folder.write("large", LARGE_CONTENT);
   const clock = new ManualClock();
@@ -189,6 +191,30 @@ test("ManifestService.manifestOf() opens a file only to hash it, and never retur
   assertEquals((await ask(files.find("a"))).sha256, sha256(bytesOf("other")).toHex());
   assertEquals(openings, 2);
   assertEquals((await assertRejects(() => ask(found), ErrorReply)).code, "CHANGED");
+});
+
+test("ManifestService hashes large files on a worker, which ends when no file is being hashed", async () => {
+  using folder = new TempFolder();
+  for (const name of ["a", "b"]) folder.write(name, LARGE_CONTENT);
+  let workers = 0;
+  const ended: Promise<unknown>[] = [];
+  const start = () => {
+    workers++;
+    const worker = startHasher();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    ended.push(promise);
+    const terminate = worker.terminate.bind(worker);
+    worker.terminate = () => (resolve(), terminate());
+    return worker;
+  };
+  using hasher = new HasherPool(1, start, 0);
+  await using jobs = jobsOf();
+  const seed = seedOf(folder.path, jobs, { hasher });
+  for (const [i, name] of ["a", "b"].entries()) {
+    assertEquals((await hash(seed, name)).sha256, sha256(LARGE_CONTENT).toHex());
+    await ended[i];
+  }
+  assertEquals(workers, 2);
 });
 
 const jobsOf = () => new TaskGroup(never);
@@ -224,7 +250,7 @@ test("ManifestService.fileOf() finds no file that changed or is gone, but anothe
   assertEquals(seed.manifests.fileOf(id)?.name, "c");
   folder.write("c", "other");
   assertEquals(seed.manifests.fileOf(id), undefined);
-  // What it has once not found it does not look for again.
+  // An id without a current file is forgotten.
   folder.write("a", "one");
   assertEquals(seed.manifests.fileOf(id), undefined);
   await hash(seed, "a");
