@@ -32,18 +32,10 @@ export interface PartOptions extends DiskOptions {
 
 export class PartFile implements Disposable {
   readonly file: DiskFile;
-  /** Size when it was opened; 0 if it did not exist. */
-  readonly sizeBefore: number;
-  /** Modification time when it was opened, ms since 1970. */
-  readonly mtimeBefore: number | undefined;
-  /** undefined where the platform has none. */
-  readonly inode: number | undefined;
+  /** `stat` when it was opened; a new file has size 0. */
+  readonly before: Deno.FileInfo;
   /** Only this user can have written it, and it has no other hard link. Otherwise it must not be written to. */
   readonly isOwn: boolean;
-  /** Owner; undefined where files have none. */
-  readonly uid: number | undefined;
-  /** Number of hard links. */
-  readonly links: number;
   #path: string;
   readonly #disk: Disk;
   readonly #platform: string;
@@ -58,12 +50,10 @@ export class PartFile implements Disposable {
     const { disk = realDisk, platform = Deno.build.os, user } = options;
     this.#path = path;
     this.file = file;
-    this.links = info.nlink ?? 1;
-    this.isOwn = this.links <= 1 && isWrittenOnlyBy(user, info, path, disk);
-    this.uid = info.uid ?? undefined;
-    this.sizeBefore = this.#size = info.size;
-    this.mtimeBefore = this.#mtime = info.mtime?.getTime();
-    this.inode = info.ino ?? undefined;
+    this.before = info;
+    this.isOwn = (info.nlink ?? 1) <= 1 && isWrittenOnlyBy(user, info, path, disk);
+    this.#size = info.size;
+    this.#mtime = info.mtime?.getTime();
     this.#disk = disk;
     this.#platform = platform;
   }
@@ -135,7 +125,7 @@ export class PartFile implements Disposable {
    */
   isUntouched(): boolean {
     const info = statIfExists(this.path, this.#disk);
-    if (!info?.isFile || !mayBeSameInode(info.ino, this.inode)) {
+    if (!info?.isFile || !mayBeSameInode(info.ino, this.before.ino)) {
       throw new ConflictError(
         `Cannot go on with "${this.path}": another program removed or replaced it`,
         { problem: "target-replaced" },

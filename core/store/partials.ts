@@ -18,14 +18,12 @@ import { PartFile } from "./part_file.ts";
 import {
   journalPath,
   markOf,
-  oldQuarantineTarget,
   parseQuarantined,
   partPath,
   quarantineTarget,
   realPathOf,
 } from "./paths.ts";
 
-/** Age after which a quarantined file is removed. */
 const MAX_QUARANTINE_AGE_MS = 30 * 24 * 60 * 60 * 1000;
 
 /** Whether an unfinished download is beside `target`. */
@@ -38,10 +36,9 @@ export function hasPartial(target: string): boolean {
 }
 
 /**
- * Removes what an unfinished download left.
+ * Removes an unfinished download and what was quarantined for it.
  *
- * @param target where it was to go. @param requested the target without conflicts; what is in
- * quarantine for that is removed, too.
+ * @param requested the target that it would have had without conflicts.
  * @throws {ConflictError} if another process works on it. @throws {DiskError}
  */
 export function removePartial(target: string, requested: string = target): void {
@@ -53,8 +50,8 @@ export function removePartial(target: string, requested: string = target): void 
 }
 
 /**
- * Takes over what an earlier run has of the content `id` beside another target in the same folder:
- * the first of `others` that has anything. What is in use or cannot be moved stays.
+ * Moves the part file and journal of the content `id` from the first of `others` that has one to
+ * `target`. What is in use or in another folder, where somebody may want it, stays.
  */
 export function adoptPartial(
   others: readonly string[],
@@ -64,7 +61,6 @@ export function adoptPartial(
 ): void {
   const candidates = others.filter((other) => other !== target && hasPartial(other));
   if (candidates.length === 0 || hasPartial(target)) return;
-  // Somebody may want the file that was requested in another folder.
   const folder = realPathOf(dirname(target));
   for (const from of candidates) {
     if (realPathOf(dirname(from)) === folder && adopt(from, target, id, options)) return;
@@ -93,43 +89,40 @@ function adopt(from: string, target: string, id: string | null, options: DiskOpt
   }
 }
 
-/** Renames the journal of `target`, or what has its name, if there is any. @throws {DiskError} */
+/** Renames whatever is at the path of the journal. @throws {DiskError} */
 export function quarantineJournal(target: string, mark: string, disk: Disk): void {
   const path = journalPath(target);
   if (statIfExists(path, disk) === undefined) return;
-  const to = freeQuarantinePath(target, mark, journalPath, disk);
+  const to = freePath(target, mark, journalPath, disk);
   withDiskErrors(`rename "${path}"`, () => disk.renameSync(path, to));
 }
 
-/** Renames the part file of `target`. @throws {DiskError} */
-export function quarantinePart(part: PartFile, target: string, mark: string, disk: Disk): void {
-  part.moveTo(freeQuarantinePath(target, mark, partPath, disk));
+/** Renames the part file of `target`. @returns its new path. @throws {DiskError} */
+export function quarantinePart(part: PartFile, target: string, mark: string, disk: Disk): string {
+  const path = freePath(target, mark, partPath, disk);
+  part.moveTo(path);
+  return path;
 }
 
-function freeQuarantinePath(
-  target: string,
-  mark: string,
-  pathOf: (target: string) => string,
-  disk: Disk,
-): string {
-  for (const numbered of numberedFrom(mark)) {
-    const path = pathOf(quarantineTarget(target, numbered));
+function freePath(target: string, mark: string, pathOf: typeof partPath, disk: Disk): string {
+  for (let n = 1;; n++) {
+    const path = pathOf(quarantineTarget(target, numbered(mark, n)));
     if (!statIfExists(path, disk)) return path;
   }
-  throw new Error("unreachable");
 }
 
-function* numberedFrom(mark: string): Iterable<string> {
-  yield mark;
-  for (let n = 2;; n++) yield `${mark}-${n}`;
+function numbered(mark: string, n: number): string {
+  return n === 1 ? mark : `${mark}-${n}`;
 }
 
 /** Targets beside which part files of the content `id` were quarantined when `target` was downloaded. */
 export function quarantinedOf(id: string, target: string): string[] {
   const found: string[] = [];
-  for (const targetOf of [quarantineTarget, oldQuarantineTarget]) {
-    for (const mark of numberedFrom(markOf(id))) {
-      const quarantined = targetOf(target, mark);
+  const withoutExtension = (target: string, mark: string) => `${target}~${mark}`;
+  // Version 0.1.0 uses the second form for all names.
+  for (const targetOf of [quarantineTarget, withoutExtension]) {
+    for (let n = 1;; n++) {
+      const quarantined = targetOf(target, numbered(markOf(id), n));
       if (found.includes(quarantined) || !existsSync(partPath(quarantined))) break;
       found.push(quarantined);
     }
@@ -187,7 +180,7 @@ export async function removeOldQuarantined(
   }
 }
 
-/** A rename counts, where the platform has a `ctime`. */
+/** The time of the last write or rename, where the platform has a `ctime`. */
 function changedAt({ mtime, ctime }: Deno.FileInfo): number {
   return Math.max(mtime?.getTime() ?? 0, ctime?.getTime() ?? 0);
 }

@@ -65,11 +65,6 @@ export function quarantineTarget(target: string, mark: string): string {
   return join(dirname(target), shorten(name, `~~${mark}`));
 }
 
-/** The same as version 0.1.0 had it. */
-export function oldQuarantineTarget(target: string, mark: string): string {
-  return `${target}~${mark}`;
-}
-
 /** What the name of a quarantined file says; undefined for any other file. */
 export function parseQuarantined(
   fileName: string,

@@ -62,8 +62,8 @@ export function validJournal(
 ): FoundJournal | undefined {
   const { state, isOwn } = found ?? {};
   const isValid = state && isOwn && content.layout.count > 1 &&
-    isIdentityOf(state.identity, content) && part.sizeBefore === content.layout.size &&
-    part.inode === state.run?.inode;
+    isIdentityOf(state.identity, content) && part.before.size === content.layout.size &&
+    part.before.ino === (state.run?.inode ?? null);
   return isValid ? found : undefined;
 }
 
@@ -87,8 +87,8 @@ export async function loadResumeState(
   // Before anything is read, so that later writes of other processes are noticed.
   const mark = isSingle ? undefined : (copy ?? part).mark(copy ? undefined : state?.run?.mtime);
   const [trusted, doubtful] = journal && !copy
-    ? trustedPieces(journal, part.mtimeBefore, options.bootId)
-    : [[], completePieces(layout, part.sizeBefore)];
+    ? trustedPieces(journal, part.before.mtime?.getTime(), options.bootId)
+    : [[], completePieces(layout, part.before.size)];
   const sums = sumsOf(content, state);
   const provable = manifest ? doubtful : doubtful.filter((piece) => sums.has(piece));
   const write = (piece: number, bytes: Uint8Array) => {
@@ -99,7 +99,7 @@ export async function loadResumeState(
   const proven = await verifyPieces(part, content, sums, provable, options, signal, write);
   const have = new Set([...trusted, ...proven]);
   const lost = copy || !state ? [] : doubtful.filter((piece) => !have.has(piece));
-  const unverified = new Map(manifest && !copy ? beginnings(layout, part.sizeBefore, state) : []);
+  const unverified = new Map(manifest && !copy ? beginnings(layout, part.before.size, state) : []);
   for (const piece of have) unverified.delete(piece);
   return { have, proven, lost, hashed: provable.length, unverified, sums, mark };
 }
@@ -125,7 +125,7 @@ export async function copyValidPieces(
   removeIfExists(copyPath, disk);
   const copy = PartFile.open(copyPath, options);
   try {
-    if (!copy.isOwn && copy.uid === from.uid && from.links === 1) {
+    if (!copy.isOwn && copy.before.uid === from.before.uid && (from.before.nlink ?? 1) === 1) {
       // This file system has the same owner and mode for all files, so a copy is no better.
       copy.remove();
       copy.close();
@@ -136,7 +136,7 @@ export async function copyValidPieces(
     }
     const state = await loadResumeState(from, journal, content, options, signal, copy);
     // Pieces that cannot be verified were not copied.
-    if (!content.manifest && state.sums.size === 0 && from.sizeBefore > 0) {
+    if (!content.manifest && state.sums.size === 0 && from.before.size > 0) {
       quarantinePart(from, target, UNVERIFIED, disk);
     }
     from.close();

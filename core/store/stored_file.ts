@@ -123,7 +123,7 @@ export class StoredFile implements PieceSink, PieceSource, Disposable {
       return pid === undefined ? "another p2p" : `another p2p (process ${pid})`;
     };
     const part = PartFile.open(partPath(target), { ...options, target, holder });
-    const isEmpty = part.sizeBefore === 0;
+    const isEmpty = part.before.size === 0;
     try {
       // A file of one piece has no journal; one beside an empty part file is of another content.
       const found = isEmpty && content.layout.count <= 1
@@ -161,7 +161,7 @@ export class StoredFile implements PieceSink, PieceSource, Disposable {
       : await copyValidPieces(opened, target, valid, content, options, signal);
     let reservation: SpaceReservation | undefined;
     try {
-      const isTouched = part.sizeBefore > 0 && !part.isUntouched();
+      const isTouched = part.before.size > 0 && !part.isUntouched();
       const isSingle = layout.count <= 1;
       // Small files, too: they must not take the space of downloads that were begun.
       reservation = options.space.reserve(target, missingBytes(layout, state));
@@ -421,7 +421,7 @@ function openJournal(
   target: string,
   content: StoredContent,
   valid: FoundJournal | undefined,
-  { inode }: PartFile,
+  { before: { ino } }: PartFile,
   { proven, lost, sums, mark }: ResumeState,
   { pid, boot, bootId, disk = realDisk }: StoreOptions,
 ): Journal {
@@ -432,7 +432,7 @@ function openJournal(
   const records: JournalRecord[] = [
     // Before the run, whose `mtime` makes the other claims valid again.
     ...lost.length > 0 ? [{ lost }] : [],
-    { run: { pid, boot, bootId, inode, mtime: mark } },
+    { run: { pid, boot, bootId, inode: ino ?? undefined, mtime: mark } },
     ...proven.map((piece) => ({ piece, crc: sums.get(piece) })),
   ];
   return Journal.open(path, identityOf(content), valid, records, disk);

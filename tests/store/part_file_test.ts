@@ -7,13 +7,13 @@ import { bytesOf, TempFolder } from "./support.ts";
 Deno.test("PartFile.open() makes an empty file when there is none", () => {
   using folder = new TempFolder();
   using part = PartFile.open(folder.of("a"));
-  assertEquals([part.sizeBefore, folder.read("a")], [0, ""]);
+  assertEquals([part.before.size, folder.read("a")], [0, ""]);
 });
 
 Deno.test("PartFile.open() changes nothing when there is one", () => {
   using folder = new TempFolder();
   using part = PartFile.open(folder.write("a", "before"));
-  assertEquals([part.sizeBefore, folder.read("a")], [6, "before"]);
+  assertEquals([part.before.size, folder.read("a")], [6, "before"]);
 });
 
 Deno.test("PartFile.open() names the holder when the file is open already", () => {
@@ -31,7 +31,7 @@ Deno.test("PartFile.open() opens again when the first one was closed", () => {
   using folder = new TempFolder();
   (PartFile.open(folder.of("a"))).close();
   using part = PartFile.open(folder.of("a"));
-  assertEquals(part.sizeBefore, 0);
+  assertEquals(part.before.size, 0);
 });
 
 /** Another process that takes the lock, says so, and holds it until its input ends. */
@@ -64,7 +64,7 @@ Deno.test("PartFile.open() throws ConflictError when another process holds the f
     await child.status;
   }
   using part = PartFile.open(path);
-  assertEquals(part.sizeBefore, 0);
+  assertEquals(part.before.size, 0);
 });
 
 const noFiles = [
@@ -132,7 +132,7 @@ Deno.test("PartFile.open() makes a new file when the old one vanishes in the ver
   folder.write("a", "before");
   const disk = between((path) => Deno.removeSync(path));
   using part = PartFile.open(folder.of("a"), { disk });
-  assertEquals([part.sizeBefore, folder.read("a")], [0, ""]);
+  assertEquals([part.before.size, folder.read("a")], [0, ""]);
 });
 
 Deno.test("PartFile.open() leaves a finished file alone when its part is finished between opening and locking", () => {
