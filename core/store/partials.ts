@@ -118,9 +118,8 @@ function numbered(mark: string, n: number): string {
 /** Targets beside which part files of the content `id` were quarantined when `target` was downloaded. */
 export function quarantinedOf(id: string, target: string): string[] {
   const found: string[] = [];
-  const withoutExtension = (target: string, mark: string) => `${target}~${mark}`;
-  // Version 0.1.0 uses the second form for all names.
-  for (const targetOf of [quarantineTarget, withoutExtension]) {
+  const oldQuarantineTarget = (target: string, mark: string) => `${target}~${mark}`; // Version 0.1.0
+  for (const targetOf of [quarantineTarget, oldQuarantineTarget]) {
     for (let n = 1;; n++) {
       const quarantined = targetOf(target, numbered(markOf(id), n));
       if (found.includes(quarantined) || !existsSync(partPath(quarantined))) break;

@@ -40,7 +40,7 @@ export function renamedTarget(target: string, id: string): string {
   return join(dirname(target), `${stem}${mark}${extension}`);
 }
 
-/** Says what a quarantined part file is: the beginning of its content's id, or one of these. */
+/** Marks a quarantined part file without a manifest; others are marked with their content's id. */
 export const UNVERIFIED = "unverified";
 /** Marks an entry that has the name of a journal and is no file. */
 export const NOT_A_JOURNAL = "old";

@@ -30,7 +30,7 @@ const good = [
   "😀".repeat(256),
 ];
 for (const name of good) {
-  Deno.test(`faultOfName() finds nothing in ${show(name)}`, () => {
+  Deno.test(`invalidNameReason() returns undefined for ${show(name)}`, () => {
     assertEquals(invalidNameReason(name), undefined);
     assertEquals(isValidName(name), true);
   });
@@ -68,7 +68,7 @@ const bad = [
   { name: "日".repeat(342), fault: /longer than 1024 bytes/ },
 ];
 for (const { name, fault } of bad) {
-  Deno.test(`faultOfName() finds a fault in ${show(name)}`, () => {
+  Deno.test(`invalidNameReason() returns a reason for ${show(name)}`, () => {
     assertMatch(invalidNameReason(name) ?? "no fault", fault);
     assertEquals(isValidName(name), false);
   });
@@ -79,11 +79,11 @@ function show(name: string): string {
   return text.length > 40 ? `${text.slice(0, 20)}… of ${name.length} units` : text;
 }
 
-property("faultOfName() finds nothing when the name is valid", validName, (name) => {
+property("invalidNameReason() returns undefined for valid names", validName, (name) => {
   assertEquals(invalidNameReason(name), undefined);
 });
 
-property("faultOfName() agrees with the protocol when the text is anything", anyText, (text) => {
+property("invalidNameReason() agrees with the protocol for any text", anyText, (text) => {
   assertEquals(isValidName(text), isValidByTheBook(text), JSON.stringify(text));
 });
 
@@ -115,7 +115,7 @@ const orders = [
 ];
 for (const { a, b, want } of orders) {
   const sign = want < 0 ? "before" : want > 0 ? "behind" : "equal to";
-  Deno.test(`compareNames() puts ${JSON.stringify(a)} ${sign} ${JSON.stringify(b)}`, () => {
+  Deno.test(`compareNames() orders ${JSON.stringify(a)} ${sign} ${JSON.stringify(b)}`, () => {
     assertEquals(Math.sign(compareNames(a, b)), want);
   });
 }
@@ -124,7 +124,7 @@ for (const { a, b, want } of orders) {
 const pairs = fc.tuple(validName, validName, validName, fc.boolean()).map(
   ([a, b, begin, alike]) => alike ? [begin + a, begin + b] as const : [a, b] as const,
 );
-property("compareNames() orders as the bytes of UTF-8 do", pairs, ([a, b]) => {
+property("compareNames() orders by the bytes of UTF-8", pairs, ([a, b]) => {
   assertEquals(Math.sign(compareNames(a, b)), Math.sign(compareBytes(a, b)));
 });
 

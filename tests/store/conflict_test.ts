@@ -17,10 +17,10 @@ const WAYS: { by: string; bytes: Bytes; mark: string }[] = [
 
 interface Situation {
   readonly name: string;
-  /** What is at "a.txt", and at its renamed twin. */
+  /** What is at "a.txt", and at its renamed target. */
   readonly there?: string | "folder" | "link";
   readonly twin?: string | "folder" | "link";
-  /** What becomes of it; a path ends with ~ for the twin's. */
+  /** The resolution by policy, with "~" for the renamed target. */
   readonly want: Record<ConflictPolicy, string>;
 }
 
@@ -28,27 +28,27 @@ const same = { rename: "same", skip: "same", fail: "same", overwrite: "same" };
 const conflict = "conflict";
 const situations: Situation[] = [
   {
-    name: "nothing is there",
+    name: "nothing is at the path",
     want: { rename: "free", skip: "free", fail: "free", overwrite: "free" },
   },
-  { name: "the same bytes are there", there: RIGHT, want: same },
+  { name: "the same bytes exist", there: RIGHT, want: same },
   {
-    name: "other bytes of the same length are there",
+    name: "other bytes of the same length exist",
     there: OTHER,
     want: { rename: "free ~", skip: "skip", fail: conflict, overwrite: "replace" },
   },
   {
-    name: "an empty file is there",
+    name: "an empty file exists",
     there: "",
     want: { rename: "free ~", skip: "skip", fail: conflict, overwrite: "replace" },
   },
   {
-    name: "a folder is there",
+    name: "a folder exists",
     there: "folder",
     want: { rename: conflict, skip: conflict, fail: conflict, overwrite: conflict },
   },
   {
-    name: "a link to the same bytes is there",
+    name: "a link to the same bytes exists",
     there: "link",
     want: { rename: "free ~", skip: "skip", fail: conflict, overwrite: "replace" },
   },
@@ -123,7 +123,7 @@ Deno.test("resolveConflict() puts the content's mark before the extension when i
 });
 
 for (const extension of ["", ".txt", "." + "é".repeat(20)]) {
-  Deno.test(`resolveConflict() finds a name when the old one has 255 bytes and ends with "${extension}"`, async () => {
+  Deno.test(`resolveConflict() shortens a name of 255 bytes that ends with "${extension}"`, async () => {
     using folder = new TempFolder();
     const stem = "é".repeat(Math.floor((255 - bytesOf(extension).length) / 2));
     const path = folder.write(stem + extension, OTHER);

@@ -1,7 +1,6 @@
 /**
- * Every download, cut off at each of its operations on the disk: the next run
- * ends with the right bytes, trusts no wrong one, and fetches again only what
- * was in flight.
+ * Every download is interrupted at each of its disk operations: the next run ends with the right
+ * bytes, trusts no wrong one, and fetches only the pieces that were in flight.
  */
 import { assert, assertEquals } from "@std/assert";
 import type { StoreOptions } from "../../core/store/stored_file.ts";
@@ -25,12 +24,12 @@ interface World {
   readonly name: string;
   readonly text?: string;
   readonly verified?: false;
-  /** Has neither a journal nor a digest: nothing says what is there. */
+  /** Has neither a journal nor a manifest, so no piece can be resumed. */
   readonly forgets?: true;
   readonly policy?: Download["policy"];
-  /** What a failing disk may leave: a part that could not be taken over stays aside. */
+  /** What a failing disk may leave: a part file that could not be adopted stays in quarantine. */
   readonly mayLeave?: RegExp;
-  /** What is there before the run that is cut off. */
+  /** Prepares the folder before the interrupted run. */
   readonly before?: (target: string) => void | Promise<void>;
   readonly terms?: StoreOptions;
 }
@@ -48,11 +47,11 @@ const worlds: World[] = [
     terms: AFTER_REBOOT,
   },
   {
-    name: "a file whose verified pieces were not",
+    name: "a verified file that was begun unverified",
     before: (target) => begin(target, TEXT, [2, 0], unverified(TEXT)),
   },
   {
-    name: "a file in whose place other bytes were begun",
+    name: "a file beside the part file of other bytes",
     before: (target) => begin(target, OTHER, [1, 2], verified(OTHER)),
   },
   {
@@ -67,14 +66,14 @@ const worlds: World[] = [
     },
   },
   {
-    name: "a file whose part was written by somebody else",
+    name: "a file whose part another process wrote to",
     before: async (target) => {
       await begin(target, TEXT, [2, 0]);
       await Deno.writeTextFile(`${target}.p2p-part`, "!", { append: true });
     },
   },
   {
-    name: "a file that was set aside for other bytes",
+    name: "a file whose part was quarantined for other bytes",
     mayLeave: /~[0-9a-f]{8}\.p2p-/,
     before: async (target) => {
       await begin(target, TEXT, [2, 0]);
@@ -106,7 +105,7 @@ const worlds: World[] = [
   },
 ];
 
-/** One world at its beginning, in a folder of its own. */
+/** Prepares the world in `folder`. */
 async function prepare(world: World, folder: TempFolder): Promise<Download> {
   const { text = TEXT, policy = "rename" } = world;
   const target = folder.of("a.txt");
@@ -119,7 +118,7 @@ async function prepare(world: World, folder: TempFolder): Promise<Download> {
   };
 }
 
-/** How many operations an undisturbed run takes, and which names it leaves. */
+/** The number of operations of an undisturbed run, and the names that it leaves. */
 async function measure(world: World): Promise<{ operations: number; names: string[] }> {
   using folder = new TempFolder();
   const frail = new FrailDisk(0, "throws");
@@ -127,7 +126,7 @@ async function measure(world: World): Promise<{ operations: number; names: strin
   return { operations: frail.operations, names: folder.names() };
 }
 
-/** Whatever has a final name is whole: as it was before, or as it shall be. */
+/** Every file with a final name is complete: with the old bytes or the new ones. */
 function requireWholeNames(folder: TempFolder, { text }: Download, before: string, at: string) {
   for (const name of folder.names()) {
     if (name.includes(".p2p-")) continue;
@@ -143,7 +142,7 @@ function beforeOf(folder: TempFolder): string {
   return folder.names().includes("a.txt") ? folder.read("a.txt") : "(nothing)";
 }
 
-/** Nothing else is left. */
+/** Only these files are left. */
 function requireNames(folder: TempFolder, names: string[], at: string, mayLeave?: RegExp): void {
   const left = folder.names().filter((name) => names.includes(name) || !mayLeave?.test(name));
   assertEquals(left, names, at);
@@ -151,7 +150,7 @@ function requireNames(folder: TempFolder, names: string[], at: string, mayLeave?
 
 for (const world of worlds) {
   for (const mishap of ["throws", "dies", "tears"] as const) {
-    Deno.test(`the store goes on with ${world.name} when the run before it ${mishap} at any operation`, async () => {
+    Deno.test(`the store resumes ${world.name} when the run before it ${mishap} at any operation`, async () => {
       const { operations, names } = await measure(world);
       assert(operations > 3, "counts nothing");
       for (let at = 1; at <= operations; at++) await interrupt(world, mishap, at, names);
@@ -179,7 +178,7 @@ async function interrupt(world: World, mishap: Mishap, k: number, names: string[
   requireNames(folder, names, at, mishap === "throws" ? world.mayLeave : undefined);
 }
 
-/** Only what comes behind the naming may be forgone. */
+/** A run may succeed only if the operations behind the rename fail. */
 function assertDied(outcome: unknown, k: number): void {
   if (outcome === "failed") return;
   assertEquals((outcome as { how: string }).how, "downloaded", `operation ${k}`);
@@ -187,7 +186,7 @@ function assertDied(outcome: unknown, k: number): void {
 
 const twice = worlds.filter(({ name }) => /a new|resumed file|were begun|replaces an/.test(name));
 for (const world of twice) {
-  Deno.test(`the store goes on with ${world.name} when two runs before it die`, async () => {
+  Deno.test(`the store resumes ${world.name} when two runs before it die`, async () => {
     const { operations, names } = await measure(world);
     for (let first = 1; first <= operations; first += 4) {
       for (let second = 1; second <= operations; second += 3) {
@@ -224,7 +223,7 @@ function bits(seed: number): () => boolean {
   };
 }
 
-/** The worst: all claims are there, and the bytes they speak of are not. */
+/** The worst case: all claims survive and none of their bytes. */
 const onlyClaims: Survives = (what, path) => what === "length" || path.endsWith("journal");
 
 const losses: { name: string; survives: (k: number) => Survives }[] = [
@@ -236,7 +235,7 @@ const losses: { name: string; survives: (k: number) => Survives }[] = [
 ];
 for (const world of worlds) {
   for (const { name, survives } of losses) {
-    Deno.test(`the store goes on with ${world.name} when the power goes at any operation and ${name} is lost`, async () => {
+    Deno.test(`the store resumes ${world.name} when the power fails at any operation and ${name} is lost`, async () => {
       const { operations } = await measure(world);
       for (let at = 1; at <= operations; at++) await cutPower(world, at, survives(at));
     });
@@ -265,7 +264,7 @@ async function cutPower(world: World, k: number, survives: Survives): Promise<vo
   requireWholeNames(folder, download, before, at);
 }
 
-Deno.test("the store fetches the lost pieces only when the power goes and the journal is whole", async () => {
+Deno.test("the store fetches only the lost pieces when the power fails and the journal survives", async () => {
   using folder = new TempFolder();
   const download = await prepare({ name: "a resumed file" }, folder);
   const cut = new PowerCut(folder, 0);
@@ -281,7 +280,7 @@ Deno.test("the store fetches the lost pieces only when the power goes and the jo
   );
   const journal = folder.read("a.txt.p2p-journal");
   cut.strike(() => false);
-  // The worst of all: every claim reached the disk, and of the bytes only piece 1.
+  // Every claim survived, and of the bytes only piece 1.
   folder.write("a.txt.p2p-journal", journal);
   using part = Deno.openSync(folder.of("a.txt.p2p-part"), { write: true });
   part.truncateSync(TEXT.length);

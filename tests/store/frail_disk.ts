@@ -1,18 +1,18 @@
-/** Disks that fail: at the k-th operation, for once or for good, or with what was not synced. */
+/** Disks that fail at the k-th operation, once or from then on, or lose what was not synced. */
 import type { Disk, DiskFile } from "../../core/store/disk.ts";
 import type { TempFolder } from "./support.ts";
 
 export type Mishap =
-  /** The operation fails, the ones behind it do not. */
+  /** Only this operation fails. */
   | "throws"
-  /** The process is gone: nothing reaches the disk any more. */
+  /** This and all later operations fail, as when the process is killed. */
   | "dies"
-  /** The same, and if it was writing, half of it is there. */
+  /** As "dies", and half of a write has reached the disk. */
   | "tears";
 
 type Act = (...args: unknown[]) => unknown;
 
-/** The real disk, which counts what is asked of it. */
+/** The real disk with a counter of operations. */
 export class FrailDisk {
   readonly disk: Disk;
   operations = 0;
@@ -38,7 +38,7 @@ export class FrailDisk {
   #opened(name: string, file: Deno.FsFile, options: unknown): DiskFile {
     this.#onDone(name, file, options);
     return actor<DiskFile>((name, args) => {
-      // A process that dies closes its files, too, and gives up its locks.
+      // A process that dies closes its files and releases its locks.
       if (name === "close") return file.close();
       if (name === "unlockSync") return file.unlockSync();
       const act = (Reflect.get(file, name) as Act).bind(file);
@@ -63,7 +63,7 @@ export class FrailDisk {
   }
 }
 
-/** An object whose every method is `act`; but it is no promise, which is what "then" would make of it. */
+/** An object whose methods all call `act`; without `then`, which would make it a promise. */
 function actor<T extends object>(act: (name: string, args: unknown[]) => unknown): T {
   return new Proxy({} as T, {
     get: (_, name) => name === "then" ? undefined : (...args: unknown[]) => act(String(name), args),
@@ -72,11 +72,11 @@ function actor<T extends object>(act: (name: string, args: unknown[]) => unknown
 
 export type Survives = (what: "length" | "block", path: string) => boolean;
 
-/** The machine goes down: what was written since the last sync is lost, all of it or at random. */
+/** A power failure: what was written since the last sync is lost, all of it or at random. */
 export class PowerCut {
   readonly frail: FrailDisk;
   readonly #folder: TempFolder;
-  /** What is on the disk itself, by inode. */
+  /** Synced bytes by inode. */
   readonly #durable = new Map<number, Uint8Array>();
 
   constructor(folder: TempFolder, at: number) {
@@ -90,14 +90,14 @@ export class PowerCut {
     });
   }
 
-  /** @param survives of one block that was not synced, or of the file's length: whether it is there. */
+  /** @param survives whether an unsynced block, or the unsynced length of a file, is on the disk. */
   strike(survives: Survives): void {
     for (const { ino, path } of this.#files()) {
       const durable = this.#durable.get(ino) ?? new Uint8Array();
       const written = Deno.readFileSync(path);
       const { atime, mtime } = Deno.statSync(path);
       Deno.writeFileSync(path, mixed(durable, written, (what) => survives(what, path)));
-      // The worst for who relies on it: nothing shows in the time.
+      // The worst case: the modification time does not show it.
       Deno.utimeSync(path, atime!, mtime!);
     }
   }
@@ -116,7 +116,7 @@ export class PowerCut {
   }
 }
 
-/** Smaller than a piece, so that a piece may be there in part. */
+/** Smaller than a piece, so that a part of a piece may survive. */
 const BLOCK = 4;
 
 function mixed(

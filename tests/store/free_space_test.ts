@@ -10,7 +10,7 @@ function volumes(): { free: Map<string, number>; of: (folder: string) => Volume 
   return { free, of: (id) => ({ id, free: free.get(id)!, size: 50 * MIB }) };
 }
 
-Deno.test("DiskSpace.reserve() lets in two of three downloads when there is room for two", () => {
+Deno.test("DiskSpace.reserve() admits two of three downloads when two fit", () => {
   const { free, of } = volumes();
   const space = new DiskSpace(of);
   using first = space.reserve("/a/1", 20 * MIB);
@@ -30,7 +30,7 @@ Deno.test("DiskSpace.reserve() lets in two of three downloads when there is room
   }
 });
 
-Deno.test("DiskSpace.reserve() gives back what was not written when a download ends early", () => {
+Deno.test("SpaceReservation releases the unwritten bytes when it is disposed", () => {
   const { free, of } = volumes();
   const space = new DiskSpace(of);
   {
@@ -42,7 +42,7 @@ Deno.test("DiskSpace.reserve() gives back what was not written when a download e
   assertEquals([space.fits("/a", 45 * MIB), space.fits("/a", 45 * MIB + 1)], [true, false]);
 });
 
-Deno.test("DiskSpace.reserve() counts each volume by itself, and none that the platform does not tell", () => {
+Deno.test("DiskSpace.reserve() counts each volume by itself, and ignores unknown ones", () => {
   const space = new DiskSpace(volumes().of);
   using _first = space.reserve("/a/1", 50 * MIB);
   assertEquals([space.fits("/a", 1), space.fits("/b", 50 * MIB)], [false, true]);
@@ -51,7 +51,7 @@ Deno.test("DiskSpace.reserve() counts each volume by itself, and none that the p
   assertEquals(blind.fits("/a", 2 ** 52), true);
 });
 
-Deno.test("DiskSpace.reserve() takes no more than was reserved for what is written twice", () => {
+Deno.test("SpaceReservation.written() releases no more bytes than were reserved", () => {
   const space = new DiskSpace(volumes().of);
   using other = space.reserve("/a/1", 10 * MIB);
   using reservation = space.reserve("/a/2", 10 * MIB);
@@ -60,7 +60,7 @@ Deno.test("DiskSpace.reserve() takes no more than was reserved for what is writt
   other.written(0);
 });
 
-Deno.test("DiskSpace.couldFit() tells what no freed space makes possible", () => {
+Deno.test("DiskSpace.couldFit() compares with the size of the volume", () => {
   const space = new DiskSpace(volumes().of);
   using _all = space.reserve("/a/1", 50 * MIB);
   assertEquals([space.couldFit("/a", 50 * MIB), space.couldFit("/a", 50 * MIB + 1)], [true, false]);

@@ -14,7 +14,7 @@ import { anyText, property } from "../base/property.ts";
 const ID = "0123456789abcdef".repeat(4);
 const IDENTITY: JournalIdentity = { id: ID, size: 1000, pieceSize: 100 };
 const BOOT = 1_700_000_000_000;
-const STORY: JournalRecord[] = [
+const RECORDS: JournalRecord[] = [
   { run: { pid: 1, boot: BOOT, bootId: "a" } },
   { piece: 3 },
   { piece: 0 },
@@ -39,8 +39,8 @@ function claimsOf(journal: JournalState | undefined): string[] {
   });
 }
 
-Deno.test("parseJournal() gives back what was written when the text is whole", () => {
-  const text = textOf(STORY);
+Deno.test("parseJournal() returns the state that the records describe", () => {
+  const text = textOf(RECORDS);
   assertEquals(parseJournal(text), {
     identity: IDENTITY,
     claims: new Map<number, Claim>([
@@ -55,25 +55,25 @@ Deno.test("parseJournal() gives back what was written when the text is whole", (
   });
 });
 
-Deno.test("encodeRecord() writes the checksum that other tools compute when the record is known", () => {
-  // gzip's CRC-32 of the JSON, so that a journal is readable without us.
+Deno.test("encodeRecord() writes the CRC-32 that gzip computes", () => {
+  // So that other tools can check a journal.
   assertEquals(encodeRecord({ piece: 7 }), '5963833e {"piece":7}\n');
 });
 
-Deno.test("parseJournal() gives back the identity when no seed offers a manifest", () => {
+Deno.test("parseJournal() returns an identity without a content id", () => {
   const identity = { ...IDENTITY, id: null };
   assertEquals(parseJournal(textOf([], identity))?.identity, identity);
 });
 
-/** The records that lie whole in the first `bytes` of the story. */
+/** The records that are complete in the first `bytes` of the text. */
 function wholeIn(bytes: number): JournalRecord[] {
-  const records = STORY.slice();
+  const records = RECORDS.slice();
   while (records.length > 0 && textOf(records).length > bytes) records.pop();
   return records;
 }
 
-Deno.test("parseJournal() claims the whole records and no more when the text is torn at any byte", () => {
-  const text = textOf(STORY);
+Deno.test("parseJournal() returns the complete records when the text is cut at any byte", () => {
+  const text = textOf(RECORDS);
   const identityLength = encodeIdentity(IDENTITY).length;
   for (let cut = 0; cut <= text.length; cut++) {
     const want = cut < identityLength ? undefined : parseJournal(textOf(wholeIn(cut)));
@@ -81,42 +81,42 @@ Deno.test("parseJournal() claims the whole records and no more when the text is 
   }
 });
 
-Deno.test("parseJournal() claims the whole records and no more when a torn tail is followed by zeroes", () => {
-  const text = textOf(STORY);
+Deno.test("parseJournal() returns the complete records when zeroes follow a torn one", () => {
+  const text = textOf(RECORDS);
   for (let cut = encodeIdentity(IDENTITY).length; cut < text.length; cut++) {
     const torn = text.slice(0, cut) + "\0".repeat(64);
     assertEquals(parseJournal(torn), parseJournal(textOf(wholeIn(cut))), `torn at byte ${cut}`);
   }
 });
 
-Deno.test("parseJournal() adds no claim when any single bit is flipped", () => {
-  const text = textOf(STORY);
+Deno.test("parseJournal() stops at the record in which any single bit is flipped", () => {
+  const text = textOf(RECORDS);
   const bytes = new TextEncoder().encode(text);
   for (let bit = 0; bit < bytes.length * 8; bit++) {
     const flipped = bytes.slice();
     flipped[bit >> 3]! ^= 1 << (bit & 7);
     const parsed = parseJournal(new TextDecoder().decode(flipped));
     const before = wholeIn(bit >> 3);
-    // Everything from the flipped record on is gone, and nothing else.
+    // Only the records from the flipped one on are ignored.
     const want = parsed === undefined ? undefined : parseJournal(textOf(before));
     assertEquals(parsed, want, `bit ${bit}`);
     assertEquals(parsed === undefined, bit >> 3 < encodeIdentity(IDENTITY).length, `bit ${bit}`);
   }
 });
 
-Deno.test("parseJournal() ends before a record when its piece is not in the file", () => {
+Deno.test("parseJournal() stops at a piece beyond the end of the file", () => {
   const content = parseJournal(textOf([{ piece: 1 }, { piece: 10 }, { piece: 2 }]));
   assertEquals(piecesOf(content), [1]);
 });
 
-Deno.test("parseJournal() takes a piece as not synced when it is claimed again after a sync", () => {
+Deno.test("parseJournal() returns a piece as unsynced when it was written again after a sync", () => {
   const content = parseJournal(
     textOf([{ piece: 1 }, { piece: 2 }, { synced: true }, { piece: 2 }]),
   );
   assertEquals(claimsOf(content), ["1 synced", "2 unsynced"]);
 });
 
-Deno.test("parseJournal() counts the beginning of a piece as unverified until the piece is stored", () => {
+Deno.test("parseJournal() returns the beginning of a piece until the piece is stored", () => {
   const records: JournalRecord[] = [
     { piece: 3 },
     { part: [1, 40] },
@@ -130,7 +130,7 @@ Deno.test("parseJournal() counts the beginning of a piece as unverified until th
   assertEquals(content?.parts, new Map([[1, 70], [3, 5]]));
 });
 
-Deno.test("parseJournal() trusts nothing before a doubt until it is written again", () => {
+Deno.test("parseJournal() returns all pieces before a doubt as doubted", () => {
   const records: JournalRecord[] = [
     { run: { pid: 1, boot: BOOT, bootId: "a" } },
     { piece: 0 },
@@ -146,7 +146,7 @@ Deno.test("parseJournal() trusts nothing before a doubt until it is written agai
   assertEquals(claimsOf(content), ["0 doubted", "2 unsynced in a"]);
 });
 
-Deno.test("parseJournal() takes as synced what was written before a sync began that has ended", () => {
+Deno.test("parseJournal() returns pieces as synced that were written before a completed sync began", () => {
   const records: JournalRecord[] = [
     { piece: 0 },
     { piece: 1 },
@@ -164,7 +164,7 @@ Deno.test("parseJournal() takes as synced what was written before a sync began t
 });
 
 for (const part of [[1], [1, 0], [1, 101], [10, 1], [-1, 5], ["1", 5]]) {
-  Deno.test(`parseJournal() ends before the impossible beginning ${JSON.stringify(part)}`, () => {
+  Deno.test(`parseJournal() stops at the invalid beginning ${JSON.stringify(part)}`, () => {
     const content = parseJournal(
       textOf([{ piece: 0 }, { part } as unknown as JournalRecord, { piece: 2 }]),
     );
@@ -173,7 +173,7 @@ for (const part of [[1], [1, 0], [1, 101], [10, 1], [-1, 5], ["1", 5]]) {
 }
 
 const noIdentities = [
-  { name: "there is nothing", line: "" },
+  { name: "the text is empty", line: "" },
   { name: "the version is another one", line: { "p2p-journal": 2, id: ID, size: 1, pieceSize: 1 } },
   { name: "the size is missing", line: { "p2p-journal": 1, id: ID, pieceSize: 1 } },
   { name: "the size is negative", line: { "p2p-journal": 1, id: ID, size: -1, pieceSize: 1 } },
@@ -184,7 +184,7 @@ const noIdentities = [
   { name: "the first record is a piece", line: { piece: 0 } },
 ];
 for (const { name, line } of noIdentities) {
-  Deno.test(`parseJournal() gives undefined when ${name}`, () => {
+  Deno.test(`parseJournal() returns undefined when ${name}`, () => {
     // encodeRecord puts the right checksum before whatever it is given.
     const text = line === "" ? "" : encodeRecord(line as unknown as JournalRecord);
     assertEquals(parseJournal(text + encodeRecord({ piece: 0 })), undefined);
@@ -197,27 +197,31 @@ const record: fc.Arbitrary<JournalRecord> = fc.oneof(
   fc.constantFrom<JournalRecord>({ doubt: true }, { syncing: true }, { syncedBatch: true }),
   fc.record({ run: fc.record({ pid: fc.nat(99999), boot: fc.integer() }) }),
 );
-const story = fc.array(record, { maxLength: 20 });
+const recordList = fc.array(record, { maxLength: 20 });
 
-property("parseJournal() claims each piece once when stories are random", story, (records) => {
+property("parseJournal() returns each piece once for random records", recordList, (records) => {
   const content = parseJournal(textOf(records))!;
   const want = new Set(records.flatMap((record) => "piece" in record ? [record.piece] : []));
   assertEquals(piecesOf(content), [...want].sort((a, b) => a - b));
   assertEquals(content.length, textOf(records).length);
 });
 
-/** A text with something cut out of it and something else put in. */
-const damage = fc.record({ records: story, at: fc.nat(2000), gone: fc.nat(80), put: anyText });
+/** Replaces some characters of a journal by any text. */
+const damage = fc.record({ records: recordList, at: fc.nat(2000), gone: fc.nat(80), put: anyText });
 
-property("parseJournal() claims no more than was written when the text is damaged", damage, (d) => {
-  const text = textOf(d.records);
-  const damaged = text.slice(0, d.at) + d.put + text.slice(d.at + d.gone);
-  const content = parseJournal(damaged);
-  const written = new Set(piecesOf(parseJournal(text)));
-  assert(piecesOf(content).every((piece) => written.has(piece)), "claims what was never written");
-  assert((content?.length ?? 0) <= damaged.length, "is longer than the text");
-});
+property(
+  "parseJournal() returns no piece that was not recorded when the text is damaged",
+  damage,
+  (d) => {
+    const text = textOf(d.records);
+    const damaged = text.slice(0, d.at) + d.put + text.slice(d.at + d.gone);
+    const content = parseJournal(damaged);
+    const written = new Set(piecesOf(parseJournal(text)));
+    assert(piecesOf(content).every((piece) => written.has(piece)), "claims what was never written");
+    assert((content?.length ?? 0) <= damaged.length, "is longer than the text");
+  },
+);
 
-property("parseJournal() does not throw when the text is anything", anyText, (text) => {
+property("parseJournal() does not throw for any text", anyText, (text) => {
   assertEquals(parseJournal(text), undefined);
 });

@@ -1,4 +1,4 @@
-/** Files that others can have written are hashed and copied, and never get the final name themselves. */
+/** Part files that other users can have written are hashed and copied, and never become the target. */
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { ConflictError } from "../../core/base/errors.ts";
 import { sha256 } from "../../core/base/digest.ts";
@@ -28,7 +28,7 @@ const US = 1001;
 const NOBODY = 65534;
 const USER = { uid: US, umask: 0o022 };
 
-/** The real disk, with owners and rights as the test says: all that `owners` does not name is ours. */
+/** The real disk with other owners and modes; files that `owners` does not name are the user's. */
 function ownedDisk(
   owners: ReadonlyMap<number, { uid?: number; mode?: number }>,
   others: { uid?: number; mode?: number } = {},
@@ -53,7 +53,7 @@ function inodeOf(folder: TempFolder, name: string): number {
   return Deno.lstatSync(folder.of(name)).ino!;
 }
 
-/** Part and journal as somebody who knows the manifest would make them. */
+/** A part file and a journal as an attacker who knows the manifest would make them. */
 function plant(folder: TempFolder): void {
   folder.write(PART, EVIL);
   const { mtime } = Deno.statSync(folder.of(PART));
@@ -72,7 +72,7 @@ interface Plant {
 }
 const plants: Plant[] = [
   {
-    name: "part and journal are another user's",
+    name: "part and journal belong to another user",
     part: { uid: NOBODY, mode: 0o100666 },
     journal: { uid: NOBODY },
     copied: true,
@@ -84,7 +84,7 @@ const plants: Plant[] = [
   { name: "the part is for the group to write", part: { mode: 0o100664 }, copied: true },
 ];
 for (const { name, part, journal, copied } of plants) {
-  Deno.test(`StoredFile takes only right pieces, into an own file, when ${name}`, async () => {
+  Deno.test(`StoredFile trusts only hashed pieces, in a file of its own, when ${name}`, async () => {
     using folder = new TempFolder();
     plant(folder);
     const planted = inodeOf(folder, PART);
@@ -100,7 +100,7 @@ for (const { name, part, journal, copied } of plants) {
   });
 }
 
-Deno.test("StoredFile goes on in the part itself when others may write to it by the user's own umask", async () => {
+Deno.test("StoredFile writes to the part file when the user's own umask lets others write to it", async () => {
   using folder = new TempFolder();
   await begin(folder.of("a.txt"), TEXT, [0, 2]);
   const inode = inodeOf(folder, PART);
@@ -111,7 +111,7 @@ Deno.test("StoredFile goes on in the part itself when others may write to it by 
 });
 
 for (const all of [{ uid: NOBODY }, { mode: 0o100777 }]) {
-  Deno.test(`StoredFile hashes the part and goes on in it when all files of the disk have ${Object.keys(all)} ${Object.values(all)}`, async () => {
+  Deno.test(`StoredFile hashes the part file and writes to it when all files of the disk have ${Object.keys(all)} ${Object.values(all)}`, async () => {
     using folder = new TempFolder();
     plant(folder);
     const planted = inodeOf(folder, PART);
@@ -125,7 +125,7 @@ for (const all of [{ uid: NOBODY }, { mode: 0o100777 }]) {
   });
 }
 
-Deno.test("StoredFile copies the right piece of a small file when the part is another user's", async () => {
+Deno.test("StoredFile copies the valid piece of a small file when the part file is another user's", async () => {
   using folder = new TempFolder();
   folder.write(PART, "tiny");
   const planted = inodeOf(folder, PART);
@@ -136,7 +136,7 @@ Deno.test("StoredFile copies the right piece of a small file when the part is an
   assertEquals([folder.names(), folder.read("a.txt")], [["a.txt"], "tiny"]);
 });
 
-Deno.test("StoredFile keeps another user's part aside when nothing can verify it", async () => {
+Deno.test("StoredFile quarantines another user's part file when there is no manifest", async () => {
   using folder = new TempFolder();
   plant(folder);
   const disk = ownedDisk(
@@ -149,7 +149,7 @@ Deno.test("StoredFile keeps another user's part aside when nothing can verify it
   assertEquals(folder.read("a.txt~unverified.p2p-part"), EVIL);
 });
 
-Deno.test("StoredFile leaves nothing when another user's part cannot be replaced", async () => {
+Deno.test("StoredFile leaves no copy when another user's part file cannot be replaced", async () => {
   using folder = new TempFolder();
   plant(folder);
   const disk = {
@@ -169,7 +169,7 @@ Deno.test("StoredFile leaves nothing when another user's part cannot be replaced
 
 for (const content of [CONTENT, unverified(TEXT)]) {
   const kind = content.manifest ? "a verified" : "an unverified";
-  Deno.test(`StoredFile loses nothing of ${kind} file when a snapshot has a second link to the part`, async () => {
+  Deno.test(`StoredFile loses nothing of ${kind} file when a snapshot has a hard link to the part file`, async () => {
     using folder = new TempFolder();
     await begin(folder.of("a.txt"), TEXT, [0, 2, 3], content);
     Deno.mkdirSync(folder.of("snapshot"));
@@ -185,7 +185,7 @@ for (const content of [CONTENT, unverified(TEXT)]) {
   });
 }
 
-Deno.test("StoredFile goes on when an earlier copy of a linked part was interrupted", async () => {
+Deno.test("StoredFile resumes when an earlier copy of a linked part file was interrupted", async () => {
   using folder = new TempFolder();
   await begin(folder.of("a.txt"), TEXT, [0, 2]);
   Deno.linkSync(folder.of(PART), folder.of("link"));
@@ -215,7 +215,7 @@ for (const { mode, folder, umask, want } of rights) {
   });
 }
 
-Deno.test("PartFile.open() locks another user's part although it is for reading only", () => {
+Deno.test("PartFile.open() locks another user's read-only part file", () => {
   using folder = new TempFolder();
   folder.write("a", "theirs");
   const readOnly: Disk = {
@@ -225,7 +225,7 @@ Deno.test("PartFile.open() locks another user's part although it is for reading 
       return Deno.openSync(path, options);
     },
   };
-  using _theirs = PartFile.open(folder.of("a"), { holder: () => "somebody" });
+  using _theirs = PartFile.open(folder.of("a"), { holder: () => "the first" });
   assertThrows(
     () => PartFile.open(folder.of("a"), { disk: readOnly, holder: () => "the other one" }),
     ConflictError,
@@ -234,7 +234,8 @@ Deno.test("PartFile.open() locks another user's part although it is for reading 
 });
 
 Deno.test({
-  name: "the final file is the user's own when another user's part lay there (needs root)",
+  name:
+    "StoredFile.finish() leaves a file of the user when the part file was another user's (needs root)",
   ignore: Deno.uid() !== 0,
   async fn() {
     using folder = new TempFolder();

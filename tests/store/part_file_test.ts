@@ -4,19 +4,19 @@ import { type Disk, DiskFullError, realDisk } from "../../core/store/disk.ts";
 import { PartFile } from "../../core/store/part_file.ts";
 import { bytesOf, TempFolder } from "./support.ts";
 
-Deno.test("PartFile.open() makes an empty file when there is none", () => {
+Deno.test("PartFile.open() creates an empty file", () => {
   using folder = new TempFolder();
   using part = PartFile.open(folder.of("a"));
   assertEquals([part.before.size, folder.read("a")], [0, ""]);
 });
 
-Deno.test("PartFile.open() changes nothing when there is one", () => {
+Deno.test("PartFile.open() does not change an existing file", () => {
   using folder = new TempFolder();
   using part = PartFile.open(folder.write("a", "before"));
   assertEquals([part.before.size, folder.read("a")], [6, "before"]);
 });
 
-Deno.test("PartFile.open() names the holder when the file is open already", () => {
+Deno.test("PartFile.open() names the process that has the file open", () => {
   using folder = new TempFolder();
   using _first = PartFile.open(folder.of("a"));
   const error = assertThrows(
@@ -27,14 +27,14 @@ Deno.test("PartFile.open() names the holder when the file is open already", () =
   assertEquals(error.problem, "target-busy");
 });
 
-Deno.test("PartFile.open() opens again when the first one was closed", () => {
+Deno.test("PartFile.open() opens a file that was closed", () => {
   using folder = new TempFolder();
   (PartFile.open(folder.of("a"))).close();
   using part = PartFile.open(folder.of("a"));
   assertEquals(part.before.size, 0);
 });
 
-/** Another process that takes the lock, says so, and holds it until its input ends. */
+/** Another process that locks the file, prints "held", and keeps the lock until its input ends. */
 function holderOf(path: string): Deno.ChildProcess {
   const code = `
     const file = Deno.openSync(${JSON.stringify(path)}, { write: true, create: true });
@@ -76,7 +76,7 @@ function link(path: string, to: string): void {
   Deno.symlinkSync(to, path);
 }
 for (const { name, make } of noFiles) {
-  Deno.test(`PartFile.open() throws ConflictError when ${name} has the name`, () => {
+  Deno.test(`PartFile.open() throws ConflictError when ${name} is at the path`, () => {
     using folder = new TempFolder();
     folder.write("victim", "precious");
     make(folder.of("a"));
@@ -86,7 +86,7 @@ for (const { name, make } of noFiles) {
   });
 }
 
-/** A disk where `act` comes between the look at a file and its opening, the first time. */
+/** A disk that calls `act` before it opens the first file. */
 function between(act: (path: string) => void): Disk {
   let done = false;
   return {
@@ -102,7 +102,7 @@ function between(act: (path: string) => void): Disk {
 }
 
 for (const before of ["a file", "nothing"]) {
-  Deno.test(`PartFile.open() writes through no link when one takes the place of ${before} in the very moment`, () => {
+  Deno.test(`PartFile.open() does not follow a link that replaces ${before} at that moment`, () => {
     using folder = new TempFolder();
     folder.write("victim", "precious");
     if (before === "a file") folder.write("a", "");
@@ -115,7 +115,7 @@ for (const before of ["a file", "nothing"]) {
   });
 }
 
-Deno.test("PartFile.open() names the holder when another process makes the file in the very moment", () => {
+Deno.test("PartFile.open() throws ConflictError when another process creates the file at that moment", () => {
   using folder = new TempFolder();
   let other: PartFile | undefined;
   const disk = between((path) => void (other = PartFile.open(path)));
@@ -127,7 +127,7 @@ Deno.test("PartFile.open() names the holder when another process makes the file 
   other?.close();
 });
 
-Deno.test("PartFile.open() makes a new file when the old one vanishes in the very moment", () => {
+Deno.test("PartFile.open() creates a file when the old one is removed at that moment", () => {
   using folder = new TempFolder();
   folder.write("a", "before");
   const disk = between((path) => Deno.removeSync(path));
@@ -135,7 +135,7 @@ Deno.test("PartFile.open() makes a new file when the old one vanishes in the ver
   assertEquals([part.before.size, folder.read("a")], [0, ""]);
 });
 
-Deno.test("PartFile.open() leaves a finished file alone when its part is finished between opening and locking", () => {
+Deno.test("PartFile.open() does not write to a file that was finished between opening and locking", () => {
   using folder = new TempFolder();
   folder.write("a.part", "whole");
   const finished: Disk = {
@@ -153,7 +153,7 @@ Deno.test("PartFile.open() leaves a finished file alone when its part is finishe
   assertEquals([folder.read("a"), folder.read("a.part")], ["whole", "torn"]);
 });
 
-Deno.test("PartFile.open() leaves a finished file alone when the part is its second name", () => {
+Deno.test("PartFile.open() removes a part file that is a hard link to the target", () => {
   using folder = new TempFolder();
   Deno.linkSync(folder.write("a", "whole"), folder.of("a.part"));
   using part = PartFile.open(folder.of("a.part"), { target: folder.of("a") });
@@ -161,10 +161,10 @@ Deno.test("PartFile.open() leaves a finished file alone when the part is its sec
   assertEquals([folder.read("a"), folder.read("a.part")], ["whole", "torn"]);
 });
 
-Deno.test("PartFile.open() gives up when the file is swapped again and again", () => {
+Deno.test("PartFile.open() throws ConflictError when the file keeps being replaced", () => {
   using folder = new TempFolder();
   folder.write("a", "");
-  const restless: Disk = {
+  const replacing: Disk = {
     ...realDisk,
     openSync(path, options) {
       const file = Deno.openSync(path, options);
@@ -174,7 +174,7 @@ Deno.test("PartFile.open() gives up when the file is swapped again and again", (
     },
   };
   assertThrows(
-    () => PartFile.open(folder.of("a"), { disk: restless }),
+    () => PartFile.open(folder.of("a"), { disk: replacing }),
     ConflictError,
     "keeps replacing",
   );
@@ -185,7 +185,7 @@ Deno.test("PartFile.open() throws DiskError when its folder is missing", () => {
   assertThrows(() => PartFile.open(folder.of("no/a")), DiskError, "Cannot open");
 });
 
-Deno.test("PartFile.write() puts bytes at their place when they come in any order", () => {
+Deno.test("PartFile.write() writes at any position in any order", () => {
   using folder = new TempFolder();
   using part = PartFile.open(folder.of("a"));
   part.resize(9);
@@ -193,7 +193,7 @@ Deno.test("PartFile.write() puts bytes at their place when they come in any orde
   assertEquals(folder.read("a"), "<0><3><6>");
 });
 
-Deno.test("PartFile.resize() takes no room when nothing is written", async () => {
+Deno.test("PartFile.resize() takes no space", async () => {
   using folder = new TempFolder();
   using part = PartFile.open(folder.of("a"));
   part.resize(1024 ** 3);
@@ -201,7 +201,7 @@ Deno.test("PartFile.resize() takes no room when nothing is written", async () =>
   assertEquals([size, blocks], [1024 ** 3, 0]);
 });
 
-Deno.test("PartFile.place() leaves what is there when the name is taken", () => {
+Deno.test("PartFile.place() does not replace an existing file", () => {
   using folder = new TempFolder();
   using part = PartFile.open(folder.write("a.part", "new"));
   folder.write("a", "old");
@@ -209,7 +209,7 @@ Deno.test("PartFile.place() leaves what is there when the name is taken", () => 
   assertEquals([folder.read("a"), folder.read("a.part")], ["old", "new"]);
 });
 
-Deno.test("PartFile.place() leaves a dangling link alone when it has the name", () => {
+Deno.test("PartFile.place() does not replace a dangling link", () => {
   using folder = new TempFolder();
   using part = PartFile.open(folder.write("a.part", "new"));
   Deno.symlinkSync(folder.of("nowhere"), folder.of("a"));
@@ -241,7 +241,7 @@ for (const replace of [false, true]) {
       }],
     ] as const
   ) {
-    Deno.test(`PartFile.place() throws ConflictError when ${what} lies where the part was and replace is ${replace}`, () => {
+    Deno.test(`PartFile.place() throws ConflictError when ${what} replaced the part file and replace is ${replace}`, () => {
       using folder = new TempFolder();
       using part = PartFile.open(folder.write("a.part", "right"));
       swap(folder);
@@ -261,7 +261,7 @@ const withoutLinks: Disk = {
 };
 
 for (const taken of [false, true]) {
-  Deno.test(`PartFile.place() gives ${!taken} when the disk knows no hard links and the name is ${taken ? "taken" : "free"}`, () => {
+  Deno.test(`PartFile.place() returns ${taken ? "taken" : "placed"} on a disk without hard links when the name is ${taken ? "taken" : "free"}`, () => {
     using folder = new TempFolder();
     using part = PartFile.open(folder.write("a.part", "new"), { disk: withoutLinks });
     if (taken) folder.write("a", "old");
@@ -271,7 +271,7 @@ for (const taken of [false, true]) {
   });
 }
 
-Deno.test("PartFile.place() has placed the file when its folder cannot be opened for a sync", () => {
+Deno.test("PartFile.place() succeeds when the folder cannot be opened for a sync", () => {
   using folder = new TempFolder();
   const blind: Disk = {
     ...realDisk,
@@ -284,7 +284,7 @@ Deno.test("PartFile.place() has placed the file when its folder cannot be opened
   assertEquals(part.place(folder.of("a"), { replace: false }), "placed");
 });
 
-Deno.test("PartFile.place() has placed the file when another process tidied the part away", () => {
+Deno.test("PartFile.place() succeeds when another process removes the linked part file", () => {
   using folder = new TempFolder();
   const tidied: Disk = {
     ...realDisk,
@@ -316,7 +316,7 @@ Deno.test("PartFile.write() throws DiskFullError when the disk is full", async (
   file.close();
 });
 
-Deno.test("PartFile.mark() makes each own write leave one time, and that of another one visible", () => {
+Deno.test("PartFile.mark() makes the writes of other processes visible in the modification time", () => {
   using folder = new TempFolder();
   using part = PartFile.open(folder.of("a"));
   const mark = part.mark();
@@ -327,7 +327,7 @@ Deno.test("PartFile.mark() makes each own write leave one time, and that of anot
   assertEquals(part.isUntouched(), false);
 });
 
-Deno.test("PartFile.mark() never gives the mark of a run after which somebody else wrote", () => {
+Deno.test("PartFile.mark() does not reuse a mark after which another process wrote", () => {
   using folder = new TempFolder();
   const written = new Date(1_700_000_000_000);
   folder.write("a", "before");
@@ -336,13 +336,13 @@ Deno.test("PartFile.mark() never gives the mark of a run after which somebody el
   const mark = first.mark()!;
   assertEquals(first.mark(mark), mark);
   first.close();
-  // Written again in the very moment.
+  // Written in the same moment.
   Deno.utimeSync(folder.of("a"), written, written);
   using second = PartFile.open(folder.of("a"));
   assertEquals(second.mark(mark) === mark, false);
 });
 
-Deno.test("PartFile notices writes where the time of a file cannot be set", () => {
+Deno.test("PartFile notices writes of other processes where the time of a file cannot be set", () => {
   using folder = new TempFolder();
   const disk: Disk = {
     ...realDisk,

@@ -124,8 +124,8 @@ Deno.test("removeOldQuarantined() removes files that were quarantined 30 days ag
   const now = Date.now();
   await removeOldQuarantined(folder.path, now + 29 * DAY_MS, undefined, never);
   assertEquals(folder.names(), before);
-  const stranger = { uid: (Deno.uid() ?? 0) + 1, umask: 0 };
-  await removeOldQuarantined(folder.path, now + 31 * DAY_MS, stranger, never);
+  const otherUser = { uid: (Deno.uid() ?? 0) + 1, umask: 0 };
+  await removeOldQuarantined(folder.path, now + 31 * DAY_MS, otherUser, never);
   assertEquals(folder.names(), before);
   await removeOldQuarantined(folder.path, now + 31 * DAY_MS, undefined, never);
   const left = before.filter((name) =>

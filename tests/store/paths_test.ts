@@ -14,7 +14,7 @@ import {
 import { property, validName } from "../base/property.ts";
 import { bytesOf, TempFolder } from "./support.ts";
 
-Deno.test("OutFolder.prepare() makes the folders of a name when they are missing", async () => {
+Deno.test("OutFolder.prepare() makes the folders of a name", async () => {
   using folder = new TempFolder();
   const path = new OutFolder(folder.of("out")).prepare("a/b/c.txt");
   assertEquals(path, folder.of("out/a/b/c.txt"));
@@ -22,7 +22,7 @@ Deno.test("OutFolder.prepare() makes the folders of a name when they are missing
   assertEquals(folder.names(), ["out"]);
 });
 
-Deno.test("OutFolder.prepare() makes the folder with the first name, and no sooner", () => {
+Deno.test("OutFolder() makes no folder before the first name", () => {
   using folder = new TempFolder();
   const out = new OutFolder(folder.of("deep/out"));
   assertEquals(folder.names(), []);
@@ -32,7 +32,7 @@ Deno.test("OutFolder.prepare() makes the folder with the first name, and no soon
   );
 });
 
-Deno.test("OutFolder.prepare() tries again when the folder could not be made before", () => {
+Deno.test("OutFolder.prepare() retries to make the folder", () => {
   using folder = new TempFolder();
   const out = new OutFolder(folder.write("out", ""));
   assertThrows(() => out.prepare("a"), DiskError);
@@ -40,7 +40,7 @@ Deno.test("OutFolder.prepare() tries again when the folder could not be made bef
   assertEquals(out.prepare("a"), folder.of("out/a"));
 });
 
-Deno.test("OutFolder.prepare() leaves what is there when the folders exist", () => {
+Deno.test("OutFolder.prepare() does not touch existing files", () => {
   using folder = new TempFolder();
   Deno.mkdirSync(folder.of("a"));
   folder.write("a/b", "mine");
@@ -48,7 +48,7 @@ Deno.test("OutFolder.prepare() leaves what is there when the folders exist", () 
   assertEquals(folder.read("a/b"), "mine");
 });
 
-Deno.test("OutFolder.prepare() goes through the links of the user when --out itself is one", () => {
+Deno.test("OutFolder.prepare() resolves a root that is a link", () => {
   using folder = new TempFolder();
   Deno.mkdirSync(folder.of("real"));
   Deno.symlinkSync(folder.of("real"), folder.of("out"));
@@ -56,14 +56,14 @@ Deno.test("OutFolder.prepare() goes through the links of the user when --out its
 });
 
 const located = [
-  { name: "all folders are there", out: "out", file: "a/b.txt", want: "out/a/b.txt" },
-  { name: "the folder is not there yet", out: "new/out", file: "x/b.txt", want: "new/out/x/b.txt" },
+  { name: "all folders exist", out: "out", file: "a/b.txt", want: "out/a/b.txt" },
+  { name: "the folder is missing", out: "new/out", file: "x/b.txt", want: "new/out/x/b.txt" },
   { name: "the folder is a link", out: "link", file: "a/b.txt", want: "out/a/b.txt" },
   { name: "the folder lies behind a link", out: "link/new", file: "b.txt", want: "out/new/b.txt" },
   { name: "a link leads to a folder inside", out: "out", file: "to-a/b.txt", want: "out/a/b.txt" },
 ];
 for (const { name, out, file, want } of located) {
-  Deno.test(`OutFolder.locate() gives the path that prepare() gives when ${name}`, () => {
+  Deno.test(`OutFolder.locate() returns the path of prepare() when ${name}`, () => {
     using folder = new TempFolder();
     Deno.mkdirSync(folder.of("out/a"), { recursive: true });
     Deno.symlinkSync(folder.of("out"), folder.of("link"));
@@ -97,7 +97,7 @@ Deno.test("OutFolder.prepare() throws ConflictError when a link replaced a folde
   ]);
 });
 
-/** A disk that notes which folders are synced. */
+/** A disk that records which folders are synced. */
 function noting(synced: string[], fault?: Error): Disk {
   return {
     ...realDisk,
@@ -112,7 +112,7 @@ function noting(synced: string[], fault?: Error): Disk {
   };
 }
 
-Deno.test("OutFolder.sync() syncs the parents of all folders that were made, once", async () => {
+Deno.test("OutFolder.sync() syncs the parents of new folders once", async () => {
   using folder = new TempFolder();
   const synced: string[] = [];
   const out = new OutFolder(folder.of("x/out"), Deno.build.os, noting(synced));
@@ -125,7 +125,7 @@ Deno.test("OutFolder.sync() syncs the parents of all folders that were made, onc
   assertEquals(synced.length, 4);
 });
 
-Deno.test("OutFolder.sync() syncs nothing when all folders were there", async () => {
+Deno.test("OutFolder.sync() syncs nothing when all folders existed", async () => {
   using folder = new TempFolder();
   Deno.mkdirSync(folder.of("a"));
   const synced: string[] = [];
@@ -140,7 +140,7 @@ const faults = [
   { fault: "Invalid argument (os error 22)", thrown: false },
 ];
 for (const { fault, thrown } of faults) {
-  Deno.test(`OutFolder.sync() ${thrown ? "throws" : "passes over"} "${fault}"`, async () => {
+  Deno.test(`OutFolder.sync() ${thrown ? "throws" : "ignores"} "${fault}"`, async () => {
     using folder = new TempFolder();
     const out = new OutFolder(folder.path, Deno.build.os, noting([], new Error(fault)));
     const synced = out.sync(out.prepare("a/b"));
@@ -171,7 +171,7 @@ const linksOutside = [
 ];
 for (const { name, to } of linksOutside) {
   for (const rest of ["a.txt", "deeper/a.txt"]) {
-    Deno.test(`OutFolder.prepare() refuses ${rest} when a link leads to ${name}`, () => {
+    Deno.test(`OutFolder.prepare() throws ConflictError for ${rest} below a link to ${name}`, () => {
       using folder = new TempFolder();
       Deno.mkdirSync(folder.of("out"));
       Deno.mkdirSync(folder.of("out-of-it"));
@@ -209,7 +209,7 @@ const inTheWay: {
   },
 ];
 for (const { name, make, want } of inTheWay) {
-  Deno.test(`OutFolder.prepare() throws ${want.name} when ${name} has the folder's name`, () => {
+  Deno.test(`OutFolder.prepare() throws ${want.name} when ${name} is at the path of the folder`, () => {
     using folder = new TempFolder();
     make(folder.of("a"));
     const prepared = () => new OutFolder(folder.path).prepare("a/b");
@@ -217,12 +217,12 @@ for (const { name, make, want } of inTheWay) {
   });
 }
 
-Deno.test("OutFolder.prepare() throws DiskError when --out is a file", () => {
+Deno.test("OutFolder.prepare() throws DiskError when the root is a file", () => {
   using folder = new TempFolder();
   assertThrows(() => new OutFolder(folder.write("out", "")).prepare("a"), DiskError, "make folder");
 });
 
-Deno.test("OutFolder.prepare() keeps twins apart when they differ in case or normalisation only", () => {
+Deno.test("OutFolder.prepare() does not change case or Unicode normalization", () => {
   using folder = new TempFolder();
   const names = ["a.txt", "A.txt", "\u00e9", "e\u0301"];
   const paths = [];
@@ -230,7 +230,7 @@ Deno.test("OutFolder.prepare() keeps twins apart when they differ in case or nor
   assertEquals(paths, names.map((name) => folder.of(name)));
 });
 
-Deno.test("OutFolder.prepare() writes below the escaped folder when the platform is windows", () => {
+Deno.test("OutFolder.prepare() escapes reserved names when the platform is windows", () => {
   using folder = new TempFolder();
   const path = new OutFolder(folder.path, "windows").prepare("con/a:b");
   assertEquals(path, folder.of("%63on/a%3Ab"));
@@ -263,7 +263,7 @@ const windowsNames = [
   [" a", " a"],
 ] as const;
 for (const [name, want] of windowsNames) {
-  Deno.test(`localName() gives ${JSON.stringify(want)} when the platform is windows and the name ${JSON.stringify(name)}`, () => {
+  Deno.test(`localName() returns ${JSON.stringify(want)} for ${JSON.stringify(name)} when the platform is windows`, () => {
     assertEquals(localName(name, "windows"), want);
   });
 }
@@ -274,7 +274,7 @@ for (const platform of ["linux", "darwin"]) {
   });
 }
 
-property("localName() gives a possible name when the platform is windows", validName, (name) => {
+property("localName() returns a valid name when the platform is windows", validName, (name) => {
   for (const part of localName(name, "windows").split("/")) {
     assertMatch(part, /^[^<>:"|?*]*[^<>:"|?*. ]$/);
     assertEquals(/^(con|prn|aux|nul|com\d|lpt\d)\s*(\.|$)/i.test(part), false, part);

@@ -36,14 +36,14 @@ function fill(file: StoredFile, text = TEXT): void {
   for (const piece of file.missing) file.write(piece, pieceOf(text, piece));
 }
 
-/** What a run may count on, as `resumed` tells it, and what it still has to fetch. */
+/** The pieces that a run resumes with, and those that are missing. */
 async function resumeOf(target: string, content: StoredContent = CONTENT, terms = TERMS) {
   using file = await open(target, content, terms);
   const { pieces, rehashed } = file.resumed;
   return { pieces, rehashed, missing: file.missing };
 }
 
-Deno.test("StoredFile.open() begins with everything missing when nothing is there", async () => {
+Deno.test("StoredFile.open() begins with all pieces missing when there is no part file", async () => {
   using folder = new TempFolder();
   using file = await open(folder.of("a.txt"), CONTENT);
   assertEquals(file.resumed, { pieces: 0, bytes: 0, rehashed: 0 });
@@ -52,7 +52,7 @@ Deno.test("StoredFile.open() begins with everything missing when nothing is ther
   assertEquals((await Deno.stat(folder.of(PART))).size, TEXT.length);
 });
 
-Deno.test("StoredFile.write() makes it complete when the last piece comes, in any order", async () => {
+Deno.test("StoredFile.write() completes the file in any order of the pieces", async () => {
   using folder = new TempFolder();
   using file = await open(folder.of("a.txt"), CONTENT);
   for (const piece of [3, 1, 0]) file.write(piece, pieceOf(TEXT, piece));
@@ -81,7 +81,7 @@ Deno.test("StoredFile.read() throws DiskError when the part file was truncated",
   assertThrows(() => file.read({ start: 8, end: 16 }, new Uint8Array(8)), DiskError, "too short");
 });
 
-Deno.test("StoredFile.write() claims a piece only behind its bytes when it writes", async () => {
+Deno.test("StoredFile.write() records a piece after its bytes are written", async () => {
   using folder = new TempFolder();
   const claims: [string, number][] = [];
   const openSync = (path: string, options: Deno.OpenOptions) => {
@@ -132,7 +132,7 @@ for (const text of [TEXT, "tiny"]) {
   });
 }
 
-Deno.test("StoredFile.keepUnverified() leaves nothing for the next run when nothing can verify it", async () => {
+Deno.test("StoredFile.keepUnverified() keeps nothing for the next run when there is no manifest", async () => {
   using folder = new TempFolder();
   {
     using file = await open(folder.of("a.txt"), unverified(TEXT));
@@ -168,7 +168,7 @@ function restore(folder: TempFolder, part = Deno.readFileSync(folder.of(PART))):
 
 const resumes: Resume[] = [
   {
-    name: "both are copies of what was there",
+    name: "part file and journal were restored from a backup",
     stored: [2, 0],
     damage: (folder) => restore(folder),
     want: { pieces: 2, rehashed: 4, missing: [1, 3] },
@@ -197,13 +197,13 @@ const resumes: Resume[] = [
     want: { pieces: 2, rehashed: 0, missing: [1, 3] },
   },
   {
-    name: "the machine was started again and the bytes are there",
+    name: "the machine was restarted and the bytes survived",
     stored: [2, 0],
     terms: AFTER_REBOOT,
     want: { pieces: 2, rehashed: 2, missing: [1, 3] },
   },
   {
-    name: "the machine was started again and a piece is lost",
+    name: "the machine was restarted and a piece is lost",
     stored: [2, 0],
     terms: AFTER_REBOOT,
     damage: (folder) => editPart(folder, 17, "\0\0\0"),
@@ -269,15 +269,15 @@ const resumes: Resume[] = [
   },
 ];
 for (const { name, stored, terms, content, damage, want } of resumes) {
-  Deno.test(`StoredFile.open() trusts what it may and no more when ${name}`, async () => {
+  Deno.test(`StoredFile.open() trusts only proven pieces when ${name}`, async () => {
     using folder = new TempFolder();
     await begin(folder.of("a.txt"), TEXT, stored, content);
     damage?.(folder);
     assertEquals(await resumeOf(folder.of("a.txt"), CONTENT, terms), want);
-    // And the next run has learned it.
+    // The next run finds the same pieces.
     const next = await resumeOf(folder.of("a.txt"), CONTENT, terms);
     assertEquals(next, { ...want, rehashed: next.rehashed });
-    // What was found wrong stays in the journal, and is doubted until it is fetched.
+    // Wrong pieces stay in the journal as doubted until they are downloaded again.
     assert(next.rehashed <= want.rehashed - want.pieces || next.rehashed === 0, "hashes again");
     using file = await open(folder.of("a.txt"), CONTENT, terms);
     fill(file);
@@ -286,7 +286,7 @@ for (const { name, stored, terms, content, damage, want } of resumes) {
   });
 }
 
-Deno.test("StoredFile.open() hashes nothing again when an earlier run has proven it after the reboot", async () => {
+Deno.test("StoredFile.open() hashes no piece that an earlier run hashed in the same boot", async () => {
   using folder = new TempFolder();
   await begin(folder.of("a.txt"), TEXT, [0, 2]);
   await resumeOf(folder.of("a.txt"), CONTENT, AFTER_REBOOT);
@@ -303,7 +303,7 @@ Deno.test("StoredFile.open() hashes nothing when the earlier run ended before it
   assertEquals((await resumeOf(folder.of("a.txt"))).rehashed, 0);
 });
 
-Deno.test("StoredFile.open() trusts synced pieces after a reboot when only the naming failed", async () => {
+Deno.test("StoredFile.open() trusts synced pieces after a reboot when only the rename failed", async () => {
   using folder = new TempFolder();
   folder.write("a.txt", "taken");
   {
@@ -318,7 +318,7 @@ Deno.test("StoredFile.open() trusts synced pieces after a reboot when only the n
   });
 });
 
-Deno.test("StoredFile.open() keeps unverified pieces when the boot is the same, and by their checksums when it is not", async () => {
+Deno.test("StoredFile.open() trusts unverified pieces in the same boot, and checks their CRC-32 in another one", async () => {
   using folder = new TempFolder();
   const content = unverified(TEXT);
   await begin(folder.of("a.txt"), TEXT, [0, 1], content);
@@ -329,13 +329,13 @@ Deno.test("StoredFile.open() keeps unverified pieces when the boot is the same, 
   assertEquals(checked, { pieces: 1, rehashed: 2, missing: [1, 2, 3] });
 });
 
-const strangers = [
+const otherContents = [
   { name: "other bytes of the same size", content: verified(OTHER), mark: manifestFor(OTHER).id },
   { name: "a longer file", content: verified(TEXT + OTHER), mark: manifestFor(TEXT + OTHER).id },
   { name: "an unverified file of another size", content: unverified("short"), mark: "unverified" },
 ];
-for (const { name, content, mark } of strangers) {
-  Deno.test(`StoredFile.open() sets part and journal aside when they are of ${name}`, async () => {
+for (const { name, content, mark } of otherContents) {
+  Deno.test(`StoredFile.open() quarantines part file and journal of ${name}`, async () => {
     using folder = new TempFolder();
     const { layout } = content;
     // Made by hand, so that it is not the code under test that says what a journal is.
@@ -352,7 +352,7 @@ for (const { name, content, mark } of strangers) {
   });
 }
 
-Deno.test("StoredFile.open() sets a verified part aside when no seed offers a manifest any more", async () => {
+Deno.test("StoredFile.open() quarantines a verified part file when no source offers a manifest any more", async () => {
   using folder = new TempFolder();
   await begin(folder.of("a.txt"), TEXT, [0, 1]);
   assertEquals((await resumeOf(folder.of("a.txt"), unverified(TEXT))).pieces, 0);
@@ -360,7 +360,7 @@ Deno.test("StoredFile.open() sets a verified part aside when no seed offers a ma
   assertEquals(folder.read(aside).slice(0, 16), TEXT.slice(0, 16));
 });
 
-Deno.test("StoredFile.open() finds another name each time when several parts are set aside", async () => {
+Deno.test("StoredFile.open() numbers the part files that it quarantines", async () => {
   using folder = new TempFolder();
   for (let n = 0; n < 3; n++) {
     await begin(folder.of("a.txt"), OTHER, [0], verified(OTHER));
@@ -375,7 +375,7 @@ Deno.test("StoredFile.open() finds another name each time when several parts are
   ]);
 });
 
-Deno.test("StoredFile.open() sets aside what is of other bytes when the name has 255 bytes", async () => {
+Deno.test("StoredFile.open() quarantines a part file whose name has 255 bytes", async () => {
   using folder = new TempFolder();
   const name = "é".repeat(127);
   await begin(folder.of(name), OTHER, [0, 1], verified(OTHER));
@@ -386,7 +386,7 @@ Deno.test("StoredFile.open() sets aside what is of other bytes when the name has
   assertEquals(folder.names().length, 3);
 });
 
-Deno.test("StoredFile.open() follows no link when one has the journal's name", async () => {
+Deno.test("StoredFile.open() does not follow a link at the path of the journal", async () => {
   using folder = new TempFolder();
   await begin(folder.of("a.txt"), TEXT, [0]);
   Deno.renameSync(folder.of(JOURNAL), folder.of("victim"));
@@ -397,7 +397,7 @@ Deno.test("StoredFile.open() follows no link when one has the journal's name", a
   assertEquals(folder.read("victim"), before);
 });
 
-Deno.test("StoredFile.open() says which process works on it when another one does", async () => {
+Deno.test("StoredFile.open() names the process that works on the same target", async () => {
   using folder = new TempFolder();
   await begin(folder.of("a.txt"), TEXT, [0], CONTENT, { ...TERMS, pid: 1 });
   using _first = await open(folder.of("a.txt"), CONTENT, { ...TERMS, pid: 12345 });
@@ -408,7 +408,7 @@ Deno.test("StoredFile.open() says which process works on it when another one doe
   );
 });
 
-Deno.test("StoredFile.open() throws ConflictError when another one works on a file of one piece", async () => {
+Deno.test("StoredFile.open() throws ConflictError when another process works on a file of one piece", async () => {
   using folder = new TempFolder();
   using _first = await open(folder.of("a.txt"), verified("tiny"));
   await assertRejects(() => open(folder.of("a.txt"), verified("tiny")), ConflictError, "works on");
@@ -419,11 +419,11 @@ Deno.test("StoredFile.open() throws the signal's reason when it aborts while has
   await begin(folder.of("a.txt"), TEXT, [0, 1]);
   const aborted = AbortSignal.abort(new Enough());
   await assertRejects(() => open(folder.of("a.txt"), CONTENT, AFTER_REBOOT, aborted), Enough);
-  // Nothing was lost by it, and nobody holds the file.
+  // No piece was lost, and the file is not locked.
   assertEquals((await resumeOf(folder.of("a.txt"))).pieces, 2);
 });
 
-Deno.test("StoredFile.open() throws DiskFullError when what is missing does not fit", async () => {
+Deno.test("StoredFile.open() throws DiskFullError when the missing bytes do not fit", async () => {
   using folder = new TempFolder();
   const size = 2 ** 52;
   const layout = { size, pieceSize: 2 ** 40, count: size / 2 ** 40 };
@@ -447,7 +447,7 @@ for (const text of [TEXT, "tiny"]) {
 
 for (const path of ["a.txt", "new.txt"]) {
   for (const mode of ["open", "write"] as const) {
-    Deno.test(`StoredFile.open() closes all it opened when the journal of ${path} fails to ${mode}`, async () => {
+    Deno.test(`StoredFile.open() closes all files when the journal of ${path} fails to ${mode}`, async () => {
       using folder = new TempFolder();
       await begin(folder.of("a.txt"), TEXT, [0]);
       const openSync = (path: string, options: Deno.OpenOptions) => {
@@ -468,7 +468,7 @@ for (const path of ["a.txt", "new.txt"]) {
   }
 }
 
-Deno.test("StoredFile.finish() leaves only the file when it is done", async () => {
+Deno.test("StoredFile.finish() leaves only the complete file", async () => {
   using folder = new TempFolder();
   using file = await open(folder.of("a.txt"), CONTENT);
   fill(file);
@@ -494,7 +494,7 @@ for (const { name, text } of small) {
   });
 }
 
-Deno.test("StoredFile.open() finds the only piece by hashing when a run ended before the naming", async () => {
+Deno.test("StoredFile.open() hashes the only piece when a run ended before the rename", async () => {
   using folder = new TempFolder();
   await begin(folder.of("a.txt"), "tiny", [0]);
   const found = await resumeOf(folder.of("a.txt"), verified("tiny"));
@@ -523,7 +523,7 @@ const endings: Ending[] = [
 for (const content of [CONTENT, unverified(TEXT)]) {
   const kind = content.manifest ? "a verified" : "an unverified";
   for (const { policy, taken, want } of endings) {
-    Deno.test(`StoredFile.finish() settles ${kind} file when ${taken} bytes took the name and the policy is ${policy}`, async () => {
+    Deno.test(`StoredFile.finish() resolves the conflict of ${kind} file with ${taken} bytes when the policy is ${policy}`, async () => {
       using folder = new TempFolder();
       using file = await open(folder.of("a.txt"), content);
       fill(file);
@@ -543,7 +543,7 @@ for (const content of [CONTENT, unverified(TEXT)]) {
   }
 }
 
-Deno.test("StoredFile.finish() settles again when the name is taken in the very moment", async () => {
+Deno.test("StoredFile.finish() resolves the conflict again when the name is taken just before the rename", async () => {
   using folder = new TempFolder();
   const linkSync: typeof realDisk.linkSync = (from, to) => {
     if (to === folder.of("a.txt")) folder.write("a.txt", OTHER);
@@ -556,7 +556,7 @@ Deno.test("StoredFile.finish() settles again when the name is taken in the very 
   assertEquals([path, folder.read("a.txt")], [folder.of(`a~${mark}.txt`), OTHER]);
 });
 
-Deno.test("StoredFile.finish() ends well when another run tidied its part away", async () => {
+Deno.test("StoredFile.finish() succeeds when another run removed the linked part file", async () => {
   using folder = new TempFolder();
   using file = await open(folder.of("a.txt"), CONTENT);
   fill(file);
@@ -590,7 +590,7 @@ for (const sync of ["finish", "never"] as const) {
   });
 }
 
-Deno.test("StoredFile.finish() throws DiskError when the new name may not be on the disk", async () => {
+Deno.test("StoredFile.finish() throws DiskError when the folder cannot be synced", async () => {
   using folder = new TempFolder();
   const disk: Disk = {
     ...realDisk,
@@ -632,7 +632,7 @@ for (const { name, left, want } of leftovers) {
   });
 }
 
-Deno.test("removeLeftovers() leaves part and journal when they are of other bytes", async () => {
+Deno.test("removeLeftovers() leaves part file and journal of another content", async () => {
   using folder = new TempFolder();
   await begin(folder.of("a.txt"), OTHER, [0, 1], verified(OTHER));
   folder.write("a.txt", TEXT);
@@ -640,15 +640,15 @@ Deno.test("removeLeftovers() leaves part and journal when they are of other byte
   assertEquals(folder.names(), ["a.txt", JOURNAL, PART]);
 });
 
-Deno.test("removeLeftovers() leaves a part of another size when it has no journal", () => {
+Deno.test("removeLeftovers() leaves a part file of another size without a journal", () => {
   using folder = new TempFolder();
   folder.write("a.txt", TEXT);
-  folder.write(PART, "somebody's");
+  folder.write(PART, "another file");
   removeLeftovers(folder.of("a.txt"), CONTENT);
   assertEquals(folder.names(), ["a.txt", PART]);
 });
 
-Deno.test("StoredFile appends behind the last whole record when a torn journal goes on", async () => {
+Deno.test("StoredFile appends behind the last valid record of a torn journal", async () => {
   using folder = new TempFolder();
   await begin(folder.of("a.txt"), TEXT, [0, 1]);
   folder.write(JOURNAL, folder.read(JOURNAL).slice(0, -3));
@@ -658,7 +658,7 @@ Deno.test("StoredFile appends behind the last whole record when a torn journal g
   assertEquals([[...content.claims.keys()], content.length], [[0, 2], journal.length]);
 });
 
-Deno.test("StoredFile revives no claim behind a damaged record when the journal goes on", async () => {
+Deno.test("StoredFile ignores the claims behind a damaged record", async () => {
   using folder = new TempFolder();
   await begin(folder.of("a.txt"), TEXT, [0, 1, 2]);
   folder.write(JOURNAL, folder.read(JOURNAL).replace('"piece":0', '"piece":3'));
@@ -670,7 +670,7 @@ Deno.test("StoredFile revives no claim behind a damaged record when the journal 
 
 /** A file system of `bytes`, or why there can be none. */
 function mountTiny(path: string, bytes: number): string | undefined {
-  if (Deno.build.os !== "linux") return "tmpfs is there on Linux only";
+  if (Deno.build.os !== "linux") return "only Linux has tmpfs";
   const { success, stderr } = new Deno.Command("mount", {
     args: ["-t", "tmpfs", "-o", `size=${bytes}`, "tmpfs", path],
   }).outputSync();
@@ -691,7 +691,7 @@ const noTinyDisk = (() => {
 })();
 
 Deno.test({
-  name: `StoredFile keeps what it has when the disk fills up${
+  name: `StoredFile keeps its pieces when the disk fills up${
     noTinyDisk ? ` (not tried here: ${noTinyDisk})` : ""
   }`,
   ignore: noTinyDisk !== undefined,
@@ -746,7 +746,7 @@ async function failingAt(
   }
 }
 
-Deno.test("StoredFile.open() throws DiskError whatever fails of the disk while it hashes what is there", async () => {
+Deno.test("StoredFile.open() throws DiskError whichever disk operation fails while it hashes", async () => {
   const thrown = await failingAt(async (disk, folder) => {
     (await open(folder.of("a.txt"), CONTENT, { ...AFTER_REBOOT, disk }))[Symbol.dispose]();
   });

@@ -1,4 +1,4 @@
-/** What the tests of `store` share: a folder, small contents in small pieces, and one run of a download. */
+/** Shared by the tests of `store`: a folder, small contents in small pieces, and one run of a download. */
 import { DiskSpace } from "../../core/store/free_space.ts";
 import { join } from "@std/path";
 import { RunningDigest, sha256 } from "../../core/base/digest.ts";
@@ -28,7 +28,7 @@ export const TERMS = {
 };
 export const AFTER_REBOOT = { ...TERMS, pid: 4712, boot: TERMS.boot + 60_000, bootId: "second" };
 
-/** Thousands of runs sync: in memory, where there is such a folder, that costs nothing. */
+/** Thousands of runs sync, which costs nothing on a file system in memory. */
 const IN_MEMORY = ((folder) => {
   try {
     return Deno.statSync(folder).isDirectory ? { dir: folder } : {};
@@ -70,7 +70,7 @@ export function textOf(bytes: Uint8Array): string {
   return new TextDecoder().decode(bytes);
 }
 
-/** A content whose pieces are of eight bytes, which no real one is: the smaller, the more worlds. */
+/** Tiny pieces keep the crash matrix small. */
 export const PIECE_SIZE = 8;
 
 export function layoutFor(size: number): PieceLayout {
@@ -134,7 +134,7 @@ export interface Download {
   readonly sync?: SyncPolicy;
 }
 
-/** One whole run, as the task does it; tells every piece that it fetched, and every one that was stored. */
+/** One complete run as a task does it; records the pieces that it fetched and stored. */
 export async function runDownload(
   { target, text, content, policy = "rename", sync = "finish" }: Download,
   terms: StoreOptions & { readonly disk?: Disk },

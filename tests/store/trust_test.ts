@@ -34,7 +34,7 @@ const FINISH = {
 
 interface Touch {
   readonly name: string;
-  /** What somebody else does to the part file. */
+  /** What another process does to the part file. */
   readonly act: (path: string) => void;
 }
 
@@ -74,7 +74,7 @@ async function complete(file: StoredFile): Promise<number[]> {
 for (const content of [CONTENT, unverified(TEXT)]) {
   const kind = content.manifest ? "a verified" : "an unverified";
   for (const { name, act } of touches) {
-    Deno.test(`StoredFile gives ${kind} file its name with the right bytes when the part ${name} between two runs`, async () => {
+    Deno.test(`StoredFile completes ${kind} file with the right bytes when the part file ${name} between two runs`, async () => {
       using folder = new TempFolder();
       await begin(folder.of("a.txt"), TEXT, [0, 2, 3], content);
       act(folder.of(PART));
@@ -83,7 +83,7 @@ for (const content of [CONTENT, unverified(TEXT)]) {
       assertEquals([folder.names(), folder.read("a.txt")], [["a.txt"], TEXT]);
     });
 
-    Deno.test(`StoredFile gives ${kind} file its name with the right bytes when the part ${name} during the run`, async () => {
+    Deno.test(`StoredFile completes ${kind} file with the right bytes when the part file ${name} during the run`, async () => {
       using folder = new TempFolder();
       using file = await open(folder.of("a.txt"), content);
       for (const piece of [0, 2]) file.write(piece, pieceOf(TEXT, piece));
@@ -93,7 +93,7 @@ for (const content of [CONTENT, unverified(TEXT)]) {
       assert(!fetched.slice(2).includes(1), "fetches again what was stored after the touch");
     });
 
-    Deno.test(`StoredFile gives ${kind} file its name with the right bytes when the part ${name} after the last piece`, async () => {
+    Deno.test(`StoredFile completes ${kind} file with the right bytes when the part file ${name} after the last piece`, async () => {
       using folder = new TempFolder();
       using file = await open(folder.of("a.txt"), content);
       for (const piece of [0, 1, 2, 3]) file.write(piece, pieceOf(TEXT, piece));
@@ -102,7 +102,7 @@ for (const content of [CONTENT, unverified(TEXT)]) {
       assertEquals(folder.read("a.txt"), TEXT);
     });
 
-    Deno.test(`StoredFile trusts nothing that was stored before when ${kind} part ${name} and the run is killed`, async () => {
+    Deno.test(`StoredFile trusts no earlier piece when the part of ${kind} file ${name} and the run is killed`, async () => {
       using folder = new TempFolder();
       {
         using file = await open(folder.of("a.txt"), content);
@@ -117,7 +117,7 @@ for (const content of [CONTENT, unverified(TEXT)]) {
   }
 }
 
-Deno.test("StoredFile.open() hashes only what was stored before the touch when the run is killed later", async () => {
+Deno.test("StoredFile.open() hashes only the pieces that were stored before another process wrote to the part file", async () => {
   using folder = new TempFolder();
   {
     using file = await open(folder.of("a.txt"), CONTENT);
@@ -131,7 +131,7 @@ Deno.test("StoredFile.open() hashes only what was stored before the touch when t
 });
 
 for (const text of [TEXT, "tiny"]) {
-  Deno.test(`StoredFile.finish() leaves no mark of its own on a touched file of ${text.length} bytes`, async () => {
+  Deno.test(`StoredFile.finish() does not keep the marked modification time on a touched file of ${text.length} bytes`, async () => {
     using folder = new TempFolder();
     const before = Deno.statSync(folder.write("now", "")).mtime!;
     using file = await open(folder.of("a.txt"), verified(text));
@@ -168,7 +168,7 @@ function diskThatForgets(folder: TempFolder, shows: "the lost bytes" | "the writ
   };
 }
 
-Deno.test("StoredFile gives a file its name with the right bytes when a sync failed and the same boot goes on", async () => {
+Deno.test("StoredFile completes a file with the right bytes when a sync failed in the same boot", async () => {
   using folder = new TempFolder();
   const disk = diskThatForgets(folder, "the lost bytes");
   {
@@ -208,7 +208,7 @@ for (const text of [TEXT, "tiny"]) {
   });
 }
 
-Deno.test("StoredFile.check() finds what is wrong although nothing shows that the part was touched", async () => {
+Deno.test("StoredFile.recheck() with `all` finds wrong pieces in an untouched part file", async () => {
   using folder = new TempFolder();
   using file = await open(folder.of("a.txt"), CONTENT);
   for (const piece of file.missing) file.write(piece, pieceOf(TEXT, piece));
@@ -221,7 +221,7 @@ Deno.test("StoredFile.check() finds what is wrong although nothing shows that th
   assertEquals(folder.read("a.txt"), TEXT);
 });
 
-Deno.test("StoredFile gives up when somebody keeps writing to the part", async () => {
+Deno.test("StoredFile throws ConflictError when another program keeps writing to the part file", async () => {
   using folder = new TempFolder();
   using file = await open(folder.of("a.txt"), CONTENT);
   await assertRejects(
@@ -249,7 +249,7 @@ const departures = [
   },
 ];
 for (const { name, act } of departures) {
-  Deno.test(`StoredFile.write() throws ConflictError, not only the end, when the part was ${name}`, async () => {
+  Deno.test(`StoredFile.write() throws ConflictError when the part file was ${name}`, async () => {
     using folder = new TempFolder();
     using file = await open(folder.of("a.txt"), CONTENT);
     file.write(0, pieceOf(TEXT, 0));
@@ -277,7 +277,7 @@ for (
     { name: "was written later", later: 1, want: { pieces: 2, rehashed: 2, missing: [1, 3] } },
   ]
 ) {
-  Deno.test(`StoredFile.open() goes on with what version 0.1.0 left when the part ${name}`, async () => {
+  Deno.test(`StoredFile.open() resumes a part file of version 0.1.0 that ${name}`, async () => {
     using folder = new TempFolder();
     folder.write(PART, TEXT.slice(0, 8) + "\0".repeat(8) + TEXT.slice(16, 24) + "\0\0\0");
     folder.write(JOURNAL, oldJournal(folder));
@@ -289,7 +289,7 @@ for (
   });
 }
 
-Deno.test("StoredFile.open() trusts only what was synced when the platform has no boot id and the clock is the same", async () => {
+Deno.test("StoredFile.open() trusts only synced pieces when the platform has no boot id", async () => {
   using folder = new TempFolder();
   const terms = { pid: 1, boot: TERMS.boot, space: TERMS.space };
   await begin(folder.of("a.txt"), TEXT, [0, 2], CONTENT, terms);
@@ -326,7 +326,7 @@ class SlowSync {
   };
 }
 
-Deno.test("StoredFile syncs in batches while it writes, and trusts what was synced after a crash", async () => {
+Deno.test("StoredFile syncs in batches while it writes, and trusts synced pieces after a crash", async () => {
   using folder = new TempFolder();
   const { started, disk } = new SlowSync();
   const terms = { ...TERMS, disk, syncEvery: 16 };
@@ -344,7 +344,7 @@ Deno.test("StoredFile syncs in batches while it writes, and trusts what was sync
   assertEquals([file.resumed.pieces, file.resumed.rehashed], [3, 1]);
 });
 
-Deno.test("StoredFile.write() throws DiskError, and nothing is trusted, when a sync failed meanwhile", async () => {
+Deno.test("StoredFile.write() throws DiskError after a sync failed, and the next run trusts no piece", async () => {
   using folder = new TempFolder();
   const { started, disk } = new SlowSync();
   {
@@ -359,7 +359,7 @@ Deno.test("StoredFile.write() throws DiskError, and nothing is trusted, when a s
   assertEquals([file.resumed.pieces, file.resumed.rehashed], [1, 1]);
 });
 
-Deno.test("StoredFile is closed without harm while a sync runs", async () => {
+Deno.test("StoredFile can be closed while a sync runs", async () => {
   using folder = new TempFolder();
   const { started, disk } = new SlowSync();
   {
@@ -372,7 +372,7 @@ Deno.test("StoredFile is closed without harm while a sync runs", async () => {
   assertEquals([file.resumed.pieces, file.resumed.rehashed], [1, 1]);
 });
 
-Deno.test("StoredFile.open() goes on at once in the same process when a sync of the closed one still runs", async () => {
+Deno.test("StoredFile.open() gets the lock while a sync of the closed file still runs", async () => {
   using folder = new TempFolder();
   const syncs: Promise<void>[] = [];
   const disk: Disk = {

@@ -1,7 +1,7 @@
 /**
- * A disk with the manners of Windows, on any platform: what is open can be neither renamed, removed
- * nor replaced; a lock binds everybody but the handle that holds it; folders cannot be opened; and
- * a path tells no inode, while an open file does.
+ * A disk that behaves like Windows, on any platform: an open file can be neither renamed, removed nor
+ * replaced; a lock is mandatory for all other handles; folders cannot be opened; and the `stat` of a
+ * path has no inode, while that of an open file has.
  */
 import { existsSync } from "node:fs";
 import { type Disk, type DiskFile, realDisk } from "../../core/store/disk.ts";

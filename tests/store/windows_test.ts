@@ -1,4 +1,4 @@
-/** A download on a disk with the manners of Windows, from its beginning to each of its ends. */
+/** Downloads on a disk that behaves like Windows. */
 import { assertEquals, assertThrows } from "@std/assert";
 import { sha256 } from "../../core/base/digest.ts";
 import { adoptPartial } from "../../core/store/partials.ts";
@@ -26,7 +26,7 @@ const contents = [
   { what: "without one", content: unverified(TEXT) },
 ];
 for (const { what, content } of contents) {
-  Deno.test(`StoredFile is stopped, goes on and gets its name on Windows ${what}`, async () => {
+  Deno.test(`StoredFile resumes and completes a file on Windows ${what}`, async () => {
     using folder = new TempFolder();
     {
       using file = await open(folder, content);
@@ -42,7 +42,7 @@ for (const { what, content } of contents) {
   });
 }
 
-Deno.test("StoredFile.finish() takes the place of another file on Windows when it may", async () => {
+Deno.test("StoredFile.finish() replaces another file on Windows when the policy is overwrite", async () => {
   using folder = new TempFolder();
   using file = await open(folder, verified(TEXT));
   fill(file);
@@ -51,7 +51,7 @@ Deno.test("StoredFile.finish() takes the place of another file on Windows when i
   assertEquals([folder.names(), folder.read("a.txt")], [["a.txt"], TEXT]);
 });
 
-Deno.test("StoredFile.finish() removes what is not needed on Windows when the file came meanwhile", async () => {
+Deno.test("StoredFile.finish() removes the part file on Windows when the target appeared meanwhile", async () => {
   using folder = new TempFolder();
   using file = await open(folder, verified(TEXT));
   fill(file);
@@ -60,7 +60,7 @@ Deno.test("StoredFile.finish() removes what is not needed on Windows when the fi
   assertEquals(folder.names(), ["a.txt"]);
 });
 
-Deno.test("StoredFile.discard() removes all on Windows", async () => {
+Deno.test("StoredFile.discard() removes part file and journal on Windows", async () => {
   using folder = new TempFolder();
   using file = await open(folder, unverified(TEXT));
   fill(file);
@@ -68,7 +68,7 @@ Deno.test("StoredFile.discard() removes all on Windows", async () => {
   assertEquals(folder.names(), []);
 });
 
-Deno.test("StoredFile.open() moves another content's part out of the way on Windows", async () => {
+Deno.test("StoredFile.open() quarantines another content's part file on Windows", async () => {
   using folder = new TempFolder();
   {
     using other = await open(folder, verified(OTHER));
@@ -85,7 +85,7 @@ Deno.test("StoredFile.open() moves another content's part out of the way on Wind
   ]);
 });
 
-Deno.test("adoptPartial() takes over what is there under another name on Windows", async () => {
+Deno.test("adoptPartial() moves a part file to another name on Windows", async () => {
   using folder = new TempFolder();
   {
     using file = await open(folder, verified(TEXT), "b.txt");
@@ -99,7 +99,7 @@ Deno.test("adoptPartial() takes over what is there under another name on Windows
 });
 
 for (const platform of ["linux", "darwin"]) {
-  Deno.test(`PartFile stays locked while it gets its name when the platform is ${platform}`, () => {
+  Deno.test(`PartFile.moveTo() keeps the lock when the platform is ${platform}`, () => {
     using folder = new TempFolder();
     using part = PartFile.open(folder.of("a.part"), { platform });
     part.moveTo(folder.of("b.part"));
