@@ -21,25 +21,13 @@ export async function run(
 ): Promise<number> {
   try {
     const tree = commandTree(environment);
-    await tree.parse(splitLeadingFlags(keepLastFlags(args, tree)));
+    await tree.parse(keepLastFlags(args, tree));
     const { closed } = environment.stdout;
     if (closed.reason instanceof P2pError) throw closed.reason;
     return 0;
   } catch (error) {
     return tell(error, environment, args);
   }
-}
-
-/** `--log-level=debug get` → `--log-level debug get`: one release of the library knows only that form before a command. */
-function splitLeadingFlags(args: readonly string[]): string[] {
-  const first = args.findIndex((arg) => !arg.startsWith("-"));
-  const leading = first < 0 ? args.length : first;
-  return args.flatMap((arg, i) => {
-    const at = arg.indexOf("=");
-    return i < leading && arg.startsWith("--") && at > 0
-      ? [arg.slice(0, at), arg.slice(at + 1)]
-      : [arg];
-  });
 }
 
 function tell(error: unknown, environment: Environment, args: readonly string[]): number {

@@ -86,7 +86,12 @@ function* dntFiles(tar: Tar): TextFiles {
     const [, path] = name.match(inside) ?? [];
     if (path === undefined) continue;
     // The shims lie two folders further up in the tarball.
-    const text = textOf(content).replace("../../_dnt.shims", "_dnt.shims");
+    const text = textOf(content).replace("../../_dnt.shims", "_dnt.shims")
+      // Cliffy 1.0.0-rc.5 does not know `--log-level=debug` before a command; 1.2.1 does, by this.
+      .replace(
+        'optionName = ctx.unknown[0].replace(/^-+/, "");',
+        'optionName = ctx.unknown[0].replace(/^-+/, "").split("=")[0];',
+      );
     yield [`dnt/${path}`, text];
   }
 }
