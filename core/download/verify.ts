@@ -11,7 +11,7 @@ import type { DownloadSettings } from "../config.ts";
 import type { SeedSource } from "../source/seed_source.ts";
 import { SourcePool } from "../source/pool.ts";
 import { failureReason, rankContents } from "../plan/content_vote.ts";
-import { type DiskFile, realDisk, withDiskErrors, withDiskErrorsAsync } from "../store/disk.ts";
+import { type DiskFile, realDisk, withDiskErrors } from "../store/disk.ts";
 import { checkPieces } from "../store/hashing.ts";
 import type { Manifest } from "../protocol/manifest.ts";
 import { type ProbeResult, probeUntil } from "./probe.ts";
@@ -184,7 +184,7 @@ async function compare(
     const { manifest, seeds } = content;
     const { id, layout } = manifest;
     const hash = () => wrongPieces(file, path, manifest, terms, signal);
-    const wrong = await withDiskErrorsAsync(`read "${path}"`, hash);
+    const wrong = await withDiskErrors(`read "${path}"`, hash);
     if (size === layout.size && wrong.length === 0) {
       const others = contents.filter((each) => each !== content).flatMap(({ seeds }) => seeds);
       return { kind: "same", size, id, seeds, others };

@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { ConflictError } from "../base/errors.ts";
 import type { ConflictPolicy } from "../base/policies.ts";
 import type { Manifest } from "../protocol/manifest.ts";
-import { type Disk, realDisk, statIfExists, withDiskErrorsAsync } from "./disk.ts";
+import { type Disk, realDisk, statIfExists, withDiskErrors } from "./disk.ts";
 import { type HashingOptions, holds, sha256OfFile } from "./hashing.ts";
 import { renamedTarget } from "./paths.ts";
 
@@ -48,7 +48,7 @@ export async function resolveConflict(
     "manifest" in bytes
       ? await holds(path, bytes.manifest, signal, options)
       : await sha256OfFile(path, signal, options) === bytes.sha256;
-  if (info.isFile && await withDiskErrorsAsync(`read "${path}"`, isSame)) {
+  if (info.isFile && await withDiskErrors(`read "${path}"`, isSame)) {
     return { kind: "same", path };
   }
   if (info.isDirectory) throw new ConflictError(`Cannot write "${path}": it is a folder`);

@@ -68,45 +68,33 @@ export class OutOfDescriptorsError extends DiskError {}
 /** `error`, thrown while doing `what` ("write to "/a/b""), as a DiskError; p2p's own errors and bugs stay as they are. */
 export function toDiskError(what: string, error: unknown): unknown {
   if (error instanceof P2pError || !(error instanceof Error)) return error;
-  const code = (error as { code?: unknown }).code;
-  if (
-    code === "ENOSPC" || code === "EDQUOT" ||
-    /no space left|quota exceeded/i.test(error.message)
-  ) {
-    return new DiskFullError(`Cannot ${what}: the disk is full`, {
-      cause: error,
-      problem: "disk-full",
-    });
+  const { code, message } = error as Error & { code?: unknown };
+  const options = { cause: error };
+  if (code === "ENOSPC" || code === "EDQUOT" || /no space left|quota exceeded/i.test(message)) {
+    const text = `Cannot ${what}: the disk is full`;
+    return new DiskFullError(text, { ...options, problem: "disk-full" });
   }
   if (isOutOfDescriptors(error)) {
-    return new OutOfDescriptorsError(`Cannot ${what}: too many open files`, {
-      cause: error,
-      problem: "open-files",
-    });
+    const text = `Cannot ${what}: too many open files`;
+    return new OutOfDescriptorsError(text, { ...options, problem: "open-files" });
   }
   const isSystemError = Object.values(Deno.errors).some((kind) => error instanceof kind) ||
-    /\(os error \d+\)/.test(error.message);
+    /\(os error \d+\)/.test(message);
   if (!isSystemError) return error;
-  return new DiskError(`Cannot ${what}: ${plainReasonOf(error)}`, {
-    cause: error,
-    problem: "disk-access",
-  });
+  const text = `Cannot ${what}: ${plainReasonOf(error)}`;
+  return new DiskError(text, { ...options, problem: "disk-access" });
 }
 
-/** Runs `act`; system errors become DiskErrors. */
+/** Runs `act`, which may return a promise; system errors become DiskErrors. */
 export function withDiskErrors<T>(what: string, act: () => T): T {
-  try {
-    return act();
-  } catch (error) {
+  const fail = (error: unknown): never => {
     throw toDiskError(what, error);
-  }
-}
-
-export async function withDiskErrorsAsync<T>(what: string, act: () => Promise<T>): Promise<T> {
+  };
   try {
-    return await act();
+    const result = act();
+    return result instanceof Promise ? result.catch(fail) as T : result;
   } catch (error) {
-    throw toDiskError(what, error);
+    return fail(error);
   }
 }
 

@@ -13,7 +13,6 @@ import {
   removeIfExists,
   statIfExists,
   withDiskErrors,
-  withDiskErrorsAsync,
 } from "./disk.ts";
 
 /** How often a part file may be replaced while it is opened. */
@@ -193,7 +192,7 @@ export class PartFile implements Disposable {
 
   /** Waits until the bytes are on the disk. @throws {DiskError} */
   async sync(): Promise<void> {
-    await withDiskErrorsAsync(`sync "${this.path}"`, () => this.file.syncData());
+    await withDiskErrors(`sync "${this.path}"`, () => this.file.syncData());
   }
 
   /**

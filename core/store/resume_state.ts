@@ -10,7 +10,7 @@ import { lengthOf } from "../base/ranges.ts";
 import { mapPieces } from "../hash/hash_file.ts";
 import { type Hasher, mainThreadHasher } from "../hash/pool.ts";
 import { digestOfPiece } from "../protocol/manifest.ts";
-import { type DiskOptions, realDisk, removeIfExists, withDiskErrorsAsync } from "./disk.ts";
+import { type DiskOptions, realDisk, removeIfExists, withDiskErrors } from "./disk.ts";
 import type { DiskSpace } from "./free_space.ts";
 import { readerOf } from "./hashing.ts";
 import { type FoundJournal, isIdentityOf, type JournalState } from "./journal.ts";
@@ -179,7 +179,7 @@ export async function verifyPieces(
   const valid: number[] = [];
   const hash = async (bytes: Uint8Array) => manifest ? await hasher.sha256(bytes) : crc32(bytes);
   const hashed = mapPieces(readerOf(file), layout, pieces, hash, { hasher, signal });
-  await withDiskErrorsAsync(`read "${path}"`, async () => {
+  await withDiskErrors(`read "${path}"`, async () => {
     for await (const { piece, bytes, result } of hashed) {
       const isValid = result instanceof Uint8Array
         ? equalBytes(result, digestOfPiece(manifest!, piece))

@@ -15,7 +15,7 @@ import {
   removeIfExists,
   statIfExists,
   syncFolder,
-  withDiskErrorsAsync,
+  withDiskErrors,
 } from "./disk.ts";
 import type { SpaceReservation } from "./free_space.ts";
 import { sha256OfOpenFile } from "./hashing.ts";
@@ -306,7 +306,7 @@ export class StoredFile implements PieceSink, PieceSource, Disposable {
   async sha256(signal: AbortSignal): Promise<string> {
     const { path, file } = this.#part;
     const hash = () => sha256OfOpenFile(file, signal, this.#options.hasher);
-    return await withDiskErrorsAsync(`read "${path}"`, hash);
+    return await withDiskErrors(`read "${path}"`, hash);
   }
 
   /**
