@@ -15,10 +15,7 @@ export function completionsCommand({ stdout }: Environment) {
     .description(DESCRIPTION)
     .example("in ~/.bashrc", "source <(p2p completions bash)")
     .example("in ~/.zshrc", "source <(p2p completions zsh)")
-    .example(
-      "in ~/.config/fish/config.fish",
-      "p2p completions fish | source",
-    )
+    .example("in ~/.config/fish/config.fish", "p2p completions fish | source")
     .type("shell", new ValueArgumentType(choice(...SHELLS)))
     .arguments("<shell:shell>")
     .action((_, shell) => stdout.write(COMPLETION_SCRIPTS[shell]));

@@ -24,19 +24,12 @@ export function configCommand(environment: Environment) {
     .option("--json", "One JSON object on standard output")
     .action(async ({ json }) => {
       const loaded = await loadSettings(environment, {});
-      writeLines(
-        environment.stdout,
-        json ? [jsonOf(loaded)] : linesOf(loaded),
-      );
+      writeLines(environment.stdout, json ? [jsonOf(loaded)] : linesOf(loaded));
     });
 }
 
 function linesOf(loaded: LoadedSettings): string[] {
-  const rows = SETTING_NAMES.map((name) => [
-    name,
-    valueText(loaded, name),
-    loaded.origins[name],
-  ]);
+  const rows = SETTING_NAMES.map((name) => [name, valueText(loaded, name), loaded.origins[name]]);
   const columns = ["SETTING", "VALUE", "FROM"].map((title) => ({ title }));
   const { config, state, cache } = loaded.directories;
   return [

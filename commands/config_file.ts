@@ -10,16 +10,12 @@ export function configPathIn(folder: string): string {
 }
 
 /** The text of the file, or undefined when there is none. */
-export async function readConfigText(
-  path: string,
-): Promise<string | undefined> {
+export async function readConfigText(path: string): Promise<string | undefined> {
   try {
     return await Deno.readTextFile(path);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return undefined;
-    throw new UsageError(`Cannot read ${path}: ${reasonOf(error)}`, {
-      cause: error,
-    });
+    throw new UsageError(`Cannot read ${path}: ${reasonOf(error)}`, { cause: error });
   }
 }
 
@@ -42,10 +38,7 @@ const MORE = "See p2p help config for all settings";
 const EXAMPLE = 'Write it such as {"max": 5, "seeds": ["nas1"]}; see p2p help config';
 
 /** The object that the file holds; keys stay as they are. @throws {UsageError} */
-function parseConfig(
-  text: string | undefined,
-  path: string,
-): Record<string, unknown> {
+function parseConfig(text: string | undefined, path: string): Record<string, unknown> {
   if (text === undefined || text.trim() === "") return {};
   let value: unknown;
   try {
@@ -105,11 +98,7 @@ export function withEntry(
 }
 
 /** Replaces the file in one step: a reader sees the old text or the new one. @throws {DiskError} */
-export async function writeConfigText(
-  path: string,
-  folder: string,
-  text: string,
-): Promise<void> {
+export async function writeConfigText(path: string, folder: string, text: string): Promise<void> {
   const draft = `${path}.${crypto.randomUUID()}.tmp`;
   try {
     await Deno.mkdir(folder, { recursive: true });
@@ -119,9 +108,7 @@ export async function writeConfigText(
     await Deno.rename(draft, target);
   } catch (error) {
     await Deno.remove(draft).catch(() => {});
-    throw new DiskError(`Cannot write ${path}: ${reasonOf(error)}`, {
-      cause: error,
-    });
+    throw new DiskError(`Cannot write ${path}: ${reasonOf(error)}`, { cause: error });
   }
 }
 

@@ -72,10 +72,7 @@ export interface Environment {
 }
 
 /** Whether `output` may be coloured or have its cursor moved. */
-export function mayMoveCursor(
-  { env }: Pick<Environment, "env">,
-  output: Output,
-): boolean {
+export function mayMoveCursor({ env }: Pick<Environment, "env">, output: Output): boolean {
   return output.terminal && !env("NO_COLOR") && env("TERM") !== "dumb";
 }
 

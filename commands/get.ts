@@ -45,14 +45,8 @@ interface Flags {
 export function getCommand(environment: Environment) {
   const command = new Command()
     .description(DESCRIPTION)
-    .example(
-      "one file, from two seeds at once",
-      "p2p get ubuntu.iso --seed nas1 --seed nas2",
-    )
-    .example(
-      "all that match, five at a time",
-      "p2p get 'photos/*.jpg' --max 5 --out ~/pictures",
-    )
+    .example("one file, from two seeds at once", "p2p get ubuntu.iso --seed nas1 --seed nas2")
+    .example("all that match, five at a time", "p2p get 'photos/*.jpg' --max 5 --out ~/pictures")
     .example("events for a program", "p2p get --all --json")
     .type("name", new ValueArgumentType(NAME))
     .type("sha256", new ValueArgumentType(hex(64)))
@@ -60,10 +54,7 @@ export function getCommand(environment: Environment) {
     .arguments("[name...:name]");
   return withSettings(command, "get")
     .option("-a, --all", "Everything that the seeds offer")
-    .option(
-      "--sha256 <hex:sha256>",
-      "With one name: the bytes must have this digest",
-    )
+    .option("--sha256 <hex:sha256>", "With one name: the bytes must have this digest")
     .option(
       "--id <hex:id>",
       "With one name: this content, or the beginning of its id, where seeds differ",
@@ -189,10 +180,7 @@ function checkPins({ sha256, id }: Flags, count: number): void {
   }
 }
 
-function requestsFor(
-  wanted: readonly NamedFile[],
-  flags: Flags,
-): DownloadRequest[] {
+function requestsFor(wanted: readonly NamedFile[], flags: Flags): DownloadRequest[] {
   checkPins(flags, wanted.length);
   const { sha256, id } = flags;
   return wanted.map((file) => ({

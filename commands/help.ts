@@ -9,11 +9,7 @@ import { type Topic, topicsOf } from "./ui/topics.ts";
 import { SETTING_NAMES, variableOf } from "./settings.ts";
 
 export const TOPICS: readonly Topic[] = topicsOf(
-  SETTING_NAMES.map((name) => ({
-    name,
-    variable: variableOf(name),
-    value: defaultTextOf(name),
-  })),
+  SETTING_NAMES.map((name) => ({ name, variable: variableOf(name), value: defaultTextOf(name) })),
 );
 
 export function helpCommand(environment: Environment) {

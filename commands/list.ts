@@ -37,11 +37,7 @@ async function list(
   const settings = await downloadSettingsOf(values);
   using interruption = interruptible(environment);
   const query = { glob, ids: true };
-  const offer = await environment.core.list(
-    query,
-    settings,
-    interruption.signal,
-  );
+  const offer = await environment.core.list(query, settings, interruption.signal);
   const { stdout, stderr } = environment;
   const silent = offer.seeds.filter(({ ok }) => !ok);
   if (options.json) writeLines(stdout, [jsonOf(offer)]);

@@ -38,15 +38,11 @@ export async function loadSettings(
   return { ...resolved, directories, configPath };
 }
 
-export function directoriesIn(
-  { core, env, platform }: Environment,
-): Directories {
+export function directoriesIn({ core, env, platform }: Environment): Directories {
   return core.directoriesOf(env, platform);
 }
 
-export async function downloadSettingsOf(
-  values: Values,
-): Promise<DownloadSettings> {
+export async function downloadSettingsOf(values: Values): Promise<DownloadSettings> {
   const ca = values["tls-ca"];
   return {
     seeds: values.seeds,
@@ -67,9 +63,7 @@ export async function downloadSettingsOf(
 }
 
 /** The secret in a file, without the line ends that editors add; a space is part of it. */
-export async function tokenIn(
-  path: string | undefined,
-): Promise<string | undefined> {
+export async function tokenIn(path: string | undefined): Promise<string | undefined> {
   if (path === undefined) return undefined;
   const token = withoutLineEnds(await readSettingFile("token-file", path));
   if (token === "") {
@@ -94,10 +88,7 @@ export async function pemIn(
 }
 
 /** @throws {UsageError} if the file that a setting names cannot be read. */
-async function readSettingFile(
-  name: string,
-  path: string,
-): Promise<string> {
+async function readSettingFile(name: string, path: string): Promise<string> {
   try {
     return await Deno.readTextFile(path);
   } catch (error) {

@@ -41,20 +41,13 @@ export function logsCommand(environment: Environment) {
     .action((flags, task) => logs(environment, flags, task));
 }
 
-async function logs(
-  environment: Environment,
-  flags: Flags,
-  text: string,
-): Promise<void> {
+async function logs(environment: Environment, flags: Flags, text: string): Promise<void> {
   const { core } = environment;
   const directories = directoriesIn(environment);
   const { task } = await core.findTask(directories, text);
   using interruption = interruptible(environment);
   // Where nobody reads any more, there is nothing to follow for.
-  const signal = AbortSignal.any([
-    interruption.signal,
-    environment.stdout.closed,
-  ]);
+  const signal = AbortSignal.any([interruption.signal, environment.stdout.closed]);
   const { follow = false, lines: most = Infinity, level } = flags;
   let first = true;
   for await (const lines of core.logLines(directories, task, { follow }, signal)) {
@@ -67,11 +60,7 @@ async function logs(
   if (stoppedBy) throw new Interrupted(stoppedBy);
 }
 
-function write(
-  { stdout }: Environment,
-  { json }: Flags,
-  lines: readonly LogLine[],
-): void {
+function write({ stdout }: Environment, { json }: Flags, lines: readonly LogLine[]): void {
   const render = json ? (line: LogLine) => jsonLine(line) : renderLogLine;
   writeLines(stdout, lines.map(render));
 }

@@ -15,10 +15,7 @@ import {
   renderFailure,
 } from "./ui/failure.ts";
 
-export async function run(
-  args: readonly string[],
-  environment: Environment,
-): Promise<number> {
+export async function run(args: readonly string[], environment: Environment): Promise<number> {
   try {
     const tree = commandTree(environment);
     await tree.parse(keepLastFlags(args, tree));
@@ -67,9 +64,7 @@ export function reportBug(error: unknown, stderr: Output): number {
  * The library's message in our form. Its guesses differ from release to release,
  * so what somebody may have meant is found here.
  */
-function usageFailureOf(
-  { message, cmd }: ValidationError,
-): { message: string; hint: string } {
+function usageFailureOf({ message, cmd }: ValidationError): { message: string; hint: string } {
   const [what = ""] = message.split(/ (?=Did you mean)/);
   const [, kind, word] = what.match(/^Unknown (option|command) "([^"=]*)/) ??
     [];

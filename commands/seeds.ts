@@ -46,10 +46,7 @@ async function showSeeds(
 interface Change {
   readonly description: string;
   readonly examples: readonly (readonly [string, string])[];
-  apply(
-    configured: readonly SeedAddress[],
-    seeds: readonly SeedAddress[],
-  ): readonly SeedAddress[];
+  apply(configured: readonly SeedAddress[], seeds: readonly SeedAddress[]): readonly SeedAddress[];
 }
 
 const ADD: Change = {
@@ -104,11 +101,7 @@ async function changeSeeds(
   const written = configSource(text, configPath).textOf("seeds");
   const configured = written === undefined ? [] : SETTINGS.seeds.kind.parse(written);
   const next = change.apply(configured, seeds).map(formatSeedAddress);
-  await writeConfigText(
-    configPath,
-    directories.config,
-    withEntry(text, configPath, "seeds", next),
-  );
+  await writeConfigText(configPath, directories.config, withEntry(text, configPath, "seeds", next));
   tellChange(environment, loaded, next);
 }
 

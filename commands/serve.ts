@@ -28,10 +28,7 @@ export function serveCommand(environment: Environment) {
     .description(DESCRIPTION)
     .example("share this folder", "p2p serve")
     .example("another one, on any free port", "p2p serve ~/videos --port 0")
-    .example(
-      "only for those who know the token",
-      "p2p serve --token-file ~/token",
-    )
+    .example("only for those who know the token", "p2p serve --token-file ~/token")
     .type("dir", new ValueArgumentType(text("dir")))
     .arguments("[dir:dir]");
   return withSettings(command, "serve")
@@ -117,10 +114,7 @@ class Teller {
   }
 }
 
-async function serveSettingsOf(
-  values: Values,
-  dir: string,
-): Promise<ServeSettings> {
+async function serveSettingsOf(values: Values, dir: string): Promise<ServeSettings> {
   return {
     dir,
     host: values.host,

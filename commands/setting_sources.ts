@@ -42,10 +42,7 @@ export function resolveSettings(places: readonly SettingSource[]): ResolvedSetti
       origins[name] = place.where(name);
     }
   }
-  return {
-    values: values as Values,
-    origins: origins as Record<SettingName, string>,
-  };
+  return { values: values as Values, origins: origins as Record<SettingName, string> };
 }
 
 /** What the flags of this run say. */
@@ -61,9 +58,7 @@ export function flagSource(options: Readonly<Record<string, unknown>>): SettingS
 }
 
 /** What the environment says; an empty variable is an unset one. */
-export function environmentSource(
-  env: (name: string) => string | undefined,
-): SettingSource {
+export function environmentSource(env: (name: string) => string | undefined): SettingSource {
   return {
     where: variableOf,
     hint: "See p2p help config for all variables",

@@ -6,10 +6,7 @@ import type { StopSignal } from "./ui/failure.ts";
 
 type Stream = typeof Deno.stdout | typeof Deno.stderr;
 
-export function systemEnvironment(
-  version: string,
-  exit: (code: number) => never,
-): Environment {
+export function systemEnvironment(version: string, exit: (code: number) => never): Environment {
   return {
     core,
     version,

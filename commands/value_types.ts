@@ -186,9 +186,7 @@ export const DURATION: ValueType<number> = {
   allowed: 'a duration up to 500h such as "500ms", "5s", "2m" or "1h"',
   parse(text) {
     const [, number, unit] = text.match(/^(\d+(?:\.\d+)?)(ms|s|m|h)$/) ?? [];
-    const ms = Math.round(
-      Number(number) * DURATION_UNITS[unit as keyof typeof DURATION_UNITS],
-    );
+    const ms = Math.round(Number(number) * DURATION_UNITS[unit as keyof typeof DURATION_UNITS]);
     if (!(ms >= 1 && ms <= MAX_DURATION_MS)) throw new InvalidValueError(this.allowed);
     return ms;
   },

@@ -70,10 +70,7 @@ export function stoppingText(signal: StopSignal): string {
 }
 
 /** @param stopped by which signal, where one came. */
-export function exitOfFailure(
-  code: TaskFailure["code"],
-  stopped: StopSignal = "SIGINT",
-): number {
+export function exitOfFailure(code: TaskFailure["code"], stopped: StopSignal = "SIGINT"): number {
   if (code === "interrupted") return exitOfSignal(stopped);
   return code === "cancelled" ? EXIT_OF_CANCELLED : EXIT_OF_CODE[code];
 }
@@ -100,10 +97,7 @@ export function exitOfFailures(codes: readonly TaskFailure["code"][]): number {
 export function renderInterruption(outcomes: readonly TaskOutcome[]): string[] {
   const partial = outcomes.some(({ outcome }) => !outcome.ok && outcome.partial);
   return partial
-    ? [
-      "p2p: interrupted; partial files kept",
-      `${HINT}Run the same command again to resume`,
-    ]
+    ? ["p2p: interrupted; partial files kept", `${HINT}Run the same command again to resume`]
     : ["p2p: interrupted", `${HINT}Run the same command again`];
 }
 

@@ -67,10 +67,7 @@ function commandsOf(command: Described): string[] {
   if (commands.length === 0) return [];
   return [
     "Commands:",
-    ...aligned(commands.map((each) => [
-      each.getName(),
-      withoutColour(each.getShortDescription()),
-    ])),
+    ...aligned(commands.map((each) => [each.getName(), withoutColour(each.getShortDescription())])),
   ];
 }
 

@@ -131,10 +131,7 @@ export function shellWord(text: string): string {
 }
 
 /** The nearest of `words`, or undefined when none is near. */
-export function closest(
-  word: string,
-  words: readonly string[],
-): string | undefined {
+export function closest(word: string, words: readonly string[]): string | undefined {
   const ranked = words
     .map((each) => ({ each, distance: distance(word, each) }))
     .toSorted((a, b) => a.distance - b.distance);

@@ -57,11 +57,7 @@ export class JsonLines {
     return [line(nameOf(event), event.time, fields)];
   }
 
-  summary(
-    outcomes: readonly TaskOutcome[],
-    elapsedMs: number,
-    wallMs: number,
-  ): string {
+  summary(outcomes: readonly TaskOutcome[], elapsedMs: number, wallMs: number): string {
     const done = outcomes.filter(({ outcome }) => outcome.ok).length;
     const cancelled = outcomes.filter(({ state }) => state === "cancelled").length;
     return line("summary", wallMs, {

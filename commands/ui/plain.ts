@@ -85,10 +85,7 @@ export function renderFewDescriptors({ running, wanted, limit }: FewDescriptors)
 }
 
 /** What a run of several downloads came to. */
-export function renderSummary(
-  outcomes: readonly TaskOutcome[],
-  elapsedMs: number,
-): string {
+export function renderSummary(outcomes: readonly TaskOutcome[], elapsedMs: number): string {
   const results = outcomes.flatMap(({ outcome }) => outcome.ok ? [outcome.result] : []);
   const downloaded = results.filter(({ how }) => how === "downloaded");
   const bytes = downloaded.reduce((sum, { size }) => sum + size, 0);

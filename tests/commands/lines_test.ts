@@ -6,10 +6,7 @@ import { Repeats } from "../../commands/watchers.ts";
 import type { TaskEvent } from "../../core/mod.ts";
 import { doneOutcome, event, failedOutcome, NOON, resultOf, StampedProgress } from "./stand_in.ts";
 
-const failure = {
-  code: "not-found",
-  message: 'Cannot find "a.iso": no seed has it',
-} as const;
+const failure = { code: "not-found", message: 'Cannot find "a.iso": no seed has it' } as const;
 
 const plain: { event: TaskEvent; want: string[] }[] = [
   {
@@ -23,9 +20,7 @@ const plain: { event: TaskEvent; want: string[] }[] = [
   },
   {
     event: event({ kind: "resumed", bytes: 2048, pieces: 2, rehashed: 1 }),
-    want: [
-      "12:00:00 a.iso: resumed with 2.0 KiB of an earlier run (2 pieces, 1 hashed again)",
-    ],
+    want: ["12:00:00 a.iso: resumed with 2.0 KiB of an earlier run (2 pieces, 1 hashed again)"],
   },
   {
     event: event({
@@ -35,35 +30,22 @@ const plain: { event: TaskEvent; want: string[] }[] = [
       reason: "Cannot connect\x1b[2J",
       retryInMs: 1400,
     }),
-    want: [
-      "12:00:00 a.iso: seed nas2:7270 fails: Cannot connect\\x1b[2J; next try in 1.4 s",
-    ],
+    want: ["12:00:00 a.iso: seed nas2:7270 fails: Cannot connect\\x1b[2J; next try in 1.4 s"],
   },
   {
     event: event({ kind: "done", result: resultOf() }),
-    want: [
-      "12:00:00 a.iso: done, 2.0 KiB in 2.0 s, verified",
-    ],
+    want: ["12:00:00 a.iso: done, 2.0 KiB in 2.0 s, verified"],
   },
   {
     event: event({ kind: "failed", failure }),
-    want: [
-      'p2p: Cannot find "a.iso": no seed has it',
-      "hint: See the seeds' files with p2p list",
-    ],
+    want: ['p2p: Cannot find "a.iso": no seed has it', "hint: See the seeds' files with p2p list"],
   },
   {
-    event: event({
-      kind: "failed",
-      failure: { code: "interrupted", message: "interrupted" },
-    }),
+    event: event({ kind: "failed", failure: { code: "interrupted", message: "interrupted" } }),
     want: [],
   },
   { event: event({ kind: "state", state: "finding" }), want: [] },
-  {
-    event: event({ kind: "note", level: "info", text: "hm" }),
-    want: ["12:00:00 a.iso: hm"],
-  },
+  { event: event({ kind: "note", level: "info", text: "hm" }), want: ["12:00:00 a.iso: hm"] },
   { event: event({ kind: "note", level: "debug", text: "hm" }), want: [] },
 ];
 for (const { event, want } of plain) {
@@ -132,12 +114,7 @@ Deno.test("renderLogLine() writes moment, level and sentence", () => {
     { kind: "stored", seed: "nas1", piece: 7, bytes: 1024 },
     { at: 114 },
   );
-  const line = {
-    time: new Date(time).toISOString(),
-    level: "debug",
-    task,
-    event: rest,
-  } as const;
+  const line = { time: new Date(time).toISOString(), level: "debug", task, event: rest } as const;
   assertEquals(
     renderLogLine(line),
     "2026-11-22 12:00:00.114 debug stored piece 7, 1.0 KiB from nas1",
@@ -218,13 +195,7 @@ Deno.test("JsonLines tells progress at most twice a second, and each new state",
     downloaded: number;
     state: string;
   }[];
-  assertEquals(lines.map(({ downloaded }) => downloaded), [
-    100,
-    600,
-    1100,
-    1600,
-    2000,
-  ]);
+  assertEquals(lines.map(({ downloaded }) => downloaded), [100, 600, 1100, 1600, 2000]);
   assertEquals(lines.at(-1)!.state, "verifying");
 });
 

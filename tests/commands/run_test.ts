@@ -27,10 +27,7 @@ import {
 import { seedOf } from "./watch_support.ts";
 
 /** Runs one command line in a small world. */
-async function p2p(
-  line: string,
-  options: Parameters<typeof fakeEnvironment>[0] = {},
-) {
+async function p2p(line: string, options: Parameters<typeof fakeEnvironment>[0] = {}) {
   const environment = fakeEnvironment(options);
   const code = await run(line.split(" ").filter(Boolean), environment);
   const { stdout, stderr } = environment;
@@ -267,9 +264,7 @@ Deno.test("get prints JSON lines that end with a summary", async () => {
 
 Deno.test("get prints a summary also when no name could be found", async () => {
   const resolveNames = () => Promise.reject(new NotFoundError('Cannot find "x*": no seed has it'));
-  const { code, stdout, stderr } = await p2p("get x* --json", {
-    core: { resolveNames },
-  });
+  const { code, stdout, stderr } = await p2p("get x* --json", { core: { resolveNames } });
   assertEquals(code, 3);
   assertEquals(JSON.parse(stdout).event, "summary");
   assertEquals(
@@ -313,10 +308,7 @@ Deno.test("get draws bars on a terminal, and leaves only what must stay", async 
 });
 
 for (
-  const [why, env] of [["NO_COLOR", { NO_COLOR: "1" }], [
-    "TERM=dumb",
-    { TERM: "dumb" },
-  ]] as const
+  const [why, env] of [["NO_COLOR", { NO_COLOR: "1" }], ["TERM=dumb", { TERM: "dumb" }]] as const
 ) {
   Deno.test(`get never moves the cursor with ${why}`, async () => {
     const { core } = downloader();
@@ -571,11 +563,7 @@ Deno.test("logs shows the last lines that matter, and follows from there", async
       .map((line) => line.match(/line \d/)?.[0]);
   assertEquals(await shown("logs t7k"), ["line 0", "line 2"]);
   assertEquals(await shown("logs t7k -n 1"), ["line 2"]);
-  assertEquals(await shown("logs t7k --level debug"), [
-    "line 0",
-    "line 1",
-    "line 2",
-  ]);
+  assertEquals(await shown("logs t7k --level debug"), ["line 0", "line 1", "line 2"]);
   assertEquals(await shown("logs t7k -n 1 --follow"), ["line 2", "line 4"]);
   const json = await p2p("logs t7k --json -n 1", { core });
   assertEquals(JSON.parse(json.stdout), stored[2]);
@@ -748,10 +736,7 @@ Deno.test("serve prints where it listens, and the line for the other side", asyn
   const { code, stdout, stderr } = await p2p(`serve ${directory}`, { core });
   assertEquals([code, stdout], [0, "listening on 0.0.0.0:99\n"]);
   assertStringIncludes(stderr, "sharing 1 file, 1 B\n");
-  assertStringIncludes(
-    stderr,
-    "p2p get 'sub dir/it'\\''s.txt' --seed 127.0.0.1:99\n",
-  );
+  assertStringIncludes(stderr, "p2p get 'sub dir/it'\\''s.txt' --seed 127.0.0.1:99\n");
   assertStringIncludes(
     stderr,
     "sent x to 10.0.0.2:5\\x1b: 1.0 KiB of 2.0 KiB in 1.0 s (1.0 KiB/s)",

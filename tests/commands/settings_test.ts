@@ -21,12 +21,7 @@ function resolve(
 
 const precedence = [
   { name: "nothing", given: {}, max: 3, origin: "default" },
-  {
-    name: "the file",
-    given: { config: { max: 4 } },
-    max: 4,
-    origin: '"max" in /c/config.json',
-  },
+  { name: "the file", given: { config: { max: 4 } }, max: 4, origin: '"max" in /c/config.json' },
   {
     name: "environment and file",
     given: { config: { max: 4 }, env: { P2P_MAX: "5" } },
@@ -35,11 +30,7 @@ const precedence = [
   },
   {
     name: "flag, environment and file",
-    given: {
-      config: { max: 4 },
-      env: { P2P_MAX: "5" },
-      flags: { max: "6" },
-    },
+    given: { config: { max: 4 }, env: { P2P_MAX: "5" }, flags: { max: "6" } },
     max: 6,
     origin: "--max",
   },
@@ -59,9 +50,7 @@ for (const { name, given, max, origin } of precedence) {
 }
 
 Deno.test("resolveSettings() gives the seed on this machine when none is configured", () => {
-  assertEquals(resolve({}).values.seeds, [
-    { host: "127.0.0.1", port: 7270, tls: false },
-  ]);
+  assertEquals(resolve({}).values.seeds, [{ host: "127.0.0.1", port: 7270, tls: false }]);
 });
 
 Deno.test("resolveSettings() reads seeds from flags, a variable with commas, and an array", () => {
@@ -123,10 +112,7 @@ const faults = [
     given: { config: { maxx: 4 } },
     message: 'Cannot use "maxx" in /c/config.json, line 1: there is no such setting',
   },
-  {
-    given: { config: [1] },
-    message: "Cannot use /c/config.json: it must be one JSON object",
-  },
+  { given: { config: [1] }, message: "Cannot use /c/config.json: it must be one JSON object" },
   {
     // A stronger place does not hide that a weaker one is wrong.
     given: { env: { P2P_PORT: "x" }, flags: { port: "1" } },

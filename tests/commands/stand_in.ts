@@ -22,9 +22,7 @@ export interface FakeOutput extends Output {
   readonly shut: AbortController;
 }
 
-export function fakeOutput(
-  { terminal = false, columns = 80, rows = 24 } = {},
-): FakeOutput {
+export function fakeOutput({ terminal = false, columns = 80, rows = 24 } = {}): FakeOutput {
   const shut = new AbortController();
   return {
     text: "",
@@ -146,10 +144,7 @@ export function directoriesIn(directory: string): Directories {
 type Bare<Event> = Event extends unknown ? Omit<Event, "task" | "time"> : never;
 
 /** An event of task `t1` at noon, local time. */
-export function event(
-  bare: Bare<TaskEvent>,
-  { task = "t1", at = 0 } = {},
-): TaskEvent {
+export function event(bare: Bare<TaskEvent>, { task = "t1", at = 0 } = {}): TaskEvent {
   return { ...bare, task, time: NOON + at } as TaskEvent;
 }
 
@@ -179,10 +174,5 @@ export function failedOutcome(
   code: Extract<TaskOutcome["outcome"], { ok: false }>["failure"]["code"],
 ): TaskOutcome {
   const failure = { code, message: `Cannot get "${name}": because` };
-  return {
-    task: name,
-    name,
-    state: "failed",
-    outcome: { ok: false, failure },
-  };
+  return { task: name, name, state: "failed", outcome: { ok: false, failure } };
 }

@@ -64,9 +64,5 @@ Deno.test("percentOf() says 100 only of what is complete", () => {
 });
 
 Deno.test("plural() knows one", () => {
-  assertEquals([0, 1, 2].map((count) => plural(count, "seed")), [
-    "0 seeds",
-    "1 seed",
-    "2 seeds",
-  ]);
+  assertEquals([0, 1, 2].map((count) => plural(count, "seed")), ["0 seeds", "1 seed", "2 seeds"]);
 });

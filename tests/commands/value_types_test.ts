@@ -28,11 +28,7 @@ function accepts<T>(
   }
 }
 
-function rejects<T>(
-  name: string,
-  kind: ValueType<T>,
-  cases: readonly string[],
-): void {
+function rejects<T>(name: string, kind: ValueType<T>, cases: readonly string[]): void {
   for (const given of cases) {
     Deno.test(`${name} rejects ${JSON.stringify(given)}`, () => {
       assertThrows(() => kind.parse(given), InvalidValueError);
@@ -109,16 +105,7 @@ accepts("an id", hex(1), [["4E", "4e"]]);
 rejects("an id", hex(1), ["", "xyz", "a".repeat(65)]);
 
 accepts("a whole number", wholeNumber(1, 10), [["1", 1], ["10", 10]]);
-rejects("a whole number", wholeNumber(1, 10), [
-  "",
-  "0",
-  "11",
-  "1.5",
-  "1e0",
-  " 1",
-  "0x1",
-  "-1",
-]);
+rejects("a whole number", wholeNumber(1, 10), ["", "0", "11", "1.5", "1e0", " 1", "0x1", "-1"]);
 
 accepts("a switch", SWITCH, [
   ["true", true],

@@ -36,10 +36,7 @@ Deno.test("clip() never cuts a character in two", () => {
 });
 
 Deno.test("shortenMiddle() keeps both ends within the width", () => {
-  assertEquals(
-    shortenMiddle("data/part-000000007.parquet", 16),
-    "data/par…parquet",
-  );
+  assertEquals(shortenMiddle("data/part-000000007.parquet", 16), "data/par…parquet");
   for (let width = 1; width < 30; width++) {
     const short = shortenMiddle("日本語/とても長い名前-0001.parquet", width);
     assertEquals(displayWidth(short) <= width, true, `${width}: ${short}`);
