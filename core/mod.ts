@@ -17,9 +17,10 @@ import * as directories from "./state/directories.ts";
 import { DiskSpace } from "./store/free_space.ts";
 import type { Directories } from "./state/directories.ts";
 import type { ControlAction, ControlOutcome } from "./state/control.ts";
-import { readLog } from "./state/read_log.ts";
+import { readLog } from "./state/task_log.ts";
 import type { LogLine } from "./state/task_log.ts";
-import type { Overview, TaskStatus } from "./state/task_status.ts";
+import type { Overview } from "./state/read_tasks.ts";
+import type { TaskStatus } from "./state/task_status.ts";
 import * as jobs from "./download/download.ts";
 import * as health from "./download/health.ts";
 import * as offers from "./download/list.ts";
@@ -62,7 +63,8 @@ export { etaMs, isActive, type TaskView } from "./progress/task_progress.ts";
 export type { RunLimits } from "./state/record_shape.ts";
 export type { ControlAction, ControlOutcome } from "./state/control.ts";
 export type { LogLine } from "./state/task_log.ts";
-export type { Overview, TaskStatus } from "./state/task_status.ts";
+export type { Overview } from "./state/read_tasks.ts";
+export type { TaskStatus } from "./state/task_status.ts";
 export type { QuarantinedPart } from "./store/partials.ts";
 export type {
   DownloadJob,

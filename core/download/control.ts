@@ -1,7 +1,7 @@
 /** What the user wants of one task, as it changes while the task runs, waits or is paused. */
 import { linkedAbort } from "../base/abort.ts";
 import { Notify } from "../base/notify.ts";
-import type { ControlRequest } from "../state/control_files.ts";
+import type { ControlRequest } from "../state/control.ts";
 
 export class Control {
   readonly #change = new Notify();

@@ -17,7 +17,7 @@ import { RunProgress } from "../progress/run_progress.ts";
 import { MAX_CONNECTIONS, SourcePool } from "../source/pool.ts";
 import type { Directories } from "../state/directories.ts";
 import { RunWriter } from "../state/run_writer.ts";
-import { watchControlRequests } from "../state/control_files.ts";
+import { watchControlRequests } from "../state/control.ts";
 import { removeOldQuarantined } from "../store/partials.ts";
 import { isReservedName, OutFolder } from "../store/paths.ts";
 import { Prefetch } from "./prefetch.ts";

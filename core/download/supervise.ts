@@ -1,7 +1,7 @@
 /** Leads one task to its end: through pauses, a full disk, and whatever the user wishes meanwhile. */
 import type { TaskResult } from "../events.ts";
 import { DiskFullError } from "../store/disk.ts";
-import type { ControlRequest } from "../state/control_files.ts";
+import type { ControlRequest } from "../state/control.ts";
 import type { Control } from "./control.ts";
 import type { TaskContext } from "./task_context.ts";
 

@@ -22,7 +22,7 @@ import {
   type ControlRequests,
   readControlRequests,
   removeControlRequest,
-} from "../state/control_files.ts";
+} from "../state/control.ts";
 import type { OutFolder } from "../store/paths.ts";
 import { hasPartial, removePartial } from "../store/partials.ts";
 import { CancelledError, supervise } from "./supervise.ts";

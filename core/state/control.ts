@@ -1,59 +1,85 @@
-/** Carries out what the user says of a task, whether a process runs it or not. */
-import { UsageError } from "../base/errors.ts";
+/**
+ * What the user wants of tasks, given from any terminal: one small file for each task, which the
+ * process that runs the task polls. A request outlives processes: a task that is paused while it does
+ * not run is paused in its next run.
+ */
+import { join } from "@std/path";
 import type { Clock } from "../base/clock.ts";
+import { UsageError } from "../base/errors.ts";
+import { writeFileAtomicSync } from "../base/write_file_atomic.ts";
 import { isOver } from "../events.ts";
+import { isTaskId } from "./record_shape.ts";
 import { RunRecord } from "./run_record.ts";
+import { filesIn, PRIVATE_FOLDER } from "./state_files.ts";
 import type { TaskStatus } from "./task_status.ts";
-import { removeControlRequest, writeControlRequest } from "./control_files.ts";
 
-export type ControlAction = "pause" | "resume" | "cancel" | "cancel-and-delete";
+const CONTROL_REQUESTS = ["pause", "cancel", "cancel-and-delete"] as const;
+export type ControlRequest = typeof CONTROL_REQUESTS[number];
+export type ControlAction = ControlRequest | "resume";
 
-/** What came of an order. */
+/** What came of an action; part of the JSON output. */
 export type ControlOutcome =
-  /** The process that runs the task does it within a moment. */
+  /** The process that runs the task applies it within a moment. */
   | "told"
-  /** Nobody runs it: it holds for the next run. */
+  /** The task does not run: the next run applies it. */
   | "kept"
-  /** Nobody runs it, and nothing more is to be done. */
+  /** The task does not run, and nothing is left to do. */
   | "done"
   /** It was so already. */
   | "already";
 
-/** @throws {UsageError} if the task is over and the order makes no sense any more. */
+export interface ControlRequests {
+  /** By task. */
+  readonly tasks: ReadonlyMap<string, ControlRequest>;
+  /** Downloads at a time, and when that was set (ms since 1970). */
+  readonly max: { readonly value: number; readonly at: number } | undefined;
+}
+
+const MAX_FILE = "max";
+/** Fast enough that a person does not notice the delay. */
+const POLL_INTERVAL_MS = 200;
+/** A younger file may belong to a command that is still running. */
+const MIN_REMOVE_AGE_MS = 60_000;
+
+function controlFolder(stateDir: string): string {
+  return join(stateDir, "wishes");
+}
+
+/** @throws {UsageError} if the task is over and the action makes no sense. */
 export async function applyControl(
   stateDir: string,
   task: TaskStatus,
-  order: ControlAction,
+  action: ControlAction,
   pid: number,
   clock: Clock,
 ): Promise<ControlOutcome> {
-  const cancels = order === "cancel" || order === "cancel-and-delete";
-  if (order === "cancel" && (task.state === "cancelled" || task.state === "failed")) {
+  const cancels = action === "cancel" || action === "cancel-and-delete";
+  if (action === "cancel" && (task.state === "cancelled" || task.state === "failed")) {
     return "already";
   }
   if (task.state === "done" || (!cancels && isOver(task.state))) {
     const end = task.state === "failed" ? "has failed" : `is ${task.state}`;
-    throw new UsageError(`Cannot ${order.split("-")[0]} "${task.name}": it ${end}`, {
+    throw new UsageError(`Cannot ${action.split("-")[0]} "${task.name}": it ${end}`, {
       problem: "task-over",
     });
   }
   const running = task.pid !== null && !isOver(task.state);
-  if (order === "resume") {
+  if (action === "resume") {
     await removeControlRequest(stateDir, task.task);
     if (task.state !== "paused") return "already";
     return running ? "told" : "kept";
   }
-  if (order === "pause" || running) {
-    await writeControlRequest(stateDir, task.task, order);
+  if (action === "pause" || running) {
+    await writeControlRequest(stateDir, task.task, action);
     return running ? "told" : "kept";
   }
   await removeControlRequest(stateDir, task.task);
-  // A failed task stays failed: why it failed is worth more than that it is not wanted any more.
+  // Keep a failed task failed: the reason of the failure is worth more.
   if (task.state !== "failed") await recordCancelled(stateDir, task, pid, clock);
   return "done";
 }
 
-/** A run of its own that says nothing but that the task is cancelled. */
+/** Writes a run that only says that the task is cancelled. */
 async function recordCancelled(
   stateDir: string,
   { task, name, path }: TaskStatus,
@@ -64,4 +90,82 @@ async function recordCancelled(
   const time = clock.wallTime();
   run.add({ kind: "queued", task, time, name, target: path });
   run.add({ kind: "state", task, time, state: "cancelled" });
+}
+
+export async function writeControlRequest(
+  stateDir: string,
+  task: string,
+  request: ControlRequest,
+): Promise<void> {
+  await write(stateDir, task, request);
+}
+
+/** Withdraws a request, if there is one. */
+export async function removeControlRequest(stateDir: string, task: string): Promise<void> {
+  await Deno.remove(join(controlFolder(stateDir), task)).catch((error) => {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  });
+}
+
+export async function writeMax(stateDir: string, value: number, nowMs: number): Promise<void> {
+  await write(stateDir, MAX_FILE, JSON.stringify({ value, at: nowMs }));
+}
+
+async function write(stateDir: string, name: string, text: string): Promise<void> {
+  const folder = controlFolder(stateDir);
+  await Deno.mkdir(folder, { recursive: true, mode: PRIVATE_FOLDER });
+  writeFileAtomicSync(join(folder, name), text);
+}
+
+export async function readControlRequests(stateDir: string): Promise<ControlRequests> {
+  const folder = controlFolder(stateDir);
+  const tasks = new Map<string, ControlRequest>();
+  let max: ControlRequests["max"];
+  for await (const { name, isFile } of filesIn(folder)) {
+    if (!isFile || !(name === MAX_FILE || isTaskId(name))) continue;
+    const text = await Deno.readTextFile(join(folder, name)).catch(() => "");
+    if (name === MAX_FILE) max = parseMax(text);
+    const request = CONTROL_REQUESTS.find((known) => known === text);
+    if (request) tasks.set(name, request);
+  }
+  return { tasks, max };
+}
+
+function parseMax(text: string): ControlRequests["max"] {
+  try {
+    const { value, at } = JSON.parse(text);
+    if (Number.isSafeInteger(value) && value >= 1 && typeof at === "number") return { value, at };
+  } catch {
+    // A damaged file is no request.
+  }
+  return undefined;
+}
+
+/** Removes requests for tasks that are not `unfinished`, and drafts of processes that were killed. */
+export async function removeOldControlRequests(
+  stateDir: string,
+  unfinished: ReadonlySet<string>,
+  nowMs: number,
+): Promise<void> {
+  const folder = controlFolder(stateDir);
+  for await (const { name } of filesIn(folder)) {
+    if (name === MAX_FILE || unfinished.has(name)) continue;
+    const path = join(folder, name);
+    const stat = await Deno.lstat(path).catch(() => undefined);
+    const ageMs = Math.abs(nowMs - (stat?.mtime?.getTime() ?? 0));
+    if (stat?.isFile && ageMs >= MIN_REMOVE_AGE_MS) await Deno.remove(path).catch(() => {});
+  }
+}
+
+/** Polls the requests until `signal` aborts. A folder that cannot be read is skipped. */
+export async function watchControlRequests(
+  stateDir: string,
+  apply: (requests: ControlRequests) => void,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<void> {
+  while (!signal.aborted) {
+    await readControlRequests(stateDir).then(apply, () => {});
+    await clock.sleep(POLL_INTERVAL_MS, signal).catch(() => {});
+  }
 }

@@ -1,11 +1,9 @@
 /**
- * What a run writes, and whether what was read from its files is that. The files
- * outlive their program: one of another version, or a damaged disk, may have
- * written them, and one odd line must not hide all tasks.
+ * The content of a run's files, and guards for what was read from them: another version or a damaged
+ * disk may have written it, and one invalid line must not hide all tasks.
  */
 import { TASK_STATES, type TaskEvent } from "../events.ts";
 import {
-  type SeedSnapshot,
   SPANS,
   type TaskDetail,
   type TaskSnapshot,
@@ -15,10 +13,10 @@ import {
 export interface RunHeader {
   readonly pid: number;
   readonly startedAt: number;
-  /** The user's own limits in this run. */
   readonly limits?: RunLimits;
 }
 
+/** The user's own limits in a run. */
 export interface RunLimits {
   readonly max: number;
   /** Bytes a second over all tasks, and for each; null: none. */
@@ -26,27 +24,27 @@ export interface RunLimits {
   readonly taskLimit: number | null;
 }
 
-/** Many tasks in one line: the queue may be a hundred thousand names long. */
+/** Many tasks in one line, because the queue may have a hundred thousand. */
 export interface QueuedLine {
   readonly time: number;
   readonly queued: {
-    /** What every target begins with; the name follows. */
+    /** The beginning of every target; the name follows. */
     readonly base: string;
     readonly tasks: (readonly [task: string, name: string])[];
   };
 }
 
-/** What is written to the file that is replaced as bytes come in. */
+/** The file that is replaced while bytes arrive. */
 export interface RunSnapshot {
   readonly time: number;
   readonly tasks: Readonly<Record<string, TaskSnapshot>>;
-  /** Of those at work; of the first of them, where they are many. */
+  /** Of the first tasks at work. */
   readonly details?: Readonly<Record<string, TaskDetail>>;
-  /** What the time of the tasks that are not over goes to. */
+  /** Of tasks that have not ended. */
   readonly accounts?: Readonly<Record<string, TimeReport>>;
 }
 
-/** What was read of it. Maps, because a damaged file may name a task "__proto__" or "constructor". */
+/** A snapshot as it was read. Maps, because a damaged file may name a task "__proto__". */
 export interface StoredSnapshot {
   readonly time: number;
   readonly tasks: ReadonlyMap<string, TaskSnapshot>;
@@ -54,138 +52,131 @@ export interface StoredSnapshot {
   readonly accounts: ReadonlyMap<string, TimeReport>;
 }
 
-type Fields = Readonly<Record<string, unknown>>;
+type Guard = (value: unknown) => boolean;
 
-/** Ids become parts of file names, so a record must not make up others. */
-const TASK_ID = /^[0-9a-z]{1,64}$/;
+const isText = (value: unknown): value is string => typeof value === "string";
+/** Not `1e999`, which JSON.parse turns into Infinity. */
+const isNumber = (value: unknown): value is number => Number.isFinite(value);
+const isFlag: Guard = (value) => typeof value === "boolean";
+const isTextOrNull: Guard = (value) => value === null || isText(value);
+const isNumberOrNull: Guard = (value) => value === null || isNumber(value);
+const isArrayOf = (isElement: Guard): Guard => (value) =>
+  Array.isArray(value) && value.every(isElement);
+const isOneOf = (values: readonly unknown[]): Guard => (value) => values.includes(value);
 
+function isObject(fields: Readonly<Record<string, Guard>>): Guard {
+  const guards = Object.entries(fields);
+  return (value) => {
+    const object = Object(value);
+    return guards.every(([name, isValid]) => isValid(object[name]));
+  };
+}
+
+/** Ids become parts of file names, so a damaged record must not contain other characters. */
 export function isTaskId(value: unknown): value is string {
-  return isText(value) && TASK_ID.test(value);
+  return isText(value) && /^[0-9a-z]{1,64}$/.test(value);
 }
 
 export function isHeader(line: object): line is RunHeader {
   return isNumber((line as Partial<RunHeader>).pid);
 }
 
+const isQueue = isObject({
+  base: isText,
+  tasks: isArrayOf((pair) => Array.isArray(pair) && isTaskId(pair[0]) && isText(pair[1])),
+});
+
 export function isQueued(line: object): line is QueuedLine {
-  const { base, tasks } = Object((line as Partial<QueuedLine>).queued) as Fields;
-  return isText(base) && Array.isArray(tasks) && tasks.every(isPair);
+  return "queued" in line && isQueue(line.queued);
 }
 
-function isPair(value: unknown): boolean {
-  return Array.isArray(value) && isTaskId(value[0]) && isText(value[1]);
-}
+/** The fields of the events that change a status; no others are checked. */
+const STATUS_EVENTS: ReadonlyMap<unknown, Guard> = new Map(Object.entries({
+  queued: isObject({ name: isText, target: isText }),
+  state: isObject({ state: isOneOf(TASK_STATES) }),
+  target: isObject({ path: isText }),
+  found: isObject({ size: isNumber, id: isTextOrNull, seeds: isArrayOf(isText) }),
+  resumed: isObject({ bytes: isNumber }),
+  done: isObject({ result: isObject({ path: isText, size: isNumber, verified: isFlag }) }),
+  failed: isObject({ failure: isObject({ message: isText }) }),
+}));
 
-/** Of an event, what `p2p status` makes use of. */
 export function isTaskEvent(line: object): line is TaskEvent {
-  const fields = line as Fields;
-  if (!isTaskId(fields["task"]) || !isNumber(fields["time"])) return false;
-  switch (fields["kind"]) {
-    case "queued":
-      return isText(fields["name"]) && isText(fields["target"]);
-    case "state":
-      return TASK_STATES.some((state) => state === fields["state"]);
-    case "target":
-      return isText(fields["path"]);
-    case "found":
-      return isNumber(fields["size"]) && isTextOrNull(fields["id"]) && isTexts(fields["seeds"]);
-    case "resumed":
-      return isNumber(fields["bytes"]);
-    case "done":
-      return isResult(Object(fields["result"]));
-    case "failed":
-      return isText(Object(fields["failure"]).message);
-    default:
-      return isText(fields["kind"]);
-  }
+  const { task, time, kind } = line as Readonly<Record<string, unknown>>;
+  return isTaskId(task) && isNumber(time) && (STATUS_EVENTS.get(kind)?.(line) ?? isText(kind));
 }
 
-/** Whether the event changes a status; only of these are all fields checked. */
 export function isStatusEvent({ kind }: TaskEvent): boolean {
-  return STATUS_KINDS.has(kind);
+  return STATUS_EVENTS.has(kind);
 }
 
-const STATUS_KINDS: ReadonlySet<TaskEvent["kind"]> = new Set(
-  ["queued", "state", "target", "found", "resumed", "done", "failed"] as const,
-);
+const isTaskSnapshot = isObject({
+  downloaded: isNumber,
+  rate: isNumber,
+  seeds: isArrayOf(isText),
+});
 
-/** `value` without the tasks whose figures are not valid; undefined when it is something else. */
-export function storedNowOf(value: unknown): StoredSnapshot | undefined {
-  const { time, tasks, details, accounts } = Object(value) as Fields;
+const isSeedSnapshot = isObject({
+  seed: isText,
+  standing: isText,
+  rate: isNumber,
+  slow: isFlag,
+  bytes: isNumber,
+  inFlight: isNumber,
+  failures: isNumber,
+  reason: isTextOrNull,
+  retryAt: isNumberOrNull,
+});
+
+const isPieces = isObject({ count: isNumber, cells: isArrayOf(isNumber) });
+
+const isDetail = isObject({
+  seeds: isArrayOf(isSeedSnapshot),
+  moreSeeds: isNumber,
+  pieces: (value) => value === null || isPieces(value),
+  trouble: isTextOrNull,
+});
+
+const isReport = isObject({
+  spent: (value) => Object.values(Object(value)).every(isNumber),
+  now: isOneOf([null, ...SPANS]),
+  at: isNumber,
+  hashMs: isNumber,
+  diskMs: isNumber,
+  seeds: isArrayOf(isObject({
+    seed: isText,
+    standing: isText,
+    reason: isTextOrNull,
+    bytes: isNumber,
+    rate: isNumber,
+    failures: isNumber,
+    corrupt: isNumber,
+  })),
+});
+
+export function isTimeReport(value: unknown): value is TimeReport {
+  return isReport(value);
+}
+
+const isLimits = isObject({ max: isNumber, limit: isNumberOrNull, taskLimit: isNumberOrNull });
+
+/** undefined if the header has none, or invalid ones. */
+export function limitsOf(header: RunHeader | undefined): RunLimits | undefined {
+  return isLimits(header?.limits) ? header?.limits : undefined;
+}
+
+/** `value` without the tasks whose parts are invalid; undefined if it is no snapshot. */
+export function storedSnapshotOf(value: unknown): StoredSnapshot | undefined {
+  const { time, tasks, details, accounts } = Object(value);
   if (!isNumber(time)) return undefined;
   return {
     time,
-    tasks: validOf(tasks, isTaskNow),
+    tasks: validOf(tasks, isTaskSnapshot),
     details: validOf(details, isDetail),
-    accounts: validOf(accounts, isAccount),
+    accounts: validOf(accounts, isReport),
   };
 }
 
-function validOf<T>(values: unknown, isValid: (value: unknown) => value is T): Map<string, T> {
-  const entries = Object.entries(Object(values)) as [string, unknown][];
-  return new Map(entries.filter((entry): entry is [string, T] => isValid(entry[1])));
-}
-
-function isTaskNow(value: unknown): value is TaskSnapshot {
-  const { downloaded, rate, seeds } = Object(value) as Fields;
-  return isNumber(downloaded) && isNumber(rate) && isTexts(seeds);
-}
-
-function isDetail(value: unknown): value is TaskDetail {
-  const { seeds, moreSeeds, pieces, trouble } = Object(value) as Fields;
-  const { count, cells } = Object(pieces) as Fields;
-  const arePieces = isNumber(count) && Array.isArray(cells) && cells.every(isNumber);
-  return Array.isArray(seeds) && seeds.every(isSeedNow) && isNumber(moreSeeds) &&
-    (pieces === null || arePieces) && isTextOrNull(trouble);
-}
-
-function isSeedNow(value: unknown): value is SeedSnapshot {
-  const { seed, standing, rate, slow, bytes, inFlight, failures, reason, retryAt } = Object(
-    value,
-  ) as Fields;
-  return isText(seed) && isText(standing) && [rate, bytes, inFlight, failures].every(isNumber) &&
-    typeof slow === "boolean" && isTextOrNull(reason) && (retryAt === null || isNumber(retryAt));
-}
-
-/** undefined where they are not told, or are none. */
-export function limitsOf(header: RunHeader | undefined): RunLimits | undefined {
-  const { max, limit, taskLimit } = Object(header?.limits) as Fields;
-  const isLimit = (value: unknown): value is number | null => value === null || isNumber(value);
-  if (!isNumber(max) || !isLimit(limit) || !isLimit(taskLimit)) return undefined;
-  return { max, limit, taskLimit };
-}
-
-export function isAccount(value: unknown): value is TimeReport {
-  const { spent, now, at, hashMs, diskMs, seeds } = Object(value) as Fields;
-  return [at, hashMs, diskMs, ...Object.values(Object(spent))].every(isNumber) &&
-    (now === null || SPANS.some((span) => span === now)) && Array.isArray(seeds) &&
-    seeds.every(isSeedAccount);
-}
-
-function isSeedAccount(value: unknown): boolean {
-  const { seed, standing, reason, ...counts } = Object(value) as Fields;
-  const { bytes, rate, failures, corrupt } = counts;
-  return isText(seed) && isText(standing) && isTextOrNull(reason) &&
-    [bytes, rate, failures, corrupt].every(isNumber);
-}
-
-function isResult({ path, size, verified }: Fields): boolean {
-  return isText(path) && isNumber(size) && typeof verified === "boolean";
-}
-
-function isText(value: unknown): value is string {
-  return typeof value === "string";
-}
-
-function isTextOrNull(value: unknown): boolean {
-  return value === null || isText(value);
-}
-
-function isTexts(value: unknown): boolean {
-  return Array.isArray(value) && value.every(isText);
-}
-
-/** JSON's 1e999 is Infinity here, and no figure. */
-function isNumber(value: unknown): value is number {
-  return Number.isFinite(value);
+function validOf<T>(values: unknown, isValid: Guard): Map<string, T> {
+  return new Map(Object.entries<T>(Object(values)).filter(([, value]) => isValid(value)));
 }

@@ -1,18 +1,17 @@
-/** The files of all runs: where they are, what is in them, and when they go. */
+/** The files of all runs: record, snapshot and lock of each; where they are and when they are removed. */
 import { basename, join } from "@std/path";
-import { filesIn, LOCK_SUFFIX } from "./folders.ts";
-import { storedNowOf, type StoredSnapshot } from "./record_shape.ts";
-import { isAlive } from "./run_lock.ts";
+import { filesIn, ignoringErrors, PRIVATE_FILE } from "./state_files.ts";
+import { type StoredSnapshot, storedSnapshotOf } from "./record_shape.ts";
 
 export const RECORD_SUFFIX = ".jsonl";
 /** Version 0.1.0 gave this name to a record in which every task is done. */
 const OVER_SUFFIX = ".over.jsonl";
-export const NOW_SUFFIX = ".now";
+export const SNAPSHOT_SUFFIX = ".now";
+const LOCK_SUFFIX = ".lock";
 
-/** Three beats of the record: who has written nothing for longer has nothing to tell. */
+/** Three snapshot intervals: rates in an older snapshot are outdated. */
 export const STALE_MS = 1500;
-
-/** Records of runs that began longer ago than this are removed, and so are their tasks in the archive. */
+/** Records of runs that began earlier are removed, and so are their tasks in the archive. */
 export const MAX_RUN_AGE_MS = 30 * 24 * 3600 * 1000;
 
 export function runsFolder(stateDir: string): string {
@@ -29,15 +28,14 @@ export async function runsOf(stateDir: string): Promise<string[]> {
   return paths.sort((a, b) => startOf(a) - startOf(b));
 }
 
-/** When the run of a record or of another file of its began, as its name says; NaN where it does not. */
+/** When the run of a file began, as its name says; NaN if it does not. */
 export function startOf(path: string): number {
   return Number(basename(path).split("-")[0]);
 }
 
 /** The path of a record without its suffix. */
 export function baseOf(path: string): string {
-  const suffix = path.endsWith(OVER_SUFFIX) ? OVER_SUFFIX : RECORD_SUFFIX;
-  return path.slice(0, -suffix.length);
+  return path.slice(0, -(path.endsWith(OVER_SUFFIX) ? OVER_SUFFIX : RECORD_SUFFIX).length);
 }
 
 /** The text of a record; "" where there is none. */
@@ -45,7 +43,7 @@ export async function readRecord(path: string): Promise<string> {
   return await Deno.readTextFile(path).catch(() => "");
 }
 
-/** The lines that are whole; what a crash tore is passed over. */
+/** The complete lines; those that a crash left incomplete or damaged are skipped. */
 export function linesIn(text: string): object[] {
   return text.split("\n").slice(0, -1).flatMap((line) => {
     try {
@@ -56,15 +54,15 @@ export function linesIn(text: string): object[] {
   });
 }
 
-export async function readNow(base: string): Promise<StoredSnapshot | undefined> {
+export async function readSnapshot(base: string): Promise<StoredSnapshot | undefined> {
   try {
-    return storedNowOf(JSON.parse(await Deno.readTextFile(base + NOW_SUFFIX)));
+    return storedSnapshotOf(JSON.parse(await Deno.readTextFile(base + SNAPSHOT_SUFFIX)));
   } catch {
     return undefined;
   }
 }
 
-/** Removes what ended long ago; what cannot be removed stays. */
+/** Removes the files of runs that ended long ago. Files that cannot be removed stay. */
 export async function removeOldRuns(stateDir: string, nowMs: number): Promise<void> {
   const folder = runsFolder(stateDir);
   for await (const { name } of filesIn(folder)) {
@@ -74,20 +72,61 @@ export async function removeOldRuns(stateDir: string, nowMs: number): Promise<vo
   }
 }
 
-/** Removes all files of a run that has ended. What cannot be removed stays. */
+/** Removes all files of a run that has ended. Files that cannot be removed stay. */
 export function removeRun(path: string): void {
   const base = baseOf(path);
-  for (const file of [path, base + NOW_SUFFIX, base + LOCK_SUFFIX]) {
+  for (const file of [path, base + SNAPSHOT_SUFFIX, base + LOCK_SUFFIX]) {
+    ignoringErrors(() => Deno.removeSync(file));
+  }
+}
+
+/** Held by the process of a run as long as it lives. */
+export interface RunLock {
+  /** Unique among the runs of the process. */
+  readonly startedAt: number;
+  /** The path of the run's files without their suffixes. */
+  readonly base: string;
+  readonly file: Deno.FsFile;
+}
+
+/**
+ * Creates the lock of a new run. A process may begin several runs in one millisecond, and earlier ones
+ * may have ended: then the start of the new run is moved to the next free millisecond.
+ */
+export async function lockRun(folder: string, pid: number, startedAt: number): Promise<RunLock> {
+  for (;; startedAt++) {
+    const base = join(folder, `${startedAt}-${pid}`);
     try {
-      Deno.removeSync(file);
-    } catch {
-      // It is gone, or a later command tries again.
+      const options = { createNew: true, write: true, mode: PRIVATE_FILE };
+      const file = await Deno.open(base + LOCK_SUFFIX, options);
+      await file.lock(true);
+      const lock = { startedAt, base, file };
+      if (!await hasRecord(base)) return lock;
+      await releaseRun(lock);
+    } catch (error) {
+      if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
     }
   }
 }
 
-/** Whether a run was here: its lock is gone when it has ended, its record is not. */
-export async function hasRecord(base: string): Promise<boolean> {
+/** The last step of a run. */
+export async function releaseRun({ base, file }: RunLock): Promise<void> {
+  file.close();
+  await Deno.remove(base + LOCK_SUFFIX).catch(() => {});
+}
+
+/** Whether the process of a run holds its lock: it does until it ends, even if it is killed. */
+export async function isAlive(base: string): Promise<boolean> {
+  try {
+    using lock = await Deno.open(base + LOCK_SUFFIX, { read: true });
+    // Shared, so that two readers do not take each other for the process.
+    return !lock.tryLockSync(false);
+  } catch {
+    return false;
+  }
+}
+
+async function hasRecord(base: string): Promise<boolean> {
   for (const suffix of [RECORD_SUFFIX, OVER_SUFFIX]) {
     if (await Deno.lstat(base + suffix).then(() => true, () => false)) return true;
   }

@@ -1,23 +1,31 @@
-/** Reads the record of one run, and makes of it what is known of its tasks. */
+/** Reads the record of one run, and derives from it the status of its tasks. */
 import { percentDone } from "../base/percent.ts";
 import { isOver, type TaskEvent } from "../events.ts";
 import type { TaskDetail, TimeReport } from "../progress/snapshots.ts";
 import { etaMs, TaskProgress } from "../progress/task_progress.ts";
+import type { ControlRequests } from "./control.ts";
 import {
-  isAccount,
   isHeader,
   isQueued,
   isStatusEvent,
   isTaskEvent,
+  isTimeReport,
   limitsOf,
   type RunLimits,
   type StoredSnapshot,
 } from "./record_shape.ts";
-import { baseOf, linesIn, readNow, readRecord, runsOf, STALE_MS, startOf } from "./run_files.ts";
-import { isAlive } from "./run_lock.ts";
-import type { TaskStatus } from "./status.ts";
+import {
+  baseOf,
+  isAlive,
+  linesIn,
+  readRecord,
+  readSnapshot,
+  runsOf,
+  STALE_MS,
+  startOf,
+} from "./run_files.ts";
+import type { TaskStatus } from "./task_status.ts";
 import { type Wanted, wantedLines } from "./wanted_lines.ts";
-import type { ControlRequests } from "./control_files.ts";
 
 /** The files of one run as they were read. */
 export interface StoredRun {
@@ -27,50 +35,51 @@ export interface StoredRun {
   /** Whether its process lives. */
   readonly alive: boolean;
   readonly lines: readonly object[];
-  readonly now: StoredSnapshot | undefined;
+  readonly snapshot: StoredSnapshot | undefined;
 }
 
-/** What one run says of one task, beside its status. */
+/** What one run recorded about one task, beside its status. The archive stores it as JSON. */
 export interface TaskRun {
-  /** null where the run ended before it could tell, or the task only waits. */
+  /** null if the run was killed before it wrote a report, or the task only waits. */
   readonly account: TimeReport | null;
-  /** null where a record does not tell them. */
   readonly limits: RunLimits | null;
-  /** When the task was queued, ms since 1970. */
+  /** ms since 1970. */
   readonly queuedAt: number;
   readonly events: readonly TaskEvent[];
 }
 
-/** All runs whose records are in the folder, oldest first; of a long one maybe only the lines that are wanted. */
+/** All runs that have a record, oldest first; of a long record maybe only the lines that are wanted. */
 export async function readRuns(stateDir: string, wanted?: Wanted): Promise<StoredRun[]> {
   const runs: StoredRun[] = [];
   for (const path of await runsOf(stateDir)) runs.push(await readRun(path, wanted));
   return runs;
 }
 
-/** A record that was removed since it was listed has no lines: its tasks are in the archive. */
+/** A record that was removed meanwhile has no lines: its tasks are in the archive. */
 export async function readRun(path: string, wanted?: Wanted): Promise<StoredRun> {
   const base = baseOf(path);
-  // Asked first: a run that ends while it is read has then written all that it will write.
+  // First: a run that ends while it is read has then written everything.
   const alive = await isAlive(base);
   const text = await readRecord(path);
   const lines = wanted === undefined ? linesIn(text) : wantedLines(text, wanted);
-  return { path, startedAt: startOf(path), alive, lines, now: await readNow(base) };
+  return { path, startedAt: startOf(path), alive, lines, snapshot: await readSnapshot(base) };
 }
 
-/** Each task that `run` tells of, or only `wanted`. */
-export function taskRunsOf({ lines, now }: StoredRun, wanted?: string): Map<string, TaskRun> {
+/** Every task in `run`, or only `wanted`. */
+export function taskRunsOf({ lines, snapshot }: StoredRun, wanted?: string): Map<string, TaskRun> {
   const limits = limitsOf(lines.find(isHeader)) ?? null;
-  const runs = new Map<string, TaskRun & { events: TaskEvent[] }>();
-  const add = (event: TaskEvent, account: unknown) => {
-    const run = runs.get(event.task);
-    const told = isAccount(account) ? account : null;
-    if (run === undefined) {
-      runs.set(event.task, { account: told, limits, queuedAt: event.time, events: [event] });
-      return;
+  const runs = new Map<
+    string,
+    { -readonly [K in keyof TaskRun]: TaskRun[K] } & { events: TaskEvent[] }
+  >();
+  const add = (event: TaskEvent, report: unknown) => {
+    let run = runs.get(event.task);
+    if (!run) {
+      const account = snapshot?.accounts.get(event.task) ?? null;
+      runs.set(event.task, run = { account, limits, queuedAt: event.time, events: [] });
     }
     run.events.push(event);
-    if (told !== null) runs.set(event.task, { ...run, account: told });
+    if (isTimeReport(report)) run.account = report;
   };
   for (const line of lines) {
     if (isQueued(line)) {
@@ -84,26 +93,22 @@ export function taskRunsOf({ lines, now }: StoredRun, wanted?: string): Map<stri
       add(event as TaskEvent, account);
     }
   }
-  for (const [task, run] of runs) {
-    const account = run.account ?? now?.accounts.get(task) ?? null;
-    if (account !== run.account) runs.set(task, { ...run, account });
-  }
   return runs;
 }
 
 export interface StatusContext {
   readonly nowMs: number;
-  readonly wishes: ControlRequests;
-  /** Of the tasks that only wait no more than this. */
+  readonly requests: ControlRequests;
+  /** Maximum number of waiting tasks. */
   readonly maxWaiting: number;
-  /** What an earlier run said of a task. */
+  /** The status of a task in an earlier run. */
   readonly known: (task: string) => TaskStatus | undefined;
 }
 
 /** The tasks of `run`, in the order in which it began them. */
 export function statusesOf(
   run: StoredRun,
-  { nowMs, wishes, maxWaiting, known }: StatusContext,
+  { nowMs, requests, maxWaiting, known }: StatusContext,
 ): { tasks: TaskStatus[]; moreWaiting: number } {
   const { lines, alive } = run;
   const tasks = new Map<string, TaskProgress>();
@@ -114,7 +119,7 @@ export function statusesOf(
     return progress;
   };
   const begun = new Set(lines.filter(isTaskEvent).map(({ task }) => task));
-  const isIdle = (task: string) => !begun.has(task) && !wishes.tasks.has(task);
+  const isIdle = (task: string) => !begun.has(task) && !requests.tasks.has(task);
   let waiting = 0;
   for (const line of lines) {
     if (isQueued(line)) {
@@ -129,7 +134,7 @@ export function statusesOf(
     }
   }
   const pid = lines.find(isHeader)?.pid ?? null;
-  const all = Array.from(tasks.values(), (task) => statusOf(task, pid, run.now, nowMs));
+  const all = Array.from(tasks.values(), (task) => statusOf(task, pid, run.snapshot, nowMs));
   const moreWaiting = alive ? Math.max(0, waiting - maxWaiting) : 0;
   return { tasks: alive ? all : all.flatMap(abandoned), moreWaiting };
 }

@@ -1,27 +1,29 @@
 /**
- * What one process is doing, readable by all others of the same user: an
- * append-only file of the events that change a task's state, beside it a small
- * file that is replaced as bytes come in, and a lock that tells whether the
- * process lives. No port, no daemon.
+ * What one process is doing, readable by all others of the same user: an append-only record of the
+ * events that change a task's state, a snapshot that is replaced while bytes arrive, and a lock that
+ * tells whether the process lives. No port, no daemon.
  */
 import type { Clock } from "../base/clock.ts";
+import { writeFileAtomicSync } from "../base/write_file_atomic.ts";
 import type { TaskEvent } from "../events.ts";
 import { RunProgress } from "../progress/run_progress.ts";
 import type { TaskProgress } from "../progress/task_progress.ts";
 import type { QueuedLine, RunHeader, RunLimits, RunSnapshot } from "./record_shape.ts";
-import { PRIVATE_FILE } from "./folders.ts";
-import { hasRecord, NOW_SUFFIX, RECORD_SUFFIX, runsFolder } from "./run_files.ts";
-import { lockRun, releaseRun, type RunLock } from "./run_lock.ts";
-import { ignoringErrors } from "./errors.ts";
+import {
+  lockRun,
+  RECORD_SUFFIX,
+  releaseRun,
+  type RunLock,
+  runsFolder,
+  SNAPSHOT_SUFFIX,
+} from "./run_files.ts";
+import { ignoringErrors, PRIVATE_FILE } from "./state_files.ts";
 
-/** A person looks at it: twice a second is lively, and costs nothing. */
+/** For people who look at it; the cost is negligible. */
 const SNAPSHOT_INTERVAL_MS = 500;
-/**
- * Lines that come in a rush are written together: of a thousand small files a second, each has four.
- * Who is killed tells a little less than he did.
- */
+/** Lines are written together: a thousand small files a second have four lines each. A killed process loses this much. */
 const FLUSH_INTERVAL_MS = 50;
-/** Each detail is a kilobyte or two, and all are written at each beat. */
+/** Each detail has one or two KiB, and all are written with each snapshot. */
 const MAX_DETAILS = 32;
 
 export interface RunOptions {
@@ -36,26 +38,20 @@ export class RunRecord implements AsyncDisposable {
   readonly #lock: RunLock;
   readonly #clock: Clock;
   readonly #progress: RunProgress;
-  /** Started tasks whose progress is not yet part of the record: those that have not ended, or failed half-way. */
+  /** Tasks that the snapshot contains: those that have begun and not ended, or failed half-way. */
   readonly #started = new Set<TaskProgress>();
   #queued: QueuedLine | undefined;
   #unwritten = "";
   #flushedAt = -Infinity;
-  /** What is unwritten will be. */
-  #gathering: Disposable | undefined;
-  #beat: Disposable | undefined;
+  #flushTimer: Disposable | undefined;
+  #snapshotTimer: Disposable | undefined;
 
-  private constructor(
-    record: Deno.FsFile,
-    lock: RunLock,
-    clock: Clock,
-    progress: RunProgress,
-  ) {
-    this.#progress = progress;
+  private constructor(record: Deno.FsFile, lock: RunLock, clock: Clock, progress: RunProgress) {
     this.#base = lock.base;
     this.#record = record;
     this.#lock = lock;
     this.#clock = clock;
+    this.#progress = progress;
   }
 
   static async open(
@@ -64,18 +60,12 @@ export class RunRecord implements AsyncDisposable {
     clock: Clock,
     { limits, progress = new RunProgress() }: RunOptions = {},
   ): Promise<RunRecord> {
-    const lock = await lockNew(runsFolder(stateDir), pid, clock.wallTime());
-    const record = await Deno.open(lock.base + RECORD_SUFFIX, {
-      createNew: true,
-      append: true,
-      mode: PRIVATE_FILE,
-    });
+    const lock = await lockRun(runsFolder(stateDir), pid, clock.wallTime());
+    const options = { createNew: true, append: true, mode: PRIVATE_FILE };
+    const record = await Deno.open(lock.base + RECORD_SUFFIX, options);
     const run = new RunRecord(record, lock, clock, progress);
-    const header: RunHeader = {
-      pid,
-      startedAt: lock.startedAt,
-      ...limits === undefined ? {} : { limits },
-    };
+    const { startedAt } = lock;
+    const header: RunHeader = { pid, startedAt, ...limits === undefined ? {} : { limits } };
     run.#append(header);
     run.#flush();
     return run;
@@ -86,45 +76,46 @@ export class RunRecord implements AsyncDisposable {
     const account = this.#progress.apply(event, nowMs);
     switch (event.kind) {
       case "flight":
-        // It is news only together with the bytes that come of it.
+        // It matters only together with the bytes that follow.
         return;
       case "note":
       case "pieces":
       case "seed":
       case "received":
       case "stored":
-        return this.#startBeat();
+        return this.#snapshotSoon();
       case "queued":
-        // Written in one go, with the first that begins.
+        // Written together, with the first task that begins.
         return this.#enqueue(event);
       default:
         this.#append({ ...event, ...account && { account } });
         this.#flushSoon();
-        // What a task waits for is news, also when no bytes come.
-        if (event.kind === "state") this.#startBeat();
+        // What a task waits for matters also when no bytes arrive.
+        if (event.kind === "state") this.#snapshotSoon();
         this.#track(this.#progress.task(event.task)!, nowMs);
     }
   }
 
-  /** A limit of the user's begins or ceases to hold back all that the task could ask for. */
+  /** The user's rate limit begins or ceases to hold back everything that the task could request. */
   setLimited(task: string, limited: boolean): void {
     this.#progress.task(task)?.setLimited(limited, this.#clock.now());
   }
 
-  /** Of a task that gets no log: what only a log tells, written with what comes next. */
-  keep(event: TaskEvent): void {
-    const worthIt = event.kind === "note" ? event.level !== "debug" : event.kind === "seed";
-    if (worthIt) this.#append(event);
+  /** Keeps an event that is otherwise only in the log, for a task without one; written with the next line. */
+  addLogged(event: TaskEvent): void {
+    if (event.kind === "seed" || (event.kind === "note" && event.level !== "debug")) {
+      this.#append(event);
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#beat?.[Symbol.dispose]();
-    this.#gathering?.[Symbol.dispose]();
+    this.#snapshotTimer?.[Symbol.dispose]();
+    this.#flushTimer?.[Symbol.dispose]();
     this.#flush();
     this.#record.close();
-    // How far the unfinished ones came is worth knowing.
-    if (this.#started.size > 0) this.#writeNow();
-    else await Deno.remove(this.#base + NOW_SUFFIX).catch(() => {});
+    // Keeps how far unfinished tasks came.
+    if (this.#started.size > 0) this.#writeSnapshot();
+    else await Deno.remove(this.#base + SNAPSHOT_SUFFIX).catch(() => {});
     await releaseRun(this.#lock);
   }
 
@@ -152,16 +143,16 @@ export class RunRecord implements AsyncDisposable {
     this.#unwritten += JSON.stringify(value) + "\n";
   }
 
-  /** At once, unless that was done a moment ago. */
+  /** At once, unless the last flush was a moment ago. */
   #flushSoon(): void {
-    if (this.#gathering) return;
-    const write = () => {
-      this.#gathering = undefined;
+    if (this.#flushTimer) return;
+    const flush = () => {
+      this.#flushTimer = undefined;
       this.#flushedAt = this.#clock.now();
       this.#flush();
     };
-    if (this.#clock.now() - this.#flushedAt >= FLUSH_INTERVAL_MS) write();
-    else this.#gathering = this.#clock.after(FLUSH_INTERVAL_MS, write);
+    if (this.#clock.now() - this.#flushedAt >= FLUSH_INTERVAL_MS) flush();
+    else this.#flushTimer = this.#clock.after(FLUSH_INTERVAL_MS, flush);
   }
 
   #flush(): void {
@@ -173,51 +164,36 @@ export class RunRecord implements AsyncDisposable {
     });
   }
 
-  /** A beat after the first news since the last one. */
-  #startBeat(): void {
-    this.#beat ??= this.#clock.after(SNAPSHOT_INTERVAL_MS, () => this.#writeNow());
+  #snapshotSoon(): void {
+    this.#snapshotTimer ??= this.#clock.after(SNAPSHOT_INTERVAL_MS, () => this.#writeSnapshot());
   }
 
-  #writeNow(): void {
-    this.#beat = undefined;
+  #writeSnapshot(): void {
+    this.#snapshotTimer = undefined;
     const time = this.#clock.wallTime();
     const nowMs = this.#clock.now();
-    const now: RunSnapshot = {
+    const snapshot: RunSnapshot = {
       time,
-      tasks: collect(this.#started, (task) => task.snapshot(nowMs)),
-      accounts: collect(this.#started, (task) => task.timeReport(nowMs, time)),
-      details: collect(this.#started, (task) => task.detail(nowMs), MAX_DETAILS),
+      tasks: this.#collect((task) => task.snapshot(nowMs)),
+      accounts: this.#collect((task) => task.timeReport(nowMs, time)),
+      details: this.#collect((task) => task.detail(nowMs), MAX_DETAILS),
     };
-    const draft = `${this.#base}${NOW_SUFFIX}.draft`;
-    ignoringErrors(() => {
-      Deno.writeTextFileSync(draft, JSON.stringify(now), { mode: PRIVATE_FILE });
-      Deno.renameSync(draft, this.#base + NOW_SUFFIX);
-    });
+    ignoringErrors(() =>
+      writeFileAtomicSync(this.#base + SNAPSHOT_SUFFIX, JSON.stringify(snapshot), PRIVATE_FILE)
+    );
   }
-}
 
-/** The parts of all tasks that have one, at most `max`, by task. */
-function collect<T>(
-  tasks: Iterable<TaskProgress>,
-  partOf: (task: TaskProgress) => T | undefined,
-  max = Infinity,
-): Record<string, T> {
-  const parts: Record<string, T> = {};
-  let count = 0;
-  for (const task of tasks) {
-    if (count >= max) break;
-    const part = partOf(task);
-    if (part === undefined) continue;
-    parts[task.task] = part;
-    count++;
+  /** The parts of the started tasks that have one, at most `max`, by task. */
+  #collect<T>(partOf: (task: TaskProgress) => T | undefined, max = Infinity): Record<string, T> {
+    const parts: Record<string, T> = {};
+    let count = 0;
+    for (const task of this.#started) {
+      if (count >= max) break;
+      const part = partOf(task);
+      if (part === undefined) continue;
+      parts[task.task] = part;
+      count++;
+    }
+    return parts;
   }
-  return parts;
-}
-
-/** A process may begin a run in the millisecond in which its last one began and ended: the next is then free. */
-async function lockNew(folder: string, pid: number, startedAt: number): Promise<RunLock> {
-  const lock = await lockRun(folder, pid, startedAt);
-  if (!await hasRecord(lock.base)) return lock;
-  await releaseRun(lock);
-  return await lockNew(folder, pid, lock.startedAt + 1);
 }

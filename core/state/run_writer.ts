@@ -1,18 +1,21 @@
-/** What becomes of each task of this process, kept for others to read: the run's record, and a log for each task. */
+/** Keeps what happens to the tasks of this process: the record of the run, and a log for each task. */
 import type { Random } from "../base/random.ts";
 import type { Clock } from "../base/clock.ts";
 import { isOver, type TaskEvent } from "../events.ts";
-import { PRIVATE_FOLDER } from "./folders.ts";
+import { removeOldControlRequests } from "./control.ts";
 import { removeOldLogs } from "./log_retention.ts";
 import { removeOldRuns, runsFolder } from "./run_files.ts";
 import { type RunOptions, RunRecord } from "./run_record.ts";
-import { asStateError } from "./errors.ts";
+import { asStateError, PRIVATE_FOLDER } from "./state_files.ts";
 import { archiveEndedRuns } from "./task_archive.ts";
 import { logsFolder, TaskLog } from "./task_log.ts";
-import { readTasks, type TaskStatus } from "./task_status.ts";
-import { removeOldControlRequests } from "./control_files.ts";
+import { readTasks } from "./read_tasks.ts";
+import type { TaskStatus } from "./task_status.ts";
 
-/** Short enough to type, and long enough: among 100,000 tasks, two with one id are met once in 200 runs of a lifetime, and only share a log. */
+/**
+ * Short enough to type. Among 100,000 tasks, two have the same id once in 200 lifetimes of the records,
+ * and then only share a log.
+ */
 const ID_BYTES = 5;
 
 export class RunWriter implements AsyncDisposable {
@@ -21,13 +24,13 @@ export class RunWriter implements AsyncDisposable {
   readonly #clock: Clock;
   readonly #signal: AbortSignal | undefined;
   readonly #logs = new Map<string, TaskLog>();
-  /** Tasks of earlier runs that were not finished. */
+  /** Unfinished tasks of earlier runs. */
   readonly #unfinished: readonly TaskStatus[];
-  /** Tasks of other processes that live. */
+  /** Tasks of other running processes. */
   readonly #running: readonly TaskStatus[];
   readonly #byTarget: ReadonlyMap<string, TaskStatus>;
-  /** Those among them that go on in this run. */
-  readonly #again = new Set<string>();
+  /** Unfinished tasks that this run continues. */
+  readonly #continued = new Set<string>();
 
   private constructor(
     stateDir: string,
@@ -47,7 +50,7 @@ export class RunWriter implements AsyncDisposable {
   }
 
   /**
-   * @param signal when it aborts, the end is not delayed by moving records to the archive.
+   * @param signal when it aborts, `dispose` does not take time to move records to the archive.
    * @throws {DiskError} if the state folder cannot be written.
    */
   static async open(
@@ -73,21 +76,23 @@ export class RunWriter implements AsyncDisposable {
     });
   }
 
-  /** The same task as in the run that did not finish it, so that its log goes on; otherwise a new one. */
-  idFor(target: string, chance: Random): string {
+  /** The id of an unfinished task with this target, so that its log is continued; otherwise a new one. */
+  idFor(target: string, random: Random): string {
     const earlier = this.#byTarget.get(target)?.task;
-    if (earlier !== undefined) this.#again.add(earlier);
-    return earlier ?? chance.hex(ID_BYTES);
+    if (earlier !== undefined) this.#continued.add(earlier);
+    return earlier ?? random.hex(ID_BYTES);
   }
 
-  /** Where an earlier run, and no task of this one, began to put this content, under whatever name; the newest first. */
+  /** The paths at which earlier runs began this content, newest first, except those that this run continues. */
   partialsWith(id: string): string[] {
-    const same = this.#unfinished.filter((task) => task.id === id && !this.#again.has(task.task));
+    const same = this.#unfinished.filter((task) =>
+      task.id === id && !this.#continued.has(task.task)
+    );
     return same.map(({ path }) => path).reverse();
   }
 
   add(event: TaskEvent): void {
-    // What only waits has no story yet.
+    // A waiting task needs no log yet.
     if (event.kind !== "queued") this.#log(event);
     this.#record.add(event);
   }
@@ -96,27 +101,27 @@ export class RunWriter implements AsyncDisposable {
     const { task } = event;
     let log = this.#logs.get(task);
     if (!log) {
-      log = new TaskLog(this.#stateDir, task, this.#clock, this.#again.has(task));
+      log = new TaskLog(this.#stateDir, task, this.#clock, this.#continued.has(task));
       this.#logs.set(task, log);
     }
     log.add(event);
-    // It went well, and soon: what the record does not tell anyway goes there.
-    if (event.kind === "done") log.takeShort().forEach((earlier) => this.#record.keep(earlier));
+    // A task that ended well before it had a log keeps its events in the record.
+    if (event.kind === "done") log.takeBuffered().forEach((each) => this.#record.addLogged(each));
   }
 
-  /** Keeps all logs together within bounds, beside the downloads; never fails but by the signal. */
+  /** Limits the size of all logs together. @throws only the signal's reason. */
   async removeOldLogs(signal: AbortSignal): Promise<void> {
     const others = this.#running.map(({ task }) => task);
-    const running = new Set([...others, ...this.#again, ...this.#logs.keys()]);
+    const running = new Set([...others, ...this.#continued, ...this.#logs.keys()]);
     await removeOldLogs(this.#stateDir, running, this.#clock, signal);
   }
 
-  /** A limit of the user's begins or ceases to hold back all that the task could ask for. */
+  /** The user's rate limit begins or ceases to hold back everything that the task could request. */
   setLimited(task: string, limited: boolean): void {
     this.#record.setLimited(task, limited);
   }
 
-  /** The task tells nothing more. */
+  /** Ends the log of a task. */
   close(task: string): void {
     this.#logs.get(task)?.[Symbol.dispose]();
     this.#logs.delete(task);

@@ -1,17 +1,15 @@
 /**
- * The tasks of runs that have ended, in one SQLite file, so that a task is found without reading all
- * that was ever downloaded. Records of runs move here once there are many of them. Any process may
- * move them: a run is added and noted in one transaction, and its files are removed after that.
- *
- * Only history is kept here. Where the file cannot be used, records simply stay where they are.
+ * The tasks of runs that have ended, in one SQLite file, so that a task is found without reading the
+ * whole history. Records move here when there are many of them. Any process may move them: a run is
+ * added and marked as added in one transaction, and its files are removed afterwards. If the file
+ * cannot be used, records stay where they are.
  */
 import { join } from "@std/path";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
-import { PRIVATE_FILE } from "./folders.ts";
-import { baseOf, MAX_RUN_AGE_MS, removeRun, runsOf, startOf } from "./run_files.ts";
-import { isAlive } from "./run_lock.ts";
+import { baseOf, isAlive, MAX_RUN_AGE_MS, removeRun, runsOf, startOf } from "./run_files.ts";
 import { readRun, statusesOf, type StoredRun, type TaskRun, taskRunsOf } from "./run_reader.ts";
-import type { TaskFilter, TaskStatus } from "./status.ts";
+import { PRIVATE_FILE, statOf } from "./state_files.ts";
+import type { TaskFilter, TaskStatus } from "./task_status.ts";
 
 export interface ArchivedTask {
   readonly status: TaskStatus;
@@ -19,21 +17,21 @@ export interface ArchivedTask {
   readonly startedAt: number;
 }
 
-/** Records that have ended stay until there are more of them, because a transaction takes as long as reading some. */
+/** Up to this many records stay, because a transaction takes as long as reading some of them. */
 const MAX_ENDED_RUNS = 50;
 const MAX_ENDED_BYTES = 1024 * 1024;
-/** Of more tasks the oldest runs are removed. */
+/** Tasks of the oldest runs are removed beyond this. */
 const MAX_TASKS = 200_000;
-/** Bytes of records that are moved in one transaction. */
+/** Limits the records that are moved in one transaction. */
 const MAX_BATCH_BYTES = 8 * 1024 * 1024;
-/** How long to wait for a process that moves records. */
+/** How long to wait for another process that moves records. */
 const BUSY_TIMEOUT_MS = 2000;
-/** More candidates for completion are not shown. */
+/** Limits the candidates for completion. */
 const MAX_CANDIDATES = 1000;
 /** One more than a message about an ambiguous name shows. */
 const MAX_AMBIGUOUS = 6;
 
-/** Kept in the file; a file of another version is left alone. */
+/** Stored in the file; a file of another version is not touched. */
 const SCHEMA_VERSION = 1;
 const SCHEMA = `
   CREATE TABLE tasks (
@@ -50,12 +48,12 @@ const SCHEMA = `
   CREATE INDEX tasks_by_name ON tasks(leaf, name, started);
   CREATE INDEX tasks_by_start ON tasks(started);
   CREATE INDEX tasks_unfinished ON tasks(state) WHERE state <> 'done';
-  -- Runs that are in the table above and whose files may still be there.
+  -- Runs that were added above and whose files may still exist.
   CREATE TABLE runs (run TEXT PRIMARY KEY);
   PRAGMA user_version = ${SCHEMA_VERSION};
 `;
 
-/** Adds a task, or what another run of it said. The events of all its runs are kept. */
+/** Adds a task, or another run of it. The events of all its runs are kept. */
 const ADD = `
   INSERT INTO tasks (task, state, leaf, name, started, status, run, events)
   VALUES (?, ?, ?, ?, ?, ?, ?, ?)
@@ -66,7 +64,7 @@ const ADD = `
 `;
 
 const COLUMNS = "SELECT started, status FROM tasks";
-/** The first condition is that of an index, which SQLite does not conclude from the second. */
+/** The first condition makes SQLite use the partial index; it does not infer it from the second. */
 const CAN_GO_ON = "state <> 'done' AND state = 'paused'";
 
 export class TaskArchive implements Disposable {
@@ -77,30 +75,30 @@ export class TaskArchive implements Disposable {
     this.#db = db;
   }
 
-  /** undefined where there is no archive yet, or none that can be read. */
+  /** undefined if there is no archive that can be read. */
   static open(stateDir: string): TaskArchive | undefined {
     const path = archivePath(stateDir);
     let db: DatabaseSync | undefined;
     try {
-      // Opening makes a file where there is none.
-      if (!Deno.lstatSync(path).isFile) return undefined;
+      // Opening would create the file.
+      if (!statOf(path)?.isFile) return undefined;
       db = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS });
       if (versionOf(db) === SCHEMA_VERSION) return new TaskArchive(db);
     } catch {
-      // Not there, or damaged: the next archiving begins another one.
+      // Damaged: the next archiving begins another one.
     }
     db?.close();
     return undefined;
   }
 
-  /** Makes the file where there is none, or none that can be read. */
+  /** Creates the file if there is none that can be read. */
   static create(stateDir: string): TaskArchive {
     const path = archivePath(stateDir);
     try {
       return createAt(path, (db) => new TaskArchive(db));
     } catch (error) {
       if (!isDamage(error)) throw error;
-      // History is not worth a command that fails each time: set aside, and begun anew.
+      // Start over rather than fail every time: it is only history.
       Deno.renameSync(path, `${path}.damaged`);
       return createAt(path, (db) => new TaskArchive(db));
     }
@@ -120,7 +118,7 @@ export class TaskArchive implements Disposable {
     return this.#select(`${COLUMNS} WHERE task = ?`, task)[0];
   }
 
-  /** What the last run of a task said of it, with the events of all its runs. */
+  /** The last run of a task, with the events of all its runs. */
   taskRun(task: string): TaskRun | undefined {
     const row = this.#prepare("SELECT run, events FROM tasks WHERE task = ?").get(task);
     if (row === undefined) return undefined;
@@ -128,24 +126,24 @@ export class TaskArchive implements Disposable {
     return { ...JSON.parse(String(row["run"])), events };
   }
 
-  /** Adds what `runs`, oldest first, say of their tasks, and removes their files. */
+  /** Adds the tasks of `runs`, oldest first, and removes the runs' files. */
   add(runs: readonly StoredRun[], nowMs: number): void {
-    const note = this.#prepare("INSERT OR IGNORE INTO runs VALUES (?)");
+    const mark = this.#prepare("INSERT OR IGNORE INTO runs VALUES (?)");
     this.#transact(() => {
       for (const run of runs) {
-        // Another process may have moved it: then its files are gone, or it is noted.
-        if (!isThere(run.path) || note.run(baseOf(run.path)).changes === 0) continue;
+        // If another process has moved it, its files are gone or it is marked.
+        if (!statOf(run.path) || mark.run(baseOf(run.path)).changes === 0) continue;
         this.#addRun(run, nowMs);
       }
     });
     for (const { path } of runs) removeRun(path);
     const forget = this.#prepare("DELETE FROM runs WHERE run = ?");
     this.#transact(() => {
-      for (const { path } of runs) if (!isThere(path)) forget.run(baseOf(path));
+      for (const { path } of runs) if (!statOf(path)) forget.run(baseOf(path));
     });
   }
 
-  /** Removes the tasks of runs that are too old, or too many. */
+  /** Removes the tasks of runs that are too old, and the oldest beyond the maximum. */
   removeOld(nowMs: number): void {
     this.#prepare("DELETE FROM tasks WHERE started < ?").run(nowMs - MAX_RUN_AGE_MS);
     this.#prepare(
@@ -159,10 +157,10 @@ export class TaskArchive implements Disposable {
 
   #addRun(run: StoredRun, nowMs: number): void {
     const known = (task: string) => this.task(task)?.status;
-    const viewpoint = { nowMs, wishes: NO_WISHES, maxWaiting: 0, known };
+    const context = { nowMs, requests: NO_REQUESTS, maxWaiting: 0, known };
     const runs = taskRunsOf(run);
     const add = this.#prepare(ADD);
-    for (const status of statusesOf(run, viewpoint).tasks) {
+    for (const status of statusesOf(run, context).tasks) {
       const { task, state, name } = status;
       const { events = [], ...rest } = runs.get(task) ?? {};
       const text = events.map((event) => JSON.stringify(event) + "\n").join("");
@@ -171,7 +169,7 @@ export class TaskArchive implements Disposable {
     }
   }
 
-  /** Whatever `taskNamed` needs to decide: matching ids, and of each matching name the newest and those that can go on. */
+  /** What `taskNamed` needs to decide: matching ids, and for each matching name the newest task and those that can be continued. */
   #named(text: string): ArchivedTask[] {
     const leaf = leafOf(text);
     const ending = `/${text}`;
@@ -205,14 +203,14 @@ export class TaskArchive implements Disposable {
     ]);
   }
 
-  /** The newest whose `column` begins with `text`. The inner query reads an index only. */
-  #beginningWith(column: "task" | "name", text: string, most: number): ArchivedTask[] {
+  /** The newest tasks whose `column` begins with `text`. The inner query reads only an index. */
+  #beginningWith(column: "task" | "name", text: string, max: number): ArchivedTask[] {
     return this.#select(
       `${COLUMNS} WHERE id IN (SELECT id FROM tasks WHERE ${column} >= ? AND ${column} < ?
         ORDER BY started DESC LIMIT ?)`,
       text,
       text + LAST_CHARACTER,
-      most,
+      max,
     );
   }
 
@@ -223,14 +221,14 @@ export class TaskArchive implements Disposable {
     }));
   }
 
-  /** Once for each text: a long record asks for each of its tasks. */
+  /** Cached, because a long record needs the same statement for each of its tasks. */
   #prepare(sql: string): StatementSync {
     let statement = this.#statements.get(sql);
     if (!statement) this.#statements.set(sql, statement = this.#db.prepare(sql));
     return statement;
   }
 
-  /** IMMEDIATE: what is read in it must not change before it is written. */
+  /** IMMEDIATE, because nothing that was read may change before it is written. */
   #transact(act: () => void): void {
     this.#db.exec("BEGIN IMMEDIATE");
     try {
@@ -243,13 +241,10 @@ export class TaskArchive implements Disposable {
   }
 }
 
-const NO_WISHES = { tasks: new Map(), max: undefined };
+const NO_REQUESTS = { tasks: new Map(), max: undefined };
 const LAST_CHARACTER = "\u{10ffff}";
 
-/**
- * Moves the records of runs that have ended to the archive, when they are many. What cannot be moved
- * stays where it is: it is only slower to read.
- */
+/** Moves the records of runs that have ended to the archive, if there are many. Records that cannot be moved stay. */
 export async function archiveEndedRuns(stateDir: string, nowMs: number): Promise<void> {
   const ended = await endedRunsOf(stateDir);
   const bytes = ended.reduce((sum, run) => sum + run.bytes, 0);
@@ -268,12 +263,12 @@ export async function archiveEndedRuns(stateDir: string, nowMs: number): Promise
   }
 }
 
-/** Oldest first. A file whose name does not say when its run began is not a record of ours. */
+/** Oldest first. Files whose names have no start time are not records of p2p. */
 async function endedRunsOf(stateDir: string): Promise<{ path: string; bytes: number }[]> {
   const ended: { path: string; bytes: number }[] = [];
   for (const path of await runsOf(stateDir)) {
     if (!Number.isSafeInteger(startOf(path)) || await isAlive(baseOf(path))) continue;
-    const stat = await Deno.lstat(path).catch(() => undefined);
+    const stat = statOf(path);
     if (stat?.isFile) ended.push({ path, bytes: stat.size });
   }
   return ended;
@@ -284,11 +279,11 @@ function archivePath(stateDir: string): string {
 }
 
 function createAt<T>(path: string, use: (db: DatabaseSync) => T): T {
-  // With the right mode from the beginning; SQLite gives its other files the same.
+  // Created with the right mode; SQLite gives its other files the same.
   Deno.openSync(path, { create: true, append: true, mode: PRIVATE_FILE }).close();
   const db = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS });
   try {
-    // Readers do not wait for who writes, and what is committed is on the disk before its files go.
+    // WAL: readers do not wait for writers. FULL: committed runs are on the disk before their files are removed.
     db.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL");
     db.exec("BEGIN IMMEDIATE");
     if (versionOf(db) === 0) db.exec(SCHEMA);
@@ -305,12 +300,12 @@ function versionOf(db: DatabaseSync): number {
   return Number(db.prepare("PRAGMA user_version").get()?.["user_version"]);
 }
 
-/** As SQLite words it; its number is not told. */
+/** By the text of SQLite, because node:sqlite does not expose the error number here. */
 function isDamage(error: unknown): boolean {
   return error instanceof Error && /not a database|malformed/.test(error.message);
 }
 
-/** The part of a name behind its folders. */
+/** The last part of a name. */
 function leafOf(name: string): string {
   return name.slice(name.lastIndexOf("/") + 1);
 }
@@ -318,12 +313,4 @@ function leafOf(name: string): string {
 function inOrder(tasks: readonly ArchivedTask[]): ArchivedTask[] {
   const each = new Map(tasks.map((task) => [task.status.task, task]));
   return Array.from(each.values()).sort((a, b) => a.startedAt - b.startedAt);
-}
-
-function isThere(path: string): boolean {
-  try {
-    return Deno.lstatSync(path).isFile;
-  } catch {
-    return false;
-  }
 }

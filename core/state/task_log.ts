@@ -1,15 +1,15 @@
 /**
- * The log of one task: a file of JSON Lines, one an event, which any process can
- * read. Most tasks are over before anybody could look, and went well: such a
- * short story gets no file of its own, because a file costs as much as a small
- * download. The only place that uses @std/log.
+ * The log of a task: a file of JSON Lines, one per event, that any process can read. A task that ends
+ * well within `LOG_DELAY_MS` gets no file, because creating one costs as much as a small download: its
+ * log is read from the record of its run. Only this file uses @std/log.
  */
-import { Logger, RotatingFileHandler } from "@std/log";
+import { Logger, type LogRecord, RotatingFileHandler } from "@std/log";
 import { join } from "@std/path";
 import type { Clock } from "../base/clock.ts";
-import { isTrouble, type Level, type TaskEvent, type TaskEventData } from "../events.ts";
-import { PRIVATE_FILE } from "./folders.ts";
-import { ignoringErrors } from "./errors.ts";
+import { isOver, isTrouble, type Level, type TaskEvent, type TaskEventData } from "../events.ts";
+import { readRuns, taskRunsOf } from "./run_reader.ts";
+import { ignoringErrors, PRIVATE_FILE } from "./state_files.ts";
+import { TaskArchive } from "./task_archive.ts";
 
 export interface LogLine {
   /** ISO 8601. */
@@ -19,32 +19,39 @@ export interface LogLine {
   readonly event: TaskEventData;
 }
 
-/** A log is kept to twice this: some hundred thousand lines, and no disk is filled by one task. */
-const MAX_BYTES = 8 * 1024 * 1024;
-/** Nobody looks for the log of what began a moment ago; a process that is killed loses so much of it. */
-export const HOLD_MS = 1000;
-/** In that time a task tells of some pieces and seeds; a thousand tasks at a time may hold that much. */
-const MAX_HELD = 100;
+/** The log of one task takes at most twice this, because one old file is kept. */
+const MAX_FILE_BYTES = 8 * 1024 * 1024;
+/** How long lines of a new task are kept in memory, and how much a killed process loses. */
+export const LOG_DELAY_MS = 1000;
+/** Limits the memory of a thousand tasks that run at a time. */
+const MAX_BUFFERED_EVENTS = 100;
+const FOLLOW_INTERVAL_MS = 200;
 
-/** A log that cannot be written must not stop the download that it tells of, nor, when it closes at the end of the process, that end. */
-class HarmlessHandler extends RotatingFileHandler {
+export function logsFolder(stateDir: string): string {
+  return join(stateDir, "logs");
+}
+
+function logPath(stateDir: string, task: string): string {
+  return join(logsFolder(stateDir), `${task}.jsonl`);
+}
+
+/** Rotates the file of a task, and keeps it readable by its user only. */
+class TaskLogHandler extends RotatingFileHandler {
   readonly #path: string;
 
   constructor(path: string) {
     super("DEBUG", {
       filename: path,
       mode: "a",
-      maxBytes: MAX_BYTES,
+      maxBytes: MAX_FILE_BYTES,
       maxBackupCount: 1,
-      formatter: ({ msg }) => msg,
-      // A line that is only in memory is lost when it matters most.
-      bufferSize: 0,
+      formatter: formatRecord,
     });
     this.#path = path;
   }
 
-  /** Makes the file readable for its user only; the handler would leave its mode to the umask. */
   override setup(): void {
+    // The base class would leave the mode to the umask.
     Deno.openSync(this.#path, { create: true, append: true, mode: PRIVATE_FILE }).close();
     super.setup();
   }
@@ -54,86 +61,80 @@ class HarmlessHandler extends RotatingFileHandler {
     if (Deno.build.os !== "windows") Deno.chmodSync(this.#path, PRIVATE_FILE);
   }
 
+  /** Called at the end of the process, too, which a full disk must not disturb. */
   override destroy(): void {
     ignoringErrors(() => super.destroy());
   }
 }
 
+function formatRecord({ levelName, args: [event] }: LogRecord): string {
+  return JSON.stringify(lineOf(event as TaskEvent, levelName.toLowerCase() as Level));
+}
+
+/** Errors while writing are ignored: they must not stop the download. */
 export class TaskLog implements Disposable {
   readonly #path: string;
   readonly #clock: Clock;
-  #held: TaskEvent[] = [];
-  /** Until then lines are only held. */
-  #holding: Disposable | undefined;
-  #file: { readonly handler: HarmlessHandler; readonly logger: Logger } | undefined;
+  #buffer: TaskEvent[] = [];
+  /** The timer that writes the buffer. */
+  #delay: Disposable | undefined;
+  #logger: Logger | undefined;
+  #handler: TaskLogHandler | undefined;
 
-  /** @param goesOn whether an earlier run began it: then its file is there, and it is no short story. */
-  constructor(stateDir: string, task: string, clock: Clock, goesOn = false) {
+  /** @param continued whether an earlier run began the log. */
+  constructor(stateDir: string, task: string, clock: Clock, continued = false) {
     this.#path = logPath(stateDir, task);
     this.#clock = clock;
-    if (goesOn) this.#write();
+    if (continued) this.#write();
   }
 
   add(event: TaskEvent): void {
     const level = levelOf(event);
     if (level === undefined) return;
-    this.#held.push(event);
-    // A thousand lines a second tell of pieces that came as they should: those go together.
-    const urgent = level === "warn" || level === "error" || (this.#file && level === "info");
-    if (urgent || this.#held.length > MAX_HELD) this.#write();
-    else this.#holding ??= this.#clock.after(HOLD_MS, () => this.#write());
+    this.#buffer.push(event);
+    // There may be a thousand "debug" lines a second: these are written together.
+    const isUrgent = level === "warn" || level === "error" || (this.#handler && level === "info");
+    if (isUrgent || this.#buffer.length > MAX_BUFFERED_EVENTS) this.#write();
+    else this.#delay ??= this.#clock.after(LOG_DELAY_MS, () => this.#write());
   }
 
-  /** All that was told, when no line of it is in a file, to be kept elsewhere. */
-  takeShort(): TaskEvent[] {
-    return this.#held.splice(0);
+  /** Takes the events that are in no file yet. */
+  takeBuffered(): TaskEvent[] {
+    return this.#buffer.splice(0);
   }
 
   [Symbol.dispose](): void {
-    if (this.#held.length > 0) this.#write();
-    this.#holding?.[Symbol.dispose]();
-    this.#file?.handler.destroy();
-    this.#file = undefined;
+    if (this.#buffer.length > 0) this.#write();
+    this.#delay?.[Symbol.dispose]();
+    this.#handler?.destroy();
+    this.#handler = this.#logger = undefined;
   }
 
-  /** Writes what is held, all at once. */
   #write(): void {
-    this.#holding?.[Symbol.dispose]();
-    this.#holding = undefined;
-    this.#file ??= openLog(this.#path);
-    const lines = this.#held.splice(0).flatMap((event) => lineOf(event) ?? []);
-    const text = lines.map((line) => JSON.stringify(line)).join("\n");
-    const { logger } = this.#file;
-    if (text !== "") ignoringErrors(() => logger.info(text));
+    this.#delay?.[Symbol.dispose]();
+    this.#delay = undefined;
+    ignoringErrors(() => {
+      const logger = this.#logger ??= this.#open();
+      for (const event of this.#buffer.splice(0)) logger[levelOf(event)!](event.kind, event);
+      // Lines that are only in memory are lost when they matter most.
+      this.#handler!.flush();
+    });
+  }
+
+  #open(): Logger {
+    const handler = this.#handler = new TaskLogHandler(this.#path);
+    ignoringErrors(() => handler.setup());
+    return new Logger("task", "DEBUG", { handlers: [handler] });
   }
 }
 
-function openLog(path: string): { handler: HarmlessHandler; logger: Logger } {
-  const handler = new HarmlessHandler(path);
-  ignoringErrors(() => handler.setup());
-  return { handler, logger: new Logger("task", "DEBUG", { handlers: [handler] }) };
-}
-
-/** The line for an event, or undefined for what gets none. */
-export function lineOf(event: TaskEvent): LogLine | undefined {
-  const level = levelOf(event);
-  if (level === undefined) return undefined;
-  const { task, time, ...rest } = event;
-  return { time: new Date(time).toISOString(), level, task, event: rest };
-}
-
-export function logsFolder(stateDir: string): string {
-  return join(stateDir, "logs");
-}
-
-export function logPath(stateDir: string, task: string): string {
-  return join(logsFolder(stateDir), `${task}.jsonl`);
+function lineOf({ task, time, ...event }: TaskEvent, level: Level): LogLine {
+  return { time: new Date(time).toISOString(), level, task, event };
 }
 
 /**
- * undefined for what would only fill the disk. A log tells the whole story to who
- * asks for it later, so that what a screen passes over matters here; and that
- * somebody stopped a download is no error.
+ * undefined for events that are not logged. A log is the complete history of a task, so it has more
+ * than a screen; an interruption by the user is no error.
  */
 function levelOf(event: TaskEvent): Level | undefined {
   switch (event.kind) {
@@ -152,4 +153,94 @@ function levelOf(event: TaskEvent): Level | undefined {
     default:
       return "info";
   }
+}
+
+/**
+ * The lines of a task's log, oldest first: those that exist now in one array; with `follow` also later
+ * ones, until the task is over or `signal` aborts. Without a file, the records of its runs are read.
+ */
+export async function* readLog(
+  stateDir: string,
+  task: string,
+  { follow }: { readonly follow: boolean },
+  clock: Clock,
+  signal: AbortSignal,
+): AsyncIterable<LogLine[]> {
+  const path = logPath(stateDir, task);
+  const rotated = linesOf(await textOf(`${path}.1`));
+  const fromRecord = new Set<string>();
+  for (let text = "", first = true;; first = false) {
+    const current = await textOf(path);
+    // A shorter text is a new file: the old one was rotated.
+    const added = linesOf(current.slice(current.length < text.length ? 0 : text.length));
+    const stored = first ? [...rotated, ...added] : added;
+    const hasFile = current !== "" || stored.length > 0;
+    const lines = (hasFile ? stored : await recordedLines(stateDir, task))
+      .filter((line) => isNew(line, fromRecord, !hasFile));
+    if (first || lines.length > 0) yield lines;
+    // An earlier run may have ended the task and this one continues it: the last line counts.
+    if (!follow || lines.slice(-1).some(endsTask)) return;
+    // An incomplete line is read again next time.
+    text = current.slice(0, current.lastIndexOf("\n") + 1);
+    // Reading all records takes longer than reading one log.
+    await clock.sleep(hasFile ? FOLLOW_INTERVAL_MS : LOG_DELAY_MS, signal).catch(() => {});
+    if (signal.aborted) return;
+  }
+}
+
+/** Lines that came from the record before the task had a file are in the file again. */
+function isNew(line: LogLine, fromRecord: Set<string>, isFromRecord: boolean): boolean {
+  if (!isFromRecord && fromRecord.size === 0) return true;
+  const key = line.time + JSON.stringify(line.event);
+  if (fromRecord.has(key)) return false;
+  if (isFromRecord) fromRecord.add(key);
+  return true;
+}
+
+async function recordedLines(stateDir: string, task: string): Promise<LogLine[]> {
+  const runs = await readRuns(stateDir, (each) => each === task);
+  const recorded = runs.flatMap((run) => taskRunsOf(run, task).get(task)?.events ?? []);
+  // Read last: a run may be archived meanwhile, and is then in both.
+  using archive = TaskArchive.open(stateDir);
+  const archived = archive?.taskRun(task)?.events ?? [];
+  const events = new Map([...archived, ...recorded].map((event) => [JSON.stringify(event), event]));
+  return Array.from(events.values()).filter(isPlausible).flatMap((event) => {
+    const level = levelOf(event);
+    return level === undefined ? [] : [lineOf(event, level)];
+  });
+}
+
+/** A record may have been edited. */
+function isPlausible({ kind, time }: TaskEvent): boolean {
+  return typeof kind === "string" && Math.abs(time) < 8.64e15;
+}
+
+function endsTask({ event }: LogLine): boolean {
+  return event.kind === "done" || event.kind === "failed" ||
+    (event.kind === "state" && isOver(event.state));
+}
+
+async function textOf(path: string): Promise<string> {
+  return await Deno.readTextFile(path).catch((error) => {
+    if (error instanceof Deno.errors.NotFound) return "";
+    throw error;
+  });
+}
+
+/** Lines that a crash damaged are skipped. */
+function linesOf(text: string): LogLine[] {
+  return text.split("\n").slice(0, -1).flatMap((line) => {
+    try {
+      const value: unknown = JSON.parse(line);
+      return isLogLine(value) ? [value] : [];
+    } catch {
+      return [];
+    }
+  });
+}
+
+function isLogLine(value: unknown): value is LogLine {
+  const { time, level, event } = Object(value) as Record<string, unknown>;
+  const { kind } = Object(event) as Record<string, unknown>;
+  return typeof time === "string" && typeof level === "string" && typeof kind === "string";
 }

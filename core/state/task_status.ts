@@ -1,86 +1,62 @@
-/** All tasks of this user, put together from the records of all runs. */
+/** The status of a task, and how a user names one. */
 import { NotFoundError, UsageError } from "../base/errors.ts";
 import { invalidNameReason } from "../base/names.ts";
-import { isOver } from "../events.ts";
-import { readRuns, statusesOf } from "./run_reader.ts";
-import { archiveEndedRuns, TaskArchive } from "./task_archive.ts";
-import type { TaskFilter, TaskStatus } from "./status.ts";
-import type { Wanted } from "./wanted_lines.ts";
-import { type ControlRequests, readControlRequests } from "./control_files.ts";
+import { isOver, type TaskState } from "../events.ts";
+import type { TaskDetail } from "../progress/snapshots.ts";
 
-export type { TaskFilter, TaskStatus };
+/** A task as any process of this user sees it. The archive stores it as JSON: fields keep their names. */
+export interface TaskStatus {
+  readonly task: string;
+  readonly name: string;
+  readonly state: TaskState;
+  /** null until a seed reported it. */
+  readonly size: number | null;
+  readonly downloaded: number;
+  /** 0 to 100, one decimal; null while the size is unknown. */
+  readonly percent: number | null;
+  /** Bytes a second. */
+  readonly rate: number;
+  /** null when it is unknown. */
+  readonly etaMs: number | null;
+  readonly seeds: readonly string[];
+  /** Where the file is or will be. */
+  readonly path: string;
+  /** The path that was requested: `path`, unless other content is there. */
+  readonly target: string;
+  /** The process that works on it, or null. */
+  readonly pid: number | null;
+  readonly verified: boolean;
+  /** The content's id; null while it is unknown, and if no seed offers a manifest. */
+  readonly id: string | null;
+  /** Why it failed, or null. */
+  readonly error: string | null;
+  readonly updatedAt: number;
+  /**
+   * Who paused a paused task: the user, so that it stays paused until `resume`, or the end of its
+   * process, so that its next download continues it. null for every other task.
+   */
+  readonly pausedBy: "user" | "interrupt" | null;
+  /** When its state began (ms since 1970). */
+  readonly since: number;
+  /** null for tasks that no process works on, and for most of many. */
+  readonly detail: TaskDetail | null;
+}
+
+/** Which tasks without a process are read; tasks of running processes always are. */
+export type TaskFilter =
+  | "all"
+  /** Those that can be continued. */
+  | "paused"
+  /** Those that can be continued, and those that failed. */
+  | "unfinished"
+  /** Those that a text can mean; of a long record of a running process only these. */
+  | { readonly named: string }
+  /** Those whose id or name begins with a text, the newest of many. */
+  | { readonly beginning: string };
 
 /**
- * The tasks that are known, oldest first; a later run's word counts. A task that ends meanwhile is
- * found, because records are read before the archive that they move to.
- */
-export async function readTasks(
-  stateDir: string,
-  nowMs: number,
-  archived: TaskFilter = "all",
-): Promise<TaskStatus[]> {
-  return (await readSome(stateDir, nowMs, archived, Infinity)).tasks;
-}
-
-/** What is not over, without the tail of a long queue. */
-export interface Overview {
-  readonly tasks: readonly TaskStatus[];
-  /** Waiting tasks beside those. */
-  readonly moreWaiting: number;
-}
-
-/** As `readTasks`, but of the tasks of a run that only wait no more than `maxWaiting`: a hundred thousand take their time. */
-export async function readOverview(
-  stateDir: string,
-  nowMs: number,
-  maxWaiting: number,
-  archived: TaskFilter = "paused",
-): Promise<Overview> {
-  return await readSome(stateDir, nowMs, archived, maxWaiting);
-}
-
-async function readSome(
-  stateDir: string,
-  nowMs: number,
-  archived: TaskFilter,
-  maxWaiting: number,
-): Promise<{ tasks: TaskStatus[]; moreWaiting: number }> {
-  await archiveEndedRuns(stateDir, nowMs);
-  const wishes = await readControlRequests(stateDir);
-  const runs = await readRuns(stateDir, wantedBy(archived));
-  using archive = TaskArchive.open(stateDir);
-  const tasks = new Map(archive?.tasks(archived).map((each) => [each.status.task, each]));
-  let moreWaiting = 0;
-  const known = (task: string) => tasks.get(task)?.status ?? archive?.task(task)?.status;
-  for (const run of runs) {
-    const told = statusesOf(run, { nowMs, wishes, maxWaiting, known });
-    moreWaiting += told.moreWaiting;
-    for (const status of told.tasks) {
-      const { task } = status;
-      // It goes on in another process, and this one is archived already.
-      if ((tasks.get(task)?.startedAt ?? -Infinity) > run.startedAt) continue;
-      // The newest run of a task puts it last.
-      tasks.delete(task);
-      tasks.set(task, { status, startedAt: run.startedAt });
-    }
-  }
-  const wantsDone = archived !== "paused" && archived !== "unfinished";
-  const inOrder = Array.from(tasks.values())
-    .filter(({ status }) => wantsDone || status.state !== "done")
-    .sort((a, b) => a.startedAt - b.startedAt);
-  return { tasks: inOrder.map(({ status }) => withWish(status, wishes)), moreWaiting };
-}
-
-function wantedBy(archived: TaskFilter): Wanted | undefined {
-  if (archived === "paused" || archived === "unfinished") return "unfinished";
-  if (archived === "all" || !("named" in archived)) return undefined;
-  const { named } = archived;
-  return (task, name) => name === named || name.endsWith(`/${named}`) || task.startsWith(named);
-}
-
-/**
- * The task that `text` means: an id, a unique beginning of one, or a file name or the last part of
- * one. A name means its newest task that `isCurrent`; where there is none, the newest.
+ * The task that `text` means: an id, the unique beginning of one, or a file name or its last part. A
+ * name means its newest task that `isCurrent`, or the newest if none is.
  *
  * @throws {NotFoundError} if there is none. @throws {UsageError} if it may be several.
  */
@@ -98,8 +74,8 @@ export function taskNamed(
   const ending = text === "" ? [] : tasks.filter(({ name }) => name.endsWith(`/${text}`));
   const names = new Set(ending.map(({ name }) => name));
   if (names.size === 1) return newest(ending)!;
-  if (begun.length > 0) throw several(text, "begin", begun.map(({ task }) => task));
-  if (names.size > 0) throw several(text, "end", Array.from(names));
+  if (begun.length > 0) throw ambiguous(text, "begin", begun.map(({ task }) => task));
+  if (names.size > 0) throw ambiguous(text, "end", Array.from(names));
   const fault = invalidNameReason(text);
   if (fault !== undefined) {
     throw new UsageError(`Cannot find task "${text}": as a file name, ${fault}`, {
@@ -109,24 +85,9 @@ export function taskNamed(
   throw new NotFoundError(`Cannot find task "${text}"`, { problem: "task-unknown" });
 }
 
-function several(text: string, how: "begin" | "end", words: readonly string[]): UsageError {
+function ambiguous(text: string, how: "begin" | "end", words: readonly string[]): UsageError {
   const shown = words.slice(0, 5).join(", ");
   return new UsageError(`Cannot tell which task "${text}" is: several ${how} so (${shown})`, {
     problem: "task-unknown",
   });
-}
-
-/** What the user has asked of it from outside. */
-function withWish(task: TaskStatus, wishes: ControlRequests): TaskStatus {
-  const wish = wishes.tasks.get(task.task);
-  // No process acts on a task that only waits: the request is shown as applied.
-  const state = task.state !== "waiting" || wish === undefined
-    ? task.state
-    : wish === "pause"
-    ? "paused"
-    : "cancelled";
-  if (state !== "paused") return state === task.state ? task : { ...task, state };
-  // A process pauses a task only when the user asks for it; one that ends leaves it paused as well.
-  const pausedBy = task.pid !== null || wish === "pause" ? "user" : "interrupt";
-  return { ...task, state, pausedBy };
 }

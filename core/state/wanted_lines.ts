@@ -1,6 +1,6 @@
 /**
- * Finds the lines of a long record that tell of a few tasks. A process that downloads a hundred thousand
- * files has a record of a hundred megabytes: to parse all of it takes seconds, to search it does not.
+ * Finds the lines of a long record that belong to a few tasks. A process that downloads a hundred
+ * thousand files has a record of a hundred megabytes: parsing it takes seconds, searching it does not.
  */
 import { isQueued, isTaskEvent, type QueuedLine } from "./record_shape.ts";
 import { linesIn } from "./run_files.ts";
@@ -8,12 +8,12 @@ import { linesIn } from "./run_files.ts";
 /** Which lines of a long record are read. */
 export type Wanted = "unfinished" | ((task: string, name: string) => boolean);
 
-/** A shorter record is parsed in a few milliseconds. */
+/** Shorter records are parsed in a few milliseconds. */
 const MIN_CHARACTERS = 256 * 1024;
-/** Each costs a search through all of the text; for more tasks it is parsed. */
+/** Each task costs a search through the whole text; beyond this it is parsed. */
 const MAX_TASKS = 8;
 
-/** The lines of `text` about the tasks that are wanted, in their order, and all others where that is simpler. */
+/** The lines of `text` that belong to the wanted tasks, in their order, and possibly others. */
 export function wantedLines(text: string, wanted: Wanted): object[] {
   if (wanted === "unfinished") return unfinishedLines(text);
   if (text.length < MIN_CHARACTERS) return linesIn(text);
@@ -39,7 +39,7 @@ export function wantedLines(text: string, wanted: Wanted): object[] {
   return Array.from(lines).sort(([a], [b]) => a - b).map(([, line]) => line);
 }
 
-/** The lines of `text` about the tasks that are not done, and all others. */
+/** The lines of `text` except those of tasks that are done. */
 function unfinishedLines(text: string): object[] {
   if (text.length < MIN_CHARACTERS) return linesIn(text);
   const done = new Set<string>();
@@ -63,10 +63,10 @@ function without(line: QueuedLine, tasks: ReadonlySet<string>): QueuedLine {
   return { ...line, queued: { ...line.queued, tasks: left } };
 }
 
-/** The task of the event between two positions. In a string of JSON these quotes would be escaped. */
+/** The task of the event between two positions. Inside a JSON string these quotes would be escaped. */
 function taskAfter(text: string, from: number, to: number): string | undefined {
   const words = '"task":"';
-  // Not `indexOf` on all of the text: a line without them would search the rest of it.
+  // `indexOf` on the whole text would search all of it for a line without a task.
   const line = text.slice(from, to);
   const at = line.indexOf(words);
   if (at < 0) return undefined;
@@ -81,7 +81,7 @@ function positionsOf(text: string, words: string): number[] {
   return positions;
 }
 
-/** The lines at these positions, each with where it begins; a line without its end is still being written. */
+/** The lines at these positions, each with its start; an incomplete line is still being written. */
 function linesAround(
   text: string,
   positions: readonly number[],
@@ -89,7 +89,7 @@ function linesAround(
   const found: { at: number; line: object }[] = [];
   let end = -1;
   for (const position of positions) {
-    // Another word of the line before.
+    // In the same line as the position before.
     if (position < end) continue;
     const at = position === 0 ? 0 : text.lastIndexOf("\n", position) + 1;
     end = text.indexOf("\n", position) + 1;

@@ -1,10 +1,11 @@
 /** What the user orders from outside: of one task, or of all that run. */
 import type { Clock } from "../base/clock.ts";
 import { applyControl, type ControlAction, type ControlOutcome } from "../state/control.ts";
-import { readTasks, type TaskStatus } from "../state/task_status.ts";
+import { readTasks } from "../state/read_tasks.ts";
+import type { TaskStatus } from "../state/task_status.ts";
 import { isHeader, limitsOf } from "../state/record_shape.ts";
 import { readRuns } from "../state/run_reader.ts";
-import { readControlRequests, writeMax } from "../state/control_files.ts";
+import { readControlRequests, writeMax } from "../state/control.ts";
 import { removePartial } from "../store/partials.ts";
 
 /** @param pid of the process that orders. @throws {UsageError} if the task is over. */

@@ -1,12 +1,7 @@
 /** Which tasks are downloads still, as people see them. */
 import { isOver } from "../events.ts";
-import {
-  type Overview,
-  readOverview,
-  readTasks,
-  taskNamed,
-  type TaskStatus,
-} from "../state/task_status.ts";
+import { type Overview, readOverview, readTasks } from "../state/read_tasks.ts";
+import { taskNamed, type TaskStatus } from "../state/task_status.ts";
 import { hasPartial, type QuarantinedPart, quarantinedPartsIn } from "../store/partials.ts";
 import { dirname } from "@std/path";
 

@@ -1,9 +1,10 @@
 /** What there is to say about why a task is as fast as it is; what it means is for others to say. */
 import { isOver } from "../events.ts";
 import type { TimeReport } from "../progress/snapshots.ts";
-import { readLastRun } from "../state/read_account.ts";
+import { readLastRun } from "../state/read_tasks.ts";
 import type { RunLimits } from "../state/record_shape.ts";
-import { readTasks, taskNamed, type TaskStatus } from "../state/task_status.ts";
+import { readTasks } from "../state/read_tasks.ts";
+import { taskNamed, type TaskStatus } from "../state/task_status.ts";
 import { isUnfinished } from "./overview.ts";
 
 /** A task, where its time goes, and what else of it matters for the question what limits it. */

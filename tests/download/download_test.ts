@@ -7,7 +7,7 @@ import { descriptorsFor } from "../../core/base/descriptors.ts";
 import { DiskError, UsageError } from "../../core/base/errors.ts";
 import type { DownloadSettings } from "../../core/config.ts";
 import type { TaskEvent } from "../../core/events.ts";
-import { writeControlRequest, writeMax } from "../../core/state/control_files.ts";
+import { writeControlRequest, writeMax } from "../../core/state/control.ts";
 import { partPath } from "../../core/store/paths.ts";
 import {
   download,

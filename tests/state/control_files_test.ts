@@ -10,7 +10,7 @@ import {
   watchControlRequests,
   writeControlRequest,
   writeMax,
-} from "../../core/state/control_files.ts";
+} from "../../core/state/control.ts";
 import { ManualClock } from "../fakes/manual_clock.ts";
 import { NOW, StateFolder } from "./support.ts";
 

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { readLastRun } from "../../core/state/read_account.ts";
+import { readLastRun } from "../../core/state/read_tasks.ts";
 import { RunRecord } from "../../core/state/run_record.ts";
 import { ManualClock } from "../fakes/manual_clock.ts";
 import { done, eventOf, found, header, NOW, queued, state, StateFolder } from "./support.ts";

@@ -1,9 +1,9 @@
 import { assert, assertEquals } from "@std/assert";
 import { removeOldRuns } from "../../core/state/run_files.ts";
 import type { TaskEvent } from "../../core/events.ts";
-import { readLastRun } from "../../core/state/read_account.ts";
+import { readLastRun } from "../../core/state/read_tasks.ts";
 import { RunRecord } from "../../core/state/run_record.ts";
-import { readTasks } from "../../core/state/task_status.ts";
+import { readTasks } from "../../core/state/read_tasks.ts";
 import { ManualClock } from "../fakes/manual_clock.ts";
 import {
   done,

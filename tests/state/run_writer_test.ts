@@ -3,12 +3,12 @@ import { join } from "@std/path";
 import type { Random } from "../../core/base/random.ts";
 import { DiskError } from "../../core/base/errors.ts";
 import { RunRecord } from "../../core/state/run_record.ts";
-import { readLog } from "../../core/state/read_log.ts";
-import { HOLD_MS } from "../../core/state/task_log.ts";
-import { readTasks } from "../../core/state/task_status.ts";
+import { readLog } from "../../core/state/task_log.ts";
+import { LOG_DELAY_MS } from "../../core/state/task_log.ts";
+import { readTasks } from "../../core/state/read_tasks.ts";
 import { RunWriter } from "../../core/state/run_writer.ts";
 import { ManualClock } from "../fakes/manual_clock.ts";
-import { writeControlRequest, writeMax } from "../../core/state/control_files.ts";
+import { writeControlRequest, writeMax } from "../../core/state/control.ts";
 import {
   done,
   eventOf,
@@ -62,7 +62,7 @@ Deno.test("TaskStories.add() writes record and log when a task works", async () 
   const tasks = await readTasks(folder.path, NOW);
   assertEquals(tasks.map(({ task, state }) => [task, state]), [["a", "finding"], ["b", "waiting"]]);
   // What only waits has no log.
-  await clock.advance(HOLD_MS);
+  await clock.advance(LOG_DELAY_MS);
   assertEquals(logsOf(folder), ["a.jsonl"]);
 });
 
@@ -155,7 +155,7 @@ Deno.test(
     const clock = new ManualClock(NOW);
     await using stories = await RunWriter.open(folder.path, 10, clock);
     for (const event of [queued("a"), state("a", "finding"), found("a", 9)]) stories.add(event);
-    await clock.advance(HOLD_MS);
+    await clock.advance(LOG_DELAY_MS);
     const file = (path: string) => Deno.statSync(join(folder.path, path)).mode! & 0o777;
     const paths = [...folder.runs().map((name) => `runs/${name}`), "logs/a.jsonl"];
     assertEquals(paths.length, 4);

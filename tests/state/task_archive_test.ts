@@ -1,17 +1,13 @@
 import { assert, assertEquals } from "@std/assert";
 import { join } from "@std/path";
-import { readLastRun } from "../../core/state/read_account.ts";
-import { readLog } from "../../core/state/read_log.ts";
+import { readLastRun } from "../../core/state/read_tasks.ts";
+import { readLog } from "../../core/state/task_log.ts";
 import { RunRecord } from "../../core/state/run_record.ts";
 import { readRun, readRuns } from "../../core/state/run_reader.ts";
 import { archiveEndedRuns, TaskArchive } from "../../core/state/task_archive.ts";
-import {
-  readTasks,
-  type TaskFilter,
-  taskNamed,
-  type TaskStatus,
-} from "../../core/state/task_status.ts";
-import { writeControlRequest } from "../../core/state/control_files.ts";
+import { readTasks } from "../../core/state/read_tasks.ts";
+import { type TaskFilter, taskNamed, type TaskStatus } from "../../core/state/task_status.ts";
+import { writeControlRequest } from "../../core/state/control.ts";
 import { ManualClock } from "../fakes/manual_clock.ts";
 import { diceOf } from "../sim/dice.ts";
 import {
@@ -168,7 +164,13 @@ function killedBeforeRemoval(folder: StateFolder, name: string): void {
   try {
     using archive = TaskArchive.create(folder.path);
     const lines = [queued("b"), failed("b")];
-    const run = { path: `${base}.jsonl`, startedAt: NOW + 1, alive: false, lines, now: undefined };
+    const run = {
+      path: `${base}.jsonl`,
+      startedAt: NOW + 1,
+      alive: false,
+      lines,
+      snapshot: undefined,
+    };
     archive.add([run], NOW);
   } finally {
     Deno.removeSync = removeSync;

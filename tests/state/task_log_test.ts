@@ -2,8 +2,8 @@ import { assert, assertEquals } from "@std/assert";
 import { join } from "@std/path";
 import type { Clock } from "../../core/base/clock.ts";
 import type { TaskEvent, TaskEventData } from "../../core/events.ts";
-import { readLog } from "../../core/state/read_log.ts";
-import { HOLD_MS, type LogLine, TaskLog } from "../../core/state/task_log.ts";
+import { readLog } from "../../core/state/task_log.ts";
+import { LOG_DELAY_MS, type LogLine, TaskLog } from "../../core/state/task_log.ts";
 import { ManualClock } from "../fakes/manual_clock.ts";
 import {
   done,
@@ -60,7 +60,7 @@ Deno.test("TaskLog.add() gathers what tells of pieces, for a second or until som
   log.add(state("a", "verifying"));
   assertEquals(await kinds(), ["stored", "stored", "state"]);
   log.add(stored(3));
-  await clock.advance(HOLD_MS);
+  await clock.advance(LOG_DELAY_MS);
   assertEquals((await kinds()).length, 4);
   log.add(stored(4));
   log.add(note("warn", "x"));
@@ -114,7 +114,7 @@ Deno.test("TaskLog holds its lines until the task has lived for a while", async 
   const clock = new ManualClock();
   using log = new TaskLog(folder.path, "a", clock);
   for (const text of ["one", "two"]) log.add(note("info", text));
-  await clock.advance(HOLD_MS - 1);
+  await clock.advance(LOG_DELAY_MS - 1);
   assertEquals(filesOf(folder), []);
   await clock.advance(1);
   assertEquals((await read(folder)).length, 2);
@@ -141,13 +141,13 @@ Deno.test("TaskLog holds no more than a hundred lines", async () => {
   assertEquals((await read(folder)).length, 101);
 });
 
-Deno.test("TaskLog.takeShort() takes what is held, so that no file is made", () => {
+Deno.test("TaskLog.takeBuffered() takes what is held, so that no file is made", () => {
   using folder = new StateFolder();
   {
     using log = new TaskLog(folder.path, "a", new ManualClock());
     log.add(note("info", "one"));
     log.add(done("a", 1));
-    assertEquals(log.takeShort().map(({ kind }) => kind), ["note", "done"]);
+    assertEquals(log.takeBuffered().map(({ kind }) => kind), ["note", "done"]);
   }
   assertEquals(filesOf(folder), []);
 });

@@ -1,15 +1,11 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { NotFoundError, UsageError } from "../../core/base/errors.ts";
 import type { TaskEvent } from "../../core/events.ts";
-import { readLastRun } from "../../core/state/read_account.ts";
+import { readLastRun } from "../../core/state/read_tasks.ts";
 import { RunRecord } from "../../core/state/run_record.ts";
-import {
-  readOverview,
-  readTasks,
-  taskNamed,
-  type TaskStatus,
-} from "../../core/state/task_status.ts";
-import { writeControlRequest } from "../../core/state/control_files.ts";
+import { readOverview, readTasks } from "../../core/state/read_tasks.ts";
+import { taskNamed, type TaskStatus } from "../../core/state/task_status.ts";
+import { writeControlRequest } from "../../core/state/control.ts";
 import { ManualClock } from "../fakes/manual_clock.ts";
 import {
   done,

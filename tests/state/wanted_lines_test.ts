@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { linesIn } from "../../core/state/run_files.ts";
 import { wantedLines } from "../../core/state/wanted_lines.ts";
-import { readOverview, readTasks } from "../../core/state/task_status.ts";
+import { readOverview, readTasks } from "../../core/state/read_tasks.ts";
 import { done, found, header, NOW, queued, state, StateFolder } from "./support.ts";
 
 /** A record of as many tasks as make it a long one, and a line that is still being written. */

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { join } from "@std/path";
-import { readTasks } from "../../core/state/task_status.ts";
+import { readTasks } from "../../core/state/read_tasks.ts";
 import { RunRecord } from "../../core/state/run_record.ts";
 import { controlTask, runningMax, setMax } from "../../core/tasks/control_tasks.ts";
 import { ManualClock } from "../fakes/manual_clock.ts";
