@@ -82,13 +82,14 @@ export async function applyControl(
 /** Writes a run that only says that the task is cancelled. */
 async function recordCancelled(
   stateDir: string,
-  { task, name, path }: TaskStatus,
+  { task, name, target, path }: TaskStatus,
   pid: number,
   clock: Clock,
 ): Promise<void> {
   await using run = await RunRecord.open(stateDir, pid, clock);
   const time = clock.wallTime();
-  run.add({ kind: "queued", task, time, name, target: path });
+  run.add({ kind: "queued", task, time, name, target });
+  if (path !== target) run.add({ kind: "target", task, time, path });
   run.add({ kind: "state", task, time, state: "cancelled" });
 }
 

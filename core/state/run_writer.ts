@@ -79,8 +79,10 @@ export class RunWriter implements AsyncDisposable {
   /** The id of an unfinished task with this target, so that its log is continued; otherwise a new one. */
   idFor(target: string, random: Random): string {
     const earlier = this.#byTarget.get(target)?.task;
-    if (earlier !== undefined) this.#continued.add(earlier);
-    return earlier ?? random.hex(ID_BYTES);
+    // Two names can have the same target, through links or on Windows.
+    if (earlier === undefined || this.#continued.has(earlier)) return random.hex(ID_BYTES);
+    this.#continued.add(earlier);
+    return earlier;
   }
 
   /** The paths at which earlier runs began this content, newest first, except those that this run continues. */

@@ -219,6 +219,7 @@ Deno.test("giveOrder() leaves a run that is over, and keeps what is known of a t
   ]);
   const cancelled = tasks[1]!;
   assertEquals([cancelled.name, cancelled.path, cancelled.size], ["a.txt", a!.path, 1000]);
+  assertEquals([a!.target, cancelled.target], ["/out/a.txt", "/out/a.txt"]);
   assertEquals(cancelled.updatedAt, NOW + 5);
   // Nobody holds a lock any more.
   assertEquals(folder.runs().filter((name) => name.endsWith(".lock")), []);

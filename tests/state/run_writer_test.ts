@@ -46,6 +46,14 @@ for (const { name, events, want } of earlier) {
   });
 }
 
+Deno.test("RunWriter.idFor() returns two ids when two names have one target", async () => {
+  using folder = new StateFolder();
+  folder.writeRun(`${NOW - 1000}-9`, [header(9), queued("a"), failed("a")]);
+  await using stories = await RunWriter.open(folder.path, 10, new ManualClock(NOW));
+  const ids = [1, 2].map(() => stories.idFor("/out/a.txt", fresh));
+  assertEquals(ids, ["a", NEW_ID]);
+});
+
 Deno.test("TaskStories.idFor() gives a new id when another process is at work on the target", async () => {
   using folder = new StateFolder();
   await using other = await RunRecord.open(folder.path, 9, new ManualClock(NOW - 1000));
