@@ -18,7 +18,7 @@ export interface Sample {
 
 type Labels = Readonly<Record<string, string>>;
 
-/** Values by the values of their labels. */
+/** One value for each combination of label values. */
 class LabeledMetric<T> {
   protected readonly values = new Map<string, { readonly labels: Labels; value: T }>();
 
@@ -41,23 +41,24 @@ class LabeledMetric<T> {
 
 export class Counter extends LabeledMetric<number> implements Metric {
   readonly type = "counter";
+  readonly #maxSamples: number;
 
-  constructor(name: string, help: string, labelNames: readonly string[] = []) {
+  /** @param maxSamples further label values are counted as "other". */
+  constructor(name: string, help: string, labelNames: string[] = [], maxSamples = Infinity) {
     super(name, help, labelNames);
+    this.#maxSamples = maxSamples;
     if (labelNames.length === 0) this.add(0);
   }
 
   /** @param labelValues one for each label name. */
   add(count: number, ...labelValues: string[]): void {
-    this.entry(labelValues, () => 0).value += count;
+    const isFull = this.values.size >= this.#maxSamples;
+    const isOther = isFull && !this.values.has(labelValues.join("\0"));
+    this.entry(isOther ? labelValues.map(() => "other") : labelValues, () => 0).value += count;
   }
 
   get samples(): Sample[] {
-    return Array.from(this.values.values(), ({ labels, value }) => ({ labels, value }));
-  }
-
-  has(...labelValues: string[]): boolean {
-    return this.values.has(labelValues.join("\0"));
+    return Array.from(this.values.values());
   }
 }
 

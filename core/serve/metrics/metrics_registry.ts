@@ -38,46 +38,32 @@ const DURATION_BOUNDS = [0.001, 0.005, 0.02, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
 /** Reasons are texts of this program, a handful; the limit is for one that contains a number. */
 const MAX_REASONS = 32;
 
-class ReasonCounter extends Counter {
-  constructor(name: string, help: string) {
-    super(name, help, ["reason"]);
-  }
-
-  addReason(reason: string): void {
-    this.add(1, this.has(reason) || this.values.size < MAX_REASONS ? reason : "other");
-  }
-}
-
 export class MetricsRegistry {
-  readonly accepted = new Counter(
-    "p2p_connections_accepted_total",
-    "Connections that were accepted.",
-  );
-  readonly refused = new ReasonCounter(
+  readonly accepted = new Counter("p2p_connections_accepted_total", "Connections accepted.");
+  readonly refused = new Counter(
     "p2p_connections_refused_total",
-    "Connections that were refused.",
+    "Connections refused.",
+    ["reason"],
+    MAX_REASONS,
   );
   readonly evicted = new Counter(
     "p2p_connections_evicted_total",
-    "Connections that were closed for another client because the server was full.",
+    "Connections closed for another client because the server was full.",
   );
-  readonly requests = new Counter("p2p_requests_total", "Requests by their result.", [
-    "dialect",
-    "kind",
-    "result",
-  ]);
+  readonly requests = new Counter(
+    "p2p_requests_total",
+    "Requests by their result.",
+    ["dialect", "kind", "result"],
+  );
   readonly durations = new Histogram(
     "p2p_request_duration_seconds",
     "From the arrival of a request to the end of its reply.",
     DURATION_BOUNDS,
     ["kind"],
   );
-  readonly busy = new ReasonCounter("p2p_busy_total", "Connections and requests answered BUSY.");
-  readonly fileBytes = new Counter(
-    "p2p_file_bytes_sent_total",
-    "Bytes of files in bodies that were sent whole.",
-  );
-  readonly hashedBytes = new Counter("p2p_hashed_bytes_total", "Bytes of files that were hashed.");
+  readonly busy = new Counter("p2p_busy_total", "BUSY replies.", ["reason"], MAX_REASONS);
+  readonly fileBytes = new Counter("p2p_file_bytes_sent_total", "Bytes of files sent.");
+  readonly hashedBytes = new Counter("p2p_hashed_bytes_total", "Bytes of files hashed.");
   readonly #clock: Clock;
   readonly #startedAt: number;
 
@@ -89,8 +75,8 @@ export class MetricsRegistry {
   /** A client connected; `refusedFor` says why it was refused. */
   connected(refusedFor?: string): void {
     if (refusedFor === undefined) return this.accepted.add(1);
-    this.refused.addReason(refusedFor);
-    this.busy.addReason(refusedFor);
+    this.refused.add(1, refusedFor);
+    this.busy.add(1, refusedFor);
   }
 
   request(protocol: ClientProtocol, kind: RequestKind): CountedRequest {
@@ -100,7 +86,7 @@ export class MetricsRegistry {
       answered: () => void (result = "OK"),
       refused: ({ code, text }) => {
         result = code;
-        if (code === "BUSY") this.busy.addReason(text.replace(/^retry-after-ms=\d+ ?/, ""));
+        if (code === "BUSY") this.busy.add(1, text.replace(/^retry-after-ms=\d+ ?/, ""));
       },
       [Symbol.dispose]: () => {
         this.requests.add(1, protocol, kind, result);
@@ -119,22 +105,18 @@ export class MetricsRegistry {
       this.durations,
       this.busy,
       this.fileBytes,
-      gauge("p2p_uploads", "Bodies that are being sent, and that wait.", [
+      gauge("p2p_uploads", "Bodies being sent and waiting.", [
         { labels: { state: "taken" }, value: uploads.taken },
         { labels: { state: "waiting" }, value: uploads.waiting },
       ]),
-      gauge("p2p_hashing_files", "Files that are being hashed, and that wait.", [
+      gauge("p2p_hashing_files", "Files being hashed and waiting.", [
         { labels: { state: "running" }, value: hashing.running },
         { labels: { state: "waiting" }, value: hashing.waiting },
       ]),
       this.hashedBytes,
       gauge("p2p_files_offered", "Files in the folder, as of the last walk.", offered.files),
       gauge("p2p_offered_bytes", "Bytes of these files.", offered.bytes),
-      gauge(
-        "process_start_time_seconds",
-        "Start of the server, in seconds since 1970.",
-        this.#startedAt / 1000,
-      ),
+      gauge("process_start_time_seconds", "Seconds since 1970.", this.#startedAt / 1000),
       gauge("process_resident_memory_bytes", "Memory in use.", residentBytes),
     ];
   }
