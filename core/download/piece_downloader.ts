@@ -23,7 +23,7 @@ import { rangeOfPiece } from "../base/pieces.ts";
 import type { Hasher } from "../hash/pool.ts";
 import type { RateLimit } from "../source/read_options.ts";
 import type { SeedSource } from "../source/seed_source.ts";
-import type { Failure, TransferEvent } from "../plan/transfer_messages.ts";
+import type { PieceEvent, PieceFailure } from "../plan/messages.ts";
 import { PartialPieces, type PieceRead } from "./partial_pieces.ts";
 import type { PieceBuffers } from "./piece_memory.ts";
 import type { PieceSink } from "../store/pieces.ts";
@@ -31,26 +31,21 @@ import { digestOfPiece } from "../protocol/manifest.ts";
 
 export interface PieceRequest {
   readonly id: number;
-  readonly seed: string;
+  readonly source: string;
   readonly piece: number;
   /** At most this many bytes are asked for at a time. */
   readonly rangeBytes?: number | undefined;
 }
 
-export type PieceEvent = Extract<
-  TransferEvent,
-  { kind: "received" | "stored" | "failed" | "blamed" }
->;
-
 export interface PieceDownloaderOptions {
   readonly clock: Clock;
   readonly name: string;
   readonly file: PieceSink;
-  readonly links: ReadonlyMap<string, SeedSource>;
+  readonly sources: ReadonlyMap<string, SeedSource>;
   readonly memory: PieceBuffers;
   readonly hashers: Hasher;
-  readonly pace: RateLimit | undefined;
-  emit(fact: PieceEvent): void;
+  readonly rateLimit: RateLimit | undefined;
+  emit(event: PieceEvent): void;
   /** The disk failed, or there is a bug: no seed's fault, and the end of the task. */
   fail(error: unknown): void;
 }
@@ -66,11 +61,11 @@ const KEEP_BYTES = 64 * 1024;
 const KEEP_INTERVAL_MS = 5;
 
 /** After these failures, what has come is as good as any. */
-const MIN_PARTIAL_BYTES: ReadonlySet<Failure["kind"]> = new Set([
+const MIN_PARTIAL_BYTES: ReadonlySet<PieceFailure["kind"]> = new Set([
   "lost",
   "stalled",
   "busy",
-  "hopeless",
+  "refused",
 ]);
 
 /** What of one order is under way. */
@@ -97,14 +92,14 @@ export class PieceDownloader implements AsyncDisposable {
     this.#partial = new PartialPieces(terms.file);
   }
 
-  fetch(order: PieceRequest): void {
+  fetch(request: PieceRequest): void {
     const run: Run = { stop: linkedAbort(this.#signal) };
-    this.#running.set(order.id, { run, end: this.#run(order, run) });
+    this.#running.set(request.id, { run, end: this.#run(request, run) });
   }
 
   /** Nothing is told of the order any more, and nothing of it is stored. What came of it is kept. */
-  cancel(order: number): void {
-    const run = this.#running.get(order)?.run;
+  cancel(request: number): void {
+    const run = this.#running.get(request)?.run;
     if (run === undefined) return;
     run.stop.abort(new UnreachableError("The order was taken back"));
     // At once: the same piece may be asked for elsewhere in this very moment.
@@ -117,31 +112,31 @@ export class PieceDownloader implements AsyncDisposable {
     await Promise.all(running.map(({ end }) => end));
   }
 
-  async #run(order: PieceRequest, run: Run): Promise<void> {
+  async #run(request: PieceRequest, run: Run): Promise<void> {
     using _untied = run.stop;
     try {
-      await this.#fetch(order, run);
+      await this.#fetch(request, run);
     } catch (error) {
       // In vain before there was any memory: nothing came.
       if (!run.stop.signal.aborted) this.#terms.fail(error);
     } finally {
-      this.#running.delete(order.id);
+      this.#running.delete(request.id);
     }
   }
 
-  async #fetch(order: PieceRequest, run: Run): Promise<void> {
+  async #fetch(request: PieceRequest, run: Run): Promise<void> {
     const { file, memory } = this.#terms;
     const { signal } = run.stop;
-    const range = rangeOfPiece(file.content.layout, order.piece);
+    const range = rangeOfPiece(file.content.layout, request.piece);
     using lent = await memory.lend(lengthOf(range), signal);
-    this.#keepOthers(order.piece);
-    const read = run.read = this.#partial.begin(order.piece, order.seed, lent.bytes);
+    this.#keepOthers(request.piece);
+    const read = run.read = this.#partial.begin(request.piece, request.source, lent.bytes);
     try {
-      await this.#receive(order, read, range, signal);
-      await this.#store(order, read, signal);
+      await this.#receive(request, read, range, signal);
+      await this.#store(request, read, signal);
     } catch (error) {
       if (signal.aborted) this.#keepAtEnd(read);
-      else this.#failed(order, read, error);
+      else this.#failed(request, read, error);
     } finally {
       delete run.read;
     }
@@ -149,22 +144,22 @@ export class PieceDownloader implements AsyncDisposable {
 
   /** Fetches what is missing of the piece, one range after the other. */
   async #receive(
-    order: PieceRequest,
+    request: PieceRequest,
     read: PieceRead,
     { start, end }: ByteRange,
     signal: AbortSignal,
   ): Promise<void> {
-    const { file, links, name, pace, emit } = this.#terms;
-    const link = links.get(order.seed)!;
+    const { file, sources, name, rateLimit: pace, emit } = this.#terms;
+    const link = sources.get(request.source)!;
     const { size } = file.content.layout;
     const rest = { start: start + read.filled, end };
-    for (const range of splitRange(rest, order.rangeBytes ?? Infinity)) {
+    for (const range of splitRange(rest, request.rangeBytes ?? Infinity)) {
       const from = range.start - start;
       const onBytes = (count: number, at: number) => {
         if (signal.aborted) return;
         read.received(from + at, count);
         this.#keepInTime(read);
-        emit({ kind: "received", order: order.id, bytes: count });
+        emit({ kind: "received", request: request.id, bytes: count });
       };
       const into = read.bytes.subarray(from, range.end - start);
       await link.readRange(name, range, size, into, { onBytes, pace }, signal);
@@ -172,19 +167,23 @@ export class PieceDownloader implements AsyncDisposable {
     }
   }
 
-  async #store(order: PieceRequest, read: PieceRead, signal: AbortSignal): Promise<void> {
+  async #store(request: PieceRequest, read: PieceRead, signal: AbortSignal): Promise<void> {
     const { clock, file, emit } = this.#terms;
     const hashMs = await this.#verify(read);
     // A part file is written synchronously, so a cancelled piece is never stored.
     signal.throwIfAborted();
     const storedFrom = clock.now();
-    const written = file.write(order.piece, read.bytes);
+    const written = file.write(request.piece, read.bytes);
     if (written) await written;
     const diskMs = clock.now() - storedFrom;
     for (const seed of this.#partial.proven(read)) {
-      emit({ kind: "blamed", seed, reason: `${seed} sent wrong bytes of piece ${order.piece}` });
+      emit({
+        kind: "blamed",
+        source: seed,
+        reason: `${seed} sent wrong bytes of piece ${request.piece}`,
+      });
     }
-    emit({ kind: "stored", order: order.id, hashMs, diskMs });
+    emit({ kind: "stored", request: request.id, hashMs, diskMs });
   }
 
   /** @returns the ms for which something was hashed, since that was last told. @throws {CorruptError} */
@@ -203,12 +202,12 @@ export class PieceDownloader implements AsyncDisposable {
     throw new DoubtfulPieceError(`piece ${piece}, put together from several reads, is wrong`);
   }
 
-  #failed(order: PieceRequest, read: PieceRead, error: unknown): void {
+  #failed(request: PieceRequest, read: PieceRead, error: unknown): void {
     const failure = failureFromError(error);
     if (failure === undefined) return this.#terms.fail(error);
     const kept = MIN_PARTIAL_BYTES.has(failure.kind) ? this.#keep(read) : undefined;
     const told = kept === undefined ? {} : { kept };
-    this.#terms.emit({ kind: "failed", order: order.id, failure, ...told });
+    this.#terms.emit({ kind: "failed", request: request.id, failure, ...told });
   }
 
   /** Where the piece is asked for twice, only what has not come yet is. */
@@ -249,7 +248,7 @@ export class PieceDownloader implements AsyncDisposable {
 }
 
 /** What an error means to the scheduler; undefined for what is no seed's fault. */
-export function failureFromError(error: unknown): Failure | undefined {
+export function failureFromError(error: unknown): PieceFailure | undefined {
   if (!(error instanceof P2pError)) return undefined;
   const reason = error.message;
   if (error instanceof BusyError) return { kind: "busy", reason, retryAfterMs: error.retryAfterMs };
@@ -262,7 +261,7 @@ export function failureFromError(error: unknown): Failure | undefined {
     return { kind: "corrupt", reason };
   }
   if (error instanceof AuthError || error instanceof NotFoundError) {
-    return { kind: "hopeless", reason };
+    return { kind: "refused", reason };
   }
   return undefined;
 }

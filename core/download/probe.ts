@@ -3,11 +3,11 @@ import type { Clock } from "../base/clock.ts";
 import { AuthError, BusyError, NotFoundError, P2pError, ProtocolError } from "../base/errors.ts";
 import { PendingError } from "../source/errors.ts";
 import type { SeedSource } from "../source/seed_source.ts";
-import type { SeedAnswer } from "../plan/content_vote.ts";
+import type { SourceAnswer } from "../plan/content_vote.ts";
 import type { Manifest } from "../protocol/manifest.ts";
 
 export interface ProbeResult {
-  readonly answer: SeedAnswer;
+  readonly answer: SourceAnswer;
   readonly manifest?: Manifest;
 }
 
@@ -60,7 +60,7 @@ export async function probeUntil(
   }
 }
 
-function answerOf(seed: string, error: P2pError): SeedAnswer {
+function answerOf(seed: string, error: P2pError): SourceAnswer {
   // What is wrong with a line or a manifest is found by those who do not know whose it is.
   const reason = error.message.includes(seed) ? error.message : `${seed}: ${error.message}`;
   if (error instanceof NotFoundError) return { kind: "lacks" };

@@ -35,7 +35,7 @@ import { combinedLimit, observedLimit, pacerFor } from "./rate_limit.ts";
 import { Permit } from "./permit.ts";
 import type { QueueRunner } from "./run_queue.ts";
 import type { Runtime } from "./runtime.ts";
-import { runDownload } from "./download_task.ts";
+import { downloadFile } from "./download_file.ts";
 
 export interface Task {
   /** Its id. */
@@ -152,7 +152,7 @@ export class TaskRunner implements QueueRunner<Task, TaskOutcome> {
     const parts = this.#contextFor(task, place);
     const wanted = { name: task.name, sha256: task.sha256, id: task.id };
     const attempt = (signal: AbortSignal) =>
-      waitForDescriptors(() => runDownload(wanted, out, parts, signal), slots, parts, signal);
+      waitForDescriptors(() => downloadFile(wanted, out, parts, signal), slots, parts, signal);
     try {
       const result = await supervise(attempt, control, parts, signal);
       this.#emitEvent(task, { kind: "done", result });

@@ -10,7 +10,8 @@ import type { ByteRange } from "../base/ranges.ts";
 import type { DownloadSettings } from "../config.ts";
 import type { SeedSource } from "../source/seed_source.ts";
 import { SourcePool } from "../source/pool.ts";
-import { failureReason, rankContents } from "../plan/content_vote.ts";
+import { rankContents } from "../plan/content_vote.ts";
+import { noSourceReason } from "./describe.ts";
 import { type DiskFile, realDisk, withDiskErrors } from "../store/disk.ts";
 import { checkPieces } from "../store/hashing.ts";
 import type { Manifest } from "../protocol/manifest.ts";
@@ -211,7 +212,7 @@ function compareSizes(size: number, answers: readonly Answer[]): Verdict {
 }
 
 function nobody(answers: readonly Answer[]): Verdict {
-  return { kind: "failed", ...failureReason("it", answers.map(({ answer }) => answer)) };
+  return { kind: "failed", ...noSourceReason("it", answers.map(({ answer }) => answer)) };
 }
 
 async function wrongPieces(

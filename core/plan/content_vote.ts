@@ -1,7 +1,7 @@
 /** What seeds answer when they are asked for a name, and what their answers come to together. Pure. */
 import type { ErrorCode } from "../base/errors.ts";
 
-export type SeedAnswer =
+export type SourceAnswer =
   | {
     readonly kind: "manifest";
     readonly id: string;
@@ -43,7 +43,7 @@ export interface Ballot {
 
 /** The contents that manifests name, the one of most seeds first. */
 export function countVotes(
-  answers: Iterable<readonly [seed: string, answer: SeedAnswer]>,
+  answers: Iterable<readonly [seed: string, answer: SourceAnswer]>,
 ): Ballot[] {
   return ballotsOf(
     Array.from(answers).flatMap(([seed, answer]) => {
@@ -56,7 +56,7 @@ export function countVotes(
 
 /** The sizes that old seeds tell, the one of most seeds first. */
 export function countSizes(
-  answers: Iterable<readonly [seed: string, answer: SeedAnswer]>,
+  answers: Iterable<readonly [seed: string, answer: SourceAnswer]>,
 ): Ballot[] {
   return ballotsOf(
     Array.from(answers).flatMap(([seed, answer]) =>
@@ -131,46 +131,32 @@ function compare(a: ContentCandidate, b: ContentCandidate): number {
   return one < other ? -1 : one > other ? 1 : a.size - b.size;
 }
 
-/** Why nobody can give `what`, of which no seed told anything: in the words that help most. */
-export function failureReason(
-  what: string,
-  answers: readonly SeedAnswer[],
-): { readonly code: ErrorCode; readonly reason: string } {
-  // Asked for several names, a seed that is away says the same each time.
-  const reasons = new Set(answers.flatMap((answer) => "reason" in answer ? answer.reason : []));
-  const why = Array.from(reasons).join("; ");
-  // A seed that asks for patience has it, or may: that the others lack it is not the last word.
-  if (answers.some(({ kind }) => kind === "later")) {
-    return { code: "timeout", reason: `no seed had ${what} ready in time (${why})` };
-  }
-  if (answers.some(({ kind }) => kind === "lacks")) {
-    return { code: "not-found", reason: `no seed has ${what}${why && ` (${why})`}` };
-  }
-  if (why === "") {
-    return { code: "timeout", reason: `no seed had ${what} ready in time (no seed answered)` };
-  }
-  const codes = new Set(answers.flatMap((answer) => "code" in answer ? answer.code : []));
-  const [code = "unreachable"] = codes;
-  return { code: codes.size === 1 ? code : "unreachable", reason: why };
-}
+/** How an answer differs from the chosen content. */
+export type Difference =
+  | { readonly kind: "other-content"; readonly id: string }
+  | { readonly kind: "other-size"; readonly size: number; readonly expected: number }
+  /** It has a manifest, and the content was chosen by size alone. */
+  | { readonly kind: "unproven" }
+  /** Everything must be verified, and it offers no manifest. */
+  | { readonly kind: "no-manifest" };
 
-/** What an answer means once the content is chosen. */
+/**
+ * What an answer means once the content is chosen: the source holds it, does not (`out`), holds
+ * other bytes, or may still turn out to hold it (`open`).
+ */
 export function compareAnswer(
-  answer: SeedAnswer,
+  answer: SourceAnswer,
   content: ContentCandidate,
   requireVerified: boolean,
-): "holds" | "open" | "out" | { readonly differs: string } {
+): "holds" | "open" | "out" | Difference {
   switch (answer.kind) {
     case "manifest":
-      if (content.id === null) {
-        return { differs: "it speaks of other bytes than the old seeds can prove" };
-      }
-      if (answer.id === content.id) return "holds";
-      return { differs: `it holds other bytes under this name (id ${answer.id.slice(0, 8)})` };
+      if (content.id === null) return { kind: "unproven" };
+      return answer.id === content.id ? "holds" : { kind: "other-content", id: answer.id };
     case "size":
-      if (requireVerified) return { differs: "it offers no manifest" };
+      if (requireVerified) return { kind: "no-manifest" };
       if (answer.size === content.size) return "holds";
-      return { differs: `its file has ${answer.size} bytes instead of ${content.size}` };
+      return { kind: "other-size", size: answer.size, expected: content.size };
     case "lacks":
     case "refused":
       return "out";

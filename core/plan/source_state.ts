@@ -1,44 +1,59 @@
-/** What one task knows of one seed: is it usable, how fast is it, what was asked of it. */
+/** What one download knows of one source: what it holds, whether it may be asked, and how fast it is. */
 import { backoffMs } from "../base/backoff.ts";
 import { RateMeter } from "../base/rate.ts";
+import type { SourceAnswer } from "./content_vote.ts";
+import type { NewSource } from "./messages.ts";
 
 export type SourceStatus =
-  /** Holds the content and may be asked. */
-  | { readonly kind: "ready" }
-  /** Not asked before `untilMs`. */
+  /** It was asked what it holds and has not answered. */
+  | { readonly kind: "probing" }
+  /** It is not asked before `untilMs`. */
   | { readonly kind: "waiting"; readonly untilMs: number }
-  /** Waited long enough, or never asked: it must say again what it holds. */
-  | { readonly kind: "inquiring" }
+  /** It said what it holds. No content is chosen yet. */
+  | { readonly kind: "answered" }
+  /** It holds the chosen content and may be asked for pieces. */
+  | { readonly kind: "ready" }
+  /** It is not asked again for the chosen content. */
   | { readonly kind: "dropped" };
 
-/** A lying seed costs at most three pieces. */
+/** A source that keeps sending wrong bytes costs at most three pieces. */
 const MAX_CORRUPT_PIECES = 3;
-/** Enough to keep a line full between two replies, before its speed is known. */
+/** Two pieces keep a line full between two replies before its speed is known. */
 const INITIAL_WINDOW = 2;
 /**
- * After a lost connection ranges are about as long as what the last one brought: what a seed sends
- * into a line that breaks is lost. Shorter ones would cost more in round trips than they save.
+ * After a lost connection, ranges are about as long as what the last connection brought: what a
+ * source sends into a line that breaks is lost. Shorter ranges would cost more in round trips than
+ * they save.
  */
 const MIN_RANGE_BYTES = 64 * 1024;
 const MAX_RANGE_BYTES = 256 * 1024;
-/** Far beyond what one line needs at 1 MiB a piece; a bound for memory. */
+/** Far beyond what one line needs with pieces of 1 MiB; a bound for memory. */
 const MAX_WINDOW = 16;
-/** A seed that crawled may have been busy with others: by then it may be free. */
+/** A slow source may have been busy with others and free again by then. */
 const SLOW_MEMORY_MS = 30_000;
-/** How much time's worth of pieces a seed has in hand: longer makes slow seeds hoard, shorter leaves gaps. */
+/** Pieces in flight for this much time: a longer window lets slow sources hoard, a shorter one leaves gaps. */
 const WINDOW_SECONDS = 0.5;
-/** A seed that brought this much since its last failure is asked again soon: a line that breaks often is still a line. */
+/** A source that brought this much since its last failure is asked again soon: a line that breaks often is still a line. */
 const MIN_GAIN_BYTES = 16 * 1024;
 
 export class SourceState {
-  readonly name: string;
+  readonly id: string;
+  readonly troubled: boolean;
+  readonly known: boolean;
   status: SourceStatus;
-  /** Orders that it has not answered yet. */
+  /** Its last answer to a probe. */
+  answer: SourceAnswer | undefined;
+  /** Failed probes in a row before a content was chosen. */
+  failedProbes = 0;
+  /** Progress of its hashing, and when that grew last. */
+  hashing: { readonly percent: number; readonly grewAtMs: number; readonly size?: number };
+  /** Its reads that are not complete. */
   readonly inFlight = new Set<number>();
+  #pieces: ReadonlySet<number> | undefined;
   readonly #meter = new RateMeter();
-  /** How fast it was when it had last something to do. */
+  /** Its rate when it had something to send last. */
   #lastGoodput = 0;
-  /** In a row, without anything worth having in between. */
+  /** Failures in a row without a useful amount of bytes in between. */
   #failures = 0;
   #bytesSinceFailure = 0;
   #bytesBeforeFailure = 0;
@@ -46,15 +61,34 @@ export class SourceState {
   /** After a failure it has to prove itself with one piece. */
   #onProbation = false;
   #proven = false;
-  #crawledAtMs = -Infinity;
+  #slowAtMs = -Infinity;
 
-  constructor(name: string, standing: SourceStatus) {
-    this.name = name;
-    this.status = standing;
+  constructor({ id, troubled, known }: NewSource, nowMs: number) {
+    this.id = id;
+    this.troubled = troubled;
+    this.known = known;
+    this.status = { kind: "waiting", untilMs: nowMs };
+    this.hashing = { percent: 0, grewAtMs: nowMs };
+  }
+
+  /** The same source for another attempt: with its answer and without its history. */
+  renewed(nowMs: number): SourceState {
+    const fresh = new SourceState(this, nowMs);
+    fresh.answer = this.answer;
+    fresh.#pieces = this.#pieces;
+    // A probe that is under way answers the new attempt.
+    if (this.status.kind === "probing" || this.status.kind === "waiting") {
+      fresh.status = this.status;
+    }
+    return fresh;
   }
 
   get ready(): boolean {
     return this.status.kind === "ready";
+  }
+
+  get dropped(): boolean {
+    return this.status.kind === "dropped";
   }
 
   /** Whether a right piece came from it. */
@@ -62,31 +96,57 @@ export class SourceState {
     return this.#proven;
   }
 
+  /** It can send these pieces only. */
+  limitTo(pieces: ReadonlySet<number>): void {
+    this.#pieces = pieces;
+  }
+
+  has(piece: number): boolean {
+    return this.#pieces?.has(piece) ?? true;
+  }
+
+  /** It asked to be asked again later; `percent` and `size` if it hashes the file. */
+  postpone(
+    untilMs: number,
+    { percent = 0, size }: { readonly percent?: number; readonly size?: number },
+    nowMs: number,
+  ): void {
+    this.status = { kind: "waiting", untilMs };
+    const { hashing } = this;
+    const grew = percent > hashing.percent;
+    const known = size ?? hashing.size;
+    this.hashing = {
+      percent: Math.max(hashing.percent, percent),
+      grewAtMs: grew ? nowMs : hashing.grewAtMs,
+      ...known === undefined ? {} : { size: known },
+    };
+  }
+
   received(bytes: number, nowMs: number): void {
     this.#meter.add(bytes, nowMs);
     this.#bytesSinceFailure += bytes;
   }
 
-  /** A right piece came. True when that is news after a failure. */
+  /** A right piece came. @returns whether that ends a time of failures. */
   succeeded(nowMs: number): boolean {
     this.#lastGoodput = this.#meter.rateAt(nowMs);
-    // What came before the connection was lost proves nothing about now.
+    // Bytes from before the connection was lost prove nothing about now.
     if (!this.ready) return false;
-    const news = this.#onProbation;
+    const recovered = this.#onProbation;
     this.#failures = 0;
     this.#onProbation = false;
-    this.#crawledAtMs = -Infinity;
+    this.#slowAtMs = -Infinity;
     this.#proven = true;
-    return news;
+    return recovered;
   }
 
-  /** Bytes a second, of late; of one that has nothing to do, what it last reached. */
+  /** Recent bytes a second; of an idle source its last rate. */
   goodput(nowMs: number): number {
     if (this.inFlight.size > 0) this.#lastGoodput = this.#meter.rateAt(nowMs);
     return this.#lastGoodput;
   }
 
-  /** How many pieces it may have in flight. @param least what it may have however slow it is */
+  /** How many pieces it may have in flight. @param least allowed however slow it is */
   window(pieceSize: number, least: () => number, nowMs: number): number {
     if (!this.ready) return 0;
     if (this.#onProbation || this.isSlow(nowMs)) return 1;
@@ -96,15 +156,19 @@ export class SourceState {
     return Math.min(MAX_WINDOW, Math.max(pieces, least()));
   }
 
-  /** How much to ask of it at a time; undefined: as much as is wanted. */
+  /** How much to read at a time; undefined: no bound. */
   get rangeBytes(): number | undefined {
     if (!this.#onProbation) return undefined;
     return Math.max(MIN_RANGE_BYTES, Math.min(MAX_RANGE_BYTES, this.#bytesBeforeFailure));
   }
 
-  /** A pause after a failure, longer each time; several failures of one moment count once. @returns its length in ms */
+  /**
+   * Pauses it after a failure, longer each time; several failures of one moment count once.
+   *
+   * @returns the pause in ms; undefined if it is paused already
+   */
   failed(nowMs: number, random: number): number | undefined {
-    if (!this.ready && this.status.kind !== "inquiring") return undefined;
+    if (!this.ready && this.status.kind !== "probing") return undefined;
     if (this.#bytesSinceFailure >= MIN_GAIN_BYTES) this.#failures = 0;
     this.#bytesBeforeFailure = this.#bytesSinceFailure;
     this.#bytesSinceFailure = 0;
@@ -115,25 +179,19 @@ export class SourceState {
     return pauseMs;
   }
 
-  /** A piece was taken back from it because it crawled. */
+  /** A read was taken from it because it was slow. */
   markSlow(nowMs: number): void {
-    this.#crawledAtMs = nowMs;
+    this.#slowAtMs = nowMs;
   }
 
-  /** For a while, or until a piece comes from it, nothing better is expected of it than what was seen. */
+  /** Slow until a piece comes from it, or for a while. */
   isSlow(nowMs: number): boolean {
-    return nowMs - this.#crawledAtMs < SLOW_MEMORY_MS;
+    return nowMs - this.#slowAtMs < SLOW_MEMORY_MS;
   }
 
-  /** A pause that the seed asked for: not a failure. */
-  pause(ms: number, nowMs: number): void {
-    if (this.status.kind === "dropped") return;
-    this.status = { kind: "waiting", untilMs: nowMs + ms };
-  }
-
-  /** It sent bytes with a wrong digest. True when that was once too often. */
-  corrupted(): boolean {
-    return ++this.#corrupt >= MAX_CORRUPT_PIECES;
+  /** It sent a wrong piece. @returns how many it sent, if that is the last one it may send. */
+  corrupted(): number | undefined {
+    return ++this.#corrupt >= MAX_CORRUPT_PIECES ? this.#corrupt : undefined;
   }
 
   drop(): void {

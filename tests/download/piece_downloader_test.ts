@@ -18,8 +18,8 @@ import {
   failureFromError,
   PieceDownloader,
   type PieceDownloaderOptions,
-  type PieceEvent,
 } from "../../core/download/piece_downloader.ts";
+import type { PieceEvent } from "../../core/plan/messages.ts";
 import { type Hasher, HasherPool, mainThreadHasher } from "../../core/hash/pool.ts";
 import type { StoredFile } from "../../core/store/stored_file.ts";
 import {
@@ -82,7 +82,7 @@ class Workshop implements AsyncDisposable {
     this.seed = seed;
     this.other = other;
     this.file = file;
-    const links = new Map(
+    const sources = new Map(
       [HOST, OTHER_HOST].map((host) => [nameOf(host), bench.pool.link(addressOf(host))]),
     );
     this.#terms = {
@@ -91,8 +91,8 @@ class Workshop implements AsyncDisposable {
       hashers,
       name: "a",
       file,
-      links,
-      pace: undefined,
+      sources,
+      rateLimit: undefined,
       emit: (fact) => {
         this.facts.push(fact);
         this.#told.notifyAll();
@@ -110,7 +110,7 @@ class Workshop implements AsyncDisposable {
   /** @returns the order's id. */
   fetch(piece: number, host = HOST): number {
     const id = this.#orders++;
-    this.hands.fetch({ id, seed: nameOf(host), piece });
+    this.hands.fetch({ id, source: nameOf(host), piece });
     return id;
   }
 
@@ -146,7 +146,7 @@ test("Hands.fetch() stores a right piece at its place and tells of all its bytes
   assertEquals(written.subarray(2 * MIB, 3 * MIB), FILE.subarray(2 * MIB, 3 * MIB));
   assertEquals(written.subarray(5 * MIB), FILE.subarray(5 * MIB));
   const bytes = [0, 0];
-  for (const fact of shop.facts) if (fact.kind === "received") bytes[fact.order]! += fact.bytes;
+  for (const fact of shop.facts) if (fact.kind === "received") bytes[fact.request]! += fact.bytes;
   assertEquals(bytes, [1000, MIB]);
   assertEquals(shop.ends.map(({ kind }) => kind), ["stored", "stored"]);
 });
@@ -288,7 +288,7 @@ test("Hands.fetch() asks for the rest only when the beginning of a piece was lef
   await using shop = await Workshop.open();
   shop.file.keepUnverified(1, FILE.subarray(MIB, MIB + 300_000));
   await using hands = shop.anew();
-  hands.fetch({ id: 0, seed: nameOf(HOST), piece: 1 });
+  hands.fetch({ id: 0, source: nameOf(HOST), piece: 1 });
   await shop.ended(1);
   const ranges = shop.seed.asked("DOWNLOAD").map(({ range }) => range);
   assertEquals(ranges, [{ start: MIB + 300_000, end: 2 * MIB }]);
@@ -333,7 +333,7 @@ test("Hands.takeBack() of an order that is through does nothing", async () => {
   shop.hands.cancel(order);
   shop.hands.cancel(77);
   await shop.settle();
-  assertEquals(shop.ends, [{ kind: "stored", order, hashMs: 0, diskMs: 0 }]);
+  assertEquals(shop.ends, [{ kind: "stored", request: order, hashMs: 0, diskMs: 0 }]);
 });
 
 test("Hands.fetch() gives a piece's memory to the next only when nothing writes to it", async () => {
@@ -416,8 +416,8 @@ const failures: { error: Error; kind: string | undefined }[] = [
   { error: new ChangedError("x"), kind: "changed" },
   { error: new CorruptError("x"), kind: "corrupt" },
   { error: new ProtocolError("x"), kind: "corrupt" },
-  { error: new AuthError("x"), kind: "hopeless" },
-  { error: new NotFoundError("x"), kind: "hopeless" },
+  { error: new AuthError("x"), kind: "refused" },
+  { error: new NotFoundError("x"), kind: "refused" },
   { error: new DiskError("x"), kind: undefined },
   { error: new UsageError("x"), kind: undefined },
   { error: new TypeError("x"), kind: undefined },

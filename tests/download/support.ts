@@ -2,6 +2,7 @@
 import { DiskSpace } from "../../core/store/free_space.ts";
 import { PieceBuffers } from "../../core/download/piece_memory.ts";
 import { join } from "@std/path";
+import { linkedAbort } from "../../core/base/abort.ts";
 import { UnreachableError } from "../../core/base/errors.ts";
 import type { Clock } from "../../core/base/clock.ts";
 import { Semaphore } from "../../core/base/semaphore.ts";
@@ -14,8 +15,8 @@ import type { Dial } from "../../core/source/transport.ts";
 import { type StoredContent, StoredFile } from "../../core/store/stored_file.ts";
 import { partPath } from "../../core/store/paths.ts";
 import { Prefetch } from "../../core/download/prefetch.ts";
-import { resolveContent } from "../../core/download/resolve_content.ts";
-import { noUsableSourceError, transfer } from "../../core/download/transfer.ts";
+import { downloadFile } from "../../core/download/download_file.ts";
+import { OutFolder } from "../../core/store/paths.ts";
 import type { TaskContext } from "../../core/download/task_context.ts";
 import { Permit } from "../../core/download/permit.ts";
 import { layoutOf } from "../../core/base/pieces.ts";
@@ -43,7 +44,18 @@ export function nameOf(host: string): string {
 /** What stands at each host: a seed, or nothing. */
 export type Hosts = Readonly<Record<string, ScriptedSeed | Dial>>;
 
-/** A task's whole surroundings in memory, under a clock that the test turns. */
+/** Everything around a task in memory, under a clock that the test turns. */
+/** What a name turned out to be. */
+export interface Found {
+  readonly size: number;
+  readonly id: string | null;
+  readonly holders: readonly string[];
+  /** Sources that may still turn out to hold it. */
+  readonly others: readonly string[];
+}
+
+const ENOUGH = new Error("the content is found");
+
 export class Bench implements AsyncDisposable {
   readonly clock = new ManualClock(1_000_000);
   readonly #over = new AbortController();
@@ -82,8 +94,19 @@ export class Bench implements AsyncDisposable {
     };
   }
 
-  /** The disk takes its own time: until then the clock stands still. */
   #onDisk = false;
+  #missing = 0;
+
+  /** Sources that said that they do not hold the content. */
+  get #refused(): ReadonlySet<string> {
+    const refused = this.news.flatMap((event) => {
+      const { kind } = event;
+      return kind === "seed" && ["dissents", "lacks", "dropped"].includes(event.what)
+        ? [event.seed]
+        : [];
+    });
+    return new Set(refused);
+  }
 
   /** Aborts when the test is over: until then a seed's side may wait. */
   get over(): AbortSignal {
@@ -104,12 +127,17 @@ export class Bench implements AsyncDisposable {
   }
 
   open(content: StoredContent): Promise<StoredFile> {
-    return StoredFile.open(join(this.dir, "out"), content, this.parts.store, calm);
+    return StoredFile.open(join(this.dir, "a"), content, this.parts.store, calm);
   }
 
-  /** The bytes of the unfinished file. */
+  /** The bytes of the file, finished or not. */
   written(): Uint8Array {
-    return Deno.readFileSync(partPath(join(this.dir, "out")));
+    const path = join(this.dir, "a");
+    try {
+      return Deno.readFileSync(path);
+    } catch {
+      return Deno.readFileSync(partPath(path));
+    }
   }
 
   /** Asks for the manifest of "a" before its turn has come. */
@@ -118,23 +146,51 @@ export class Bench implements AsyncDisposable {
     this.parts.prefetch.begin("before");
   }
 
-  find(wanted: { sha256?: string; id?: string } = {}, signal = calm) {
-    return resolveContent(
-      { name: "a", sha256: undefined, id: undefined, ...wanted },
-      this.parts,
-      signal,
-    );
+  /** Resolves what "a" is, and stops before anything of it is fetched. */
+  async find(wanted: { sha256?: string; id?: string } = {}, signal = calm): Promise<Found> {
+    using stop = linkedAbort(signal);
+    let found: Found | undefined;
+    const emit = (event: TaskEventData) => {
+      this.parts.emit(event);
+      if (event.kind !== "found") return;
+      const { size, id, seeds: holders } = event;
+      const others = [...this.hosts.keys()].map(nameOf)
+        .filter((name) => !holders.includes(name) && !this.#refused.has(name));
+      found = { size, id, holders, others };
+      stop.abort(ENOUGH);
+    };
+    const all = { name: "a", sha256: undefined, id: undefined, ...wanted };
+    const context = { ...this.parts, emit };
+    await downloadFile(all, new OutFolder(this.dir), context, stop.signal).catch((error) => {
+      if (error !== ENOUGH) throw error;
+    });
+    return found!;
   }
 
-  /** Finds and transfers "a". @returns the bytes that came, by host. */
+  /** Downloads "a". @returns the bytes that came, by host. */
   async download(signal = calm): Promise<Record<string, number>> {
-    const found = await this.find({}, signal);
-    this.#onDisk = true;
-    using file = await this.open(found.content).finally(() => this.#onDisk = false);
-    const outcome = await transfer("a", found, file, this.parts, signal);
-    if (outcome.kind === "useless") throw noUsableSourceError("a", outcome);
-    const entries = Object.entries(outcome.bytesBySeed);
+    const wanted = { name: "a", sha256: undefined, id: undefined };
+    const { bytesBySeed } = await downloadFile(
+      wanted,
+      new OutFolder(this.dir),
+      { ...this.parts, emit: (event) => this.#follow(event) },
+      signal,
+    );
+    const entries = Object.entries(bytesBySeed);
     return Object.fromEntries(entries.map(([seed, bytes]) => [seed.split(":")[0]!, bytes]));
+  }
+
+  /** While the file is opened or finished, the clock stands still: the disk takes its own time. */
+  #follow(event: TaskEventData): void {
+    if (event.kind === "found") this.#onDisk = true;
+    if (event.kind === "pieces") {
+      this.#missing = event.count - event.cells.reduce((sum, pieces) => sum + pieces, 0);
+    }
+    if (event.kind === "stored") this.#missing--;
+    if (event.kind === "state" && event.state === "downloading" || event.kind === "stored") {
+      this.#onDisk = this.#missing === 0;
+    }
+    this.parts.emit(event);
   }
 
   /** Every body takes so many ms, by the bench's clock. */

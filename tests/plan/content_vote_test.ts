@@ -1,10 +1,10 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import {
   type ContentCandidate,
-  failureReason,
   rankContents,
-  type SeedAnswer,
+  type SourceAnswer,
 } from "../../core/plan/content_vote.ts";
+import { noSourceReason } from "../../core/download/describe.ts";
 
 interface Held extends ContentCandidate {
   readonly seed: string;
@@ -70,13 +70,13 @@ for (const { name, answers, want } of groups) {
   });
 }
 
-const lacks: SeedAnswer = { kind: "lacks" };
-const later: SeedAnswer = { kind: "later", reason: "t hashes", retryAfterMs: 100 };
-const away: SeedAnswer = { kind: "failed", reason: "x is away", code: "unreachable" };
-const slow: SeedAnswer = { kind: "failed", reason: "y is slow", code: "timeout" };
-const closed: SeedAnswer = { kind: "refused", reason: "z wants a token", code: "auth" };
+const lacks: SourceAnswer = { kind: "lacks" };
+const later: SourceAnswer = { kind: "later", reason: "t hashes", retryAfterMs: 100 };
+const away: SourceAnswer = { kind: "failed", reason: "x is away", code: "unreachable" };
+const slow: SourceAnswer = { kind: "failed", reason: "y is slow", code: "timeout" };
+const closed: SourceAnswer = { kind: "refused", reason: "z wants a token", code: "auth" };
 
-const reasons: { name: string; answers: SeedAnswer[]; code: string; says: RegExp }[] = [
+const reasons: { name: string; answers: SourceAnswer[]; code: string; says: RegExp }[] = [
   { name: "all lack it", answers: [lacks, lacks], code: "not-found", says: /^no seed has it$/ },
   {
     name: "one lacks it and others are away",
@@ -107,7 +107,7 @@ const reasons: { name: string; answers: SeedAnswer[]; code: string; says: RegExp
 ];
 for (const { name, answers, code, says } of reasons) {
   Deno.test(`whyNobody() says ${code} when ${name}`, () => {
-    const why = failureReason("it", answers);
+    const why = noSourceReason("it", answers);
     assertEquals(why.code as string, code);
     assertMatch(why.reason, says);
   });

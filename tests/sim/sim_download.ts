@@ -1,8 +1,13 @@
-/** One download of a simulated world: the real scheduler, and the rules that it must keep. */
+/** One download of a simulated world: the real state machine, and the rules that it must keep. */
 import { layoutOf, type PieceLayout, rangeOfPiece } from "../../core/base/pieces.ts";
 import { lengthOf } from "../../core/base/ranges.ts";
-import type { Failure, TransferCommand, TransferEvent } from "../../core/plan/transfer_messages.ts";
-import { Scheduler } from "../../core/plan/scheduler.ts";
+import { DownloadMachine, type DownloadOptions } from "../../core/plan/download_machine.ts";
+import type {
+  Choice,
+  DownloadCommand,
+  DownloadEvent,
+  PieceFailure,
+} from "../../core/plan/messages.ts";
 import type { Listener, SimSeed } from "./sim_seed.ts";
 import type { Timeline } from "./timeline.ts";
 
@@ -13,6 +18,22 @@ export interface DownloadPlan {
   readonly cancelMs?: number;
   readonly maxInFlight?: number;
   readonly giveUpMs?: number;
+  /** The attempt ends then, as in a pause, and another one begins with what is stored. */
+  readonly restartMs?: number;
+  /** Another machine than the real one. */
+  readonly machine?: (options: DownloadOptions, nowMs: number) => Machine;
+  /** Receives each event and each command. */
+  readonly trace?: (
+    direction: ">" | "<",
+    message: DownloadEvent | DownloadCommand,
+    nowMs: number,
+  ) => void;
+}
+
+/** The machine as the world drives it. */
+export interface Machine {
+  start(nowMs: number): DownloadCommand[];
+  handle(event: DownloadEvent, nowMs: number): DownloadCommand[];
 }
 
 /** What there is of a piece, and whose. */
@@ -34,8 +55,8 @@ const NOTHING: Beginning = { bytes: 0, parts: [] };
 
 export type HowItEnded = "complete" | "give-up" | "cancelled";
 
-/** What one seed may have in flight for one download: `WIDEST_WINDOW` of the scheduler. */
-const WIDEST_WINDOW = 16;
+/** What one seed may have in flight for one download: `MAX_WINDOW` of a source's state. */
+const MAX_WINDOW = 16;
 
 export class SimDownload implements Listener {
   readonly plan: DownloadPlan;
@@ -48,7 +69,12 @@ export class SimDownload implements Listener {
   readonly #timeline: Timeline;
   readonly #seeds: ReadonlyMap<string, SimSeed>;
   readonly #layout: PieceLayout;
-  readonly #scheduler: Scheduler;
+  #machine: Machine;
+  readonly #random: () => number;
+  /** The id of the chosen content. */
+  #content: string | null = null;
+  /** Events of an attempt that was ended by a restart are ignored. */
+  #attempt = 0;
   readonly #orders = new Map<number, Asked>();
   /** Beginnings of unfinished pieces; of a suspect piece one for each seed. */
   readonly #begun = new Map<string, Beginning>();
@@ -68,18 +94,34 @@ export class SimDownload implements Listener {
     this.#timeline = timeline;
     this.#seeds = seeds;
     this.#layout = layoutOf(plan.size);
-    this.#scheduler = new Scheduler({
-      layout: this.#layout,
-      missing: Array.from({ length: this.#layout.count }, (_, piece) => piece),
-      seeds: Array.from(seeds, ([name, { habits }]) => ({ name, holds: !habits.late })),
-      maxInFlight: plan.maxInFlight ?? 32,
-      connections: 4,
-      giveUpMs: plan.giveUpMs ?? 120_000,
-      minBytesPerSecond: 128,
-      random,
-    }, plan.startMs ?? 0);
-    timeline.at(plan.startMs ?? 0, () => this.#perform(this.#scheduler.start(timeline.nowMs)));
+    this.#random = random;
+    this.#machine = this.#newMachine();
+    timeline.at(plan.startMs ?? 0, () => this.#perform(this.#machine.start(timeline.nowMs)));
+    if (plan.restartMs !== undefined) timeline.at(plan.restartMs, () => this.#restart());
     if (plan.cancelMs !== undefined) timeline.at(plan.cancelMs, () => this.#cancel());
+  }
+
+  #newMachine(): Machine {
+    const { startMs = 0, giveUpMs = 120_000, machine } = this.plan;
+    const make = machine ?? ((options, nowMs) => new DownloadMachine(options, nowMs));
+    return make({
+      sources: Array.from(this.#seeds.keys(), (id) => ({ id, troubled: false, known: true })),
+      wanted: { id: undefined, sha256: undefined },
+      requireVerified: false,
+      giveUpMs,
+      stallMs: 5000,
+      connections: 4,
+      minBytesPerSecond: 128,
+      random: this.#random,
+    }, Math.max(startMs, this.#timeline.nowMs));
+  }
+
+  #restart(): void {
+    if (this.how) return;
+    for (const request of Array.from(this.#orders.keys())) this.#takeBack(request);
+    this.#attempt++;
+    this.#machine = this.#newMachine();
+    this.#perform(this.#machine.start(this.#timeline.nowMs));
   }
 
   get busiestSecond(): number {
@@ -92,7 +134,7 @@ export class SimDownload implements Listener {
     this.receivedBytes += bytes;
     asked.received += bytes;
     asked.wrong = wrong;
-    this.#tell({ kind: "received", order, bytes });
+    this.#tell({ kind: "received", request: order, bytes });
   }
 
   done(order: number): void {
@@ -107,17 +149,25 @@ export class SimDownload implements Listener {
     this.usefulBytes += bytes;
     if (new Set(parts.map(({ seed }) => seed)).size > 1) {
       this.#suspects.set(piece, parts);
-      this.#tell({ kind: "failed", order, failure: { kind: "doubtful", reason: "wrong digest" } });
+      this.#tell({
+        kind: "failed",
+        request: order,
+        failure: { kind: "doubtful", reason: "wrong digest" },
+      });
     } else {
-      this.#tell({ kind: "failed", order, failure: { kind: "corrupt", reason: "wrong digest" } });
+      this.#tell({
+        kind: "failed",
+        request: order,
+        failure: { kind: "corrupt", reason: "wrong digest" },
+      });
     }
   }
 
-  failed(order: number, failure: Failure): void {
+  failed(order: number, failure: PieceFailure): void {
     const asked = this.#orders.get(order);
     if (!asked) return;
     this.#orders.delete(order);
-    this.#tell({ kind: "failed", order, failure, kept: this.#keep(asked) });
+    this.#tell({ kind: "failed", request: order, failure, kept: this.#keep(asked) });
   }
 
   #store(order: number, piece: number): void {
@@ -125,9 +175,9 @@ export class SimDownload implements Listener {
     this.#stored.add(piece);
     this.usefulBytes += this.#bytesOf(piece);
     for (const { seed, wrong } of this.#suspects.get(piece) ?? []) {
-      if (wrong) this.#tell({ kind: "blamed", seed, reason: "wrong digest" });
+      if (wrong) this.#tell({ kind: "blamed", source: seed, reason: "wrong digest" });
     }
-    this.#tell({ kind: "stored", order });
+    this.#tell({ kind: "stored", request: order });
   }
 
   /** @returns how much of the piece there is now. */
@@ -146,50 +196,88 @@ export class SimDownload implements Listener {
     return this.#suspects.has(piece) ? `${piece} of ${seed}` : String(piece);
   }
 
-  #tell(fact: TransferEvent): void {
-    if (!this.how) this.#perform(this.#scheduler.handle(fact, this.#timeline.nowMs));
+  #tell(event: DownloadEvent): void {
+    if (this.how) return;
+    this.plan.trace?.(">", event, this.#timeline.nowMs);
+    this.#perform(this.#machine.handle(event, this.#timeline.nowMs));
   }
 
-  #perform(actions: readonly TransferCommand[]): void {
+  #perform(commands: readonly DownloadCommand[]): void {
     const second = Math.floor(this.#timeline.nowMs / 1000);
-    this.#actionsIn.set(second, (this.#actionsIn.get(second) ?? 0) + actions.length);
-    for (const action of actions) this.#performOne(action);
+    this.#actionsIn.set(second, (this.#actionsIn.get(second) ?? 0) + commands.length);
+    for (const command of commands) this.plan.trace?.("<", command, this.#timeline.nowMs);
+    for (const command of commands) this.#performOne(command);
   }
 
-  #performOne(action: TransferCommand): void {
-    switch (action.kind) {
+  #performOne(command: DownloadCommand): void {
+    switch (command.kind) {
       case "request":
-        return this.#ask(action);
+        return this.#ask(command);
       case "cancel":
-        return this.#takeBack(action.order);
+        return this.#takeBack(command.request);
       case "probe":
-        return this.#timeline.at(this.#timeline.nowMs + 2, () => this.#answer(action.seed));
-      case "set-timer": {
+        return this.#probe(command.source);
+      case "setTimer": {
         const wake = ++this.#wakes;
-        return this.#timeline.at(action.atMs, () => {
+        return this.#timeline.at(command.atMs, () => {
           if (wake === this.#wakes) this.#tell({ kind: "timer" });
         });
       }
-      case "complete":
+      case "open":
+        return this.#open(command.choice);
+      case "setAside":
+        return this.#discard();
+      case "finish":
         if (this.#stored.size !== this.#layout.count) {
-          this.faults.push("complete before every piece was stored");
+          this.faults.push("finished before every piece was stored");
         }
         return this.#end("complete");
-      case "give-up":
+      case "fail":
         return this.#end("give-up");
     }
   }
 
-  #ask(action: TransferCommand & { kind: "request" }): void {
-    this.#check(action);
-    const { order, piece, seed } = action;
+  #probe(source: string): void {
+    const seed = this.#seeds.get(source)!;
+    const attempt = this.#attempt;
+    this.#timeline.at(this.#timeline.nowMs + seed.answersAfterMs, () => {
+      if (attempt !== this.#attempt) return;
+      this.#tell({ kind: "answered", source, answer: seed.answer(this.plan.size) });
+    });
+  }
+
+  /** What was stored is of another content. */
+  #discard(): void {
+    for (const request of Array.from(this.#orders.keys())) this.#takeBack(request);
+    this.#stored.clear();
+    this.#begun.clear();
+    this.#suspects.clear();
+  }
+
+  #open({ content }: Choice): void {
+    this.#content = content.id;
+    const { count } = this.#layout;
+    const missing = Array.from({ length: count }, (_, piece) => piece)
+      .filter((piece) => !this.#stored.has(piece));
+    const begun = new Map(
+      missing.flatMap((piece) => {
+        const bytes = this.#begun.get(String(piece))?.bytes ?? 0;
+        return bytes > 0 && !this.#suspects.has(piece) ? [[piece, bytes] as const] : [];
+      }),
+    );
+    const { maxInFlight = 32 } = this.plan;
+    this.#tell({ kind: "opened", layout: this.#layout, missing, begun, maxInFlight });
+  }
+
+  #ask({ request, piece, source }: DownloadCommand & { kind: "request" }): void {
+    this.#check(piece, source);
     for (const other of this.#orders.values()) if (other.piece === piece) this.#keep(other);
-    const begun = this.#begun.get(this.#keyOf(piece, seed)) ?? NOTHING;
-    this.#orders.set(order, { piece, seed, begun, received: 0, wrong: false });
+    const begun = this.#begun.get(this.#keyOf(piece, source)) ?? NOTHING;
+    this.#orders.set(request, { piece, seed: source, begun, received: 0, wrong: false });
     const bytes = this.#bytesOf(piece) - begun.bytes;
-    // Nothing is left to fetch of a piece whose fetching was stopped before it was checked.
-    if (bytes === 0) return this.#timeline.at(this.#timeline.nowMs, () => this.done(order));
-    this.#seeds.get(seed)!.ask({ id: order, bytes, listener: this });
+    // Nothing is left to fetch of a piece whose read was stopped before it was verified.
+    if (bytes === 0) return this.#timeline.at(this.#timeline.nowMs, () => this.done(request));
+    this.#seeds.get(source)!.ask({ id: request, bytes, listener: this });
   }
 
   #takeBack(order: number): void {
@@ -210,17 +298,10 @@ export class SimDownload implements Listener {
     this.endedMs = this.#timeline.nowMs;
   }
 
-  #answer(seed: string): void {
-    if (!this.#seeds.get(seed)!.isAway()) return this.#tell({ kind: "holds", seed });
-    this.#tell({
-      kind: "probe-failed",
-      seed,
-      failure: { kind: "lost", reason: "connection refused" },
-    });
-  }
-
   /** The rules that hold at every instant. */
-  #check({ piece, seed }: TransferCommand & { kind: "request" }): void {
+  #check(piece: number, seed: string): void {
+    const { holds = "content", sizeOnly } = this.#seeds.get(seed)!.habits;
+    if (!sizeOnly && holds !== this.#content) this.faults.push(`${seed} has another content`);
     if (this.#stored.has(piece)) {
       this.faults.push(`piece ${piece} was asked for after it was stored`);
     }
@@ -232,7 +313,7 @@ export class SimDownload implements Listener {
     if (this.#orders.size >= (this.plan.maxInFlight ?? 32)) {
       this.faults.push("too many pieces in flight");
     }
-    if (this.#seeds.get(seed)!.inFlightOf(this) >= WIDEST_WINDOW) {
+    if (this.#seeds.get(seed)!.inFlightOf(this) >= MAX_WINDOW) {
       this.faults.push(`too many pieces in flight to ${seed}`);
     }
   }

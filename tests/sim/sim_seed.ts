@@ -1,5 +1,6 @@
 /** A seed of a simulated world: a line with a rate, and habits. */
-import type { Failure } from "../../core/plan/transfer_messages.ts";
+import type { SourceAnswer } from "../../core/plan/content_vote.ts";
+import type { PieceFailure } from "../../core/plan/messages.ts";
 import type { Timeline } from "./timeline.ts";
 
 export interface Habits {
@@ -19,9 +20,18 @@ export interface Habits {
   readonly busy?: number;
   /** The rate changes by this factor at these times. */
   readonly turns?: readonly { readonly atMs: number; readonly factor: number }[];
-  /** Whether it is known to hold the content from the start. */
+  /** It answers the first probe only after the vote is over. */
   readonly late?: boolean;
+  /** The content that it holds; undefined: that of the world. `lacks`: it does not have the file. */
+  readonly holds?: string;
+  /** It offers no manifest. */
+  readonly sizeOnly?: boolean;
+  /** Until then it hashes the file. */
+  readonly hashesUntilMs?: number;
 }
+
+/** How long a late source takes to answer: longer than the vote waits. */
+const LATE_MS = 2500;
 
 export interface SimOrder {
   readonly id: number;
@@ -35,7 +45,7 @@ export interface Listener {
   /** @param wrong whether they are other bytes than the file's */
   received(order: number, bytes: number, wrong: boolean): void;
   done(order: number): void;
-  failed(order: number, failure: Failure): void;
+  failed(order: number, failure: PieceFailure): void;
 }
 
 interface Served {
@@ -76,6 +86,28 @@ export class SimSeed {
   isAway(): boolean {
     const now = this.#timeline.nowMs;
     return (this.habits.away ?? []).some(({ fromMs, toMs }) => fromMs <= now && now < toMs);
+  }
+
+  /** How long it takes to answer a probe now. */
+  get answersAfterMs(): number {
+    const { late, latencyMs = 2 } = this.habits;
+    return late && this.#timeline.nowMs < LATE_MS ? LATE_MS : latencyMs;
+  }
+
+  /** What it answers to a probe. */
+  answer(size: number): SourceAnswer {
+    const { holds = "content", sizeOnly, hashesUntilMs = 0 } = this.habits;
+    const now = this.#timeline.nowMs;
+    if (this.isAway()) {
+      return { kind: "failed", reason: "connection refused", code: "unreachable" };
+    }
+    if (holds === "lacks") return { kind: "lacks" };
+    if (sizeOnly) return { kind: "size", size };
+    if (now < hashesUntilMs) {
+      const percent = Math.floor(now * 100 / hashesUntilMs);
+      return { kind: "later", reason: "hashing", retryAfterMs: 500, percent, size };
+    }
+    return { kind: "manifest", id: holds, size, sha256: holds };
   }
 
   ask(order: SimOrder): void {
@@ -164,7 +196,7 @@ export class SimSeed {
     for (const { order } of lost) order.listener.failed(order.id, { kind: "lost", reason });
   }
 
-  #fail(order: SimOrder, failure: Failure, afterMs: number): void {
+  #fail(order: SimOrder, failure: PieceFailure, afterMs: number): void {
     this.#timeline.at(
       this.#timeline.nowMs + afterMs,
       () => order.listener.failed(order.id, failure),

@@ -3,6 +3,12 @@ export class Timeline {
   nowMs = 0;
   readonly #heap: { atMs: number; order: number; run: () => void }[] = [];
   #count = 0;
+  #suspensions: { readonly fromMs: number; readonly toMs: number }[] = [];
+
+  /** The computer is suspended at `fromMs` for `ms`: what would happen meanwhile happens afterwards. */
+  suspend(fromMs: number, ms: number): void {
+    this.#suspensions.push({ fromMs, toMs: fromMs + ms });
+  }
 
   at(atMs: number, run: () => void): void {
     const entry = { atMs: Math.max(atMs, this.nowMs), order: this.#count++, run };
@@ -19,7 +25,10 @@ export class Timeline {
       this.#heap[0] = last;
       this.#down(0);
     }
-    this.nowMs = next.atMs;
+    const during = this.#suspensions.find(({ fromMs, toMs }) =>
+      fromMs <= next.atMs && next.atMs < toMs
+    );
+    this.nowMs = Math.max(this.nowMs, during?.toMs ?? next.atMs);
     next.run();
     return true;
   }

@@ -1,7 +1,14 @@
-/** Worlds of the vote: the real resolver and trials, made-up seeds, and a transfer that only says what came of it. */
-import { ContentTrials, type SetAsideReason } from "../../core/plan/content_trials.ts";
-import type { SeedAnswer } from "../../core/plan/content_vote.ts";
-import { Resolver, type ResolverCommand } from "../../core/plan/resolve.ts";
+/** Worlds of the vote: the real state machine, and simulated seeds that hold different contents. */
+import { layoutOf } from "../../core/base/pieces.ts";
+import type { SetAsideReason } from "../../core/plan/content_trials.ts";
+import type { SourceAnswer } from "../../core/plan/content_vote.ts";
+import { DownloadMachine } from "../../core/plan/download_machine.ts";
+import type {
+  Choice,
+  DownloadCommand,
+  DownloadEvent,
+  PieceFailure,
+} from "../../core/plan/messages.ts";
 import { diceOf } from "./dice.ts";
 import { Timeline } from "./timeline.ts";
 
@@ -39,21 +46,127 @@ function votersOf(world: number): Voter[] {
   return [{ ...right, fickle: false }, ...others];
 }
 
-/** The id that the download ends with, or why it fails. */
+/** A file of one piece, so that one request shows what a source is worth. */
+const LAYOUT = layoutOf(1000);
+/** How often a full disk is looked at. */
+const FULL_DISK_MS = 1000;
+
+/** The id of the content that is downloaded, or why none is. */
 function electionOf(world: number): string {
   const voters = votersOf(world);
-  const timeline = new Timeline();
-  const random = diceOf(world);
-  const trials = new ContentTrials();
-  for (let round = 0; round < 3 * voters.length + 1; round++) {
-    const chosen = resolveOnce(voters, round, trials, timeline, random);
-    if (chosen.kind === "hopeless") return chosen.reason;
-    const holders = voters.filter(({ name }) => chosen.holders.includes(name));
-    if (holders.some(({ useless }) => useless === undefined)) return chosen.content.id ?? "";
-    const ballot = chosen.ballots.find(({ content }) => content.id === chosen.content.id)!;
-    trials.setAside(ballot, holders[0]!.useless!);
+  const election = new Election(voters, diceOf(world));
+  return election.run();
+}
+
+class Election {
+  readonly #voters: readonly Voter[];
+  readonly #random: () => number;
+  readonly #timeline = new Timeline();
+  #machine: DownloadMachine;
+  #content: string | null = null;
+  #opened = 0;
+  #timers = 0;
+  #end: string | undefined;
+
+  constructor(voters: readonly Voter[], random: () => number) {
+    this.#voters = voters;
+    this.#random = random;
+    this.#machine = this.#newMachine();
   }
-  return "it never ends";
+
+  run(): string {
+    this.#perform(this.#machine.start(0));
+    while (this.#end === undefined && this.#timeline.step(Infinity));
+    return this.#end ?? "it is stuck";
+  }
+
+  #newMachine(): DownloadMachine {
+    return new DownloadMachine({
+      sources: this.#voters.map(({ name: id }) => ({ id, troubled: false, known: true })),
+      wanted: { sha256: undefined, id: undefined },
+      requireVerified: false,
+      giveUpMs: 120_000,
+      stallMs: 5000,
+      connections: 4,
+      minBytesPerSecond: 128,
+      random: this.#random,
+    }, this.#timeline.nowMs);
+  }
+
+  #send(event: DownloadEvent, machine = this.#machine): void {
+    if (this.#end !== undefined || machine !== this.#machine) return;
+    this.#perform(machine.handle(event, this.#timeline.nowMs));
+  }
+
+  #later(ms: number, event: () => DownloadEvent): void {
+    const machine = this.#machine;
+    this.#timeline.at(this.#timeline.nowMs + ms, () => this.#send(event(), machine));
+  }
+
+  #perform(commands: readonly DownloadCommand[]): void {
+    for (const command of commands) this.#performOne(command);
+  }
+
+  #performOne(command: DownloadCommand): void {
+    switch (command.kind) {
+      case "probe": {
+        const { source } = command;
+        const voter = this.#voterOf(source);
+        return this.#later(1 + this.#random() * 50, () => {
+          const answer = answerOf(voter, this.#opened, this.#timeline.nowMs);
+          return { kind: "answered", source, answer };
+        });
+      }
+      case "open":
+        return this.#open(command.choice);
+      case "request": {
+        const { useless } = this.#voterOf(command.source);
+        const { request } = command;
+        if (useless === undefined) return this.#later(10, () => ({ kind: "stored", request }));
+        const failure = failureOf(useless);
+        return this.#later(failure.kind === "stalled" ? 5000 : 10, () => {
+          return { kind: "failed", request, failure };
+        });
+      }
+      case "setTimer": {
+        const timer = ++this.#timers;
+        const machine = this.#machine;
+        return this.#timeline.at(command.atMs, () => {
+          if (timer === this.#timers) this.#send({ kind: "timer" }, machine);
+        });
+      }
+      case "finish":
+        this.#end = this.#content ?? "";
+        return;
+      case "fail":
+        this.#end = "a failure";
+    }
+  }
+
+  #open({ content: { id }, holders, eligible }: Choice): void {
+    if (++this.#opened > 20 * this.#voters.length) return void (this.#end = "it never ends");
+    this.#content = id;
+    const isTooLarge = holders.some((name) => this.#voterOf(name).useless === "too-large");
+    if (!isTooLarge) {
+      return this.#send({ kind: "opened", layout: LAYOUT, missing: [0], maxInFlight: 8 });
+    }
+    if (eligible > 1) return this.#send({ kind: "rejected", why: "too-large" });
+    // The disk is full: the task waits for space, and begins again.
+    this.#timeline.at(this.#timeline.nowMs + FULL_DISK_MS, () => {
+      this.#machine = this.#newMachine();
+      this.#perform(this.#machine.start(this.#timeline.nowMs));
+    });
+  }
+
+  #voterOf(name: string): Voter {
+    return this.#voters.find((voter) => voter.name === name)!;
+  }
+}
+
+function failureOf(useless: SetAsideReason): PieceFailure {
+  if (useless === "silence") return { kind: "stalled", reason: "stalled" };
+  if (useless === "corrupt") return { kind: "corrupt", reason: "wrong digest" };
+  return { kind: "refused", reason: "refused" };
 }
 
 /** Whether live, useful seeds of one other content are at least as many as the right ones. */
@@ -73,56 +186,11 @@ export function faultsOfVote(world: number): string[] {
   return end === RIGHT ? [] : [`the vote ended with ${end}`];
 }
 
-type End = Extract<ResolverCommand, { kind: "chosen" | "hopeless" }>;
-
-function resolveOnce(
-  voters: readonly Voter[],
-  round: number,
-  trials: ContentTrials,
-  timeline: Timeline,
-  random: () => number,
-): End {
-  const resolver = new Resolver({
-    name: "x",
-    seeds: voters.map(({ name }) => ({ name, troubled: false, known: true })),
-    wanted: { sha256: undefined, id: undefined },
-    trials,
-    requireVerified: false,
-    giveUpMs: 120_000,
-    random,
-  }, timeline.nowMs);
-  let end: End | undefined;
-  let timers = 0;
-  const perform = (commands: readonly ResolverCommand[]) => {
-    for (const command of commands) {
-      if (command.kind === "chosen" || command.kind === "hopeless") end = command;
-      else if (command.kind === "setTimer") {
-        const timer = ++timers;
-        timeline.at(command.atMs, () => {
-          if (timer === timers && !end) perform(resolver.handle({ kind: "timer" }, timeline.nowMs));
-        });
-      } else if (command.kind === "probe") {
-        const voter = voters.find(({ name }) => name === command.seed)!;
-        timeline.at(timeline.nowMs + 1 + random() * 50, () => {
-          if (end) return;
-          const answer = answerOf(voter, round, timeline.nowMs);
-          perform(
-            resolver.handle({ kind: "answered", seed: voter.name, answer }, timeline.nowMs),
-          );
-        });
-      }
-    }
-  };
-  perform(resolver.start(timeline.nowMs));
-  while (!end && timeline.step(Infinity));
-  return end!;
-}
-
 function answerOf(
   { name, id, size, readyMs, fickle }: Voter,
   round: number,
   nowMs: number,
-): SeedAnswer {
+): SourceAnswer {
   if (nowMs < readyMs) {
     const percent = Math.floor(nowMs * 100 / readyMs);
     return { kind: "later", reason: "hashing", retryAfterMs: 500, percent, size };

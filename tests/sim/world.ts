@@ -1,4 +1,4 @@
-/** A simulated world: real schedulers, made-up seeds, a made-up clock. */
+/** A simulated world: real state machines, simulated seeds, a simulated clock. */
 import { diceOf } from "./dice.ts";
 import { type DownloadPlan, type HowItEnded, SimDownload } from "./sim_download.ts";
 import { type Habits, SimSeed } from "./sim_seed.ts";
@@ -8,6 +8,8 @@ export interface WorldPlan {
   readonly downloads: readonly DownloadPlan[];
   readonly seeds: readonly Habits[];
   readonly dice?: number;
+  /** The computer that downloads is suspended then. */
+  readonly suspended?: { readonly fromMs: number; readonly ms: number };
 }
 
 export interface DownloadEnd {
@@ -29,18 +31,19 @@ export interface WorldEnd {
 }
 
 /** Longer than any world may take. */
-const LONGEST_MS = 24 * 3600 * 1000;
+const MAX_WORLD_MS = 24 * 3600 * 1000;
 
 export function runWorld(plan: WorldPlan): WorldEnd {
   const timeline = new Timeline();
   const random = diceOf(plan.dice ?? 1);
+  if (plan.suspended) timeline.suspend(plan.suspended.fromMs, plan.suspended.ms);
   const seeds = new Map(
     plan.seeds.map((habits) => [habits.name, new SimSeed(habits, timeline, random)]),
   );
   const downloads = plan.downloads.map((download) =>
     new SimDownload(download, seeds, timeline, random)
   );
-  while (downloads.some(({ how }) => !how) && timeline.step(LONGEST_MS));
+  while (downloads.some(({ how }) => !how) && timeline.step(MAX_WORLD_MS));
   return {
     downloads: downloads.map(endOf),
     sent: Object.fromEntries(Array.from(seeds, ([name, { sent }]) => [name, sent])),

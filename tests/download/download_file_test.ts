@@ -8,7 +8,7 @@ import type { TaskResult } from "../../core/events.ts";
 import { layoutOf, rangeOfPiece } from "../../core/base/pieces.ts";
 import { OutFolder } from "../../core/store/paths.ts";
 import { StoredFile } from "../../core/store/stored_file.ts";
-import { runDownload } from "../../core/download/download_task.ts";
+import { downloadFile } from "../../core/download/download_file.ts";
 import { encodeManifest, makeManifest } from "../../core/protocol/manifest.ts";
 import { type Hook, sendBody } from "../fakes/scripted_seed.ts";
 import { calm, test } from "../source/support.ts";
@@ -34,14 +34,14 @@ function deskOf(hosts: Hosts, settings: Partial<DownloadSettings> = {}): Bench {
 
 function run(bench: Bench, wanted: { sha256?: string; id?: string } = {}): Promise<TaskResult> {
   const all = { name: "a", sha256: undefined, id: undefined, ...wanted };
-  return runDownload(all, new OutFolder(bench.dir), bench.parts, calm);
+  return downloadFile(all, new OutFolder(bench.dir), bench.parts, calm);
 }
 
 function pathOf(bench: Bench): string {
   return join(Deno.realPathSync(bench.dir), "a");
 }
 
-test("runTask() brings the right file when more seeds than honest ones claim its digest for other bytes", async () => {
+test("downloadFile() brings the right file when more seeds than honest ones claim its digest for other bytes", async () => {
   await using seeds = new Seeds();
   await using bench = deskOf({
     liar: seeds.add({ a: OTHER }, claiming(SHA256)),
@@ -59,7 +59,7 @@ test("runTask() brings the right file when more seeds than honest ones claim its
   assertEquals(Array.from(Deno.readDirSync(bench.dir), ({ name }) => name), ["a"]);
 });
 
-test("runTask() throws CorruptError, and leaves nothing, when only liars claim the digest", async () => {
+test("downloadFile() throws CorruptError, and leaves nothing, when only liars claim the digest", async () => {
   await using seeds = new Seeds();
   const third = FILE.slice();
   third[7]! ^= 1;
@@ -75,7 +75,7 @@ test("runTask() throws CorruptError, and leaves nothing, when only liars claim t
   assertEquals(Array.from(Deno.readDirSync(bench.dir)), []);
 });
 
-test("runTask() throws CorruptError when a seed claims another digest for the very pieces", async () => {
+test("downloadFile() throws CorruptError when a seed claims another digest for the very pieces", async () => {
   await using seeds = new Seeds();
   const digest = "0".repeat(64);
   await using bench = deskOf({
@@ -126,7 +126,7 @@ const useless: { name: string; hook: Hook; why: string; settings?: Partial<Downl
   },
 ];
 for (const { name, hook, why, settings = {} } of useless) {
-  test(`runTask() sets the content of most seeds aside when they ${name}, and brings that of the honest one`, async () => {
+  test(`downloadFile() sets the content of most seeds aside when they ${name}, and brings that of the honest one`, async () => {
     await using seeds = new Seeds();
     await using bench = deskOf({
       liar: seeds.add({ a: OTHER }, hook),
@@ -142,7 +142,7 @@ for (const { name, hook, why, settings = {} } of useless) {
   });
 }
 
-test("runTask() names the contents of all seeds when none of them can be had", async () => {
+test("downloadFile() names the contents of all seeds when none of them can be had", async () => {
   await using seeds = new Seeds();
   const hook = answering("ERROR:NOT_FOUND no\n");
   await using bench = deskOf({
@@ -156,7 +156,7 @@ test("runTask() names the contents of all seeds when none of them can be had", a
   ]);
 });
 
-test("runTask() computes the digest of the whole when a seed of the right pieces claims a wrong one", async () => {
+test("downloadFile() computes the digest of the whole when a seed of the right pieces claims a wrong one", async () => {
   await using seeds = new Seeds();
   await using bench = deskOf({
     liar: seeds.add({ a: FILE }, claiming("0".repeat(64))),
@@ -167,7 +167,7 @@ test("runTask() computes the digest of the whole when a seed of the right pieces
   assertEquals(bench.toldOf("honest").includes("dissents"), false);
 });
 
-test("runTask() says nothing of the bytes that stay when other ones are there and are to be skipped", async () => {
+test("downloadFile() says nothing of the bytes that stay when other ones are there and are to be skipped", async () => {
   await using seeds = new Seeds();
   const seed = seeds.add({ a: FILE });
   await using bench = deskOf({ seed }, { onConflict: "skip" });
@@ -183,7 +183,7 @@ test("runTask() says nothing of the bytes that stay when other ones are there an
   assertEquals(Deno.readFileSync(pathOf(bench)), OTHER);
 });
 
-test("runTask() says nothing of the bytes that stay when they came while it downloaded", async () => {
+test("downloadFile() says nothing of the bytes that stay when they came while it downloaded", async () => {
   await using seeds = new Seeds();
   const seed = seeds.add({ a: FILE });
   await using bench = deskOf({ seed }, { onConflict: "skip" });
@@ -201,7 +201,7 @@ test("runTask() says nothing of the bytes that stay when they came while it down
   assertEquals(Deno.readFileSync(pathOf(bench)), OTHER);
 });
 
-test("runTask() says what the bytes are when the very ones are there", async () => {
+test("downloadFile() says what the bytes are when the very ones are there", async () => {
   await using seeds = new Seeds();
   const seed = seeds.add({ a: FILE });
   await using bench = deskOf({ seed }, { onConflict: "skip" });
@@ -211,7 +211,7 @@ test("runTask() says what the bytes are when the very ones are there", async () 
   assertEquals({ how, sha256, id, verified }, { ...expected, verified: true } as never);
 });
 
-test("runTask() tells where the pieces of an earlier run lie before it downloads the others", async () => {
+test("downloadFile() tells where the pieces of an earlier run lie before it downloads the others", async () => {
   await using seeds = new Seeds();
   const hosts = { honest: seeds.add({ a: FILE }) };
   await using bench = deskOf(hosts);
@@ -226,7 +226,7 @@ test("runTask() tells where the pieces of an earlier run lie before it downloads
   };
   const wanted = { name: "a", sha256: undefined, id: undefined };
   await assertRejects(
-    () => runDownload(wanted, new OutFolder(bench.dir), parts, stop.signal),
+    () => downloadFile(wanted, new OutFolder(bench.dir), parts, stop.signal),
     Error,
     "enough",
   );
@@ -239,7 +239,7 @@ test("runTask() tells where the pieces of an earlier run lie before it downloads
   assertEquals(there, stored.sort());
 });
 
-test("runTask() fetches wrong pieces of the disk again before it blames a seed for the digest", async () => {
+test("downloadFile() fetches wrong pieces of the disk again before it blames a seed for the digest", async () => {
   await using seeds = new Seeds();
   await using bench = deskOf({ honest: seeds.add({ a: FILE }) });
   const manifest = makeManifest(FILE.length, SHA256, digestsOf(FILE));
@@ -272,7 +272,7 @@ function digestsOf(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
   return digests;
 }
 
-test("runTask() brings the right bytes when the part is overwritten between two pieces", async () => {
+test("downloadFile() brings the right bytes when the part is overwritten between two pieces", async () => {
   await using seeds = new Seeds();
   let asked = 0;
   const overwriting: Hook = (request) => {

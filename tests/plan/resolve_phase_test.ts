@@ -1,17 +1,19 @@
 import { assert, assertEquals } from "@std/assert";
 import { ContentTrials, type SetAsideReason } from "../../core/plan/content_trials.ts";
-import type { SeedAnswer } from "../../core/plan/content_vote.ts";
-import { Resolver, type ResolverCommand, type ResolverOptions } from "../../core/plan/resolve.ts";
+import type { SourceAnswer } from "../../core/plan/content_vote.ts";
+import { DownloadMachine, type DownloadOptions } from "../../core/plan/download_machine.ts";
+import { CODE_OF_FAILURE, type DownloadCommand } from "../../core/plan/messages.ts";
+import { noSourceReason } from "../../core/download/describe.ts";
 
 const ID = { a: "a".repeat(64), b: "b".repeat(64) };
 
-function manifest(id: string, size = 10, sha256 = id.toUpperCase()): SeedAnswer {
+function manifest(id: string, size = 10, sha256 = id.toUpperCase()): SourceAnswer {
   return { kind: "manifest", id, size, sha256 };
 }
-const size = (bytes: number): SeedAnswer => ({ kind: "size", size: bytes });
-const failed: SeedAnswer = { kind: "failed", reason: "refused", code: "unreachable" };
-const later: SeedAnswer = { kind: "later", reason: "hashing", retryAfterMs: 100 };
-const hashing = (percent: number): SeedAnswer => ({
+const size = (bytes: number): SourceAnswer => ({ kind: "size", size: bytes });
+const failed: SourceAnswer = { kind: "failed", reason: "refused", code: "unreachable" };
+const later: SourceAnswer = { kind: "later", reason: "hashing", retryAfterMs: 100 };
+const hashing = (percent: number): SourceAnswer => ({
   kind: "later",
   reason: "hashing",
   retryAfterMs: 1000,
@@ -20,7 +22,7 @@ const hashing = (percent: number): SeedAnswer => ({
 const hashingOf = (
   size: number,
   percent: number,
-): SeedAnswer => ({ ...hashing(percent), size } as SeedAnswer);
+): SourceAnswer => ({ ...hashing(percent), size } as SourceAnswer);
 
 /** Trials in which the content of these seeds was set aside. */
 function after(id: string, why: SetAsideReason, ...seeds: string[]): ContentTrials {
@@ -28,13 +30,22 @@ function after(id: string, why: SetAsideReason, ...seeds: string[]): ContentTria
   trials.setAside({ content: { id, size: 10, sha256: null }, seeds, claims: new Set() }, why);
   return trials;
 }
-const lacks: SeedAnswer = { kind: "lacks" };
+const lacks: SourceAnswer = { kind: "lacks" };
+
+/** What matters only to a transfer. */
+const LIMITS = { stallMs: 5000, connections: 4, minBytesPerSecond: 128 };
+
+function codeOf({ failure }: Extract<DownloadCommand, { kind: "fail" }>): string {
+  if (failure === "set-aside") return failure;
+  if (failure.kind === "no-source") return noSourceReason("it", failure.answers).code;
+  return CODE_OF_FAILURE[failure.kind];
+}
 
 interface Case {
   readonly name: string;
   /** What each seed answers, first, second, … time; the last one again and again; none: silence. */
-  readonly answers: Record<string, SeedAnswer[]>;
-  readonly options?: Partial<ResolverOptions>;
+  readonly answers: Record<string, SourceAnswer[]>;
+  readonly options?: Partial<DownloadOptions>;
   readonly troubled?: string[];
   readonly known?: string[];
   readonly want: Partial<
@@ -42,17 +53,17 @@ interface Case {
   >;
 }
 
-/** Lets a resolver ask seeds that answer after 10 ms. */
+/** Lets a machine ask sources that answer after 10 ms. */
 function play({ answers, options, troubled = [], known = [] }: Case) {
   const given = new Map(Object.entries(answers).map(([seed, list]) => [seed, [...list]]));
-  const seeds = Array.from(given.keys(), (name) => ({
-    name,
-    troubled: troubled.includes(name),
-    known: known.includes(name),
+  const sources = Array.from(given.keys(), (id) => ({
+    id,
+    troubled: troubled.includes(id),
+    known: known.includes(id),
   }));
-  const resolver = new Resolver({
-    name: "x",
-    seeds,
+  const machine = new DownloadMachine({
+    ...LIMITS,
+    sources,
     wanted: { sha256: undefined, id: undefined },
     requireVerified: false,
     giveUpMs: 60_000,
@@ -62,16 +73,17 @@ function play({ answers, options, troubled = [], known = [] }: Case) {
   const due: { atMs: number; seed: string | undefined }[] = [];
   const dissenters: string[] = [];
   let now = 0;
-  let actions: ResolverCommand[] = resolver.start(now);
+  let actions: DownloadCommand[] = machine.start(now);
   for (let turns = 0; turns < 10_000; turns++) {
     for (const action of actions) {
       if (action.kind === "probe") {
-        if (given.get(action.seed)!.length > 0) due.push({ atMs: now + 10, seed: action.seed });
+        if (given.get(action.source)!.length > 0) due.push({ atMs: now + 10, seed: action.source });
       } else if (action.kind === "setTimer") due.push({ atMs: action.atMs, seed: undefined });
-      else if (action.kind === "dissent") dissenters.push(action.seed);
-      else if (action.kind === "hopeless") return { code: action.code, ms: now };
-      else {
-        const { content: { id, size, sha256 }, holders, others } = action;
+      else if (action.kind === "report") {
+        if (action.change === "dissents") dissenters.push(action.source);
+      } else if (action.kind === "fail") return { code: codeOf(action), ms: now };
+      else if (action.kind === "open") {
+        const { content: { id, size, sha256 }, holders, others } = action.choice;
         return { id, size, sha256, holders, others, dissenters, ms: now };
       }
     }
@@ -80,8 +92,8 @@ function play({ answers, options, troubled = [], known = [] }: Case) {
     now = Math.max(now, atMs);
     const list = seed === undefined ? [] : given.get(seed)!;
     const answer = list.length > 1 ? list.shift()! : list[0]!;
-    actions = resolver.handle(
-      seed === undefined ? { kind: "timer" } : { kind: "answered", seed, answer },
+    actions = machine.handle(
+      seed === undefined ? { kind: "timer" } : { kind: "answered", source: seed, answer },
       now,
     );
   }
@@ -310,7 +322,7 @@ const cases: Case[] = [
   },
 ];
 for (const one of cases) {
-  Deno.test(`Resolver ${one.name}`, () => {
+  Deno.test(`DownloadMachine ${one.name}`, () => {
     const end = play(one) as Record<string, unknown>;
     for (const [key, value] of Object.entries(one.want)) assertEquals(end[key], value, key);
   });
@@ -318,22 +330,22 @@ for (const one of cases) {
 
 const HOUR_MS = 3_600_000;
 
-/** A resolver that waits; then the machine sleeps for an hour. */
-class Sleeper {
-  readonly resolver: Resolver;
+/** A machine that resolves while the computer is suspended. */
+class SuspendedFixture {
+  readonly machine: DownloadMachine;
   now = 0;
-  actions: ResolverCommand[];
+  actions: DownloadCommand[];
 
   constructor(...seeds: string[]) {
-    this.resolver = new Resolver({
-      name: "x",
-      seeds: seeds.map((name) => ({ name, troubled: false, known: true })),
+    this.machine = new DownloadMachine({
+      ...LIMITS,
+      sources: seeds.map((id) => ({ id, troubled: false, known: true })),
       wanted: { sha256: undefined, id: undefined },
       requireVerified: false,
       giveUpMs: 60_000,
       random: () => 0.5,
     }, 0);
-    this.actions = this.resolver.start(0);
+    this.actions = this.machine.start(0);
   }
 
   get kinds(): string[] {
@@ -345,47 +357,51 @@ class Sleeper {
   }
 
   /** So long after the last time. */
-  answers(ms: number, seed: string, answer: SeedAnswer): this {
+  answers(ms: number, seed: string, answer: SourceAnswer): this {
     this.now += ms;
-    this.actions = this.resolver.handle({ kind: "answered", seed, answer }, this.now);
+    this.actions = this.machine.handle({ kind: "answered", source: seed, answer }, this.now);
     return this;
   }
 
   /** So long after it was to be. */
   wakes(lateMs: number): this {
     this.now = this.wakeAtMs + lateMs;
-    this.actions = this.resolver.handle({ kind: "timer" }, this.now);
+    this.actions = this.machine.handle({ kind: "timer" }, this.now);
     return this;
   }
 }
 
-Deno.test("Resolver asks again when the machine slept for longer than giveUpMs", () => {
-  const sleeper = new Sleeper("s").answers(10, "s", later).wakes(HOUR_MS);
+Deno.test("DownloadMachine asks again when the machine slept for longer than giveUpMs", () => {
+  const sleeper = new SuspendedFixture("s").answers(10, "s", later).wakes(HOUR_MS);
   assertEquals(sleeper.kinds, ["probe", "setTimer"]);
-  assertEquals(sleeper.answers(10, "s", manifest(ID.a)).kinds, ["chosen"]);
+  assertEquals(sleeper.answers(10, "s", manifest(ID.a)).kinds, ["open"]);
 });
 
-Deno.test("Resolver has hope when what it hears first after a long sleep is that a connection was lost", () => {
-  const sleeper = new Sleeper("s", "t").answers(10, "s", later).answers(HOUR_MS, "t", failed);
+Deno.test("DownloadMachine has hope when what it hears first after a long sleep is that a connection was lost", () => {
+  const sleeper = new SuspendedFixture("s", "t").answers(10, "s", later).answers(
+    HOUR_MS,
+    "t",
+    failed,
+  );
   assertEquals(sleeper.kinds.at(-1), "setTimer");
   assertEquals(
-    sleeper.answers(500, "s", manifest(ID.a)).wakes(0).kinds.includes("hopeless"),
+    sleeper.answers(500, "s", manifest(ID.a)).wakes(0).kinds.includes("fail"),
     false,
   );
 });
 
-Deno.test("Resolver gives up giveUpMs after it woke when everybody stays silent", () => {
-  const sleeper = new Sleeper("s", "t").wakes(HOUR_MS);
+Deno.test("DownloadMachine gives up giveUpMs after it woke when everybody stays silent", () => {
+  const sleeper = new SuspendedFixture("s", "t").wakes(HOUR_MS);
   assertEquals([sleeper.kinds, sleeper.wakeAtMs - sleeper.now], [["setTimer"], 60_000]);
-  assertEquals(sleeper.wakes(0).kinds, ["hopeless"]);
+  assertEquals(sleeper.wakes(0).kinds, ["fail"]);
 });
 
-Deno.test("Resolver gives up after giveUpMs when its timers are a little late", () => {
-  const sleeper = new Sleeper("s").answers(10, "s", later);
+Deno.test("DownloadMachine gives up after giveUpMs when its timers are a little late", () => {
+  const sleeper = new SuspendedFixture("s").answers(10, "s", later);
   while (sleeper.kinds.at(-1) === "setTimer" && sleeper.now < HOUR_MS) {
     sleeper.wakes(20);
     if (sleeper.kinds[0] === "probe") sleeper.answers(10, "s", later);
   }
-  assertEquals(sleeper.kinds, ["hopeless"]);
+  assertEquals(sleeper.kinds.at(-1), "fail");
   assert(sleeper.now < 61_000, `gave up after ${sleeper.now} ms`);
 });

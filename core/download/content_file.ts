@@ -1,0 +1,183 @@
+/** The file of one content: where it goes, what is there already, and what makes it complete. */
+import { ConflictError, CorruptError } from "../base/errors.ts";
+import type { TaskResult } from "../events.ts";
+import type { Choice } from "../plan/messages.ts";
+import { quarantinedOf } from "../store/partials.ts";
+import type { OutFolder } from "../store/paths.ts";
+import type { StoredContent } from "../store/pieces.ts";
+import { removeLeftovers, StoredFile } from "../store/stored_file.ts";
+import {
+  type Bytes,
+  type ConflictResolution,
+  hasSize,
+  isFree,
+  resolveConflict,
+} from "../store/conflict.ts";
+import type { TaskContext } from "./task_context.ts";
+
+/** What the user asked for. */
+export interface WantedContent {
+  readonly name: string;
+  /** Hex, of the whole file. */
+  readonly sha256: string | undefined;
+  /** Hex, the content's id or a beginning of it. */
+  readonly id: string | undefined;
+}
+
+/** A chosen content and its manifest, if a source offers one. */
+export interface ChosenContent extends StoredContent {
+  readonly choice: Choice;
+}
+
+export type Outcome = Omit<TaskResult, "elapsedMs" | "bytesBySeed">;
+
+/** Every piece was right, and the whole is not what was asked for: the manifest lied. */
+export class WrongDigestError extends CorruptError {
+  constructor(name: string, sha256: string, readonly id: string | null) {
+    super(`Cannot finish "${name}": its SHA-256 is ${sha256}, not the one asked for`, {
+      problem: "wrong-sha256",
+    });
+  }
+}
+
+/** What may have to be hashed after a crash: a tenth of a second's work. */
+const SYNC_BATCH_BYTES = 128 * 1024 * 1024;
+
+/**
+ * Opens the file that the content goes to, or returns the outcome where nothing is to be done.
+ *
+ * @throws {ConflictError} @throws {DiskError} @throws the signal's reason if it aborts.
+ */
+export async function openContentFile(
+  content: ChosenContent,
+  wanted: WantedContent,
+  out: OutFolder,
+  context: TaskContext,
+  signal: AbortSignal,
+): Promise<StoredFile | Outcome> {
+  const path = out.prepare(wanted.name);
+  const resolution = await resolveTarget(path, wanted, content, context, signal);
+  if (resolution.kind === "same") removeLeftovers(resolution.path, content);
+  if (resolution.path !== path) context.emit({ kind: "target", path: resolution.path });
+  if (resolution.kind === "same" || resolution.kind === "skip") {
+    return existing(resolution, wanted, content);
+  }
+  const file = await openStoredFile(resolution.path, path, content, context, signal);
+  const { resumed } = file;
+  if (resumed.pieces > 0 || resumed.rehashed > 0) context.emit({ kind: "resumed", ...resumed });
+  return file;
+}
+
+/** Where to write, given what is there. Without any digest that can only be decided at the end. */
+async function resolveTarget(
+  path: string,
+  wanted: WantedContent,
+  { layout, manifest }: StoredContent,
+  context: TaskContext,
+  signal: AbortSignal,
+): Promise<ConflictResolution> {
+  if (isFree(path)) return { kind: "free", path };
+  const { onConflict } = context.settings;
+  const bytes: Bytes | undefined = manifest
+    ? { manifest }
+    : wanted.sha256 === undefined
+    ? undefined
+    : { sha256: wanted.sha256 };
+  if (bytes) {
+    context.emit({ kind: "state", state: "verifying" });
+    return await resolveConflict(path, bytes, onConflict, signal, context.store);
+  }
+  if (onConflict === "skip") return { kind: "skip", path };
+  // Equal bytes are only known after the download; a different length already is a conflict.
+  if (onConflict !== "fail" || hasSize(path, layout.size)) return { kind: "free", path };
+  throw new ConflictError(`Cannot write "${path}": a different file is in its place`, {
+    problem: "target-exists",
+  });
+}
+
+/** The same bytes are there, or other bytes that shall stay. */
+function existing(
+  { kind, path }: ConflictResolution,
+  wanted: WantedContent,
+  { choice, layout, manifest }: ChosenContent,
+): Outcome {
+  const isSame = kind === "same";
+  return {
+    path,
+    size: layout.size,
+    sha256: isSame ? choice.content.sha256 ?? wanted.sha256 ?? null : null,
+    id: isSame ? manifest?.id ?? null : null,
+    verified: isSame,
+    how: isSame ? "already-there" : "skipped",
+  };
+}
+
+/** @param asked where the file would go if nothing else were there */
+async function openStoredFile(
+  path: string,
+  asked: string,
+  content: ChosenContent,
+  { settings, store, partialsOf }: TaskContext,
+  signal: AbortSignal,
+): Promise<StoredFile> {
+  const { content: { id } } = content.choice;
+  // A file of one piece leaves nothing in quarantine.
+  const quarantined = (target: string) => {
+    return id === null || content.layout.count <= 1 ? [] : quarantinedOf(id, target);
+  };
+  const partials = id === null ? [] : [
+    ...quarantined(asked),
+    ...(path === asked ? [] : [asked, ...quarantined(path)]),
+    ...partialsOf(id),
+  ];
+  const syncEvery = settings.sync === "finish" ? SYNC_BATCH_BYTES : undefined;
+  return await StoredFile.open(path, content, { ...store, syncEvery }, signal, partials);
+}
+
+/**
+ * Verifies the whole and gives the file its name.
+ *
+ * @returns undefined if pieces on the disk turned out to be wrong; they are missing now.
+ * @throws {WrongDigestError} if the file is not the one asked for; what was downloaded is discarded.
+ */
+export async function finishContentFile(
+  file: StoredFile,
+  { choice, layout, manifest }: ChosenContent,
+  wanted: WantedContent,
+  out: OutFolder,
+  context: TaskContext,
+  signal: AbortSignal,
+): Promise<Outcome | undefined> {
+  const sha256 = manifest && wanted.sha256 === undefined && choice.content.sha256 ||
+    await verifyWhole(file, wanted, manifest?.id ?? null, context, signal);
+  if (sha256 === undefined) return undefined;
+  const { onConflict: policy, sync } = context.settings;
+  const placed = await file.finish({ policy, sync, sha256 }, signal);
+  if (placed === undefined) return undefined;
+  if (sync === "finish") await out.sync(placed.path);
+  const isOurs = placed.how !== "skipped";
+  return {
+    ...placed,
+    size: layout.size,
+    sha256: isOurs ? sha256 : null,
+    id: isOurs ? manifest?.id ?? null : null,
+    verified: isOurs && (manifest !== undefined || wanted.sha256 !== undefined),
+  };
+}
+
+/** The digest of the whole: what the user asked for is checked, and without a manifest it is all there is. */
+async function verifyWhole(
+  file: StoredFile,
+  wanted: WantedContent,
+  id: string | null,
+  { emit }: TaskContext,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  emit({ kind: "state", state: "verifying" });
+  const sha256 = await file.sha256(signal);
+  if (sha256 === (wanted.sha256 ?? sha256)) return sha256;
+  // The disk is checked before the sources are blamed: their bytes may have been right.
+  if (await file.recheck(signal, { all: true }) > 0) return undefined;
+  file.discard();
+  throw new WrongDigestError(wanted.name, sha256, id);
+}

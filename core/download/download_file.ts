@@ -1,0 +1,439 @@
+/**
+ * Downloads one file: carries out the commands of the state machine and reports what comes of them.
+ * All decisions are made in `plan/`.
+ */
+import { abortable } from "@std/async";
+import { MIN_BYTES_PER_SECOND } from "../config.ts";
+import { P2pError } from "../base/errors.ts";
+import { cellsOf } from "../base/piece_cells.ts";
+import { layoutOf, rangeOfPiece } from "../base/pieces.ts";
+import { lengthOf } from "../base/ranges.ts";
+import { TaskGroup } from "../base/task_group.ts";
+import type { TaskResult } from "../events.ts";
+import type { SetAsideReason } from "../plan/content_trials.ts";
+import { compareAnswer } from "../plan/content_vote.ts";
+import { DownloadMachine } from "../plan/download_machine.ts";
+import type { Choice, DownloadCommand, DownloadEvent, PieceEvent } from "../plan/messages.ts";
+import type { Manifest } from "../protocol/manifest.ts";
+import type { SeedSource } from "../source/seed_source.ts";
+import { DiskFullError } from "../store/disk.ts";
+import type { OutFolder } from "../store/paths.ts";
+import { StoredFile } from "../store/stored_file.ts";
+import {
+  type ChosenContent,
+  finishContentFile,
+  openContentFile,
+  type Outcome,
+  type WantedContent,
+  WrongDigestError,
+} from "./content_file.ts";
+import { giveUpError, reasonText, resolveError, slownessText } from "./describe.ts";
+import { PieceDownloader } from "./piece_downloader.ts";
+import { probe, type ProbeResult } from "./probe.ts";
+import { runMachine, type Running } from "./run_machine.ts";
+import type { TaskContext } from "./task_context.ts";
+
+/** A task keeps its permit this long while it only waits for answers. */
+const KEEP_PERMIT_MS = 1000;
+/** A shorter wait is not worth another task's start. */
+const MIN_REST_MS = 1000;
+/** The user's limit may be shared by this many tasks, so a share of it is progress. */
+const MIN_SHARE_OF_LIMIT = 100;
+
+/**
+ * Downloads what is wanted into `out`. What arrived is kept for the next run, whatever is thrown.
+ *
+ * @throws {NotFoundError} @throws {UnreachableError} @throws {TimeoutError} @throws {CorruptError}
+ * @throws {DiskError} @throws {ConflictError} and the signal's reason if it aborts.
+ */
+export async function downloadFile(
+  wanted: WantedContent,
+  out: OutFolder,
+  context: TaskContext,
+  signal: AbortSignal,
+): Promise<TaskResult> {
+  await using download = new FileDownload(wanted, out, context, signal);
+  return await runMachine(
+    download.machine,
+    (command, running) => download.perform(command, running),
+    context.clock,
+    signal,
+  );
+}
+
+type Run = Running<DownloadEvent, TaskResult>;
+
+/** A content whose file is open. */
+interface OpenContent {
+  readonly content: ChosenContent;
+  readonly file: StoredFile;
+  readonly downloader: PieceDownloader;
+}
+
+class FileDownload implements AsyncDisposable {
+  readonly machine: DownloadMachine;
+  readonly #wanted: WantedContent;
+  readonly #out: OutFolder;
+  readonly #context: TaskContext;
+  readonly #signal: AbortSignal;
+  readonly #sources: ReadonlyMap<string, SeedSource>;
+  readonly #jobs: TaskGroup;
+  readonly #startedAt: number;
+  readonly #manifests = new Map<string, Manifest>();
+  /** Sizes of files that sources still hash. */
+  readonly #sizes = new Map<string, number>();
+  /** Probes that are not answered. */
+  #probing = 0;
+  #resolvingSince: number;
+  #choice: Choice | undefined;
+  #open: OpenContent | undefined;
+  /** Closes the file of a content that was set aside. */
+  #closing = Promise.resolve();
+  /** What became of the content that was set aside last. */
+  #contentError: P2pError | undefined;
+  readonly #requests = new Map<number, { readonly source: string; readonly piece: number }>();
+  /** Pieces in flight, by source. */
+  readonly #inFlight = new Map<string, number>();
+  #bytesBySeed: Record<string, number> = {};
+  /** It waits for its permit, maybe for several sources that are back. */
+  #returning = false;
+
+  constructor(
+    wanted: WantedContent,
+    out: OutFolder,
+    context: TaskContext,
+    signal: AbortSignal,
+  ) {
+    const { settings, clock, random, pool } = context;
+    this.#wanted = wanted;
+    this.#out = out;
+    this.#context = context;
+    this.#signal = signal;
+    this.#startedAt = this.#resolvingSince = clock.now();
+    this.#jobs = new TaskGroup(signal);
+    this.#sources = new Map(pool.links(settings.seeds).map((source) => [source.name, source]));
+    const { limit = Infinity, taskLimit = Infinity } = settings;
+    this.machine = new DownloadMachine({
+      sources: Array.from(
+        this.#sources.values(),
+        ({ name: id, troubled, reached: known }) => ({ id, troubled, known }),
+      ),
+      wanted,
+      requireVerified: settings.requireVerified,
+      giveUpMs: settings.giveUpMs,
+      stallMs: settings.stallMs,
+      connections: settings.seedConnections,
+      minBytesPerSecond: Math.min(
+        MIN_BYTES_PER_SECOND,
+        Math.min(limit, taskLimit) / MIN_SHARE_OF_LIMIT,
+      ),
+      random,
+    }, clock.now());
+    context.emit({ kind: "state", state: "finding" });
+  }
+
+  perform(command: DownloadCommand, running: Run): void {
+    const { emit } = this.#context;
+    switch (command.kind) {
+      case "probe":
+        return this.#probe(command.source, running);
+      case "open":
+        this.#choice = command.choice;
+        return this.#start((signal) => this.#openFile(command.choice, running, signal), running);
+      case "request":
+        return this.#request(command);
+      case "cancel":
+        this.#settled(command.request);
+        if (command.because) {
+          const text = slownessText(command.because, "taken back");
+          emit({ kind: "note", level: "info", text });
+        }
+        return this.#open?.downloader.cancel(command.request);
+      case "report": {
+        const { source: seed, change: what, retryInMs, percent } = command;
+        const reason = reasonText(command);
+        const retry = retryInMs === undefined ? {} : { retryInMs };
+        const progress = percent === undefined ? {} : { percent };
+        return emit({ kind: "seed", seed, what, reason, ...retry, ...progress });
+      }
+      case "setTimer":
+        running.setTimer(command.atMs);
+        return this.#rest(command.atMs);
+      case "finish":
+        return this.#start((signal) => this.#finish(running, signal), running);
+      case "setAside":
+        return this.#setAside(command);
+      case "fail":
+        return running.fail(
+          command.failure === "set-aside"
+            ? this.#contentError
+            : resolveError(this.#wanted.name, command.failure),
+        );
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#jobs[Symbol.asyncDispose]();
+    this.#close();
+    await this.#closing;
+  }
+
+  #start(job: (signal: AbortSignal) => Promise<void>, running: Run): void {
+    this.#jobs.spawn((signal) => job(signal).catch((error) => this.#failed(error, running)));
+  }
+
+  #probe(source: string, running: Run): void {
+    const prefetched = this.#context.prefetch.take(source, this.#wanted.name);
+    if (prefetched && !(prefetched instanceof Promise)) {
+      return this.#answered(source, prefetched, running);
+    }
+    this.#probing++;
+    this.#start(async (signal) => {
+      const result = prefetched && await abortable(prefetched, signal) ||
+        await probe(this.#sources.get(source)!, this.#wanted.name, signal);
+      const sized = await this.#withSize(source, result, signal);
+      this.#probing--;
+      await this.#return(sized, running, signal);
+      this.#answered(source, sized, running);
+    }, running);
+  }
+
+  /** A seed that still hashes the file knows its size already. */
+  async #withSize(source: string, result: ProbeResult, signal: AbortSignal): Promise<ProbeResult> {
+    const { answer } = result;
+    const isVote = this.#open === undefined && !this.#isPinned;
+    if (!isVote || answer.kind !== "later" || answer.percent === undefined) return result;
+    try {
+      const size = this.#sizes.get(source) ??
+        await this.#sources.get(source)!.fileSize(this.#wanted.name, signal);
+      this.#sizes.set(source, size);
+      return { answer: { ...answer, size } };
+    } catch (error) {
+      if (signal.aborted || !(error instanceof P2pError)) throw error;
+      return result;
+    }
+  }
+
+  get #isPinned(): boolean {
+    return this.#wanted.id !== undefined || this.#wanted.sha256 !== undefined;
+  }
+
+  #answered(source: string, { answer, manifest }: ProbeResult, running: Run): void {
+    if (manifest) this.#manifests.set(manifest.id, manifest);
+    if (this.#open === undefined && (answer.kind === "manifest" || answer.kind === "size")) {
+      const what = answer.kind === "size"
+        ? "and offers no manifest"
+        : `id ${answer.id.slice(0, 8)}`;
+      const separator = answer.kind === "size" ? " " : ", ";
+      const text = `${source} has ${answer.size} bytes${separator}${what}`;
+      this.#context.emit({ kind: "note", level: "debug", text });
+    }
+    running.send({ kind: "answered", source, answer });
+  }
+
+  /** A source is back: the task takes its permit again before anything is requested. */
+  async #return({ answer }: ProbeResult, running: Run, signal: AbortSignal): Promise<void> {
+    const { permit, emit, settings } = this.#context;
+    if (permit.held || this.#open === undefined) return;
+    const { content } = this.#open.content.choice;
+    if (compareAnswer(answer, content, settings.requireVerified) !== "holds") return;
+    running.send({ kind: "resting" });
+    this.#returning = true;
+    await permit.acquire(signal);
+    if (this.#returning) emit({ kind: "state", state: "downloading" });
+    this.#returning = false;
+  }
+
+  /** Gives the permit to the next task while there is nothing to do. */
+  #rest(untilMs: number): void {
+    const { clock, permit, emit } = this.#context;
+    if (!permit.held) return;
+    if (this.#open === undefined) {
+      const waitedMs = clock.now() - this.#resolvingSince;
+      if (this.#probing === 0 && waitedMs > KEEP_PERMIT_MS) permit.release();
+      return;
+    }
+    if (this.#requests.size > 0 || untilMs - clock.now() < MIN_REST_MS) return;
+    permit.release();
+    emit({ kind: "state", state: "waiting", waitsFor: "seeds" });
+  }
+
+  async #openFile(choice: Choice, running: Run, signal: AbortSignal): Promise<void> {
+    const { permit } = this.#context;
+    await this.#closing;
+    await permit.acquire(signal);
+    const { id, size } = choice.content;
+    const content = {
+      choice,
+      layout: layoutOf(size),
+      manifest: id === null ? undefined : this.#manifests.get(id),
+    };
+    this.#emitFound(choice);
+    const file = await openContentFile(content, this.#wanted, this.#out, this.#context, signal);
+    if (!(file instanceof StoredFile)) return running.end(this.#result(file));
+    this.#bytesBySeed = {};
+    this.#open = { content, file, downloader: this.#downloaderOf(file, running) };
+    this.#opened(this.#open, running);
+  }
+
+  #emitFound({ content: { id, size }, holders, others }: Choice): void {
+    const { emit } = this.#context;
+    emit({ kind: "found", size, id, seeds: holders, asked: this.#sources.size });
+    if (others.length === 0) return;
+    const text = `starting without ${others.join(", ")}; it will join once it responds`;
+    emit({ kind: "note", level: "info", text });
+  }
+
+  #downloaderOf(file: StoredFile, running: Run): PieceDownloader {
+    const { clock, memory, hashers, rateLimit } = this.#context;
+    return new PieceDownloader({
+      clock,
+      name: this.#wanted.name,
+      file,
+      sources: this.#sources,
+      memory,
+      hashers,
+      rateLimit,
+      emit: (event) => this.#onPiece(event, running),
+      fail: (error) => this.#failed(error, running),
+    }, this.#signal);
+  }
+
+  #opened({ file }: OpenContent, running: Run): void {
+    const { emit, maxInFlight } = this.#context;
+    const { layout } = file.content;
+    emit({ kind: "pieces", count: layout.count, cells: cellsOf(layout.count, file.pieces) });
+    emit({ kind: "state", state: "downloading" });
+    running.send({
+      kind: "opened",
+      layout,
+      missing: file.missing,
+      begun: file.unverified,
+      maxInFlight: maxInFlight(layout.pieceSize),
+    });
+  }
+
+  #request(command: Extract<DownloadCommand, { kind: "request" }>): void {
+    const { request: id, source, piece, rangeBytes, because } = command;
+    this.#requests.set(id, { source, piece });
+    this.#emitInFlight(source, 1);
+    if (because) {
+      const text = slownessText(because, "requested twice");
+      this.#context.emit({ kind: "note", level: "debug", text });
+    }
+    this.#open?.downloader.fetch({ id, source, piece, rangeBytes });
+  }
+
+  /** Passes an event on to the machine, and what people see of it to the events. */
+  #onPiece(event: PieceEvent, running: Run): void {
+    if (event.kind === "blamed") return running.send(event);
+    const request = this.#requests.get(event.request);
+    if (!request || !this.#open) return;
+    const { emit } = this.#context;
+    const { source: seed, piece } = request;
+    if (event.kind === "received") {
+      this.#bytesBySeed[seed] = (this.#bytesBySeed[seed] ?? 0) + event.bytes;
+      emit({ kind: "received", seed, bytes: event.bytes });
+    } else this.#settled(event.request);
+    if (event.kind === "stored") {
+      const bytes = lengthOf(rangeOfPiece(this.#open.file.content.layout, piece));
+      const { hashMs = 0, diskMs = 0 } = event;
+      emit({ kind: "stored", seed, piece, bytes, hashMs, diskMs });
+    }
+    running.send(event);
+  }
+
+  /** The request is over. */
+  #settled(id: number): void {
+    const request = this.#requests.get(id);
+    this.#requests.delete(id);
+    if (request) this.#emitInFlight(request.source, -1);
+  }
+
+  #emitInFlight(seed: string, more: number): void {
+    const pieces = (this.#inFlight.get(seed) ?? 0) + more;
+    this.#inFlight.set(seed, pieces);
+    this.#context.emit({ kind: "flight", seed, pieces });
+  }
+
+  async #finish(running: Run, signal: AbortSignal): Promise<void> {
+    const open = this.#open!;
+    const outcome = await finishContentFile(
+      open.file,
+      open.content,
+      this.#wanted,
+      this.#out,
+      this.#context,
+      signal,
+    );
+    if (outcome) return running.end(this.#result(outcome));
+    this.#emitChangedOnDisk(open.file);
+    this.#opened(open, running);
+  }
+
+  #emitChangedOnDisk(file: StoredFile): void {
+    const { emit } = this.#context;
+    const { length: count } = file.missing;
+    const again = count === 1 ? "1 piece is fetched again" : `${count} pieces are fetched again`;
+    const text = `the unfinished file of "${file.target}" was changed on the disk: ${again}`;
+    emit({ kind: "note", level: "warn", text });
+    emit({ kind: "resumed", ...file.held(), rehashed: 0 });
+  }
+
+  #result(outcome: Outcome): TaskResult {
+    // A user who said which content it must be knows that there may be others.
+    const contents = this.#isPinned ? [] : this.machine.contents(this.#choice!);
+    return {
+      ...outcome,
+      bytesBySeed: this.#bytesBySeed,
+      ...contents.length === 0 ? {} : { contents },
+      elapsedMs: this.#context.clock.now() - this.#startedAt,
+    };
+  }
+
+  #failed(error: unknown, running: Run): void {
+    const why = this.#setAsideReason(error);
+    if (why === undefined) return running.fail(this.#withContents(error));
+    this.#contentError = error as P2pError;
+    running.send({ kind: "rejected", why });
+  }
+
+  /** Why the error makes another content worth trying; undefined if it is not the content's fault. */
+  #setAsideReason(error: unknown): SetAsideReason | undefined {
+    if (error instanceof WrongDigestError) return error.id === null ? undefined : "wrong-sha256";
+    if (!(error instanceof DiskFullError) || !error.lacking || !this.#choice) return undefined;
+    const { eligible, content } = this.#choice;
+    const couldFit = this.#context.store.space.couldFit(error.lacking.folder, content.size);
+    return eligible > 1 && !couldFit ? "too-large" : undefined;
+  }
+
+  #setAside(command: Extract<DownloadCommand, { kind: "setAside" }>): void {
+    const { content: { id, size }, giveUp, hasRival } = command;
+    const { emit, clock } = this.#context;
+    if (giveUp) this.#contentError = giveUpError(this.#wanted.name, giveUp);
+    this.#withContents(this.#contentError);
+    this.#close();
+    this.#resolvingSince = clock.now();
+    if (!hasRival) return;
+    const content = id === null ? `of ${size} bytes` : `with id ${id.slice(0, 8)}`;
+    const text = `the content ${content} is set aside: ${this.#contentError?.message}`;
+    emit({ kind: "note", level: "warn", text });
+    emit({ kind: "state", state: "finding" });
+  }
+
+  #withContents(error: unknown): unknown {
+    const contents = this.#choice ? this.machine.contents(this.#choice) : [];
+    if (error instanceof P2pError && contents.length > 0) error.contents = contents;
+    return error;
+  }
+
+  #close(): void {
+    const open = this.#open;
+    if (!open) return;
+    this.#open = undefined;
+    for (const id of Array.from(this.#requests.keys())) this.#settled(id);
+    this.#closing = open.downloader[Symbol.asyncDispose]().finally(() =>
+      open.file[Symbol.dispose]()
+    );
+  }
+}
