@@ -91,7 +91,7 @@ export type TaskEventData =
     readonly rehashed: number;
   }
   | {
-    /** The part file is open: where its verified pieces are (see `base/piece_cells.ts`). */
+    /** The part file is open: where its verified pieces are (see `cellsOf` in `base/pieces.ts`). */
     readonly kind: "pieces";
     readonly count: number;
     readonly cells: readonly number[];

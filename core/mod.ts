@@ -36,7 +36,7 @@ export * from "./base/errors.ts";
 export * from "./config.ts";
 export * from "./events.ts";
 export { formatBytes, formatPart } from "./base/byte_size.ts";
-export { sizeOfCell } from "./base/piece_cells.ts";
+export { sizeOfCell } from "./base/pieces.ts";
 export { invalidNameReason } from "./base/names.ts";
 export { percentDone } from "./base/percent.ts";
 export { printable } from "./base/printable.ts";

@@ -1,9 +1,9 @@
 /**
- * Names as they go over the wire: a path below the served folder with `/`
- * between its parts. What a name becomes on a local disk is `store/`'s business.
+ * Names of files in the protocol: a path below the served folder, with `/` between its parts.
+ * `store/paths.ts` turns them into local paths.
  */
 
-/** No name is longer, in UTF-8. */
+/** In UTF-8. */
 export const MAX_NAME_BYTES = 1024;
 // deno-lint-ignore no-control-regex -- control characters are what it looks for
 const FORBIDDEN = /[\u0000-\u001f\u007f\\]/;
@@ -42,7 +42,7 @@ export function compareNames(a: string, b: string): number {
   return a.length - b.length;
 }
 
-/** Surrogates stand for code points above all of the basic plane. */
+/** Surrogates encode code points above those of all other units. */
 function rankOfUnit(unit: number): number {
   return unit >= 0xd800 && unit <= 0xdfff ? unit + 0x10000 : unit;
 }

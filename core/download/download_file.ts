@@ -5,8 +5,7 @@
 import { abortable } from "@std/async";
 import { MIN_BYTES_PER_SECOND } from "../config.ts";
 import { P2pError } from "../base/errors.ts";
-import { cellsOf } from "../base/piece_cells.ts";
-import { layoutOf, rangeOfPiece } from "../base/pieces.ts";
+import { cellsOf, layoutOf, rangeOfPiece } from "../base/pieces.ts";
 import { lengthOf } from "../base/ranges.ts";
 import { TaskGroup } from "../base/task_group.ts";
 import type { TaskResult } from "../events.ts";

@@ -44,7 +44,7 @@ export interface SeedSnapshot {
   readonly retryAt: number | null;
 }
 
-/** Verified pieces by cell; see `piece_cells.ts`. */
+/** Verified pieces by cell; see `cellsOf`. */
 export interface PiecesSnapshot {
   readonly count: number;
   readonly cells: readonly number[];

@@ -3,7 +3,7 @@
  * and `why` all read their figures from here. It changes its own state instead of copying it, because
  * `received` events come by the thousand.
  */
-import { cellOf } from "../base/piece_cells.ts";
+import { cellOf } from "../base/pieces.ts";
 import {
   isOver,
   type TaskEvent,

@@ -1,10 +1,13 @@
 import { assert, assertEquals } from "@std/assert";
 import {
+  cellOf,
+  cellsOf,
   layoutOf,
   MAX_PIECES,
   MIN_PIECE_BYTES,
   pieceSizeOf,
   rangeOfPiece,
+  sizeOfCell,
 } from "../../core/base/pieces.ts";
 import { anySize, property } from "./property.ts";
 
@@ -107,4 +110,23 @@ property("rangeOfPiece() covers the file without gap or overlap", anySize, (size
     at = end;
   }
   if (size > 0) assertEquals(rangeOfPiece(layout, layout.count - 1).end, size);
+});
+
+for (const count of [1, 2, 63, 64, 65, 100, 128, 1000, 32_768]) {
+  Deno.test(`cellsOf() fills every cell when all ${count} pieces are stored`, () => {
+    const all = Array.from({ length: count }, (_, piece) => piece);
+    const cells = cellsOf(count, all);
+    assertEquals(cells.length, Math.min(64, count));
+    assertEquals(cells, cells.map((_, cell) => sizeOfCell(cell, cells.length, count)));
+  });
+}
+
+Deno.test("cellsOf() returns no cell for an empty file", () => {
+  assertEquals(cellsOf(0, []), []);
+});
+
+Deno.test("cellsOf() counts pieces by their position in the file", () => {
+  assertEquals(cellsOf(3, [1]), [0, 1, 0]);
+  assertEquals(cellsOf(128, [0, 1, 127]).filter((stored) => stored > 0), [2, 1]);
+  assertEquals([cellOf(0, 128), cellOf(1, 128), cellOf(2, 128), cellOf(127, 128)], [0, 0, 1, 63]);
 });
