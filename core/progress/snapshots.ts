@@ -1,54 +1,59 @@
 /**
  * What a process writes about its tasks for other processes, twice a second: plain data, bounded in
- * size. The names of all fields and values are on disk and in `--json` output: they do not change.
+ * size, and guards for reading it. The names of all fields and values are on disk and in `--json`
+ * output: they do not change.
  */
+import * as is from "../base/guards.ts";
 import type { SeedChange } from "../events.ts";
 
 /** How far a task has come. */
-export interface TaskSnapshot {
-  readonly downloaded: number;
+export type TaskSnapshot = is.Guarded<typeof isTaskSnapshot>;
+export const isTaskSnapshot = is.object({
+  downloaded: is.number,
   /** Bytes a second. */
-  readonly rate: number;
-  readonly seeds: readonly string[];
-}
+  rate: is.number,
+  seeds: is.arrayOf(is.string),
+});
 
-/** The seeds and pieces of a task that is being worked on. */
-export interface TaskDetail {
-  /** At most `MAX_DETAIL_SEEDS`, those that sent most first. */
-  readonly seeds: readonly SeedSnapshot[];
-  /** How many seeds there are beyond those. */
-  readonly moreSeeds: number;
-  /** null until the part file is open. */
-  readonly pieces: PiecesSnapshot | null;
-  /** What blocks the task, such as a full disk; null while nothing does. */
-  readonly trouble: string | null;
-}
-
-export interface SeedSnapshot {
-  readonly seed: string;
+export type SeedSnapshot = is.Guarded<typeof isSeedSnapshot>;
+const isSeedSnapshot = is.object({
+  seed: is.string,
   /** Its last change; `joined` and `back` mean that it sends. */
-  readonly standing: SeedChange;
+  standing: is.string as is.Guard<SeedChange>,
   /** Bytes a second. */
-  readonly rate: number;
+  rate: is.number,
   /** Whether it is much slower than the fastest seed while requests to it are pending. */
-  readonly slow: boolean;
+  slow: is.boolean,
   /** Received from it in this run. */
-  readonly bytes: number;
+  bytes: is.number,
   /** Requested pieces that have not arrived. */
-  readonly inFlight: number;
+  inFlight: is.number,
   /** How often it failed or sent corrupt bytes. */
-  readonly failures: number;
+  failures: is.number,
   /** Why it does not send, or why it failed last; null if it had no problem. */
-  readonly reason: string | null;
+  reason: is.nullOr(is.string),
   /** When the next attempt is due (ms since 1970); null if none is scheduled. */
-  readonly retryAt: number | null;
-}
+  retryAt: is.nullOr(is.number),
+});
 
 /** Verified pieces by cell; see `cellsOf`. */
-export interface PiecesSnapshot {
-  readonly count: number;
-  readonly cells: readonly number[];
-}
+export type PiecesSnapshot = is.Guarded<typeof isPiecesSnapshot>;
+const isPiecesSnapshot = is.object({ count: is.number, cells: is.arrayOf(is.number) });
+
+export const MAX_DETAIL_SEEDS = 8;
+
+/** The seeds and pieces of a task that is being worked on. */
+export type TaskDetail = is.Guarded<typeof isTaskDetail>;
+export const isTaskDetail = is.object({
+  /** At most `MAX_DETAIL_SEEDS`, those that sent most first. */
+  seeds: is.arrayOf(isSeedSnapshot),
+  /** How many seeds there are beyond those. */
+  moreSeeds: is.number,
+  /** null until the part file is open. */
+  pieces: is.nullOr(isPiecesSnapshot),
+  /** What blocks the task, such as a full disk; null while nothing does. */
+  trouble: is.nullOr(is.string),
+});
 
 /** What a task can spend its time on. */
 export const SPANS = [
@@ -79,21 +84,6 @@ export const SPANS = [
 export type Span = typeof SPANS[number];
 export type TimeSpent = Readonly<Partial<Record<Span, number>>>;
 
-/** Where the time of one task went, up to `at`. */
-export interface TimeReport {
-  /** Milliseconds. */
-  readonly spent: TimeSpent;
-  /** What the task is waiting for; null when it has ended. */
-  readonly now: Span | null;
-  /** Time of the report, ms since 1970. */
-  readonly at: number;
-  /** Local work on pieces in milliseconds, summed over everything that ran in parallel. */
-  readonly hashMs: number;
-  readonly diskMs: number;
-  /** At most `MAX_REPORT_SEEDS`, those that sent most first. */
-  readonly seeds: readonly SeedSummary[];
-}
-
 /** What a source is to a task. */
 export type SourceStatus =
   | "gives"
@@ -104,18 +94,34 @@ export type SourceStatus =
   | "dissents"
   | "dropped";
 
-export interface SeedSummary {
-  readonly seed: string;
-  readonly standing: SourceStatus;
+export type SeedSummary = is.Guarded<typeof isSeedSummary>;
+const isSeedSummary = is.object({
+  seed: is.string,
+  standing: is.string as is.Guard<SourceStatus>,
   /** Why it does not send; null if it does. */
-  readonly reason: string | null;
-  readonly bytes: number;
+  reason: is.nullOr(is.string),
+  bytes: is.number,
   /** Bytes a second, over the last seconds. */
-  readonly rate: number;
-  readonly failures: number;
+  rate: is.number,
+  failures: is.number,
   /** Pieces with a wrong digest. */
-  readonly corrupt: number;
-}
+  corrupt: is.number,
+});
 
-export const MAX_DETAIL_SEEDS = 8;
 export const MAX_REPORT_SEEDS = 12;
+
+/** Where the time of one task went, up to `at`. */
+export type TimeReport = is.Guarded<typeof isTimeReport>;
+export const isTimeReport = is.object({
+  /** Milliseconds. */
+  spent: (value): value is TimeSpent => Object.values(Object(value)).every(is.number),
+  /** What the task is waiting for; null when it has ended. */
+  now: is.nullOr(is.oneOf(SPANS)),
+  /** Time of the report, ms since 1970. */
+  at: is.number,
+  /** Local work on pieces in milliseconds, summed over everything that ran in parallel. */
+  hashMs: is.number,
+  diskMs: is.number,
+  /** At most `MAX_REPORT_SEEDS`, those that sent most first. */
+  seeds: is.arrayOf(isSeedSummary),
+});

@@ -1,7 +1,7 @@
 /** Reads the record of one run, and derives from it the status of its tasks. */
 import { percentDone } from "../base/percent.ts";
 import { isOver, type TaskEvent } from "../events.ts";
-import type { TaskDetail, TimeReport } from "../progress/snapshots.ts";
+import { isTimeReport, type TaskDetail, type TimeReport } from "../progress/snapshots.ts";
 import { etaMs, TaskProgress } from "../progress/task_progress.ts";
 import type { ControlRequests } from "./control.ts";
 import {
@@ -9,7 +9,6 @@ import {
   isQueued,
   isStatusEvent,
   isTaskEvent,
-  isTimeReport,
   limitsOf,
   type RunLimits,
   type StoredSnapshot,

@@ -40,7 +40,8 @@ export class RunRecord implements AsyncDisposable {
   readonly #progress: RunProgress;
   /** Tasks that the snapshot contains: those that have begun and not ended, or failed half-way. */
   readonly #started = new Set<TaskProgress>();
-  #queued: QueuedLine | undefined;
+  /** Tasks that were queued together. */
+  #queued: { time: number; base: string; tasks: [task: string, name: string][] } | undefined;
   #unwritten = "";
   #flushedAt = -Infinity;
   #flushTimer: Disposable | undefined;
@@ -128,13 +129,16 @@ export class RunRecord implements AsyncDisposable {
     const { time, task, name, target } = event;
     if (!target.endsWith(name)) return this.#append(event);
     const base = target.slice(0, -name.length);
-    if (this.#queued?.queued.base !== base) this.#endQueued();
-    this.#queued ??= { time, queued: { base, tasks: [] } };
-    this.#queued.queued.tasks.push([task, name]);
+    if (this.#queued?.base !== base) this.#endQueued();
+    this.#queued ??= { time, base, tasks: [] };
+    this.#queued.tasks.push([task, name]);
   }
 
   #endQueued(): void {
-    if (this.#queued) this.#unwritten += JSON.stringify(this.#queued) + "\n";
+    if (this.#queued === undefined) return;
+    const { time, ...queued } = this.#queued;
+    const line: QueuedLine = { time, queued };
+    this.#unwritten += JSON.stringify(line) + "\n";
     this.#queued = undefined;
   }
 
