@@ -16,8 +16,8 @@ interface Flags {
 
 export function pauseCommand(environment: Environment) {
   return controlCommand(
-    "Pauses downloads; what has arrived is kept, and others take their place.",
-    "All that a process works on",
+    "Pauses downloads; what has arrived is kept, and waiting downloads start.",
+    "All that are running",
   )
     .example("one download, by its file name", "p2p pause ubuntu.iso")
     .example("everything", "p2p pause --all")
@@ -26,7 +26,7 @@ export function pauseCommand(environment: Environment) {
 
 export function resumeCommand(environment: Environment) {
   return controlCommand("Resumes paused downloads.")
-    .example("one download, by the beginning of its id", "p2p resume 4d8")
+    .example("one download, by a prefix of its id", "p2p resume 4d8")
     .example("everything", "p2p resume --all")
     .action((flags, ...tasks) => control(environment, "resume", flags, tasks));
 }
@@ -37,17 +37,17 @@ export function cancelCommand(environment: Environment) {
     .example("everything", "p2p cancel --all")
     .option("--delete", "Also remove the partial file")
     .action((flags, ...tasks) => {
-      const order = flags.delete ? "cancel-and-delete" : "cancel";
-      return control(environment, order, flags, tasks);
+      const action = flags.delete ? "cancel-and-delete" : "cancel";
+      return control(environment, action, flags, tasks);
     });
 }
 
-function controlCommand(description: string, all = "All that are not over") {
+function controlCommand(description: string, all = "All that are not finished") {
   return new Command()
     .description(`${description}
 
 ${ABOUT_TASK}
-Works on the downloads of every process; asking twice is no error.`)
+Works on the downloads of every process; repeating it is not an error.`)
     .type("task", new TaskType())
     .arguments("[task...:task]")
     .option("-a, --all", all)
@@ -56,71 +56,61 @@ Works on the downloads of every process; asking twice is no error.`)
 
 async function control(
   environment: Environment,
-  order: ControlAction,
+  action: ControlAction,
   { all = false, json }: Flags,
   names: readonly string[],
 ): Promise<void> {
   if ((names.length > 0) === all) {
     throw new CommandError(
       "usage",
-      `Cannot ${order.split("-")[0]}: specify a task, or use --all`,
+      `Cannot ${action.split("-")[0]}: specify a task, or use --all`,
       "See them with p2p status",
     );
   }
   const { core, stdout, stderr } = environment;
   const directories = directoriesIn(environment);
   const tasks = all
-    ? (await core.tasks(directories, { all: false })).filter((task) => takesPart(order, task))
+    ? (await core.tasks(directories, { all: false })).filter((task) => takesPart(action, task))
     : await Promise.all(names.map((name) => core.findTask(directories, name)));
-  const { obeyed, faults } = await giveOrders(environment, tasks, order);
-  if (obeyed.length > 0 || faults.length === 0) {
-    writeLines(stdout, json ? [jsonOf(order, obeyed)] : linesOf(order, obeyed));
+  const results: ActionResult[] = [];
+  const errors: P2pError[] = [];
+  // The failure of one task must not hide the results of the others.
+  for (const task of tasks) {
+    try {
+      results.push({ task, outcome: await core.control(directories, task, action) });
+    } catch (error) {
+      if (!(error instanceof P2pError)) throw error;
+      errors.push(error);
+    }
   }
-  const last = faults.pop();
-  for (const fault of faults) {
-    writeLines(stderr, renderFailure({ message: fault.message, hint: hintOf(fault) }));
+  if (results.length > 0 || errors.length === 0) {
+    writeLines(stdout, json ? [jsonOf(action, results)] : linesOf(action, results));
+  }
+  const last = errors.pop();
+  for (const error of errors) {
+    writeLines(stderr, renderFailure({ message: error.message, hint: hintOf(error) }));
   }
   if (last) throw last;
 }
 
-/** One that cannot obey must not hide what became of the others. */
-async function giveOrders(
-  environment: Environment,
-  tasks: readonly TaskStatus[],
-  order: ControlAction,
-): Promise<{ obeyed: Obeyed[]; faults: P2pError[] }> {
-  const obeyed: Obeyed[] = [];
-  const faults: P2pError[] = [];
-  for (const task of tasks) {
-    try {
-      const obedience = await environment.core.control(directoriesIn(environment), task, order);
-      obeyed.push({ task, obedience });
-    } catch (error) {
-      if (!(error instanceof P2pError)) throw error;
-      faults.push(error);
-    }
-  }
-  return { obeyed, faults };
-}
-
-interface Obeyed {
+interface ActionResult {
   readonly task: TaskStatus;
-  readonly obedience: ControlOutcome;
+  readonly outcome: ControlOutcome;
 }
 
-/** What no process works on is at rest already: `--all` pauses only what runs, but lets go and ends the rest too. */
-function takesPart(order: ControlAction, { pid }: TaskStatus): boolean {
-  return order !== "pause" || pid !== null;
+/** A task without a process is not running: `pause --all` leaves it out, `resume` and `cancel` do not. */
+function takesPart(action: ControlAction, { pid }: TaskStatus): boolean {
+  return action !== "pause" || pid !== null;
 }
 
-function linesOf(order: ControlAction, obeyed: readonly Obeyed[]): string[] {
-  if (obeyed.length === 0) return [NOTHING_ACTIVE];
-  return obeyed.map(({ task, obedience }) => renderControlOutcome(order, task, obedience));
+function linesOf(action: ControlAction, results: readonly ActionResult[]): string[] {
+  if (results.length === 0) return [NOTHING_ACTIVE];
+  return results.map(({ task, outcome }) => renderControlOutcome(action, task, outcome));
 }
 
-function jsonOf(order: ControlAction, obeyed: readonly Obeyed[]): string {
+function jsonOf(action: ControlAction, results: readonly ActionResult[]): string {
   return jsonLine({
-    order,
-    tasks: obeyed.map(({ task: { task, name }, obedience }) => ({ task, name, result: obedience })),
+    order: action,
+    tasks: results.map(({ task: { task, name }, outcome }) => ({ task, name, result: outcome })),
   });
 }

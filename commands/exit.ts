@@ -2,7 +2,14 @@
 import type { Environment } from "./environment.ts";
 import { exitOfSignal, type StopSignal } from "./ui/failure.ts";
 
-/** Why work was given up. */
+/** Thrown by a command that has already reported everything. */
+export class ExitError extends Error {
+  constructor(readonly exitCode: number) {
+    super(`Finished with exit code ${exitCode}`);
+  }
+}
+
+/** Why work was abandoned. */
 export class Interrupted extends Error {
   constructor(readonly signal: StopSignal) {
     super(`Interrupted by ${signal}`);
@@ -14,24 +21,27 @@ export interface Interruption extends Disposable {
   readonly signal: AbortSignal;
   /** The first signal that came. */
   stoppedBy(): StopSignal | undefined;
+  /** @throws {Interrupted} if a signal came. */
+  throwIfInterrupted(): void;
 }
 
 export interface InterruptOptions {
-  /** Called at each signal, with how many have come so far. */
-  readonly told?: (times: number, signal: StopSignal) => void;
-  /** How many signals work may end in good order for; one more ends the process. */
+  /** Called at each signal with the number of signals so far. */
+  readonly onSignal?: (times: number, signal: StopSignal) => void;
+  /** The number of signals that may come while work ends gracefully; one more ends the process. */
   readonly signals?: number;
 }
 
+/** At the first signal (Ctrl-C) work stops gracefully; at the next the process ends. */
 export function interruptible(
   environment: Environment,
-  { told = () => {}, signals = 1 }: InterruptOptions = {},
+  { onSignal = () => {}, signals = 1 }: InterruptOptions = {},
 ): Interruption {
   const stop = new AbortController();
   let stoppedBy: StopSignal | undefined;
   let times = 0;
   const listening = environment.onSignal((signal) => {
-    told(++times, signal);
+    onSignal(++times, signal);
     if (times > signals) environment.exit(exitOfSignal(signal));
     stoppedBy ??= signal;
     stop.abort(new Interrupted(stoppedBy));
@@ -39,13 +49,9 @@ export function interruptible(
   return {
     signal: stop.signal,
     stoppedBy: () => stoppedBy,
+    throwIfInterrupted() {
+      if (stoppedBy !== undefined) throw new Interrupted(stoppedBy);
+    },
     [Symbol.dispose]: () => listening[Symbol.dispose](),
   };
-}
-
-/** Thrown by a command that has told all there is to tell, and ends with this code. */
-export class ExitError extends Error {
-  constructor(readonly exitCode: number) {
-    super(`Finished with exit code ${exitCode}`);
-  }
 }

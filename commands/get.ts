@@ -1,10 +1,11 @@
-/** `p2p get`: names and flags → a download, watched and told. */
+/** `p2p get`: downloads files and reports how it goes. */
 import { Command } from "@cliffy/command";
 import {
   type DownloadRequest,
   type DownloadSettings,
   type FewDescriptors,
   type NamedFile,
+  noMatchMessage,
   type P2pError,
   printable,
   RunProgress,
@@ -24,14 +25,13 @@ import {
 } from "./ui/failure.ts";
 import { CommandError } from "./ui/hints.ts";
 import { renderFewDescriptors, renderSummary } from "./ui/plain.ts";
-import type { Values } from "./settings.ts";
 import { BarWatcher, PlainWatcher, QuietWatcher, ResultWriter, type Watcher } from "./watchers.ts";
 
 const DESCRIPTION = `Downloads files from all seeds that have them, and checks every byte.
 
-A name may be a glob; quote it, so that the shell leaves it alone. The same
-command goes on where an interrupted one stopped. Standard output gets the path
-of each finished file when it is no terminal, or events with --json.`;
+A name may be a glob; quote it to protect it from the shell. After an
+interruption, run the same command again to resume. Unless standard output is a
+terminal, the path of each finished file is written to it; with --json, events.`;
 
 interface Flags {
   /** As written, not yet checked. */
@@ -57,7 +57,7 @@ export function getCommand(environment: Environment) {
     .option("--sha256 <hex:sha256>", "With one name: the bytes must have this digest")
     .option(
       "--id <hex:id>",
-      "With one name: this content, or the beginning of its id, where seeds differ",
+      "With one name: the id, or its beginning, of the version to take where seeds differ",
     )
     .option("--json", "Events on standard output, one JSON object a line")
     .action(async function (options, ...names) {
@@ -76,20 +76,17 @@ async function get(
   const loaded = await loadSettings(environment, { ...flags });
   const settings = await downloadSettingsOf(loaded.values);
   const progress = new RunProgress();
-  const watcher = watcherFor(environment, loaded.values, progress, flags);
+  const run = { environment, flags, loaded, settings, progress, seeds: flags.seed };
+  const watcher = watcherFor(run);
   watcher.note([...tinyLimits(loaded), ...undrawnBars(environment, loaded)]);
   try {
     using interruption = interruptible(environment, {
-      told(times, signal) {
+      onSignal(times, signal) {
         if (times > 1) watcher.end();
         else watcher.note([`p2p: ${stoppingText(signal)}`]);
       },
     });
-    const outcomes = await downloadAll(
-      { environment, flags, names, loaded, settings, progress },
-      watcher,
-      interruption,
-    );
+    const outcomes = await downloadAll(run, names, watcher, interruption);
     watcher.end();
     conclude(environment, loaded, outcomes, interruption);
   } finally {
@@ -97,22 +94,25 @@ async function get(
   }
 }
 
+/** One run of the command. */
 interface Run {
   readonly environment: Environment;
   readonly flags: Flags;
-  readonly names: readonly string[];
   readonly loaded: LoadedSettings;
   readonly settings: DownloadSettings;
   readonly progress: RunProgress;
+  readonly seeds: readonly string[] | undefined;
 }
 
 async function downloadAll(
-  { environment, flags, names, loaded, settings, progress }: Run,
+  run: Run,
+  names: readonly string[],
   watcher: Watcher,
   { signal, stoppedBy }: Interruption,
 ): Promise<TaskOutcome[]> {
+  const { environment, flags, loaded, settings, progress } = run;
   const startedAt = environment.now();
-  const results = new ResultWriter(environment, progress, flags.json === true, flags.seed);
+  const results = new ResultWriter(run, flags.json === true);
   let outcomes: TaskOutcome[] = [];
   try {
     const { core } = environment;
@@ -131,7 +131,7 @@ async function downloadAll(
       onFewDescriptors: (found: FewDescriptors) => watcher.note([renderFewDescriptors(found)]),
       onStateUnavailable: ({ message }: P2pError) =>
         watcher.note([
-          printable(`note: ${message}; status, logs and pause do not see these downloads`),
+          printable(`note: ${message}; status, logs and pause do not work for this run`),
         ]),
     };
     outcomes = await core.download(job, (event) => {
@@ -140,21 +140,18 @@ async function downloadAll(
     }, signal);
     outcomes = [...outcomes, ...missing];
   } finally {
-    // A program that reads the events waits for the last of them, whatever happened.
+    // A program that reads the events waits for the summary, whatever happened.
     results.end(outcomes);
   }
   if (outcomes.length > 1) {
-    watcher.note([renderSummary(outcomes, environment.now() - startedAt)]);
+    watcher.note([renderSummary(outcomes, environment.now() - startedAt, settings)]);
   }
   return outcomes;
 }
 
-/** A glob that fits no name counts as a download that failed; the others are not kept from theirs. */
+/** A glob without a match counts as a failed download; the other downloads run. */
 function outcomeOfUnmatched({ name }: NamedFile): TaskOutcome {
-  const failure = {
-    code: "not-found",
-    message: `Cannot find "${name}": no seed has a name that matches`,
-  } as const;
+  const failure = { code: "not-found", message: noMatchMessage([name]) } as const;
   return { task: "", name, state: "failed", outcome: { ok: false, failure } };
 }
 
@@ -172,7 +169,7 @@ function checkUsage(flags: Flags, names: readonly string[]): void {
   checkPins(flags, flags.all ? 2 : names.length);
 }
 
-/** A digest or an id is that of one content. */
+/** A digest or an id belongs to one file. */
 function checkPins({ sha256, id }: Flags, count: number): void {
   const pin = sha256 !== undefined ? "--sha256" : id !== undefined ? "--id" : "";
   if (pin !== "" && count !== 1) {
@@ -190,24 +187,18 @@ function requestsFor(wanted: readonly NamedFile[], flags: Flags): DownloadReques
   }));
 }
 
-function watcherFor(
-  environment: Environment,
-  values: Values,
-  progress: RunProgress,
-  { json, seed }: Flags,
-): Watcher {
+function watcherFor(run: Run): Watcher {
+  const { environment: { env, stdout, stderr }, loaded: { values }, flags } = run;
   const { progress: style, quiet } = values;
-  // Bars between JSON lines on one terminal would help nobody.
-  const mixed = json && style === "auto" && environment.stdout.terminal;
-  if (quiet || style === "none" || mixed) {
-    return new QuietWatcher(environment, progress, quiet, seed);
-  }
-  // Bars that were asked for are drawn with NO_COLOR, too: they have no colour.
-  const env: Environment["env"] = (name) =>
-    style === "bar" && name === "NO_COLOR" ? undefined : environment.env(name);
-  return style !== "plain" && mayMoveCursor({ env }, environment.stderr)
-    ? new BarWatcher(environment, progress, values["log-level"], seed)
-    : new PlainWatcher(environment, progress, values["log-level"], seed);
+  const options = { ...run, level: values["log-level"] };
+  // Bars between JSON lines on one terminal would be unreadable.
+  const mixed = flags.json && style === "auto" && stdout.terminal;
+  if (quiet || style === "none" || mixed) return new QuietWatcher(options, quiet);
+  // Bars have no colour, so NO_COLOR does not hide bars that were asked for.
+  const isSet = (name: string) => style === "bar" && name === "NO_COLOR" ? undefined : env(name);
+  return style !== "plain" && mayMoveCursor({ env: isSet }, stderr)
+    ? new BarWatcher(options)
+    : new PlainWatcher(options);
 }
 
 /** Below this rate, a missing unit is more likely than intent. */
@@ -218,7 +209,7 @@ function tinyLimits({ values }: LoadedSettings): string[] {
     const limit = values[name];
     if (limit === undefined || limit >= MIN_LIMIT_BYTES_PER_SECOND) return [];
     return [
-      `note: --${name} is ${limit} bytes a second; write ${limit}KiB or ${limit}MiB for more`,
+      `note: --${name} is ${limit} bytes a second; for more, write ${limit}KiB or ${limit}MiB`,
     ];
   });
 }
@@ -226,10 +217,10 @@ function tinyLimits({ values }: LoadedSettings): string[] {
 function undrawnBars({ stderr, env }: Environment, { values }: LoadedSettings): string[] {
   return values.progress !== "bar" || (stderr.terminal && env("TERM") !== "dumb")
     ? []
-    : ["note: bars need a terminal; progress is written as plain lines"];
+    : ["note: bars need a terminal; showing progress as plain lines"];
 }
 
-/** A note for the user who configured no seed, where this computer is not one either. */
+/** A note for users who configured no seed and run none on this computer. */
 function unconfigured({ origins }: LoadedSettings, outcomes: readonly TaskOutcome[]): string[] {
   const failed = outcomes.filter(({ outcome }) =>
     !outcome.ok && outcome.failure.code === "unreachable"
@@ -241,7 +232,7 @@ function unconfigured({ origins }: LoadedSettings, outcomes: readonly TaskOutcom
   ];
 }
 
-/** @throws {ExitError} unless all is there. */
+/** @throws {ExitError} unless every download succeeded. */
 function conclude(
   { stderr }: Environment,
   loaded: LoadedSettings,

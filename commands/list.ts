@@ -12,8 +12,8 @@ import { renderOffer, renderSilentSeeds } from "./ui/list.ts";
 
 const DESCRIPTION = `Shows what the seeds offer.
 
-For each file: its size, how many seeds have it, and whether they hold the same
-bytes. Old seeds cannot say what they hold.`;
+For each file: its size, how many seeds have it, and whether they have the same
+content. Old seeds (protocol v1) cannot prove what they have.`;
 
 export function listCommand(environment: Environment) {
   const command = new Command()
@@ -40,17 +40,16 @@ async function list(
   const offer = await environment.core.list(query, settings, interruption.signal);
   const { stdout, stderr } = environment;
   const silent = offer.seeds.filter(({ ok }) => !ok);
+  const answered = silent.length < offer.seeds.length;
   if (options.json) writeLines(stdout, [jsonOf(offer)]);
-  else if (silent.length < offer.seeds.length) {
+  else if (answered && (offer.files.length > 0 || glob === undefined)) {
     writeLines(stdout, renderOffer(offer, widthOf(stdout)));
   }
-  if (silent.length < offer.seeds.length && !values.quiet) {
-    writeLines(stderr, renderSilentSeeds(silent));
-  }
+  if (answered && !values.quiet) writeLines(stderr, renderSilentSeeds(silent));
   checkOffer(offer, glob);
 }
 
-/** @throws when there is nothing, and why. */
+/** @throws {CommandError} if no seed answered or nothing matches `glob`. */
 function checkOffer({ files, seeds }: Offer, glob: string | undefined): void {
   if (seeds.length > 0 && seeds.every(({ ok }) => !ok)) {
     const reasons = renderSilentSeeds(seeds).join("; ");
@@ -59,8 +58,8 @@ function checkOffer({ files, seeds }: Offer, glob: string | undefined): void {
     throw new CommandError("unreachable", `Cannot list files: ${reasons}`, hint);
   }
   if (files.length === 0 && glob !== undefined) {
-    const hint = orFolder("See everything with p2p list alone", "list", glob);
-    throw new CommandError("not-found", `Cannot list "${glob}": no seed has such a file`, hint);
+    const hint = orFolder("See all files with p2p list", "list", glob);
+    throw new CommandError("not-found", `Cannot list "${glob}": no seed has a match`, hint);
   }
 }
 

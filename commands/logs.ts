@@ -2,7 +2,7 @@
 import { Command } from "@cliffy/command";
 import { type Level, LEVELS, type LogLine } from "../core/mod.ts";
 import { type Environment, writeLines } from "./environment.ts";
-import { Interrupted, interruptible } from "./exit.ts";
+import { interruptible } from "./exit.ts";
 import { choice, wholeNumber } from "./value_types.ts";
 import { directoriesIn } from "./load_settings.ts";
 import { ABOUT_TASK, TaskType, ValueArgumentType } from "./options.ts";
@@ -24,13 +24,13 @@ export function logsCommand(environment: Environment) {
   return new Command()
     .description(DESCRIPTION)
     .example("what happened to a file", "p2p logs ubuntu.iso")
-    .example("the end of it, and what comes", "p2p logs ubuntu.iso -n 20 -f")
+    .example("its last lines, and new ones", "p2p logs ubuntu.iso -n 20 -f")
     .example("only what went wrong", "p2p logs ubuntu.iso --level warn")
     .type("task", new TaskType())
     .type("count", new ValueArgumentType(wholeNumber(0, 1_000_000_000)))
     .type("level", new ValueArgumentType(choice(...LEVELS)))
     .arguments("<task:task>")
-    .option("-f, --follow", "Go on until the download is over")
+    .option("-f, --follow", "Follow until the download is over")
     .option("-n, --lines <n:count>", "Only the last lines")
     .option(
       "--level <debug|info|warn|error:level>",
@@ -48,19 +48,17 @@ async function logs(environment: Environment, flags: Flags, text: string): Promi
   using interruption = interruptible(environment);
   // Where nobody reads any more, there is nothing to follow for.
   const signal = AbortSignal.any([interruption.signal, environment.stdout.closed]);
-  const { follow = false, lines: most = Infinity, level } = flags;
+  const { follow = false, lines: count = Infinity, level } = flags;
   let first = true;
   for await (const lines of core.logLines(directories, task, { follow }, signal)) {
     const matter = lines.filter((line) => reaches(line.level, level));
-    // Only of what was there before is the end enough.
-    write(environment, flags, first ? matter.slice(Math.max(0, matter.length - most)) : matter);
+    // --lines cuts only the existing lines.
+    write(environment, flags, first ? matter.slice(Math.max(0, matter.length - count)) : matter);
     first = false;
   }
-  const stoppedBy = interruption.stoppedBy();
-  if (stoppedBy) throw new Interrupted(stoppedBy);
+  interruption.throwIfInterrupted();
 }
 
 function write({ stdout }: Environment, { json }: Flags, lines: readonly LogLine[]): void {
-  const render = json ? (line: LogLine) => jsonLine(line) : renderLogLine;
-  writeLines(stdout, lines.map(render));
+  writeLines(stdout, lines.map(json ? (line) => jsonLine(line) : renderLogLine));
 }

@@ -1,4 +1,4 @@
-/** `p2p max`: how many downloads run at a time, changed while they run. */
+/** `p2p max`: how many downloads run at once, changed while they run. */
 import { Command } from "@cliffy/command";
 import { type Environment, writeLines } from "./environment.ts";
 import { wholeNumber } from "./value_types.ts";
@@ -11,12 +11,12 @@ import { MAX_DOWNLOADS } from "./settings.ts";
 export function maxCommand(environment: Environment) {
   return new Command()
     .description(
-      `Shows or changes how many downloads at a time every running get does.
+      `Shows or changes how many downloads every running get does at once.
 
-A smaller number stops nothing that has begun; it holds back what waits.`,
+A smaller number does not stop running downloads; fewer waiting ones start.`,
     )
-    .example("how many at a time now", "p2p max")
-    .example("five at a time from now on", "p2p max 5")
+    .example("the current numbers", "p2p max")
+    .example("five at once from now on", "p2p max 5")
     .example("one after the other", "p2p max 1")
     .type("count", new ValueArgumentType(wholeNumber(1, MAX_DOWNLOADS)))
     .arguments("[n:count]")
@@ -24,10 +24,11 @@ A smaller number stops nothing that has begun; it holds back what waits.`,
     .action(async ({ json }, count) => {
       if (count === undefined) return await showMax(environment, json === true);
       const running = await environment.core.setMax(directoriesIn(environment), count);
-      const said = running === 0
+      const text = running === 0
         ? `No downloads running. For the next one: p2p get --max ${count}`
-        : `${plural(count, "download")} at a time in ${plural(running, "running get")}`;
-      writeLines(environment.stdout, [json ? jsonLine({ max: count, running }) : said]);
+        : `Now running up to ${plural(count, "download")} at once` +
+          (running === 1 ? "" : ` in each of ${running} processes`);
+      writeLines(environment.stdout, [json ? jsonLine({ max: count, running }) : text]);
     });
 }
 
@@ -38,6 +39,6 @@ async function showMax(environment: Environment, json: boolean): Promise<void> {
   if (running.length === 0) return writeLines(stdout, ["No downloads running."]);
   writeLines(
     stdout,
-    running.map(({ pid, max }) => `${plural(max, "download")} at a time in process ${pid}`),
+    running.map(({ pid, max }) => `up to ${plural(max, "download")} at once in process ${pid}`),
   );
 }

@@ -21,18 +21,19 @@ import type { Values } from "./settings.ts";
 
 const DESCRIPTION = `Serves the files below a folder until Ctrl-C.
 
-The first Ctrl-C finishes what is being sent, the second ends at once.`;
+After the first Ctrl-C it accepts no new requests, gives replies being sent up
+to 10 s to finish, and ends; the second Ctrl-C ends it at once.`;
 
 export function serveCommand(environment: Environment) {
   const command = new Command()
     .description(DESCRIPTION)
     .example("share this folder", "p2p serve")
     .example("another one, on any free port", "p2p serve ~/videos --port 0")
-    .example("only for those who know the token", "p2p serve --token-file ~/token")
+    .example("only for clients that know the token", "p2p serve --token-file ~/token")
     .type("dir", new ValueArgumentType(text("dir")))
     .arguments("[dir:dir]");
   return withSettings(command, "serve")
-    .option("--json", "What is listened on, and what is sent, as JSON: one object a line")
+    .option("--json", "Addresses and transfers as JSON, one object a line")
     .action((flags, dir) => serve(environment, { ...flags }, dir));
 }
 
@@ -43,8 +44,8 @@ async function serve(
 ): Promise<void> {
   const { values, directories } = await loadSettings(environment, flags);
   const settings = await serveSettingsOf(values, dir ?? SERVE_DEFAULTS.dir);
-  await using outlet = new BoundedWriter(environment.stdout);
-  const teller = new Teller(environment, outlet, {
+  await using writer = new BoundedWriter(environment.stdout);
+  const reporter = new ServeReporter(environment, writer, {
     json: flags.json === true,
     least: values.quiet ? "error" : values["log-level"],
     invitation: invitationTo(settings, values["token-file"]),
@@ -52,64 +53,64 @@ async function serve(
   const now = new AbortController();
   using interruption = interruptible(environment, {
     signals: 2,
-    told(times, signal) {
-      if (times === 1) teller.note(stoppingText(signal));
+    onSignal(times, signal) {
+      if (times === 1) reporter.note(stoppingText(signal));
       else now.abort(new Interrupted("SIGINT"));
     },
   });
   await environment.core.serve(
     settings,
     directories,
-    (event) => teller.handle(event),
+    (event) => reporter.handle(event),
     interruption.signal,
     now.signal,
   );
-  // Ctrl-C is how a seed ends; only one that was cut short was interrupted.
+  // Ctrl-C is the normal end of a seed; only the second one interrupts it.
   now.signal.throwIfAborted();
 }
 
 function invitationTo({ tls }: ServeSettings, tokenFile: string | undefined): Invitation {
   return {
     tls: tls !== undefined,
-    // Authorities that everybody trusts sign through others, whose certificates stand in the file, too.
+    // Public authorities sign through intermediates, whose certificates are in the file, too.
     ca: tls?.cert.match(/^-----BEGIN CERTIFICATE-----/gm)?.length === 1,
-    // A whole path: the line is pasted wherever somebody stands.
+    // An absolute path, because the line may be pasted anywhere.
     tokenFile: tokenFile === undefined ? undefined : resolve(tokenFile),
   };
 }
 
-interface Telling {
+interface ReportOptions {
   readonly json: boolean;
   readonly least: Level;
   readonly invitation: Invitation;
 }
 
-/** Tells where we listen on stdout, and all else on stderr; as JSON, what happens afterwards on stdout as well. */
-class Teller {
+/** Writes the addresses to stdout and everything else to stderr; with --json, later events to stdout as well. */
+class ServeReporter {
   readonly #environment: Environment;
-  readonly #outlet: BoundedWriter;
-  readonly #telling: Telling;
+  readonly #writer: BoundedWriter;
+  readonly #options: ReportOptions;
 
-  constructor(environment: Environment, outlet: BoundedWriter, telling: Telling) {
+  constructor(environment: Environment, writer: BoundedWriter, options: ReportOptions) {
     this.#environment = environment;
-    this.#outlet = outlet;
-    this.#telling = telling;
+    this.#writer = writer;
+    this.#options = options;
   }
 
   handle(event: ServeEvent): void {
     const { stdout, stderr, wallTime } = this.#environment;
-    const { json, least, invitation } = this.#telling;
+    const { json, least, invitation } = this.#options;
     if (event.kind === "listening") {
       writeLines(stdout, renderListening(event, json));
     } else if (json) {
       const line = renderServeJson(event, wallTime(), least);
-      if (line !== undefined) this.#outlet.put(line);
+      if (line !== undefined) this.#writer.put(line);
     }
     writeLines(stderr, renderServeEvent(event, wallTime(), least, invitation));
   }
 
   note(text: string): void {
-    if (!reaches("info", this.#telling.least)) return;
+    if (!reaches("info", this.#options.least)) return;
     writeLines(this.#environment.stderr, [`p2p: ${text}`]);
   }
 }

@@ -2,7 +2,7 @@
 import { Command } from "@cliffy/command";
 import type { QuarantinedPart, TaskStatus } from "../core/mod.ts";
 import { type Environment, mayMoveCursor, widthOf, writeLines } from "./environment.ts";
-import { Interrupted, interruptible } from "./exit.ts";
+import { interruptible } from "./exit.ts";
 import { directoriesIn } from "./load_settings.ts";
 import { ABOUT_TASK, TaskType } from "./options.ts";
 import { jsonLine } from "./ui/json.ts";
@@ -10,12 +10,12 @@ import { renderAsides, renderStatus, renderTask, statusFields } from "./ui/statu
 import { formatTime } from "./ui/units.ts";
 import { watchTasks } from "./watch.ts";
 
-/** More waiting tasks than this say nothing more to a person. */
+/** Further waiting tasks are only counted. */
 const MAX_WAITING_TASKS = 20;
 
-/** Where nothing may be painted over, a whole new list comes this often. */
-const LIST_EVERY_MS = 5000;
-const JSON_EVERY_MS = 1000;
+/** How often `--watch` writes the list where it cannot repaint it. */
+const LIST_INTERVAL_MS = 5000;
+const JSON_INTERVAL_MS = 1000;
 
 interface Flags {
   readonly all?: boolean | undefined;
@@ -28,13 +28,13 @@ export function statusCommand(environment: Environment) {
     .description(`Shows running, waiting and paused downloads, of every process of this user.
 
 A single one is shown in detail. ${ABOUT_TASK}`)
-    .example("what is going on", "p2p status")
-    .example("keep it on the screen; pause, resume or cancel by a key", "p2p status --watch")
-    .example("also what is over, for a program", "p2p status --all --json")
+    .example("all current downloads", "p2p status")
+    .example("keep it on the screen; pause, resume or cancel with a key", "p2p status --watch")
+    .example("finished ones as well, for a program", "p2p status --all --json")
     .type("task", new TaskType())
     .arguments("[task:task]")
-    .option("-a, --all", "Also downloads that are over")
-    .option("-w, --watch", "Keep it on the screen: the arrow keys pick a download to act on")
+    .option("-a, --all", "Also finished downloads")
+    .option("-w, --watch", "Keep it on the screen; pick a download with the arrow keys")
     .option("--json", "One JSON object on standard output; with --watch one a second")
     .action((flags, task) => status(environment, flags, task));
 }
@@ -76,7 +76,7 @@ async function linesOf(
   return [...renderStatus(known, width), ...renderAsides(asides ?? [])];
 }
 
-/** For pipes, logs and those whose terminal is not to be painted on: the same again and again, until a signal or a closed pipe. */
+/** For pipes, files and dumb terminals: writes the list at intervals until a signal or a closed pipe. */
 async function repeat(
   environment: Environment,
   flags: Flags,
@@ -88,10 +88,9 @@ async function repeat(
   while (!signal.aborted) {
     const lines = await linesOf(environment, flags, task);
     writeLines(stdout, flags.json ? lines : [formatTime(wallTime()), ...lines, ""]);
-    await environment.sleep(flags.json ? JSON_EVERY_MS : LIST_EVERY_MS, signal);
+    await environment.sleep(flags.json ? JSON_INTERVAL_MS : LIST_INTERVAL_MS, signal);
   }
-  const stoppedBy = interruption.stoppedBy();
-  if (stoppedBy !== undefined) throw new Interrupted(stoppedBy);
+  interruption.throwIfInterrupted();
 }
 
 function jsonOf(tasks: readonly TaskStatus[], asides?: readonly QuarantinedPart[]): string {

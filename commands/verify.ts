@@ -4,7 +4,7 @@ import { basename, relative, resolve } from "@std/path";
 import { invalidNameReason, type Verification, type VerifyRequest } from "../core/mod.ts";
 import { ValueArgumentType, withSettings } from "./options.ts";
 import { type Environment, mayMoveCursor, writeLines } from "./environment.ts";
-import { ExitError, Interrupted, interruptible } from "./exit.ts";
+import { ExitError, interruptible } from "./exit.ts";
 import { text } from "./value_types.ts";
 import { downloadSettingsOf, loadSettings } from "./load_settings.ts";
 import { exitOfFailures } from "./ui/failure.ts";
@@ -19,9 +19,9 @@ import { Screen } from "./screen.ts";
 
 const DESCRIPTION = `Compares files with what the seeds have, and names the pieces that differ.
 
-A file has the name that it has below this folder; where no seed knows that, its
-last part. Nothing is downloaded or changed. Exits with 0 when all are the same,
-5 when one differs, 3 when no seed has it, 4 when no seed can be reached.`;
+Seeds are asked for a file by its path relative to this folder, then by its last
+part. Nothing is downloaded or changed. Exits with 0 when all are the same, 5
+when one differs, 3 when no seed has it, 4 when no seed can be reached.`;
 
 export function verifyCommand(environment: Environment) {
   const command = new Command()
@@ -46,15 +46,15 @@ async function verify(
   const requests = files.map(requestFor);
   using interruption = interruptible(environment);
   using progress = new HashProgress(environment, values.quiet);
-  const told = progress.tell.bind(progress);
+  const report = progress.report.bind(progress);
   let results: Verification[];
   try {
-    results = await environment.core.verify(requests, settings, told, interruption.signal);
+    results = await environment.core.verify(requests, settings, report, interruption.signal);
   } catch (error) {
-    const stoppedBy = interruption.stoppedBy();
-    throw stoppedBy ? new Interrupted(stoppedBy) : error;
+    interruption.throwIfInterrupted();
+    throw error;
   }
-  progress.end();
+  progress[Symbol.dispose]();
   const { stdout, stderr } = environment;
   if (options.json) writeLines(stdout, [jsonLine({ files: results.map(verificationFields) })]);
   else for (const result of results) writeLines(stdout, renderVerification(result));
@@ -70,53 +70,50 @@ function exitOf(results: readonly Verification[]): number {
   }));
 }
 
-/** The names that the seeds may have for a file, the likeliest first. */
+/** The names that a file may have on the seeds, the likeliest first. */
 function requestFor(path: string): VerifyRequest {
   const below = relative(resolve("."), resolve(path)).replaceAll("\\", "/");
   const names = [below, basename(resolve(path))].flatMap((name) => [name, withoutMark(name)]);
   return { path, names: Array.from(new Set(names)).filter((name) => !invalidNameReason(name)) };
 }
 
-/** `get` calls a file `a~12345678.iso` where other bytes have the name `a.iso`. */
+/** `get --on-conflict rename` calls a file `a~12345678.iso` if another file is called `a.iso`. */
 function withoutMark(name: string): string {
   return name.replace(/~[0-9a-f]{8}(?=(?:\.[^./]*)?$)/, "");
 }
 
-/** Small files are through before anybody could read a line about them. */
-const PAINT_EVERY_MS = 200;
-/** As often as `get` tells how far all is, where it cannot move the cursor. */
-const LINE_EVERY_MS = 30_000;
+/** Small files are hashed before a line about them could be read. */
+const PAINT_INTERVAL_MS = 200;
+/** Without cursor movement, as often as the total of `get`. */
+const LINE_INTERVAL_MS = 30_000;
 
-/** One line for the file that is being hashed, on standard error. */
+/** Shows the file that is being hashed, on standard error. */
 class HashProgress implements Disposable {
   readonly #environment: Environment;
   readonly #screen: Screen | undefined;
   readonly #quiet: boolean;
-  #toldAt: number;
+  #reportedAt: number;
 
   constructor(environment: Environment, quiet: boolean) {
     this.#environment = environment;
     this.#quiet = quiet;
     const { stderr } = environment;
     this.#screen = mayMoveCursor(environment, stderr) ? new Screen(stderr) : undefined;
-    this.#toldAt = environment.now();
+    this.#reportedAt = environment.now();
   }
 
-  tell(path: string, hashed: number, size: number): void {
+  report(path: string, hashed: number, size: number): void {
     const now = this.#environment.now();
-    const everyMs = this.#screen ? PAINT_EVERY_MS : LINE_EVERY_MS;
-    if (this.#quiet || now - this.#toldAt < everyMs) return;
-    this.#toldAt = now;
+    const everyMs = this.#screen ? PAINT_INTERVAL_MS : LINE_INTERVAL_MS;
+    if (this.#quiet || now - this.#reportedAt < everyMs) return;
+    this.#reportedAt = now;
     const line = renderHashed(path, hashed, size);
     if (this.#screen) this.#screen.paint([], [line]);
     else writeLines(this.#environment.stderr, [line]);
   }
 
-  end(): void {
-    this.#screen?.clear();
-  }
-
+  /** May be called more than once. */
   [Symbol.dispose](): void {
-    this.end();
+    this.#screen?.clear();
   }
 }

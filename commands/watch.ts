@@ -1,4 +1,4 @@
-/** `p2p status --watch` on a terminal: keys and looks at the tasks go into the model, frames and orders come out. */
+/** `p2p status --watch` on a terminal: keys and snapshots go into the model, frames and commands come out. */
 import {
   type ControlAction,
   type Directories,
@@ -12,23 +12,25 @@ import { FullScreen } from "./screen.ts";
 import { reaches, renderLogLine } from "./ui/event_text.ts";
 import { renderControlOutcome } from "./ui/status.ts";
 import { type Key, keysOfRest, parseKeys } from "./ui/watch/key_parser.ts";
-import { wantsOver, type WatchCommand, watchModel } from "./ui/watch/model.ts";
+import { wantsFinished, type WatchCommand, watchModel } from "./ui/watch/model.ts";
 import { reduce, type WatchEvent } from "./ui/watch/reduce.ts";
 import { renderWatch } from "./ui/watch/screen.ts";
 
-/** Processes tell how they stand twice a second; a person reads no faster than this. */
-const LOOK_MS = 1000;
-/** Looking at a very long queue takes its time: no more than a tenth of it all. */
-const LOOK_SHARE = 10;
-/** More waiting tasks are counted, but cannot be picked. */
+/** Processes write their progress twice a second; nobody reads faster than this. */
+const POLL_INTERVAL_MS = 1000;
+/** Reading a very long queue takes time: the pause is at least this many times as long. */
+const POLL_PAUSE_FACTOR = 10;
+/** Further waiting tasks are counted, but cannot be picked. */
 const MAX_WAITING_TASKS = 10_000;
-/** News that come together are painted together. */
-const PAINT_MS = 20;
+/** Events that arrive together are painted together. */
+const PAINT_DELAY_MS = 20;
+/** A terminal sends an escape sequence at once: what comes later is a key of its own. */
+const ESCAPE_TIMEOUT_MS = 50;
 
 /**
- * Shows the tasks until somebody has seen enough.
+ * Shows the tasks until the user quits.
  *
- * @param task to look into from the beginning.
+ * @param task whose details are shown first.
  * @throws {Interrupted} after Ctrl-C or a signal.
  */
 export async function watchTasks(
@@ -39,23 +41,22 @@ export async function watchTasks(
   using screen = new FullScreen(environment.stdout);
   using typing = environment.stdin.terminal ? environment.stdin.raw() : undefined;
   using interruption = interruptible(environment, {
-    // The process ends on the spot: nobody else would give the terminal back.
-    told: (times) => times > 1 && giveBack(screen, typing),
+    onSignal(times) {
+      if (times === 1) return;
+      // The process exits now, so `using` would not restore the terminal.
+      screen[Symbol.dispose]();
+      typing?.[Symbol.dispose]();
+    },
   });
-  const { closed } = environment.stdout;
-  const signal = AbortSignal.any([interruption.signal, closed]);
+  const signal = AbortSignal.any([interruption.signal, environment.stdout.closed]);
   await using watch = new Watch(environment, directories, screen, signal, task);
   await watch.untilEnd();
-  const stoppedBy = watch.interrupted ? "SIGINT" : interruption.stoppedBy();
-  if (stoppedBy !== undefined) throw new Interrupted(stoppedBy);
-}
-
-function giveBack(screen: Disposable, typing: Disposable | undefined): void {
-  screen[Symbol.dispose]();
-  typing?.[Symbol.dispose]();
+  if (watch.interrupted) throw new Interrupted("SIGINT");
+  interruption.throwIfInterrupted();
 }
 
 class Watch implements AsyncDisposable {
+  /** Whether the user pressed Ctrl-C, which is a key here. */
   interrupted = false;
   readonly #environment: Environment;
   readonly #directories: Directories;
@@ -64,9 +65,9 @@ class Watch implements AsyncDisposable {
   readonly #terminal: Disposable;
   readonly #end = Promise.withResolvers<void>();
   #model;
-  #looking: Promise<void> | undefined;
-  #lookAt: number | undefined;
-  #paintAt: number | undefined;
+  #polling: Promise<void> | undefined;
+  #pollTimer: number | undefined;
+  #paintTimer: number | undefined;
   #log: AbortController | undefined;
 
   constructor(
@@ -82,14 +83,14 @@ class Watch implements AsyncDisposable {
     this.#model = watchModel(environment.stdout.size(), task);
     this.#jobs = new TaskGroup(signal);
     this.#jobs.signal.addEventListener("abort", () => this.#end.resolve(), { once: true });
-    this.#terminal = environment.onTerminalChange(() => this.#repaint());
+    this.#terminal = environment.onTerminalChange(() => this.#restore());
   }
 
-  /** Until somebody pressed a key for it, or a signal came. @throws what could not be read. */
+  /** Resolves when the user quits or a signal came. @throws what could not be read. */
   async untilEnd(): Promise<void> {
     this.#paint();
-    if (this.#environment.stdin.terminal) this.#jobs.spawn((signal) => this.#type(signal));
-    this.#look();
+    if (this.#environment.stdin.terminal) this.#jobs.spawn((signal) => this.#readKeys(signal));
+    this.#poll();
     if (!this.#jobs.signal.aborted) await this.#end.promise;
     this.#jobs.abort();
     await this.#jobs.join();
@@ -98,98 +99,97 @@ class Watch implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#terminal[Symbol.dispose]();
     await this.#jobs[Symbol.asyncDispose]();
-    clearTimeout(this.#lookAt);
-    clearTimeout(this.#paintAt);
+    clearTimeout(this.#pollTimer);
+    clearTimeout(this.#paintTimer);
   }
 
-  #take(fact: WatchEvent): void {
-    const { model, orders } = reduce(this.#model, fact);
+  #handle(event: WatchEvent): void {
+    const { model, commands } = reduce(this.#model, event);
     this.#model = model;
-    for (const order of orders) this.#obey(order);
-    this.#paintAt ??= setTimeout(() => this.#paint(), PAINT_MS);
+    for (const command of commands) this.#run(command);
+    this.#paintTimer ??= setTimeout(() => this.#paint(), PAINT_DELAY_MS);
   }
 
-  #obey(order: WatchCommand): void {
-    switch (order.kind) {
-      case "look":
-        return this.#look();
+  #run(command: WatchCommand): void {
+    switch (command.kind) {
+      case "poll":
+        return this.#poll();
       case "control":
-        return this.#jobs.spawn(() => this.#control(order.task, order.order));
+        return this.#jobs.spawn(() => this.#control(command.task, command.action));
       case "open-log":
-        return this.#openLog(order.task);
+        return this.#openLog(command.task);
       case "close-log":
         return this.#log?.abort();
       case "end":
-        this.interrupted = order.interrupted;
+        this.interrupted = command.interrupted;
         return this.#end.resolve();
     }
   }
 
   #paint(): void {
-    this.#paintAt = undefined;
+    this.#paintTimer = undefined;
     const size = this.#environment.stdout.size();
     if (size.columns !== this.#model.size.columns || size.rows !== this.#model.size.rows) {
-      // Whatever the terminal made of the old lines.
+      // The terminal has moved or wrapped the old lines.
       this.#screen.forget();
       this.#model = reduce(this.#model, { kind: "resized", size }).model;
     }
     this.#screen.paint(renderWatch(this.#model));
   }
 
-  /** Another size, or another program had the terminal meanwhile. */
-  #repaint(): void {
+  /** The terminal was resized, or another program used it meanwhile. */
+  #restore(): void {
     const { stdin } = this.#environment;
     if (stdin.terminal) stdin.raw();
     this.#screen.forget();
-    this.#take({ kind: "resized", size: this.#environment.stdout.size() });
+    this.#handle({ kind: "resized", size: this.#environment.stdout.size() });
   }
 
-  /** Looks at all tasks, now and again and again; once more when it is looking already. */
-  #look(): void {
-    clearTimeout(this.#lookAt);
+  /** Reads all tasks, now and at intervals; once more if it is reading already. */
+  #poll(): void {
+    clearTimeout(this.#pollTimer);
     if (this.#jobs.signal.aborted) return;
-    const before = this.#looking ?? Promise.resolve();
-    const looking = this.#looking = before.then(async () => {
-      // Somebody asked again meanwhile: the last one looks for all.
-      if (this.#looking !== looking || this.#jobs.signal.aborted) return;
-      const tookMs = await this.#lookOnce();
-      this.#lookAt = setTimeout(() => this.#look(), Math.max(LOOK_MS, LOOK_SHARE * tookMs));
+    const before = this.#polling ?? Promise.resolve();
+    const polling = this.#polling = before.then(async () => {
+      // A later request reads for this one, too.
+      if (this.#polling !== polling || this.#jobs.signal.aborted) return;
+      const pauseMs = Math.max(POLL_INTERVAL_MS, POLL_PAUSE_FACTOR * await this.#readTasks());
+      this.#pollTimer = setTimeout(() => this.#poll(), pauseMs);
     });
-    this.#jobs.spawn(() => looking);
+    this.#jobs.spawn(() => polling);
   }
 
-  async #lookOnce(): Promise<number> {
+  /** @returns how many milliseconds it took. */
+  async #readTasks(): Promise<number> {
     const { core, now, wallTime } = this.#environment;
     const startedAt = now();
-    const options = { all: wantsOver(this.#model) };
+    const options = { all: wantsFinished(this.#model) };
     const overview = await core.overview(this.#directories, MAX_WAITING_TASKS, options);
-    this.#take({ kind: "looked", overview, now: wallTime() });
-    await this.#explain();
+    this.#handle({ kind: "tasks", overview, now: wallTime() });
+    const { page } = this.#model;
+    if (page.kind !== "list") await this.#readDetails(page.task.task);
     return now() - startedAt;
   }
 
-  /** Looks up how the task that is looked into stands, and what limits it. */
-  async #explain(): Promise<void> {
-    const { page } = this.#model;
-    if (page.kind === "list") return;
+  async #readDetails(task: string): Promise<void> {
     try {
-      const theCase = await this.#environment.core.why(this.#directories, page.task.task);
-      this.#take({ kind: "explained", theCase });
+      const theCase = await this.#environment.core.why(this.#directories, task);
+      this.#handle({ kind: "details", theCase });
     } catch (error) {
-      // Its record is gone: the page shows what was seen last.
+      // The record is gone: the page keeps what it last showed.
       if (!(error instanceof P2pError)) throw error;
     }
   }
 
-  async #control(task: TaskStatus, order: ControlAction): Promise<void> {
+  async #control(task: TaskStatus, action: ControlAction): Promise<void> {
     try {
-      const obedience = await this.#environment.core.control(this.#directories, task, order);
-      this.#take({ kind: "told", text: renderControlOutcome(order, task, obedience) });
+      const outcome = await this.#environment.core.control(this.#directories, task, action);
+      this.#handle({ kind: "message", text: renderControlOutcome(action, task, outcome) });
     } catch (error) {
       if (!(error instanceof P2pError)) throw error;
-      this.#take({ kind: "told", text: error.message });
+      this.#handle({ kind: "message", text: error.message });
     }
-    this.#look();
+    this.#poll();
   }
 
   #openLog(task: string): void {
@@ -201,57 +201,53 @@ class Watch implements AsyncDisposable {
   async #followLog(task: string, signal: AbortSignal): Promise<void> {
     const { core } = this.#environment;
     const fresh: string[] = [];
-    let tellAt: number | undefined;
-    const tell = () => {
-      tellAt = undefined;
-      this.#take({ kind: "logged", task, lines: fresh.splice(0) });
+    let timer: number | undefined;
+    const flush = () => {
+      timer = undefined;
+      this.#handle({ kind: "logged", task, lines: fresh.splice(0) });
     };
     try {
       for await (const lines of core.logLines(this.#directories, task, { follow: true }, signal)) {
-        const matter = lines.filter(({ level }) => reaches(level, "info"));
-        fresh.push(...matter.map(renderLogLine));
-        // What is told in bursts is painted in one go.
-        tellAt ??= setTimeout(tell, PAINT_MS);
+        fresh.push(...lines.filter(({ level }) => reaches(level, "info")).map(renderLogLine));
+        // Lines that arrive in bursts are shown together.
+        timer ??= setTimeout(flush, PAINT_DELAY_MS);
       }
-      if (tellAt !== undefined && !signal.aborted) tell();
+      if (timer !== undefined && !signal.aborted) flush();
     } finally {
-      clearTimeout(tellAt);
+      clearTimeout(timer);
     }
   }
 
-  async #type(signal: AbortSignal): Promise<void> {
-    await readKeys(this.#environment.stdin, (key) => this.#take({ kind: "key", key }), signal);
-    // Nobody types any more: the terminal is gone.
+  async #readKeys(signal: AbortSignal): Promise<void> {
+    await readKeys(this.#environment.stdin, (key) => this.#handle({ kind: "key", key }), signal);
+    // No more keys can come: the terminal is gone.
     this.#end.resolve();
   }
 }
 
-/** A terminal sends a whole sequence at once: what comes later was typed later. */
-const ESCAPE_MS = 50;
-
-/** Calls `press` with each key, until `signal` aborts or the terminal is gone. */
-export async function readKeys(
+/** Calls `onKey` with each key, until `signal` aborts or the terminal is gone. */
+async function readKeys(
   stdin: Input,
-  press: (key: Key) => void,
+  onKey: (key: Key) => void,
   signal: AbortSignal,
 ): Promise<void> {
   const decoder = new TextDecoder();
   let rest = "";
-  let escapeAt: number | undefined;
+  let timer: number | undefined;
   try {
     for await (const bytes of stdin.read(signal)) {
-      clearTimeout(escapeAt);
+      clearTimeout(timer);
       const parsed = parseKeys(rest + decoder.decode(bytes, { stream: true }));
       rest = parsed.rest;
-      parsed.keys.forEach(press);
+      parsed.keys.forEach(onKey);
       if (rest === "") continue;
-      escapeAt = setTimeout(() => {
+      timer = setTimeout(() => {
         const keys = keysOfRest(rest);
         rest = "";
-        keys.forEach(press);
-      }, ESCAPE_MS);
+        keys.forEach(onKey);
+      }, ESCAPE_TIMEOUT_MS);
     }
   } finally {
-    clearTimeout(escapeAt);
+    clearTimeout(timer);
   }
 }

@@ -1,6 +1,6 @@
 /**
- * Those who look on while `get` works: a block on a terminal, plain lines, JSON
- * lines, or only failures. Each gets every event; none ever makes core wait.
+ * How `get` reports while it works: a block of bars on a terminal, plain lines, failures only; and
+ * results on standard output. Each sink receives every event and never makes core wait.
  */
 import type { Level, RunProgress, TaskEvent, TaskOutcome } from "../core/mod.ts";
 import { type Environment, writeLines } from "./environment.ts";
@@ -12,20 +12,28 @@ import { JsonLines } from "./ui/json.ts";
 import { renderEvent, renderTotal } from "./ui/plain.ts";
 import { renderProgress } from "./ui/progress_block.ts";
 
-const PAINT_EVERY_MS = 100;
-const TOTAL_EVERY_MS = 30_000;
+const PAINT_INTERVAL_MS = 100;
+const TOTAL_INTERVAL_MS = 30_000;
+
+export interface WatcherOptions {
+  readonly environment: Environment;
+  readonly progress: RunProgress;
+  readonly level: Level;
+  /** As `--seed` names them, for the hints. */
+  readonly seeds?: readonly string[] | undefined;
+}
 
 export interface Watcher {
   handle(event: TaskEvent): void;
-  /** Says something that is no event. */
+  /** Writes something that is not an event. */
   note(lines: readonly string[]): void;
-  /** Says what failed that is no event: quiet or not. */
+  /** Writes a failure that is not an event, even when quiet. */
   fail(lines: readonly string[]): void;
   /** Leaves the terminal as a finished command does; may be called more than once. */
   end(): void;
 }
 
-/** Bars on stderr; what must stay is written above them. */
+/** Bars on stderr, with permanent lines above them. */
 export class BarWatcher implements Watcher {
   readonly #environment: Environment;
   readonly #screen: Screen;
@@ -35,26 +43,22 @@ export class BarWatcher implements Watcher {
   #above: string[] = [];
   #lastHint: string | undefined;
 
-  constructor(
-    environment: Environment,
-    progress: RunProgress,
-    least: Level,
-    seeds?: readonly string[],
-  ) {
+  constructor(options: WatcherOptions) {
+    const { environment, progress, level } = options;
     this.#environment = environment;
     this.#progress = progress;
-    // The block itself tells what "info" would, but for what is done.
-    this.#lines = new EventLines(progress, least === "info" ? "warn" : least, seeds);
+    // The block shows what "info" would, except for finished files.
+    this.#lines = new EventLines({ ...options, level: level === "info" ? "warn" : level });
     this.#screen = new Screen(environment.stderr);
-    this.#timer = setInterval(() => this.#paint(), PAINT_EVERY_MS);
+    this.#timer = setInterval(() => this.#paint(), PAINT_INTERVAL_MS);
   }
 
   handle(event: TaskEvent): void {
-    this.#above.push(...this.#lines.of(event).filter((line) => !this.#isOldHint(line)));
+    this.#above.push(...this.#lines.of(event).filter((line) => !this.#isRepeatedHint(line)));
   }
 
-  /** Hundreds may fail for one reason: a line each, and what to do about it once. */
-  #isOldHint(line: string): boolean {
+  /** Hundreds of downloads may fail for one reason: each has a line, but the hint appears once. */
+  #isRepeatedHint(line: string): boolean {
     if (!line.startsWith(HINT)) return false;
     const last = this.#lastHint;
     this.#lastHint = withoutFolder(line);
@@ -83,24 +87,19 @@ export class BarWatcher implements Watcher {
   }
 }
 
-/** A line an event on stderr, and one for all now and then. */
+/** One line for each event on stderr, and a total at intervals. */
 export class PlainWatcher implements Watcher {
   readonly #environment: Environment;
-  readonly #progress: RunProgress;
   readonly #lines: EventLines;
   readonly #timer: number | undefined;
 
-  constructor(
-    environment: Environment,
-    progress: RunProgress,
-    least: Level,
-    seeds?: readonly string[],
-  ) {
-    this.#environment = environment;
-    this.#progress = progress;
-    this.#lines = new EventLines(progress, least, seeds);
-    if (!reaches("info", least)) return;
-    this.#timer = setInterval(() => this.#total(), TOTAL_EVERY_MS);
+  constructor(options: WatcherOptions) {
+    const { environment: { now, wallTime }, progress, level } = options;
+    this.#environment = options.environment;
+    this.#lines = new EventLines(options);
+    if (!reaches("info", level)) return;
+    const total = () => this.note([renderTotal(progress.totals(now()), wallTime())]);
+    this.#timer = setInterval(total, TOTAL_INTERVAL_MS);
   }
 
   handle(event: TaskEvent): void {
@@ -118,33 +117,24 @@ export class PlainWatcher implements Watcher {
   end(): void {
     clearInterval(this.#timer);
   }
-
-  #total(): void {
-    const { now, wallTime } = this.#environment;
-    this.note([renderTotal(this.#progress.totals(now()), wallTime())]);
-  }
 }
 
-/** Nothing on stderr but failures and, unless quiet, downloads that could not be verified. */
+/** Only failures on stderr and, unless quiet, downloads that could not be verified. */
 export class QuietWatcher implements Watcher {
   readonly #environment: Environment;
   readonly #lines: EventLines;
-  readonly #shown: ReadonlySet<TaskEvent["kind"]>;
+  readonly #quiet: boolean;
 
-  constructor(
-    environment: Environment,
-    progress: RunProgress,
-    quiet: boolean,
-    seeds?: readonly string[],
-  ) {
-    this.#environment = environment;
-    this.#lines = new EventLines(progress, "error", seeds);
-    this.#shown = new Set(quiet ? ["failed"] : ["failed", "done"]);
+  constructor(options: WatcherOptions, quiet: boolean) {
+    this.#environment = options.environment;
+    this.#lines = new EventLines({ ...options, level: "error" });
+    this.#quiet = quiet;
   }
 
   handle(event: TaskEvent): void {
-    if (!this.#shown.has(event.kind)) return;
-    writeLines(this.#environment.stderr, this.#lines.of(event));
+    if (event.kind === "failed" || (event.kind === "done" && !this.#quiet)) {
+      this.fail(this.#lines.of(event));
+    }
   }
 
   fail(lines: readonly string[]): void {
@@ -155,18 +145,13 @@ export class QuietWatcher implements Watcher {
   end(): void {}
 }
 
-/** What goes to stdout: JSON lines, or the path of each finished file for the next program in a pipe. */
+/** Writes stdout: JSON lines, or the path of each finished file for the next program in a pipe. */
 export class ResultWriter {
   readonly #environment: Environment;
   readonly #json: JsonLines | undefined;
   readonly #startedAt: number;
 
-  constructor(
-    environment: Environment,
-    progress: RunProgress,
-    json: boolean,
-    seeds?: readonly string[],
-  ) {
+  constructor({ environment, progress, seeds }: Omit<WatcherOptions, "level">, json: boolean) {
     this.#environment = environment;
     this.#json = json ? new JsonLines(progress, seeds) : undefined;
     this.#startedAt = environment.now();
@@ -188,46 +173,43 @@ export class ResultWriter {
   }
 }
 
+/** Thousands of these come for each download, so they are never a line. */
 const PAYLOAD: ReadonlySet<TaskEvent["kind"]> = new Set(["received", "stored", "flight", "pieces"]);
 
-/** The lines of events that matter, and say something new. */
+/** The lines of events that matter and are not repeats. */
 class EventLines {
-  readonly #progress: RunProgress;
-  readonly #least: Level;
-  readonly #seeds: readonly string[];
-  readonly #repeats = new Repeats();
+  readonly #options: WatcherOptions;
+  readonly #repeats = new RepeatFilter();
 
-  /** @param seeds as `--seed` names them, for the hints. */
-  constructor(progress: RunProgress, least: Level, seeds: readonly string[] = []) {
-    this.#progress = progress;
-    this.#least = least;
-    this.#seeds = seeds;
+  constructor(options: WatcherOptions) {
+    this.#options = options;
   }
 
   of(event: TaskEvent): string[] {
-    // Payload comes by the thousand, and is never a line.
+    const { progress, level, seeds } = this.#options;
     if (PAYLOAD.has(event.kind)) return [];
-    if (this.#repeats.isRepeat(event) && this.#least !== "debug") return [];
-    const name = this.#progress.task(event.task)?.name ?? event.task;
-    const least = event.kind === "done" && this.#least === "warn" ? "info" : this.#least;
-    return renderEvent(event, name, least, this.#seeds);
+    if (this.#repeats.isRepeat(event) && level !== "debug") return [];
+    const name = progress.task(event.task)?.name ?? event.task;
+    const least = event.kind === "done" && level === "warn" ? "info" : level;
+    return renderEvent(event, name, least, seeds);
   }
 }
 
-export class Repeats {
-  /** The last trouble told, by seed. */
-  readonly #told = new Map<string, string>();
+/** A seed that is unreachable fails again and again, for every download; that is news only once. */
+export class RepeatFilter {
+  /** The last reported trouble, by seed. */
+  readonly #reported = new Map<string, string>();
 
-  /** Whether `event` says again what was said of its seed last. */
+  /** Whether `event` repeats what was last reported of its seed. */
   isRepeat(event: TaskEvent): boolean {
     if (event.kind !== "seed") return false;
     if (event.what === "failing") {
-      const repeated = this.#told.get(event.seed) === event.reason;
-      this.#told.set(event.seed, event.reason);
+      const repeated = this.#reported.get(event.seed) === event.reason;
+      this.#reported.set(event.seed, event.reason);
       return repeated;
     }
-    // An answer makes the next trouble news again.
-    if (event.what !== "dropped") this.#told.delete(event.seed);
+    // After an answer, the next trouble is news again.
+    if (event.what !== "dropped") this.#reported.delete(event.seed);
     return false;
   }
 }

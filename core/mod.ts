@@ -74,7 +74,7 @@ export type {
 } from "./download/download.ts";
 export type { SeedHealth } from "./download/health.ts";
 export type { Verdict, Verification, VerifyRequest, WrongPieces } from "./download/verify.ts";
-export { isGlob } from "./download/list.ts";
+export { isGlob, noMatchMessage } from "./download/list.ts";
 export type { ListQuery, NamedFile, Offer, OfferedFile, SeedReport } from "./download/list.ts";
 export type { TaskCase } from "./tasks/task_case.ts";
 

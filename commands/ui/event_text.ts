@@ -12,30 +12,68 @@ import {
   type WaitsFor,
 } from "../../core/mod.ts";
 import { hintOf } from "./hints.ts";
+import { withoutSeed } from "./list.ts";
 import { formatBytes, formatElapsed, formatMoment, formatRate, plural } from "./units.ts";
+
+export function reaches(level: Level, least: Level): boolean {
+  return LEVELS.indexOf(level) >= LEVELS.indexOf(least);
+}
+
+/** On a screen only changes are news; the task's log, which core keeps, says more. */
+export function levelOf(event: TaskEvent): Level {
+  switch (event.kind) {
+    case "failed":
+      return "error";
+    case "note":
+      return event.level;
+    case "seed":
+      return isTrouble(event.what) ? "warn" : event.what === "back" ? "info" : "debug";
+    case "state":
+      // The user asked for it, maybe in another terminal.
+      return event.state === "paused" || event.state === "cancelled" ? "info" : "debug";
+    case "found":
+    case "target":
+    case "resumed":
+    case "done":
+      return "info";
+    default:
+      return "debug";
+  }
+}
+
+/** A stored line of a task's log as a line for people. */
+export function renderLogLine(line: LogLine): string {
+  const time = Date.parse(line.time);
+  const event = { ...line.event, task: line.task, time } as TaskEvent;
+  const moment = Number.isNaN(time) ? "-" : formatMoment(time);
+  return `${moment} ${line.level.padEnd(5)} ${eventText(event)}`;
+}
 
 /** One sentence without the file's name; safe for a terminal. */
 export function eventText(event: TaskEvent): string {
-  // A log may be of another version, which knew other events.
+  // Another version may have written the log, with events that this one does not know.
   return printable(sentenceOf(event) ?? event.kind);
 }
 
 function sentenceOf(event: TaskEvent): string {
   switch (event.kind) {
     case "queued":
-      return `queued ${event.name}, to be ${event.target}`;
+      return `queued ${event.name}, to be saved as ${event.target}`;
     case "state":
       return event.state === "waiting" ? WAITS_FOR[event.waitsFor ?? "place"] : STATES[event.state];
     case "found":
       return foundSentence(event);
     case "target":
       return `a different file has its name; saving as ${event.path}`;
-    case "resumed":
-      return resumedSentence(event);
+    case "resumed": {
+      const again = event.rehashed > 0 ? `, ${event.rehashed} hashed again` : "";
+      const pieces = plural(event.pieces, "piece");
+      return `resumed with ${formatBytes(event.bytes)} of an earlier run (${pieces}${again})`;
+    }
     case "pieces":
       return `the file has ${plural(event.count, "piece")}`;
     case "flight":
-      return `${plural(event.pieces, "piece")} asked of ${event.seed}`;
+      return `${plural(event.pieces, "piece")} requested from ${event.seed}`;
     case "received":
       return `received ${formatBytes(event.bytes)} from ${event.seed}`;
     case "stored":
@@ -54,7 +92,7 @@ function sentenceOf(event: TaskEvent): string {
 const STATES: Record<Exclude<TaskState, "waiting">, string> = {
   finding: "asking the seeds",
   downloading: "downloading",
-  verifying: "verifying what is there",
+  verifying: "verifying the existing file",
   paused: "paused; run p2p resume to continue",
   done: "done",
   failed: "failed",
@@ -63,8 +101,8 @@ const STATES: Record<Exclude<TaskState, "waiting">, string> = {
 
 const WAITS_FOR: Record<WaitsFor, string> = {
   place: "queued: the maximum number of downloads is running",
-  seeds: "waits for a seed; meanwhile another download may have its place",
-  room: "waits for room on the disk; meanwhile another download may have its place",
+  seeds: "waiting for a seed; another download may run meanwhile",
+  room: "waiting for disk space; another download may run meanwhile",
 };
 
 function foundSentence({ asked, id, seeds, size }: TaskEvent & { kind: "found" }): string {
@@ -75,30 +113,27 @@ function foundSentence({ asked, id, seeds, size }: TaskEvent & { kind: "found" }
   return `found ${formatBytes(size)} (${agree}${known}) at ${seeds.join(", ")}`;
 }
 
-function resumedSentence(event: TaskEvent & { kind: "resumed" }): string {
-  const again = event.rehashed > 0 ? `, ${event.rehashed} hashed again` : "";
-  return `resumed with ${formatBytes(event.bytes)} of an earlier run (${
-    plural(event.pieces, "piece")
-  }${again})`;
-}
-
-const SEED_NEWS = {
-  joined: "takes part",
-  dissents: "dissents",
-  lacks: "lacks it",
-  busy: "is busy",
-  failing: "fails",
-  corrupt: "sent corrupt bytes",
-  back: "answers again",
-  dropped: "is not asked again",
-} as const satisfies Record<(TaskEvent & { kind: "seed" })["what"], string>;
-
-function seedSentence(event: TaskEvent & { kind: "seed" }): string {
-  const reason = event.reason === "" ? "" : `: ${event.reason}`;
-  const retry = event.retryInMs === undefined
-    ? ""
-    : `; next try in ${formatElapsed(event.retryInMs)}`;
-  return `seed ${event.seed} ${SEED_NEWS[event.what]}${reason}${retry}`;
+function seedSentence({ seed, what, reason, retryInMs }: TaskEvent & { kind: "seed" }): string {
+  const why = withoutSeed(seed, reason) ? `: ${withoutSeed(seed, reason)}` : "";
+  const retry = retryInMs === undefined ? "" : `; next try in ${formatElapsed(retryInMs)}`;
+  switch (what) {
+    case "joined":
+      return `seed ${seed} joined${why}`;
+    case "dissents":
+      return `ignoring seed ${seed}${why}`;
+    case "lacks":
+      return `seed ${seed} does not have the file`;
+    case "busy":
+      return `seed ${seed} is busy${why}${retry}`;
+    case "failing":
+      return `seed ${seed}${why || " failed"}${retry}`;
+    case "corrupt":
+      return `seed ${seed} sent corrupt data${why}${retry}`;
+    case "back":
+      return `seed ${seed} answers again${why}`;
+    case "dropped":
+      return `gave up on seed ${seed}${why}`;
+  }
 }
 
 function failedSentence(failure: TaskFailure): string {
@@ -109,78 +144,37 @@ function failedSentence(failure: TaskFailure): string {
 }
 
 function doneSentence(result: TaskResult): string {
+  const { path, how, elapsedMs } = result;
+  const size = formatBytes(result.size);
   const proof = result.verified ? "verified" : "unverified";
-  if (result.how === "skipped") {
-    return `skipped: ${result.path} exists with different content`;
-  }
-  if (result.how === "already-there") {
-    return `already there: ${result.path}, ${formatBytes(result.size)}, ${proof}`;
-  }
-  return `done: ${result.path}, ${formatBytes(result.size)} in ${formatElapsed(result.elapsedMs)}${
-    speedText(result)
-  }, ${proof}${sharesOf(result)}`;
+  if (how === "skipped") return `skipped: ${path} exists with different content`;
+  if (how === "already-there") return `already there: ${path}, ${size}, ${proof}`;
+  const time = `${formatElapsed(elapsedMs)}${speedText(result)}`;
+  return `done: ${path}, ${size} in ${time}, ${proof}${sharesOf(result)}`;
 }
 
-/** The average over this run, where it ran long enough to tell; and what of it came in this run, when that is not all. */
+/** Too few bytes for a meaningful rate. */
+const MIN_RATE_BYTES = 64 * 1024;
+
+/** The average rate of this run, if meaningful, and the bytes of this run if they are not all. */
 export function speedText({ bytesBySeed, elapsedMs, size }: TaskResult): string {
   const bytes = sum(Object.values(bytesBySeed));
-  const part = bytes < size ? `${formatBytes(bytes)} fetched` : "";
-  const rate = bytes > MIN_BYTES_FOR_RATE && elapsedMs > 0
-    ? formatRate(bytes * 1000 / elapsedMs)
-    : "";
-  const parts = [part, rate].filter((text) => text !== "");
+  const parts = [
+    ...bytes < size ? [`${formatBytes(bytes)} downloaded`] : [],
+    ...bytes > MIN_RATE_BYTES && elapsedMs > 0 ? [formatRate(bytes * 1000 / elapsedMs)] : [],
+  ];
   return parts.length > 0 ? ` (${parts.join(", ")})` : "";
 }
 
-/** Fewer bytes say nothing about a line. */
-const MIN_BYTES_FOR_RATE = 64 * 1024;
-
-/** Who gave how much, where several did. */
+/** The share of each seed, if several sent bytes. */
 function sharesOf({ bytesBySeed }: TaskResult): string {
   const shares = Object.entries(bytesBySeed).filter(([, bytes]) => bytes > 0);
   if (shares.length < 2) return "";
   const all = sum(shares.map(([, bytes]) => bytes));
-  return "; " +
-    shares.map(([seed, bytes]) => `${seed} ${Math.round(bytes * 100 / all)}%`).join(", ");
+  const texts = shares.map(([seed, bytes]) => `${seed} ${Math.round(bytes * 100 / all)}%`);
+  return `; ${texts.join(", ")}`;
 }
 
 function sum(numbers: readonly number[]): number {
   return numbers.reduce((total, number) => total + number, 0);
-}
-
-export function renderLogLine(line: LogLine): string {
-  const time = Date.parse(line.time);
-  const event = { ...line.event, task: line.task, time } as TaskEvent;
-  const moment = Number.isNaN(time) ? "-" : formatMoment(time);
-  return `${moment} ${line.level.padEnd(5)} ${eventText(event)}`;
-}
-
-export function reaches(level: Level, least: Level): boolean {
-  return LEVELS.indexOf(level) >= LEVELS.indexOf(least);
-}
-
-/** On a screen only what changes something is news; a task's log, which core keeps, says more. */
-export function levelOf(event: TaskEvent): Level {
-  switch (event.kind) {
-    case "failed":
-      return "error";
-    case "note":
-      return event.level;
-    case "seed":
-      return isTrouble(event.what) ? "warn" : event.what === "back" ? "info" : "debug";
-    case "state":
-      // Somebody said so, maybe in another terminal.
-      return event.state === "paused" || event.state === "cancelled" ? "info" : "debug";
-    case "found":
-    case "target":
-    case "resumed":
-    case "done":
-      return "info";
-    case "queued":
-    case "pieces":
-    case "flight":
-    case "received":
-    case "stored":
-      return "debug";
-  }
 }

@@ -1,4 +1,4 @@
-/** What seeds offer and how they are, as tables. */
+/** What the seeds offer and how they are doing, as tables. */
 import {
   type Offer,
   type OfferedFile,
@@ -7,18 +7,21 @@ import {
   type SeedReport,
 } from "../../core/mod.ts";
 import { type Column, renderTable } from "./table.ts";
-import { formatBytes } from "./units.ts";
+import { formatBytes, plural } from "./units.ts";
 import { withSeed } from "./why/account.ts";
 import { displayWidth, wrap } from "./width.ts";
 
-/** @param width of the widest line that there is room for. */
+/** Enough to see which seed is wrong; the rest is in the JSON. */
+const MAX_EXPLAINED = 20;
+
+/** @param width of the widest line that fits. */
 export function renderOffer({ files }: Offer, width: number): string[] {
   if (files.length === 0) return ["No files."];
   const table = renderTable(
     [
       { title: "SIZE", right: true },
       { title: "SEEDS", right: true, spare: 1 },
-      { title: "BYTES", spare: 2 },
+      { title: "CONTENT", spare: 2 },
       { title: "NAME", cut: true },
     ],
     files.map((file) => [
@@ -29,72 +32,73 @@ export function renderOffer({ files }: Offer, width: number): string[] {
     ]),
     width,
   );
+  const bytes = files.reduce((sum, { size }) => sum + size, 0);
   const differing = files.filter(({ ids }) => ids.length > 1);
-  if (differing.length === 0) return table;
-  const explained = differing.slice(0, MAX_EXPLAINED).map(whoHasWhat);
-  return [...table, "", ...explained.flatMap((line) => wrap(line, width)), ...tail(differing)];
-}
-
-/** Enough to see which seed is wrong; the rest is in the JSON. */
-const MAX_EXPLAINED = 20;
-
-function tail(differing: readonly OfferedFile[]): string[] {
   const more = differing.length - MAX_EXPLAINED;
-  return more > 0 ? [`and ${more} more that differ`] : [];
+  const notes = [
+    `${plural(files.length, "file")}, ${formatBytes(bytes)}`,
+    ...differing.slice(0, MAX_EXPLAINED).map(versionsText),
+    ...more > 0 ? [`and ${more} more that differ`] : [],
+  ];
+  return [...table, "", ...notes.flatMap((line) => wrap(line, width))];
 }
 
-/** Content by content, the one that `get` takes first: that of most seeds, on a tie the lowest id. */
-function whoHasWhat({ name, ids, idOf }: OfferedFile): string {
+/** The versions of a file, the one that `get` takes first: most seeds, on a tie the lowest id. */
+function versionsText({ name, ids, idOf }: OfferedFile): string {
   const holders = (id: string) => Object.keys(idOf).filter((seed) => idOf[seed] === id);
-  const contents = ids.map((id) => ({ id, seeds: holders(id) }))
+  const versions = ids.map((id) => ({ id, seeds: holders(id) }))
     .toSorted((a, b) => b.seeds.length - a.seeds.length);
-  const texts = contents.map(({ id, seeds }) => `${id.slice(0, 8)} at ${seeds.join(", ")}`);
+  const texts = versions.map(({ id, seeds }) => `${id.slice(0, 8)} at ${seeds.join(", ")}`);
   return printable(`${name} differs: ${texts.join("; ")} (choose with p2p get --id)`);
 }
 
-/** Old seeds cannot say what they hold, so agreement is only claimed of those that can. */
+/** Old seeds cannot prove what they have, so only the others count as having the same content. */
 function agreementOf({ seeds, ids, idOf }: OfferedFile): string {
-  if (ids.length > 1) return `differ (${ids.length})`;
+  if (ids.length > 1) return `${ids.length} versions`;
   if (ids.length === 0) return "unknown";
   const silent = Object.values(idOf).filter((id) => id === null).length;
-  if (silent > 0) return `${seeds.length - silent} of ${seeds.length} agree`;
-  return seeds.length > 1 ? "agree" : "one seed";
+  if (silent > 0) return `${seeds.length - silent} of ${seeds.length} same`;
+  return seeds.length > 1 ? "same" : "-";
 }
 
 export function renderSilentSeeds(seeds: readonly SeedReport[]): string[] {
   return seeds.map(({ seed, error }) =>
-    `seed ${printable(seed)} does not answer: ${printable(error ?? "no reason known")}`
+    printable(`seed ${seed}: ${withoutSeed(seed, error) ?? "no answer"}`)
   );
 }
 
-/** @param width of the widest line that there is room for. */
+/** A connection error names its seed, which the line does already. */
+export function withoutSeed(seed: string, reason: string | null): string | undefined {
+  return reason?.replace(`Cannot connect to ${seed}: `, "");
+}
+
+/** @param width of the widest line that fits. */
 export function renderSeeds(seeds: readonly SeedHealth[], width: number): string[] {
   const columns: readonly Column[] = [
     { title: "SEED", cut: true },
     { title: "STATE" },
-    { title: "DIALECT", spare: 1 },
+    { title: "PROTOCOL", spare: 1 },
     { title: "PING", right: true, spare: 2 },
     { title: "FILES", right: true, spare: 3 },
     { title: "SIZE", right: true, spare: 4 },
   ];
   const rows = seeds.map(({ seed, ok, dialect, roundTripMs, files, bytes }) => [
     seed,
-    ok ? "ok" : "failing",
-    dialect ?? "-",
+    ok ? "ok" : "failed",
+    dialect === null ? "-" : dialect === "session" ? "v2" : "v1",
     roundTripMs === null ? "-" : roundTripMs < 1 ? "<1 ms" : `${roundTripMs} ms`,
     files === null ? "-" : String(files),
     bytes === null ? "-" : formatBytes(bytes),
   ]);
-  const errors = seeds.map(({ error }) => error ?? "");
   const whole = renderTable(
     [...columns, { title: "ERROR" }],
-    rows.map((row, i) => [...row, errors[i]!]),
+    rows.map((row, i) => [...row, withoutSeed(seeds[i]!.seed, seeds[i]!.error) ?? ""]),
   );
   if (whole.every((line) => displayWidth(line) <= width)) return whole;
-  // An error that is cut says nothing: it has lines of its own.
-  const told = seeds.flatMap(({ seed, error }) => error === null ? [] : withSeed(seed, error));
+  // A cut error would say nothing, so each error has lines of its own.
+  const errors = seeds.flatMap(({ seed, error }) => error === null ? [] : withSeed(seed, error));
   return [
     ...renderTable(columns, rows, width),
-    ...told.flatMap((line) => wrap(printable(line), width)),
+    ...errors.flatMap((line) => wrap(printable(line), width)),
   ];
 }

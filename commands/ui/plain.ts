@@ -1,5 +1,6 @@
 /** Downloads as plain lines: for logs, pipes, screen readers and dumb terminals. */
 import {
+  type DownloadSettings,
   type FewDescriptors,
   type Level,
   printable,
@@ -8,12 +9,12 @@ import {
   type TaskResult,
   type Totals,
 } from "../../core/mod.ts";
-import { otherContents, renderFailure, renderTaskFailure } from "./failure.ts";
 import { eventText, levelOf, reaches, speedText } from "./event_text.ts";
+import { otherContents, renderFailure, renderTaskFailure } from "./failure.ts";
 import { shareText } from "./progress_block.ts";
 import { formatBytes, formatElapsed, formatEta, formatRate, formatTime, plural } from "./units.ts";
 
-/** The lines of one event, or none when it matters less than `least`. Failures and unverified results always have some. */
+/** The lines of one event; none below `least`, except for failures and unverified results. */
 export function renderEvent(
   event: TaskEvent,
   name: string,
@@ -21,22 +22,17 @@ export function renderEvent(
   seeds: readonly string[] = [],
 ): string[] {
   if (event.kind === "failed") {
-    // Who stopped the run is told once, not for each of its downloads.
+    // An interruption is reported once for the run, not for each download.
     const { failure } = event;
     return failure.code === "interrupted" ? [] : renderTaskFailure(name, failure, seeds);
   }
   const vote = event.kind === "done" ? renderVote(name, event.result) : [];
   if (!reaches(levelOf(event), least) && !isUnverified(event)) return vote;
-  const label = `${formatTime(event.time)} ${printable(name)}`;
-  return [
-    event.kind === "done"
-      ? `${label}: ${renderDone(event.result, name)}`
-      : `${label}: ${eventText(event)}`,
-    ...vote,
-  ];
+  const text = event.kind === "done" ? renderDone(event.result, name) : eventText(event);
+  return [`${formatTime(event.time)} ${printable(name)}: ${text}`, ...vote];
 }
 
-/** Which other bytes there were, where the seeds differ. */
+/** The other versions of the file, if the seeds differ. */
 function renderVote(name: string, { id, contents = [] }: TaskResult): string[] {
   const others = contents.filter((content) => content.id !== id);
   if (others.length === 0) return [];
@@ -48,59 +44,90 @@ function renderVote(name: string, { id, contents = [] }: TaskResult): string[] {
   });
 }
 
-/** Whether bytes were taken that nothing could prove. */
+/** Whether the bytes of a finished file have no proof. */
 function isUnverified(event: TaskEvent): boolean {
   return event.kind === "done" && !event.result.verified && event.result.how !== "skipped";
 }
 
-/** How a download ended well; where the file is only when its name does not tell. */
+/** How a download succeeded; with the path only if the name does not tell it. */
 export function renderDone(result: TaskResult, name: string): string {
-  const { path, how, size, elapsedMs } = result;
+  const { path, how, elapsedMs } = result;
+  const size = formatBytes(result.size);
   const proof = result.verified ? "verified" : "unverified (its seeds offer no digests)";
   const place = path.replaceAll("\\", "/").endsWith(name) ? "" : ` -> ${printable(path)}`;
   if (how === "skipped") return `skipped: a file with different content exists${place}`;
-  if (how === "already-there") {
-    return `already there, ${formatBytes(size)}, ${proof}${place}`;
-  }
-  return `done, ${formatBytes(size)} in ${formatElapsed(elapsedMs)}${
-    speedText(result)
-  }, ${proof}${place}`;
+  if (how === "already-there") return `already there, ${size}, ${proof}${place}`;
+  return `done, ${size} in ${formatElapsed(elapsedMs)}${speedText(result)}, ${proof}${place}`;
 }
 
-/** The line that comes now and then while nothing else does. */
+/** The line that comes at intervals. */
 export function renderTotal(totals: Totals, now: number): string {
-  const share = totals.size > 0 ? `${shareText(totals)}, ` : "";
-  const paused = totals.paused > 0 ? `${totals.paused} paused, ` : "";
-  const cancelled = totals.cancelled > 0 ? `${totals.cancelled} cancelled, ` : "";
-  return `${formatTime(now)} total: ${share}${formatRate(totals.rate)}, ` +
-    `${totals.done} done, ${totals.active} active, ${totals.waiting} waiting, ${paused}` +
-    `${totals.failed} failed, ${cancelled}ETA ${formatEta(totals.etaMs)}`;
+  const { done, active, waiting, paused, failed, cancelled } = totals;
+  return [
+    `${formatTime(now)} total: ${totals.size > 0 ? `${shareText(totals)}, ` : ""}` +
+    formatRate(totals.rate),
+    `${done} done`,
+    `${active} active`,
+    `${waiting} waiting`,
+    ...paused > 0 ? [`${paused} paused`] : [],
+    `${failed} failed`,
+    ...cancelled > 0 ? [`${cancelled} cancelled`] : [],
+    `ETA ${formatEta(totals.etaMs)}`,
+  ].join(", ");
 }
 
 /** Why fewer downloads run at a time than the user asked for. */
 export function renderFewDescriptors({ running, wanted, limit }: FewDescriptors): string {
-  const allowed = limit === undefined ? "few" : `${limit}`;
   return `p2p: running ${running} of ${wanted} downloads at a time: ` +
-    `this system allows ${allowed} open files; raise it with ulimit -n`;
+    `this system allows ${limit ?? "few"} open files; raise it with ulimit -n`;
 }
 
-/** What a run of several downloads came to. */
-export function renderSummary(outcomes: readonly TaskOutcome[], elapsedMs: number): string {
+/** The result of a run of several downloads. */
+export function renderSummary(
+  outcomes: readonly TaskOutcome[],
+  elapsedMs: number,
+  limits: Limits = {},
+): string {
   const results = outcomes.flatMap(({ outcome }) => outcome.ok ? [outcome.result] : []);
   const downloaded = results.filter(({ how }) => how === "downloaded");
-  const bytes = downloaded.reduce((sum, { size }) => sum + size, 0);
-  const count = (how: TaskResult["how"]) => results.filter((result) => result.how === how).length;
+  const there = results.filter(({ how }) => how === "already-there").length;
+  const skipped = results.filter(({ how }) => how === "skipped").length;
   const cancelled = outcomes.filter(({ state }) => state === "cancelled").length;
+  const failed = outcomes.length - results.length - cancelled;
+  const unverified = downloaded.filter(({ verified }) => !verified).length;
+  const bytes = downloaded.reduce((sum, { size }) => sum + size, 0);
+  const sentence = downloaded.length === 0 && there > 0
+    ? `${plural(there, "file")} ${there === 1 ? "is" : "are"} already there`
+    : `Downloaded ${plural(downloaded.length, "file")} (${formatBytes(bytes)}) in ` +
+      formatElapsed(elapsedMs) + limitText(downloaded, elapsedMs, limits);
   const rest: [number, string][] = [
-    [count("already-there"), "already there"],
-    [count("skipped"), "skipped because a file with different content exists"],
-    [outcomes.length - results.length - cancelled, "failed"],
+    [downloaded.length === 0 ? 0 : there, "already there"],
+    [skipped, "skipped because a file with different content exists"],
+    [failed, "failed"],
     [cancelled, "cancelled"],
-    [downloaded.filter(({ verified }) => !verified).length, "unverified"],
+    [unverified, "unverified"],
   ];
-  const files = plural(downloaded.length, "file");
-  return [
-    `Downloaded ${files} (${formatBytes(bytes)}) in ${formatElapsed(elapsedMs)}`,
-    ...rest.flatMap(([many, what]) => many > 0 ? [`${many} ${what}`] : []),
-  ].join(", ");
+  return [sentence, ...rest.flatMap(([count, what]) => count > 0 ? [`${count} ${what}`] : [])]
+    .join(", ");
+}
+
+type Limits = Partial<Pick<DownloadSettings, "limit" | "taskLimit">>;
+
+/** A run whose rate came this close to a limit was shaped by it. */
+const LIMITED_PART = 0.8;
+
+function limitText(
+  results: readonly TaskResult[],
+  elapsedMs: number,
+  { limit, taskLimit }: Limits,
+): string {
+  const received = (result: TaskResult) =>
+    Object.values(result.bytesBySeed).reduce((sum, bytes) => sum + bytes, 0);
+  const reached = (bytes: number, ms: number, rate: number | undefined) =>
+    rate !== undefined && bytes * 1000 >= rate * ms * LIMITED_PART;
+  const bytes = results.reduce((sum, result) => sum + received(result), 0);
+  if (reached(bytes, elapsedMs, limit)) return `, limited to ${formatRate(limit!)} by --limit`;
+  return results.some((result) => reached(received(result), result.elapsedMs, taskLimit))
+    ? `, limited to ${formatRate(taskLimit!)} each by --task-limit`
+    : "";
 }

@@ -143,6 +143,10 @@ async function withContents(
   return { ...file, ids: Array.from(ids).sort(), idOf: Object.fromEntries(told) };
 }
 
+export function noMatchMessage(patterns: readonly string[]): string {
+  return `Cannot find ${patterns.map((each) => `"${each}"`).join(", ")}: no seed has a match`;
+}
+
 /**
  * The names that `patterns` mean: one that a seed has is itself, a glob is what
  * it matches on any seed; `all` is everything. Each once. A glob without a match
@@ -169,11 +173,7 @@ export async function resolveNames(
   const offered = Array.from(sizes.keys()).filter((name) => !isReservedName(name));
   const names = all ? offered : patterns.flatMap((pattern) => namesFor(pattern, offered));
   if (names.length === 0 && !all) {
-    throw new NotFoundError(
-      `Cannot find ${
-        patterns.map((each) => `"${each}"`).join(", ")
-      }: no seed has a name that matches`,
-    );
+    throw new NotFoundError(noMatchMessage(patterns));
   }
   if (names.length === 0) {
     throw new NotFoundError("Cannot download anything: the seeds offer no file");

@@ -293,11 +293,11 @@ test("p2p resume --all and p2p cancel --all reach what no process works on", asy
 test("p2p max changes how many downloads a running process does at a time", async (world) => {
   const names = ["a.bin", "b.bin", "c.bin"];
   const { running } = await downloading(world, names, ["--max", "1", ...EACH_SLOWLY]);
-  assertEquals(await order(world, "max", "2"), "2 downloads at a time in 1 running get\n");
+  assertEquals(await order(world, "max", "2"), "Now running up to 2 downloads at once\n");
   await downloaded(running, MIB, "b.bin");
   const soFar = running.stdout.lines.map(parseEvent);
   assertEquals(soFar.some((line) => isDone(line, "a.bin")), false, "both at a time");
-  assertEquals(await order(world, "max", "1"), "1 download at a time in 1 running get\n");
+  assertEquals(await order(world, "max", "1"), "Now running up to 1 download at once\n");
   const ended = await running.ended;
   assertCode(ended, 0);
   const lines = eventsOf(ended);

@@ -32,7 +32,7 @@ test("p2p list shows name, size and how many seeds have a file", async (world) =
   const seeds = [await world.serve(world.path("one")), await world.serve(world.path("two"))];
   const ended = await world.p2p("list", ...from(...seeds));
   assertCode(ended, 0);
-  assertMatch(ended.stdout, /^ *2\.0 KiB +2 +agree +both\.bin$/m);
+  assertMatch(ended.stdout, /^ *2\.0 KiB +2 +same +both\.bin$/m);
   assertMatch(ended.stdout, /^ *4 B +2 +differ.* +differs\.txt$/m);
   assertMatch(ended.stdout, /^ *1 B +1 +.* +sub\/single\.txt$/m);
   assertEquals(ended.stderr, "");

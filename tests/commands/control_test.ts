@@ -172,8 +172,8 @@ Deno.test("cancel makes a name harmless that holds what a terminal obeys", async
 
 const running: readonly [processes: number, count: number, said: string][] = [
   [0, 5, "No downloads running. For the next one: p2p get --max 5"],
-  [1, 1, "1 download at a time in 1 running get"],
-  [2, 5, "5 downloads at a time in 2 running gets"],
+  [1, 1, "Now running up to 1 download at once"],
+  [2, 5, "Now running up to 5 downloads at once in each of 2 processes"],
 ];
 for (const [processes, count, said] of running) {
   Deno.test(`max ${count} says "${said}" when ${processes} processes run`, async () => {
@@ -195,7 +195,10 @@ Deno.test("max without a number shows what each running get does now", async () 
     runningMax: () => Promise.resolve([{ pid: 7, max: 1 }, { pid: 9, max: 4 }]),
   };
   const lines = (await p2p("max", core)).stdout;
-  assertEquals(lines, "1 download at a time in process 7\n4 downloads at a time in process 9\n");
+  assertEquals(
+    lines,
+    "up to 1 download at once in process 7\nup to 4 downloads at once in process 9\n",
+  );
   const none = await p2p("max", { runningMax: () => Promise.resolve([]) });
   assertEquals(none.stdout, "No downloads running.\n");
 });

@@ -2,7 +2,7 @@ import { jsonLine, JsonLines } from "../../commands/ui/json.ts";
 import { assertEquals } from "@std/assert";
 import { renderLogLine } from "../../commands/ui/event_text.ts";
 import { renderDone, renderEvent, renderSummary, renderTotal } from "../../commands/ui/plain.ts";
-import { Repeats } from "../../commands/watchers.ts";
+import { RepeatFilter } from "../../commands/watchers.ts";
 import type { TaskEvent } from "../../core/mod.ts";
 import { doneOutcome, event, failedOutcome, NOON, resultOf, StampedProgress } from "./stand_in.ts";
 
@@ -30,7 +30,7 @@ const plain: { event: TaskEvent; want: string[] }[] = [
       reason: "Cannot connect\x1b[2J",
       retryInMs: 1400,
     }),
-    want: ["12:00:00 a.iso: seed nas2:7270 fails: Cannot connect\\x1b[2J; next try in 1.4 s"],
+    want: ["12:00:00 a.iso: seed nas2:7270: Cannot connect\\x1b[2J; next try in 1.4 s"],
   },
   {
     event: event({ kind: "done", result: resultOf() }),
@@ -54,8 +54,8 @@ for (const { event, want } of plain) {
   });
 }
 
-Deno.test("Repeats finds trouble that was told already, until the seed answers", () => {
-  const repeats = new Repeats();
+Deno.test("RepeatFilter finds repeated trouble until the seed answers", () => {
+  const repeats = new RepeatFilter();
   const news = (what: "failing" | "back", reason: string) =>
     repeats.isRepeat(event({ kind: "seed", seed: "nas1", what, reason }));
   assertEquals(news("failing", "refused"), false);
@@ -74,7 +74,7 @@ Deno.test("renderDone() says where the file is when its name does not", () => {
   const large = { size: 3 * 2 ** 20, bytesBySeed: { "nas1:7270": 2 * 2 ** 20 } };
   assertEquals(
     renderDone(resultOf(large), "a.iso"),
-    "done, 3.0 MiB in 2.0 s (2.0 MiB fetched, 1.0 MiB/s), verified",
+    "done, 3.0 MiB in 2.0 s (2.0 MiB downloaded, 1.0 MiB/s), verified",
   );
   assertEquals(
     renderDone(resultOf({ how: "already-there" }), "a.iso"),
@@ -107,6 +107,18 @@ Deno.test("renderSummary() says what was downloaded, and what was not", () => {
     renderSummary([doneOutcome("a"), failedOutcome("b", "disk"), already], 3100),
     "Downloaded 1 file (2.0 KiB) in 3.1 s, 1 already there, 1 failed",
   );
+  assertEquals(renderSummary([already, already], 40), "2 files are already there");
+});
+
+Deno.test("renderSummary() names the limit that shaped the run", () => {
+  // 2 KiB in 2 s each, so 2 KiB/s together.
+  const outcomes = [doneOutcome("a"), doneOutcome("b")];
+  const sentence = (limits: { limit?: number; taskLimit?: number }) =>
+    renderSummary(outcomes, 2000, limits);
+  const all = "Downloaded 2 files (4.0 KiB) in 2.0 s";
+  assertEquals(sentence({ limit: 2048 }), `${all}, limited to 2.0 KiB/s by --limit`);
+  assertEquals(sentence({ taskLimit: 1024 }), `${all}, limited to 1.0 KiB/s each by --task-limit`);
+  assertEquals(sentence({ limit: 2 ** 20, taskLimit: 2 ** 20 }), all);
 });
 
 Deno.test("renderLogLine() writes moment, level and sentence", () => {

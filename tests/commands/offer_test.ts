@@ -32,6 +32,7 @@ const offers = [
       "9.0 MiB  写真/日本語のと…名前-0001.jpg",
       "9.0 MiB  b.txt",
       "",
+      "3 files, 27 MiB",
       "b.txt differs: ab12cd34 at nas1:7270;",
       "55667788 at nas2:7270 (choose with p2p",
       "get --id)",
@@ -40,11 +41,12 @@ const offers = [
   {
     width: 47,
     want: [
-      "   SIZE  BYTES       NAME",
-      "9.0 MiB  agree       data/part-000…many.parquet",
-      "9.0 MiB  one seed    写真/日本語の…前-0001.jpg",
-      "9.0 MiB  differ (2)  b.txt",
+      "   SIZE  CONTENT     NAME",
+      "9.0 MiB  same        data/part-000…many.parquet",
+      "9.0 MiB  -           写真/日本語の…前-0001.jpg",
+      "9.0 MiB  2 versions  b.txt",
       "",
+      "3 files, 27 MiB",
       "b.txt differs: ab12cd34 at nas1:7270; 55667788",
       "at nas2:7270 (choose with p2p get --id)",
     ],
@@ -52,11 +54,12 @@ const offers = [
   {
     width: Infinity,
     want: [
-      "   SIZE  SEEDS  BYTES       NAME",
-      "9.0 MiB      2  agree       data/part-000000001-of-many.parquet",
-      "9.0 MiB      1  one seed    写真/日本語のとても長い名前-0001.jpg",
-      "9.0 MiB      2  differ (2)  b.txt",
+      "   SIZE  SEEDS  CONTENT     NAME",
+      "9.0 MiB      2  same        data/part-000000001-of-many.parquet",
+      "9.0 MiB      1  -           写真/日本語のとても長い名前-0001.jpg",
+      "9.0 MiB      2  2 versions  b.txt",
       "",
+      "3 files, 27 MiB",
       "b.txt differs: ab12cd34 at nas1:7270; 55667788 at nas2:7270 (choose with p2p get --id)",
     ],
   },
@@ -88,14 +91,14 @@ const away: SeedHealth = {
 
 Deno.test("renderSeeds() tells why a seed fails in its row when there is room, else below", () => {
   assertEquals(renderSeeds([healthy, away], 100), [
-    "SEED       STATE    DIALECT  PING  FILES     SIZE  ERROR",
-    "nas1:7270  ok       session  3 ms     12  9.0 MiB",
-    "nas2:7270  failing  -           -      -        -  " + away.error,
+    "SEED       STATE   PROTOCOL  PING  FILES     SIZE  ERROR",
+    "nas1:7270  ok      v2        3 ms     12  9.0 MiB",
+    "nas2:7270  failed  -            -      -        -  connection refused",
   ]);
   assertEquals(renderSeeds([healthy, away], 39), [
-    "SEED       STATE    FILES     SIZE",
-    "nas1:7270  ok          12  9.0 MiB",
-    "nas2:7270  failing      -        -",
+    "SEED       STATE   PING  FILES     SIZE",
+    "nas1:7270  ok      3 ms     12  9.0 MiB",
+    "nas2:7270  failed     -      -        -",
     "Cannot connect to nas2:7270: connection",
     "refused",
   ]);

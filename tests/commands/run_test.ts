@@ -282,7 +282,7 @@ Deno.test("get downloads the other names and exits 3 when one glob fits nothing"
   });
   assertEquals(code, 3);
   assertEquals(jobs[0]?.requests.map(({ name }) => name), ["a"]);
-  assertStringIncludes(stderr, 'p2p: Cannot find "zip/*": no seed has a name that matches');
+  assertStringIncludes(stderr, 'p2p: Cannot find "zip/*": no seed has a match');
   const summary = JSON.parse(stdout.trimEnd().split("\n").at(-1)!);
   assertEquals([summary.done, summary.failed], [1, 1]);
 });
@@ -447,15 +447,16 @@ Deno.test("list prints a table, and on stderr who does not answer", async () => 
   const { code, stdout, stderr } = await p2p("list", { core });
   assertEquals(code, 0);
   assertEquals(stdout.split("\n"), [
-    "   SIZE  SEEDS  BYTES       NAME",
-    "2.0 KiB      2  agree       a\\x1b[2J.iso",
+    "   SIZE  SEEDS  CONTENT     NAME",
+    "2.0 KiB      2  same        a\\x1b[2J.iso",
     "    1 B      1  unknown     b",
-    "    1 B      2  differ (2)  c",
+    "    1 B      2  2 versions  c",
     "",
+    "3 files, 2.0 KiB",
     "c differs: 1 at m; 2 at n (choose with p2p get --id)",
     "",
   ]);
-  assertEquals(stderr, "seed lab:7270 does not answer: Cannot connect\n");
+  assertEquals(stderr, "seed lab:7270: Cannot connect\n");
 });
 
 Deno.test("list --json prints the offer", async () => {
@@ -612,11 +613,11 @@ Deno.test("seeds shows how each is doing", async () => {
   const { code, stdout } = await p2p("seeds", { core });
   assertEquals(code, 0);
   assertEquals(stdout.split("\n"), [
-    "SEED       STATE    DIALECT    PING  FILES     SIZE  ERROR",
-    "nas1:7270  ok       session   <1 ms     12  2.0 KiB",
-    "nas2:7270  ok       session   34 ms     12  2.0 KiB",
-    "old:7270   ok       one-shot      -     12  2.0 KiB",
-    "lab:7270   failing  -             -      -        -  Cannot connect",
+    "SEED       STATE   PROTOCOL   PING  FILES     SIZE  ERROR",
+    "nas1:7270  ok      v2        <1 ms     12  2.0 KiB",
+    "nas2:7270  ok      v2        34 ms     12  2.0 KiB",
+    "old:7270   ok      v1            -     12  2.0 KiB",
+    "lab:7270   failed  -             -      -        -  Cannot connect",
     "",
   ]);
   const json = await p2p("seeds --json", { core });
@@ -634,7 +635,7 @@ Deno.test("seeds asks those of --seed, and exits 4 when each of them fails", asy
   };
   const { code, stdout } = await p2p("seeds --seed lab", { core });
   assertEquals([code, asked[0]?.seeds.map(({ host }) => host)], [4, ["lab"]]);
-  assertStringIncludes(stdout, "lab:7270  failing");
+  assertStringIncludes(stdout, "lab:7270  failed");
 });
 
 Deno.test("get undoes an exported P2P_QUIET when --no-quiet is given, and the last --max wins", async () => {

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { listRows, wantsOver } from "../../commands/ui/watch/model.ts";
+import { listRows, wantsFinished } from "../../commands/ui/watch/model.ts";
 import { taskOf, tasksOf, USUAL, Watching } from "./watch_support.ts";
 
 Deno.test("reduce() shows what moves first, then what is paused, then what waits; what is over only on request", () => {
@@ -25,13 +25,13 @@ Deno.test("reduce() shows what moves first, then what is paused, then what waits
 
 Deno.test("reduce() asks for what is over only where it is shown, and looks at once", () => {
   const watching = new Watching(tasksOf(9));
-  assertEquals(wantsOver(watching.model), false);
+  assertEquals(wantsFinished(watching.model), false);
   watching.type("F");
-  assertEquals([wantsOver(watching.model), watching.orders], [true, [{ kind: "look" }]]);
+  assertEquals([wantsFinished(watching.model), watching.commands], [true, [{ kind: "poll" }]]);
   watching.type("f");
   // The page of one task looks that task up, not all of history each second.
   watching.press("enter");
-  assertEquals(wantsOver(watching.model), false);
+  assertEquals(wantsFinished(watching.model), false);
 });
 
 Deno.test("reduce() keeps the picked task picked when others come, go and change their state", () => {
@@ -74,12 +74,14 @@ Deno.test("reduce() turns whole pages", () => {
   assertEquals([watching.model.top, watching.model.at], [0, 1]);
 });
 
-Deno.test("reduce() orders what keys say of the picked task", () => {
+Deno.test("reduce() commands what keys say of the picked task", () => {
   const watching = new Watching(tasksOf(9));
   watching.press("down");
   watching.type("pr");
   assertEquals(
-    watching.orders.map((order) => order.kind === "control" ? [order.order, order.task.task] : []),
+    watching.commands.map((command) =>
+      command.kind === "control" ? [command.action, command.task.task] : []
+    ),
     [["pause", "t5"], ["resume", "t5"]],
   );
 });
@@ -88,10 +90,10 @@ Deno.test("reduce() cancels after a yes only", () => {
   for (const [answer, cancelled] of [["y", 1], ["Y", 1], ["n", 0], ["x", 0], ["q", 0]] as const) {
     const watching = new Watching(tasksOf(9));
     watching.type("c");
-    assertEquals(watching.orders, []);
+    assertEquals(watching.commands, []);
     assertEquals(watching.model.question?.task, "t3");
     watching.type(answer);
-    assertEquals(watching.orders.length, cancelled, answer);
+    assertEquals(watching.commands.length, cancelled, answer);
     assertEquals(watching.model.question, undefined);
   }
 });
@@ -101,8 +103,8 @@ Deno.test("reduce() cancels the task that was asked about, though another came t
   watching.type("c");
   watching.look([taskOf({ task: "b" })]);
   watching.type("y");
-  const [order] = watching.orders;
-  assertEquals(order?.kind === "control" && order.task.task, "a");
+  const [command] = watching.commands;
+  assertEquals(command?.kind === "control" && command.task.task, "a");
 });
 
 Deno.test("reduce() does not ask about what is over", () => {
@@ -119,7 +121,7 @@ Deno.test("reduce() says so when there is nothing to act on", () => {
   const watching = new Watching([]);
   for (const key of ["p", "r", "c", "l"]) {
     watching.type(key);
-    assertEquals([watching.orders, watching.model.message], [[], "there is no task to pick"]);
+    assertEquals([watching.commands, watching.model.message], [[], "there is no task to pick"]);
   }
   watching.press("enter", "up", "end", "page-down");
   assertEquals(watching.model.page.kind, "list");
@@ -166,7 +168,7 @@ Deno.test("reduce() opens a log, follows its end, and holds still for who scroll
   const { page } = watching.model;
   assertEquals(page.kind === "log" && [page.lines.length, page.lines.at(-1)], [2000, "4999"]);
   watching.press("escape");
-  assertEquals(watching.orders.map(({ kind }) => kind), ["open-log", "close-log", "look"]);
+  assertEquals(watching.commands.map(({ kind }) => kind), ["open-log", "close-log", "poll"]);
 });
 
 Deno.test("Escape leads from a log back to the page it was opened from, and from the list nowhere", () => {
@@ -178,7 +180,7 @@ Deno.test("Escape leads from a log back to the page it was opened from, and from
     assertEquals(watching.model.page.kind, back);
     watching.press("escape", "escape", "escape");
     assertEquals([watching.model.page.kind, watching.model.message], ["list", "q quits"]);
-    assertEquals(watching.orders.filter(({ kind }) => kind === "end"), []);
+    assertEquals(watching.commands.filter(({ kind }) => kind === "end"), []);
   }
 });
 
@@ -187,14 +189,14 @@ Deno.test("reduce() explains the keys for ?, and the next key only leads back", 
   watching.press("down", { character: "?" });
   assertEquals([watching.model.help, watching.picked], [true, "t5"]);
   watching.press({ character: "q" });
-  assertEquals([watching.model.help, watching.picked, watching.orders], [false, "t5", []]);
+  assertEquals([watching.model.help, watching.picked, watching.commands], [false, "t5", []]);
 });
 
 Deno.test("reduce() ends for q anywhere, and for Ctrl-C even within a question", () => {
   const ends = (act: (watching: Watching) => void) => {
     const watching = new Watching(tasksOf(9));
     act(watching);
-    return watching.orders.filter(({ kind }) => kind === "end");
+    return watching.commands.filter(({ kind }) => kind === "end");
   };
   const end = { kind: "end", interrupted: false } as const;
   assertEquals(ends((watching) => watching.type("q")), [end]);
@@ -204,9 +206,9 @@ Deno.test("reduce() ends for q anywhere, and for Ctrl-C even within a question",
   ]);
 });
 
-Deno.test("reduce() tells what came of an order until the next key", () => {
+Deno.test("reduce() shows the result of an action until the next key", () => {
   const watching = new Watching(tasksOf(9));
-  watching.take({ kind: "told", text: "paused" });
+  watching.take({ kind: "message", text: "paused" });
   assertEquals(watching.model.message, "paused");
   watching.look(tasksOf(9));
   assertEquals(watching.model.message, "paused");

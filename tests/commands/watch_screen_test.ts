@@ -42,7 +42,7 @@ const PAGES = {
   "task-below": (watching: Watching) => watching.press("enter", "end"),
   "task-why": (watching: Watching) => {
     watching.press("enter");
-    watching.take({ kind: "explained", theCase: caseOf(INSIDE) });
+    watching.take({ kind: "details", theCase: caseOf(INSIDE) });
   },
   question: (watching: Watching) => watching.type("c"),
   help: (watching: Watching) => watching.type("?"),

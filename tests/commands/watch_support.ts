@@ -79,10 +79,10 @@ export function tasksOf(count: number): TaskStatus[] {
   });
 }
 
-/** A model and all that it ordered. */
+/** A model and the commands that it produced. */
 export class Watching {
   model: WatchModel;
-  orders: WatchCommand[] = [];
+  commands: WatchCommand[] = [];
 
   constructor(tasks: readonly TaskStatus[], size = USUAL) {
     this.model = watchModel(size);
@@ -90,13 +90,13 @@ export class Watching {
   }
 
   look(tasks: readonly TaskStatus[], moreWaiting = 0): void {
-    this.take({ kind: "looked", overview: { tasks, moreWaiting }, now: NOON });
+    this.take({ kind: "tasks", overview: { tasks, moreWaiting }, now: NOON });
   }
 
   take(fact: WatchEvent): void {
-    const { model, orders } = reduce(this.model, fact);
+    const { model, commands } = reduce(this.model, fact);
     this.model = model;
-    this.orders.push(...orders);
+    this.commands.push(...commands);
   }
 
   press(...keys: (NamedKey | { readonly character: string })[]): void {

@@ -1,4 +1,4 @@
-/** `status --watch` from key to order, on a fake terminal. */
+/** `status --watch` from key to action, on a fake terminal. */
 import { assertEquals } from "@std/assert";
 import type { Core } from "../../commands/environment.ts";
 import { run } from "../../commands/run.ts";
@@ -27,8 +27,8 @@ class Person {
     };
     const overview = (): Promise<Overview> =>
       Promise.resolve({ tasks: this.tasks, moreWaiting: 0 });
-    const control: Core["control"] = (_, { task }, order) => {
-      this.controls.push(`${order} ${task}`);
+    const control: Core["control"] = (_, { task }, action) => {
+      this.controls.push(`${action} ${task}`);
       return Promise.resolve("told");
     };
     const why: Core["why"] = (_, task) => Promise.resolve(caseOf(taskOf({ task })));
@@ -102,7 +102,7 @@ Deno.test("status --watch ends for Ctrl-C with 130, and for a signal with that s
   }
 });
 
-Deno.test("status --watch says what an order came to, also when it made no sense", async () => {
+Deno.test("status --watch shows the result of an action, also when it is not possible", async () => {
   const control = () => Promise.reject(new UsageError('Cannot pause "t1.bin": it is done'));
   const person = new Person({ control });
   await person.sees(/^> t1\.bin/);

@@ -9,7 +9,11 @@ Deno.test("BarWatcher tells each failure, what to do about them once, and leaves
   const write = (text: string) => terminal.write(text.replaceAll("\n", "\r\n"));
   const stderr = { ...fakeOutput({ terminal: true }), write };
   const progress = new StampedProgress();
-  const watcher = new BarWatcher(fakeEnvironment({ stderr }), progress, "info");
+  const watcher = new BarWatcher({
+    environment: fakeEnvironment({ stderr }),
+    progress,
+    level: "info",
+  });
   const handle = (event: TaskEvent) => {
     progress.apply(event);
     watcher.handle(event);
@@ -39,7 +43,10 @@ for (const quiet of [false, true]) {
   Deno.test(`QuietWatcher ${quiet ? "with --quiet says nothing" : "says"} that a download could not be verified`, () => {
     let text = "";
     const stderr = { ...fakeOutput(), write: (more: string) => void (text += more) };
-    const watcher = new QuietWatcher(fakeEnvironment({ stderr }), new RunProgress(), quiet);
+    const watcher = new QuietWatcher(
+      { environment: fakeEnvironment({ stderr }), progress: new RunProgress(), level: "info" },
+      quiet,
+    );
     watcher.handle(event({ kind: "done", result: resultOf() }));
     assertEquals(text, "");
     watcher.handle(event({ kind: "done", result: resultOf({ verified: false }) }));

@@ -1,7 +1,6 @@
 /**
- * What somebody looks at in `status --watch`: a state without a terminal, and
- * what keeps it whole. Keys (`watch_keys.ts`) and news (`watch_reduce.ts`) change
- * it, orders come out; `watch_screen.ts` draws it.
+ * The state of `status --watch`, without a terminal. Keys and events change it and produce commands
+ * (`reduce.ts`); `screen.ts` draws it.
  */
 import {
   type ControlAction,
@@ -18,9 +17,9 @@ export type Page =
   | { readonly kind: "list" }
   | {
     readonly kind: "task";
-    /** As it was seen last. */
+    /** As last read. */
     readonly task: TaskStatus;
-    /** Where its time goes; undefined until that was looked up. */
+    /** Where its time goes; undefined until read. */
     readonly theCase?: TaskCase;
     /** Lines scrolled down. */
     readonly top: number;
@@ -29,46 +28,46 @@ export type Page =
     readonly kind: "log";
     readonly task: TaskStatus;
     readonly lines: readonly string[];
-    /** Lines scrolled up from the end: 0 follows what comes. */
+    /** Lines scrolled up from the end; 0 follows new lines. */
     readonly up: number;
-    /** The page that it was opened from, and that Escape leads back to. */
+    /** The page that it was opened from, to which Escape returns. */
     readonly from: Exclude<Page, { readonly kind: "log" }>;
   };
 
 export interface WatchModel {
   readonly size: ScreenSize;
-  /** When the tasks were looked at (ms since 1970); 0 before the first time. */
+  /** When the tasks were read (ms since 1970); 0 before the first time. */
   readonly now: number;
   readonly overview: Overview;
   readonly filter: Filter;
-  /** What passes the filter, in the order of the list. */
+  /** The tasks that pass the filter, in the order of the list. */
   readonly shown: readonly TaskStatus[];
-  /** The place in `shown` that keys act on, and the first one on the screen. */
+  /** The index in `shown` of the picked task, and of the first one on the screen. */
   readonly at: number;
   readonly top: number;
   readonly page: Page;
-  /** Whether the keys are explained, over the page. */
+  /** Whether the help for the keys covers the page. */
   readonly help: boolean;
-  /** To be cancelled, if the answer is yes. */
+  /** The task to cancel if the user answers yes. */
   readonly question: TaskStatus | undefined;
-  /** What came of the last order. */
+  /** The result of the last action. */
   readonly message: string;
 }
 
 export type WatchCommand =
-  /** Look at the tasks again, now. */
-  | { readonly kind: "look" }
-  | { readonly kind: "control"; readonly task: TaskStatus; readonly order: ControlAction }
+  /** Read the tasks again, now. */
+  | { readonly kind: "poll" }
+  | { readonly kind: "control"; readonly task: TaskStatus; readonly action: ControlAction }
   | { readonly kind: "open-log"; readonly task: string }
   | { readonly kind: "close-log" }
   | { readonly kind: "end"; readonly interrupted: boolean };
 
 export interface Step {
   readonly model: WatchModel;
-  readonly orders: readonly WatchCommand[];
+  readonly commands: readonly WatchCommand[];
 }
 
-/** @param task to look into from the beginning. */
+/** @param task whose details are shown first. */
 export function watchModel(size: ScreenSize, task?: TaskStatus): WatchModel {
   return {
     size,
@@ -85,52 +84,7 @@ export function watchModel(size: ScreenSize, task?: TaskStatus): WatchModel {
   };
 }
 
-/** Whether tasks that are over are to be looked at as well: they may be a hundred thousand. */
-export function wantsOver({ filter }: WatchModel): boolean {
-  return filter === "all" || filter === "done" || filter === "failed";
-}
-
-/** Lines for tasks: all but the first, and those at the bottom. */
-export function listRows({ rows }: ScreenSize): number {
-  return Math.max(1, rows - 1 - footerRows(rows));
-}
-
-/** On a low screen one line must do for what is said and for the keys. */
-export function footerRows(rows: number): number {
-  return rows < 3 ? 0 : rows < 8 ? 1 : 2;
-}
-
-export function stay(model: WatchModel): Step {
-  return { model, orders: [] };
-}
-
-/** The list anew, the task that was picked still picked. */
-export function withTasks(model: WatchModel): WatchModel {
-  const { overview: { tasks }, filter, page } = model;
-  const before = model.shown[model.at]?.task;
-  const shown = ranked(tasks.filter(({ state }) => passes(state, filter)));
-  const found = shown.findIndex(({ task }) => task === before);
-  const at = found >= 0 ? found : model.at;
-  return inView({ ...model, shown, at, page: withFresh(page, tasks) });
-}
-
-/** A task that is looked into is shown as it is now. */
-function withFresh(page: Page, tasks: readonly TaskStatus[]): Page {
-  if (page.kind === "list") return page;
-  const task = tasks.find(({ task }) => task === page.task.task) ?? page.task;
-  return { ...page, task };
-}
-
-/** The picked task is on the screen, and the screen is full if there is enough. */
-export function inView(model: WatchModel): WatchModel {
-  const rows = listRows(model.size);
-  const at = Math.max(0, Math.min(model.at, model.shown.length - 1));
-  const lowest = Math.max(0, model.shown.length - rows);
-  const top = Math.max(0, at - rows + 1, Math.min(model.top, at, lowest));
-  return { ...model, at, top };
-}
-
-/** In the order in which a key goes through them. */
+/** In the order in which a key steps through them. */
 export const FILTERS = [
   "unfinished",
   "active",
@@ -143,7 +97,7 @@ export const FILTERS = [
 
 export type Filter = typeof FILTERS[number];
 
-export function passes(state: TaskState, filter: Filter): boolean {
+function passes(state: TaskState, filter: Filter): boolean {
   switch (filter) {
     case "unfinished":
       return !isOver(state);
@@ -158,8 +112,13 @@ export function passes(state: TaskState, filter: Filter): boolean {
   }
 }
 
-/** What moves comes first, what is over last; within each, the order given. */
-export function ranked(tasks: readonly TaskStatus[]): TaskStatus[] {
+/** Whether finished tasks must be read as well; there may be a hundred thousand. */
+export function wantsFinished({ filter }: WatchModel): boolean {
+  return filter === "all" || filter === "done" || filter === "failed";
+}
+
+/** Active tasks first, finished ones last; otherwise in the given order. */
+function ranked(tasks: readonly TaskStatus[]): TaskStatus[] {
   const ranks: TaskStatus[][] = [[], [], [], []];
   for (const task of tasks) ranks[rankOf(task.state)]!.push(task);
   return ranks.flat();
@@ -169,4 +128,44 @@ function rankOf(state: TaskState): 0 | 1 | 2 | 3 {
   if (isActive(state)) return 0;
   if (state === "paused") return 1;
   return isOver(state) ? 3 : 2;
+}
+
+/** Lines for tasks: all but the first, and those at the bottom. */
+export function listRows({ rows }: ScreenSize): number {
+  return Math.max(1, rows - 1 - footerRows(rows));
+}
+
+/** On a low screen, message and keys share one line. */
+export function footerRows(rows: number): number {
+  return rows < 3 ? 0 : rows < 8 ? 1 : 2;
+}
+
+/** A step without a command. */
+export function only(model: WatchModel): Step {
+  return { model, commands: [] };
+}
+
+/** Makes the list anew and keeps the picked task picked. */
+export function withTasks(model: WatchModel): WatchModel {
+  const { overview: { tasks }, filter, page } = model;
+  const before = model.shown[model.at]?.task;
+  const shown = ranked(tasks.filter(({ state }) => passes(state, filter)));
+  const found = shown.findIndex(({ task }) => task === before);
+  const at = found >= 0 ? found : model.at;
+  return inView({ ...model, shown, at, page: withFresh(page, tasks) });
+}
+
+function withFresh(page: Page, tasks: readonly TaskStatus[]): Page {
+  if (page.kind === "list") return page;
+  const task = tasks.find(({ task }) => task === page.task.task) ?? page.task;
+  return { ...page, task };
+}
+
+/** Scrolls so that the picked task is on the screen, and the screen is full if possible. */
+export function inView(model: WatchModel): WatchModel {
+  const rows = listRows(model.size);
+  const at = Math.max(0, Math.min(model.at, model.shown.length - 1));
+  const lowest = Math.max(0, model.shown.length - rows);
+  const top = Math.max(0, at - rows + 1, Math.min(model.top, at, lowest));
+  return { ...model, at, top };
 }

@@ -1,4 +1,4 @@
-/** What keys and events make of `status --watch`: the next model, and the commands to run. */
+/** What keys and events do in `status --watch`: the next model, and the commands to run. */
 import {
   type ControlAction,
   isOver,
@@ -9,62 +9,56 @@ import {
 import type { ScreenSize } from "../progress_block.ts";
 import { lineWidth } from "../width.ts";
 import type { Key, NamedKey } from "./key_parser.ts";
-import { FILTERS, inView, listRows, stay, type Step, type WatchModel, withTasks } from "./model.ts";
+import { FILTERS, inView, listRows, only, type Step, type WatchModel, withTasks } from "./model.ts";
 import { renderTaskPage } from "./task_page.ts";
 
 export type WatchEvent =
   | { readonly kind: "key"; readonly key: Key }
-  | { readonly kind: "looked"; readonly overview: Overview; readonly now: number }
+  | { readonly kind: "tasks"; readonly overview: Overview; readonly now: number }
   | { readonly kind: "resized"; readonly size: ScreenSize }
-  /** How the task that is looked into stands, and what limits it. */
-  | { readonly kind: "explained"; readonly theCase: TaskCase }
-  /** What came of an order, in a sentence. */
-  | { readonly kind: "told"; readonly text: string }
-  /** More lines of the log that is open. */
+  /** How the task on the page is doing, and what limits it. */
+  | { readonly kind: "details"; readonly theCase: TaskCase }
+  /** The result of an action, in a sentence. */
+  | { readonly kind: "message"; readonly text: string }
+  /** More lines of the open log. */
   | { readonly kind: "logged"; readonly task: string; readonly lines: readonly string[] };
 
-export function reduce(model: WatchModel, fact: WatchEvent): Step {
-  switch (fact.kind) {
+/** Log lines that are kept for scrolling. */
+const MAX_LOG_LINES = 2000;
+
+export function reduce(model: WatchModel, event: WatchEvent): Step {
+  const { page } = model;
+  switch (event.kind) {
     case "key":
-      return press(model, fact.key);
-    case "looked":
-      return stay(withTasks({ ...model, overview: fact.overview, now: fact.now }));
+      return press(model, event.key);
+    case "tasks":
+      return only(withTasks({ ...model, overview: event.overview, now: event.now }));
     case "resized":
-      return stay(inView({ ...model, size: fact.size }));
-    case "explained":
-      return stay(withCase(model, fact.theCase));
-    case "told":
-      return stay({ ...model, message: fact.text });
-    case "logged":
-      return stay(withLog(model, fact));
+      return only(inView({ ...model, size: event.size }));
+    case "message":
+      return only({ ...model, message: event.text });
+    case "details": {
+      const { theCase } = event;
+      const { task } = theCase;
+      // Another page may have been opened meanwhile.
+      if (page.kind === "list" || page.task.task !== task.task) return only(model);
+      const details = page.kind === "task" ? { task, theCase } : { task };
+      return only({ ...model, page: { ...page, ...details } });
+    }
+    case "logged": {
+      if (page.kind !== "log" || page.task.task !== event.task) return only(model);
+      const lines = [...page.lines, ...event.lines].slice(-MAX_LOG_LINES);
+      // While scrolled up, the same lines stay in view.
+      const up = page.up === 0 ? 0 : Math.min(page.up + event.lines.length, lines.length);
+      return only({ ...model, page: { ...page, lines, up } });
+    }
   }
 }
 
-/** Lines of a log that are kept: more than anybody scrolls through. */
-const MAX_LOG_LINES = 2000;
-
-function withCase(model: WatchModel, theCase: TaskCase): WatchModel {
-  const { page } = model;
-  // Another page may have been opened meanwhile.
-  if (page.kind === "list" || page.task.task !== theCase.task.task) return model;
-  const { task } = theCase;
-  // It is not among those that are looked at once it is over.
-  return { ...model, page: page.kind === "task" ? { ...page, task, theCase } : { ...page, task } };
-}
-
-function withLog(model: WatchModel, { task, lines }: WatchEvent & { kind: "logged" }): WatchModel {
-  const { page } = model;
-  if (page.kind !== "log" || page.task.task !== task) return model;
-  const all = [...page.lines, ...lines].slice(-MAX_LOG_LINES);
-  // Who scrolled up goes on reading the same lines.
-  const up = page.up === 0 ? 0 : Math.min(page.up + lines.length, all.length);
-  return { ...model, page: { ...page, lines: all, up } };
-}
-
-export function press(model: WatchModel, key: Key): Step {
-  if (key.kind === "interrupt") return { model, orders: [{ kind: "end", interrupted: true }] };
+function press(model: WatchModel, key: Key): Step {
+  if (key.kind === "interrupt") return { model, commands: [{ kind: "end", interrupted: true }] };
   if (model.question !== undefined) return answer(model, model.question, key);
-  if (model.help) return stay({ ...model, help: false });
+  if (model.help) return only({ ...model, help: false });
   const quiet = { ...model, message: "" };
   return key.kind === "character"
     ? pressCharacter(quiet, key.character)
@@ -72,18 +66,18 @@ export function press(model: WatchModel, key: Key): Step {
 }
 
 function answer(model: WatchModel, task: TaskStatus, key: Key): Step {
-  const asked = { ...model, question: undefined };
+  const answered = { ...model, question: undefined };
   const yes = key.kind === "character" && key.character.toLowerCase() === "y";
-  if (!yes) return stay({ ...asked, message: "not cancelled" });
-  return { model: asked, orders: [{ kind: "control", task, order: "cancel" }] };
+  if (!yes) return only({ ...answered, message: "not cancelled" });
+  return { model: answered, commands: [{ kind: "control", task, action: "cancel" }] };
 }
 
 function pressCharacter(model: WatchModel, character: string): Step {
   switch (character) {
     case "q":
-      return { model, orders: [{ kind: "end", interrupted: false }] };
+      return { model, commands: [{ kind: "end", interrupted: false }] };
     case "?":
-      return stay({ ...model, help: true });
+      return only({ ...model, help: true });
     case "j":
       return pressNamed(model, "down");
     case "k":
@@ -99,81 +93,82 @@ function pressCharacter(model: WatchModel, character: string): Step {
     case "F":
       return filterBy(model, FILTERS.length - 1);
     case "p":
-      return withPicked(model, (task) => order(model, task, "pause"));
+      return withPicked(model, (task) => control(model, task, "pause"));
     case "r":
-      return withPicked(model, (task) => order(model, task, "resume"));
+      return withPicked(model, (task) => control(model, task, "resume"));
     case "c":
-      return withPicked(model, (task) => ask(model, task));
+      return withPicked(
+        model,
+        (task) =>
+          isOver(task.state)
+            ? only({ ...model, message: `it is ${task.state} already` })
+            : only({ ...model, question: task }),
+      );
     case "l":
       return withPicked(model, (task) => openLog(model, task));
     default:
-      return stay(model);
+      return only(model);
   }
 }
 
+/** Runs `act` on the picked task. */
 function withPicked(model: WatchModel, act: (task: TaskStatus) => Step): Step {
-  const task = pickedTask(model);
-  return task === undefined ? stay({ ...model, message: "there is no task to pick" }) : act(task);
+  const { page, shown, at } = model;
+  const task = page.kind === "list" ? shown[at] : page.task;
+  return task === undefined ? only({ ...model, message: "there is no task to pick" }) : act(task);
 }
 
-function order(model: WatchModel, task: TaskStatus, order: ControlAction): Step {
-  return { model, orders: [{ kind: "control", task, order }] };
-}
-
-function ask(model: WatchModel, task: TaskStatus): Step {
-  if (isOver(task.state)) return stay({ ...model, message: `it is ${task.state} already` });
-  return stay({ ...model, question: task });
+function control(model: WatchModel, task: TaskStatus, action: ControlAction): Step {
+  return { model, commands: [{ kind: "control", task, action }] };
 }
 
 function openLog(model: WatchModel, task: TaskStatus): Step {
   const from = model.page;
-  if (from.kind === "log") return stay(model);
+  if (from.kind === "log") return only(model);
   return {
     model: { ...model, page: { kind: "log", task, lines: [], up: 0, from } },
-    orders: [{ kind: "open-log", task: task.task }],
+    commands: [{ kind: "open-log", task: task.task }],
   };
 }
 
 function filterBy(model: WatchModel, steps: number): Step {
-  if (model.page.kind !== "list") return stay(model);
+  if (model.page.kind !== "list") return only(model);
   const filter = FILTERS[(FILTERS.indexOf(model.filter) + steps) % FILTERS.length]!;
-  // What is over may not be known yet: it is looked for at once.
-  return { model: withTasks({ ...model, filter }), orders: [{ kind: "look" }] };
+  // Finished tasks may not have been read yet.
+  return { model: withTasks({ ...model, filter }), commands: [{ kind: "poll" }] };
 }
 
 function pressNamed(model: WatchModel, kind: NamedKey): Step {
   if (kind === "escape" || kind === "left" || kind === "backspace") return leave(model);
-  if (kind !== "enter" && kind !== "right") return stay(scroll(model, kind));
-  if (model.page.kind !== "list") return stay(model);
+  if (kind !== "enter" && kind !== "right") return only(scroll(model, kind));
+  if (model.page.kind !== "list") return only(model);
   return withPicked(model, (task) => ({
     model: { ...model, page: { kind: "task", task, top: 0 } },
-    orders: [{ kind: "look" }],
+    commands: [{ kind: "poll" }],
   }));
 }
 
-/** From a page back to the one before it. The list is left with q only: who presses Escape once too often stays. */
+/** Returns to the page before. Only q leaves the list, so one Escape too many does not quit. */
 function leave(model: WatchModel): Step {
   const { page } = model;
   switch (page.kind) {
     case "list":
-      return stay({ ...model, message: "q quits" });
+      return only({ ...model, message: "q quits" });
     case "task":
-      return stay({ ...model, page: { kind: "list" } });
+      return only({ ...model, page: { kind: "list" } });
     case "log": {
       const { from, task } = page;
       const back = from.kind === "task" ? { ...from, task } : from;
-      return { model: { ...model, page: back }, orders: [{ kind: "close-log" }, { kind: "look" }] };
+      return {
+        model: { ...model, page: back },
+        commands: [{ kind: "close-log" }, { kind: "poll" }],
+      };
     }
   }
 }
 
-/** The task that keys act on. */
-function pickedTask({ page, shown, at }: WatchModel): TaskStatus | undefined {
-  return page.kind === "list" ? shown[at] : page.task;
-}
-
-/** Any other key moves nothing. */
-export function scroll(model: WatchModel, kind: NamedKey): WatchModel {
+/** Moves through the list, a task or a log. */
+function scroll(model: WatchModel, kind: NamedKey): WatchModel {
   const rows = listRows(model.size);
   const steps: Partial<Record<NamedKey, number>> = {
     up: -1,
@@ -187,20 +182,18 @@ export function scroll(model: WatchModel, kind: NamedKey): WatchModel {
   const { page } = model;
   switch (page.kind) {
     case "list": {
-      // A page is turned as a whole: the picked one stays at its height.
+      // Paging keeps the picked task at its height on the screen.
       const top = kind.startsWith("page") ? model.top + by : model.top;
       return inView({ ...model, at: model.at + by, top });
     }
     case "task": {
       const lines = renderTaskPage(page, model.now, lineWidth(model.size.columns)).length;
-      const lowest = Math.max(0, lines - rows);
-      const top = Math.max(0, Math.min(page.top + by, lowest));
+      const top = Math.max(0, Math.min(page.top + by, Math.max(0, lines - rows)));
       return { ...model, page: { ...page, top } };
     }
-    case "log":
-      return {
-        ...model,
-        page: { ...page, up: Math.min(page.lines.length, Math.max(0, page.up - by)) },
-      };
+    case "log": {
+      const up = Math.min(page.lines.length, Math.max(0, page.up - by));
+      return { ...model, page: { ...page, up } };
+    }
   }
 }
