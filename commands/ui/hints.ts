@@ -62,7 +62,7 @@ const OF_PROBLEM: Readonly<Record<Problem, string>> = {
   "task-over": "Run p2p get again to download it again",
   "task-unknown": "See all tasks with p2p status --all",
   "tls-files": "Give a PEM certificate and its private key with --tls-cert and --tls-key",
-  "token-rejected": "Compare the token file with the seed's",
+  "token-rejected": "Compare the file of --token-file with the one that the seed was given",
   "unreadable-folder": "Allow yourself to read the folder, or serve another one",
   "wrong-sha256":
     "Check the digest, or name other seeds with --seed; the downloaded bytes were discarded",

@@ -13,6 +13,7 @@ import {
   type ValueType,
 } from "../../commands/value_types.ts";
 import { resolveSettings } from "../../commands/setting_sources.ts";
+import { CommandError } from "../../commands/ui/hints.ts";
 import { UsageError } from "../../core/base/errors.ts";
 import { compareNames, invalidNameReason } from "../../core/base/names.ts";
 import { isReservedName } from "../../core/store/paths.ts";
@@ -113,7 +114,7 @@ const configs: Target = {
       const place = configSource(anyTextOf(input), "/config.json");
       const { values } = resolveSettings([place]);
       assert(Object.values(values).every((value) => !Number.isNaN(value)));
-    }, UsageError);
+    }, CommandError);
   },
 };
 
