@@ -9,12 +9,10 @@ import type { ManifestService } from "./manifests/manifest_service.ts";
 import type { FileResolver } from "./files/file_resolver.ts";
 import type { Root } from "./files/root.ts";
 import type { AuthThrottle } from "./accept/auth_throttle.ts";
-import type { ClientRateLimits } from "./schedule/rate_limits.ts";
 import type { SentVersions } from "./protocol/sent_versions.ts";
 import type { MetricsRegistry } from "./metrics/metrics_registry.ts";
 import type { AccessLog } from "./metrics/access_log.ts";
-import type { RequestTurns } from "./schedule/request_turns.ts";
-import type { Uploads } from "./schedule/uploads.ts";
+import type { Scheduler } from "./schedule/scheduler.ts";
 
 export interface ServeContext {
   readonly settings: ServeSettings;
@@ -23,9 +21,7 @@ export interface ServeContext {
   readonly index: FileIndex;
   readonly manifests: ManifestService;
   readonly sentVersions: SentVersions;
-  readonly requestTurns: RequestTurns;
-  readonly uploads: Uploads;
-  readonly rates: ClientRateLimits;
+  readonly scheduler: Scheduler;
   readonly authThrottle: AuthThrottle;
   readonly buffers: BodyBuffers;
   readonly accessLog: AccessLog;

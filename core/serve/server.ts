@@ -17,7 +17,6 @@ import type { EventSink, ServeEvent } from "../events.ts";
 import type { HasherPool } from "../hash/pool.ts";
 import { listenOn } from "../source/listen_on.ts";
 import type { Listening } from "../source/transport.ts";
-import { RequestTurns } from "./schedule/request_turns.ts";
 import { BodyBuffers } from "./protocol/send_body.ts";
 import { FileIndex } from "./files/file_index.ts";
 import { DiskCache } from "./manifests/disk_cache.ts";
@@ -28,12 +27,11 @@ import { AuthThrottle } from "./accept/auth_throttle.ts";
 import { Connections } from "./accept/connections.ts";
 import { renderMetrics } from "./metrics/metrics.ts";
 import { listenForMetrics, serveMetrics } from "./metrics/metrics_listener.ts";
-import { ClientRateLimits } from "./schedule/rate_limits.ts";
 import { type ServeContext, shutdown } from "./context.ts";
 import { type Gauges, MetricsRegistry } from "./metrics/metrics_registry.ts";
 import { SentVersions } from "./protocol/sent_versions.ts";
 import { AccessLog } from "./metrics/access_log.ts";
-import { Uploads } from "./schedule/uploads.ts";
+import { Scheduler } from "./schedule/scheduler.ts";
 import { walkDirectory, type WalkResult } from "./files/directory_walk.ts";
 
 export interface ServeRuntime {
@@ -123,9 +121,7 @@ function makeSeed(
       hasher: parts.hasher,
     }),
     sentVersions: new SentVersions(),
-    requestTurns: new RequestTurns(),
-    uploads: new Uploads(settings.uploads, clock),
-    rates: new ClientRateLimits(settings, clock),
+    scheduler: new Scheduler({ ...settings, slots: settings.uploads }, clock),
     authThrottle: new AuthThrottle(clock),
     buffers: new BodyBuffers(),
     accessLog: new AccessLog(clock, emit, metrics),
@@ -136,12 +132,12 @@ function makeSeed(
 }
 
 function gaugesOf(
-  { uploads, manifests, index }: ServeContext,
+  { scheduler, manifests, index }: ServeContext,
   connections: Connections,
 ): Gauges {
   return {
     connections: connections.size,
-    uploads,
+    uploads: scheduler,
     hashing: manifests,
     offered: index.offered,
     residentBytes: Deno.memoryUsage().rss,
@@ -174,7 +170,7 @@ async function drain(
 ): Promise<void> {
   if (!now.aborted) {
     seed.emit({ kind: "draining", connections: clients.size });
-    seed.uploads.close(shutdown());
+    seed.scheduler.close(shutdown());
     connections.closeIdle();
     await using patience = new TaskGroup(now);
     patience.spawn(async (signal) => {

@@ -7,7 +7,6 @@ import type { ServeEvent } from "../../core/events.ts";
 import { type ByteStream, dialer } from "../../core/source/transport.ts";
 import type { TaskGroup } from "../../core/base/task_group.ts";
 import { HasherPool } from "../../core/hash/pool.ts";
-import { RequestTurns } from "../../core/serve/schedule/request_turns.ts";
 import { BodyBuffers } from "../../core/serve/protocol/send_body.ts";
 import { FileIndex } from "../../core/serve/files/file_index.ts";
 import { DiskCache } from "../../core/serve/manifests/disk_cache.ts";
@@ -15,13 +14,12 @@ import { ManifestService } from "../../core/serve/manifests/manifest_service.ts"
 import { FileResolver } from "../../core/serve/files/file_resolver.ts";
 import { openRoot } from "../../core/serve/files/root.ts";
 import { AuthThrottle } from "../../core/serve/accept/auth_throttle.ts";
-import { ClientRateLimits } from "../../core/serve/schedule/rate_limits.ts";
 import type { ServeContext } from "../../core/serve/context.ts";
 import { serve } from "../../core/serve/server.ts";
 import { MetricsRegistry } from "../../core/serve/metrics/metrics_registry.ts";
 import { SentVersions } from "../../core/serve/protocol/sent_versions.ts";
 import { AccessLog } from "../../core/serve/metrics/access_log.ts";
-import { Uploads } from "../../core/serve/schedule/uploads.ts";
+import { Scheduler } from "../../core/serve/schedule/scheduler.ts";
 import { walkDirectory } from "../../core/serve/files/directory_walk.ts";
 import { startHasher } from "../hash/support.ts";
 
@@ -180,9 +178,7 @@ export function seedOf(
       hasher,
     }),
     sentVersions: new SentVersions(),
-    requestTurns: new RequestTurns(),
-    uploads: new Uploads(settings.uploads, clock),
-    rates: new ClientRateLimits(settings, clock),
+    scheduler: new Scheduler({ ...settings, slots: settings.uploads }, clock),
     authThrottle: new AuthThrottle(clock),
     buffers: new BodyBuffers(),
     accessLog: new AccessLog(clock, emit, metrics),

@@ -78,7 +78,7 @@ export class Connections {
 
   async #host(connection: ClientConnection, signal: AbortSignal, pending?: Pending): Promise<void> {
     this.#connections.add(connection);
-    await this.#seed.requestTurns.take(connection.client);
+    await this.#seed.scheduler.startRequest(connection.client);
     await handleConnection(connection, this.#seed, signal, pending);
     this.#connections.delete(connection);
     this.#evicted.delete(connection);

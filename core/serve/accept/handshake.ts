@@ -48,7 +48,7 @@ export async function handleConnection(
     // What was asked in one shot is answered, and nothing can follow.
     connection.onLeave = () => {};
     connection.setBusy();
-    await seed.requestTurns.take(connection.client);
+    await seed.scheduler.startRequest(connection.client);
     if (line !== HELLO) await answerOneShot(line, connection, seed, signal);
     else if (seed.draining.aborted) await connection.sendText(encodeErrorReply(shutdown()));
     else return await new Session(connection, seed).run(signal);

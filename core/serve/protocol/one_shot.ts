@@ -10,7 +10,6 @@ import { type OneShotRequest, parseOneShotRequest } from "../../protocol/request
 import { BrokenBodyError, sendBody, sendBytes } from "./send_body.ts";
 import { type ClientConnection, ConnectionLostError } from "../accept/client_connection.ts";
 import { loggable, type ServeContext, shutdown, unauthorized } from "../context.ts";
-import { UploadTurn } from "../schedule/upload_turn.ts";
 
 /** Answers the request in `line`; the caller closes. */
 export async function answerOneShot(
@@ -87,8 +86,8 @@ async function sendNames(
   seed: ServeContext,
   signal: AbortSignal,
 ): Promise<void> {
-  using turn = new UploadTurn(seed, connection.client, signal);
-  await turn.ready();
+  using turn = seed.scheduler.open(connection.client, signal);
+  await turn.next(0);
   await sendBytes(connection, turn, await seed.index.names());
 }
 
@@ -104,7 +103,7 @@ async function sendChunk(
   const end = Math.min(start + seed.settings.chunkBytes, size);
   if (start >= end) return;
   const startedAt = seed.clock.now();
-  using turn = new UploadTurn(seed, connection.client, signal);
+  using turn = seed.scheduler.open(connection.client, signal);
   await sendBody(connection, turn, seed.buffers, file, { start, end });
   const { address: client } = connection;
   seed.accessLog.add(undefined, {

@@ -7,7 +7,7 @@ import { type ByteRange, lengthOf } from "../../base/ranges.ts";
 import { ErrorReply } from "../../protocol/error_replies.ts";
 import type { ClientConnection } from "../accept/client_connection.ts";
 import { FileChangedError, type OpenFile } from "../files/open_file.ts";
-import type { UploadTurn } from "../schedule/upload_turn.ts";
+import type { Upload } from "../schedule/scheduler.ts";
 
 /** Measured: 64 KiB is slower by a fifth, 1 MiB is not faster. */
 const LARGE_BYTES = 256 * 1024;
@@ -64,7 +64,7 @@ export class BodyBuffers {
  */
 export async function sendBody(
   connection: ClientConnection,
-  turn: UploadTurn,
+  turn: Upload,
   buffers: BodyBuffers,
   file: OpenFile,
   range: ByteRange,
@@ -118,7 +118,7 @@ function putHead(buffer: Uint8Array, head: string): number {
 /** Sends `bytes`, which are in memory already, and must stay as they are. @throws what refuses their turn. */
 export async function sendBytes(
   connection: ClientConnection,
-  turn: UploadTurn,
+  turn: Upload,
   bytes: Uint8Array,
   head = "",
 ): Promise<void> {

@@ -24,7 +24,7 @@ import { RequestQueue } from "./request_queue.ts";
 import { loggable, type ServeContext, shutdown, unauthorized } from "../context.ts";
 import { FileChangedError, type Located, type OpenFile } from "../files/open_file.ts";
 import { SentVersions } from "./sent_versions.ts";
-import { UploadTurn } from "../schedule/upload_turn.ts";
+import type { Upload } from "../schedule/scheduler.ts";
 
 /** Fixed, so that nobody learns our version from it. */
 const AGENT = "p2p/1";
@@ -51,7 +51,7 @@ export class Session {
   readonly #seed: ServeContext;
   readonly #nonce: string;
   readonly #queue = new RequestQueue<Incoming>(MAX_INFLIGHT);
-  #turn: UploadTurn | undefined;
+  #turn: Upload | undefined;
   /** The version of a name that this client was told of, where no manifest did. */
   readonly #seen = new SentVersions(MAX_SEEN);
   /** The file asked for last, kept open: the next range is most likely of the same. */
@@ -154,8 +154,10 @@ export class Session {
   async #write(signal: AbortSignal): Promise<void> {
     for (;;) {
       const incoming = await this.#queue.take();
-      await this.#seed.requestTurns.take(this.#connection.client);
-      if (!incoming || await this.#answer(incoming, signal)) break;
+      if (!incoming) break;
+      const hasBody = !(incoming instanceof ErrorReply) && incoming.verb === "DOWNLOAD";
+      await this.#seed.scheduler.startRequest(this.#connection.client, hasBody);
+      if (await this.#answer(incoming, signal)) break;
       this.#turn?.end(this.#queue.size > 0);
       if (this.#seed.clock.now() - this.#usefulAt >= USELESS_TIMEOUT_MS) break;
       if (this.#queue.size > 0) continue;
@@ -243,7 +245,7 @@ export class Session {
   async #list(after: string, signal: AbortSignal): Promise<void> {
     // A listing is large: it is made when it can be sent, not while it waits.
     const turn = this.#newTurn(signal);
-    await turn.ready();
+    await turn.next(0);
     const { body, more } = await this.#seed.index.page(after);
     await this.#sendWhole(turn, body, more ? { more: 1 } : {});
   }
@@ -261,7 +263,7 @@ export class Session {
     const manifest = await this.#seed.manifests.manifestOf(found, open, client, signal);
     this.#seed.sentVersions.remember(client, name, found.version.id);
     const turn = this.#newTurn(signal);
-    await turn.ready();
+    await turn.next(0);
     await this.#sendWhole(turn, manifestBody(name, manifest), {});
   }
 
@@ -283,14 +285,12 @@ export class Session {
     this.#seed.accessLog.add(this, { client, name, size, bytes, startedAt });
   }
 
-  #newTurn(signal: AbortSignal): UploadTurn {
-    this.#turn ??= new UploadTurn(this.#seed, this.#connection.client, signal);
-    this.#turn.begin();
-    return this.#turn;
+  #newTurn(signal: AbortSignal): Upload {
+    return this.#turn ??= this.#seed.scheduler.open(this.#connection.client, signal);
   }
 
   async #sendWhole(
-    turn: UploadTurn,
+    turn: Upload,
     body: Uint8Array,
     fields: Record<string, number>,
   ): Promise<void> {
