@@ -122,7 +122,7 @@ export type TaskEventData =
     /** Something about a seed that changes who is asked. */
     readonly kind: "seed";
     readonly seed: string;
-    readonly what: SeedChange;
+    readonly what: SourceChange;
     /** Why, for people; one line. */
     readonly reason: string;
     readonly retryInMs?: number;
@@ -143,27 +143,28 @@ export type TaskEventData =
 /** … to which task (its id), and when (ms since 1970). */
 export type TaskEvent = TaskEventData & { readonly task: string; readonly time: number };
 
-export type SeedChange =
-  /** Has the file and takes part. */
+/** What a source is to a download from now on. */
+export type SourceChange =
+  /** It holds the content and takes part. */
   | "joined"
-  /** Holds other bytes under this name. */
+  /** It holds other bytes under this name. */
   | "dissents"
-  /** Does not have the file. */
   | "lacks"
-  /** Asked us to wait: not a failure. */
+  /** It asked for a pause, which is no failure. */
   | "busy"
-  /** Failed; will be tried again. */
+  /** It failed and will be tried again. */
   | "failing"
-  /** Sent bytes with a wrong digest. */
+  /** It sent bytes with a wrong digest. */
   | "corrupt"
-  /** Answers again. */
+  /** It works again. */
   | "back"
-  /** Not asked again by this task. */
+  /** It is not asked again by this task. */
   | "dropped";
 
-/** Whether something is wrong with the seed; not every one has every file, and a new file is hashed first. */
-export function isTrouble(what: SeedChange): boolean {
-  return what === "dissents" || what === "failing" || what === "corrupt" || what === "dropped";
+/** Whether something is wrong with the source. A source need not have every file, and may have to hash it first. */
+export function isTrouble(change: SourceChange): boolean {
+  return change === "dissents" || change === "failing" || change === "corrupt" ||
+    change === "dropped";
 }
 
 export interface ListenAddress {

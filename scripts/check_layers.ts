@@ -23,7 +23,7 @@ const CORE: Readonly<Record<string, readonly string[]>> = {
   "core/config.ts": ["core/base"],
   "core/hash": ["core/base"],
   "core/protocol": ["core/base"],
-  "core/plan": ["core/base"],
+  "core/plan": ["core/events.ts", "core/base"],
   "core/store": ["core/hash", "core/protocol", "core/base"],
   "core/source": ["core/protocol", "core/base"],
   "core/progress": ["core/events.ts", "core/base"],

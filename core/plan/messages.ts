@@ -4,6 +4,7 @@
  */
 import type { ErrorCode } from "../base/errors.ts";
 import type { PieceLayout } from "../base/pieces.ts";
+import type { SourceChange } from "../events.ts";
 import type { Ballot, ContentCandidate, Difference, SourceAnswer } from "./content_vote.ts";
 import type { SetAsideReason } from "./content_trials.ts";
 
@@ -81,24 +82,6 @@ export type DownloadEvent =
   | { readonly kind: "resting" }
   /** The time of the last `setTimer` has come. */
   | { readonly kind: "timer" };
-
-/** What a source is to the download from now on. */
-export type SourceChange =
-  /** It holds the content and takes part. */
-  | "joined"
-  /** It holds other bytes under this name. */
-  | "dissents"
-  | "lacks"
-  /** It asked for a pause. */
-  | "busy"
-  /** It failed and will be tried again. */
-  | "failing"
-  /** It sent bytes with a wrong digest. */
-  | "corrupt"
-  /** It works again. */
-  | "back"
-  /** It is not asked again for this content. */
-  | "dropped";
 
 /** Why a source changed: what it or the network said, or what the machine concluded. */
 export type ChangeReason = string | Difference | "holds" | "stored" | "lost-file";

@@ -7,6 +7,7 @@
  */
 import { type PieceLayout, rangeOfPiece } from "../base/pieces.ts";
 import { lengthOf } from "../base/ranges.ts";
+import type { SourceChange } from "../events.ts";
 import type {
   ChangeReason,
   DownloadCommand,
@@ -14,7 +15,6 @@ import type {
   PieceEvent,
   PieceFailure,
   Slowness,
-  SourceChange,
 } from "./messages.ts";
 import type { PiecePicker } from "./piece_picker.ts";
 import type { SourceState } from "./source_state.ts";

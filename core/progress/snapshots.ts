@@ -4,7 +4,7 @@
  * output: they do not change.
  */
 import * as is from "../base/guards.ts";
-import type { SeedChange } from "../events.ts";
+import type { SourceChange } from "../events.ts";
 
 /** How far a task has come. */
 export type TaskSnapshot = is.Guarded<typeof isTaskSnapshot>;
@@ -19,7 +19,7 @@ export type SeedSnapshot = is.Guarded<typeof isSeedSnapshot>;
 const isSeedSnapshot = is.object({
   seed: is.string,
   /** Its last change; `joined` and `back` mean that it sends. */
-  standing: is.string as is.Guard<SeedChange>,
+  standing: is.string as is.Guard<SourceChange>,
   /** Bytes a second. */
   rate: is.number,
   /** Whether it is much slower than the fastest seed while requests to it are pending. */

@@ -1,6 +1,6 @@
 /** The progress of one source of one task. */
 import { RateMeter } from "../base/rate.ts";
-import type { SeedChange, TaskEvent } from "../events.ts";
+import type { SourceChange, TaskEvent } from "../events.ts";
 import type { SeedSnapshot, SeedSummary, SourceStatus } from "./snapshots.ts";
 
 const MAX_REASON_CHARACTERS = 200;
@@ -19,7 +19,7 @@ export class SourceProgress {
   bytes = 0;
   /** Whether it has the content and was not dropped. */
   holds = false;
-  #change: SeedChange = "joined";
+  #change: SourceChange = "joined";
   /** Whether a busy source is hashing the file. */
   #hashing = false;
   #reason: string | null = null;
@@ -40,7 +40,7 @@ export class SourceProgress {
 
   /** Whether it takes part in the download now; a busy source does, because it said when to return. */
   get participates(): boolean {
-    return this.holds && (PARTICIPATING as readonly SeedChange[]).includes(this.#change);
+    return this.holds && (PARTICIPATING as readonly SourceChange[]).includes(this.#change);
   }
 
   /** Bytes a second for display: 0 as soon as nothing arrives. */
@@ -135,4 +135,4 @@ const STATUS_AFTER = {
   lacks: "lacks",
   dissents: "dissents",
   dropped: "dropped",
-} as const satisfies Record<SeedChange, SourceStatus>;
+} as const satisfies Record<SourceChange, SourceStatus>;

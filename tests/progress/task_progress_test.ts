@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { TaskProgress } from "../../core/progress/task_progress.ts";
-import type { SeedChange, TaskEventData } from "../../core/events.ts";
+import type { SourceChange, TaskEventData } from "../../core/events.ts";
 import { done, eventOf, failed, found, NOW, state } from "../state/support.ts";
 
 const received = (bytes: number, seed = "one:1"): TaskEventData => ({
@@ -10,7 +10,7 @@ const received = (bytes: number, seed = "one:1"): TaskEventData => ({
 });
 const changed = (
   seed: string,
-  what: SeedChange,
+  what: SourceChange,
   reason = `${seed} is ${what}`,
   retryInMs?: number,
 ): TaskEventData => ({
