@@ -166,7 +166,7 @@ onTerminal("p2p status --watch acts by keys on what another process downloads", 
   await press("", /^> film\.bin .*B\/s/);
   await press("p", /^> film\.bin .*paused/);
   await press("r", /^> film\.bin .*B\/s/);
-  await press("\r", new RegExp(`^${seed.address} .* gives$`));
+  await press("\r", new RegExp(`^${seed.address} .* active$`));
   await press("\x1b[D", /^> film\.bin .*B\/s/);
   await press("l", / paused; run p2p resume to continue$/);
   await press("\x1b", /^> film\.bin .*B\/s/);

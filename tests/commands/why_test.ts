@@ -70,40 +70,41 @@ const cases: Case[] = [
     task: { state: "waiting" },
     account: null,
     cause: "place",
-    says: "a.iso waits for a place, for 21 s by now: 3 downloads run, and 12 wait before it",
+    says:
+      "a.iso has been queued for 21 s: 3 downloads are running, 12 are ahead of it (--max 3 when",
   },
   {
     name: "is paused",
     task: { state: "paused" },
     account: { now: "paused", spent: { paused: 3000 } },
     cause: "paused",
-    says: "a.iso is paused by you, for 3.0 s by now, with 10/50 MiB there",
+    says: "a.iso is paused by you (3.0 s so far), 10/50 MiB downloaded",
   },
   {
     name: "has no process any more",
     task: { state: "paused", pid: null },
     cause: "stopped",
-    says: "a.iso is stopped, with 10/50 MiB there: no process is running it",
+    says: "a.iso is stopped, 10/50 MiB downloaded: no process is running it",
   },
   {
     name: "was paused by the user, and has no process any more",
     task: { state: "paused", pid: null, pausedBy: "user" },
     cause: "paused",
-    says: "a.iso is paused by you, with 10/50 MiB there: no process is running it",
+    says: "a.iso is paused by you, 10/50 MiB downloaded: no process is running it",
   },
   {
     name: "has no room",
     task: { state: "waiting" },
     account: { now: "room", spent: { room: 3000 } },
     cause: "room",
-    says: "waits for room on the disk, for 3.0 s by now: 40 MiB of it are missing",
+    says: "is waiting for disk space (3.0 s so far): 40 MiB more needed",
   },
   {
     name: "has only just begun",
     task: { state: "finding" },
     account: null,
     cause: "asking",
-    says: "a.iso asks the seeds what they have",
+    says: "a.iso is asking the seeds what they have",
   },
   {
     name: "waits for a seed that hashes",
@@ -113,7 +114,7 @@ const cases: Case[] = [
       seeds: [seed("nas1", { standing: "pending", reason: "nas1 is still hashing (43 %)" })],
     },
     cause: "pending",
-    says: "for a seed to hash the file, for 9.0 s by now: nas1 is still hashing (43 %).",
+    says: "is waiting for a seed to hash the file (9.0 s so far): nas1 is still hashing (43 %).",
   },
   {
     name: "waits for a busy seed",
@@ -122,27 +123,28 @@ const cases: Case[] = [
       seeds: [seed("nas1", { standing: "busy", reason: "is busy" }), seed("nas2")],
     },
     cause: "busy",
-    says: "waits for a seed at its own limit: nas1: is busy.",
+    says: "is waiting for a busy seed: nas1: is busy.",
   },
   {
     name: "reaches nobody",
     account: { now: "unreachable", seeds: [seed("nas1", { standing: "failing", reason: "away" })] },
     cause: "unreachable",
-    says: "waits for a seed that can be reached: nas1: away.",
+    says: "is waiting for a reachable seed: nas1: away.",
   },
   {
     name: "is held back by the user's limits",
     account: { now: "bytes", spent: { limit: 9000, bytes: 1000 } },
     more: { limits: LIMITS },
     cause: "limit",
-    says: "your own limit, --limit 1.0 MiB/s over all downloads and --task-limit 2.0 MiB/s each, " +
-      "for 9.0 s of the 10 s in which bytes could come",
+    says: "is limited by --limit 1.0 MiB/s over all downloads and --task-limit 2.0 MiB/s each " +
+      "for 9.0 s of its 10 s of transfer",
   },
   {
     name: "was held back only now and then",
     account: { now: "limit", spent: { limit: 1000, bytes: 9000 }, seeds: [seed("nas1")] },
     cause: "bytes",
-    says: "the network or the seed, p2p cannot tell which: nas1 gives all of it, 5.0 MiB/s",
+    says:
+      "is limited by the network or the seed (p2p cannot tell which): nas1 sends everything, 5.0 MiB/s",
   },
   {
     name: "has a slow seed among others",
@@ -151,25 +153,25 @@ const cases: Case[] = [
       seeds: [seed("nas1"), seed("nas2"), seed("nas3", { rate: MIB })],
     },
     cause: "bytes",
-    says: "3 seeds give 11 MiB/s together; slow: nas3 1.0 MiB/s",
+    says: "3 seeds send 11 MiB/s together; slow: nas3 1.0 MiB/s",
   },
   {
     name: "waits for the processor",
     account: { spent: { bytes: 9000 }, hashMs: 6000, diskMs: 100 },
     cause: "processor",
-    says: "waits for this computer: hashing took 6.0 s of the 9.0 s in which bytes came",
+    says: "is limited by this computer: hashing took 6.0 s of the 9.0 s of receiving",
   },
   {
     name: "waits for the disk",
     account: { spent: { bytes: 9000 }, hashMs: 600, diskMs: 5000 },
     cause: "disk",
-    says: "waits for this disk: writing took 5.0 s of the 9.0 s in which bytes came",
+    says: "is limited by this disk: writing took 5.0 s of the 9.0 s of receiving",
   },
   {
     name: "is being synced",
     account: { now: "finishing", spent: { finishing: 4000 } },
     cause: "finishing",
-    says: "has all its bytes and waits for the disk to have them safely, for 4.0 s by now",
+    says: "has all its bytes and is syncing them to the disk (4.0 s so far)",
   },
   {
     name: "is done and was held back",
@@ -177,22 +179,22 @@ const cases: Case[] = [
     account: { now: null, spent: { limit: 9000, bytes: 800, asking: 200 } },
     more: { limits: LIMITS },
     cause: "limit",
-    says: "a.iso is done; of its 10 s, 9.0 s (90%) was your own limit, --limit 1.0 MiB/s",
+    says: "a.iso is done; of its 10 s, 9.0 s (90%) were limited by --limit 1.0 MiB/s",
   },
   {
     name: "is done after a long wait",
     task: over,
     account: { now: null, spent: { place: 9000, bytes: 1000 } },
     cause: "place",
-    says: "is done; of its 10 s, 9.0 s (90%) went by before its turn came",
+    says: "is done; of its 10 s, 9.0 s (90%) were spent in the queue",
   },
   {
     name: "is done and came from one seed",
     task: over,
     account: { now: null, spent: { bytes: 10_000 }, seeds: [seed("nas1", { rate: 0 })] },
     cause: "bytes",
-    says: "10 s (100%) it waited for the network or the seed, p2p cannot tell which: " +
-      "nas1 gives all of it, 1.0 MiB/s",
+    says: "10 s (100%) were limited by the network or the seed (p2p cannot tell which): " +
+      "nas1 sent everything, 1.0 MiB/s",
   },
   {
     name: "is done at once",
@@ -210,8 +212,8 @@ const cases: Case[] = [
       seeds: [seed("nas1", { standing: "failing", reason: "nas1 refuses" })],
     },
     cause: "unreachable",
-    says: "a.iso failed: no seed sent anything; of its 2:01, 2:00 (99%) went by with " +
-      "no seed reachable: nas1 refuses",
+    says: "a.iso failed: no seed sent anything; of its 2:01, 2:00 (99%) were spent " +
+      "without a reachable seed: nas1 refuses",
   },
   {
     name: "failed at once",
@@ -240,7 +242,7 @@ Deno.test("why shows where the time went, what each seed gave, and what to do", 
   assertEquals(renderCase(caseOf({ account })).slice(1), [
     "time:  receiving 7.5 s (75%), asking seeds 2.0 s (20%), your limit 500 ms (5%)",
     "seeds: nas1 10 MiB, 5.0 MiB/s; lab failing, failed 2 times, 1 wrong piece",
-    "to do: add seeds that have it with --seed; p2p list shows which do",
+    "try:   add seeds that have it with --seed; p2p list shows which do",
   ]);
 });
 
@@ -256,8 +258,8 @@ Deno.test("why says of one that is over what its seeds did, in plain words", () 
   };
   const more = { limits: { max: 3, limit: MIB, taskLimit: null } };
   assertEquals(renderCase(caseOf({ task: over, account, more })).slice(2), [
-    "seeds: nas1 gave nothing; nas2 does not have it; nas3 has other bytes",
-    "to do: next time, more with --limit, or none",
+    "seeds: nas1 sent nothing; nas2 does not have it; nas3 has a different version",
+    "try:   raise or drop --limit next time",
   ]);
 });
 
@@ -266,7 +268,7 @@ Deno.test("why names the limit that is one", () => {
   const more = { limits: { max: 3, limit: null, taskLimit: MIB } };
   assertStringIncludes(
     diagnosisOf(caseOf({ account, more })).advice!,
-    "give it more with --task-limit, or none",
+    "raise or drop --task-limit and",
   );
 });
 

@@ -1,4 +1,4 @@
-/** One task, looked into: how far it is, its pieces, its seeds, its places. */
+/** The page of one task: progress, pieces, seeds and paths. */
 import {
   type PiecesSnapshot,
   printable,
@@ -11,11 +11,12 @@ import {
 import { timesOf } from "../why/account.ts";
 import { diagnosisOf } from "../why/diagnosis.ts";
 import { layoutRows, renderRow, stateWord } from "../task_row.ts";
+import { withoutSeed } from "../list.ts";
 import { renderDetail, renderTable } from "../table.ts";
 import { formatBytes, formatElapsed, formatRate, formatTime, plural } from "../units.ts";
 import { shortenEnd, shortenMiddle, wrap } from "../width.ts";
 
-/** What is known of one task; of where its time goes maybe nothing yet. */
+/** What is known of a task; where its time goes may not have been read yet. */
 interface TaskFacts {
   readonly task: TaskStatus;
   readonly theCase?: TaskCase;
@@ -33,7 +34,7 @@ export function renderTaskPage({ task, theCase }: TaskFacts, now: number, width:
   ].map((line) => shortenEnd(line, width));
 }
 
-/** The pieces and the seeds of a task at work; nothing of one that is not. */
+/** The pieces and seeds of a running task. */
 export function renderInside(detail: TaskDetail | null, now: number, width: number): string[] {
   if (detail === null) return [];
   const { pieces, seeds, moreSeeds } = detail;
@@ -45,13 +46,13 @@ export function renderInside(detail: TaskDetail | null, now: number, width: numb
   ];
 }
 
-/** What limits it, where its time went, and what to do, as `p2p why` tells them. */
+/** What limits it, where its time went, and what to do, as in `p2p why`. */
 function renderWhy(theCase: TaskCase, width: number): string[] {
   const { sentence, advice } = diagnosisOf(theCase);
   const lines = [
     `it ${sentence}`,
     ...theCase.account === null ? [] : [`time: ${timesOf(theCase.account)}`],
-    ...advice === undefined ? [] : [`to do: ${advice}`],
+    ...advice === undefined ? [] : [`try: ${advice}`],
   ];
   return lines.flatMap((line) => wrap(printable(line), width));
 }
@@ -61,17 +62,22 @@ function factsOf(task: TaskStatus, now: number, width: number): [string, string 
     ["task", task.task],
     ["state", stateText(task, now)],
     ["error", task.error],
-    ["in its way", task.detail?.trouble ?? null],
+    ["trouble", task.detail?.trouble ?? null],
     ["next try", nextTry(task.detail, now)],
     ["path", shortenMiddle(printable(task.path), width - LABEL)],
-    ["part file", task.downloaded > 0 && task.state !== "done" ? "beside it, .p2p-part" : null],
-    ["content", task.id === null ? null : shortenMiddle(task.id, width - LABEL)],
+    ["partial", task.downloaded > 0 && task.state !== "done" ? partialOf(task.path, width) : null],
+    ["id", task.id === null ? null : shortenMiddle(task.id, width - LABEL)],
     ["process", task.pid === null ? null : String(task.pid)],
   ];
 }
 
-/** What `renderDetail` puts before a value here. */
-const LABEL = 12;
+/** The width of the labels of `renderDetail` here. */
+const LABEL = 10;
+
+function partialOf(path: string, width: number): string {
+  const name = path.slice(path.replaceAll("\\", "/").lastIndexOf("/") + 1);
+  return shortenMiddle(printable(`${name}.p2p-part`), width - LABEL);
+}
 
 function stateText(task: TaskStatus, now: number): string {
   const { pausedBy, since } = task;
@@ -79,7 +85,7 @@ function stateText(task: TaskStatus, now: number): string {
   return `${word} for ${formatElapsed(Math.max(0, now - since))}, since ${formatTime(since)}`;
 }
 
-/** The first of the seeds that are away to be asked again. */
+/** The seed that will be retried first. */
 function nextTry(detail: TaskDetail | null, now: number): string | null {
   const [next] = (detail?.seeds ?? [])
     .flatMap(({ seed, retryAt }) => retryAt === null ? [] : [{ seed, retryAt }])
@@ -91,7 +97,7 @@ function inText(time: number, now: number): string {
   return time <= now ? "now" : `in ${formatElapsed(time - now)}`;
 }
 
-/** The file from its beginning to its end: each sign is as many pieces as the next. */
+/** The file from beginning to end; each sign stands for the same number of pieces. */
 function renderPieces({ count, cells }: PiecesSnapshot, width: number): string[] {
   const signs = cells.map((there, i) =>
     there === 0 ? "." : there >= sizeOfCell(i, cells.length, count) ? "#" : "+"
@@ -100,7 +106,7 @@ function renderPieces({ count, cells }: PiecesSnapshot, width: number): string[]
   const across = Math.max(1, Math.min(width - 2, signs.length));
   const lines = signs.match(new RegExp(`.{1,${across}}`, "g")) ?? [];
   return [
-    ...wrap(`${there} of ${plural(count, "piece")} there (# all, + some, . none):`, width),
+    ...wrap(`${there} of ${plural(count, "piece")} downloaded (# all, + some, . none):`, width),
     ...lines.map((line) => `  ${line}`),
   ];
 }
@@ -110,7 +116,7 @@ function renderSeeds(seeds: readonly SeedSnapshot[], width: number): string[] {
     [
       { title: "SEED", cut: true },
       { title: "RATE", right: true, spare: 4 },
-      { title: "GAVE", right: true, spare: 3 },
+      { title: "SENT", right: true, spare: 3 },
       { title: "ASKED", right: true, spare: 1 },
       { title: "FAULTS", right: true, spare: 2 },
       { title: "STATE" },
@@ -127,26 +133,24 @@ function renderSeeds(seeds: readonly SeedSnapshot[], width: number): string[] {
   );
 }
 
-function newsLines(seed: SeedSnapshot, now: number, width: number): string[] {
-  const news = newsOf(seed, now);
-  return news === "" ? [] : wrap(news, width);
-}
-
-/** Why a seed does not give, or did not the last time; "" where there is nothing to tell. */
-function newsOf({ seed, standing, reason, retryAt }: SeedSnapshot, now: number): string {
-  if (reason === null) return "";
-  const retry = retryAt === null ? "" : `, asked again ${inText(retryAt, now)}`;
-  const when = standing === "joined" || standing === "back" ? ", last trouble" : retry;
-  return printable(`${seed}${when}: ${reason}`);
+function newsLines(
+  { seed, standing, reason, retryAt }: SeedSnapshot,
+  now: number,
+  width: number,
+): string[] {
+  if (reason === null) return [];
+  const last = standing === "joined" || standing === "back" ? ", last trouble" : "";
+  const retry = last !== "" || retryAt === null ? "" : `; next try ${inText(retryAt, now)}`;
+  return wrap(printable(`${seed}${last}: ${withoutSeed(seed, reason)}${retry}`), width);
 }
 
 const STANDINGS = {
-  joined: "gives",
-  back: "gives",
-  dissents: "has other bytes",
+  joined: "active",
+  back: "active",
+  dissents: "differs",
   lacks: "does not have it",
   busy: "busy",
-  failing: "away",
-  corrupt: "sent wrong bytes",
+  failing: "no answer",
+  corrupt: "sent corrupt data",
   dropped: "given up",
 } as const;

@@ -1,4 +1,4 @@
-/** What can limit a task, and the figures of its time account in words. */
+/** The figures of a task's time account in words. */
 import {
   type SeedSummary,
   type Span,
@@ -8,25 +8,14 @@ import {
 } from "../../../core/mod.ts";
 import { formatElapsed, formatRate } from "../units.ts";
 
-/** Where its time goes, or, of the time for bytes, what of this computer they wait for. */
-export type Cause = Span | "stopped" | "processor" | "disk" | "nothing";
-
-export interface Diagnosis {
-  readonly cause: Cause;
-  /** Without the task's name in front. */
-  readonly sentence: string;
-  /** The next step; undefined where there is nothing to do. */
-  readonly advice: string | undefined;
-}
-
 export const LABELS: Record<Span, string> = {
   place: "in the queue",
   paused: "paused",
-  room: "no room on the disk",
+  room: "waiting for disk space",
   asking: "asking seeds",
-  pending: "seeds hashing",
-  busy: "seeds busy",
-  unreachable: "no seed reachable",
+  pending: "waiting for seeds to hash",
+  busy: "waiting for busy seeds",
+  unreachable: "without a reachable seed",
   checking: "checking this disk",
   limit: "your limit",
   bytes: "receiving",
@@ -41,7 +30,7 @@ export function percentText(part: number, all: number): string {
   return `${Math.round(part * 100 / all)}%`;
 }
 
-/** So much of its time for each thing, the most first. What rounds to 0 % says nothing. */
+/** The time for each thing, the longest first; what rounds to 0 % is left out. */
 export function timesOf(account: TimeReport): string {
   const all = totalOf(account);
   return SPANS.filter((span) => Math.round((account.spent[span] ?? 0) * 100 / all) > 0)
@@ -53,19 +42,19 @@ export function timesOf(account: TimeReport): string {
     .join(", ");
 }
 
-/** Bytes a second of late; of what is over, on average. */
+/** Current bytes a second; for a finished task the average. */
 export function rateOf({ bytes, rate }: SeedSummary, { now, spent }: TimeReport): number {
   const ms = (spent.bytes ?? 0) + (spent.limit ?? 0);
   return now === null && ms > 0 ? bytes * 1000 / ms : rate;
 }
 
-/** Why the seeds of that standing do not give; "" where nobody knows. */
+/** Why the seeds with that standing do not send; "" if unknown. */
 export function reasonsOf(account: TimeReport | null, standing: SeedSummary["standing"]): string {
   const seeds = (account?.seeds ?? []).filter((seed) => seed.standing === standing);
   return seeds.map(({ seed, reason }) => withSeed(seed, reason)).join("; ");
 }
 
-/** A reason mostly names its seed. */
+/** Most reasons name their seed. */
 export function withSeed(seed: string, reason: string | null): string {
   if (reason === null) return seed;
   return reason.includes(seed) ? reason : `${seed}: ${reason}`;
@@ -74,14 +63,14 @@ export function withSeed(seed: string, reason: string | null): string {
 /** The user's own limits, as they were set. */
 export function limitOf({ limits }: TaskCase): string {
   const { limit = null, taskLimit = null } = limits ?? {};
-  const names = [
+  const texts = [
     ...limit === null ? [] : [`--limit ${formatRate(limit)} over all downloads`],
     ...taskLimit === null ? [] : [`--task-limit ${formatRate(taskLimit)} each`],
   ];
-  return names.join(" and ") || "on bytes a second";
+  return texts.join(" and ") || "your limit";
 }
 
-/** The flags of those that were given; of all where nobody knows. */
+/** The flags of the limits that were set; both if unknown. */
 export function limitFlagsOf({ limits }: TaskCase): string {
   const { limit = null, taskLimit = null } = limits ?? {};
   if (limit !== null && taskLimit === null) return "--limit";

@@ -1,4 +1,4 @@
-/** `p2p why`: what limits or limited a task, with the figures, and what to do about it. */
+/** The output of `p2p why`: what limits or limited a task, the figures, and what to do about it. */
 import { printable, type SeedSummary, type TaskCase, type TimeReport } from "../../../core/mod.ts";
 import { rateOf, timesOf } from "./account.ts";
 import { diagnosisOf } from "./diagnosis.ts";
@@ -14,7 +14,7 @@ export function renderCase(theCase: TaskCase): string[] {
     ...renderDetail([
       ["time", account && timesOf(account) || null],
       ["seeds", seeds || null],
-      ["to do", advice ?? null],
+      ["try", advice ?? null],
     ]),
   ];
 }
@@ -39,11 +39,11 @@ export function caseFields(theCase: TaskCase): object {
   };
 }
 
-/** Where the word of the account says too little by itself. */
+/** Words for standings whose own name says too little. */
 const STANDINGS: Partial<Record<SeedSummary["standing"], string>> = {
-  pending: "hashes it",
+  pending: "is hashing it",
   lacks: "does not have it",
-  dissents: "has other bytes",
+  dissents: "has a different version",
   dropped: "given up",
 };
 
@@ -55,6 +55,6 @@ function seedText(seed: SeedSummary, account: TimeReport): string {
     ...seed.corrupt > 0 ? [`${plural(seed.corrupt, "wrong piece")}`] : [],
   ];
   return `${seed.seed} ${
-    parts.join(", ") || (account.now === null ? "gave nothing" : "has given nothing yet")
+    parts.join(", ") || (account.now === null ? "sent nothing" : "nothing yet")
   }`;
 }
