@@ -12,11 +12,17 @@ export interface Greeting {
   readonly maxLength: number;
   /** Requests that may wait for their reply. */
   readonly maxInflight: number;
+  /** What the seed can do beyond the verbs that every session has. */
+  readonly features: readonly string[];
 }
 
+/** The seed answers `READ`. */
+export const READ_FEATURE = "read";
+
 export function encodeGreeting(greeting: Greeting): string {
-  const { agent, nonce, auth, maxLength, maxInflight } = greeting;
-  return `${HELLO} agent=${agent} nonce=${nonce} auth=${auth} max-length=${maxLength} max-inflight=${maxInflight}\n`;
+  const { agent, nonce, auth, maxLength, maxInflight, features } = greeting;
+  const more = features.length === 0 ? "" : ` features=${features.join(",")}`;
+  return `${HELLO} agent=${agent} nonce=${nonce} auth=${auth} max-length=${maxLength} max-inflight=${maxInflight}${more}\n`;
 }
 
 /** undefined when `line` is no greeting: then an old seed answered. Unknown pairs are ignored. */
@@ -36,6 +42,7 @@ export function parseGreeting(line: string): Greeting | undefined {
     auth,
     maxLength,
     maxInflight,
+    features: (fields.get("features") ?? "").split(",").filter((feature) => feature !== ""),
   };
 }
 

@@ -10,6 +10,8 @@ export { MAX_LINE_BYTES } from "./lines.ts";
 /** What opens a session. */
 export const HELLO = "HELLO 2";
 
+const CONTENT_ID = /^[0-9a-f]{64}$/;
+
 export type SessionRequest =
   | { readonly verb: "AUTH"; readonly answer: string }
   /** Names greater than `after`; "" for all. */
@@ -21,6 +23,8 @@ export type SessionRequest =
     readonly name: string;
     readonly range: ByteRange;
   }
+  /** As `DOWNLOAD`, of the content with this id, 64 lower-case hex digits, whatever its name. */
+  | { readonly verb: "READ"; readonly id: string; readonly range: ByteRange }
   | { readonly verb: "PING" }
   | { readonly verb: "BYE" };
 
@@ -45,6 +49,8 @@ export function encodeSessionRequest(request: SessionRequest): string {
       return `${request.verb} ${request.name}`;
     case "DOWNLOAD":
       return `DOWNLOAD ${request.name}|${request.range.start}|${lengthOf(request.range)}`;
+    case "READ":
+      return `READ ${request.id}|${request.range.start}|${lengthOf(request.range)}`;
     default:
       return request.verb;
   }
@@ -74,20 +80,26 @@ export function parseSessionRequest(line: string): SessionRequest {
       if (rest === undefined) break;
       return { verb, name: validName(rest) };
     case "DOWNLOAD": {
-      const [, name, offset, length] = rest?.match(/^(.*)\|([^|]*)\|([^|]*)$/s) ?? [];
-      const start = parseNumber(offset ?? "");
-      const bytes = parseNumber(length ?? "");
-      if (name === undefined || start === undefined || bytes === undefined) {
-        break;
-      }
-      return {
-        verb,
-        name: validName(name),
-        range: { start, end: start + bytes },
-      };
+      const parsed = parseRange(rest);
+      if (parsed === undefined) break;
+      return { verb, name: validName(parsed.what), range: parsed.range };
+    }
+    case "READ": {
+      const parsed = parseRange(rest);
+      if (parsed === undefined || !CONTENT_ID.test(parsed.what)) break;
+      return { verb, id: parsed.what, range: parsed.range };
     }
   }
   throw notARequest();
+}
+
+/** `<what>|<offset>|<length>`; what is read may itself contain `|`. */
+function parseRange(text = ""): { what: string; range: ByteRange } | undefined {
+  const [, what, offset, length] = text.match(/^(.*)\|([^|]*)\|([^|]*)$/s) ?? [];
+  const start = parseNumber(offset ?? "");
+  const bytes = parseNumber(length ?? "");
+  if (what === undefined || start === undefined || bytes === undefined) return undefined;
+  return { what, range: { start, end: start + bytes } };
 }
 
 export function encodeOneShotRequest(request: OneShotRequest): string {

@@ -159,6 +159,7 @@ async function greet(client: RudeClient): Promise<void> {
     auth: "none",
     maxLength: 1_048_576,
     maxInflight: 16,
+    features: [],
   }));
 }
 

@@ -88,6 +88,7 @@ export class ScriptedSeed implements AsyncDisposable {
     auth: "none",
     maxLength: 1024 * 1024,
     maxInflight: 16,
+    features: [],
   };
   /** Connections that ever came, that are open, and the most that were open at once. */
   connections = 0;

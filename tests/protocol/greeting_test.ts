@@ -17,6 +17,7 @@ const GREETING: Greeting = {
   auth: "none",
   maxLength: 1_048_576,
   maxInflight: 16,
+  features: [],
 };
 
 Deno.test("parseGreeting() and encodeGreeting() agree", () => {
@@ -33,6 +34,11 @@ const variants: { name: string; line: string; want: Greeting }[] = [
   { name: "unknown pairs are there", line: `${LINE} zip=yes colour=`, want: GREETING },
   { name: "unknown pairs come first", line: LINE.replace("agent", "x=y agent"), want: GREETING },
   { name: "a word is no pair", line: `${LINE} hurrah =x`, want: GREETING },
+  {
+    name: "features are listed",
+    line: `${LINE} features=read,,swarm`,
+    want: { ...GREETING, features: ["read", "swarm"] },
+  },
   { name: "a key comes twice", line: `${LINE} auth=token max-length=1`, want: GREETING },
   { name: "the order is another one", line: reversed(LINE), want: GREETING },
   {
@@ -124,6 +130,7 @@ const greeting: fc.Arbitrary<Greeting> = fc.record({
   auth: fc.constantFrom("none", "token"),
   maxLength: fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER }),
   maxInflight: fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER }),
+  features: fc.array(fc.constantFrom("read", "swarm", "x-1"), { maxLength: 3 }),
 });
 property("parseGreeting() takes back what was encoded", greeting, (greeting) => {
   const line = encodeGreeting(greeting);

@@ -28,6 +28,10 @@ const inSession: { line: string; request: SessionRequest }[] = [
     request: { verb: "DOWNLOAD", name: "a|b.txt", range: { start: 7, end: 107 } },
   },
   {
+    line: `READ ${"a1".repeat(32)}|7|100`,
+    request: { verb: "READ", id: "a1".repeat(32), range: { start: 7, end: 107 } },
+  },
+  {
     line: "DOWNLOAD a|0|1",
     request: { verb: "DOWNLOAD", name: "a", range: { start: 0, end: 1 } },
   },
@@ -103,6 +107,12 @@ const badInSession = [
   "DOWNLOAD ",
   "DOWNLOAD a",
   "DOWNLOAD a|0",
+  "READ",
+  `READ ${"a1".repeat(32)}`,
+  `READ ${"a1".repeat(32)}|0`,
+  `READ ${"A1".repeat(32)}|0|1`,
+  `READ ${"a1".repeat(31)}|0|1`,
+  `READ ${"a1".repeat(33)}|0|1`,
   "DOWNLOAD a|0|",
   "DOWNLOAD a||1",
   "DOWNLOAD a|0|1|",

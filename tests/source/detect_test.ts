@@ -61,6 +61,7 @@ test("greet() gives the greeting of a seed that knows sessions", async () => {
     auth: "none",
     maxLength: 1_048_576,
     maxInflight: 16,
+    features: [],
   });
 });
 

@@ -86,6 +86,7 @@ function session(
       auth: "none",
       maxLength: 1_048_576,
       maxInflight: 16,
+      features: [],
       ...greeting,
     }));
     for (let line; (line = await seed.line()) !== undefined;) await answer(line, seed);

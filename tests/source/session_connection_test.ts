@@ -15,6 +15,7 @@ const GREETING = {
   auth: "none",
   maxLength: 1_048_576,
   maxInflight: 16,
+  features: [],
 } as const;
 const STALL_MS = 5000;
 const IDLE_MS = 20_000;

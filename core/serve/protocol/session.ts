@@ -7,7 +7,7 @@
 import { type ByteRange, lengthOf } from "../../base/ranges.ts";
 import { TaskGroup } from "../../base/task_group.ts";
 import { isValidAuthResponse } from "../../protocol/auth.ts";
-import { encodeGreeting } from "../../protocol/greeting.ts";
+import { encodeGreeting, READ_FEATURE } from "../../protocol/greeting.ts";
 import { LineNotTextError, LineTooLongError } from "../../protocol/read_buffer.ts";
 import { onAbort } from "../../base/abort.ts";
 import { encodeErrorReply, ErrorReply } from "../../protocol/error_replies.ts";
@@ -107,6 +107,7 @@ export class Session {
       auth: this.#trusted ? "none" : "token",
       maxLength: MAX_LENGTH,
       maxInflight: MAX_INFLIGHT,
+      features: [READ_FEATURE],
     }));
     this.#connection.onLeave = (refusal) => this.#end(refusal);
     this.#connection.setIdle(this.#trusted ? undefined : AUTH_TIMEOUT_MS);
@@ -224,6 +225,8 @@ export class Session {
         return await this.#manifest(request.name, signal);
       case "DOWNLOAD":
         return await this.#download(request.name, request.range, signal);
+      case "READ":
+        return await this.#readContent(request.id, request.range, signal);
       case "PING":
       case "BYE":
         return await this.#connection.sendText(encodeOk(0));
@@ -274,7 +277,20 @@ export class Session {
   ): Promise<void> {
     const file = this.#open(this.#find(name));
     this.#requireKnown(file);
+    await this.#sendRange(file, range, signal);
+  }
+
+  /** Needs no memory of what the client was told: the id names the bytes. */
+  async #readContent(id: string, range: ByteRange, signal: AbortSignal): Promise<void> {
+    const found = this.#seed.manifests.fileOf(id);
+    if (found === undefined) throw new ErrorReply("NOT_FOUND", "no such content");
+    const kept = this.#file?.path === found.path && this.#file.version.id === found.version.id;
+    await this.#sendRange(kept ? this.#file! : this.#open(found), range, signal);
+  }
+
+  async #sendRange(file: OpenFile, range: ByteRange, signal: AbortSignal): Promise<void> {
     requireInside(file, range);
+    const { name } = file;
     const { address: client } = this.#connection;
     const startedAt = this.#seed.clock.now();
     const bytes = lengthOf(range);

@@ -18,7 +18,7 @@ test("Session greets as the protocol says", async () => {
   await client.send("HELLO 2\n");
   assertMatch(
     await client.line(),
-    /^HELLO 2 agent=p2p\/1 nonce=[0-9a-f]{32} auth=none max-length=1048576 max-inflight=16$/,
+    /^HELLO 2 agent=p2p\/1 nonce=[0-9a-f]{32} auth=none max-length=1048576 max-inflight=16 features=read$/,
   );
 });
 
@@ -42,6 +42,8 @@ const cases: { request: string; reply: RegExp }[] = [
   { request: "DOWNLOAD hello.txt|0|99999999999999999999", reply: /^ERROR:RANGE / },
   { request: "DOWNLOAD hello.txt|-1|1", reply: /^ERROR:BAD_REQUEST / },
   { request: "DOWNLOAD hello.txt|01|1", reply: /^ERROR:BAD_REQUEST / },
+  { request: `READ ${"0".repeat(64)}|0|1`, reply: /^ERROR:NOT_FOUND / },
+  { request: "READ hello.txt|0|1", reply: /^ERROR:BAD_REQUEST / },
   { request: "HELLO 2", reply: /^ERROR:BAD_REQUEST / },
   { request: "", reply: /^ERROR:BAD_REQUEST / },
   { request: "ping", reply: /^ERROR:BAD_REQUEST / },
@@ -112,6 +114,31 @@ test("Session sends exactly the range that was asked for", async () => {
     const body = await client.body(`DOWNLOAD file|${start}|${length}`);
     assertEquals(body, content.slice(start, start + length));
   }
+});
+
+/** Of `hello\n`, as the protocol's test vectors say. */
+const HELLO_ID = "3e43403d73f45ea23adb8bdd94a93e0a20e6d2e7d24a01c3d55b3b4e186d1a5b";
+
+test("Session reads a content by its id once its manifest was asked for", async () => {
+  using folder = files();
+  await using seed = await RunningSeed.start(folder.path);
+  using client = await seed.session();
+  assertMatch(await client.ask(`READ ${HELLO_ID}|1|4`), /^ERROR:NOT_FOUND /);
+  await client.text("MANIFEST hello.txt");
+  assertEquals(await client.body(`READ ${HELLO_ID}|1|4`), bytesOf("ello"));
+  assertMatch(await client.ask(`READ ${HELLO_ID}|0|7`), /^ERROR:RANGE /);
+  // Other connections need not ask for the manifest again.
+  using other = await seed.session();
+  assertEquals(await other.body(`READ ${HELLO_ID}|0|6`), bytesOf("hello\n"));
+});
+
+test("Session answers NOT_FOUND to a read by id when the file has other bytes now", async () => {
+  using folder = files();
+  await using seed = await RunningSeed.start(folder.path);
+  using client = await seed.session();
+  await client.text("MANIFEST hello.txt");
+  folder.write("hello.txt", "other bytes\n");
+  assertMatch(await client.ask(`READ ${HELLO_ID}|0|6`), /^ERROR:NOT_FOUND /);
 });
 
 test("Session takes a name with a bar apart from the right", async () => {
