@@ -1,4 +1,4 @@
-/** What failed: as lines for people, and as the exit code, both decided here alone. */
+/** Failures as lines for people and as exit codes. */
 import {
   type ContentVotes,
   type ErrorCode,
@@ -38,44 +38,44 @@ const EXIT_OF_CODE: Readonly<Record<ErrorCode | "bug", number>> = {
 
 /** Every exit code and what it means, for people. */
 export const EXITS: readonly { readonly code: number; readonly meaning: string }[] = [
-  { code: 0, meaning: "all that was asked for is there" },
+  { code: 0, meaning: "success: everything asked for is there" },
   { code: EXIT_OF_BUG, meaning: "a bug, or several downloads failed for different reasons" },
   { code: EXIT_OF_USAGE, meaning: "usage or configuration" },
   { code: 3, meaning: "no seed has it" },
   { code: 4, meaning: "no seed can be reached, or retries and time ran out" },
-  { code: 5, meaning: "seeds answered wrongly, or the bytes are not the ones asked for" },
-  { code: 6, meaning: "the disk: full, no right, not writable" },
+  { code: 5, meaning: "seeds answered wrongly, or sent other bytes than asked for" },
+  { code: 6, meaning: "disk full, permission denied, or read-only" },
   { code: 7, meaning: "would overwrite, or another p2p works on the same target" },
   {
     code: EXIT_OF_CANCELLED,
-    meaning: "cancelled by p2p cancel, or in p2p status --watch; nothing failed",
+    meaning: "cancelled with p2p cancel or in p2p status --watch; nothing failed",
   },
   {
     code: 129,
-    meaning: "stopped by SIGHUP (the terminal was closed); the same command goes on",
+    meaning: "stopped by SIGHUP (the terminal was closed); run it again to resume",
   },
-  { code: 130, meaning: "stopped by Ctrl-C (SIGINT); the same command goes on" },
-  { code: 143, meaning: "stopped by SIGTERM; the same command goes on" },
+  { code: 130, meaning: "stopped by Ctrl-C (SIGINT); run it again to resume" },
+  { code: 143, meaning: "stopped by SIGTERM; run it again to resume" },
 ];
 
 export function exitOfSignal(signal: StopSignal): number {
   return EXIT_OF_SIGNAL[signal];
 }
 
-/** Said at the first signal, while work stops in good order. */
+/** For the first signal, while work stops gracefully. */
 export function stoppingText(signal: StopSignal): string {
   return signal === "SIGINT"
     ? "stopping; press Ctrl-C again to quit immediately"
     : `stopping after ${signal}; send another signal to quit immediately`;
 }
 
-/** @param stopped by which signal, where one came. */
+/** @param stopped the signal that came, if any. */
 export function exitOfFailure(code: TaskFailure["code"], stopped: StopSignal = "SIGINT"): number {
   if (code === "interrupted") return exitOfSignal(stopped);
   return code === "cancelled" ? EXIT_OF_CANCELLED : EXIT_OF_CODE[code];
 }
 
-/** As `exitOfFailures`; an interrupted run is that before all. */
+/** As `exitOfFailures`, but an interruption wins. */
 export function exitOfOutcomes(
   outcomes: readonly TaskOutcome[],
   stopped: StopSignal | undefined,
@@ -85,7 +85,7 @@ export function exitOfOutcomes(
   return exitOfFailures(codes);
 }
 
-/** One kind of failure keeps its code, several become 1; 0 when nothing failed. A cancelled download is no failure beside others. */
+/** The code of the only kind of failure, 1 for several kinds, 0 for none. Other failures win over cancelled downloads. */
 export function exitOfFailures(codes: readonly TaskFailure["code"][]): number {
   const failed = codes.filter((code) => code !== "cancelled");
   const exits = new Set((failed.length > 0 ? failed : codes).map((code) => exitOfFailure(code)));
@@ -101,7 +101,7 @@ export function renderInterruption(outcomes: readonly TaskOutcome[]): string[] {
     : ["p2p: interrupted", `${HINT}Run the same command again`];
 }
 
-/** What a line begins with that tells what to do. */
+/** The beginning of a line with the next step. */
 export const HINT = "hint: ";
 
 /** `p2p: <what failed>: <why>`, and the hint where there is one. */
@@ -131,7 +131,7 @@ export function renderTaskFailure(
   return lines;
 }
 
-/** Names the seeds of each content, and the flag that picks it. */
+/** The seeds of each version, and the flag that selects it. */
 export function otherContents(contents: readonly ContentVotes[]): string {
   return contents.map(({ id, seeds, setAside }) => {
     const bytes = id === null
@@ -145,13 +145,13 @@ export function otherContents(contents: readonly ContentVotes[]): string {
 
 const SET_ASIDE: Readonly<Record<NonNullable<ContentVotes["setAside"]>, string>> = {
   silence: "sent nothing",
-  corrupt: "sent wrong bytes",
-  refused: "could not be had",
+  corrupt: "sent corrupt data",
+  refused: "could not be downloaded",
   "wrong-sha256": "has another SHA-256",
   "too-large": "is larger than the disk",
 };
 
-/** A fault of ours, with all that a report needs. */
+/** A bug of ours, with everything that a report needs. */
 export function renderBug(error: unknown): string[] {
   const text = error instanceof Error ? error.stack ?? error.message : String(error);
   return [

@@ -1,4 +1,4 @@
-/** What a seed tells while it serves. */
+/** What a seed reports while it serves. */
 import {
   invalidNameReason,
   isGlob,
@@ -14,12 +14,12 @@ import { formatBytes, formatElapsed, formatRate, formatTime, plural } from "./un
 
 type Listening = ServeEvent & { readonly kind: "listening" };
 
-/** What the other side needs besides the address. */
+/** What a client needs besides the address. */
 export interface Invitation {
   readonly tls: boolean;
-  /** Whether the certificate's authority is one that hardly anybody trusts. */
+  /** Whether the certificate's authority is probably not trusted by clients. */
   readonly ca: boolean;
-  /** The file of the token, as it is called here. */
+  /** The path of the token file on this computer. */
   readonly tokenFile: string | undefined;
 }
 
@@ -33,13 +33,13 @@ export function renderListening(event: Listening, json: boolean): string[] {
   );
 }
 
-/** A finished transfer and the like as one line of JSON; undefined for what is no news at this level. */
+/** An event as one line of JSON; undefined if it is below the level. */
 export function renderServeJson(
   event: Exclude<ServeEvent, Listening>,
   now: number,
   least: Level,
 ): string | undefined {
-  // What was asked for counts as a result, whatever stderr is to be spared.
+  // With --json, events are results: --quiet and --log-level hide only debug events.
   if (levelOf(event) === "debug" && least !== "debug") return undefined;
   const { kind, ...facts } = event;
   return jsonLine({ event: kind, time: new Date(now).toISOString(), ...facts });
@@ -53,24 +53,24 @@ export function renderServeEvent(
 ): string[] {
   if (!reaches(levelOf(event), least)) return [];
   if (event.kind === "listening") return renderInvitation(event, invitation);
-  // Nobody is waited for: that it stops was said already.
+  // Nothing to wait for, and "stopping" has been reported already.
   if (event.kind === "draining" && event.connections === 0) return [];
   return [`${formatTime(now)} ${printable(sentenceOf(event))}`];
 }
 
-/** Hashing more takes longer than anybody likes to wait without a word: about a second. */
-const LONG_TO_HASH = 2 ** 30;
+/** Hashing more than this takes over a second, so it is reported. */
+const MIN_REPORTED_HASH_BYTES = 2 ** 30;
 
 function levelOf(event: ServeEvent): Level {
   switch (event.kind) {
     case "omitted":
-      // Hidden files and unfinished downloads are left out on purpose.
+      // Hidden files and unfinished downloads have no example: they are skipped on purpose.
       return event.examples.length > 0 ? "warn" : "info";
     case "refused":
       return "debug";
     case "hashing":
     case "hashed":
-      return event.bytes > LONG_TO_HASH ? "info" : "debug";
+      return event.bytes > MIN_REPORTED_HASH_BYTES ? "info" : "debug";
     default:
       return "info";
   }
@@ -83,7 +83,7 @@ function sentenceOf(event: Exclude<ServeEvent, Listening>): string {
     case "omitted":
       return omittedSentence(event);
     case "hashing":
-      return `hashing ${event.name}, ${formatBytes(event.bytes)}: asked for by ${event.client}`;
+      return `hashing ${event.name}, ${formatBytes(event.bytes)}, requested by ${event.client}`;
     case "hashed":
       return `hashed ${event.name}, ${formatBytes(event.bytes)} in ${
         formatElapsed(event.elapsedMs)
@@ -95,14 +95,14 @@ function sentenceOf(event: Exclude<ServeEvent, Listening>): string {
         event.request === undefined ? "" : ` "${event.request}"`
       }: ${event.reason}`;
     case "draining":
-      return `draining ${plural(event.connections, "connection")}`;
+      return `waiting for ${plural(event.connections, "connection")} to finish`;
   }
 }
 
-/** Of an omitted name: it may be longer than any screen. */
-const MAX_SHOWN = 60;
+/** Of an omitted name. */
+const MAX_NAME_CHARACTERS = 60;
 
-/** In the order in which they are shown: one of them, and several. */
+/** Singular and plural, in the order in which they are shown. */
 const OMITTED: Readonly<Record<OmitReason, readonly [string, string]>> = {
   "bad-name": ["name that is not allowed", "names that are not allowed"],
   "unreadable-file": ["unreadable file", "unreadable files"],
@@ -119,14 +119,17 @@ function omittedSentence({ reasons, examples }: ServeEvent & { kind: "omitted" }
   const parts = Object.entries(OMITTED).flatMap(([reason, [one, several]]) => {
     const count = reasons[reason as OmitReason] ?? 0;
     if (count === 0) return [];
-    const name = examples.find((example) => example.reason === reason)?.name.slice(0, MAX_SHOWN);
+    const name = examples.find((example) => example.reason === reason)?.name.slice(
+      0,
+      MAX_NAME_CHARACTERS,
+    );
     const example = name === undefined ? "" : count === 1 ? ` "${name}"` : ` such as "${name}"`;
     return [`${count} ${count === 1 ? one : several}${example}`];
   });
   return `skipped: ${parts.join(", ")}`;
 }
 
-/** One seed of several gives only a part of a file. */
+/** With several seeds, each sends a part of the file. */
 function sentSentence(event: ServeEvent & { kind: "sent" }): string {
   const { client, name, size, bytes, elapsedMs } = event;
   const part = bytes === size ? formatBytes(size) : `${formatBytes(bytes)} of ${formatBytes(size)}`;
@@ -140,8 +143,7 @@ function renderInvitation(
 ): string[] {
   const { host, port } = addresses[0]!;
   const everywhere = host === "0.0.0.0" || host === "::";
-  const seed = (tls ? "tls://" : "") +
-    addressOf(everywhere ? "127.0.0.1" : host, port);
+  const seed = (tls ? "tls://" : "") + addressOf(everywhere ? "127.0.0.1" : host, port);
   const example = exampleOf(names);
   const line = [
     "p2p get",
@@ -150,25 +152,26 @@ function renderInvitation(
     ...tokenFile === undefined ? [] : [`--token-file ${shellWord(printable(tokenFile))}`],
   ].join(" ");
   const elsewhere = [
-    ...everywhere ? ["this one's address"] : [],
-    ...tokenFile === undefined ? [] : ["a copy of the token"],
+    ...everywhere ? ["this computer's address"] : [],
+    ...tokenFile === undefined ? [] : ["a copy of the token file"],
   ].join(" and ");
   return [
     `sharing ${plural(files, "file")}, ${formatBytes(bytes)}`,
     `download with: ${line}`,
-    ...elsewhere === "" ? [] : [`(from another machine: with ${elsewhere})`],
-    // Which file that is nobody knows here.
-    ...ca ? ["(where the certificate's authority is not trusted: with --tls-ca and its file)"] : [],
+    ...elsewhere === "" ? [] : [`(from another computer, use ${elsewhere})`],
+    ...ca
+      ? ["(if the client does not trust this certificate, add --tls-ca with its authority)"]
+      : [],
   ];
 }
 
-/** A real name says more than `<name>`; the shorter way to it, the better. */
+/** A real name for the example, outside of folders if possible. */
 function exampleOf(names: readonly string[]): string | undefined {
   const usable = names.filter(isUsable);
   return usable.find((name) => !name.includes("/")) ?? usable[0];
 }
 
-/** Nothing that a terminal, a shell's flags or our globs would take for something else. */
+/** Whether `name` means itself to a terminal, as an argument and as a glob. */
 function isUsable(name: string): boolean {
   return invalidNameReason(name) === undefined && printable(name) === name &&
     !name.startsWith("-") &&

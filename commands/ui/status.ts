@@ -1,4 +1,4 @@
-/** Tasks of all processes, as a table or one in detail. */
+/** Tasks of all processes as a table, one in detail, and the results of actions on them. */
 import {
   type ControlAction,
   type ControlOutcome,
@@ -26,19 +26,19 @@ import { fitLine, shortenEnd } from "./width.ts";
 
 export const NOTHING_ACTIVE = "No active downloads.";
 
-/** @param width of the widest line that there is room for. */
+/** @param width of the widest line that fits. */
 export function renderStatus({ tasks, moreWaiting }: Overview, width: number): string[] {
   if (tasks.length === 0) return [NOTHING_ACTIVE];
-  const more = moreWaiting > 0 ? [`and ${moreWaiting} more waiting (all of them with --json)`] : [];
+  const more = moreWaiting > 0 ? [`and ${moreWaiting} more waiting (see all with --json)`] : [];
   return [...tableOf(tasks, width), ...more];
 }
 
 function tableOf(tasks: readonly TaskStatus[], width: number): string[] {
-  // Among tasks that are over, when and why matter more than how fast.
+  // For finished tasks, time and reason matter more than speed.
   const over = tasks.some(({ state }) => isOver(state));
   return renderTable(
     [
-      // Its name names a task as well.
+      // First to go: a name selects a task as well as an id.
       { title: "TASK", spare: 5 },
       { title: "STATE" },
       { title: "%", right: true, spare: 6 },
@@ -66,20 +66,20 @@ function tableOf(tasks: readonly TaskStatus[], width: number): string[] {
   );
 }
 
-/** Unfinished files of other contents. */
+/** Partial files of other versions. */
 export function renderAsides(asides: readonly QuarantinedPart[]): string[] {
   if (asides.length === 0) return [];
   return [
     "",
-    "Kept for when another version is wanted again, removed after 30 days:",
+    "Partial files of other versions, removed after 30 days:",
     ...asides.map(({ path, bytes }) => `  ${formatBytes(bytes)}  ${path}`),
   ];
 }
 
-/** The whole of it is shown for a single task. */
+/** The details of a task show the whole error. */
 const MAX_ERROR_WIDTH = 50;
 
-/** All tasks that are not over, in a line: the longest way to say it that fits, or the shortest. */
+/** All unfinished tasks in one line: the longest form that fits, or the shortest. */
 export function summaryOf({ tasks, moreWaiting }: Overview, width: number): string {
   const counts = { active: 0, paused: 0, waiting: moreWaiting };
   let rate = 0;
@@ -88,7 +88,7 @@ export function summaryOf({ tasks, moreWaiting }: Overview, width: number): stri
     if (isOver(state)) continue;
     rate += one;
     counts[isActive(state) ? "active" : state === "paused" ? "paused" : "waiting"]++;
-    // What is paused is waited for by nobody.
+    // A paused task has no end to wait for.
     if (state === "paused" || missing === null) continue;
     missing = size === null ? null : missing + size - downloaded;
   }
@@ -110,7 +110,7 @@ export function summaryOf({ tasks, moreWaiting }: Overview, width: number): stri
   return fitLine(ways, width);
 }
 
-/** What is told of it is told whole; pieces and seeds are drawn no wider than `width`. @param now ms since 1970 */
+/** One task in detail; only pieces and seeds are fitted to `width`. @param now ms since 1970 */
 export function renderTask(task: TaskStatus, now: number, width: number): string[] {
   const facts = renderDetail([
     ["task", task.task],
@@ -131,14 +131,14 @@ export function renderTask(task: TaskStatus, now: number, width: number): string
 
 function stateText(task: TaskStatus): string {
   const word = stateWord(task);
-  if (word === "stopped") return "stopped; the same p2p get goes on";
+  if (word === "stopped") return "stopped; run the same p2p get again to resume";
   return task.pausedBy === "user" ? `paused by you; run p2p resume ${task.task} to continue` : word;
 }
 
-/** "yes" would say too much of a file of which only a part is there. */
+/** A partial file has only verified pieces. */
 function verifiedText({ state, verified, size }: TaskStatus): string {
   if (!verified) return size === null ? "-" : "no: its seeds offer no digests";
-  return state === "done" ? "yes" : "each piece that is there";
+  return state === "done" ? "yes" : "every piece so far";
 }
 
 /** The fields of `status --json`, in their order. */
@@ -163,33 +163,33 @@ function rateText({ state, rate }: TaskStatus): string {
 
 const DONE: Record<ControlAction, string> = {
   pause: "paused",
-  resume: "goes on",
+  resume: "resumed",
   cancel: "cancelled",
-  "cancel-and-delete": "cancelled, and its partial file removed",
+  "cancel-and-delete": "cancelled and its partial file removed",
 };
 
 export function renderControlOutcome(
-  order: ControlAction,
+  action: ControlAction,
   { task, name, state }: TaskStatus,
-  obedience: ControlOutcome,
+  outcome: ControlOutcome,
 ): string {
-  return printable(`${task}  ${name}: ${sentenceOf(order, obedience, state)}`);
+  return printable(`${task}  ${name}: ${sentenceOf(action, outcome, state)}`);
 }
 
 function sentenceOf(
-  order: ControlAction,
-  obedience: ControlOutcome,
+  action: ControlAction,
+  outcome: ControlOutcome,
   state: TaskStatus["state"],
 ): string {
-  if (state === "failed" && order === "cancel") return "had failed already";
-  if (state === "failed" && order === "cancel-and-delete") {
-    return "had failed already; its partial file is removed";
+  if (state === "failed" && action === "cancel") return "had failed already";
+  if (state === "failed" && action === "cancel-and-delete") {
+    return "had failed already; its partial file was removed";
   }
-  if (obedience === "already") {
-    return order === "resume" ? "was not paused" : `was ${DONE[order]} already`;
+  if (outcome === "already") {
+    return action === "resume" ? "was not paused" : `was ${DONE[action]} already`;
   }
-  if (obedience !== "kept") return DONE[order];
-  return order === "pause"
-    ? "paused: not running; p2p get continues it"
+  if (outcome !== "kept") return DONE[action];
+  return action === "pause"
+    ? "paused; not running, p2p get continues it"
     : "unpaused; run p2p get to continue";
 }

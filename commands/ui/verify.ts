@@ -1,26 +1,26 @@
-/** How files compare with the seeds', as sentences and as JSON. */
+/** The results of `p2p verify`, as sentences and as JSON. */
 import { printable, type Verdict, type Verification, type WrongPieces } from "../../core/mod.ts";
 import { renderFailure } from "./failure.ts";
 import { shellWord } from "./hints.ts";
 import { formatBytes, percentOf, plural } from "./units.ts";
 
-/** More of them say no more than their number. */
+/** Further ranges are only counted. */
 const MAX_RANGES = 10;
 
-/** The result of one file on standard output; nothing where there is none. */
+/** The result of one file, for standard output; none if it failed. */
 export function renderVerification({ path, name, verdict }: Verification): string[] {
   if (verdict.kind === "failed") return [];
   const as = name === path ? "" : ` (as "${name}")`;
   return [printable(`${path}${as}: ${sentenceOf(verdict)}`)];
 }
 
-/** What failed, or what to do about a difference, on standard error. */
+/** The failure, or what to do about a difference, for standard error. */
 export function renderVerifyFault({ path, name, verdict }: Verification): string[] {
   if (verdict.kind === "same") return [];
   if (verdict.kind === "failed") {
     return renderFailure({
       message: `Cannot verify "${path}": ${verdict.reason}`,
-      hint: HINTS[verdict.code] ?? "See how the seeds are with p2p seeds",
+      hint: HINTS[verdict.code] ?? "See how the seeds are doing with p2p seeds",
     });
   }
   const command = `p2p get ${shellWord(name)}${
@@ -29,7 +29,7 @@ export function renderVerifyFault({ path, name, verdict }: Verification): string
   return [`hint: ${printable(command)}`];
 }
 
-/** So that `get` writes it where it is: a name counts from there on. */
+/** The --out that makes `get` write to `path`. */
 function outOf(path: string, name: string): string {
   const plain = path.replaceAll("\\", "/").replace(/^(?:\.\/+)+/, "");
   if (plain === name || !plain.endsWith(`/${name}`)) return "";
@@ -37,12 +37,12 @@ function outOf(path: string, name: string): string {
 }
 
 const HINTS: Partial<Record<string, string>> = {
-  usage: "Name files that are there, such as p2p verify *.iso",
-  disk: "Check the file and its rights",
-  "not-found": "See what there is with p2p list; a name counts from this folder on",
+  usage: "Name existing files, as in: p2p verify *.iso",
+  disk: "Check the file and its permissions",
+  "not-found": "See the seeds' files with p2p list; names are relative to the current folder",
   auth: "Give the seed's token with --token-file",
   corrupt: "Compare with p2p list",
-  protocol: "Ask seeds that offer digests with --seed",
+  protocol: "Name seeds that offer digests with --seed",
 };
 
 type Compared = Exclude<Verdict, { kind: "failed" }>;
@@ -53,20 +53,29 @@ function sentenceOf(verdict: Compared): string {
   if (verdict.kind === "differs") {
     return `differs from ${seeds.join(", ")} (${known}): ${differenceOf(verdict)}`;
   }
-  const others = verdict.others.length > 0 ? `; other bytes at ${verdict.others.join(", ")}` : "";
-  return `same as at ${seeds.join(", ")} (${formatBytes(size)}, ${known})${others}`;
+  const others = verdict.others.length > 0
+    ? `; ${verdict.others.join(", ")} ${
+      verdict.others.length === 1 ? "has" : "have"
+    } a different version`
+    : "";
+  return `same as on ${seeds.join(", ")} (${formatBytes(size)}, ${known})${others}`;
 }
 
 function differenceOf({ size, seedSize, pieces, wrong }: Compared & { kind: "differs" }): string {
   const count = wrong.reduce((sum, { first, last }) => sum + last - first + 1, 0);
   const shown = wrong.slice(0, MAX_RANGES).map(rangeText);
-  const more = wrong.length > MAX_RANGES ? `, and ${wrong.length - MAX_RANGES} more places` : "";
+  const more = wrong.length > MAX_RANGES ? `, and ${wrong.length - MAX_RANGES} more ranges` : "";
   return [
-    ...size === seedSize ? [] : [`${plural(size, "byte")} instead of ${seedSize}`],
+    ...size === seedSize ? [] : [lengthText(size - seedSize)],
     count === 0
-      ? pieces === 1 ? "its only piece is right" : `all ${plural(pieces, "piece")} are right`
+      ? size === seedSize ? "no piece differs" : "the rest matches"
       : `${count} of ${plural(pieces, "piece")} differ: ${shown.join(", ")}${more}`,
   ].join("; ");
+}
+
+function lengthText(surplus: number): string {
+  const bytes = plural(Math.abs(surplus), "byte");
+  return surplus > 0 ? `${bytes} too long` : `${bytes} too short`;
 }
 
 function rangeText({ first, last, range: { start, end } }: WrongPieces): string {

@@ -102,7 +102,7 @@ test(
     assertMatch(await order(world, "pause", "a.bin"), /a\.bin: .*paused/);
     await done(running, "b.bin");
     assertEquals((await statusOf(world, "a.bin")).downloaded, paused.downloaded);
-    assertMatch(await order(world, "resume", "a.bin"), /^\w+ {2}a\.bin: goes on\n$/);
+    assertMatch(await order(world, "resume", "a.bin"), /^\w+ {2}a\.bin: resumed\n$/);
     await inState(running, "a.bin", "downloading", 2);
     assertMatch(await order(world, "resume", "a.bin"), /a\.bin: was not paused/);
     const ended = await running.ended;
@@ -261,7 +261,7 @@ test("p2p pause --all touches only what runs", async (world) => {
   await inState(running, "b.bin", "paused");
   // The other one is not held.
   assertCode(await world.p2p("get", "a.bin", ...from(seed)), 0);
-  assertMatch(await order(world, "resume", "--all"), /^\w+ {2}b\.bin: goes on\n$/);
+  assertMatch(await order(world, "resume", "--all"), /^\w+ {2}b\.bin: resumed\n$/);
   assertCode(await running.ended, 0);
   assertEquals(world.got("b.bin"), bytesOf("b.bin"));
   assertEquals(await order(world, "pause", "--all"), "No active downloads.\n");

@@ -73,7 +73,10 @@ test("p2p list says which seed holds what when they differ", async (world) => {
   for (const seed of [one, two]) {
     const got = await world.p2p("get", "a.txt", "--out", seed.address, "--json", ...from(seed));
     const { id } = doneOf(got);
-    assertMatch(line!, new RegExp(`^a\\.txt differs: .*${id!.slice(0, 8)} at ${seed.address}[; ]`));
+    assertMatch(
+      line!,
+      new RegExp(`^a\\.txt differs: .*${id!.slice(0, 8)} at ${seed.address}[; ]`, "m"),
+    );
     assert(ids.includes(id));
   }
 });

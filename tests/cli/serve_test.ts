@@ -85,7 +85,7 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
     using client = await RawClient.connect(seed);
     await client.begin("file.bin", 8);
     seed.process.kill(signal);
-    await seed.process.stderr.line(/draining 1 connection/);
+    await seed.process.stderr.line(/waiting for 1 connection/);
     const bodies = await client.bodies();
     assert(bodies.length >= 1, "the body that was begun came whole");
     bodies.forEach((body, i) => assertEquals(body, bytes.subarray(i * MIB, (i + 1) * MIB)));
@@ -99,7 +99,7 @@ test("p2p serve ends at once at the second SIGINT", async (world) => {
   using client = await RawClient.connect(seed);
   await client.begin("file.bin", 8);
   seed.process.kill("SIGINT");
-  await seed.process.stderr.line(/draining 1 connection/);
+  await seed.process.stderr.line(/waiting for 1 connection/);
   assertCode(await seed.process.endBy("SIGINT"), 130);
 }, ON_UNIX);
 
@@ -109,7 +109,7 @@ test("p2p serve takes no new client while it drains", async (world) => {
   using client = await RawClient.connect(seed);
   await client.begin("file.bin", 8);
   seed.process.kill("SIGINT");
-  await seed.process.stderr.line(/draining 1 connection/);
+  await seed.process.stderr.line(/waiting for 1 connection/);
   assertCode(await world.p2p("list", ...from(seed)), 4);
 }, ON_UNIX);
 
@@ -199,7 +199,7 @@ test("p2p serve prints a line that can be pasted, also where there is a token", 
   assertCode(await world.p2p(...words.map((word) => word.replace(/^'(.*)'$/, "$1"))), 0);
   assertEquals(world.files(), ["a.txt", "secret.txt"]);
   const note = await seed.process.stderr.line(/^\(/);
-  assertEquals(note, "(from another machine: with a copy of the token)");
+  assertEquals(note, "(from another computer, use a copy of the token file)");
 });
 
 test("p2p get knows a seed's token with --token-file", async (world) => {

@@ -67,7 +67,7 @@ for (const [line, message, hint] of usage) {
 
 const OF_FAILED: readonly [line: string, obedience: ControlOutcome, said: string][] = [
   ["cancel t7k", "already", "had failed already"],
-  ["cancel t7k --delete", "done", "had failed already; its partial file is removed"],
+  ["cancel t7k --delete", "done", "had failed already; its partial file was removed"],
 ];
 for (const [line, obedience, said] of OF_FAILED) {
   Deno.test(`${line} does not call a failed download cancelled`, async () => {
@@ -80,9 +80,9 @@ for (const [line, obedience, said] of OF_FAILED) {
 const sentences: readonly [line: string, obedience: ControlOutcome, told: string, said: string][] =
   [
     ["pause t7k", "told", "pause t7k", "paused"],
-    ["pause t7k", "kept", "pause t7k", "paused: not running; p2p get continues it"],
+    ["pause t7k", "kept", "pause t7k", "paused; not running, p2p get continues it"],
     ["pause t7k", "already", "pause t7k", "was paused already"],
-    ["resume t7k.iso", "told", "resume t7k", "goes on"],
+    ["resume t7k.iso", "told", "resume t7k", "resumed"],
     ["resume t7k", "kept", "resume t7k", "unpaused; run p2p get to continue"],
     ["resume t7k", "already", "resume t7k", "was not paused"],
     ["cancel t7k", "told", "cancel t7k", "cancelled"],
@@ -92,13 +92,13 @@ const sentences: readonly [line: string, obedience: ControlOutcome, told: string
       "cancel t7k --delete",
       "told",
       "cancel-and-delete t7k",
-      "cancelled, and its partial file removed",
+      "cancelled and its partial file removed",
     ],
     [
       "cancel t7k --delete",
       "done",
       "cancel-and-delete t7k",
-      "cancelled, and its partial file removed",
+      "cancelled and its partial file removed",
     ],
   ];
 for (const [line, obedience, order, said] of sentences) {

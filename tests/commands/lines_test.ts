@@ -263,7 +263,7 @@ Deno.test("renderEvent() says which other bytes seeds hold, also where nothing b
   const result = { ...resultOf(), id: CONTENTS[1].id, contents: CONTENTS };
   assertEquals(renderEvent(event({ kind: "done", result }), "a.iso", "error"), [
     'p2p: Seeds differ on "a.iso" (1 seed): ' +
-    "liar:1, liar:2 have a different version: --id aaaaaaaa (sent wrong bytes)",
+    "liar:1, liar:2 have a different version: --id aaaaaaaa (sent corrupt data)",
     "hint: Pick a version with --id",
   ]);
 });
@@ -276,7 +276,7 @@ Deno.test("renderEvent() names the contents of all seeds when a download fails",
   );
   assertEquals(
     lines.at(-1),
-    "hint: Seeds differ: liar:1, liar:2 have a different version: --id aaaaaaaa (sent wrong bytes); " +
+    "hint: Seeds differ: liar:1, liar:2 have a different version: --id aaaaaaaa (sent corrupt data); " +
       "nas:7270 has a different version: --id abababab",
   );
 });

@@ -529,7 +529,7 @@ Deno.test("status prints a table, or one task in detail", async () => {
   assertEquals((await p2p("status", { core })).stdout.split("\n"), [
     "TASK  STATE          %         SIZE      RATE   ETA  SEEDS  NAME",
     "t7k   downloading  62%  3.1/5.0 GiB  88 MiB/s  0:21      2  a.iso",
-    "and 99980 more waiting (all of them with --json)",
+    "and 99980 more waiting (see all with --json)",
     "",
   ]);
   const { stdout } = await p2p("status t7k", { core });

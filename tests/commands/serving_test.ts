@@ -3,14 +3,14 @@ import { renderListening, renderServeEvent } from "../../commands/ui/serve.ts";
 import type { Level, OmitReason, ServeEvent } from "../../core/mod.ts";
 import { NOON } from "./stand_in.ts";
 
-Deno.test("renderServeEvent() tells of draining only where somebody is waited for", () => {
+Deno.test("renderServeEvent() reports draining only while connections are open", () => {
   const said = (connections: number) =>
     renderServeEvent({ kind: "draining", connections }, NOON, "info", {} as never);
   assertEquals(said(0), []);
-  assertStringIncludes(said(2)[0]!, "draining 2 connections");
+  assertStringIncludes(said(2)[0]!, "waiting for 2 connections to finish");
 });
 
-Deno.test("renderServeEvent() says what is skipped and why in one line, as a warning where it is not on purpose", () => {
+Deno.test("renderServeEvent() lists skipped files with the reason in one line, as a warning if not on purpose", () => {
   const omitted = (reasons: Partial<Record<OmitReason, number>>, name?: string) => {
     const examples = name === undefined ? [] : [{ name, reason: "bad-name" as const }];
     return { kind: "omitted", count: 0, reasons, examples } as const;
@@ -27,7 +27,7 @@ Deno.test("renderServeEvent() says what is skipped and why in one line, as a war
   assertEquals(said(omitted({ hidden: 1 }), "info"), "skipped: 1 hidden");
 });
 
-Deno.test("renderListening() prints a line for each listener, with brackets around IPv6", () => {
+Deno.test("renderListening() has a line for each listener, with brackets around IPv6", () => {
   const addresses = [{ host: "127.0.0.1", port: 7270 }, { host: "::1", port: 7270 }];
   const event = { kind: "listening", addresses, files: 1, bytes: 2, names: [] } as const;
   assertEquals(renderListening(event, false), [

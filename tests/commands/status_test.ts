@@ -13,7 +13,7 @@ Deno.test("summaryOf() gives no time of arrival when all is paused", () => {
 });
 
 const verified: readonly [Partial<TaskStatus>, said: string][] = [
-  [{ ...paused, verified: true }, "each piece that is there"],
+  [{ ...paused, verified: true }, "every piece so far"],
   [{ ...paused, verified: false }, "no: its seeds offer no digests"],
   [{ state: "finding", size: null, verified: false }, "-"],
   [{ state: "done", verified: true }, "yes"],
@@ -79,7 +79,7 @@ Deno.test("status tells what the user paused from what only stopped", () => {
   assertMatch(user[0]!, / paused /);
   assertMatch(user[1]!, /^state: +paused by you; run p2p resume t1 /);
   assertMatch(interrupt[0]!, / stopped /);
-  assertMatch(interrupt[1]!, /^state: +stopped; the same p2p get goes on$/);
+  assertMatch(interrupt[1]!, /^state: +stopped; run the same p2p get again to resume$/);
 });
 
 Deno.test("status tells when and why of tasks that are over, where there is room", () => {

@@ -29,11 +29,13 @@ for (const [path, name, out] of cases) {
   });
 }
 
-for (
-  const [pieces, want] of [[1, "its only piece is right"], [2, "all 2 pieces are right"]] as const
-) {
-  Deno.test(`verify counts ${pieces} right in grammatical English (B19)`, () => {
-    const verdict = { ...differs, size: 2, pieces };
+const lengths = [[2, "1 byte too long; the rest matches"], [
+  0,
+  "1 byte too short; the rest",
+]] as const;
+for (const [size, want] of lengths) {
+  Deno.test(`verify of ${size} bytes instead of 1 says "${want}"`, () => {
+    const verdict = { ...differs, size };
     assertStringIncludes(renderVerification({ path: "a", name: "a", verdict })[0]!, want);
   });
 }
