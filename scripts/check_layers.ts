@@ -1,8 +1,9 @@
 /**
- * Holds the import law: which room of the house may import which, and who may ask the platform
- * for time, chance and environment. Prints one line for each fault; exits with 1 if there is one.
+ * Checks which room may import which, which files may use the platform's time, randomness, sockets
+ * and environment, and that no string in core names a command line flag. Prints one line for each
+ * fault and exits with 1 if there is one.
  *
- * It sees what main.ts reaches; tests and scripts may import anything.
+ * It checks what main.ts reaches; tests and scripts may import anything.
  */
 
 import { depsFlags } from "./ask_deps.ts";
@@ -62,18 +63,31 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "deno.json": [], // main.ts reads the version from it
 };
 
-/** Names of the platform that only some files may use: they take what they need as arguments. */
-const PLATFORM_NAMES = [
+/**
+ * Names of the platform that only the files in `except` may use; all other files take what they need
+ * as an argument. `core/mod.ts` passes the real ones in.
+ */
+const PLATFORM_RULES = [
   {
-    names: /\b(?:Deno\.env|Date\.now|performance\.now|Math\.random)\b/g,
+    names: /\b(?:setTimeout|setInterval|Date\.now|performance\.now|AbortSignal\.timeout)\b/g,
     in: ["core"],
-    except: [
-      "core/mod.ts",
-      "core/state",
-      "core/base/random.ts",
-      "core/base/clock.ts",
-      "core/source/transport.ts",
-    ],
+    except: ["core/mod.ts", "core/base/clock.ts", "core/source/transport.ts"],
+  },
+  {
+    names: /\b(?:Math\.random|crypto\.getRandomValues|crypto\.randomUUID)\b/g,
+    in: ["core"],
+    except: ["core/mod.ts", "core/base/random.ts"],
+  },
+  {
+    names: /\bDeno\.(?:connect|connectTls|startTls|listen|listenTls|listenDatagram|serve)\b/g,
+    in: ["core"],
+    except: ["core/mod.ts", "core/source/transport.ts"],
+  },
+  { names: /\bDeno\.env\b/g, in: ["core"], except: ["core/mod.ts"] },
+  {
+    names: /\bDeno\.makeTemp(?:Dir|File)(?:Sync)?\b/g,
+    in: ["core"],
+    except: ["core/mod.ts", "core/download/download.ts"],
   },
   // An exit from anywhere else would skip what is still to be flushed and closed.
   {
@@ -82,6 +96,9 @@ const PLATFORM_NAMES = [
     except: ["main.ts"],
   },
 ];
+
+/** A command line flag, as a word of its own. */
+const FLAG = /(?<![\w-])--[a-z][\w-]*/g;
 
 /** The innermost room that `file` lies in. */
 export function roomOf(file: string): string | undefined {
@@ -160,19 +177,37 @@ function followFrom(start: string, graph: Graph): string[] {
   return path.slice(path.indexOf(node ?? start));
 }
 
-/** Uses of the platform's names that `file` may not make; its comments may say them. */
-export function platformFaultsOf(file: string, source: string): string[] {
-  const forbidden = PLATFORM_NAMES.filter((rule) =>
+/** Uses of the platform's names that `file` may not make, and flags in the strings of core; comments may name both. */
+export function sourceFaultsOf(file: string, source: string): string[] {
+  const rules = PLATFORM_RULES.filter((rule) =>
     rule.in.some((room) => liesIn(file, room)) &&
     !rule.except.some((room) => liesIn(file, room))
   );
-  const lines = withoutComments(source).split("\n");
-  return forbidden.flatMap(({ names, except }) =>
-    lines.flatMap((line, index) =>
-      (line.match(names) ?? []).map((name) =>
-        `${file}:${index + 1} uses ${name}: only ${except.join(", ")} may`
-      )
+  const lines = blank(source, "comments").split("\n");
+  const uses = rules.flatMap(({ names, except }) =>
+    faultsInLines(
+      lines,
+      names,
+      (line, name) => `${file}:${line} uses ${name}: only ${except.join(", ")} may`,
     )
+  );
+  if (!liesIn(file, "core")) return uses;
+  const strings = blank(source, "all but strings").split("\n");
+  const flags = faultsInLines(
+    strings,
+    FLAG,
+    (line, flag) => `${file}:${line} names ${flag} in a string: flags belong to commands`,
+  );
+  return [...uses, ...flags];
+}
+
+function faultsInLines(
+  lines: readonly string[],
+  pattern: RegExp,
+  faultOf: (line: number, match: string) => string,
+): string[] {
+  return lines.flatMap((line, index) =>
+    (line.match(pattern) ?? []).map((match) => faultOf(index + 1, match))
   );
 }
 
@@ -180,12 +215,20 @@ export function platformFaultsOf(file: string, source: string): string[] {
 const STRING_OR_COMMENT =
   /"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|`(?:\\[^]|[^`\\])*`|\/\/.*|\/\*[^]*?\*\//g;
 
-/** Leaves every line where it was. */
-function withoutComments(source: string): string {
-  return source.replace(
-    STRING_OR_COMMENT,
-    (text) => text.startsWith("/") ? text.replace(/[^\n]/g, " ") : text,
-  );
+/** Replaces a part of the source by spaces; every line stays where it was. */
+function blank(source: string, part: "comments" | "all but strings"): string {
+  const spaces = (text: string) => text.replace(/[^\n]/g, " ");
+  let result = "";
+  let end = 0;
+  for (const { 0: text, index } of source.matchAll(STRING_OR_COMMENT)) {
+    const code = source.slice(end, index);
+    const isComment = text.startsWith("/");
+    result += part === "comments" ? code : spaces(code);
+    result += isComment ? spaces(text) : text;
+    end = index + text.length;
+  }
+  const rest = source.slice(end);
+  return result + (part === "comments" ? rest : spaces(rest));
 }
 
 function liesIn(file: string, room: string): boolean {
@@ -251,7 +294,7 @@ async function check(): Promise<string[]> {
     .filter((file) => file.endsWith(".ts"));
   return [
     ...faultsOf(modulesOf(await moduleInfo(), ROOT.href)),
-    ...sources.flatMap((file) => platformFaultsOf(file, Deno.readTextFileSync(file))),
+    ...sources.flatMap((file) => sourceFaultsOf(file, Deno.readTextFileSync(file))),
   ];
 }
 
