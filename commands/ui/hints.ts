@@ -64,8 +64,7 @@ const OF_PROBLEM: Readonly<Record<Problem, string>> = {
   "tls-files": "Give a PEM certificate and its private key with --tls-cert and --tls-key",
   "token-rejected": "Compare the file of --token-file with the one that the seed was given",
   "unreadable-folder": "Allow yourself to read the folder, or serve another one",
-  "wrong-sha256":
-    "Check the digest, or name other seeds with --seed; the downloaded bytes were discarded",
+  "wrong-sha256": "Check the digest, or name other seeds with --seed",
 };
 
 /** Why a connection failed is only in the message, because each seed may have another reason. */

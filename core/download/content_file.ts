@@ -31,10 +31,12 @@ export interface ChosenContent extends StoredContent {
 
 export type Outcome = Omit<TaskResult, "elapsedMs" | "bytesBySeed">;
 
-/** Every piece was right, and the whole is not what was asked for: the manifest lied. */
+/** The file is not the one that was requested: its manifest lied, or it has none. */
 export class WrongDigestError extends CorruptError {
-  constructor(name: string, sha256: string, readonly id: string | null) {
-    super(`Cannot finish "${name}": its SHA-256 is ${sha256}, not the one asked for`, {
+  /** @param kept where the bytes are kept, if they are. */
+  constructor(name: string, sha256: string, readonly id: string | null, kept?: string) {
+    const end = kept === undefined ? "the bytes are discarded" : `the bytes are kept in "${kept}"`;
+    super(`Cannot finish "${name}": its SHA-256 is ${sha256}, not the one asked for; ${end}`, {
       problem: "wrong-sha256",
     });
   }
@@ -138,7 +140,7 @@ async function openStoredFile(
  * Verifies the whole and gives the file its name.
  *
  * @returns undefined if pieces on the disk turned out to be wrong; they are missing now.
- * @throws {WrongDigestError} if the file is not the one asked for; what was downloaded is discarded.
+ * @throws {WrongDigestError} if the file is not the one asked for.
  */
 export async function finishContentFile(
   file: StoredFile,
@@ -178,6 +180,5 @@ async function verifyWhole(
   if (sha256 === (wanted.sha256 ?? sha256)) return sha256;
   // The disk is checked before the sources are blamed: their bytes may have been right.
   if (await file.recheck(signal, { all: true }) > 0) return undefined;
-  file.discard();
-  throw new WrongDigestError(wanted.name, sha256, id);
+  throw new WrongDigestError(wanted.name, sha256, id, file.reject());
 }

@@ -30,7 +30,7 @@ import {
 } from "./journal.ts";
 import { PartFile } from "./part_file.ts";
 import { adoptPartial, quarantineJournal, quarantinePart } from "./partials.ts";
-import { journalPath, markOf, NOT_A_JOURNAL, partPath } from "./paths.ts";
+import { journalPath, markOf, NOT_A_JOURNAL, partPath, UNVERIFIED } from "./paths.ts";
 import type { PieceSink, PieceSource, StoredContent } from "./pieces.ts";
 import {
   copyValidPieces,
@@ -333,7 +333,7 @@ export class StoredFile implements PieceSink, PieceSource, Disposable {
         ? { kind: "free" as const, path: target }
         : await resolveConflict(target, bytes, options.policy, signal, this.#options);
       if (kind === "same" || kind === "skip") {
-        this.discard();
+        this.#remove();
         return { path, how: kind === "same" ? "already-there" : "skipped" };
       }
       const touches = this.#touches;
@@ -370,8 +370,21 @@ export class StoredFile implements PieceSink, PieceSource, Disposable {
     }
   }
 
-  /** Removes what was downloaded. @throws {DiskError} */
-  discard(): void {
+  /**
+   * Ends a download whose bytes are not the requested ones. Without a manifest they are kept in
+   * quarantine, because the requested digest may be wrong.
+   *
+   * @returns where they are kept. @throws {DiskError}
+   */
+  reject(): string | undefined {
+    if (this.content.manifest) return void this.#remove();
+    this.#closed = true;
+    const path = quarantinePart(this.#part, this.target, UNVERIFIED, this.#disk);
+    this.#removeJournal();
+    return path;
+  }
+
+  #remove(): void {
     this.#closed = true;
     this.#part.remove();
     this.#removeJournal();

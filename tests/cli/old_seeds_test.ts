@@ -63,13 +63,14 @@ test("p2p get is verified when an old seed alone gives the bytes of --sha256", a
   assertEquals(status.tasks[0].verified, true);
 });
 
-test("p2p get exits 5 and leaves nothing when an old seed's bytes are not those of --sha256", async (world) => {
+test("p2p get exits 5 and quarantines the bytes of an old seed that are not those of --sha256", async (world) => {
   await using old = new OldSeed({ "file.bin": noise(FEW) });
   const flags = ["--sha256", "0".repeat(64), "--json", ...from(old)];
   const ended = await world.p2p("get", "file.bin", ...flags);
   assertCode(ended, 5);
   assertEquals(failedOf(ended).code, "corrupt");
-  assertEquals(world.files(), []);
+  assertMatch(failedOf(ended).message, /the bytes are kept in ".*file\.bin~unverified\.p2p-part"$/);
+  assertEquals(world.files(), ["file.bin~unverified.p2p-part"]);
 });
 
 test("p2p get takes no wrong byte when an old seed beside a new one holds others of the same size", async (world) => {

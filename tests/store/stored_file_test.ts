@@ -605,13 +605,27 @@ Deno.test("StoredFile.finish() throws DiskError when the folder cannot be synced
   await assertRejects(() => file.finish(FINISH, never), DiskError, "Cannot sync folder");
 });
 
-Deno.test("StoredFile.discard() leaves nothing when the bytes are proven wrong", async () => {
+Deno.test("StoredFile.reject() removes a file with a manifest", async () => {
   using folder = new TempFolder();
   using file = await open(folder.of("a.txt"), CONTENT);
   fill(file);
-  file.discard();
-  assertEquals(folder.names(), []);
+  assertEquals([file.reject(), folder.names()], [undefined, []]);
 });
+
+for (const text of [TEXT, "tiny"]) {
+  Deno.test(`StoredFile.reject() quarantines a file of ${text.length} bytes without a manifest, which the next run does not resume`, async () => {
+    using folder = new TempFolder();
+    {
+      using file = await open(folder.of("a.txt"), unverified(text));
+      fill(file, text);
+      assertEquals(file.reject(), folder.of("a.txt~unverified.p2p-part"));
+    }
+    assertEquals(folder.names(), ["a.txt~unverified.p2p-part"]);
+    assertEquals(folder.read("a.txt~unverified.p2p-part"), text);
+    using file = await open(folder.of("a.txt"), unverified(text));
+    assertEquals(file.resumed.pieces, 0);
+  });
+}
 
 const leftovers = [
   { name: "part and journal are left", left: [PART, JOURNAL], want: [] },

@@ -60,13 +60,16 @@ Deno.test("StoredFile.finish() removes the part file on Windows when the target 
   assertEquals(folder.names(), ["a.txt"]);
 });
 
-Deno.test("StoredFile.discard() removes part file and journal on Windows", async () => {
-  using folder = new TempFolder();
-  using file = await open(folder, unverified(TEXT));
-  fill(file);
-  await file.discard();
-  assertEquals(folder.names(), []);
-});
+for (const { what, content } of contents) {
+  Deno.test(`StoredFile.reject() removes or quarantines a file on Windows ${what}`, async () => {
+    using folder = new TempFolder();
+    using file = await open(folder, content);
+    fill(file);
+    const kept = file.reject();
+    assertEquals(folder.names(), content.manifest ? [] : ["a.txt~unverified.p2p-part"]);
+    assertEquals(kept, content.manifest ? undefined : folder.of("a.txt~unverified.p2p-part"));
+  });
+}
 
 Deno.test("StoredFile.open() quarantines another content's part file on Windows", async () => {
   using folder = new TempFolder();
