@@ -41,7 +41,7 @@ function changeText(reason: ChangeReason): string {
   }
   switch (reason.kind) {
     case "other-content":
-      return `it holds other bytes under this name (id ${reason.id.slice(0, 8)})`;
+      return `it has a different version (id ${reason.id.slice(0, 8)})`;
     case "other-size":
       return `its file has ${reason.size} bytes instead of ${reason.expected}`;
     case "unproven":
