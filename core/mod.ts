@@ -22,7 +22,6 @@ import type { LogLine } from "./state/task_log.ts";
 import type { Overview } from "./state/read_tasks.ts";
 import type { TaskStatus } from "./state/task_status.ts";
 import * as jobs from "./download/download.ts";
-import * as health from "./download/health.ts";
 import * as offers from "./download/list.ts";
 import * as orders from "./tasks/control_tasks.ts";
 import * as known from "./tasks/overview.ts";
@@ -72,10 +71,16 @@ export type {
   FewDescriptors,
   TaskOutcome,
 } from "./download/download.ts";
-export type { SeedHealth } from "./download/health.ts";
 export type { Verdict, Verification, VerifyRequest, WrongPieces } from "./download/verify.ts";
 export { isGlob, noMatchMessage } from "./download/list.ts";
-export type { ListQuery, NamedFile, Offer, OfferedFile, SeedReport } from "./download/list.ts";
+export type {
+  ListQuery,
+  NamedFile,
+  Offer,
+  OfferedFile,
+  SeedHealth,
+  SeedReport,
+} from "./download/list.ts";
 export type { TaskCase } from "./tasks/task_case.ts";
 
 function surroundings({ caCerts }: DownloadSettings): NetworkRuntime {
@@ -197,12 +202,12 @@ export async function list(
   return await offers.list(query, settings, surroundings(settings), signal);
 }
 
-/** How the seeds are, in their order. */
+/** How the seeds are, in the order of the settings. */
 export async function seedHealth(
   settings: DownloadSettings,
   signal: AbortSignal,
-): Promise<health.SeedHealth[]> {
-  return await health.seedHealth(settings, surroundings(settings), signal);
+): Promise<offers.SeedHealth[]> {
+  return await offers.seedHealth(settings, surroundings(settings), signal);
 }
 
 /** Compares local files with what the seeds have; see `task/verify.ts`. */

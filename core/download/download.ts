@@ -198,5 +198,5 @@ function prefetchFor(
 ): Prefetch {
   // What fits into one piece is small.
   const small = requests.filter(({ size = Infinity }) => size <= MIN_PIECE_BYTES);
-  return new Prefetch(small.map(({ name }) => name), pool.links(seeds), clock, signal);
+  return new Prefetch(small.map(({ name }) => name), pool.sources(seeds), clock, signal);
 }

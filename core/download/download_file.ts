@@ -14,7 +14,7 @@ import { compareAnswer } from "../plan/content_vote.ts";
 import { DownloadMachine } from "../plan/download_machine.ts";
 import type { Choice, DownloadCommand, DownloadEvent, PieceEvent } from "../plan/messages.ts";
 import type { Manifest } from "../protocol/manifest.ts";
-import type { SeedSource } from "../source/seed_source.ts";
+import type { Source } from "../source/source.ts";
 import { DiskFullError } from "../store/disk.ts";
 import type { OutFolder } from "../store/paths.ts";
 import { StoredFile } from "../store/stored_file.ts";
@@ -75,7 +75,7 @@ class FileDownload implements AsyncDisposable {
   readonly #out: OutFolder;
   readonly #context: TaskContext;
   readonly #signal: AbortSignal;
-  readonly #sources: ReadonlyMap<string, SeedSource>;
+  readonly #sources: ReadonlyMap<string, Source>;
   readonly #jobs: TaskGroup;
   readonly #startedAt: number;
   readonly #manifests = new Map<string, Manifest>();
@@ -110,12 +110,12 @@ class FileDownload implements AsyncDisposable {
     this.#signal = signal;
     this.#startedAt = this.#resolvingSince = clock.now();
     this.#jobs = new TaskGroup(signal);
-    this.#sources = new Map(pool.links(settings.seeds).map((source) => [source.name, source]));
+    this.#sources = new Map(pool.sources(settings.seeds).map((source) => [source.id, source]));
     const { limit = Infinity, taskLimit = Infinity } = settings;
     this.machine = new DownloadMachine({
       sources: Array.from(
         this.#sources.values(),
-        ({ name: id, troubled, reached: known }) => ({ id, troubled, known }),
+        ({ id, troubled, reached: known }) => ({ id, troubled, known }),
       ),
       wanted,
       requireVerified: settings.requireVerified,
@@ -204,7 +204,7 @@ class FileDownload implements AsyncDisposable {
     if (!isVote || answer.kind !== "later" || answer.percent === undefined) return result;
     try {
       const size = this.#sizes.get(source) ??
-        await this.#sources.get(source)!.fileSize(this.#wanted.name, signal);
+        await this.#sources.get(source)!.size(this.#wanted.name, signal);
       this.#sizes.set(source, size);
       return { answer: { ...answer, size } };
     } catch (error) {

@@ -1,4 +1,4 @@
-/** What the seeds offer together, asked all at once. */
+/** What the seeds offer, and how they are: all of them are asked at once. */
 import { globToRegExp } from "@std/path";
 import { deadline } from "../base/abort.ts";
 import type { Clock } from "../base/clock.ts";
@@ -8,16 +8,16 @@ import { compareNames } from "../base/names.ts";
 import { isReservedName } from "../store/paths.ts";
 import { Semaphore } from "../base/semaphore.ts";
 import type { DownloadSettings } from "../config.ts";
-import type { SeedProtocol, SeedSource } from "../source/seed_source.ts";
 import { SourcePool } from "../source/pool.ts";
+import type { Source, SourceProtocol } from "../source/source.ts";
 import type { ListedFile } from "../protocol/listing.ts";
 import { probeUntil } from "./probe.ts";
 import type { NetworkRuntime } from "./runtime.ts";
 
-/** What one seed answered to "what do you have?" */
+/** Whether a seed answered the request for its listing. */
 export interface SeedReport {
   readonly seed: string;
-  readonly dialect: SeedProtocol | null;
+  readonly dialect: SourceProtocol | null;
   readonly ok: boolean;
   readonly error: string | null;
 }
@@ -25,9 +25,9 @@ export interface SeedReport {
 export interface OfferedFile extends ListedFile {
   /** Seeds that have it. */
   readonly seeds: readonly string[];
-  /** The distinct contents among them; empty where no seed could say. */
+  /** The different contents among them; empty where no seed knows an id. */
   readonly ids: readonly string[];
-  /** Which of them has which; null for a seed that could not say. */
+  /** The content's id by seed; null where a seed does not know it. */
   readonly idOf: Readonly<Record<string, string | null>>;
 }
 
@@ -39,25 +39,35 @@ export interface Offer {
 export interface ListQuery {
   /** undefined for everything. */
   readonly glob: string | undefined;
-  /** Also ask for the contents' ids, which makes the seeds hash. */
+  /** Also request the contents' ids, which makes the seeds hash. */
   readonly ids: boolean;
 }
 
 /** What a pattern means. */
 export interface NamedFile {
   readonly name: string;
-  /** As a seed's listing says, where one was asked for. */
+  /** From a seed's listing, if one was requested. */
   readonly size?: number;
-  /** It is a glob that matches nothing: there is nothing to download. */
+  /** It is a glob without a match. */
   readonly unmatched?: true;
 }
 
-/** Files whose content is asked for at a time: enough to fill the lines of several seeds. */
+export interface SeedHealth extends SeedReport {
+  /** The shortest of a few, in whole ms; null for a one-shot seed, which has no PING. */
+  readonly roundTripMs: number | null;
+  /** null if it sent no listing. */
+  readonly files: number | null;
+  readonly bytes: number | null;
+}
+
+/** Files whose content is probed at a time: enough to fill the lines of several seeds. */
 const MAX_PROBES = 16;
 /** Listings that are received at a time: each may be a page of 24 MiB. */
-export const MAX_LISTINGS = 4;
-/** So long a seed that is still hashing is asked again; then its content counts as not known. */
-const PROBE_TIMEOUT = { ms: 2000, whileItGetsOn: false };
+const MAX_LISTINGS = 4;
+/** After this, the content of a file that a seed still hashes counts as unknown. */
+const PROBE_TIMEOUT = { ms: 2000, extends: false };
+/** The first ping may wait for what the connection brings with it, and any of them for a busy machine. */
+const PINGS = 3;
 
 export async function list(
   query: ListQuery,
@@ -66,17 +76,60 @@ export async function list(
   signal: AbortSignal,
 ): Promise<Offer> {
   await using pool = new SourcePool({ ...settings, clock, dial });
-  const links = pool.links(settings.seeds);
-  const listings = new Semaphore(MAX_LISTINGS);
+  const sources = pool.sources(settings.seeds);
+  const slots = new Semaphore(MAX_LISTINGS);
   const answers = await Promise.all(
-    links.map((link) => askForList(link, listings, settings.giveUpMs, clock, signal)),
+    sources.map((source) => requestListing(source, slots, settings.giveUpMs, clock, signal)),
   );
   const files = gather(answers, query.glob);
-  const slots = new Semaphore(MAX_PROBES);
+  const probes = new Semaphore(MAX_PROBES);
   const withIds = query.ids
-    ? await Promise.all(files.map((file) => withContents(file, links, slots, clock, signal)))
+    ? await Promise.all(files.map((file) => withContents(file, sources, probes, clock, signal)))
     : files;
   return { files: withIds, seeds: answers.map(({ report }) => report) };
+}
+
+/** One report for each seed, in the order of the seeds. */
+export async function seedHealth(
+  settings: DownloadSettings,
+  { clock, dial }: NetworkRuntime,
+  signal: AbortSignal,
+): Promise<SeedHealth[]> {
+  await using pool = new SourcePool({ ...settings, clock, dial });
+  const slots = new Semaphore(MAX_LISTINGS);
+  return await Promise.all(
+    pool.sources(settings.seeds).map(async (source) => {
+      // Before the listing, behind which it would wait.
+      const roundTripMs = await shortestPing(source, signal);
+      const { report, files } = await requestListing(
+        source,
+        slots,
+        settings.giveUpMs,
+        clock,
+        signal,
+      );
+      if (!report.ok) return { ...report, roundTripMs, files: null, bytes: null };
+      const bytes = files.reduce((sum, { size }) => sum + size, 0);
+      return { ...report, roundTripMs, files: files.length, bytes };
+    }),
+  );
+}
+
+async function shortestPing(source: Source, signal: AbortSignal): Promise<number | null> {
+  let shortest: number | null = null;
+  try {
+    for (let ping = 0; ping < PINGS; ping++) {
+      const ms = await source.ping(signal);
+      if (ms === undefined) return null;
+      shortest = Math.min(shortest ?? Infinity, ms);
+    }
+    return shortest;
+  } catch (error) {
+    signal.throwIfAborted();
+    // The request for its listing reports what is wrong with it.
+    if (error instanceof P2pError) return shortest;
+    throw error;
+  }
 }
 
 interface ListAnswer {
@@ -84,21 +137,21 @@ interface ListAnswer {
   readonly files: readonly ListedFile[];
 }
 
-/** A seed that dribbles its list must not keep the others' from being shown. */
-export async function askForList(
-  link: SeedSource,
-  listings: Semaphore,
+/** A seed that sends its listing too slowly must not keep the other listings from being shown. */
+async function requestListing(
+  source: Source,
+  slots: Semaphore,
   giveUpMs: number,
   clock: Clock,
   signal: AbortSignal,
 ): Promise<ListAnswer> {
-  const seed = link.name;
-  const late = () => new TimeoutError(`${seed} did not tell its list within ${giveUpMs / 1000} s`);
+  const { id: seed } = source;
+  const late = () => new TimeoutError(`${seed} sent no complete listing in ${giveUpMs / 1000} s`);
   using limit = deadline(signal, clock, giveUpMs, late);
   try {
-    const dialect = await link.dialect(limit.signal);
-    using _slot = await listings.acquire(limit.signal);
-    const files = await link.list(limit.signal);
+    const dialect = await source.protocol(limit.signal);
+    using _slot = await slots.acquire(limit.signal);
+    const files = await source.list(limit.signal);
     return { report: { seed, dialect, ok: true, error: null }, files };
   } catch (error) {
     signal.throwIfAborted();
@@ -107,7 +160,7 @@ export async function askForList(
   }
 }
 
-/** One entry a name; where seeds differ in size or time, the first one's word. */
+/** One entry for each name. Where seeds differ in size or time, the first one counts. */
 function gather(answers: readonly ListAnswer[], glob: string | undefined): OfferedFile[] {
   const matches = glob === undefined ? undefined : linearMatcher(globToRegExp(glob));
   const files = new Map<string, OfferedFile>();
@@ -128,19 +181,19 @@ function gather(answers: readonly ListAnswer[], glob: string | undefined): Offer
 
 async function withContents(
   file: OfferedFile,
-  links: readonly SeedSource[],
+  sources: readonly Source[],
   slots: Semaphore,
   clock: Clock,
   signal: AbortSignal,
 ): Promise<OfferedFile> {
   using _slot = await slots.acquire(signal);
-  const holders = links.filter(({ name }) => file.seeds.includes(name));
-  const told = await Promise.all(holders.map(async (link) => {
-    const { answer } = await probeUntil(link, file.name, PROBE_TIMEOUT, clock, signal);
-    return [link.name, answer.kind === "manifest" ? answer.id : null] as const;
+  const holders = sources.filter(({ id }) => file.seeds.includes(id));
+  const contents = await Promise.all(holders.map(async (source) => {
+    const { answer } = await probeUntil(source, file.name, PROBE_TIMEOUT, clock, signal);
+    return [source.id, answer.kind === "manifest" ? answer.id : null] as const;
   }));
-  const ids = new Set(told.flatMap(([, id]) => id ?? []));
-  return { ...file, ids: Array.from(ids).sort(), idOf: Object.fromEntries(told) };
+  const ids = new Set(contents.flatMap(([, id]) => id ?? []));
+  return { ...file, ids: Array.from(ids).sort(), idOf: Object.fromEntries(contents) };
 }
 
 export function noMatchMessage(patterns: readonly string[]): string {
@@ -148,9 +201,9 @@ export function noMatchMessage(patterns: readonly string[]): string {
 }
 
 /**
- * The names that `patterns` mean: one that a seed has is itself, a glob is what
- * it matches on any seed; `all` is everything. Each once. A glob without a match
- * does not keep the others from being downloaded: it is marked `unmatched`.
+ * The names that `patterns` mean: a name that a seed offers is itself, a glob is what it matches on
+ * any seed, `all` is everything. A glob without a match does not keep the others from being
+ * downloaded: it is returned as `unmatched`.
  *
  * @throws {NotFoundError} if nothing matches at all. @throws {UnreachableError} if no seed answers.
  */
@@ -161,7 +214,7 @@ export async function resolveNames(
   platform: NetworkRuntime,
   signal: AbortSignal,
 ): Promise<NamedFile[]> {
-  // Plain names need no listing: the seeds are asked for them anyway.
+  // Plain names need no listing: the sources are probed for them anyway.
   if (!all && !patterns.some(isGlob)) return Array.from(new Set(patterns), (name) => ({ name }));
   const { files, seeds } = await list({ glob: undefined, ids: false }, settings, platform, signal);
   if (!seeds.some(({ ok }) => ok)) {

@@ -21,8 +21,7 @@ import {
 import { type ByteRange, lengthOf, splitRange } from "../base/ranges.ts";
 import { rangeOfPiece } from "../base/pieces.ts";
 import type { Hasher } from "../hash/pool.ts";
-import type { RateLimit } from "../source/read_options.ts";
-import type { SeedSource } from "../source/seed_source.ts";
+import type { RateLimit, Source } from "../source/source.ts";
 import type { PieceEvent, PieceFailure } from "../plan/messages.ts";
 import { PartialPieces, type PieceRead } from "./partial_pieces.ts";
 import type { PieceBuffers } from "./piece_memory.ts";
@@ -41,7 +40,7 @@ export interface PieceDownloaderOptions {
   readonly clock: Clock;
   readonly name: string;
   readonly file: PieceSink;
-  readonly sources: ReadonlyMap<string, SeedSource>;
+  readonly sources: ReadonlyMap<string, Source>;
   readonly memory: PieceBuffers;
   readonly hashers: Hasher;
   readonly rateLimit: RateLimit | undefined;
@@ -149,9 +148,10 @@ export class PieceDownloader implements AsyncDisposable {
     { start, end }: ByteRange,
     signal: AbortSignal,
   ): Promise<void> {
-    const { file, sources, name, rateLimit: pace, emit } = this.#terms;
-    const link = sources.get(request.source)!;
-    const { size } = file.content.layout;
+    const { file, sources, name, rateLimit, emit } = this.#terms;
+    const source = sources.get(request.source)!;
+    const { manifest, layout: { size } } = file.content;
+    const content = { name, id: manifest?.id ?? null, size };
     const rest = { start: start + read.filled, end };
     for (const range of splitRange(rest, request.rangeBytes ?? Infinity)) {
       const from = range.start - start;
@@ -162,7 +162,7 @@ export class PieceDownloader implements AsyncDisposable {
         emit({ kind: "received", request: request.id, bytes: count });
       };
       const into = read.bytes.subarray(from, range.end - start);
-      await link.readRange(name, range, size, into, { onBytes, pace }, signal);
+      await source.read(content, range, into, { onBytes, rateLimit }, signal);
       signal.throwIfAborted();
     }
   }

@@ -1,67 +1,66 @@
 /**
- * What the seeds say of small files whose turn is near. A small file takes two
- * round trips, and the first one, for its manifest, can be made while others
- * are busy with theirs: asked for together, many manifests cost one.
+ * Probes sources for small files before their task begins. A small file takes two round trips;
+ * probes for several files, sent together, share the first one.
  */
 import type { Clock } from "../base/clock.ts";
 import { TaskGroup } from "../base/task_group.ts";
-import type { SeedSource } from "../source/seed_source.ts";
+import type { Source } from "../source/source.ts";
 import { probe, type ProbeResult } from "./probe.ts";
 
-/** As many as a seed takes in one go. */
+/** As many requests as a seed takes at a time. */
 const MAX_PREFETCHED_NAMES = 16;
-/** What was said longer ago is asked again: the file may be another one. */
+/** Older answers are requested again: the file may have changed. */
 const MAX_AGE_MS = 5000;
 
 interface Prefetched {
   readonly askedAt: number;
-  /** What was said, as soon as it is there. */
+  /** A promise until it is there; undefined if it is of no use. */
   answer: ProbeResult | Promise<ProbeResult | undefined> | undefined;
 }
 
 export class Prefetch implements AsyncDisposable {
   readonly #names: readonly string[];
-  readonly #turns: ReadonlyMap<string, number>;
-  readonly #links: readonly SeedSource[];
+  readonly #positions: ReadonlyMap<string, number>;
+  readonly #sources: readonly Source[];
   readonly #clock: Clock;
   readonly #jobs: TaskGroup;
   readonly #prefetched = new Map<string, Prefetched>();
-  /** Names before this one were asked for, or their turn has come. */
+  /** Names before this position were probed, or their task has begun. */
   #next = 0;
 
-  /** @param names those of small files, in the order of their turns. */
+  /** @param names of small files, in the order of their tasks */
   constructor(
     names: readonly string[],
-    links: readonly SeedSource[],
+    sources: readonly Source[],
     clock: Clock,
     signal: AbortSignal,
   ) {
     this.#names = names;
-    this.#turns = new Map(names.map((name, turn) => [name, turn]));
-    this.#links = links;
+    this.#positions = new Map(names.map((name, position) => [name, position]));
+    this.#sources = sources;
     this.#clock = clock;
     this.#jobs = new TaskGroup(signal);
   }
 
-  /** The turn of `name` has come: those behind it are asked for. */
+  /** The task of `name` begins: probes for those behind it. */
   begin(name: string): void {
-    const turn = this.#turns.get(name);
-    if (turn === undefined) return;
-    this.#next = Math.max(this.#next, turn + 1);
-    // Several at a time, which leave and come back together.
-    if (this.#next > turn + MAX_PREFETCHED_NAMES / 2) return;
-    const end = Math.min(turn + 1 + MAX_PREFETCHED_NAMES, this.#names.length);
-    // A seed that has not answered yet is the task's business.
-    const links = this.#links.filter(({ reached, troubled }) => reached && !troubled);
-    if (links.length === 0) return;
+    const position = this.#positions.get(name);
+    if (position === undefined) return;
+    this.#next = Math.max(this.#next, position + 1);
+    // Several at a time, so that they leave in one write.
+    if (this.#next > position + MAX_PREFETCHED_NAMES / 2) return;
+    const end = Math.min(position + 1 + MAX_PREFETCHED_NAMES, this.#names.length);
+    // Only tasks handle sources that have not answered yet.
+    const sources = this.#sources.filter(({ reached, troubled }) => reached && !troubled);
+    if (sources.length === 0) return;
     for (; this.#next < end; this.#next++) {
-      for (const link of links) this.#ask(link, this.#names[this.#next]!);
+      for (const source of sources) this.#probe(source, this.#names[this.#next]!);
     }
   }
 
-  /** What `seed` said, or is about to say, of `name`, once; undefined where it is to be asked. */
-  take(seed: string, name: string): ProbeResult | Promise<ProbeResult | undefined> | undefined {
-    const key = keyOf(seed, name);
+  /** What a source answered, or is about to answer, once; undefined if it has to be probed. */
+  take(id: string, name: string): ProbeResult | Promise<ProbeResult | undefined> | undefined {
+    const key = keyOf(id, name);
     const prefetched = this.#prefetched.get(key);
     this.#prefetched.delete(key);
     if (!prefetched || this.#clock.now() - prefetched.askedAt > MAX_AGE_MS) return undefined;
@@ -72,15 +71,15 @@ export class Prefetch implements AsyncDisposable {
     await this.#jobs[Symbol.asyncDispose]();
   }
 
-  #ask(link: SeedSource, name: string): void {
+  #probe(source: Source, name: string): void {
     const { promise, resolve } = Promise.withResolvers<ProbeResult | undefined>();
     const prefetched: Prefetched = { askedAt: this.#clock.now(), answer: promise };
-    this.#prefetched.set(keyOf(link.name, name), prefetched);
+    this.#prefetched.set(keyOf(source.id, name), prefetched);
     this.#jobs.spawn(async (signal) => {
       try {
-        const inquiry = await probe(link, name, signal);
-        // Whatever else it is, the task hears it at the right time, and acts on it.
-        prefetched.answer = inquiry.manifest && inquiry;
+        const result = await probe(source, name, signal);
+        // Any other answer has to come when the task can act on it.
+        prefetched.answer = result.manifest && result;
       } finally {
         if (prefetched.answer === promise) prefetched.answer = undefined;
         resolve(prefetched.answer);
@@ -89,7 +88,7 @@ export class Prefetch implements AsyncDisposable {
   }
 }
 
-/** Neither an address nor a name holds a line end. */
-function keyOf(seed: string, name: string): string {
-  return `${seed}\n${name}`;
+/** Neither an address nor a name contains a line end. */
+function keyOf(id: string, name: string): string {
+  return `${id}\n${name}`;
 }

@@ -1,68 +1,68 @@
-/** Asks one seed what it holds under a name, and puts the answer into the words of `plan/`. */
+/** Asks one source what it holds under a name. */
 import type { Clock } from "../base/clock.ts";
 import { AuthError, BusyError, NotFoundError, P2pError, ProtocolError } from "../base/errors.ts";
-import { PendingError } from "../source/errors.ts";
-import type { SeedSource } from "../source/seed_source.ts";
 import type { SourceAnswer } from "../plan/content_vote.ts";
 import type { Manifest } from "../protocol/manifest.ts";
+import { PendingError } from "../source/errors.ts";
+import type { Source } from "../source/source.ts";
 
 export interface ProbeResult {
   readonly answer: SourceAnswer;
   readonly manifest?: Manifest;
 }
 
-/** Never throws but the signal's reason and bugs. */
+/** Failures of the source are answers. @throws the signal's reason if it aborts. */
 export async function probe(
-  link: SeedSource,
+  source: Source,
   name: string,
   signal: AbortSignal,
 ): Promise<ProbeResult> {
   try {
-    const manifest = await link.manifest(name, signal);
+    const manifest = await source.manifest(name, signal);
     if (manifest === undefined) {
-      return { answer: { kind: "size", size: await link.fileSize(name, signal) } };
+      return { answer: { kind: "size", size: await source.size(name, signal) } };
     }
     const { id, sha256, layout: { size } } = manifest;
     return { answer: { kind: "manifest", id, size, sha256 }, manifest };
   } catch (error) {
     signal.throwIfAborted();
     if (!(error instanceof P2pError)) throw error;
-    return { answer: answerOf(link.name, error) };
+    return { answer: answerOf(source.id, error) };
   }
 }
 
-/** How long a seed is asked again that is busy or hashes. */
+/** How long a source that is busy or hashes the file is asked again. */
 export interface ProbeTimeout {
   readonly ms: number;
-  /** So long after its last step then: a large file takes its time. */
-  readonly whileItGetsOn: boolean;
+  /** Whether progress of the hashing extends the time: a large file takes long. */
+  readonly extends: boolean;
 }
 
-/** As `inquire`, but the answer is no `later` as long as the patience lasts. */
+/** As `probe`, but asks again while the answer is `later`, until the timeout. */
 export async function probeUntil(
-  link: SeedSource,
+  source: Source,
   name: string,
-  patience: ProbeTimeout,
+  timeout: ProbeTimeout,
   clock: Clock,
   signal: AbortSignal,
 ): Promise<ProbeResult> {
-  let until = clock.now() + patience.ms;
-  let best = 0;
+  let until = clock.now() + timeout.ms;
+  let highest = 0;
   for (;;) {
-    const inquiry = await probe(link, name, signal);
-    const { answer } = inquiry;
-    if (answer.kind !== "later" || clock.now() >= until) return inquiry;
+    const result = await probe(source, name, signal);
+    const { answer } = result;
+    if (answer.kind !== "later" || clock.now() >= until) return result;
     const { percent = 0, retryAfterMs } = answer;
-    if (patience.whileItGetsOn && percent > best) until = clock.now() + patience.ms;
-    best = Math.max(best, percent);
-    // A seed may ask for a longer pause than we have patience.
+    if (timeout.extends && percent > highest) until = clock.now() + timeout.ms;
+    highest = Math.max(highest, percent);
+    // The source may ask for a longer pause than the timeout allows.
     await clock.sleep(Math.min(retryAfterMs, until - clock.now()), signal);
   }
 }
 
-function answerOf(seed: string, error: P2pError): SourceAnswer {
-  // What is wrong with a line or a manifest is found by those who do not know whose it is.
-  const reason = error.message.includes(seed) ? error.message : `${seed}: ${error.message}`;
+function answerOf(id: string, error: P2pError): SourceAnswer {
+  // Parsers do not know whose line or manifest they read.
+  const reason = error.message.includes(id) ? error.message : `${id}: ${error.message}`;
   if (error instanceof NotFoundError) return { kind: "lacks" };
   if (error instanceof PendingError) {
     const { retryAfterMs, percent } = error;

@@ -1,7 +1,7 @@
 /** The user's limits on bytes a second, as one pace that a task keeps. */
 import type { Clock } from "../base/clock.ts";
 import { Pacer } from "../base/pacer.ts";
-import type { RateLimit } from "../source/read_options.ts";
+import type { RateLimit } from "../source/source.ts";
 
 /** undefined where there is no limit. */
 export function pacerFor(

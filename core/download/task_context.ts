@@ -2,7 +2,7 @@
 import type { Clock } from "../base/clock.ts";
 import type { DownloadSettings } from "../config.ts";
 import type { TaskEventData } from "../events.ts";
-import type { RateLimit } from "../source/read_options.ts";
+import type { RateLimit } from "../source/source.ts";
 import type { Hasher } from "../hash/pool.ts";
 import type { SourcePool } from "../source/pool.ts";
 import type { Prefetch } from "./prefetch.ts";

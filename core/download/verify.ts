@@ -1,15 +1,11 @@
-/**
- * Whether local files hold what the seeds serve: each is hashed once, piece by
- * piece, beside the manifests that the seeds have of its name. Nothing is
- * downloaded, and nothing is written.
- */
+/** Compares local files with the manifests of the seeds, piece by piece. Downloads and writes nothing. */
 import type { Clock } from "../base/clock.ts";
 import { DiskError, type ErrorCode, UsageError } from "../base/errors.ts";
 import { rangeOfPiece } from "../base/pieces.ts";
 import type { ByteRange } from "../base/ranges.ts";
 import type { DownloadSettings } from "../config.ts";
-import type { SeedSource } from "../source/seed_source.ts";
 import { SourcePool } from "../source/pool.ts";
+import type { Source } from "../source/source.ts";
 import { rankContents } from "../plan/content_vote.ts";
 import { noSourceReason } from "./describe.ts";
 import { type DiskFile, realDisk, withDiskErrors } from "../store/disk.ts";
@@ -21,20 +17,20 @@ import type { NetworkRuntime } from "./runtime.ts";
 
 export interface VerifyRequest {
   readonly path: string;
-  /** What the seeds may call it, valid names; the first that one of them knows counts. */
+  /** Names that the seeds may have for it; the first one that a seed knows counts. */
   readonly names: readonly string[];
 }
 
 export interface Verification {
   readonly path: string;
-  /** The name by which it was compared; the first of those asked for where no seed has any. */
+  /** The name by which it was compared; the first requested one if no seed has any. */
   readonly name: string;
   readonly verdict: Verdict;
 }
 
 export type Verdict =
   | {
-    /** The very bytes that `seeds` have. */
+    /** The same bytes as those of `seeds`. */
     readonly kind: "same";
     readonly size: number;
     readonly id: string;
@@ -43,23 +39,22 @@ export type Verdict =
     readonly others: readonly string[];
   }
   | {
-    /** Other bytes than any seed's; compared with those that most seeds have. */
+    /** Other bytes than any seed's, compared with the content that most seeds have. */
     readonly kind: "differs";
     readonly size: number;
     readonly seedSize: number;
     readonly id: string;
     readonly seeds: readonly string[];
-    /** Pieces of the seeds' file in all, and those that differ or are missing here, in order. */
+    /** Pieces of the seeds' file, and those of them that differ or are missing here, in order. */
     readonly pieces: number;
     readonly wrong: readonly WrongPieces[];
   }
   | { readonly kind: "failed"; readonly code: ErrorCode; readonly reason: string };
 
-/** Pieces `first` to `last`, both included, one behind the other. */
+/** Consecutive pieces, `first` to `last`, both included. */
 export interface WrongPieces {
   readonly first: number;
   readonly last: number;
-  /** The bytes that they are. */
   readonly range: ByteRange;
 }
 
@@ -74,16 +69,16 @@ export async function verify(
   signal: AbortSignal,
 ): Promise<Verification[]> {
   await using pool = new SourcePool({ ...settings, clock, dial });
-  const links = pool.links(settings.seeds);
-  const terms = { links, clock, giveUpMs: settings.giveUpMs, progress, hasher };
+  const sources = pool.sources(settings.seeds);
+  const options = { sources, clock, giveUpMs: settings.giveUpMs, progress, hasher };
   const verifications: Verification[] = [];
-  // One after the other: they share one disk.
-  for (const request of requests) verifications.push(await verifyOne(request, terms, signal));
+  // One after the other, because they share a disk.
+  for (const request of requests) verifications.push(await verifyOne(request, options, signal));
   return verifications;
 }
 
-interface Terms {
-  readonly links: readonly SeedSource[];
+interface Options {
+  readonly sources: readonly Source[];
   readonly clock: Clock;
   readonly giveUpMs: number;
   readonly progress: Progress;
@@ -92,7 +87,7 @@ interface Terms {
 
 async function verifyOne(
   { path, names }: VerifyRequest,
-  terms: Terms,
+  options: Options,
   signal: AbortSignal,
 ): Promise<Verification> {
   const [first = ""] = names;
@@ -101,17 +96,19 @@ async function verifyOne(
     if (names.length === 0) throw new UsageError("no seed can have a file of such a name");
     const answers: Answer[] = [];
     for (const name of names) {
-      const asked = await Promise.all(terms.links.map((link) => ask(link, name, terms, signal)));
+      const asked = await Promise.all(
+        options.sources.map((source) => ask(source, name, options, signal)),
+      );
       answers.push(...asked);
       if (asked.some(({ answer }) => answer.kind === "manifest" || answer.kind === "size")) {
-        return { path, name, verdict: await compare(file, path, asked, terms, signal) };
+        return { path, name, verdict: await compare(file, path, asked, options, signal) };
       }
-      // It is known, and its digests were not ready in time: another name would be another file.
+      // The name is known and its manifest was not ready in time: another name would be another file.
       if (asked.some(({ answer }) => answer.kind === "later")) {
-        return { path, name, verdict: nobody(asked) };
+        return { path, name, verdict: noSource(asked) };
       }
     }
-    return { path, name: first, verdict: nobody(answers) };
+    return { path, name: first, verdict: noSource(answers) };
   } catch (error) {
     if (!(error instanceof DiskError || error instanceof UsageError)) throw error;
     const { code, message } = error;
@@ -143,23 +140,23 @@ interface Answer extends ProbeResult {
   readonly seed: string;
 }
 
-/** A seed that still hashes the file is waited for as long as it gets on. */
+/** Waits for a seed that hashes the file while it makes progress. */
 async function ask(
-  link: SeedSource,
+  source: Source,
   name: string,
-  { clock, giveUpMs }: Terms,
+  { clock, giveUpMs }: Options,
   signal: AbortSignal,
 ): Promise<Answer> {
-  const patience = { ms: giveUpMs, whileItGetsOn: true };
-  return { ...await probeUntil(link, name, patience, clock, signal), seed: link.name };
+  const timeout = { ms: giveUpMs, extends: true };
+  return { ...await probeUntil(source, name, timeout, clock, signal), seed: source.id };
 }
 
-/** The seeds' contents, the one to believe in first. */
+/** The seeds' contents, the most trusted one first. */
 function contentsOf(answers: readonly Answer[]): { manifest: Manifest; seeds: string[] }[] {
   const held = answers.flatMap(({ manifest, seed }) => {
     if (manifest === undefined) return [];
     const { id, layout: { size } } = manifest;
-    // Only pieces are compared: what a seed says of the whole makes no other content of it.
+    // Only pieces are compared: a different digest of the whole makes no different content.
     return { id, size, sha256: null, manifest, seed };
   });
   return rankContents(held).map((group) => ({
@@ -172,19 +169,19 @@ async function compare(
   { file, size }: OpenFile,
   path: string,
   answers: readonly Answer[],
-  terms: Terms,
+  options: Options,
   signal: AbortSignal,
 ): Promise<Verdict> {
   const contents = contentsOf(answers);
   const [most] = contents;
   if (most === undefined) return compareSizes(size, answers);
-  // Only what has the file's size can be the file; where nothing has, the pieces still tell how far it is right.
+  // Only a content of the file's size can be the file. Where there is none, pieces still show what is right.
   const sameSize = contents.filter(({ manifest }) => manifest.layout.size === size);
   let differs: Verdict | undefined;
   for (const content of sameSize.length > 0 ? sameSize : [most]) {
     const { manifest, seeds } = content;
     const { id, layout } = manifest;
-    const hash = () => wrongPieces(file, path, manifest, terms, signal);
+    const hash = () => wrongPieces(file, path, manifest, options, signal);
     const wrong = await withDiskErrors(`read "${path}"`, hash);
     if (size === layout.size && wrong.length === 0) {
       const others = contents.filter((each) => each !== content).flatMap(({ seeds }) => seeds);
@@ -196,22 +193,23 @@ async function compare(
   return differs!;
 }
 
-/** Old seeds cannot say what they hold: another size is another file, and the same size proves nothing. */
+/** Seeds without manifests: a different size is a different file, and the same size proves nothing. */
 function compareSizes(size: number, answers: readonly Answer[]): Verdict {
   const sizes = answers.flatMap(({ answer, seed }) =>
     answer.kind === "size" ? [{ seed, size: answer.size }] : []
   );
-  const told = sizes.map(({ seed, size }) => `${seed} ${size} bytes`).join(", ");
+  const listed = sizes.map(({ seed, size }) => `${seed} ${size} bytes`).join(", ");
   return sizes.every((each) => each.size !== size)
-    ? { kind: "failed", code: "corrupt", reason: `it has ${size} bytes, and the seeds' ${told}` }
+    ? { kind: "failed", code: "corrupt", reason: `it has ${size} bytes, and the seeds' ${listed}` }
     : {
       kind: "failed",
       code: "protocol",
-      reason: `no seed offers digests of it, so that the size is all there is to compare (${told})`,
+      reason:
+        `no seed offers digests of it, so that the size is all there is to compare (${listed})`,
     };
 }
 
-function nobody(answers: readonly Answer[]): Verdict {
+function noSource(answers: readonly Answer[]): Verdict {
   return { kind: "failed", ...noSourceReason("it", answers.map(({ answer }) => answer)) };
 }
 
@@ -219,7 +217,7 @@ async function wrongPieces(
   file: DiskFile,
   path: string,
   manifest: Manifest,
-  { progress, hasher }: Terms,
+  { progress, hasher }: Options,
   signal: AbortSignal,
 ): Promise<WrongPieces[]> {
   const { layout } = manifest;

@@ -1,7 +1,4 @@
-/**
- * The original dialect: a connection carries one request, and the reply ends
- * when the seed closes.
- */
+/** The original protocol: a connection carries one request, and the reply ends when the seed closes. */
 import type { Clock } from "../base/clock.ts";
 import { deadline, onAbort } from "../base/abort.ts";
 import {
@@ -12,11 +9,14 @@ import {
   UnreachableError,
 } from "../base/errors.ts";
 import type { ByteRange } from "../base/ranges.ts";
+import { ErrorReply } from "../protocol/error_replies.ts";
+import { parseOneShotListingRefusal } from "../protocol/listing.ts";
+import { parseOneShotSize } from "../protocol/replies.ts";
 import { MAX_LINE_BYTES } from "../protocol/lines.ts";
 import { encodeOneShotRequest, type OneShotRequest } from "../protocol/requests.ts";
-import type { ReadOptions } from "./read_options.ts";
-import type { ByteStream } from "./transport.ts";
-import { readOrAbort } from "./transport.ts";
+import type { ContentRef, ReadOptions } from "./source.ts";
+import { errorFromReply } from "./errors.ts";
+import { type ByteStream, readOrAbort } from "./transport.ts";
 
 export interface OneShotOptions {
   readonly clock: Clock;
@@ -25,23 +25,38 @@ export interface OneShotOptions {
   connect(signal: AbortSignal): Promise<ByteStream>;
 }
 
-/** Names of up to 1,024 bytes, some ten thousand of them and more. */
+/** 65,536 of the longest names. */
 const MAX_LIST_BYTES = 64 * 1024 * 1024;
-/** How much may stand behind a reply to fill a buffer. */
+/** C programs pad their replies to the length of a buffer. */
 const MAX_PADDING_BYTES = 64 * 1024;
-/** Before it is known how much the seed sends at a time. */
+/** Assumed until the seed's first chunk shows how much it sends at a time. */
 const DEFAULT_CHUNK_BYTES = 32 * 1024;
 
-/** One seed, asked in the original dialect. */
-export class OneShotClient {
+export class OneShotSource {
   readonly #seed: string;
-  readonly #terms: OneShotOptions;
-  /** Whether we tell the end of a request by ending our side, which saves the seed's wait of 200 ms. */
+  readonly #options: OneShotOptions;
+  /** Whether closing our side ends the request, which saves the seed's wait of 200 ms; undefined: not known yet. */
   #endsRequests: boolean | undefined;
 
-  constructor(seed: string, terms: OneShotOptions) {
+  constructor(seed: string, options: OneShotOptions) {
     this.#seed = seed;
-    this.#terms = terms;
+    this.#options = options;
+  }
+
+  /** The size of a file in bytes. @throws {NotFoundError} @throws {ProtocolError} */
+  async size(name: string, signal: AbortSignal): Promise<number> {
+    const reply = await this.reply({ verb: "FILESIZE", name }, signal);
+    // An old seed answers ERROR. An empty reply comes from no seed, as from a proxy before a dead one.
+    if (reply.length === 0) throw new UnreachableError(`${this.#seed} sent no file size`);
+    return this.#parsed(() => parseOneShotSize(new TextDecoder().decode(reply)));
+  }
+
+  /** The names that the seed offers, as it sent them. */
+  async listing(signal: AbortSignal): Promise<Uint8Array> {
+    const reply = await this.reply({ verb: "LIST" }, signal);
+    const refusal = parseOneShotListingRefusal(reply);
+    if (refusal) throw errorFromReply(this.#seed, refusal);
+    return reply;
   }
 
   /**
@@ -62,22 +77,21 @@ export class OneShotClient {
   }
 
   /**
-   * Fills `into` with `range` of a file of `size` bytes, chunk by chunk.
+   * Fills `into` with `range`, chunk by chunk.
    *
    * @throws {UnreachableError} if a reply is empty: the seed fails. @throws {ProtocolError} if it is longer than what is missing of the file.
    */
-  async readRange(
-    name: string,
+  async read(
+    { name, size }: ContentRef,
     range: ByteRange,
-    size: number,
     into: Uint8Array,
-    { onBytes, pace }: ReadOptions,
+    { onBytes, rateLimit }: ReadOptions,
     signal: AbortSignal,
   ): Promise<void> {
     let chunkBytes = DEFAULT_CHUNK_BYTES;
     for (let at = 0; at < into.length;) {
       const offset = range.start + at;
-      await pace?.wait(Math.min(chunkBytes, into.length - at), signal);
+      await rateLimit?.wait(Math.min(chunkBytes, into.length - at), signal);
       const count = await this.#chunk(
         { verb: "DOWNLOAD", name, offset },
         into.subarray(at),
@@ -155,8 +169,8 @@ export class OneShotClient {
     ending: boolean,
     signal: AbortSignal,
   ): Promise<ByteStream> {
-    const stream = await this.#terms.connect(signal);
-    using limit = this.#patience(signal);
+    const stream = await this.#options.connect(signal);
+    using limit = this.#stallLimit(signal);
     using _stop = onAbort(limit.signal, () => stream.close());
     try {
       await stream.write(new TextEncoder().encode(encodeOneShotRequest(request)));
@@ -178,24 +192,32 @@ export class OneShotClient {
   async #read(
     stream: ByteStream,
     into: Uint8Array,
-    begun: boolean,
+    hasBegun: boolean,
     signal: AbortSignal,
   ): Promise<number | null> {
-    using limit = this.#patience(signal);
+    using limit = this.#stallLimit(signal);
     try {
       return await readOrAbort(stream, into, limit.signal);
     } catch (error) {
       signal.throwIfAborted();
-      if (begun && !limit.signal.aborted) return null;
+      if (hasBegun && !limit.signal.aborted) return null;
       throw this.#lost(error);
     }
   }
 
-  #patience(signal: AbortSignal) {
-    const { clock, stallMs } = this.#terms;
+  #stallLimit(signal: AbortSignal) {
+    const { clock, stallMs } = this.#options;
     return deadline(signal, clock, stallMs, () => {
       return new TimeoutError(`${this.#seed} stalled: nothing came for ${stallMs / 1000} s`);
     });
+  }
+
+  #parsed<T>(parse: () => T): T {
+    try {
+      return parse();
+    } catch (error) {
+      throw error instanceof ErrorReply ? errorFromReply(this.#seed, error) : error;
+    }
   }
 
   #lost(error: unknown): unknown {

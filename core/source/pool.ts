@@ -1,4 +1,4 @@
-/** Every seed that this process talks to, each with one link that all tasks share. */
+/** The sources of this process: one for each seed, shared by all tasks. */
 import type { Clock } from "../base/clock.ts";
 import { formatSeedAddress, type SeedAddress } from "../base/seed_address.ts";
 import { Semaphore } from "../base/semaphore.ts";
@@ -11,55 +11,55 @@ export interface SourcePoolOptions {
   /** Connections to one seed, over all tasks. */
   readonly seedConnections: number;
   readonly stallMs: number;
-  /** When a task fails for which no byte comes. */
+  /** Time without a byte after which a task fails. */
   readonly giveUpMs: number;
   readonly token: string | undefined;
-  /** Connections to all seeds together, where fewer are possible than usual. */
+  /** Connections to all seeds together, if fewer than `MAX_CONNECTIONS` are possible. */
   readonly connections?: number;
 }
 
-/** To connect, and to be greeted. A seed farther away than this is no use for a download. */
+/** To connect, and again to be greeted. A slower seed is of no use to a download. */
 const CONNECT_TIMEOUT_MS = 5000;
-/** Where a task gives up early, the reason is to be known before. */
+/** With a short give-up time, the connect must fail first, because its error says why. */
 const MIN_CONNECT_MS = 1000;
-/** Half of the usual 1,024 descriptors: the rest is for files. */
+/** Half of the usual limit of 1,024 descriptors; files need the rest. */
 export const MAX_CONNECTIONS = 512;
 
 export class SourcePool implements AsyncDisposable {
-  readonly #links = new Map<string, SeedSource>();
+  readonly #sources = new Map<string, SeedSource>();
   readonly #slots: Semaphore;
-  readonly #terms: SourcePoolOptions;
+  readonly #options: SourcePoolOptions;
 
-  constructor(terms: SourcePoolOptions) {
-    this.#terms = terms;
-    this.#slots = new Semaphore(terms.connections ?? MAX_CONNECTIONS);
+  constructor(options: SourcePoolOptions) {
+    this.#options = options;
+    this.#slots = new Semaphore(options.connections ?? MAX_CONNECTIONS);
   }
 
-  link(address: SeedAddress): SeedSource {
-    const name = formatSeedAddress(address);
-    const known = this.#links.get(name);
+  source(address: SeedAddress): SeedSource {
+    const id = formatSeedAddress(address);
+    const known = this.#sources.get(id);
     if (known) return known;
-    const { seedConnections, giveUpMs, ...terms } = this.#terms;
-    const link = new SeedSource(address, {
-      ...terms,
+    const { seedConnections, giveUpMs, ...options } = this.#options;
+    const source = new SeedSource(address, {
+      ...options,
       connections: seedConnections,
       // Idle connections to some seeds must not keep the others waiting.
-      onOutOfDescriptors: () => this.#links.forEach((link) => link.closeIdle()),
+      onOutOfDescriptors: () => this.#sources.forEach((source) => source.closeIdle()),
       slots: this.#slots,
       connectMs: Math.min(CONNECT_TIMEOUT_MS, Math.max(MIN_CONNECT_MS, giveUpMs / 2)),
     });
-    this.#links.set(name, link);
-    return link;
+    this.#sources.set(id, source);
+    return source;
   }
 
-  /** One for each different address, in their order. */
-  links(addresses: readonly SeedAddress[]): SeedSource[] {
-    return Array.from(new Set(addresses.map((address) => this.link(address))));
+  /** One for each different address, in the order of the addresses. */
+  sources(addresses: readonly SeedAddress[]): SeedSource[] {
+    return Array.from(new Set(addresses.map((address) => this.source(address))));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all(
-      Array.from(this.#links.values(), (link) => link[Symbol.asyncDispose]()),
+      Array.from(this.#sources.values(), (source) => source[Symbol.asyncDispose]()),
     );
   }
 }

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertMatch, assertStrictEquals } from "@std/assert";
 import { TimeoutError } from "../../core/base/errors.ts";
 import type { DownloadSettings } from "../../core/config.ts";
-import { type SeedHealth, seedHealth } from "../../core/download/health.ts";
+import { type SeedHealth, seedHealth } from "../../core/download/list.ts";
 import { type Hook, refusing } from "../fakes/scripted_seed.ts";
 import { calm, patternOf, Stage, test, thrownBy } from "../source/support.ts";
 import { Bench, type Hosts, nameOf, NOBODY, oldSeedOf, Seeds, SILENT } from "./support.ts";

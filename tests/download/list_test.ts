@@ -69,7 +69,7 @@ for (const [what, hook] of [["dribbles", dribbling], ["has no end", endless]] as
     assertEquals(offer.files.map(({ name, seeds }) => [name, seeds]), [["a", [nameOf("good")]]]);
     const [slow, good] = offer.seeds;
     assertEquals([slow?.seed, slow?.ok, good?.ok], [nameOf("slow"), false, true]);
-    assertMatch(slow!.error!, /slow:7270 did not tell its list within 20 s/);
+    assertMatch(slow!.error!, /slow:7270 sent no complete listing in 20 s/);
     assertLessOrEqual(ms, GIVE_UP_MS + 1000);
   });
 }

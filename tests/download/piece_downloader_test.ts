@@ -83,7 +83,7 @@ class Workshop implements AsyncDisposable {
     this.other = other;
     this.file = file;
     const sources = new Map(
-      [HOST, OTHER_HOST].map((host) => [nameOf(host), bench.pool.link(addressOf(host))]),
+      [HOST, OTHER_HOST].map((host) => [nameOf(host), bench.pool.source(addressOf(host))]),
     );
     this.#terms = {
       clock: bench.clock,

@@ -19,13 +19,13 @@ class Ahead implements AsyncDisposable {
     this.seed = this.seeds.add(FILES, hook);
     this.bench = new Bench({ seed: this.seed, away: NOBODY });
     const { pool } = this.bench;
-    const links = ["seed", "away"].map((host) => pool.link(addressOf(host)));
+    const links = ["seed", "away"].map((host) => pool.source(addressOf(host)));
     this.foresight = new Prefetch(NAMES, links, this.bench.clock, calm);
   }
 
   /** As the first task does: from then on the seed is known to be there. */
   async reach(): Promise<void> {
-    await this.bench.timed(this.bench.pool.link(addressOf("seed")).dialect(calm));
+    await this.bench.timed(this.bench.pool.source(addressOf("seed")).protocol(calm));
   }
 
   async take(name: string, seed = SEED) {

@@ -83,7 +83,7 @@ export class Bench implements AsyncDisposable {
       hashers: mainThreadHasher,
       settings: all,
       pool: this.pool,
-      prefetch: new Prefetch(["before", "a"], this.pool.links(all.seeds), clock, this.over),
+      prefetch: new Prefetch(["before", "a"], this.pool.sources(all.seeds), clock, this.over),
       clock,
       random: () => 0.5,
       store: { pid: 1, boot: 0, bootId: "this", space: new DiskSpace() },
@@ -142,7 +142,7 @@ export class Bench implements AsyncDisposable {
 
   /** Asks for the manifest of "a" before its turn has come. */
   async foresee(host: string): Promise<void> {
-    await this.timed(this.pool.link(addressOf(host)).dialect(calm));
+    await this.timed(this.pool.source(addressOf(host)).protocol(calm));
     this.parts.prefetch.begin("before");
   }
 

@@ -211,6 +211,12 @@ export class ScriptedSeed implements AsyncDisposable {
         }
         return await sendBody(client, bytes.subarray(request.range.start, request.range.end));
       }
+      case "READ": {
+        const { id, range } = request;
+        const name = Array.from(this.files.keys()).find((one) => this.manifestOf(one).id === id);
+        if (name === undefined) return await client.send("ERROR:NOT_FOUND no such content\n");
+        return await sendBody(client, this.#bytesOf(name).subarray(range.start, range.end));
+      }
       default:
         return await client.send(encodeOk(0));
     }

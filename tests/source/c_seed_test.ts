@@ -33,7 +33,7 @@ const HABITS = [
 ];
 
 Deno.test({
-  name: `SeedLink understands a C seed${withoutCSeed ? ` [ignored: ${withoutCSeed}]` : ""}`,
+  name: `SeedSource understands a C seed${withoutCSeed ? ` [ignored: ${withoutCSeed}]` : ""}`,
   ignore: withoutCSeed !== undefined,
   fn: async (t) => {
     using program = new CSeedProgram({ "a|b c.bin": FILE, empty: new Uint8Array() });
@@ -41,17 +41,18 @@ Deno.test({
       await t.step(`with the habit ${habit}`, async () => {
         await using seed = await program.start("chunk=512", habit);
         await using link = linkTo(seed.port);
-        assertEquals(await link.dialect(calm), "one-shot");
+        assertEquals(await link.protocol(calm), "one-shot");
         assertEquals(await link.list(calm), [
           { name: "a|b c.bin", size: FILE.length, modified: 0 },
           { name: "empty", size: 0, modified: 0 },
         ]);
         const memory = new Uint8Array(FILE.length);
         const range = { start: 0, end: FILE.length };
-        const options = { onBytes: () => {}, pace: undefined };
-        await link.readRange("a|b c.bin", range, FILE.length, memory, options, calm);
+        const options = { onBytes: () => {}, rateLimit: undefined };
+        const content = { name: "a|b c.bin", id: null, size: FILE.length };
+        await link.read(content, range, memory, options, calm);
         assertEquals(memory, FILE);
-        await assertRejects(() => link.fileSize("missing", calm), NotFoundError);
+        await assertRejects(() => link.size("missing", calm), NotFoundError);
       });
     }
   },

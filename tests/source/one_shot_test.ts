@@ -1,12 +1,17 @@
 import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import { P2pError, ProtocolError, TimeoutError, UnreachableError } from "../../core/base/errors.ts";
-import { OneShotClient } from "../../core/source/one_shot.ts";
+import { OneShotSource } from "../../core/source/one_shot.ts";
 import { ManualClock } from "../fakes/manual_clock.ts";
 import type { ByteStream } from "../../core/source/transport.ts";
 import { SeedSide } from "../fakes/scripted_seed.ts";
 import { ADDRESS, bytesOf, calm, patternOf, Stage, test, thrownBy, watch } from "./support.ts";
 
-const quietly = { onBytes: () => {}, pace: undefined };
+const quietly = { onBytes: () => {}, rateLimit: undefined };
+
+/** What is read, from a seed without manifests. */
+function contentOf(name: string, size: number) {
+  return { name, id: null, size };
+}
 
 const STALL_MS = 5000;
 
@@ -14,7 +19,7 @@ const STALL_MS = 5000;
 class OldTalk implements AsyncDisposable {
   readonly clock = new ManualClock();
   readonly stage: Stage;
-  readonly client: OneShotClient;
+  readonly client: OneShotSource;
   readonly requests: string[] = [];
 
   constructor(play: (request: string, seed: SeedSide, connection: number) => Promise<void>) {
@@ -23,7 +28,7 @@ class OldTalk implements AsyncDisposable {
       this.requests.push(request);
       await play(request, seed, connection);
     });
-    this.client = new OneShotClient("seed", {
+    this.client = new OneShotSource("seed", {
       clock: this.clock,
       stallMs: STALL_MS,
       connect: (signal) => this.stage.dial(ADDRESS, signal),
@@ -47,18 +52,14 @@ function chunks(content: Uint8Array, most: number) {
 
 const FILE = patternOf(100);
 for (const most of [1, 7, 32, 60, 99, 100, 5000]) {
-  test(`OneShotClient.readRange() fills the memory when the seed sends ${most} bytes at a time`, async () => {
+  test(`OneShotSource.read() fills the memory when the seed sends ${most} bytes at a time`, async () => {
     await using talk = new OldTalk(chunks(FILE, most));
     const memory = new Uint8Array(60);
     let told = 0;
-    await talk.client.readRange(
-      "a|b",
-      { start: 20, end: 80 },
-      100,
-      memory,
-      { onBytes: (count: number) => told += count, pace: undefined },
-      calm,
-    );
+    await talk.client.read(contentOf("a|b", 100), { start: 20, end: 80 }, memory, {
+      onBytes: (count: number) => told += count,
+      rateLimit: undefined,
+    }, calm);
     assertEquals(memory, FILE.subarray(20, 80));
     assertEquals(told, 60);
     assertEquals(talk.requests.length, Math.ceil(60 / most));
@@ -66,40 +67,52 @@ for (const most of [1, 7, 32, 60, 99, 100, 5000]) {
   });
 }
 
-test("OneShotClient.readRange() takes a chunk that comes in many parts", async () => {
+test("OneShotSource.read() takes a chunk that comes in many parts", async () => {
   await using talk = new OldTalk(async (_, seed) => {
     for (const byte of FILE) await seed.send(Uint8Array.of(byte));
   });
   const memory = new Uint8Array(100);
-  await talk.client.readRange("a", { start: 0, end: 100 }, 100, memory, quietly, calm);
+  await talk.client.read(contentOf("a", 100), { start: 0, end: 100 }, memory, quietly, calm);
   assertEquals(memory, FILE);
   assertEquals(talk.stage.connections, 1);
 });
 
-test("OneShotClient.readRange() throws ProtocolError when more comes than the file has", async () => {
+test("OneShotSource.read() throws ProtocolError when more comes than the file has", async () => {
   await using talk = new OldTalk(async (_, seed) => await seed.send(patternOf(101)));
   const memory = new Uint8Array(50);
-  const reading = talk.client.readRange("a", { start: 50, end: 100 }, 100, memory, quietly, calm);
+  const reading = talk.client.read(
+    contentOf("a", 100),
+    { start: 50, end: 100 },
+    memory,
+    quietly,
+    calm,
+  );
   await assertRejects(() => reading, ProtocolError);
 });
 
-test("OneShotClient.readRange() ignores the NUL bytes that fill the last buffer", async () => {
+test("OneShotSource.read() ignores the NUL bytes that fill the last buffer", async () => {
   await using talk = new OldTalk(async (_, seed) => {
     await seed.send(FILE);
     await seed.send(new Uint8Array(5000));
   });
   const memory = new Uint8Array(100);
-  await talk.client.readRange("a", { start: 0, end: 100 }, 100, memory, quietly, calm);
+  await talk.client.read(contentOf("a", 100), { start: 0, end: 100 }, memory, quietly, calm);
   assertEquals(memory, FILE);
 });
 
-test("OneShotClient.readRange() throws ProtocolError when NUL bytes come without end", async () => {
+test("OneShotSource.read() throws ProtocolError when NUL bytes come without end", async () => {
   await using talk = new OldTalk(async (_, seed) => {
     await seed.send(FILE);
     for (;;) await seed.send(new Uint8Array(5000));
   });
   const memory = new Uint8Array(100);
-  const reading = talk.client.readRange("a", { start: 0, end: 100 }, 100, memory, quietly, calm);
+  const reading = talk.client.read(
+    contentOf("a", 100),
+    { start: 0, end: 100 },
+    memory,
+    quietly,
+    calm,
+  );
   await assertRejects(() => reading, ProtocolError);
 });
 
@@ -122,13 +135,13 @@ function resetAfter(...parts: Uint8Array[]): ByteStream {
   };
 }
 
-test("OneShotClient takes a reply for complete that is followed by a reset", async () => {
+test("OneShotSource takes a reply for complete that is followed by a reset", async () => {
   const streams = [
     resetAfter(bytesOf("SIZE:100\n")),
     resetAfter(FILE.subarray(0, 60)),
     resetAfter(FILE.subarray(60)),
   ];
-  const client = new OneShotClient("seed", {
+  const client = new OneShotSource("seed", {
     clock: new ManualClock(),
     stallMs: STALL_MS,
     connect: () => Promise.resolve(streams.shift()!),
@@ -136,21 +149,27 @@ test("OneShotClient takes a reply for complete that is followed by a reset", asy
   const size = await client.reply({ verb: "FILESIZE", name: "a" }, calm);
   assertEquals(size, bytesOf("SIZE:100\n"));
   const memory = new Uint8Array(100);
-  await client.readRange("a", { start: 0, end: 100 }, 100, memory, quietly, calm);
+  await client.read(contentOf("a", 100), { start: 0, end: 100 }, memory, quietly, calm);
   assertEquals(memory, FILE);
 });
 
-test("OneShotClient.readRange() throws UnreachableError when a reply is empty", async () => {
+test("OneShotSource.read() throws UnreachableError when a reply is empty", async () => {
   await using talk = new OldTalk(async (_, seed, connection) => {
     if (connection === 0) await seed.send(FILE.subarray(0, 10));
   });
   const memory = new Uint8Array(100);
-  const reading = talk.client.readRange("a", { start: 0, end: 100 }, 100, memory, quietly, calm);
+  const reading = talk.client.read(
+    contentOf("a", 100),
+    { start: 0, end: 100 },
+    memory,
+    quietly,
+    calm,
+  );
   await assertRejects(() => reading, UnreachableError, "byte 10");
   assertEquals(talk.stage.connections, 2);
 });
 
-test("OneShotClient.readRange() throws TimeoutError when a chunk stalls", async () => {
+test("OneShotSource.read() throws TimeoutError when a chunk stalls", async () => {
   const gate = Promise.withResolvers<void>();
   await using talk = new OldTalk(async (_, seed) => {
     await seed.send(FILE.subarray(0, 10));
@@ -158,7 +177,7 @@ test("OneShotClient.readRange() throws TimeoutError when a chunk stalls", async 
   });
   const memory = new Uint8Array(100);
   const reading = watch(
-    talk.client.readRange("a", { start: 0, end: 100 }, 100, memory, quietly, calm),
+    talk.client.read(contentOf("a", 100), { start: 0, end: 100 }, memory, quietly, calm),
   );
   await talk.clock.advance(STALL_MS - 1);
   assertEquals(reading.ending, undefined);
@@ -167,7 +186,7 @@ test("OneShotClient.readRange() throws TimeoutError when a chunk stalls", async 
   gate.resolve();
 });
 
-test("OneShotClient.readRange() throws the signal's reason and writes no more when it aborts", async () => {
+test("OneShotSource.read() throws the signal's reason and writes no more when it aborts", async () => {
   const gate = Promise.withResolvers<void>();
   await using talk = new OldTalk(async (_, seed) => {
     await seed.send(FILE.subarray(0, 10));
@@ -177,10 +196,9 @@ test("OneShotClient.readRange() throws the signal's reason and writes no more wh
   const stop = new AbortController();
   const reason = new Error("no longer wanted");
   const memory = new Uint8Array(100);
-  const reading = talk.client.readRange(
-    "a",
+  const reading = talk.client.read(
+    contentOf("a", 100),
     { start: 0, end: 100 },
-    100,
     memory,
     quietly,
     stop.signal,
@@ -194,7 +212,7 @@ test("OneShotClient.readRange() throws the signal's reason and writes no more wh
   assertEquals(memory, new Uint8Array(100).fill(0xaa));
 });
 
-test("OneShotClient.reply() gives the whole reply, wherever its characters are cut", async () => {
+test("OneShotSource.reply() gives the whole reply, wherever its characters are cut", async () => {
   const reply = bytesOf("naïve 😀\nSIZE\n");
   await using talk = new OldTalk(async (_, seed) => {
     for (const byte of reply) {
@@ -205,7 +223,7 @@ test("OneShotClient.reply() gives the whole reply, wherever its characters are c
   assertEquals(await talk.client.reply({ verb: "LIST" }, calm), reply);
 });
 
-test("OneShotClient.reply() throws ProtocolError when the reply has no end", async () => {
+test("OneShotSource.reply() throws ProtocolError when the reply has no end", async () => {
   const noise = new Uint8Array(1024 * 1024).fill(0x78);
   await using talk = new OldTalk(async (_, seed) => {
     for (;;) await seed.send(noise);
@@ -213,11 +231,11 @@ test("OneShotClient.reply() throws ProtocolError when the reply has no end", asy
   await assertRejects(() => talk.client.reply({ verb: "LIST" }, calm), ProtocolError, "endless");
 });
 
-test("OneShotClient.reply() throws UnreachableError when the connection is reset", async () => {
+test("OneShotSource.reply() throws UnreachableError when the connection is reset", async () => {
   // Closing with the request unread is what resets it.
   const stage = new Stage(() => Promise.resolve());
   await using _stage = stage;
-  const client = new OneShotClient("seed", {
+  const client = new OneShotSource("seed", {
     clock: new ManualClock(),
     stallMs: STALL_MS,
     connect: (signal) => stage.dial(ADDRESS, signal),
@@ -246,10 +264,10 @@ async function withinATurn(seed: SeedSide): Promise<{ text: string; end: "ended"
 }
 
 for (const ends of [true, false]) {
-  test(`OneShotClient.reply() finds out that the seed ${ends ? "takes" : "does not take"} a request whose sender ended its side`, async () => {
+  test(`OneShotSource.reply() finds out that the seed ${ends ? "takes" : "does not take"} a request whose sender ended its side`, async () => {
     const clock = new ManualClock();
     await using stage = hearing(ends);
-    const client = new OneShotClient("seed", {
+    const client = new OneShotSource("seed", {
       clock,
       stallMs: STALL_MS,
       connect: (signal) => stage.dial(ADDRESS, signal),
@@ -265,9 +283,9 @@ for (const ends of [true, false]) {
   });
 }
 
-test("OneShotClient.reply() gives an empty reply when both ways of asking give one", async () => {
+test("OneShotSource.reply() gives an empty reply when both ways of asking give one", async () => {
   await using stage = new Stage(async (seed) => void await withinATurn(seed));
-  const client = new OneShotClient("seed", {
+  const client = new OneShotSource("seed", {
     clock: new ManualClock(),
     stallMs: STALL_MS,
     connect: (signal) => stage.dial(ADDRESS, signal),
@@ -283,7 +301,7 @@ async function endingOf<T>(seen: ReturnType<typeof watch<T>>): Promise<T> {
   return seen.ending.value;
 }
 
-test("OneShotClient.readRange() asks its pace before every chunk, for what may come", async () => {
+test("OneShotSource.read() asks its pace before every chunk, for what may come", async () => {
   const USUAL_CHUNK_BYTES = 32 * 1024;
   const file = patternOf(3 * USUAL_CHUNK_BYTES);
   const story: string[] = [];
@@ -298,24 +316,26 @@ test("OneShotClient.readRange() asks its pace before every chunk, for what may c
   };
   const memory = new Uint8Array(50_000);
   const range = { start: 0, end: memory.length };
-  const options = { onBytes: () => {}, pace };
-  await talk.client.readRange("a", range, file.length, memory, options, calm);
+  const options = { onBytes: () => {}, rateLimit: pace };
+  await talk.client.read(contentOf("a", file.length), range, memory, options, calm);
   assertEquals(memory, file.subarray(0, memory.length));
   // Nothing is known of the first one; behind it the seed sends as much each time.
   assertEquals(story, [`${USUAL_CHUNK_BYTES}`, "asks", "20000", "asks", "10000", "asks"]);
 });
 
-test("OneShotClient.readRange() asks nothing when the signal aborts while its pace waits", async () => {
+test("OneShotSource.read() asks nothing when the signal aborts while its pace waits", async () => {
   await using talk = new OldTalk(chunks(FILE, 10));
   const stop = new AbortController();
   const pace = {
     maxBytes: 1024,
     wait: (_: number, signal: AbortSignal) => talk.clock.sleep(1000, signal),
   };
-  const options = { onBytes: () => {}, pace };
+  const options = { onBytes: () => {}, rateLimit: pace };
   const memory = new Uint8Array(100);
   const range = { start: 0, end: 100 };
-  const thrown = thrownBy(talk.client.readRange("a", range, 100, memory, options, stop.signal));
+  const thrown = thrownBy(
+    talk.client.read(contentOf("a", 100), range, memory, options, stop.signal),
+  );
   await talk.clock.advance(1500);
   assertEquals(talk.requests.length, 1);
   stop.abort(new Error("enough"));
@@ -324,7 +344,7 @@ test("OneShotClient.readRange() asks nothing when the signal aborts while its pa
 });
 
 for (const verb of ["FILESIZE", "LIST"] as const) {
-  test(`OneShotClient.reply() takes no more of a reply to ${verb} than it can be long`, async () => {
+  test(`OneShotSource.reply() takes no more of a reply to ${verb} than it can be long`, async () => {
     let sent = 0;
     const part = "x".repeat(1000);
     await using talk = new OldTalk(async (_, seed) => {
@@ -340,17 +360,17 @@ for (const verb of ["FILESIZE", "LIST"] as const) {
   });
 }
 
-test("OneShotClient.reply() takes a reply to FILESIZE that is as long as a line may be", async () => {
+test("OneShotSource.reply() takes a reply to FILESIZE that is as long as a line may be", async () => {
   const longest = `SIZE:${"0".repeat(4096 - 5)}\n`;
   await using talk = new OldTalk(async (_, seed) => await seed.send(longest));
   assertEquals(await talk.client.reply({ verb: "FILESIZE", name: "a" }, calm), bytesOf(longest));
 });
 
-test("OneShotClient.reply() throws TimeoutError when the seed does not take the request", async () => {
+test("OneShotSource.reply() throws TimeoutError when the seed does not take the request", async () => {
   const clock = new ManualClock();
   let closed = false;
   const gone = Promise.withResolvers<never>();
-  const client = new OneShotClient("seed", {
+  const client = new OneShotSource("seed", {
     clock,
     stallMs: STALL_MS,
     connect: () =>

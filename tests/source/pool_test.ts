@@ -21,28 +21,28 @@ function poolOf(
   });
 }
 
-test("SeedPool.link() gives the same link to all who name the same seed", async () => {
+test("SourcePool.source() gives the same link to all who name the same seed", async () => {
   await using seed = new ScriptedSeed();
   await using pool = poolOf(seed, new ManualClock());
-  const link = pool.link(ADDRESS);
-  assertStrictEquals(pool.link({ ...ADDRESS }), link);
+  const link = pool.source(ADDRESS);
+  assertStrictEquals(pool.source({ ...ADDRESS }), link);
   for (const other of [{ port: 1 }, { host: "other" }, { tls: true }]) {
-    assertEquals(pool.link({ ...ADDRESS, ...other }) === link, false);
+    assertEquals(pool.source({ ...ADDRESS, ...other }) === link, false);
   }
 });
 
-test("SeedPool lets all tasks together open only so many connections to a seed", async () => {
+test("SourcePool lets all tasks together open only so many connections to a seed", async () => {
   await using seed = new ScriptedSeed({ a: bytesOf("hello") }, async () => {
     await new ManualClock().advance(0);
     return undefined;
   });
   await using pool = poolOf(seed, new ManualClock());
-  const tasks = Array.from({ length: 40 }, () => pool.link(ADDRESS).fileSize("a", calm));
+  const tasks = Array.from({ length: 40 }, () => pool.source(ADDRESS).size("a", calm));
   assertEquals(await Promise.all(tasks), Array(40).fill(5));
   assertEquals(seed.mostOpen, 2);
 });
 
-test("SeedPool closes idle connections when no socket can be opened for another seed", async () => {
+test("SourcePool closes idle connections when no socket can be opened for another seed", async () => {
   await using seed = new ScriptedSeed({ a: bytesOf("hello") });
   const lack = new BusyError("Cannot connect to other:7270: too many open files here", 1000);
   const dial: Dial = (address, signal) => {
@@ -51,14 +51,14 @@ test("SeedPool closes idle connections when no socket can be opened for another 
   };
   const clock = new ManualClock();
   await using pool = poolOf({ dial }, clock);
-  const other = pool.link({ ...ADDRESS, host: "other" });
-  await pool.link(ADDRESS).fileSize("a", calm);
-  assertEquals(await thrownBy(other.fileSize("a", calm)), lack);
+  const other = pool.source({ ...ADDRESS, host: "other" });
+  await pool.source(ADDRESS).size("a", calm);
+  assertEquals(await thrownBy(other.size("a", calm)), lack);
   await clock.advance(0);
-  assertEquals(await other.fileSize("a", calm), 5);
+  assertEquals(await other.size("a", calm), 5);
 });
 
-test("SeedPool[Symbol.asyncDispose]() closes all links, and ends who still asks", async () => {
+test("SourcePool[Symbol.asyncDispose]() closes all links, and ends who still asks", async () => {
   await using seed = new ScriptedSeed({ a: bytesOf("hello") }, async (_, client) => {
     await client.untilGone();
     return "answered";
@@ -66,7 +66,7 @@ test("SeedPool[Symbol.asyncDispose]() closes all links, and ends who still asks"
   const clock = new ManualClock();
   const pool = poolOf(seed, clock);
   const others = [ADDRESS, { ...ADDRESS, host: "other" }];
-  const asked = others.map((address) => watch(pool.link(address).fileSize("a", calm)));
+  const asked = others.map((address) => watch(pool.source(address).size("a", calm)));
   await clock.advance(0);
   assertEquals(seed.open, 2);
   await pool[Symbol.asyncDispose]();
@@ -82,7 +82,7 @@ for (
     { giveUpMs: 500, connectMs: 1000 },
   ]
 ) {
-  test(`SeedPool gives a seed ${connectMs} ms to answer when tasks give up after ${giveUpMs} ms`, async () => {
+  test(`SourcePool gives a seed ${connectMs} ms to answer when tasks give up after ${giveUpMs} ms`, async () => {
     const clock = new ManualClock();
     const dial: Dial = (_, signal) =>
       new Promise((_, reject) => {
@@ -90,7 +90,7 @@ for (
       });
     const terms = { clock, dial, seedConnections: 2, stallMs: 5000, token: undefined };
     await using pool = new SourcePool({ ...terms, giveUpMs });
-    const asked = watch(pool.link(ADDRESS).dialect(calm));
+    const asked = watch(pool.source(ADDRESS).protocol(calm));
     await clock.advance(connectMs - 1);
     assertEquals(asked.ending, undefined);
     await clock.advance(1);

@@ -13,6 +13,7 @@ import { equalBytes } from "../../core/base/digest.ts";
 import { Semaphore } from "../../core/base/semaphore.ts";
 import { PendingError } from "../../core/source/errors.ts";
 import { SeedSource, type SeedSourceOptions } from "../../core/source/seed_source.ts";
+import type { ReadOptions } from "../../core/source/source.ts";
 import type { ByteStream, Dial } from "../../core/source/transport.ts";
 import { authResponse } from "../../core/protocol/auth.ts";
 import { encodeGreeting } from "../../core/protocol/greeting.ts";
@@ -51,13 +52,14 @@ class Linked implements AsyncDisposable {
   }
 
   size(signal = calm): Promise<number> {
-    return this.link.fileSize("a", signal);
+    return this.link.size("a", signal);
   }
 
   read(start: number, into: Uint8Array, signal = calm, pace?: LinkPace): Promise<void> {
     const range = { start, end: start + into.length };
-    const options = { onBytes: () => {}, pace };
-    return this.link.readRange("a", range, FILE.length, into, options, signal);
+    const options = { onBytes: () => {}, rateLimit: pace };
+    const content = { name: "a", id: null, size: FILE.length };
+    return this.link.read(content, range, into, options, signal);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -66,7 +68,7 @@ class Linked implements AsyncDisposable {
   }
 }
 
-type LinkPace = Parameters<SeedSource["readRange"]>[4]["pace"];
+type LinkPace = ReadOptions["rateLimit"];
 
 /** What can go on by itself does so. */
 async function aTurn(): Promise<void> {
@@ -93,35 +95,35 @@ function session(
   };
 }
 
-test("SeedLink.dialect() finds out once for all who ask meanwhile", async () => {
+test("SeedSource.protocol() finds out once for all who ask meanwhile", async () => {
   await using seed = new ScriptedSeed({ a: FILE });
   await using linked = new Linked(seed.dial);
-  const asked = Array.from({ length: 5 }, () => linked.link.dialect(calm));
+  const asked = Array.from({ length: 5 }, () => linked.link.protocol(calm));
   assertEquals(await Promise.all(asked), Array(5).fill("session"));
   assertEquals(seed.connections, 1);
 });
 
-test("SeedLink.dialect() goes on for the others when the one who asked first leaves", async () => {
+test("SeedSource.protocol() goes on for the others when the one who asked first leaves", async () => {
   await using seed = new ScriptedSeed({ a: FILE });
   await using linked = new Linked(seed.dial);
   const stop = new AbortController();
-  const first = assertRejects(() => linked.link.dialect(stop.signal));
-  const second = linked.link.dialect(calm);
+  const first = assertRejects(() => linked.link.protocol(stop.signal));
+  const second = linked.link.protocol(calm);
   stop.abort();
   await first;
   assertEquals(await second, "session");
   assertEquals(seed.connections, 1);
 });
 
-test("SeedLink.dialect() throws the reason and nothing else when the signal has aborted before", async () => {
+test("SeedSource.protocol() throws the reason and nothing else when the signal has aborted before", async () => {
   const dial: Dial = () => Promise.reject(new UnreachableError("nobody there"));
   await using linked = new Linked(dial);
   const reason = new Error("no longer wanted");
-  await assertRejects(() => linked.link.dialect(AbortSignal.abort(reason)), Error, "no longer");
+  await assertRejects(() => linked.link.protocol(AbortSignal.abort(reason)), Error, "no longer");
   await linked.clock.advance(0);
 });
 
-test("SeedLink uses one connection when one ask follows the other", async () => {
+test("SeedSource uses one connection when one ask follows the other", async () => {
   await using seed = new ScriptedSeed({ a: FILE });
   await using linked = new Linked(seed.dial);
   for (let i = 0; i < 20; i++) assertEquals(await linked.size(), FILE.length);
@@ -130,7 +132,7 @@ test("SeedLink uses one connection when one ask follows the other", async () => 
 });
 
 for (const connections of [1, 2, 4]) {
-  test(`SeedLink opens at most ${connections} connections however many ask at once`, async () => {
+  test(`SeedSource opens at most ${connections} connections however many ask at once`, async () => {
     await using seed = new ScriptedSeed({ a: FILE }, async () => {
       await aTurn();
       return undefined;
@@ -148,11 +150,11 @@ for (const connections of [1, 2, 4]) {
   });
 }
 
-test("SeedLink opens a second connection as soon as one request waits behind another", async () => {
+test("SeedSource opens a second connection as soon as one request waits behind another", async () => {
   const gate = Promise.withResolvers<void>();
   await using seed = new ScriptedSeed({ a: FILE }, holding("FILESIZE", gate.promise));
   await using linked = new Linked(seed.dial);
-  await linked.link.dialect(calm);
+  await linked.link.protocol(calm);
   const first = linked.size();
   await linked.clock.advance(0);
   assertEquals(seed.connections, 1);
@@ -182,7 +184,7 @@ function withDelayedReads(stream: ByteStream, clock: ManualClock): ByteStream {
   };
 }
 
-test("SeedLink.readRange() divides a few ranges among all connections that it may have on a long line", async () => {
+test("SeedSource.read() divides a few ranges among all connections that it may have on a long line", async () => {
   const file = patternOf(4 * 1024 * 1024);
   const gate = Promise.withResolvers<void>();
   await using seed = new ScriptedSeed({ a: file }, holding("DOWNLOAD", gate.promise));
@@ -190,7 +192,7 @@ test("SeedLink.readRange() divides a few ranges among all connections that it ma
   const dial: Dial = async (address, signal) =>
     withDelayedReads(await seed.dial(address, signal), clock);
   await using linked = new Linked(dial, { connections: 16, clock });
-  const dialect = linked.link.dialect(calm);
+  const dialect = linked.link.protocol(calm);
   await clock.advance(ROUND_TRIP_MS);
   await dialect;
   const memories = Array.from({ length: 4 }, () => new Uint8Array(1024 * 1024));
@@ -208,7 +210,7 @@ test("SeedLink.readRange() divides a few ranges among all connections that it ma
   assertEquals(seed.mostOpen, 16);
 });
 
-test("SeedLink opens at most as many connections as there are slots for all seeds", async () => {
+test("SeedSource opens at most as many connections as there are slots for all seeds", async () => {
   await using seed = new ScriptedSeed({ a: FILE }, async () => {
     await aTurn();
     return undefined;
@@ -218,7 +220,7 @@ test("SeedLink opens at most as many connections as there are slots for all seed
   assertEquals(seed.mostOpen, 2);
 });
 
-test("SeedLink goes on when another seed frees the only slot", async () => {
+test("SeedSource goes on when another seed frees the only slot", async () => {
   await using one = new ScriptedSeed({ a: FILE });
   await using other = new ScriptedSeed({ a: FILE });
   const slots = new Semaphore(1);
@@ -238,7 +240,7 @@ test("SeedLink goes on when another seed frees the only slot", async () => {
 });
 
 for (const connections of [1, 3]) {
-  test(`SeedLink sends one request at a time over each of ${connections} connections when the seed takes no more`, async () => {
+  test(`SeedSource sends one request at a time over each of ${connections} connections when the seed takes no more`, async () => {
     let most = 0;
     await using stage = new Stage((seed) => {
       let inFlight = 0;
@@ -259,7 +261,7 @@ for (const connections of [1, 3]) {
   });
 }
 
-test("SeedLink goes on with those who wait when the one before them left", async () => {
+test("SeedSource goes on with those who wait when the one before them left", async () => {
   const gate = Promise.withResolvers<void>();
   await using seed = new ScriptedSeed({ a: FILE }, holding("FILESIZE", gate.promise));
   seed.greeting = { ...seed.greeting, maxInflight: 1 };
@@ -277,7 +279,7 @@ test("SeedLink goes on with those who wait when the one before them left", async
 });
 
 for (const maxLength of [1, 7, 99, 100]) {
-  test(`SeedLink.readRange() asks for at most ${maxLength} bytes at a time when the seed wants it so`, async () => {
+  test(`SeedSource.read() asks for at most ${maxLength} bytes at a time when the seed wants it so`, async () => {
     await using seed = new ScriptedSeed({ a: FILE });
     seed.greeting = { ...seed.greeting, maxLength };
     await using linked = new Linked(seed.dial);
@@ -290,7 +292,7 @@ for (const maxLength of [1, 7, 99, 100]) {
   });
 }
 
-test("SeedLink.readRange() has few requests in preparation when the seed takes a byte at a time", async () => {
+test("SeedSource.read() has few requests in preparation when the seed takes a byte at a time", async () => {
   const gate = Promise.withResolvers<void>();
   await using seed = new ScriptedSeed({ a: FILE }, holding("DOWNLOAD", gate.promise));
   seed.greeting = { ...seed.greeting, maxLength: 1 };
@@ -306,7 +308,45 @@ test("SeedLink.readRange() has few requests in preparation when the seed takes a
   gate.resolve();
 });
 
-test("SeedLink.readRange() waits for its turn before each part when there is a pace", async () => {
+/** A seed that answers READ. */
+function readingSeed(): ScriptedSeed {
+  const seed = new ScriptedSeed({ a: FILE });
+  seed.greeting = { ...seed.greeting, features: ["read"] };
+  return seed;
+}
+
+function readContent(linked: Linked, id: string | null, into: Uint8Array): Promise<void> {
+  const options = { onBytes: () => {}, rateLimit: undefined };
+  const content = { name: "a", id, size: FILE.length };
+  return linked.link.read(content, { start: 10, end: 10 + into.length }, into, options, calm);
+}
+
+test("SeedSource.read() names the content by its id when the seed knows READ and the id is known", async () => {
+  await using seed = readingSeed();
+  await using linked = new Linked(seed.dial);
+  const { id } = seed.manifestOf("a");
+  const into = new Uint8Array(100);
+  await readContent(linked, id, into);
+  assertEquals(into, FILE.subarray(10, 110));
+  assertEquals(seed.asked("READ").map((request) => request.id), [id]);
+  await readContent(linked, null, into);
+  assertEquals(seed.asked("DOWNLOAD").length, 1);
+});
+
+test("SeedSource.read() names the file when the seed does not know READ", async () => {
+  await using seed = new ScriptedSeed({ a: FILE });
+  await using linked = new Linked(seed.dial);
+  await readContent(linked, seed.manifestOf("a").id, new Uint8Array(100));
+  assertEquals([seed.asked("READ").length, seed.asked("DOWNLOAD").length], [0, 1]);
+});
+
+test("SeedSource.read() throws ChangedError when the seed has no content with that id any more", async () => {
+  await using seed = readingSeed();
+  await using linked = new Linked(seed.dial);
+  await assertRejects(() => readContent(linked, "0".repeat(64), new Uint8Array(10)), ChangedError);
+});
+
+test("SeedSource.read() waits for its turn before each part when there is a pace", async () => {
   await using seed = new ScriptedSeed({ a: FILE });
   await using linked = new Linked(seed.dial);
   const gates: { bytes: number; open: () => void }[] = [];
@@ -325,7 +365,7 @@ test("SeedLink.readRange() waits for its turn before each part when there is a p
   assertEquals(memory, FILE.subarray(0, 100));
 });
 
-test("SeedLink.readRange() settles only when none of its parts writes any more", async () => {
+test("SeedSource.read() settles only when none of its parts writes any more", async () => {
   const gate = Promise.withResolvers<void>();
   let downloads = 0;
   await using seed = new ScriptedSeed({ a: FILE }, async (request, client) => {
@@ -363,7 +403,7 @@ const refusals: [string, abstract new (...args: never[]) => P2pError][] = [
 ];
 
 for (const [line, error] of refusals) {
-  test(`SeedLink.manifest() throws ${error.name} when the seed says ${line}`, async () => {
+  test(`SeedSource.manifest() throws ${error.name} when the seed says ${line}`, async () => {
     await using seed = new ScriptedSeed({ a: FILE }, refusing("MANIFEST", line, 1));
     await using linked = new Linked(seed.dial);
     const asked = () => linked.link.manifest("a", calm);
@@ -374,7 +414,7 @@ for (const [line, error] of refusals) {
   });
 }
 
-test("SeedLink.manifest() throws ProtocolError when the manifest is none", async () => {
+test("SeedSource.manifest() throws ProtocolError when the manifest is none", async () => {
   await using seed = new ScriptedSeed({ a: FILE }, async (_, client) => {
     await sendBody(client, "{}");
     return "answered";
@@ -383,13 +423,13 @@ test("SeedLink.manifest() throws ProtocolError when the manifest is none", async
   await assertRejects(() => linked.link.manifest("a", calm), ProtocolError);
 });
 
-test("SeedLink.fileSize() throws ProtocolError when the seed answers without a size", async () => {
+test("SeedSource.size() throws ProtocolError when the seed answers without a size", async () => {
   await using seed = new ScriptedSeed({ a: FILE }, refusing("FILESIZE", "OK 0"));
   await using linked = new Linked(seed.dial);
   await assertRejects(() => linked.size(), ProtocolError);
 });
 
-test("SeedLink gives the token to a seed that asks for it", async () => {
+test("SeedSource gives the token to a seed that asks for it", async () => {
   await using stage = new Stage(session(async (line, seed) => {
     await seed.send(line.startsWith("AUTH") ? "OK 0\n" : "SIZE:1\n");
     if (line.startsWith("AUTH")) {
@@ -400,7 +440,7 @@ test("SeedLink gives the token to a seed that asks for it", async () => {
   assertEquals(await linked.size(), 1);
 });
 
-test("SeedLink throws TimeoutError, and is troubled, when nobody answers the connect", async () => {
+test("SeedSource throws TimeoutError, and is troubled, when nobody answers the connect", async () => {
   const dial: Dial = (_, signal) =>
     new Promise((_, reject) => {
       signal.addEventListener("abort", () => reject(signal.reason), { once: true });
@@ -413,7 +453,7 @@ test("SeedLink throws TimeoutError, and is troubled, when nobody answers the con
   assert(asked.ending && "error" in asked.ending && asked.ending.error instanceof TimeoutError);
 });
 
-test("SeedLink is troubled from a connect that failed until one that works", async () => {
+test("SeedSource is troubled from a connect that failed until one that works", async () => {
   await using seed = new ScriptedSeed({ a: FILE });
   let there = false;
   const dial: Dial = (address, signal) =>
@@ -436,7 +476,7 @@ async function oldSeed(seed: SeedSide): Promise<void> {
   else if (line === "LIST") await seed.send("a\n");
 }
 
-test("SeedLink speaks one-shot to an old seed, and greets it only once", async () => {
+test("SeedSource speaks one-shot to an old seed, and greets it only once", async () => {
   const requests: string[] = [];
   await using stage = new Stage(async (seed) => {
     const side = { ...seed } as SeedSide;
@@ -449,7 +489,7 @@ test("SeedLink speaks one-shot to an old seed, and greets it only once", async (
     await oldSeed(side);
   });
   await using linked = new Linked(stage.dial);
-  assertEquals(await linked.link.dialect(calm), "one-shot");
+  assertEquals(await linked.link.protocol(calm), "one-shot");
   assertEquals(await linked.link.manifest("a", calm), undefined);
   assertEquals(await linked.size(), FILE.length);
   const memory = new Uint8Array(FILE.length);
@@ -460,7 +500,7 @@ test("SeedLink speaks one-shot to an old seed, and greets it only once", async (
   assertEquals(stage.open, 0);
 });
 
-test("SeedLink opens at most as many connections to an old seed as it may", async () => {
+test("SeedSource opens at most as many connections to an old seed as it may", async () => {
   await using stage = new Stage(async (seed) => {
     await aTurn();
     await oldSeed(seed);
@@ -470,7 +510,7 @@ test("SeedLink opens at most as many connections to an old seed as it may", asyn
   assertEquals(stage.mostOpen, 2);
 });
 
-test("SeedLink.list() leaves out what an old seed lists and does not have", async () => {
+test("SeedSource.list() leaves out what an old seed lists and does not have", async () => {
   await using stage = new Stage(async (seed) => {
     const line = await seed.line() ?? "";
     if (line === "LIST") await seed.send("gone\na\n../evil\n");
@@ -481,7 +521,7 @@ test("SeedLink.list() leaves out what an old seed lists and does not have", asyn
   assertEquals(await linked.link.list(calm), [{ name: "a", size: 5, modified: 0 }]);
 });
 
-test("SeedLink.list() leaves out the folders that an old seed lists with a size without sense", async () => {
+test("SeedSource.list() leaves out the folders that an old seed lists with a size without sense", async () => {
   await using stage = new Stage(async (seed) => {
     const line = await seed.line() ?? "";
     if (line === "LIST") await seed.send("a\ndir\n");
@@ -492,7 +532,7 @@ test("SeedLink.list() leaves out the folders that an old seed lists with a size 
   assertEquals(await linked.link.list(calm), [{ name: "a", size: 5, modified: 0 }]);
 });
 
-test("SeedLink.list() leaves nothing under way when an old seed fails in the middle", async () => {
+test("SeedSource.list() leaves nothing under way when an old seed fails in the middle", async () => {
   let asked = 0;
   await using stage = new Stage(async (seed) => {
     const line = await seed.line() ?? "";
@@ -559,7 +599,7 @@ function lineBefore(first: string | undefined, seed: SeedSide): () => Promise<st
   };
 }
 
-test("SeedLink greets a seed again that was silent at the greeting, before its file is taken unverified", async () => {
+test("SeedSource greets a seed again that was silent at the greeting, before its file is taken unverified", async () => {
   let stopped = true;
   await using stage = new Stage(bothDialects(() => !stopped));
   await using linked = new Linked(stage.dial);
@@ -569,21 +609,21 @@ test("SeedLink greets a seed again that was silent at the greeting, before its f
   await linked.clock.advance(1);
   assert(asked.ending && "value" in asked.ending, "it is not answered");
   assertEquals(asked.ending.value?.layout.size, 6);
-  assertEquals(await linked.link.dialect(calm), "session");
+  assertEquals(await linked.link.protocol(calm), "session");
 });
 
-test("SeedLink lists in a session what a seed offers that was silent at the greeting", async () => {
+test("SeedSource lists in a session what a seed offers that was silent at the greeting", async () => {
   let stopped = true;
   await using stage = new Stage(bothDialects(() => !stopped));
   await using linked = new Linked(stage.dial);
-  const dialect = watch(linked.link.dialect(calm));
+  const dialect = watch(linked.link.protocol(calm));
   await linked.clock.advance(CONNECT_MS);
   assertEquals(dialect.ending, { value: "one-shot" });
   stopped = false;
   assertEquals(await linked.link.list(calm), [{ name: "a", size: 1, modified: 1 }]);
 });
 
-test("SeedLink uses a seed as an old one that never answers the greeting, and greets it again now and then", async () => {
+test("SeedSource uses a seed as an old one that never answers the greeting, and greets it again now and then", async () => {
   let silent = true;
   const greetings: string[] = [];
   const over = Promise.withResolvers<void>();
@@ -605,11 +645,11 @@ test("SeedLink uses a seed as an old one that never answers the greeting, and gr
   await linked.clock.advance(10_000);
   assertEquals(await linked.size(), 6);
   await linked.clock.advance(0);
-  assertEquals(await linked.link.dialect(calm), "session");
+  assertEquals(await linked.link.protocol(calm), "session");
   assertEquals((await linked.link.manifest("a", calm))?.layout.size, 6);
 });
 
-test("SeedLink does not take a seed for an old one that greeted before and is silent now", async () => {
+test("SeedSource does not take a seed for an old one that greeted before and is silent now", async () => {
   await using seed = new ScriptedSeed({ a: FILE });
   await using stopped = new Stage((side) => side.untilGone());
   const place = new Place(seed.dial);
@@ -625,22 +665,22 @@ test("SeedLink does not take a seed for an old one that greeted before and is si
   assertEquals((await linked.link.manifest("a", calm))?.layout.size, FILE.length);
 });
 
-test("SeedLink asks again who is there when a session seed has gone", async () => {
+test("SeedSource asks again who is there when a session seed has gone", async () => {
   await using seed = new ScriptedSeed({ a: FILE });
   await using old = new Stage(oldSeed);
   const place = new Place(seed.dial);
   await using linked = new Linked(place.dial);
-  assertEquals(await linked.link.dialect(calm), "session");
+  assertEquals(await linked.link.protocol(calm), "session");
   seed.hangUp();
   await linked.clock.advance(0);
   place.there = () => Promise.reject(new UnreachableError("refused"));
   await assertRejects(() => linked.size(), UnreachableError);
   place.there = old.dial;
-  assertEquals(await linked.link.dialect(calm), "one-shot");
+  assertEquals(await linked.link.protocol(calm), "one-shot");
   assertEquals(await linked.size(), FILE.length);
 });
 
-test("SeedLink speaks one-shot when a session seed comes back as an old one", async () => {
+test("SeedSource speaks one-shot when a session seed comes back as an old one", async () => {
   await using seed = new ScriptedSeed({ a: FILE });
   await using old = new Stage(oldSeed);
   const place = new Place(seed.dial);
@@ -650,23 +690,23 @@ test("SeedLink speaks one-shot when a session seed comes back as an old one", as
   await linked.clock.advance(0);
   place.there = old.dial;
   await assertRejects(() => linked.size(), UnreachableError);
-  assertEquals(await linked.link.dialect(calm), "one-shot");
+  assertEquals(await linked.link.protocol(calm), "one-shot");
   assertEquals(await linked.size(), FILE.length);
 });
 
-test("SeedLink asks again who is there when an old seed has gone", async () => {
+test("SeedSource asks again who is there when an old seed has gone", async () => {
   await using seed = new ScriptedSeed({ a: FILE });
   await using old = new Stage(oldSeed);
   const place = new Place(old.dial);
   await using linked = new Linked(place.dial);
-  assertEquals(await linked.link.dialect(calm), "one-shot");
+  assertEquals(await linked.link.protocol(calm), "one-shot");
   place.there = () => Promise.reject(new UnreachableError("refused"));
   await assertRejects(() => linked.size(), UnreachableError);
   place.there = seed.dial;
-  assertEquals(await linked.link.dialect(calm), "session");
+  assertEquals(await linked.link.protocol(calm), "session");
 });
 
-test("SeedLink throws BusyError when the seed has no room, and greets again the next time", async () => {
+test("SeedSource throws BusyError when the seed has no room, and greets again the next time", async () => {
   await using seed = new ScriptedSeed({ a: FILE });
   seed.turnsAwayWith = "ERROR:BUSY retry-after-ms=300 full\n";
   await using linked = new Linked(seed.dial);
@@ -689,7 +729,7 @@ const noRoom: { name: string; play: (seed: SeedSide) => Promise<void> }[] = [
 ];
 
 for (const { name, play } of noRoom) {
-  test(`SeedLink makes do with the connection it has when a second one ${name}`, async () => {
+  test(`SeedSource makes do with the connection it has when a second one ${name}`, async () => {
     const gate = Promise.withResolvers<void>();
     const slow = session(async (_, seed) => {
       await gate.promise;
@@ -702,13 +742,13 @@ for (const { name, play } of noRoom) {
     gate.resolve();
     await linked.clock.advance(0);
     assertEquals(asked.map(({ ending }) => ending), Array(10).fill({ value: 5 }));
-    assertEquals(await linked.link.dialect(calm), "session");
+    assertEquals(await linked.link.protocol(calm), "session");
     // It does not knock again and again.
     assertLessOrEqual(stage.connections, 8);
   });
 }
 
-test("SeedLink tries for more connections again when the seed's pause is over", async () => {
+test("SeedSource tries for more connections again when the seed's pause is over", async () => {
   const gates = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
   let round = 0;
   const slow = session(async (_, seed) => {
@@ -731,7 +771,7 @@ test("SeedLink tries for more connections again when the seed's pause is over", 
   }
 });
 
-test("SeedLink throws when a seed greets and then ends every session at once", async () => {
+test("SeedSource throws when a seed greets and then ends every session at once", async () => {
   await using stage = new Stage(async (seed) => {
     await seed.line();
     await seed.send(
@@ -743,7 +783,7 @@ test("SeedLink throws when a seed greets and then ends every session at once", a
   assertEquals(stage.connections, 1);
 });
 
-test("SeedLink.list() follows the pages to their end", async () => {
+test("SeedSource.list() follows the pages to their end", async () => {
   const names = ["a", "b", "c/d", "e"];
   const afters: string[] = [];
   await using seed = new ScriptedSeed({}, async (request, client) => {
@@ -792,7 +832,7 @@ function entry(name: string): string {
 }
 
 for (const { name, page, error } of hostilePages) {
-  test(`SeedLink.list() comes to an end when the seed sends ${name}`, async () => {
+  test(`SeedSource.list() comes to an end when the seed sends ${name}`, async () => {
     await using seed = new ScriptedSeed({}, async (request, client) => {
       if (request.verb !== "LIST") return undefined;
       const body = page(request.after);
@@ -806,13 +846,13 @@ for (const { name, page, error } of hostilePages) {
   });
 }
 
-test("SeedLink.list() gives nothing when the seed offers nothing", async () => {
+test("SeedSource.list() gives nothing when the seed offers nothing", async () => {
   await using seed = new ScriptedSeed();
   await using linked = new Linked(seed.dial);
   assertEquals(await linked.link.list(calm), []);
 });
 
-test("SeedLink[Symbol.asyncDispose]() ends all who ask or wait, and opens nothing any more", async () => {
+test("SeedSource[Symbol.asyncDispose]() ends all who ask or wait, and opens nothing any more", async () => {
   await using stage = new Stage(session(() => Promise.resolve()));
   const linked = new Linked(stage.dial, { connections: 1 });
   const asked = Array.from({ length: 20 }, () => watch(linked.size()));
@@ -825,7 +865,7 @@ test("SeedLink[Symbol.asyncDispose]() ends all who ask or wait, and opens nothin
   assertEquals([stage.connections, stage.open], [1, 0]);
 });
 
-test("SeedLink[Symbol.asyncDispose]() waits until a second connection on its way is given up", async () => {
+test("SeedSource[Symbol.asyncDispose]() waits until a second connection on its way is given up", async () => {
   const play = session(() => Promise.resolve());
   await using stage = new Stage(play);
   let connects = 0;
@@ -848,7 +888,7 @@ test("SeedLink[Symbol.asyncDispose]() waits until a second connection on its way
   await Promise.all(asked);
 });
 
-test("SeedLink[Symbol.asyncDispose]() ends the first greeting", async () => {
+test("SeedSource[Symbol.asyncDispose]() ends the first greeting", async () => {
   await using stage = new Stage((seed) => seed.untilGone());
   const linked = new Linked(stage.dial);
   const asked = watch(linked.size());
@@ -859,7 +899,7 @@ test("SeedLink[Symbol.asyncDispose]() ends the first greeting", async () => {
   assertEquals(stage.open, 0);
 });
 
-test("SeedLink throws the signal's reason when it aborts while all connections are taken", async () => {
+test("SeedSource throws the signal's reason when it aborts while all connections are taken", async () => {
   await using stage = new Stage(session(() => Promise.resolve(), { maxInflight: 1 }));
   await using linked = new Linked(stage.dial, { connections: 1 });
   const first = assertRejects(() => linked.size(), UnreachableError);

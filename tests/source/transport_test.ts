@@ -342,7 +342,7 @@ test("dialer() throws the signal's reason at once when a seed does not answer th
   assertEquals(dialing.ending.error, reason);
 });
 
-test("SeedLink throws TimeoutError after connectMs when a seed does not answer the TLS handshake", async () => {
+test("SeedSource throws TimeoutError after connectMs when a seed does not answer the TLS handshake", async () => {
   using silent = new Silent();
   const clock = new ManualClock();
   await using link = new SeedSource(silent.address, {
@@ -354,7 +354,7 @@ test("SeedLink throws TimeoutError after connectMs when a seed does not answer t
     stallMs: 60_000,
     token: undefined,
   });
-  const asked = watch(link.dialect(calm));
+  const asked = watch(link.protocol(calm));
   using _client = await silent.client();
   await clock.advance(4999);
   assertEquals(asked.ending, undefined);

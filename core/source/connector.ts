@@ -1,0 +1,90 @@
+/** Connects to one seed: within the limits on connections, and in time. */
+import type { Clock } from "../base/clock.ts";
+import { deadline } from "../base/abort.ts";
+import { BusyError, TimeoutError } from "../base/errors.ts";
+import { Semaphore } from "../base/semaphore.ts";
+import { formatSeedAddress, type SeedAddress } from "../base/seed_address.ts";
+import { type ByteStream, type Dial, freeing } from "./transport.ts";
+
+export interface ConnectorOptions {
+  readonly clock: Clock;
+  readonly dial: Dial;
+  /** Connections to this seed. */
+  readonly connections: number;
+  /** Connections to all seeds together. */
+  readonly slots: Semaphore;
+  readonly connectMs: number;
+  /** Called when no socket can be opened because this process has too many open files. */
+  readonly onOutOfDescriptors?: () => void;
+}
+
+/** A connect that takes longer than this is not worth waiting for where other sources answer. */
+const SLOW_CONNECT_MS = 1000;
+
+export class Connector {
+  readonly #address: SeedAddress;
+  readonly #options: ConnectorOptions;
+  readonly #slots: Semaphore;
+  #troubled = false;
+  #reached = false;
+
+  constructor(address: SeedAddress, options: ConnectorOptions) {
+    this.#address = address;
+    this.#options = options;
+    this.#slots = new Semaphore(options.connections);
+  }
+
+  /** Whether a connect ever succeeded. */
+  get reached(): boolean {
+    return this.#reached;
+  }
+
+  /** Whether the last connect failed or takes long. */
+  get troubled(): boolean {
+    return this.#troubled;
+  }
+
+  /**
+   * A connection in a slot of this seed's and of all; closing it frees both.
+   *
+   * @throws {UnreachableError} @throws {TimeoutError} @throws {BusyError} without free descriptors.
+   */
+  async connect(signal: AbortSignal): Promise<ByteStream> {
+    const own = await this.#slots.acquire(signal);
+    const freeOwn = () => own[Symbol.dispose]();
+    const shared = await this.#options.slots.acquire(signal).catch((error) => {
+      freeOwn();
+      throw error;
+    });
+    const free = () => {
+      freeOwn();
+      shared[Symbol.dispose]();
+    };
+    try {
+      return freeing(await this.#dial(signal), free);
+    } catch (error) {
+      free();
+      throw error;
+    }
+  }
+
+  async #dial(signal: AbortSignal): Promise<ByteStream> {
+    const { clock, connectMs, dial, onOutOfDescriptors } = this.#options;
+    using _slow = clock.after(SLOW_CONNECT_MS, () => this.#troubled = true);
+    const late = () => {
+      const id = formatSeedAddress(this.#address);
+      return new TimeoutError(`Cannot connect to ${id}: no answer for ${connectMs / 1000} s`);
+    };
+    using limit = deadline(signal, clock, connectMs, late);
+    try {
+      const stream = await dial(this.#address, limit.signal);
+      this.#troubled = false;
+      this.#reached = true;
+      return stream;
+    } catch (error) {
+      if (!signal.aborted) this.#troubled = true;
+      if (error instanceof BusyError) onOutOfDescriptors?.();
+      throw error;
+    }
+  }
+}
