@@ -1,15 +1,17 @@
 /** `config.json`: one object whose keys are the names of the settings. */
-import { DiskError, printable, reasonOf, UsageError } from "../core/mod.ts";
 import { join } from "@std/path";
-import { type SettingSource } from "./setting_sources.ts";
-import { closest, CommandError } from "./ui/hints.ts";
-import { isSettingName, SETTING_NAMES, settingOf } from "./settings.ts";
+import { DiskError, printable, reasonOf, UsageError } from "../core/mod.ts";
+import { isSettingName, SETTING_NAMES, settingOf, type SettingSource } from "./settings.ts";
+import { CommandError, didYouMean } from "./ui/hints.ts";
+
+const HELP = "See p2p help config for all settings";
+const EXAMPLE = 'Write it like {"max": 5, "seeds": ["nas1"]}; see p2p help config';
 
 export function configPathIn(folder: string): string {
   return join(folder, "config.json");
 }
 
-/** The text of the file, or undefined when there is none. */
+/** The text of the file, or undefined if it does not exist. */
 export async function readConfigText(path: string): Promise<string | undefined> {
   try {
     return await Deno.readTextFile(path);
@@ -19,25 +21,23 @@ export async function readConfigText(path: string): Promise<string | undefined> 
   }
 }
 
-/** @throws {UsageError} if `text` is no object of known settings, each of its JSON type. */
+/** @throws {CommandError} unless `text` is an object of known settings, each of its JSON type. */
 export function configSource(text: string | undefined, path: string): SettingSource {
   const texts = new Map<string, string>();
+  const placeOf = (key: string) => placeOfKey(text ?? "", key, path);
   for (const [key, value] of Object.entries(parseConfig(text, path))) {
-    texts.set(key, textOfEntry(key, value, placeOfKey(text ?? "", key, path)));
+    texts.set(key, textOfEntry(key, value, placeOf(key)));
   }
   return {
     where: (name) => `"${name}" in ${path}`,
-    hint: MORE,
-    faultAt: (name) => `"${name}" in ${placeOfKey(text ?? "", name, path)}`,
-    // An empty list says no more than a missing one.
+    hint: HELP,
+    faultAt: (name) => `"${name}" in ${placeOf(name)}`,
+    // An empty list counts as a missing one.
     textOf: (name) => texts.get(name) || undefined,
   };
 }
 
-const MORE = "See p2p help config for all settings";
-const EXAMPLE = 'Write it such as {"max": 5, "seeds": ["nas1"]}; see p2p help config';
-
-/** The object that the file holds; keys stay as they are. @throws {UsageError} */
+/** The object in the file; keys keep their order. @throws {CommandError} */
 function parseConfig(text: string | undefined, path: string): Record<string, unknown> {
   if (text === undefined || text.trim() === "") return {};
   let value: unknown;
@@ -52,40 +52,34 @@ function parseConfig(text: string | undefined, path: string): Record<string, unk
   return value as Record<string, unknown>;
 }
 
-/** The file and the line in it that the key stands on. */
+/** The file and the line of the key. */
 function placeOfKey(text: string, key: string, path: string): string {
-  const at = text.search(new RegExp(`${escaped(JSON.stringify(key))}\\s*:`));
+  const escaped = JSON.stringify(key).replaceAll(/[\\^$.*+?()[\]{}|]/g, "\\$&");
+  const at = text.search(new RegExp(`${escaped}\\s*:`));
   return at < 0 ? path : `${path}, line ${text.slice(0, at).split("\n").length}`;
-}
-
-function escaped(text: string): string {
-  return text.replaceAll(/[\\^$.*+?()[\]{}|]/g, "\\$&");
 }
 
 /** @param place of the key, for messages. */
 function textOfEntry(key: string, value: unknown, place: string): string {
   if (!isSettingName(key)) {
-    const near = closest(key, SETTING_NAMES);
     throw new CommandError(
       "usage",
       `Cannot use "${printable(key)}" in ${place}: there is no such setting`,
-      near ? `Did you mean "${near}"?` : "See every setting with p2p config",
+      didYouMean(key, SETTING_NAMES) ?? "See every setting with p2p config",
     );
   }
   const { kind } = settingOf(key);
   const text = kind.fromJson(value);
-  if (text === undefined) {
-    const shown = printable(JSON.stringify(value));
-    throw new CommandError(
-      "usage",
-      `Cannot use ${shown} from "${key}" in ${place}: it must be ${kind.allowed}`,
-      MORE,
-    );
-  }
-  return text;
+  if (text !== undefined) return text;
+  const shown = printable(JSON.stringify(value));
+  throw new CommandError(
+    "usage",
+    `Cannot use ${shown} from "${key}" in ${place}: it must be ${kind.allowed}`,
+    HELP,
+  );
 }
 
-/** `text` with `key` set to `value`, the other keys and the indentation kept. */
+/** `text` with `key` set to `value`; other keys and the indentation are kept. */
 export function withEntry(
   text: string | undefined,
   path: string,
@@ -97,24 +91,20 @@ export function withEntry(
   return JSON.stringify(config, null, indent) + "\n";
 }
 
-/** Replaces the file in one step: a reader sees the old text or the new one. @throws {DiskError} */
+/** Replaces the file atomically. @throws {DiskError} */
 export async function writeConfigText(path: string, folder: string, text: string): Promise<void> {
   const draft = `${path}.${crypto.randomUUID()}.tmp`;
   try {
     await Deno.mkdir(folder, { recursive: true });
-    // A link, as those who keep their settings elsewhere have, stays one.
+    // If the file is a link to settings kept elsewhere, it stays one.
     const target = await Deno.realPath(path).catch(() => path);
-    await writeSynced(draft, text);
+    await Deno.writeTextFile(draft, text, { createNew: true });
+    using file = await Deno.open(draft, { write: true });
+    // Without it, a crash right after the rename could leave an empty file.
+    await file.sync();
     await Deno.rename(draft, target);
   } catch (error) {
     await Deno.remove(draft).catch(() => {});
     throw new DiskError(`Cannot write ${path}: ${reasonOf(error)}`, { cause: error });
   }
-}
-
-/** Without the sync, a crash right after the rename could leave an empty file. */
-async function writeSynced(path: string, text: string): Promise<void> {
-  await Deno.writeTextFile(path, text, { createNew: true });
-  using file = await Deno.open(path, { write: true });
-  await file.sync();
 }

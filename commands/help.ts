@@ -3,7 +3,7 @@ import { Command } from "@cliffy/command";
 import { defaultTextOf, ValueArgumentType } from "./options.ts";
 import { type Environment, writeLines } from "./environment.ts";
 import { text } from "./value_types.ts";
-import { closest, CommandError } from "./ui/hints.ts";
+import { CommandError, didYouMean } from "./ui/hints.ts";
 import { type Described, renderHelp } from "./ui/help.ts";
 import { type Topic, topicsOf } from "./ui/topics.ts";
 import { SETTING_NAMES, variableOf } from "./settings.ts";
@@ -37,10 +37,10 @@ function pageOf(name: string | undefined, root: Described): string {
   const command = commands.find((each) => each.getName() === name);
   if (command) return renderHelp(command).trimEnd();
   const topics = TOPICS.map((each) => each.name);
-  const near = closest(name, [...topics, ...commands.map((each) => each.getName())]);
   throw new CommandError(
     "usage",
     `Cannot help with "${name}": there is no such topic or command`,
-    near ? `Did you mean "${near}"?` : `The topics are ${topics.join(", ")}`,
+    didYouMean(name, [...topics, ...commands.map((each) => each.getName())]) ??
+      `The topics are ${topics.join(", ")}`,
   );
 }

@@ -1,5 +1,5 @@
 /**
- * Repeated flags. The command line library refuses a flag that is given twice; here the last one
+ * Repeated flags. The command line library rejects a flag that is given twice; here the last one
  * wins, so that an alias such as `p2p get --max 8` can be changed for one call.
  */
 import { SWITCH } from "./value_types.ts";
@@ -18,20 +18,18 @@ export interface FlagOwner {
   getCommand(name: string, hidden?: boolean): FlagOwner | undefined;
 }
 
-/** One or two words of the command line; those with the same key replace each other. */
+/** One or two words of the command line; of those with the same key the last one stays. */
 interface Part {
   readonly words: readonly string[];
   readonly key?: string;
 }
 
-/** Its words are those of another command line. */
+/** Its arguments are the words of another command line. */
 const RAW_COMMAND = "complete";
 
 /**
  * `args` with only the last of each flag that takes one value, and with `--quiet=off` as
- * `--no-quiet`. Everything after `--`, and flags that the command does not have, stay as they are.
- *
- * @param root the command tree.
+ * `--no-quiet`. Words after `--` and unknown flags stay as they are.
  */
 export function keepLastFlags(args: readonly string[], root: FlagOwner): string[] {
   const parts: Part[] = [];
@@ -43,15 +41,15 @@ export function keepLastFlags(args: readonly string[], root: FlagOwner): string[
       parts.push({ words: args.slice(i) });
       break;
     }
-    if (!word.startsWith("-")) {
+    if (word.startsWith("-")) {
+      const part = partOf(word, args[i + 1], flags);
+      parts.push(part);
+      i += part.words.length - 1;
+    } else {
       command = command?.getCommand(word, true);
       flags = command?.getOptions(true) ?? flags;
       parts.push({ words: [word] });
-      continue;
     }
-    const part = partOf(word, args[i + 1], flags);
-    parts.push(part);
-    i += part.words.length - 1;
   }
   const lastOf = new Map(parts.map(({ key }, i) => [key, i]));
   return parts.filter(({ key }, i) => key === undefined || lastOf.get(key) === i)
@@ -63,23 +61,20 @@ function partOf(word: string, next: string | undefined, flags: readonly Flag[]):
   const long = word.startsWith("--");
   const text = long ? (at < 0 ? word : word.slice(0, at)) : word.slice(0, 2);
   const flag = flags.find((each) => each.flags.includes(text));
-  if (flag === undefined || flag.collect) return partWithValue(word, next, flag);
+  // The value is the next word, unless it is in this one: `--max=2`, `-m2`.
+  const apart = flag !== undefined && flag.args.length > 0 && flag.flags.includes(word);
+  const words = apart && next !== undefined ? [word, next] : [word];
+  if (flag === undefined || flag.collect) return { words };
   const key = flag.name.replace(/^no-/, "");
-  if (flag.args.length > 0) return { ...partWithValue(word, next, flag), key };
-  // Several short flags in one word, such as -qa, are left to the library.
-  if (!long && word.length > 2) return { words: [word] };
+  if (flag.args.length > 0) return { words, key };
+  // The library splits several short flags in one word, such as -qa.
+  if (!long && word.length > 2) return { words };
   const value = at < 0 ? undefined : switchOf(word.slice(at + 1));
   const negation = `--no-${key}`;
   if (value === undefined || !flags.some((each) => each.flags.includes(negation))) {
-    return { words: [word], key };
+    return { words, key };
   }
   return { words: [value ? `--${key}` : negation], key };
-}
-
-/** The value is the next word, unless it is in this one: `--max=2`, `-m2`. */
-function partWithValue(word: string, next: string | undefined, flag: Flag | undefined): Part {
-  const apart = flag !== undefined && flag.args.length > 0 && flag.flags.includes(word);
-  return { words: apart && next !== undefined ? [word, next] : [word] };
 }
 
 function switchOf(text: string): boolean | undefined {

@@ -1,4 +1,4 @@
-/** From what was written (flags, environment, files) to the settings that core takes. */
+/** Settings from flags, environment and `config.json`: which one wins, and what core receives. */
 import {
   type Directories,
   DOWNLOAD_DEFAULTS,
@@ -9,13 +9,22 @@ import {
 import { configPathIn, configSource, readConfigText } from "./config_file.ts";
 import type { Environment } from "./environment.ts";
 import {
-  environmentSource,
-  flagSource,
-  type ResolvedSettings,
-  resolveSettings,
-} from "./setting_sources.ts";
-import { type Values } from "./settings.ts";
+  flagOf,
+  SETTING_NAMES,
+  type SettingName,
+  settingOf,
+  type SettingSource,
+  type Values,
+  variableOf,
+} from "./settings.ts";
 import { CommandError } from "./ui/hints.ts";
+import { parseValue } from "./value_types.ts";
+
+export interface ResolvedSettings {
+  readonly values: Values;
+  /** "default", or the place that gave the value. */
+  readonly origins: Readonly<Record<SettingName, string>>;
+}
 
 export interface LoadedSettings extends ResolvedSettings {
   readonly directories: Directories;
@@ -36,6 +45,50 @@ export async function loadSettings(
     configSource(text, configPath),
   ]);
   return { ...resolved, directories, configPath };
+}
+
+/** @param sources the first wins. @throws {CommandError} naming the place of a value that is not allowed. */
+export function resolveSettings(sources: readonly SettingSource[]): ResolvedSettings {
+  const values: Partial<Record<SettingName, unknown>> = {};
+  const origins: Partial<Record<SettingName, string>> = {};
+  for (const name of SETTING_NAMES) {
+    values[name] = settingOf(name).default;
+    origins[name] = "default";
+    // Weakest first, so that every place is checked even if a stronger one wins.
+    for (const source of sources.toReversed()) {
+      const text = source.textOf(name);
+      if (text === undefined) continue;
+      const where = source.faultAt?.(name) ?? source.where(name);
+      values[name] = parseValue(settingOf(name).kind, text, `from ${where}`, source.hint);
+      origins[name] = source.where(name);
+    }
+  }
+  return { values: values as Values, origins: origins as Record<SettingName, string> };
+}
+
+/** The flags of this command line. */
+export function flagSource(options: Readonly<Record<string, unknown>>): SettingSource {
+  return {
+    where: (name) => `--${flagOf(name)}`,
+    textOf(name) {
+      const value = options[camelCase(flagOf(name))];
+      if (value === undefined) return undefined;
+      return Array.isArray(value) ? value.join(",") : String(value);
+    },
+  };
+}
+
+function camelCase(flag: string): string {
+  return flag.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase());
+}
+
+/** The environment; an empty variable counts as unset. */
+export function environmentSource(env: (name: string) => string | undefined): SettingSource {
+  return {
+    where: variableOf,
+    hint: "See p2p help config for all variables",
+    textOf: (name) => env(variableOf(name)) || undefined,
+  };
 }
 
 export function directoriesIn({ core, env, platform }: Environment): Directories {
@@ -62,17 +115,18 @@ export async function downloadSettingsOf(values: Values): Promise<DownloadSettin
   };
 }
 
-/** The secret in a file, without the line ends that editors add; a space is part of it. */
+/** The secret in a file, without trailing line ends; spaces are part of it. */
 export async function tokenIn(path: string | undefined): Promise<string | undefined> {
   if (path === undefined) return undefined;
-  const token = withoutLineEnds(await readSettingFile("token-file", path));
-  if (token === "") {
-    throw new UsageError(`Cannot use the token in ${path}: the file is empty`);
-  }
-  return token;
+  const text = await readSettingFile("token-file", path);
+  // A regular expression would take quadratic time for a file of line ends.
+  let end = text.length;
+  while (end > 0 && "\r\n".includes(text.charAt(end - 1))) end--;
+  if (end === 0) throw new UsageError(`Cannot use the token in ${path}: the file is empty`);
+  return text.slice(0, end);
 }
 
-/** PEM that holds `what`. @throws {UsageError} if the file that a setting names holds none. */
+/** The text of a PEM file that contains `what`. @throws {CommandError} */
 export async function pemIn(
   name: string,
   path: string,
@@ -87,7 +141,6 @@ export async function pemIn(
   );
 }
 
-/** @throws {UsageError} if the file that a setting names cannot be read. */
 async function readSettingFile(name: string, path: string): Promise<string> {
   try {
     return await Deno.readTextFile(path);
@@ -99,11 +152,4 @@ async function readSettingFile(name: string, path: string): Promise<string> {
       { cause: error },
     );
   }
-}
-
-/** A regular expression would take quadratic time for a file of line ends. */
-function withoutLineEnds(text: string): string {
-  let end = text.length;
-  while (end > 0 && "\r\n".includes(text.charAt(end - 1))) end--;
-  return text.slice(0, end);
 }

@@ -1,11 +1,10 @@
-/** Runs the command line once: outcome → exit code. */
+/** Runs the command line and turns its outcome into the exit code. */
 import { ValidationError } from "@cliffy/command";
 import { P2pError } from "../core/mod.ts";
 import { type Environment, type Output, writeLines } from "./environment.ts";
 import { ExitError, Interrupted } from "./exit.ts";
 import { keepLastFlags } from "./last_flag.ts";
 import { commandTree } from "./mod.ts";
-import { closest, CommandError, hintOf, seedsAmong } from "./ui/hints.ts";
 import {
   EXIT_OF_BUG,
   EXIT_OF_USAGE,
@@ -14,6 +13,7 @@ import {
   renderBug,
   renderFailure,
 } from "./ui/failure.ts";
+import { CommandError, didYouMean, hintOf, seedsAmong } from "./ui/hints.ts";
 
 export async function run(args: readonly string[], environment: Environment): Promise<number> {
   try {
@@ -23,11 +23,11 @@ export async function run(args: readonly string[], environment: Environment): Pr
     if (closed.reason instanceof P2pError) throw closed.reason;
     return 0;
   } catch (error) {
-    return tell(error, environment, args);
+    return report(error, environment, args);
   }
 }
 
-function tell(error: unknown, environment: Environment, args: readonly string[]): number {
+function report(error: unknown, environment: Environment, args: readonly string[]): number {
   const { stdout, stderr } = environment;
   if (error instanceof ExitError) return error.exitCode;
   if (error instanceof Interrupted) return exitOfSignal(error.signal);
@@ -40,12 +40,12 @@ function tell(error: unknown, environment: Environment, args: readonly string[])
     writeLines(stderr, renderFailure({ message, hint: hintFor(error, args, environment) }));
     return exitOfFailure(code);
   }
-  // Who reads our output has enough of it, as `head` does: that is no failure.
+  // The reader has closed the pipe, as `head` does: not a failure.
   if (stdout.closed.aborted) return 0;
   return reportBug(error, stderr);
 }
 
-/** A usage error without a hint of its own is explained by the help of its command. */
+/** A usage error without a hint of its own refers to the help of its command. */
 function hintFor(error: P2pError, args: readonly string[], environment: Environment) {
   const known = error.problem ?? (error instanceof CommandError ? error.hint : undefined);
   if (error.code !== "usage" || known !== undefined) return hintOf(error, seedsAmong(args));
@@ -54,35 +54,20 @@ function hintFor(error: P2pError, args: readonly string[], environment: Environm
   return `See p2p ${command === undefined ? "" : `${command} `}--help`;
 }
 
-/** A fault of ours, with all that a report needs. */
 export function reportBug(error: unknown, stderr: Output): number {
   writeLines(stderr, renderBug(error));
   return EXIT_OF_BUG;
 }
 
-/**
- * The library's message in our form. Its guesses differ from release to release,
- * so what somebody may have meant is found here.
- */
+/** The library's message in our form. Our suggestions are the same for flags, commands and settings. */
 function usageFailureOf({ message, cmd }: ValidationError): { message: string; hint: string } {
   const [what = ""] = message.split(/ (?=Did you mean)/);
-  const [, kind, word] = what.match(/^Unknown (option|command) "([^"=]*)/) ??
-    [];
-  const near = kind === undefined || word === undefined
-    ? undefined
-    : closest(word, kind === "command" ? commandsOf(cmd) : flagsOf(cmd));
-  const hint = near === undefined
-    ? `See ${cmd?.getPath() ?? "p2p"} --help`
-    : `Did you mean "${near}"?`;
+  const [, kind, word] = what.match(/^Unknown (option|command) "([^"=]*)/) ?? [];
+  // Only long flags: every letter is near to every other.
+  const words = kind === "command"
+    ? cmd?.getCommands().map((each) => each.getName())
+    : cmd?.getOptions().flatMap(({ flags }) => flags).filter((flag) => flag.startsWith("--"));
+  const near = word === undefined ? undefined : didYouMean(word, words ?? []);
+  const hint = near ?? `See ${cmd?.getPath() ?? "p2p"} --help`;
   return { message: what.replace(/\.$/, ""), hint };
-}
-
-function commandsOf(command: ValidationError["cmd"]): string[] {
-  return command?.getCommands().map((each) => each.getName()) ?? [];
-}
-
-/** Long ones only: every letter is near to every other. */
-function flagsOf(command: ValidationError["cmd"]): string[] {
-  return command?.getOptions().flatMap(({ flags }) => flags)
-    .filter((flag) => flag.startsWith("--")) ?? [];
 }

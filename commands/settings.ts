@@ -225,6 +225,17 @@ export type Values = {
   readonly [Name in SettingName]: typeof SETTINGS[Name] extends Setting<infer T> ? T : never;
 };
 
+/** A place that gives settings as texts. */
+export interface SettingSource {
+  /** Names the place of a setting in messages and in `p2p config`. */
+  where(name: SettingName): string;
+  textOf(name: SettingName): string | undefined;
+  /** As `where`, with more detail for an error. */
+  faultAt?(name: SettingName): string;
+  /** The next step for an error, where the help of the command would not help. */
+  readonly hint?: string;
+}
+
 export const SETTING_NAMES = Object.keys(SETTINGS) as SettingName[];
 
 export function isSettingName(text: string): text is SettingName {

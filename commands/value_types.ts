@@ -1,6 +1,6 @@
 /**
- * The kinds of values that people write, each parsed in one place: text from a
- * flag or the environment, or a value of `config.json`, becomes a checked value.
+ * The types of values that users write, each parsed in one place: a text of a flag or a variable, or
+ * a value of `config.json`, becomes a checked value.
  */
 import {
   DEFAULT_PORT,
@@ -12,36 +12,61 @@ import {
 } from "../core/mod.ts";
 import { CommandError, shellWord } from "./ui/hints.ts";
 
-/** Thrown by a kind; says what is allowed, and leaves the place to `parseValue`. */
+/** Thrown by `ValueType.parse`; the message says what is allowed. */
 export class InvalidValueError extends Error {
-  /** @param hint what to write instead, where that can be told. */
+  /** @param hint what to write instead, if known. */
   constructor(message: string, readonly hint?: string) {
     super(message);
   }
 }
 
 export interface ValueType<T> {
-  /** What stands for the value in help: `<size>`. */
+  /** Stands for the value in help: `<size>`. */
   readonly placeholder: string;
   /** Ends the sentence "it must be …". */
   readonly allowed: string;
   /** @throws {InvalidValueError} */
   parse(text: string): T;
-  /** The text of a value of `config.json`, or undefined where its JSON type is wrong. */
+  /** The text of a value of `config.json`, or undefined if its JSON type is wrong. */
   fromJson(value: unknown): string | undefined;
   format(value: T): string;
-  /** Where only these are allowed. */
+  /** All allowed values, if there are only a few. */
   readonly choices?: readonly string[];
 }
 
+/** @param parse returns undefined for what is not allowed, or throws an `InvalidValueError`. */
+function valueType<T>(
+  placeholder: string,
+  allowed: string,
+  parse: (text: string) => { readonly value: T } | undefined,
+  more: Partial<Pick<ValueType<T>, "fromJson" | "format" | "choices">> = {},
+): ValueType<T> {
+  return {
+    placeholder,
+    allowed,
+    parse(text) {
+      const parsed = parse(text);
+      if (parsed === undefined) throw new InvalidValueError(allowed);
+      return parsed.value;
+    },
+    fromJson: textOnly,
+    format: String,
+    ...more,
+  };
+}
+
+const textOnly = (value: unknown) => typeof value === "string" ? value : undefined;
+const textOrNumber = (value: unknown) =>
+  typeof value === "number" ? String(value) : textOnly(value);
+
 /**
  * @param place where `text` was written, such as "from P2P_MAX".
- * @param hint what to do about a fault, where the kind does not know better.
+ * @param hint the next step, unless the type knows a better one.
  * @throws {CommandError}
  */
-export function parseValue<T>(kind: ValueType<T>, text: string, place: string, hint?: string): T {
+export function parseValue<T>(type: ValueType<T>, text: string, place: string, hint?: string): T {
   try {
-    return kind.parse(text);
+    return type.parse(text);
   } catch (error) {
     if (!(error instanceof InvalidValueError)) throw error;
     const message = `Cannot use "${printable(text)}" ${place}: it must be ${error.message}`;
@@ -49,77 +74,40 @@ export function parseValue<T>(kind: ValueType<T>, text: string, place: string, h
   }
 }
 
-const textOnly = (value: unknown) => typeof value === "string" ? value : undefined;
-const textOrNumber = (value: unknown) =>
-  typeof value === "number" ? String(value) : textOnly(value);
-
 export function wholeNumber(from: number, to: number): ValueType<number> {
-  const allowed = `a whole number from ${from} to ${to}`;
-  return {
-    placeholder: "n",
-    allowed,
-    parse(text) {
-      const number = Number(text);
-      if (!/^\d{1,15}$/.test(text) || number < from || number > to) {
-        throw new InvalidValueError(allowed);
-      }
-      return number;
-    },
-    fromJson: (value) => typeof value === "number" ? String(value) : undefined,
-    format: String,
-  };
+  return valueType("n", `a whole number from ${from} to ${to}`, (text) => {
+    const value = Number(text);
+    return /^\d{1,15}$/.test(text) && value >= from && value <= to ? { value } : undefined;
+  }, { fromJson: (value) => typeof value === "number" ? String(value) : undefined });
 }
 
 export function choice<T extends string>(...choices: readonly T[]): ValueType<T> {
-  const allowed = `one of ${choices.join(", ")}`;
-  return {
-    placeholder: choices.join("|"),
-    allowed,
-    choices,
-    parse(text) {
-      const found = choices.find((each) => each === text);
-      if (found === undefined) throw new InvalidValueError(allowed);
-      return found;
-    },
-    fromJson: textOnly,
-    format: String,
-  };
+  return valueType(choices.join("|"), `one of ${choices.join(", ")}`, (text) => {
+    const value = choices.find((each) => each === text);
+    return value === undefined ? undefined : { value };
+  }, { choices });
 }
 
 const ON = ["on", "yes", "true", "1"];
 const OFF = ["off", "no", "false", "0"];
-
-function formatSwitch(value: boolean): string {
-  return value ? "on" : "off";
-}
+const formatSwitch = (value: boolean) => value ? "on" : "off";
 
 /** On or off, in any case; a flag without a value. */
-export const SWITCH: ValueType<boolean> = {
-  placeholder: "",
-  allowed: "on or off",
+export const SWITCH: ValueType<boolean> = valueType("", "on or off", (text) => {
+  const value = ON.includes(text.toLowerCase());
+  return value || OFF.includes(text.toLowerCase()) ? { value } : undefined;
+}, {
   choices: ["on", "off"],
-  parse(text) {
-    const value = text.toLowerCase();
-    if (ON.includes(value)) return true;
-    if (OFF.includes(value)) return false;
-    throw new InvalidValueError(this.allowed);
-  },
   fromJson: (value) => typeof value === "boolean" ? formatSwitch(value) : textOnly(value),
   format: formatSwitch,
-};
+});
 
 export function text(placeholder: string): ValueType<string> {
-  const allowed = "a text that is not empty";
-  return {
+  return valueType(
     placeholder,
-    allowed,
-    parse(value) {
-      if (value === "" || value.includes("\0")) throw new InvalidValueError(allowed);
-      return value;
-    },
-    fromJson: textOnly,
-    format: String,
-  };
+    "a text that is not empty",
+    (value) => value === "" || value.includes("\0") ? undefined : { value },
+  );
 }
 
 const SIZE_UNITS: Readonly<Record<string, number>> = {
@@ -136,136 +124,114 @@ const SIZE_UNITS: Readonly<Record<string, number>> = {
   TiB: 2 ** 40,
 };
 
-function parseSize(text: string, allowed: string): number {
-  const [, number, unit] = text.match(/^(\d+(?:\.\d+)?)([a-zA-Z]*)$/) ?? [];
-  const factor = Object.hasOwn(SIZE_UNITS, unit ?? "?") ? SIZE_UNITS[unit!] : undefined;
-  const bytes = Math.round(Number(number) * (factor ?? NaN));
+function parseSize(text: string): { readonly value: number } | undefined {
+  const [, number, unit = "?"] = text.match(/^(\d+(?:\.\d+)?)([a-zA-Z]*)$/) ?? [];
+  const factor = Object.hasOwn(SIZE_UNITS, unit) ? SIZE_UNITS[unit]! : NaN;
+  const value = Math.round(Number(number) * factor);
   const wholeBytes = factor !== 1 || !number!.includes(".");
-  if (!Number.isSafeInteger(bytes) || bytes < 1 || !wholeBytes) {
-    throw new InvalidValueError(allowed);
-  }
-  return bytes;
+  return Number.isSafeInteger(value) && value >= 1 && wholeBytes ? { value } : undefined;
 }
 
-/** In the largest unit that says it exactly. */
+/** In the largest unit that is exact. */
 function formatSize(bytes: number): string {
-  const unit = ["TiB", "GiB", "MiB", "KiB"]
-    .find((unit) => bytes % SIZE_UNITS[unit]! === 0) ?? "";
+  const unit = ["TiB", "GiB", "MiB", "KiB"].find((unit) => bytes % SIZE_UNITS[unit]! === 0) ?? "";
   return `${bytes / SIZE_UNITS[unit]!}${unit}`;
 }
 
-/** Bytes, from 1 on. */
-export const SIZE: ValueType<number> = {
-  placeholder: "size",
-  allowed: 'a size such as "512", "64KiB" or "1.5GB"',
-  parse(text) {
-    return parseSize(text, this.allowed);
-  },
-  fromJson: textOrNumber,
-  format: formatSize,
-};
+/** Bytes, at least 1. */
+export const SIZE: ValueType<number> = valueType(
+  "size",
+  'a size such as "512", "64KiB" or "1.5GB"',
+  parseSize,
+  { fromJson: textOrNumber, format: formatSize },
+);
 
-/** Bytes a second; undefined is no limit, which a flag must be able to say against a file. */
-export const RATE: ValueType<number | undefined> = {
-  placeholder: "rate",
-  allowed: 'a rate a second such as "500KiB" or "10MiB", or "none"',
-  parse(text) {
-    return text === "none" ? undefined : parseSize(text, this.allowed);
+/** Bytes a second; undefined is no limit, so that a flag can lift the limit of a file. */
+export const RATE: ValueType<number | undefined> = valueType(
+  "rate",
+  'a rate a second such as "500KiB" or "10MiB", or "none"',
+  (text) => text === "none" ? { value: undefined } : parseSize(text),
+  {
+    fromJson: textOrNumber,
+    format: (value) => value === undefined ? "none" : formatSize(value),
   },
-  fromJson: textOrNumber,
-  format: (value) => value === undefined ? "none" : formatSize(value),
-};
+);
 
 const DURATION_UNITS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 } as const;
-/** The platform's timers take no more than 2³¹ ms. */
+/** The platform's timers take at most 2³¹ ms. */
 const MAX_DURATION_MS = 500 * DURATION_UNITS.h;
 
-/** Milliseconds, from 1 on. */
-export const DURATION: ValueType<number> = {
-  placeholder: "duration",
-  allowed: 'a duration up to 500h such as "500ms", "5s", "2m" or "1h"',
-  parse(text) {
+/** Milliseconds, at least 1. */
+export const DURATION: ValueType<number> = valueType(
+  "duration",
+  'a duration up to 500h such as "500ms", "5s", "2m" or "1h"',
+  (text) => {
     const [, number, unit] = text.match(/^(\d+(?:\.\d+)?)(ms|s|m|h)$/) ?? [];
-    const ms = Math.round(Number(number) * DURATION_UNITS[unit as keyof typeof DURATION_UNITS]);
-    if (!(ms >= 1 && ms <= MAX_DURATION_MS)) throw new InvalidValueError(this.allowed);
-    return ms;
+    const factor = DURATION_UNITS[unit as keyof typeof DURATION_UNITS];
+    const value = Math.round(Number(number) * factor);
+    return value >= 1 && value <= MAX_DURATION_MS ? { value } : undefined;
   },
-  fromJson: textOnly,
-  format(ms) {
-    if (ms % DURATION_UNITS.h === 0) return `${ms / DURATION_UNITS.h}h`;
-    if (ms % DURATION_UNITS.m === 0) return `${ms / DURATION_UNITS.m}m`;
-    return ms % 1000 === 0 ? `${ms / 1000}s` : `${ms}ms`;
+  {
+    format(ms) {
+      if (ms % DURATION_UNITS.h === 0) return `${ms / DURATION_UNITS.h}h`;
+      if (ms % DURATION_UNITS.m === 0) return `${ms / DURATION_UNITS.m}m`;
+      return ms % 1000 === 0 ? `${ms / 1000}s` : `${ms}ms`;
+    },
   },
-};
+);
 
-export const SEED: ValueType<SeedAddress> = {
-  placeholder: "seed",
-  allowed: "host, host:port, [v6]:port or tls://host:port",
-  parse(text) {
+export const SEED: ValueType<SeedAddress> = valueType(
+  "seed",
+  "host, host:port, [v6]:port or tls://host:port",
+  (text) => {
     try {
-      return parseSeedAddress(text);
+      return { value: parseSeedAddress(text) };
     } catch {
-      throw new InvalidValueError(this.allowed);
+      return undefined;
     }
   },
-  fromJson: textOnly,
-  format: formatSeedAddress,
-};
+  { format: formatSeedAddress },
+);
 
-/** Where to listen; undefined is nowhere, which a flag must be able to say against a file. */
-export const ADDRESS: ValueType<{ readonly host: string; readonly port: number } | undefined> = {
-  // The command line library would take what is behind a colon for a type.
-  placeholder: "address",
-  allowed: 'host:port or [v6]:port such as "127.0.0.1:9270", or "off"',
-  parse(text) {
-    if (text === "off") return undefined;
+/** Where to listen; undefined is nowhere, so that a flag can undo a file. The placeholder has no colon, which the command line library would take for a type. */
+export const ADDRESS: ValueType<{ readonly host: string; readonly port: number } | undefined> =
+  valueType("address", 'host:port or [v6]:port such as "127.0.0.1:9270", or "off"', (text) => {
+    if (text === "off") return { value: undefined };
     const [, v6, name, digits] = text.match(/^(?:\[([^\[\]]+)\]|([^:\s[\]]+)):(\d{1,5})$/) ?? [];
     const host = v6 ?? name;
     const port = Number(digits);
-    if (host === undefined || !(port <= 65_535)) throw new InvalidValueError(this.allowed);
-    return { host, port };
-  },
-  fromJson: textOnly,
-  format(value) {
-    if (value === undefined) return "off";
-    const { host, port } = value;
-    return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
-  },
-};
+    return host !== undefined && port <= 65_535 ? { value: { host, port } } : undefined;
+  }, {
+    format(value) {
+      if (value === undefined) return "off";
+      const { host, port } = value;
+      return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+    },
+  });
 
-/** Hexadecimal digits, as many as `least` to 64. */
+/** From `least` to 64 hexadecimal digits. */
 export function hex(least: number): ValueType<string> {
   const allowed = least === 64 ? "64 hexadecimal digits" : `${least} to 64 hexadecimal digits`;
-  return {
-    placeholder: "hex",
+  return valueType(
+    "hex",
     allowed,
-    parse(text) {
-      if (!/^[0-9a-f]{1,64}$/i.test(text) || text.length < least) {
-        throw new InvalidValueError(allowed);
-      }
-      return text.toLowerCase();
-    },
-    fromJson: textOnly,
-    format: String,
-  };
+    (text) =>
+      /^[0-9a-f]{1,64}$/i.test(text) && text.length >= least
+        ? { value: text.toLowerCase() }
+        : undefined,
+  );
 }
 
-/** A file's name on the seeds, or a glob over such names: neither may hold what no name can. */
-export const NAME: ValueType<string> = {
-  placeholder: "name",
-  allowed: "a path below the served folder",
-  parse(text) {
-    const fault = invalidNameReason(text);
-    if (fault !== undefined) {
-      throw new InvalidValueError(`${this.allowed}, but ${fault}`, nameHint(text));
-    }
-    return text;
-  },
-  fromJson: textOnly,
-  format: String,
-};
+const NAME_ALLOWED = "a path below the served folder";
 
-/** A hint for a URL, or for a path that a shell completed; neither is a seed's name. */
+/** A file's name on the seeds, or a glob over such names. */
+export const NAME: ValueType<string> = valueType("name", NAME_ALLOWED, (text) => {
+  const reason = invalidNameReason(text);
+  if (reason === undefined) return { value: text };
+  throw new InvalidValueError(`${NAME_ALLOWED}, but ${reason}`, nameHint(text));
+});
+
+/** A hint for a URL, or for a path that a shell completed; neither is a name on a seed. */
 function nameHint(text: string): string | undefined {
   if (/^(?:https?|tls|p2p):\/\//i.test(text)) return urlHint(text);
   const parts = text.split("/").filter((part) => part !== "" && part !== ".");

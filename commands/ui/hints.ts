@@ -129,18 +129,15 @@ export function shellWord(text: string): string {
   return /^[\w./+@%,:=-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }
 
-/** The nearest of `words`, or undefined when none is near. */
-export function closest(word: string, words: readonly string[]): string | undefined {
-  const ranked = words
-    .map((each) => ({ each, distance: distance(word, each) }))
+/** A hint with the nearest of `words`, or undefined if none is near. */
+export function didYouMean(word: string, words: readonly string[]): string | undefined {
+  const [best] = words.map((each) => ({ each, distance: levenshtein(word, each) }))
     .toSorted((a, b) => a.distance - b.distance);
-  const best = ranked[0];
   const near = Math.max(2, Math.floor(word.length / 3));
-  return best && best.distance <= near ? best.each : undefined;
+  return best && best.distance <= near ? `Did you mean "${best.each}"?` : undefined;
 }
 
-/** Levenshtein's: how many letters to add, take away or change. */
-function distance(a: string, b: string): number {
+function levenshtein(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, i) => i);
   for (let i = 1; i <= a.length; i++) {
     const next = [i];

@@ -1,4 +1,4 @@
-/** One task as one line, the same on every screen: name, share, bar, figures, and a word when something is wrong. */
+/** One task as one line, the same on every screen: name, percentage, bar, figures, and a word if something is wrong. */
 import {
   printable,
   type SeedSnapshot,
@@ -17,11 +17,10 @@ import {
   shortenMiddle,
 } from "./width.ts";
 
-/** What a line tells of. */
 export interface TaskRow {
   readonly name: string;
   readonly state: TaskState;
-  /** null until a seed said it. */
+  /** null while unknown. */
   readonly size: number | null;
   readonly downloaded: number;
   readonly rate: number;
@@ -30,7 +29,7 @@ export interface TaskRow {
   readonly detail: TaskDetail | null;
   /** Why it failed. */
   readonly error?: string | null;
-  /** Tells a pause by the user from an interruption, where that is known. */
+  /** Distinguishes a pause by the user from an interruption, if known. */
   readonly pausedBy?: TaskStatus["pausedBy"];
 }
 
@@ -38,10 +37,10 @@ const MIN_NAME_WIDTH = 12;
 const MAX_NAME_WIDTH = 60;
 const MIN_BAR_WIDTH = 8;
 const MAX_BAR_WIDTH = 30;
-/** Of a sentence at least so much is to be read, too, before the name gets more room. */
+/** This much of a sentence is shown before the name gets more room. */
 const MAX_WORD_WIDTH = 24;
 
-/** The columns beside the name, the first to go when there is no room first; and the name that they leave room for. */
+/** The columns beside the name, in the order in which they are dropped; each leaves that much for the name. */
 const CELLS = [
   { id: "seeds", width: 8, name: READABLE_NAME },
   { id: "part", width: 13, name: READABLE_NAME },
@@ -58,12 +57,12 @@ export interface RowLayout {
   readonly width: number;
   readonly name: number;
   readonly bar: number;
-  /** 0 where no task has one, or where it takes the place of figures. */
+  /** 0 if no task has one, or if it replaces the figures. */
   readonly word: number;
   readonly cells: ReadonlySet<Cell>;
 }
 
-/** Keeps what fits beside a readable name, then gives the room that is left to name and bar. */
+/** Keeps the columns that fit beside a readable name; name and bar share the remaining width. */
 export function layoutRows(rows: readonly TaskRow[], width: number): RowLayout {
   const word = Math.min(MAX_WORD_WIDTH, longest(rows.map(wordOf)));
   const idle: Partial<Record<Cell, boolean>> = {
@@ -87,10 +86,10 @@ export function layoutRows(rows: readonly TaskRow[], width: number): RowLayout {
   };
 }
 
-/** One line, no wider than the layout's width. */
+/** One line, at most as wide as the layout. */
 export function renderRow(row: TaskRow, layout: RowLayout): string {
   const word = wordOf(row);
-  // Where there is no column for it, what is wrong matters more than how fast it goes.
+  // Without a column for the word, it replaces the figures.
   const said = sentenceFor(row) ?? (layout.word === 0 && word !== "" ? word : undefined);
   const cells = said === undefined ? figuresOf(row, word, layout) : [percentCell(row), said];
   const width = said === undefined ? layout.name : Math.min(
@@ -120,7 +119,7 @@ function figuresOf(row: TaskRow, word: string, layout: RowLayout): string[] {
   return order.filter((id) => layout.cells.has(id)).map((id) => cells[id]());
 }
 
-/** What to say instead of figures while nothing comes and somebody said why. */
+/** Replaces the figures while nothing is received and the reason is known. */
 function sentenceFor(row: TaskRow): string | undefined {
   const { state, detail, error } = row;
   if (state === "failed") return `failed: ${printable(error ?? "see its log")}`;
@@ -129,7 +128,7 @@ function sentenceFor(row: TaskRow): string | undefined {
   return reason ? `${state}: ${printable(reason)}` : undefined;
 }
 
-/** What is wrong while it goes on, in two words; "" when nothing is. */
+/** What is wrong with a running download, in two words; "" if nothing is. */
 function wordOf({ state, detail }: TaskRow): string {
   if (state !== "downloading" || detail === null) return "";
   if (detail.trouble !== null) return printable(detail.trouble);
@@ -151,21 +150,21 @@ function naming(word: string, [first, ...others]: readonly SeedSnapshot[]): stri
 }
 
 function percentCell(row: TaskRow): string {
-  return padStart(row.size === null ? "-" : `${percentThere(row)}%`, PERCENT);
+  return padStart(row.size === null ? "-" : `${percentOfRow(row)}%`, PERCENT);
 }
 
-/** An empty file is complete only when its download is done. */
-function percentThere({ state, downloaded, size }: TaskRow): number {
+/** An empty file is at 0 % until it is done. */
+function percentOfRow({ state, downloaded, size }: TaskRow): number {
   return size === null || (size === 0 && state !== "done") ? 0 : percentOf(downloaded, size);
 }
 
 function renderBar(row: TaskRow, width: number): string {
   if (row.size === null) return " ".repeat(width);
-  const full = Math.floor(percentThere(row) * width / 100);
+  const full = Math.floor(percentOfRow(row) * width / 100);
   return "#".repeat(full) + "-".repeat(width - full);
 }
 
-/** Only a download has a rate, and without any word the others would seem to hang. */
+/** Tasks that receive nothing show their state instead of a rate. */
 function rateText(row: TaskRow): string {
   return row.state === "downloading" ? formatRate(row.rate) : stateWord(row);
 }

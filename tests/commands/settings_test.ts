@@ -1,7 +1,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { CommandError } from "../../commands/ui/hints.ts";
 import { configSource, withEntry } from "../../commands/config_file.ts";
-import { environmentSource, flagSource, resolveSettings } from "../../commands/setting_sources.ts";
+import { environmentSource, flagSource, resolveSettings } from "../../commands/load_settings.ts";
 import { SETTING_NAMES, variableOf } from "../../commands/settings.ts";
 
 function resolve(

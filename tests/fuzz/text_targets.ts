@@ -12,7 +12,7 @@ import {
   SIZE,
   type ValueType,
 } from "../../commands/value_types.ts";
-import { resolveSettings } from "../../commands/setting_sources.ts";
+import { resolveSettings } from "../../commands/load_settings.ts";
 import { CommandError } from "../../commands/ui/hints.ts";
 import { UsageError } from "../../core/base/errors.ts";
 import { compareNames, invalidNameReason } from "../../core/base/names.ts";
