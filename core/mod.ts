@@ -23,13 +23,11 @@ import type { Overview } from "./state/read_tasks.ts";
 import type { TaskStatus } from "./state/task_status.ts";
 import * as jobs from "./download/download.ts";
 import * as offers from "./download/list.ts";
-import * as orders from "./tasks/control_tasks.ts";
-import * as known from "./tasks/overview.ts";
+import * as known from "./tasks/tasks.ts";
 import type { QuarantinedPart } from "./store/partials.ts";
 import type { User } from "./store/disk.ts";
 import type { NetworkRuntime } from "./download/runtime.ts";
 import * as verification from "./download/verify.ts";
-import { type TaskCase, taskCase } from "./tasks/task_case.ts";
 
 export * from "./base/errors.ts";
 export * from "./config.ts";
@@ -81,7 +79,7 @@ export type {
   SeedHealth,
   SeedReport,
 } from "./download/list.ts";
-export type { TaskCase } from "./tasks/task_case.ts";
+export type { RunningMax, TaskCase } from "./tasks/tasks.ts";
 
 function surroundings({ caCerts }: DownloadSettings): NetworkRuntime {
   return { clock: systemClock, dial: dialer({ caCerts }) };
@@ -269,7 +267,7 @@ export async function overview(
 
 /** Unfinished files of other contents, kept for when these are wanted again, in the folders of all known tasks. */
 export async function asides({ state }: Directories): Promise<QuarantinedPart[]> {
-  return await known.asides(state, systemClock.wallTime());
+  return await known.quarantinedParts(state, systemClock.wallTime());
 }
 
 /** The tasks whose id or name begins with `text`, the newest of many; those that are over only with `all`. */
@@ -287,8 +285,8 @@ export async function findTask({ state }: Directories, text: string): Promise<Ta
 }
 
 /** What there is to say about why a task is as fast as it is. `text` as in `findTask`. */
-export async function why({ state }: Directories, text: string): Promise<TaskCase> {
-  return await taskCase(state, text, systemClock.wallTime());
+export async function why({ state }: Directories, text: string): Promise<known.TaskCase> {
+  return await known.taskCase(state, text, systemClock.wallTime());
 }
 
 /** Pauses, resumes or cancels a task of any process. @throws {UsageError} if it is over. */
@@ -297,17 +295,17 @@ export async function control(
   task: TaskStatus,
   order: ControlAction,
 ): Promise<ControlOutcome> {
-  return await orders.controlTask(state, task, order, Deno.pid, systemClock);
+  return await known.controlTask(state, task, order, Deno.pid, systemClock);
 }
 
 /** How many downloads at a time each running process does. */
-export async function runningMax({ state }: Directories): Promise<orders.RunningMax[]> {
-  return await orders.runningMax(state);
+export async function runningMax({ state }: Directories): Promise<known.RunningMax[]> {
+  return await known.runningMax(state);
 }
 
 /** Changes how many downloads at a time the running processes do. @returns how many processes there are. */
 export async function setMax({ state }: Directories, count: number): Promise<number> {
-  return await orders.setMax(state, count, systemClock.wallTime());
+  return await known.setMax(state, count, systemClock.wallTime());
 }
 
 /** The log of a task, oldest first, what is there now in one array; with `follow` it goes on until the task is over or `signal` aborts. */

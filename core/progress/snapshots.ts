@@ -85,7 +85,7 @@ export type Span = typeof SPANS[number];
 export type TimeSpent = Readonly<Partial<Record<Span, number>>>;
 
 /** What a source is to a task. */
-export type SourceStatus =
+export type SeedStatus =
   | "gives"
   | "pending"
   | "busy"
@@ -97,7 +97,7 @@ export type SourceStatus =
 export type SeedSummary = is.Guarded<typeof isSeedSummary>;
 const isSeedSummary = is.object({
   seed: is.string,
-  standing: is.string as is.Guard<SourceStatus>,
+  standing: is.string as is.Guard<SeedStatus>,
   /** Why it does not send; null if it does. */
   reason: is.nullOr(is.string),
   bytes: is.number,

@@ -1,7 +1,7 @@
 /** The progress of one source of one task. */
 import { RateMeter } from "../base/rate.ts";
 import type { SourceChange, TaskEvent } from "../events.ts";
-import type { SeedSnapshot, SeedSummary, SourceStatus } from "./snapshots.ts";
+import type { SeedSnapshot, SeedStatus, SeedSummary } from "./snapshots.ts";
 
 const MAX_REASON_CHARACTERS = 200;
 /** Long, because sources send in bursts under a rate limit. */
@@ -34,7 +34,7 @@ export class SourceProgress {
     this.#name = name;
   }
 
-  get status(): SourceStatus {
+  get status(): SeedStatus {
     return this.#change === "busy" && this.#hashing ? "pending" : STATUS_AFTER[this.#change];
   }
 
@@ -135,4 +135,4 @@ const STATUS_AFTER = {
   lacks: "lacks",
   dissents: "dissents",
   dropped: "dropped",
-} as const satisfies Record<SourceChange, SourceStatus>;
+} as const satisfies Record<SourceChange, SeedStatus>;

@@ -15,8 +15,7 @@ import {
   type FewDescriptors,
   type TaskOutcome,
 } from "../../core/download/download.ts";
-import { controlTask } from "../../core/tasks/control_tasks.ts";
-import { tasks } from "../../core/tasks/overview.ts";
+import { controlTask, tasks } from "../../core/tasks/tasks.ts";
 import { holding, onDownload, type ScriptedSeed } from "../fakes/scripted_seed.ts";
 import { patternOf, test } from "../source/support.ts";
 import { Bench, FILE, type Hosts, MIB, Seeds } from "./support.ts";
