@@ -1,5 +1,5 @@
 /** How a file is divided into pieces, which are verified one by one. */
-import type { ByteRange } from "./ranges.ts";
+import { type ByteRange, lengthOf } from "./ranges.ts";
 
 /** Set by the protocol; also the largest body of one reply. */
 export const MIN_PIECE_BYTES = 1_048_576;
@@ -28,6 +28,17 @@ export function layoutOf(size: number): PieceLayout {
 export function rangeOfPiece(layout: PieceLayout, piece: number): ByteRange {
   const start = piece * layout.pieceSize;
   return { start, end: Math.min(start + layout.pieceSize, layout.size) };
+}
+
+export function allPieces({ count }: PieceLayout): number[] {
+  return Array.from({ length: count }, (_, piece) => piece);
+}
+
+/** Bytes of `pieces` in all. */
+export function bytesIn(layout: PieceLayout, pieces: Iterable<number>): number {
+  let bytes = 0;
+  for (const piece of pieces) bytes += lengthOf(rangeOfPiece(layout, piece));
+  return bytes;
 }
 
 /** A piece map shows the file in this many equal cells, which fit into a line of a narrow terminal. */

@@ -1,5 +1,6 @@
 /** Digests of files on the disk. */
 import { equalBytes } from "../base/digest.ts";
+import { allPieces } from "../base/pieces.ts";
 import { hashFile, mapPieces, type ReadAt } from "../hash/hash_file.ts";
 import { type Hasher, mainThreadHasher } from "../hash/pool.ts";
 import { digestOfPiece, type Manifest } from "../protocol/manifest.ts";
@@ -54,9 +55,8 @@ export async function* checkPieces(
   hasher: Hasher = mainThreadHasher,
 ): AsyncIterable<{ piece: number; right: boolean }> {
   const { layout } = manifest;
-  const all = Array.from({ length: layout.count }, (_, piece) => piece);
   const hash = (bytes: Uint8Array) => hasher.sha256(bytes);
-  const hashed = mapPieces(readerOf(file), layout, all, hash, { hasher, signal });
+  const hashed = mapPieces(readerOf(file), layout, allPieces(layout), hash, { hasher, signal });
   for await (const { piece, result } of hashed) {
     yield { piece, right: equalBytes(result, digestOfPiece(manifest, piece)) };
   }

@@ -5,7 +5,7 @@
 import { crc32 } from "node:zlib";
 import { equalBytes } from "../base/digest.ts";
 import { ConflictError } from "../base/errors.ts";
-import { type PieceLayout, rangeOfPiece } from "../base/pieces.ts";
+import { allPieces, type PieceLayout, rangeOfPiece } from "../base/pieces.ts";
 import { lengthOf } from "../base/ranges.ts";
 import { mapPieces } from "../hash/hash_file.ts";
 import { type Hasher, mainThreadHasher } from "../hash/pool.ts";
@@ -31,6 +31,14 @@ export interface StoreOptions extends DiskOptions {
   readonly space: DiskSpace;
   /** Hashes files; this thread if there is none. */
   readonly hasher?: Hasher;
+}
+
+/** What the functions that open a file share. */
+export interface OpenRequest {
+  readonly target: string;
+  readonly content: StoredContent;
+  readonly options: StoreOptions;
+  readonly signal: AbortSignal;
 }
 
 export interface ResumeState {
@@ -75,11 +83,10 @@ export function validJournal(
 export async function loadResumeState(
   part: PartFile,
   journal: FoundJournal | undefined,
-  content: StoredContent,
-  options: StoreOptions,
-  signal: AbortSignal,
+  request: OpenRequest,
   copy?: PartFile,
 ): Promise<ResumeState> {
+  const { content, options } = request;
   const { layout, manifest } = content;
   const { state } = journal ?? {};
   const isSingle = layout.count <= 1;
@@ -96,7 +103,7 @@ export async function loadResumeState(
     const mustRewrite = copy || isSingle || state?.claims.get(piece)?.state === "doubted";
     if (mustRewrite) (copy ?? part).write(rangeOfPiece(layout, piece).start, bytes);
   };
-  const proven = await verifyPieces(part, content, sums, provable, options, signal, write);
+  const proven = await verifyPieces(part, sums, provable, request, write);
   const have = new Set([...trusted, ...proven]);
   const lost = copy || !state ? [] : doubtful.filter((piece) => !have.has(piece));
   const unverified = new Map(manifest && !copy ? beginnings(layout, part.before.size, state) : []);
@@ -110,12 +117,10 @@ export async function loadResumeState(
  */
 export async function copyValidPieces(
   from: PartFile,
-  target: string,
   journal: FoundJournal | undefined,
-  content: StoredContent,
-  options: StoreOptions,
-  signal: AbortSignal,
+  request: OpenRequest,
 ): Promise<{ part: PartFile; state: ResumeState }> {
+  const { target, content, options } = request;
   const { disk = realDisk, space } = options;
   const { path } = from;
   // The copy takes as much space as the file; what it needs in the end is reserved later.
@@ -131,10 +136,10 @@ export async function copyValidPieces(
       copy.close();
       return {
         part: from,
-        state: await loadResumeState(from, undefined, content, options, signal),
+        state: await loadResumeState(from, undefined, request),
       };
     }
-    const state = await loadResumeState(from, journal, content, options, signal, copy);
+    const state = await loadResumeState(from, journal, request, copy);
     // Pieces that cannot be verified were not copied.
     if (!content.manifest && state.sums.size === 0 && from.before.size > 0) {
       quarantinePart(from, target, UNVERIFIED, disk);
@@ -169,13 +174,13 @@ function moveOver(path: string, copy: PartFile): void {
 /** @returns those of `pieces` that are valid. @param onValid receives the bytes, which are valid until it returns. */
 export async function verifyPieces(
   { file, path }: PartFile,
-  { layout, manifest }: StoredContent,
   sums: ReadonlyMap<number, number>,
   pieces: readonly number[],
-  { hasher = mainThreadHasher }: StoreOptions,
-  signal: AbortSignal,
+  { content, options, signal }: Omit<OpenRequest, "target">,
   onValid: (piece: number, bytes: Uint8Array) => void = () => {},
 ): Promise<number[]> {
+  const { layout, manifest } = content;
+  const { hasher = mainThreadHasher } = options;
   const valid: number[] = [];
   const hash = async (bytes: Uint8Array) => manifest ? await hasher.sha256(bytes) : crc32(bytes);
   const hashed = mapPieces(readerOf(file), layout, pieces, hash, { hasher, signal });
@@ -239,6 +244,5 @@ function trustedPieces(
 
 /** The pieces that are complete in the first `size` bytes. */
 function completePieces(layout: PieceLayout, size: number): number[] {
-  const pieces = Array.from({ length: layout.count }, (_, piece) => piece);
-  return pieces.filter((piece) => rangeOfPiece(layout, piece).end <= size);
+  return allPieces(layout).filter((piece) => rangeOfPiece(layout, piece).end <= size);
 }

@@ -5,7 +5,7 @@
 import { crc32 } from "node:zlib";
 import { dirname } from "@std/path";
 import { ConflictError, DiskError } from "../base/errors.ts";
-import { type PieceLayout, rangeOfPiece } from "../base/pieces.ts";
+import { allPieces, bytesIn, type PieceLayout, rangeOfPiece } from "../base/pieces.ts";
 import type { ConflictPolicy, SyncPolicy } from "../base/policies.ts";
 import { type ByteRange, lengthOf } from "../base/ranges.ts";
 import { isFree, resolveConflict } from "./conflict.ts";
@@ -35,6 +35,7 @@ import type { PieceSink, PieceSource, StoredContent } from "./pieces.ts";
 import {
   copyValidPieces,
   loadResumeState,
+  type OpenRequest,
   type ResumeState,
   type StoreOptions,
   validJournal,
@@ -82,9 +83,7 @@ export class StoredFile implements PieceSink, PieceSource, Disposable {
   #closed = false;
 
   private constructor(
-    target: string,
-    content: StoredContent,
-    options: StoreOptions,
+    { target, content, options }: OpenRequest,
     part: PartFile,
     journal: Journal | undefined,
     state: ResumeState,
@@ -131,7 +130,7 @@ export class StoredFile implements PieceSink, PieceSource, Disposable {
         : readJournal(journalPath(target), options);
       const identity = found?.state?.identity;
       if (identity === undefined || mayHold(identity, content)) {
-        return await StoredFile.#resume(target, content, options, part, found, signal);
+        return await StoredFile.#resume({ target, content, options, signal }, part, found);
       }
       const mark = markOf(identity.id);
       // The part file first: a run that is interrupted here finds an empty one.
@@ -147,18 +146,16 @@ export class StoredFile implements PieceSink, PieceSource, Disposable {
   }
 
   static async #resume(
-    target: string,
-    content: StoredContent,
-    options: StoreOptions,
+    request: OpenRequest,
     opened: PartFile,
     found: FoundJournal | undefined,
-    signal: AbortSignal,
   ): Promise<StoredFile> {
+    const { target, content, options } = request;
     const { layout } = content;
     const valid = validJournal(found, opened, content);
     const { part, state } = opened.isOwn
-      ? { part: opened, state: await loadResumeState(opened, valid, content, options, signal) }
-      : await copyValidPieces(opened, target, valid, content, options, signal);
+      ? { part: opened, state: await loadResumeState(opened, valid, request) }
+      : await copyValidPieces(opened, valid, request);
     let reservation: SpaceReservation | undefined;
     try {
       const isTouched = part.before.size > 0 && !part.isUntouched();
@@ -169,10 +166,8 @@ export class StoredFile implements PieceSink, PieceSource, Disposable {
       if (part.size > layout.size || (!isSingle && part.size < layout.size)) {
         part.resize(layout.size);
       }
-      const journal = isSingle
-        ? undefined
-        : openJournal(target, content, valid, part, state, options);
-      const file = new StoredFile(target, content, options, part, journal, state, reservation);
+      const journal = isSingle ? undefined : openJournal(request, valid, part, state);
+      const file = new StoredFile(request, part, journal, state, reservation);
       if (isTouched) file.#doubt();
       return file;
     } catch (error) {
@@ -196,8 +191,7 @@ export class StoredFile implements PieceSink, PieceSource, Disposable {
   }
 
   get missing(): number[] {
-    const all = Array.from({ length: this.content.layout.count }, (_, piece) => piece);
-    return all.filter((piece) => !this.#state.have.has(piece));
+    return allPieces(this.content.layout).filter((piece) => !this.#state.have.has(piece));
   }
 
   get unverified(): ReadonlyMap<number, number> {
@@ -289,9 +283,8 @@ export class StoredFile implements PieceSink, PieceSource, Disposable {
     const doubted = this.#doubted;
     const pieces = Array.from(all ? this.#state.have : doubted).sort((a, b) => a - b);
     if (pieces.length === 0) return 0;
-    const valid = new Set(
-      await verifyPieces(this.#part, this.content, this.#state.sums, pieces, this.#options, signal),
-    );
+    const request = { content: this.content, options: this.#options, signal };
+    const valid = new Set(await verifyPieces(this.#part, this.#state.sums, pieces, request));
     this.#doubted = new Set();
     const lost = pieces.filter((piece) => !valid.has(piece));
     for (const piece of lost) this.#state.have.delete(piece);
@@ -431,13 +424,12 @@ function mayHold(identity: JournalIdentity, content: StoredContent): boolean {
 
 /** Continues the valid journal or begins one, and records what only hashing has proven. */
 function openJournal(
-  target: string,
-  content: StoredContent,
+  { target, content, options }: OpenRequest,
   valid: FoundJournal | undefined,
   { before: { ino } }: PartFile,
   { proven, lost, sums, mark }: ResumeState,
-  { pid, boot, bootId, disk = realDisk }: StoreOptions,
 ): Journal {
+  const { pid, boot, bootId, disk = realDisk } = options;
   const path = journalPath(target);
   const info = valid ? undefined : statIfExists(path, disk);
   if (info?.isFile || info?.isSymlink) removeIfExists(path, disk);
@@ -454,7 +446,7 @@ function openJournal(
 /** A part file without any bytes is not worth keeping; the error that is thrown matters more than one of this. */
 function tryRemove(part: PartFile): void {
   try {
-    part.remove();
+    if (part.isUntouched()) part.remove();
   } catch {
     // The next run finds an empty part file.
   }
@@ -464,10 +456,4 @@ function tryRemove(part: PartFile): void {
 function missingBytes(layout: PieceLayout, { have, unverified }: ResumeState): number {
   const kept = Array.from(unverified.values()).reduce((sum, length) => sum + length, 0);
   return Math.max(0, layout.size - bytesIn(layout, have) - kept);
-}
-
-function bytesIn(layout: PieceLayout, pieces: Iterable<number>): number {
-  let bytes = 0;
-  for (const piece of pieces) bytes += lengthOf(rangeOfPiece(layout, piece));
-  return bytes;
 }

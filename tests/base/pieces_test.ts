@@ -1,5 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import {
+  allPieces,
+  bytesIn,
   cellOf,
   cellsOf,
   layoutOf,
@@ -129,4 +131,9 @@ Deno.test("cellsOf() counts pieces by their position in the file", () => {
   assertEquals(cellsOf(3, [1]), [0, 1, 0]);
   assertEquals(cellsOf(128, [0, 1, 127]).filter((stored) => stored > 0), [2, 1]);
   assertEquals([cellOf(0, 128), cellOf(1, 128), cellOf(2, 128), cellOf(127, 128)], [0, 0, 1, 63]);
+});
+
+property("bytesIn() of allPieces() is the size of the file", anySize, (size) => {
+  const layout = layoutOf(size);
+  assertEquals(bytesIn(layout, allPieces(layout)), size);
 });
