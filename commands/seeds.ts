@@ -7,7 +7,7 @@ import { ExitError, interruptible } from "./exit.ts";
 import { exitOfFailure } from "./ui/failure.ts";
 import { type Environment, widthOf, writeLines } from "./environment.ts";
 import { SEED } from "./value_types.ts";
-import { downloadSettingsOf, type LoadedSettings, loadSettings } from "./load_settings.ts";
+import { downloadSettingsOf, loadSettings } from "./load_settings.ts";
 import { CommandError } from "./ui/hints.ts";
 import { jsonLine } from "./ui/json.ts";
 import { renderSeeds } from "./ui/list.ts";
@@ -16,13 +16,13 @@ import { SETTINGS } from "./settings.ts";
 export function seedsCommand(environment: Environment) {
   return withSettings(new Command(), "list")
     .description("Shows the configured seeds, or those of --seed, and how each is doing.")
-    .example("how they are", "p2p seeds")
+    .example("how they are doing", "p2p seeds")
     .example("ask these from now on", "p2p seeds add nas1 nas2:7271")
-    .example("not this one any more", "p2p seeds remove nas1")
+    .example("stop asking this one", "p2p seeds remove nas1")
     .option("--json", "One JSON object on standard output")
     .action((flags) => showSeeds(environment, flags))
-    .command("add", changeCommand(environment, ADD))
-    .command("remove", changeCommand(environment, REMOVE))
+    .command("add", addCommand(environment))
+    .command("remove", removeCommand(environment))
     .reset();
 }
 
@@ -36,58 +36,47 @@ async function showSeeds(
   const seeds = await environment.core.seedHealth(settings, interruption.signal);
   const { stdout } = environment;
   writeLines(stdout, flags.json ? [jsonLine({ seeds })] : renderSeeds(seeds, widthOf(stdout)));
-  // For scripts: not one of them can be used.
+  // For scripts: no seed can be used.
   if (seeds.length > 0 && seeds.every(({ ok }) => !ok)) {
     throw new ExitError(exitOfFailure("unreachable"));
   }
 }
 
-/** One way to change the list. */
-interface Change {
-  readonly description: string;
-  readonly examples: readonly (readonly [string, string])[];
-  apply(configured: readonly SeedAddress[], seeds: readonly SeedAddress[]): readonly SeedAddress[];
-}
+type Change = (
+  configured: readonly SeedAddress[],
+  seeds: readonly SeedAddress[],
+) => readonly SeedAddress[];
 
-const ADD: Change = {
-  description: "Adds seeds to config.json; those that are there stay where they are.",
-  examples: [
-    ["two seeds", "p2p seeds add nas1 nas2:7271"],
-    ["one that speaks TLS", "p2p seeds add tls://files.example.org"],
-  ],
-  apply(configured, seeds) {
+function addCommand(environment: Environment) {
+  return changeCommand(environment, (configured, seeds) => {
     const all = [...configured, ...seeds];
     return all.filter((seed, i) => indexOfSeed(all, seed) === i);
-  },
-};
+  })
+    .description("Adds seeds to config.json; configured ones keep their place.")
+    .example("two seeds", "p2p seeds add nas1 nas2:7271")
+    .example("one that speaks TLS", "p2p seeds add tls://files.example.org");
+}
 
-const REMOVE: Change = {
-  description: "Removes seeds from config.json.",
-  examples: [
-    ["one seed", "p2p seeds remove nas1"],
-    ["one with its port", "p2p seeds remove nas2:7271"],
-  ],
-  apply(configured, seeds) {
+function removeCommand(environment: Environment) {
+  return changeCommand(environment, (configured, seeds) => {
     const unknown = seeds.find((seed) => indexOfSeed(configured, seed) < 0);
-    if (unknown !== undefined) {
-      throw new CommandError(
-        "usage",
-        `Cannot remove seed "${formatSeedAddress(unknown)}": it is not configured`,
-        "See the configured seeds with p2p seeds",
-      );
-    }
-    return configured.filter((seed) => indexOfSeed(seeds, seed) < 0);
-  },
-};
+    if (unknown === undefined) return configured.filter((seed) => indexOfSeed(seeds, seed) < 0);
+    throw new CommandError(
+      "usage",
+      `Cannot remove seed "${formatSeedAddress(unknown)}": it is not configured`,
+      "See the configured seeds with p2p seeds",
+    );
+  })
+    .description("Removes seeds from config.json.")
+    .example("one seed", "p2p seeds remove nas1")
+    .example("one with its port", "p2p seeds remove nas2:7271");
+}
 
 function changeCommand(environment: Environment, change: Change) {
-  const command = new Command()
-    .description(change.description)
+  return new Command()
     .type("seed", new ValueArgumentType(SEED))
     .arguments("<seed...:seed>")
     .action((_, ...seeds) => changeSeeds(environment, change, seeds));
-  for (const [title, line] of change.examples) command.example(title, line);
-  return command;
 }
 
 async function changeSeeds(
@@ -95,25 +84,17 @@ async function changeSeeds(
   change: Change,
   seeds: readonly SeedAddress[],
 ): Promise<void> {
-  const loaded = await loadSettings(environment, {});
-  const { configPath, directories } = loaded;
+  const { configPath, directories, values } = await loadSettings(environment, {});
   const text = await readConfigText(configPath);
   const written = configSource(text, configPath).textOf("seeds");
   const configured = written === undefined ? [] : SETTINGS.seeds.kind.parse(written);
-  const next = change.apply(configured, seeds).map(formatSeedAddress);
-  await writeConfigText(configPath, directories.config, withEntry(text, configPath, "seeds", next));
-  tellChange(environment, loaded, next);
-}
-
-function tellChange(
-  { env, stderr }: Environment,
-  { configPath, values }: LoadedSettings,
-  seeds: readonly string[],
-): void {
+  const next = change(configured, seeds).map(formatSeedAddress);
+  const config = withEntry(text, configPath, "seeds", next);
+  await writeConfigText(configPath, directories.config, config);
   if (values.quiet) return;
-  writeLines(stderr, [
-    `${configPath}: ${seeds.join(", ") || "no seeds"}`,
-    ...env("P2P_SEEDS") ? ["P2P_SEEDS is set, and wins over it"] : [],
+  writeLines(environment.stderr, [
+    `${configPath}: ${next.join(", ") || "no seeds"}`,
+    ...environment.env("P2P_SEEDS") ? ["P2P_SEEDS is set and overrides it"] : [],
   ]);
 }
 

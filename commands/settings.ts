@@ -1,6 +1,6 @@
 /**
- * Every setting, declared once: its flag with help, its environment variable,
- * its key in `config.json`, its kind and its default all come from this table.
+ * Every setting: flag, help, environment variable, key in `config.json`, type and default all come
+ * from this table.
  */
 import {
   DEFAULT_PORT,
@@ -26,198 +26,94 @@ export type CommandName = "get" | "list" | "serve" | "verify";
 
 export interface Setting<T> {
   readonly kind: ValueType<T>;
-  readonly default: NoInfer<T> | undefined;
-  /** Shown in place of the default's own text. */
-  readonly defaultText?: string;
-  /** The commands with a flag for it; "all" is the root. */
+  readonly default: T | undefined;
+  /** The commands that have a flag for it; "all" is the root. */
   readonly commands: readonly CommandName[] | "all";
   readonly help: string;
-  /** Where the flag is not called like the setting. */
+  /** If the flag is not named like the setting. */
   readonly flag?: string;
   readonly short?: string;
+  /** Shown instead of the default's own text. */
+  readonly defaultText?: string;
 }
 
-function setting<T>(setting: Setting<T>): Setting<T> {
-  return setting;
+type Extras = Pick<Setting<unknown>, "flag" | "short" | "defaultText">;
+
+function setting<T>(
+  kind: ValueType<T>,
+  preset: NoInfer<T> | undefined,
+  commands: Setting<T>["commands"],
+): { help(help: string, extras?: Extras): Setting<T> } {
+  return { help: (help, extras) => ({ kind, default: preset, commands, help, ...extras }) };
 }
 
-/** More would share one line among so many that none gets anywhere. */
+/** More would leave each download almost nothing of the line. */
 export const MAX_DOWNLOADS = 1000;
 const COUNT = wholeNumber(1, 100_000);
+const CLIENTS = ["get", "list", "verify"] as const;
+const LOCALHOST: readonly SeedAddress[] = [{ host: "127.0.0.1", port: DEFAULT_PORT, tls: false }];
 
-/** In the order of the help; `seeds` alone is a list. */
+/** In the order of the help; only `seeds` is a list. */
 export const SETTINGS = {
-  seeds: setting<readonly SeedAddress[]>({
-    kind: listOf(SEED),
-    default: [{ host: "127.0.0.1", port: DEFAULT_PORT, tls: false }],
-    commands: ["get", "list", "verify"],
-    help: "Where to ask; may be given several times",
-    flag: "seed",
-    short: "s",
-  }),
-  max: setting({
-    kind: wholeNumber(1, MAX_DOWNLOADS),
-    default: DOWNLOAD_DEFAULTS.max,
-    commands: ["get"],
-    help: "Downloads at a time; the rest wait in the order given",
-    short: "m",
-  }),
-  out: setting({
-    kind: text("dir"),
-    default: ".",
-    commands: ["get"],
-    help: "Folder for the files, made when missing",
-    short: "o",
-  }),
-  "require-verified": setting({
-    kind: SWITCH,
-    default: DOWNLOAD_DEFAULTS.requireVerified,
-    commands: ["get"],
-    help: "Refuse seeds that offer no digests",
-  }),
-  "seed-connections": setting({
-    kind: wholeNumber(1, 64),
-    default: DOWNLOAD_DEFAULTS.seedConnections,
-    commands: ["get"],
-    help: "Connections to one seed, over all downloads",
-  }),
-  limit: setting({
-    kind: RATE,
-    default: DOWNLOAD_DEFAULTS.limit,
-    commands: ["get", "serve"],
-    help: "Limit the total rate, over all downloads (get) or clients (serve)",
-  }),
-  "task-limit": setting({
-    kind: RATE,
-    default: DOWNLOAD_DEFAULTS.taskLimit,
-    commands: ["get"],
-    help: "Limit the rate of each download",
-  }),
-  stall: setting({
-    kind: DURATION,
-    default: DOWNLOAD_DEFAULTS.stallMs,
-    commands: ["get"],
-    help: "Treat a seed as stalled after this long without data",
-  }),
-  "give-up": setting({
-    kind: DURATION,
-    default: DOWNLOAD_DEFAULTS.giveUpMs,
-    commands: ["get"],
-    help: "A download without progress for this long fails",
-  }),
-  "on-conflict": setting({
-    kind: choice("fail", "rename", "skip", "overwrite"),
-    default: DOWNLOAD_DEFAULTS.onConflict,
-    commands: ["get"],
-    help: "What to do when the target exists with different content",
-  }),
-  sync: setting({
-    kind: choice("finish", "never"),
-    default: DOWNLOAD_DEFAULTS.sync,
-    commands: ["get"],
-    help:
-      "Whether the bytes must be on the disk before the final name appears, or the system decides",
-  }),
-  progress: setting({
-    kind: choice("auto", "bar", "plain", "none"),
-    default: "auto",
-    commands: ["get"],
-    help: "Bars on a terminal, or plain lines",
-  }),
-  host: setting({
-    kind: text("host"),
-    default: SERVE_DEFAULTS.host,
-    commands: ["serve"],
-    help: "Address to listen on; :: is every one, of IPv6 and IPv4",
-  }),
-  port: setting({
-    kind: wholeNumber(0, 65_535),
-    default: DEFAULT_PORT,
-    commands: ["serve"],
-    help: "Port to listen on; 0 is any free one",
-    short: "p",
-  }),
-  "max-connections": setting({
-    kind: COUNT,
-    default: SERVE_DEFAULTS.maxConnections,
-    commands: ["serve"],
-    help: "Maximum connections; others are asked to retry",
-  }),
-  "client-connections": setting({
-    kind: COUNT,
-    default: SERVE_DEFAULTS.clientConnections,
-    commands: ["serve"],
-    help: "The same for one client address",
-  }),
-  uploads: setting({
-    kind: COUNT,
-    default: SERVE_DEFAULTS.uploads,
-    commands: ["serve"],
-    help: "Maximum simultaneous uploads, shared fairly between clients",
-  }),
-  "client-limit": setting({
-    kind: RATE,
-    default: SERVE_DEFAULTS.clientLimit,
-    commands: ["serve"],
-    help: "Limit the rate to one client address, over all its connections",
-  }),
-  chunk: setting({
-    kind: SIZE,
-    default: SERVE_DEFAULTS.chunkBytes,
-    commands: ["serve"],
-    help: "What one answer to an old client holds at most",
-  }),
-  "token-file": setting<string | undefined>({
-    kind: text("file"),
-    default: undefined,
-    commands: ["get", "list", "serve", "verify"],
-    help: "File with the secret that seed and client share",
-  }),
-  "tls-ca": setting<string | undefined>({
-    kind: text("file"),
-    default: undefined,
-    defaultText: "the system's",
-    commands: ["get", "list", "verify"],
-    help: "Certificates (PEM) to trust besides the system's, for tls:// seeds",
-  }),
-  "tls-cert": setting<string | undefined>({
-    kind: text("file"),
-    default: undefined,
-    commands: ["serve"],
-    help: "Certificate (PEM): serve TLS; needs --tls-key",
-  }),
-  "tls-key": setting<string | undefined>({
-    kind: text("file"),
-    default: undefined,
-    commands: ["serve"],
-    help: "Private key (PEM) of that certificate",
-  }),
-  hidden: setting({
-    kind: SWITCH,
-    default: SERVE_DEFAULTS.hidden,
-    commands: ["serve"],
-    help: "Include hidden files: names that begin with a dot",
-  }),
-  metrics: setting({
-    kind: ADDRESS,
-    default: SERVE_DEFAULTS.metrics,
-    defaultText: "off",
-    commands: ["serve"],
-    help: "Where to offer metrics for Prometheus, as http://<host:port>/metrics",
-  }),
-  "log-level": setting({
-    kind: choice(...LEVELS),
-    default: "info",
-    commands: "all",
-    help: "Log level for stderr",
-  }),
-  quiet: setting({
-    kind: SWITCH,
-    default: false,
-    commands: "all",
-    help: "Nothing on stderr but errors",
-    short: "q",
-  }),
+  seeds: setting(listOf(SEED), LOCALHOST, CLIENTS)
+    .help("Where to ask; may be given several times", { flag: "seed", short: "s" }),
+  max: setting(wholeNumber(1, MAX_DOWNLOADS), DOWNLOAD_DEFAULTS.max, ["get"])
+    .help("Downloads at a time; the rest wait in the order given", { short: "m" }),
+  out: setting(text("dir"), ".", ["get"])
+    .help("Folder for the files, made if missing", { short: "o" }),
+  "require-verified": setting(SWITCH, DOWNLOAD_DEFAULTS.requireVerified, ["get"])
+    .help("Refuse seeds that offer no digests"),
+  "seed-connections": setting(wholeNumber(1, 64), DOWNLOAD_DEFAULTS.seedConnections, ["get"])
+    .help("Connections to one seed, over all downloads"),
+  limit: setting(RATE, DOWNLOAD_DEFAULTS.limit, ["get", "serve"])
+    .help("Limit the total rate, over all downloads (get) or clients (serve)"),
+  "task-limit": setting(RATE, DOWNLOAD_DEFAULTS.taskLimit, ["get"])
+    .help("Limit the rate of each download"),
+  stall: setting(DURATION, DOWNLOAD_DEFAULTS.stallMs, ["get"])
+    .help("Treat a seed as stalled after this long without data"),
+  "give-up": setting(DURATION, DOWNLOAD_DEFAULTS.giveUpMs, ["get"])
+    .help("Fail a download after this long without progress"),
+  "on-conflict": setting(
+    choice("fail", "rename", "skip", "overwrite"),
+    DOWNLOAD_DEFAULTS.onConflict,
+    ["get"],
+  ).help("What to do when the target exists with different content"),
+  sync: setting(choice("finish", "never"), DOWNLOAD_DEFAULTS.sync, ["get"])
+    .help("Sync a file to the disk before its final name appears, or leave that to the system"),
+  progress: setting(choice("auto", "bar", "plain", "none"), "auto", ["get"])
+    .help("Bars on a terminal, or plain lines"),
+  host: setting(text("host"), SERVE_DEFAULTS.host, ["serve"])
+    .help("Address to listen on; :: is all addresses, IPv6 and IPv4"),
+  port: setting(wholeNumber(0, 65_535), DEFAULT_PORT, ["serve"])
+    .help("Port to listen on; 0 is any free one", { short: "p" }),
+  "max-connections": setting(COUNT, SERVE_DEFAULTS.maxConnections, ["serve"])
+    .help("Maximum connections; others are asked to retry"),
+  "client-connections": setting(COUNT, SERVE_DEFAULTS.clientConnections, ["serve"])
+    .help("The same for one client address"),
+  uploads: setting(COUNT, SERVE_DEFAULTS.uploads, ["serve"])
+    .help("Maximum simultaneous uploads, shared fairly between clients"),
+  "client-limit": setting(RATE, SERVE_DEFAULTS.clientLimit, ["serve"])
+    .help("Limit the rate to one client address, over all its connections"),
+  chunk: setting(SIZE, SERVE_DEFAULTS.chunkBytes, ["serve"])
+    .help("Maximum size of one reply to an old client"),
+  "token-file": setting<string | undefined>(text("file"), undefined, [...CLIENTS, "serve"])
+    .help("File with the secret that seed and client share"),
+  "tls-ca": setting<string | undefined>(text("file"), undefined, CLIENTS)
+    .help("Certificates (PEM) to trust besides the system's, for tls:// seeds", {
+      defaultText: "the system's",
+    }),
+  "tls-cert": setting<string | undefined>(text("file"), undefined, ["serve"])
+    .help("Certificate (PEM): serve TLS; needs --tls-key"),
+  "tls-key": setting<string | undefined>(text("file"), undefined, ["serve"])
+    .help("Private key (PEM) of that certificate"),
+  hidden: setting(SWITCH, SERVE_DEFAULTS.hidden, ["serve"])
+    .help("Include hidden files: names that begin with a dot"),
+  metrics: setting(ADDRESS, SERVE_DEFAULTS.metrics, ["serve"])
+    .help("Where to offer metrics for Prometheus, as http://<host:port>/metrics", {
+      defaultText: "off",
+    }),
+  "log-level": setting(choice(...LEVELS), "info", "all").help("Log level for stderr"),
+  quiet: setting(SWITCH, false, "all").help("Nothing on stderr but errors", { short: "q" }),
 } as const;
 
 export type SettingName = keyof typeof SETTINGS;
@@ -242,7 +138,7 @@ export function isSettingName(text: string): text is SettingName {
   return Object.hasOwn(SETTINGS, text);
 }
 
-/** A setting without its type, for code that treats all alike. */
+/** A setting without its type, for code that treats all of them alike. */
 export function settingOf(name: SettingName): Setting<unknown> {
   return SETTINGS[name] as Setting<unknown>;
 }
@@ -263,7 +159,7 @@ export function settingsOfCommand(command: CommandName | "all"): SettingName[] {
   });
 }
 
-/** Values of `kind` with commas between, as in the environment; an array in `config.json`. */
+/** Several values, separated by commas; an array in `config.json`. */
 function listOf<T>(kind: ValueType<T>): ValueType<readonly T[]> {
   return {
     placeholder: kind.placeholder,

@@ -36,26 +36,20 @@ const EXIT_OF_CODE: Readonly<Record<ErrorCode | "bug", number>> = {
   conflict: 7,
 };
 
-/** Every exit code and what it means, for people. */
-export const EXITS: readonly { readonly code: number; readonly meaning: string }[] = [
-  { code: 0, meaning: "success: everything asked for is there" },
-  { code: EXIT_OF_BUG, meaning: "a bug, or several downloads failed for different reasons" },
-  { code: EXIT_OF_USAGE, meaning: "usage or configuration" },
-  { code: 3, meaning: "no seed has it" },
-  { code: 4, meaning: "no seed can be reached, or retries and time ran out" },
-  { code: 5, meaning: "seeds answered wrongly, or sent other bytes than asked for" },
-  { code: 6, meaning: "disk full, permission denied, or read-only" },
-  { code: 7, meaning: "would overwrite, or another p2p works on the same target" },
-  {
-    code: EXIT_OF_CANCELLED,
-    meaning: "cancelled with p2p cancel or in p2p status --watch; nothing failed",
-  },
-  {
-    code: 129,
-    meaning: "stopped by SIGHUP (the terminal was closed); run it again to resume",
-  },
-  { code: 130, meaning: "stopped by Ctrl-C (SIGINT); run it again to resume" },
-  { code: 143, meaning: "stopped by SIGTERM; run it again to resume" },
+/** Every exit code and what it means. */
+export const EXITS: readonly (readonly [code: number, meaning: string])[] = [
+  [0, "success: everything asked for is there"],
+  [EXIT_OF_BUG, "a bug, or several downloads failed for different reasons"],
+  [EXIT_OF_USAGE, "usage or configuration"],
+  [3, "no seed has it"],
+  [4, "no seed can be reached, or retries and time ran out"],
+  [5, "seeds answered wrongly, or sent other bytes than asked for"],
+  [6, "disk full, permission denied, or read-only"],
+  [7, "would overwrite, or another p2p works on the same target"],
+  [EXIT_OF_CANCELLED, "cancelled with p2p cancel or in p2p status --watch; nothing failed"],
+  [129, "stopped by SIGHUP (the terminal was closed); run it again to resume"],
+  [130, "stopped by Ctrl-C (SIGINT); run it again to resume"],
+  [143, "stopped by SIGTERM; run it again to resume"],
 ];
 
 export function exitOfSignal(signal: StopSignal): number {

@@ -100,7 +100,7 @@ Old seeds, which speak the first protocol, cannot prove what they send: such a
 download is marked unverified, and --require-verified refuses it.`;
 
 function exitCodesPage(): string {
-  const rows = EXITS.map(({ code, meaning }) => `  ${String(code).padEnd(9)}${meaning}`);
+  const rows = EXITS.map(([code, meaning]) => `  ${String(code).padEnd(9)}${meaning}`);
   return [
     "One kind of failure has its code, whatever else went well or was cancelled:",
     "",

@@ -116,8 +116,8 @@ for (const { name, step } of missing) {
   });
 }
 
-Deno.test("EXITS tells of every code that a failure can have, once", () => {
-  const told = EXITS.map(({ code }) => code);
+Deno.test("EXITS has every code that a failure can have, once", () => {
+  const told = EXITS.map(([code]) => code);
   assertEquals(told, [0, 1, 2, 3, 4, 5, 6, 7, 8, 129, 130, 143]);
   for (const exit of Object.values(exits)) assertEquals(told.includes(exit), true, `${exit}`);
 });

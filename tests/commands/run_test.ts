@@ -155,7 +155,7 @@ Deno.test("help names what was meant when there is no such topic", async () => {
 
 Deno.test("help exit-codes and help config tell what the program does", async () => {
   const exits = (await p2p("help exit-codes")).stdout;
-  for (const { code, meaning } of EXITS) {
+  for (const [code, meaning] of EXITS) {
     const line = exits.split("\n").find((line) => line.endsWith(meaning));
     assertEquals(line?.trim().split(" ")[0], String(code));
   }
