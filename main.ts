@@ -1,4 +1,4 @@
-/** The command line: runs it and turns its outcome into the exit code. */
+/** Runs the command line and exits with its code. */
 import { reportBug, run } from "./commands/run.ts";
 import { systemEnvironment } from "./commands/system.ts";
 import { startedWith, versionText } from "./commands/version.ts";
@@ -9,7 +9,7 @@ if (import.meta.main) {
   const runtime = { deno: Deno.version.deno, target: Deno.build.target };
   const environment = systemEnvironment(versionText(config.version, commit, runtime), Deno.exit);
   const fail = (error: unknown) => Deno.exit(reportBug(error, environment.stderr));
-  // What nobody waited for, or what a timer threw, has failed all the same.
+  // An error in a promise without a handler, or in a timer, is a bug.
   addEventListener("unhandledrejection", ({ reason }) => fail(reason));
   addEventListener("error", ({ error }) => fail(error));
   Deno.exit(await run(args, environment));

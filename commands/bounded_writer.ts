@@ -1,15 +1,14 @@
 /**
- * Lines for a reader who may be slow, or have had enough after the first one and
- * keep the pipe: what is written to a full pipe waits, and who waits serves
- * nobody. So at most so many lines wait, and further ones are counted instead.
+ * Lines for a reader that may be slow or stop reading: writing to a full pipe must not stop the seed,
+ * so a bounded number of lines waits, and further ones are only counted.
  */
 import type { Output } from "./environment.ts";
 import { jsonLine } from "./ui/json.ts";
 
 /** Some hundred KiB. */
 const MAX_WAITING_LINES = 1000;
-/** For a reader that reads, to have the last lines. */
-const FLUSH_MS = 1000;
+/** Time for a slow reader to take the last lines. */
+const FLUSH_TIMEOUT_MS = 1000;
 
 export class BoundedWriter implements AsyncDisposable {
   readonly #output: Output;
@@ -27,11 +26,11 @@ export class BoundedWriter implements AsyncDisposable {
     this.#writing ??= this.#write();
   }
 
-  /** Waits for the reader, but not for long. */
+  /** Waits for the reader, for a limited time. */
   async [Symbol.asyncDispose](): Promise<void> {
     if (!this.#writing) return;
     const late = Promise.withResolvers<void>();
-    const timer = setTimeout(late.resolve, FLUSH_MS);
+    const timer = setTimeout(late.resolve, FLUSH_TIMEOUT_MS);
     await Promise.race([this.#writing, late.promise]);
     clearTimeout(timer);
   }

@@ -1,11 +1,11 @@
-/** What may stand at the end of a command line that is still being written. Pure: the command tree and words in, a question for candidates out. */
+/** What may complete a command line: the command tree and its words in, a question for candidates out. */
 
-/** What is read of a command; each command of the library has it. */
+/** The part of the library's command that matters here. */
 export interface CommandWords {
   getName(): string;
   getShortDescription(): string;
   getCommands(hidden?: boolean): CommandWords[];
-  getArguments(): readonly ArgumentWords[];
+  getArguments(): readonly { readonly type: string; readonly variadic?: boolean | undefined }[];
   getOptions(hidden?: boolean): readonly {
     readonly flags: readonly string[];
     readonly args: readonly { readonly type: string }[];
@@ -13,33 +13,28 @@ export interface CommandWords {
   }[];
 }
 
-interface ArgumentWords {
-  readonly type: string;
-  readonly variadic?: boolean | undefined;
-}
-
-/** A word with what it means. */
+/** A word and its meaning. */
 export interface Candidate {
   readonly word: string;
   readonly about: string;
 }
 
 export type Question =
-  /** Some of these words. */
+  /** One of these words. */
   | { readonly kind: "words"; readonly words: readonly Candidate[] }
-  /** A value of an argument type, such as "task" or "setting-seeds", behind `before`. */
+  /** A value of an argument type, such as "task" or "setting-seeds", to be appended to `before`. */
   | {
     readonly kind: "value";
     readonly type: string;
-    /** Of a flag that is written `--flag=`: that much. */
+    /** `--flag=`, if the value is in the same word. */
     readonly before: string;
-    /** What there is of the value. */
+    /** What the user has typed of the value. */
     readonly begun: string;
     /** The names of the commands on the way, without the root's. */
     readonly path: readonly string[];
   };
 
-/** @param words all before the one that is being written. */
+/** @param words all before the current one. */
 export function questionOf(
   root: CommandWords,
   words: readonly string[],
@@ -49,16 +44,21 @@ export function questionOf(
   const path: string[] = [];
   let places = 0;
   let literal = false;
+  const value = (type: string, before: string, begun: string): Question => {
+    return { kind: "value", type, before, begun, path };
+  };
   for (let i = 0; i < words.length; i++) {
     const word = words[i]!;
     if (literal) places++;
     else if (word === "--") literal = true;
     else if (word.startsWith("-")) {
       const type = word.includes("=") ? undefined : valueTypeOf(command, word);
-      // The value of a flag is no argument; of the last one it is what is being written.
-      if (type !== undefined && ++i === words.length) return value(type, "", current, path);
+      // The value of a flag is not an argument; that of the last flag is the current word.
+      if (type !== undefined && ++i === words.length) return value(type, "", current);
     } else {
-      const below = places === 0 ? subCommand(command, word) : undefined;
+      const below = places > 0
+        ? undefined
+        : command.getCommands().find((each) => each.getName() === word);
       if (below === undefined) places++;
       else {
         command = below;
@@ -66,50 +66,37 @@ export function questionOf(
       }
     }
   }
-  if (!literal && current.startsWith("-")) return flagQuestion(command, current, path);
+  if (!literal && current.startsWith("-")) {
+    const at = current.indexOf("=");
+    if (at < 0) return { kind: "words", words: flagsOf(command) };
+    const type = valueTypeOf(command, current.slice(0, at));
+    return type === undefined
+      ? { kind: "words", words: [] }
+      : value(type, current.slice(0, at + 1), current.slice(at + 1));
+  }
   const commands = places === 0 && !literal ? command.getCommands() : [];
-  if (commands.length > 0) return { kind: "words", words: commands.map(aboutCommand) };
-  const type = argumentAt(command.getArguments(), places)?.type;
-  return type === undefined ? { kind: "words", words: [] } : value(type, "", current, path);
-}
-
-function value(type: string, before: string, begun: string, path: readonly string[]): Question {
-  return { kind: "value", type, before, begun, path };
-}
-
-function subCommand(command: CommandWords, name: string): CommandWords | undefined {
-  return command.getCommands().find((each) => each.getName() === name);
-}
-
-function aboutCommand(command: CommandWords): Candidate {
-  return { word: command.getName(), about: command.getShortDescription() };
-}
-
-function argumentAt(all: readonly ArgumentWords[], place: number): ArgumentWords | undefined {
+  if (commands.length > 0) {
+    const about = (each: CommandWords) => each.getShortDescription();
+    return { kind: "words", words: commands.map((c) => ({ word: c.getName(), about: about(c) })) };
+  }
+  const all = command.getArguments();
   const last = all.at(-1);
-  return all[place] ?? (last?.variadic ? last : undefined);
+  const type = (all[places] ?? (last?.variadic ? last : undefined))?.type;
+  return type === undefined ? { kind: "words", words: [] } : value(type, "", current);
 }
 
-/** The library gives it to a command only when that runs. */
+/** The library adds it to a command only when that runs. */
 const HELP: Candidate = { word: "--help", about: "Show this help" };
 
-function flagQuestion(command: CommandWords, current: string, path: readonly string[]): Question {
-  const at = current.indexOf("=");
-  if (at < 0) {
-    const flags = command.getOptions().flatMap(({ flags, description }) =>
-      flags.filter((flag) => flag.startsWith("--"))
-        .map((word) => ({ word, about: description }))
-    );
-    const all = [...flags.filter(({ word }) => word !== HELP.word), HELP];
-    return { kind: "words", words: all };
-  }
-  const type = valueTypeOf(command, current.slice(0, at));
-  return type === undefined
-    ? { kind: "words", words: [] }
-    : value(type, current.slice(0, at + 1), current.slice(at + 1), path);
+function flagsOf(command: CommandWords): Candidate[] {
+  const flags = command.getOptions().flatMap(({ flags, description }) =>
+    flags.filter((flag) => flag.startsWith("--") && flag !== HELP.word)
+      .map((word) => ({ word, about: description }))
+  );
+  return [...flags, HELP];
 }
 
-/** undefined for a switch, and for what is no flag. */
+/** undefined for a switch and for an unknown flag. */
 function valueTypeOf(command: CommandWords, flag: string): string | undefined {
   return command.getOptions(true).find(({ flags }) => flags.includes(flag))?.args[0]?.type;
 }

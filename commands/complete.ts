@@ -1,18 +1,18 @@
-/** The hidden `p2p complete`: what a shell's script asks when Tab is pressed. It never fails, and is never slow. */
+/** The hidden `p2p complete`: answers a shell when Tab is pressed. It never fails, and is never slow. */
 import { Command } from "@cliffy/command";
-import { LEVELS, parseSeedAddress, printable, type TaskStatus } from "../core/mod.ts";
+import { LEVELS, parseSeedAddress, printable } from "../core/mod.ts";
 import { type Candidate, type CommandWords, type Question, questionOf } from "./candidates.ts";
 import { type Environment, writeLines } from "./environment.ts";
 import { TOPICS } from "./help.ts";
 import { directoriesIn, downloadSettingsOf, loadSettings } from "./load_settings.ts";
-import { seedsAmong } from "./ui/hints.ts";
-import { SHELLS } from "./ui/completion_scripts.ts";
 import { isSettingName, settingOf } from "./settings.ts";
 import { bashWord, parseBashLine } from "./shell_words.ts";
+import { SHELLS } from "./ui/completion_scripts.ts";
+import { seedsAmong } from "./ui/hints.ts";
 
-/** A person waits with a finger on the key: a seed on the LAN answers in a fiftieth of that. */
+/** The user is waiting; a seed on the LAN answers 50 times faster. */
 const TIMEOUT_MS = 1000;
-/** Bash asks before it shows so many; nobody reads more. */
+/** Bash asks before it shows this many. */
 const MAX_CANDIDATES = 1000;
 
 export function completeCommand(environment: Environment) {
@@ -26,29 +26,30 @@ export function completeCommand(environment: Environment) {
     });
 }
 
+/** The possible words; or what the shell itself completes. */
+type Answer = readonly Candidate[] | "files" | "dirs";
+
 async function complete(
   environment: Environment,
   root: CommandWords,
   [shell, ...args]: readonly string[],
 ): Promise<void> {
+  const { stdout } = environment;
   const line = shell === "bash" ? parseBashLine(args[0] ?? "") : undefined;
   const words = line ? line.words : args.slice(0, -1);
   const current = line ? line.current : args.at(-1) ?? "";
   const question = questionOf(root, words, current);
-  const answer = await answerOf(environment, root, question, words).catch(() => NOTHING);
-  if (typeof answer === "string") return writeLines(environment.stdout, [answer]);
-  const fitting = answer.filter(({ word }) => word.startsWith(current)).slice(0, MAX_CANDIDATES);
-  writeLines(environment.stdout, [
-    "words",
-    ...fitting.map(({ word, about }) =>
-      line ? bashWord(word, line) : about === "" ? word : `${word}\t${printable(about)}`
-    ),
-  ]);
+  const answer = await answerOf(environment, root, question, words).catch((): Answer => []);
+  if (typeof answer === "string") return writeLines(stdout, [answer]);
+  const before = question.kind === "value" ? question.before : "";
+  const fitting = answer.map(({ word, about }) => ({ word: before + word, about }))
+    .filter(({ word }) => word.startsWith(current));
+  const lines = fitting.slice(0, MAX_CANDIDATES).map(({ word, about }) => {
+    if (line) return bashWord(word, line);
+    return about === "" ? word : `${word}\t${printable(about)}`;
+  });
+  writeLines(stdout, ["words", ...lines]);
 }
-
-/** Whole words with all that is written of them already; or what the shell itself completes. */
-type Answer = readonly Candidate[] | "files" | "dirs";
-const NOTHING: Answer = [];
 
 async function answerOf(
   environment: Environment,
@@ -57,18 +58,7 @@ async function answerOf(
   words: readonly string[],
 ): Promise<Answer> {
   if (question.kind === "words") return question.words;
-  const { before } = question;
-  const values = await valuesOf(environment, root, question, words);
-  if (typeof values === "string") return values;
-  return values.map(({ word, about }) => ({ word: before + word, about }));
-}
-
-async function valuesOf(
-  environment: Environment,
-  root: CommandWords,
-  { type, path, begun }: Question & { kind: "value" },
-  words: readonly string[],
-): Promise<Answer> {
+  const { type, path, begun } = question;
   switch (type) {
     case "task":
       return await taskWords(environment, path[0] ?? "", begun);
@@ -76,8 +66,10 @@ async function valuesOf(
     case "glob":
       return await remoteNames(environment, words);
     case "seed":
-    case "setting-seeds":
-      return await configuredSeeds(environment);
+    case "setting-seeds": {
+      const { values } = await loadSettings(environment, {});
+      return plain(settingOf("seeds").kind.format(values.seeds).split(","));
+    }
     case "file":
     case "setting-token-file":
     case "setting-tls-ca":
@@ -90,7 +82,7 @@ async function valuesOf(
     case "level":
       return plain(LEVELS);
     case "topic":
-      return pagesOf(root);
+      return helpPages(root);
     case "shell":
       return plain(SHELLS);
   }
@@ -98,8 +90,8 @@ async function valuesOf(
   return plain(isSettingName(setting) ? settingOf(setting).kind.choices ?? [] : []);
 }
 
-/** What `p2p help` explains; where a command has the name of a topic, that is the topic. */
-function pagesOf(root: CommandWords): Candidate[] {
+/** What `p2p help` explains; a topic hides a command of the same name. */
+function helpPages(root: CommandWords): Candidate[] {
   const topics = TOPICS.map(({ name, about }) => ({ word: name, about }));
   const commands = root.getCommands()
     .map((each) => ({ word: each.getName(), about: each.getShortDescription() }))
@@ -111,7 +103,7 @@ function plain(words: readonly string[]): Candidate[] {
   return words.map((word) => ({ word, about: "" }));
 }
 
-/** By name, which people know; by id once somebody begins to write one. */
+/** By name; also by id once the user begins to type one. */
 async function taskWords(
   environment: Environment,
   command: string,
@@ -121,18 +113,17 @@ async function taskWords(
     all: command !== "pause" && command !== "cancel" && command !== "resume",
   });
   const fitting = all.filter(({ state }) => command !== "resume" || state === "paused").reverse();
-  const about = ({ task, state }: TaskStatus) => `${state}, task ${task}`;
   const names = fitting.filter(({ name }) => isPlain(name))
-    .map((task) => ({ word: task.name, about: about(task) }));
-  const ids = begun === "" ? [] : fitting.map((task) => {
-    return { word: task.task, about: `${task.state}, ${task.name}` };
+    .map(({ name, state, task }) => ({ word: name, about: `${state}, task ${task}` }));
+  const ids = begun === "" ? [] : fitting.map(({ task, state, name }) => {
+    return { word: task, about: `${state}, ${name}` };
   });
-  // A word means the first that it names, which is the newest.
+  // A word means the newest task that it names, which is the first here.
   const byWord = new Map([...ids, ...names].toReversed().map((each) => [each.word, each]));
   return Array.from(byWord.values()).reverse();
 }
 
-/** From every seed that answers in time: one that does not must not keep the others' from being offered. */
+/** From every seed that answers in time: a silent one must not hide the names of the others. */
 async function remoteNames(
   environment: Environment,
   words: readonly string[],
@@ -147,16 +138,10 @@ async function remoteNames(
     seeds.map((seed) => environment.core.list(query, { ...settings, seeds: [seed] }, signal)),
   );
   const files = offers.flatMap((each) => each.status === "fulfilled" ? each.value.files : []);
-  const names = new Set(files.map(({ name }) => name).filter(isPlain));
-  return plain(Array.from(names).sort());
+  return plain(Array.from(new Set(files.map(({ name }) => name).filter(isPlain))).sort());
 }
 
-async function configuredSeeds(environment: Environment): Promise<Candidate[]> {
-  const { values } = await loadSettings(environment, {});
-  return plain(settingOf("seeds").kind.format(values.seeds).split(","));
-}
-
-/** Nothing that would move the cursor, or end a line of the answer. */
+/** Whether `name` has nothing that moves the cursor or ends a line of the answer. */
 function isPlain(name: string): boolean {
   return printable(name) === name;
 }

@@ -1,4 +1,4 @@
-/** `p2p completions`: a script for a shell, which asks the hidden `p2p complete`. */
+/** `p2p completions`: a script for a shell, which calls the hidden `p2p complete`. */
 import { Command } from "@cliffy/command";
 import type { Environment } from "./environment.ts";
 import { choice } from "./value_types.ts";
@@ -7,8 +7,8 @@ import { COMPLETION_SCRIPTS, SHELLS } from "./ui/completion_scripts.ts";
 
 const DESCRIPTION = `Prints a script that completes commands, flags, tasks and the seeds' names.
 
-Load it in the start file of your shell, as the examples do. Names come from
-the seeds when Tab is pressed; who does not answer within a second is left out.`;
+Load it in the start-up file of your shell, as in the examples. Pressing Tab asks
+the seeds for names; seeds that do not answer within a second are left out.`;
 
 export function completionsCommand({ stdout }: Environment) {
   return new Command()

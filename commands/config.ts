@@ -19,7 +19,7 @@ export function configCommand(environment: Environment) {
   return new Command()
     .description(DESCRIPTION)
     .example("all settings", "p2p config")
-    .example("what a variable changes", "P2P_MAX=5 p2p config")
+    .example("the effect of a variable", "P2P_MAX=5 p2p config")
     .example("where the file is", "p2p config --json | jq -r .file")
     .option("--json", "One JSON object on standard output")
     .action(async ({ json }) => {
@@ -51,7 +51,7 @@ function valueText({ values }: LoadedSettings, name: SettingName): string {
   return counted ? `${text} (${formatBytes(Number(value))})` : text;
 }
 
-/** A size that no unit makes short. */
+/** A size that is not short in any unit. */
 const HARD_TO_READ = /^(?:\d+$|\d{5})/;
 
 function jsonOf(loaded: LoadedSettings): string {
@@ -67,7 +67,7 @@ function jsonOf(loaded: LoadedSettings): string {
   });
 }
 
-/** Lists, counts and switches as such; all else as people write it. */
+/** Lists, counts and switches as JSON values; other values as the user writes them. */
 function jsonValue(value: unknown, name: SettingName): unknown {
   if (value === undefined) return null;
   const { kind } = settingOf(name);

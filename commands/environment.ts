@@ -1,9 +1,9 @@
-/** All that a command meets outside of itself, so that tests need no real terminal, environment or network. */
+/** Everything outside of a command, so that tests need no real terminal, environment or network. */
 import type * as core from "../core/mod.ts";
 import type { StopSignal } from "./ui/failure.ts";
 import { lineWidth } from "./ui/width.ts";
 
-/** What commands ask of core. */
+/** The part of core that commands use. */
 export type Core = Pick<
   typeof core,
   | "asides"
@@ -27,13 +27,13 @@ export type Core = Pick<
 
 /** Standard output or standard error. */
 export interface Output {
-  /** Whether a person looks at it. */
+  /** Whether it is a terminal. */
   readonly terminal: boolean;
-  /** Aborts when nothing can be told any more; with a `P2pError` where that is a failure. */
+  /** Aborts when nothing can be written any more; with a `P2pError` if that is a failure. */
   readonly closed: AbortSignal;
-  /** Never throws: those who tell must not disturb those who work. */
+  /** Never throws: a failing output must not stop the work. */
   write(text: string): void;
-  /** As `write`, but a reader that does not read holds up only who waits for this. One at a time. */
+  /** As `write`, but without blocking while the reader is slow. One call at a time. */
   writeSoon(text: string): Promise<void>;
   /** Columns and rows of the terminal. */
   size(): { readonly columns: number; readonly rows: number };
@@ -41,11 +41,11 @@ export interface Output {
 
 /** Standard input. */
 export interface Input {
-  /** Whether a person types it. */
+  /** Whether it is a terminal. */
   readonly terminal: boolean;
-  /** Each key at once and unseen, Ctrl-C as a key, until any of the handles is disposed. Asked again where it was undone from outside. */
+  /** Raw mode (no echo, each key at once, Ctrl-C as a key) until any of the handles is disposed. May be called again if another program has ended it. */
   raw(): Disposable;
-  /** What is typed, until `signal` aborts or nothing more comes. */
+  /** The input, until `signal` aborts or it ends. */
   read(signal: AbortSignal): AsyncIterable<Uint8Array>;
 }
 
@@ -61,22 +61,22 @@ export interface Environment {
   now(): number;
   /** Milliseconds since 1970, for time stamps. */
   wallTime(): number;
-  /** Resolves after so long, or as soon as `signal` aborts. */
+  /** Resolves after `ms`, or as soon as `signal` aborts. */
   sleep(ms: number, signal: AbortSignal): Promise<void>;
   /** Calls `handler` for each signal until the handle is disposed. */
   onSignal(handler: (signal: StopSignal) => void): Disposable;
-  /** Calls `handler` each time the terminal was changed from outside: another size, or back from a stopped job. */
+  /** Calls `handler` when the terminal was resized or the job was resumed. */
   onTerminalChange(handler: () => void): Disposable;
-  /** Ends the process on the spot. */
+  /** Ends the process immediately. */
   exit(code: number): never;
 }
 
-/** Whether `output` may be coloured or have its cursor moved. */
+/** Whether the cursor of `output` may be moved. */
 export function mayMoveCursor({ env }: Pick<Environment, "env">, output: Output): boolean {
   return output.terminal && !env("NO_COLOR") && env("TERM") !== "dumb";
 }
 
-/** The widest line that `output` has room for; without end where no terminal would wrap it. */
+/** The widest line that fits on `output`; unlimited if it is not a terminal. */
 export function widthOf(output: Output): number {
   return output.terminal ? lineWidth(output.size().columns) : Infinity;
 }

@@ -1,4 +1,4 @@
-/** `p2p help`: pages about what no single command explains, and the help of any command. */
+/** `p2p help`: pages on topics, and the help of any command. */
 import { Command } from "@cliffy/command";
 import { defaultTextOf, ValueArgumentType } from "./options.ts";
 import { type Environment, writeLines } from "./environment.ts";
@@ -18,7 +18,7 @@ export function helpCommand(environment: Environment) {
 
 ${TOPICS.map(({ name, about }) => `${name}: ${about}`).join("\n")}`)
     .example("where files come from", "p2p help seeds")
-    .example("what a script can tell", "p2p help exit-codes")
+    .example("what exit codes mean", "p2p help exit-codes")
     .example("one command, as p2p get --help does", "p2p help get")
     .type("topic", new ValueArgumentType(text("topic")))
     .arguments("[topic:topic]")

@@ -39,7 +39,7 @@ export function commandTree(environment: Environment) {
     .reset();
 }
 
-/** Everything that holds for all commands has to be said before the first of them is added. */
+/** What applies to all commands must be set before the first of them is added. */
 function rootCommand(environment: Environment) {
   const { stdout, version } = environment;
   const root = new Command()

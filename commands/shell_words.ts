@@ -1,21 +1,21 @@
-/** A line of bash that is being written: its words, and how a completed one is written there. */
+/** An unfinished line of bash: its words, and how to write a completed one. */
 
 export interface BashLine {
-  /** The whole words before the last one, without quotes. */
+  /** The words before the current one, without quotes. */
   readonly words: readonly string[];
-  /** The one that is being written, without quotes. */
+  /** The current word, without quotes. */
   readonly current: string;
-  /** The quote that is open in it. */
+  /** The open quote in it. */
   readonly quote: "" | "'" | '"';
-  /** So much of it bash itself leaves as it is: it takes what follows a ":" or "=" for a word. */
+  /** The part that bash keeps: it completes only what follows a ":" or "=". */
   readonly kept: string;
 }
 
-/** Behind these bash begins a new word to complete; in a name they come escaped. */
+/** After these, bash begins a new word to complete; in a name they are escaped. */
 const BREAKS = ":=@";
 const BLANKS = " \t\n";
 
-/** @param line up to the cursor. A line of several commands counts from the last one on. */
+/** @param line up to the cursor. Of several commands only the last one counts. */
 export function parseBashLine(line: string): BashLine {
   let words: string[] = [];
   let current = "";
@@ -47,7 +47,7 @@ export function parseBashLine(line: string): BashLine {
   return { words: words.slice(1), current, quote, kept };
 }
 
-/** `word` as it is to be put in place of what bash takes for the one being written. */
+/** `word` as it must replace what bash takes for the current word. */
 export function bashWord(word: string, { kept, quote }: BashLine): string {
   const rest = word.startsWith(kept) ? word.slice(kept.length) : word;
   // Bash keeps the open quote, and closes it.

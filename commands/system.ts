@@ -1,4 +1,4 @@
-/** The real surroundings of a command; the only place that asks the platform for them. */
+/** The real environment of a command; the only place that uses the platform for it. */
 import { delay } from "@std/async";
 import * as core from "../core/mod.ts";
 import type { Environment, Input, Output } from "./environment.ts";
@@ -34,7 +34,7 @@ function systemInput(): Input {
           try {
             Deno.stdin.setRaw(false);
           } catch {
-            // The terminal is gone, and its mode with it.
+            // The terminal is gone.
           }
         },
       };
@@ -84,7 +84,7 @@ function outputTo(stream: Stream): Output {
   };
 }
 
-/** A reader that went away is no fault; a full disk behind the stream is. */
+/** A closed pipe is not a failure; a full disk is. */
 function faultOf(error: unknown): unknown {
   return error instanceof Deno.errors.BrokenPipe ? error : new core.DiskError(
     `Cannot write the output: ${core.reasonOf(error)}`,
@@ -107,7 +107,7 @@ async function writeAllSoon(stream: Stream, bytes: Uint8Array): Promise<void> {
 function terminalSize(): { columns: number; rows: number } {
   try {
     const { columns, rows } = Deno.consoleSize();
-    // Some terminals without a window tell 0.
+    // Some terminals without a window report 0.
     return { columns: columns || 80, rows: rows || 24 };
   } catch {
     return { columns: 80, rows: 24 };
@@ -115,7 +115,7 @@ function terminalSize(): { columns: number; rows: number } {
 }
 
 function listenToTerminal(handler: () => void): Disposable {
-  // Windows sends neither: there the size is seen when something else changes.
+  // Windows has neither: there the size is read with the next paint.
   const signals: Deno.Signal[] = Deno.build.os === "windows" ? [] : ["SIGWINCH", "SIGCONT"];
   for (const signal of signals) Deno.addSignalListener(signal, handler);
   return {

@@ -1,16 +1,16 @@
-/** Which p2p this is: its version, the commit that it was built from, and what it runs on. */
+/** The version of p2p, the commit that it was built from, and what it runs on. */
 
-/** The build puts it, with the commit behind it, before the arguments of the user. */
+/** The build embeds it, followed by the commit, before the user's arguments. */
 export const BUILT_FROM = "--built-from=";
 
 export interface Started {
-  /** undefined for a run from the sources, or where the build knew none. */
+  /** undefined for a run from the sources, or if the build knew none. */
   readonly commit: string | undefined;
-  /** What the user said. */
+  /** The user's arguments. */
   readonly args: readonly string[];
 }
 
-/** Tells what the build said from what the user says. */
+/** Separates the embedded arguments from the user's. */
 export function startedWith(args: readonly string[], compiled: boolean): Started {
   const [first, ...rest] = args;
   return compiled && first?.startsWith(BUILT_FROM)
@@ -18,7 +18,7 @@ export function startedWith(args: readonly string[], compiled: boolean): Started
     : { commit: undefined, args };
 }
 
-/** "0.1.0 (commit 0123456789ab, Deno 2.7.11, x86_64-unknown-linux-gnu)": all that a report of a fault needs. */
+/** "0.1.0 (commit 0123456789ab, Deno 2.7.11, x86_64-unknown-linux-gnu)": all that a bug report needs. */
 export function versionText(
   version: string,
   commit: string | undefined,

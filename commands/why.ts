@@ -6,10 +6,10 @@ import { ABOUT_TASK, TaskType } from "./options.ts";
 import { jsonLine } from "./ui/json.ts";
 import { caseFields, renderCase } from "./ui/why/why.ts";
 
-const DESCRIPTION = `Says what limits a download now, or limited it, and what to do about it.
+const DESCRIPTION = `Shows what limits a download now, or limited it, and what to do about it.
 
-The queue, the seeds, the network, this computer, its disk, or a limit of your
-own; with the time that went to each. ${ABOUT_TASK}`;
+The queue, the seeds, the network, this computer, its disk, or a limit that you
+set; with the time spent on each. ${ABOUT_TASK}`;
 
 export function whyCommand(environment: Environment) {
   return new Command()

@@ -581,7 +581,7 @@ Deno.test("seeds add and remove change config.json and nothing else in it", asyn
   assertEquals(await read(), { max: 4, seeds: ["nas1:7270", "lab:7270"] });
   const env = { P2P_SEEDS: "other" };
   const { stderr } = await p2p("seeds remove nas1", { directory, env });
-  assertStringIncludes(stderr, "P2P_SEEDS is set, and wins over it");
+  assertStringIncludes(stderr, "P2P_SEEDS is set and overrides it");
   assertEquals(await read(), { max: 4, seeds: ["lab:7270"] });
   assertEquals((await p2p("seeds remove nas1", { directory })).code, 2);
   assertEquals((await p2p("seeds add http://x", { directory })).code, 2);
