@@ -317,12 +317,12 @@ export class StoredFile implements PieceSink, PieceSource, Disposable {
     const { manifest } = this.content;
     const bytes = manifest ? { manifest } : { sha256: options.sha256 };
     // Repeats if another process takes the name, or writes to the part file.
-    for (let syncedAt = -1;;) {
+    for (let syncedAt = -1, isTaken = false;;) {
       if (options.sync === "finish" && syncedAt !== this.#touches) {
         await this.#sync();
         syncedAt = this.#touches;
       }
-      const { kind, path } = isFree(target)
+      const { kind, path } = !isTaken && isFree(target)
         ? { kind: "free" as const, path: target }
         : await resolveConflict(target, bytes, options.policy, signal, this.#options);
       if (kind === "same" || kind === "skip") {
@@ -333,7 +333,10 @@ export class StoredFile implements PieceSink, PieceSource, Disposable {
       if (await this.recheck(signal) > 0) return undefined;
       if (touches !== this.#touches) continue;
       const modified = this.#journal?.modified();
-      if (this.#part.place(path, { replace: kind === "replace", modified }) !== "placed") continue;
+      const result = this.#part.place(path, { replace: kind === "replace", modified });
+      // `isFree` does not see a dangling link.
+      isTaken ||= result === "taken";
+      if (result !== "placed") continue;
       if (options.sync === "finish") {
         await syncFolder(dirname(path), this.#disk, this.#options.platform ?? Deno.build.os);
       }

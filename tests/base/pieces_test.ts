@@ -133,7 +133,9 @@ Deno.test("cellsOf() counts pieces by their position in the file", () => {
   assertEquals([cellOf(0, 128), cellOf(1, 128), cellOf(2, 128), cellOf(127, 128)], [0, 0, 1, 63]);
 });
 
-property("bytesIn() of allPieces() is the size of the file", anySize, (size) => {
-  const layout = layoutOf(size);
-  assertEquals(bytesIn(layout, allPieces(layout)), size);
+Deno.test("bytesIn() of allPieces() is the size of the file", () => {
+  for (const size of [0, 1, MIB, 3 * MIB + 5]) {
+    const layout = layoutOf(size);
+    assertEquals(bytesIn(layout, allPieces(layout)), size);
+  }
 });

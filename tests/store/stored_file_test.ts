@@ -556,6 +556,22 @@ Deno.test("StoredFile.finish() resolves the conflict again when the name is take
   assertEquals([path, folder.read("a.txt")], [folder.of(`a~${mark}.txt`), OTHER]);
 });
 
+for (
+  const [policy, want] of [["rename", "~"], ["skip", "skipped"], ["overwrite", "a.txt"]] as const
+) {
+  Deno.test(`StoredFile.finish() resolves the conflict with a dangling link when the policy is ${policy}`, async () => {
+    using folder = new TempFolder();
+    Deno.symlinkSync("nowhere", folder.of("a.txt"));
+    using file = await open(folder.of("a.txt"), CONTENT);
+    fill(file);
+    const placed = await file.finish({ ...FINISH, policy }, never);
+    const isLink = Deno.lstatSync(folder.of("a.txt")).isSymlink;
+    assertEquals([isLink, folder.names().length], [policy !== "overwrite", want === "~" ? 2 : 1]);
+    if (want === "skipped") assertEquals(placed?.how, "skipped");
+    else assertEquals(Deno.readTextFileSync(placed!.path), TEXT);
+  });
+}
+
 Deno.test("StoredFile.finish() succeeds when another run removed the linked part file", async () => {
   using folder = new TempFolder();
   using file = await open(folder.of("a.txt"), CONTENT);
