@@ -136,7 +136,7 @@ test("p2p seeds shows the configured seeds and how each is doing", async (world)
   await world.p2p("seeds", "add", seed.address, "127.0.0.1:1");
   const table = await world.p2p("seeds");
   assertCode(table, 0);
-  assertMatch(table.stdout, new RegExp(`^${seed.address} +ok +session`, "m"));
+  assertMatch(table.stdout, new RegExp(`^${seed.address} +ok +v2`, "m"));
   assertMatch(table.stdout, /^127\.0\.0\.1:1 +failing .*refused/m);
   const { seeds } = JSON.parse((await world.p2p("seeds", "--json")).stdout);
   assertEquals(seeds.map(({ seed, ok }: { seed: string; ok: boolean }) => ({ seed, ok })), [
@@ -199,7 +199,7 @@ const wrong = [
     config: '{\n"maxx": 3}',
     says: /"maxx" in .*config\.json, line 2: .*\nhint: Did you mean "max"\?/,
   },
-  { what: "a whole file", config: "[]", says: /one JSON object\nhint: Write it such as / },
+  { what: "a whole file", config: "[]", says: /one JSON object\nhint: Write it like / },
   { what: "no JSON", config: "{max: 3}", says: /config\.json: .*line 1 column 2.*\nhint: / },
   { what: "a variable", env: { P2P_STALL: "soon" }, says: /"soon" from P2P_STALL/ },
   { what: "a seed in a variable", env: { P2P_SEEDS: "a,b:x" }, says: /P2P_SEEDS/ },
