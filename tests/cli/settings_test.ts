@@ -137,7 +137,7 @@ test("p2p seeds shows the configured seeds and how each is doing", async (world)
   const table = await world.p2p("seeds");
   assertCode(table, 0);
   assertMatch(table.stdout, new RegExp(`^${seed.address} +ok +v2`, "m"));
-  assertMatch(table.stdout, /^127\.0\.0\.1:1 +failing .*refused/m);
+  assertMatch(table.stdout, /^127\.0\.0\.1:1 +failed .*refused/m);
   const { seeds } = JSON.parse((await world.p2p("seeds", "--json")).stdout);
   assertEquals(seeds.map(({ seed, ok }: { seed: string; ok: boolean }) => ({ seed, ok })), [
     { seed: seed.address, ok: true },
