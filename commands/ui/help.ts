@@ -1,7 +1,7 @@
-/** Help: examples first, then what is what; the same text from every release of the command line library, never coloured. */
+/** The text of `--help`: examples first. */
 import { wrap } from "./width.ts";
 
-/** What fits everywhere. */
+/** Fits every terminal. */
 const WIDTH = 80;
 const MAX_LEFT_WIDTH = 28;
 
@@ -12,7 +12,7 @@ interface Flag {
   readonly global?: boolean | undefined;
 }
 
-/** What is read of a command; each command of the library has it. */
+/** The part of the library's command that matters here. */
 export interface Described {
   getPath(): string;
   getDescription(): string;
@@ -29,72 +29,58 @@ export interface Described {
 }
 
 export function renderHelp(command: Described): string {
+  const examples = command.getExamples();
+  const width = Math.max(0, ...examples.map((each) => each.description.length));
+  const flags = command.getOptions();
   const blocks = [
-    examplesOf(command),
+    titled(
+      "Examples:",
+      examples.map(({ name, description }) => {
+        return `  ${description.padEnd(width)}  # ${name}`;
+      }),
+    ),
     ["Usage:", `  ${usageOf(command)}`],
-    withoutColour(command.getDescription()).trim().split("\n")
-      .flatMap((line) => wrap(line, WIDTH)),
-    commandsOf(command),
-    ...flagsOf(command),
+    command.getDescription().trim().split("\n").flatMap((line) => wrap(line, WIDTH)),
+    titled(
+      "Commands:",
+      aligned(
+        command.getCommands().map((each) => {
+          return [each.getName(), each.getShortDescription()];
+        }),
+      ),
+    ),
+    // The command's own flags first: they are what the user is looking for.
+    titled("Flags:", aligned(flags.filter(({ global }) => !global).map(flagRow))),
+    titled("Flags everywhere:", aligned(flags.filter(({ global }) => global).map(flagRow))),
   ];
   return blocks.filter((block) => block.length > 0)
     .map((block) => block.join("\n")).join("\n\n") + "\n";
 }
 
-function examplesOf(command: Described): string[] {
-  const examples = command.getExamples();
-  if (examples.length === 0) return [];
-  const width = Math.max(...examples.map((each) => each.description.length));
-  return [
-    "Examples:",
-    ...examples.map(({ name, description }) => `  ${description.padEnd(width)}  # ${name}`),
-  ];
+function titled(title: string, lines: readonly string[]): string[] {
+  return lines.length === 0 ? [] : [title, ...lines];
 }
 
 function usageOf(command: Described): string {
-  const words = command.getArguments().map(
-    ({ name, optional, variadic }) => {
-      const word = variadic ? `${name}...` : name;
-      return optional ? `[${word}]` : `<${word}>`;
-    },
-  );
+  const words = command.getArguments().map(({ name, optional, variadic }) => {
+    const word = variadic ? `${name}...` : name;
+    return optional ? `[${word}]` : `<${word}>`;
+  });
   if (command.getCommands().length > 0) words.push("[command]");
   return [command.getPath(), ...words, "[flags]"].join(" ");
 }
 
-function commandsOf(command: Described): string[] {
-  const commands = command.getCommands();
-  if (commands.length === 0) return [];
-  return [
-    "Commands:",
-    ...aligned(commands.map((each) => [each.getName(), withoutColour(each.getShortDescription())])),
-  ];
-}
-
-/** What is only here first: somebody who asks for this help looks for it. */
-function flagsOf(command: Described): string[][] {
-  const flags = command.getOptions();
-  return [
-    titled("Flags:", flags.filter(({ global }) => !global)),
-    titled("Flags everywhere:", flags.filter(({ global }) => global)),
-  ];
-}
-
-function titled(title: string, flags: readonly Flag[]): string[] {
-  return flags.length === 0 ? [] : [title, ...aligned(flags.map(flagRow))];
-}
-
 function flagRow({ flags, args, description }: Flag): [string, string] {
   const [first = "", ...rest] = flags;
-  // Long names below each other, whether they have a short one or not.
+  // Long names line up, with or without a short one.
   const names = rest.length > 0 ? flags.join(", ") : `    ${first}`;
   const values = args.map(({ name }) => ` <${name}>`).join("");
   return [names + values, description];
 }
 
-/** Two columns; what is too long for the left one stands on a line of its own. */
+/** Two columns; what is too long for the left one has a line of its own. */
 function aligned(rows: readonly (readonly [string, string])[]): string[] {
-  const longest = Math.max(...rows.map(([left]) => left.length));
+  const longest = Math.max(0, ...rows.map(([left]) => left.length));
   const width = Math.min(longest, MAX_LEFT_WIDTH) + 2;
   const indent = " ".repeat(width + 2);
   return rows.flatMap(([left, right]) => {
@@ -104,9 +90,4 @@ function aligned(rows: readonly (readonly [string, string])[]): string[] {
       ? [`  ${left}`, indent + first, ...rest]
       : [`  ${left.padEnd(width)}${first}`.trimEnd(), ...rest];
   });
-}
-
-function withoutColour(text: string): string {
-  // deno-lint-ignore no-control-regex -- escape sequences are what it looks for
-  return text.replaceAll(/\x1b\[[0-9;]*m/g, "");
 }

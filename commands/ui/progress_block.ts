@@ -1,7 +1,4 @@
-/**
- * The block at the bottom of the terminal: one line an active download and one
- * for all. It never grows taller than the terminal allows, and no line is wider.
- */
+/** The block at the bottom of the terminal: a line for each active download and one for all. It always fits. */
 import type { RunProgress, Totals } from "../../core/mod.ts";
 import { layoutRows, renderRow } from "./task_row.ts";
 import { formatBytes, formatEta, formatRate, percentOf } from "./units.ts";
@@ -23,28 +20,26 @@ export function renderProgress(
   const lines = Math.max(1, Math.min(MAX_LINES, rows - 2));
   const active = view.active(now, lines - 1);
   const layout = layoutRows(active, width);
-  return [
-    ...active.map((task) => renderRow(task, layout)),
-    clip(renderTotals(view.totals(now), width), width),
-  ];
+  const total = clip(renderTotals(view.totals(now), width), width);
+  return [...active.map((task) => renderRow(task, layout)), total];
 }
 
-/** All tasks in one line: the longest way to say it that fits. */
+/** All tasks in one line: the longest form that fits. */
 function renderTotals(totals: Totals, width: number): string {
   const rate = formatRate(totals.rate);
   const eta = totals.etaMs === null ? "" : `ETA ${formatEta(totals.etaMs)}`;
   const share = totals.size > 0 ? shareText(totals) : "";
   const failed = totals.failed > 0 ? `${totals.failed} failed` : "";
-  const all = totals.done + totals.active + totals.waiting + totals.paused + totals.failed +
-    totals.cancelled;
-  const ways = [
+  const { done, active, waiting, paused, cancelled } = totals;
+  const part = `${done}/${done + active + waiting + paused + totals.failed + cancelled}`;
+  const forms = [
     [countsText(totals), share, rate, eta],
-    [`${totals.done}/${all} done`, failed, share, rate, eta],
-    [`${totals.done}/${all} done`, failed, rate, eta],
-    [`${totals.done}/${all} done`, failed, rate],
-    [`${totals.done}/${all}`, failed, rate],
+    [`${part} done`, failed, share, rate, eta],
+    [`${part} done`, failed, rate, eta],
+    [`${part} done`, failed, rate],
+    [part, failed, rate],
   ].map((parts) => parts.filter((part) => part !== "").join("  "));
-  return fitLine(ways, width);
+  return fitLine(forms, width);
 }
 
 function countsText({ done, active, waiting, paused, failed, cancelled }: Totals): string {

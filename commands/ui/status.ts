@@ -101,13 +101,13 @@ export function summaryOf({ tasks, moreWaiting }: Overview, width: number): stri
     ...paused > 0 ? [`${paused} paused`] : [],
   ];
   const speed = formatRate(rate);
-  const ways = [
+  const forms = [
     ...eta === null ? [] : [`${counted.join(", ")}  ${speed}  ETA ${formatEta(eta)}`],
     `${counted.join(", ")}  ${speed}`,
     `${counted.slice(0, 2).join(", ")}  ${speed}`,
     `${active} active  ${speed}`,
   ];
-  return fitLine(ways, width);
+  return fitLine(forms, width);
 }
 
 /** One task in detail; only pieces and seeds are fitted to `width`. @param now ms since 1970 */

@@ -12,23 +12,20 @@ import {
 export interface Column {
   readonly title: string;
   readonly right?: boolean;
-  /** Where there is no room for all, the one that says nothing goes first, then that with the lowest number; one without stays. */
+  /** If the table is too wide, empty columns are dropped first, then the one with the lowest number; one without a number stays. */
   readonly spare?: number;
-  /** Its texts lose their middle where there is no room for them; for one column of a table. */
+  /** Whether its texts may be shortened in the middle; for one column of a table. */
   readonly cut?: boolean;
 }
 
-/** Each row has one text a column; all of it is made safe for a terminal here, and no line is wider than `width`. */
+/** The rows made safe for a terminal; no line is wider than `width`. */
 export function renderTable(
   columns: readonly Column[],
   rows: readonly (readonly string[])[],
   width = Infinity,
 ): string[] {
-  const lines = [
-    columns.map(({ title }) => title),
-    ...rows.map((row) => row.map(printable)),
-  ];
-  // Counted once: of a hundred thousand names that are not plain it takes seconds.
+  const lines = [columns.map(({ title }) => title), ...rows.map((row) => row.map(printable))];
+  // Measured once: a hundred thousand names that are not ASCII take seconds.
   const sizes = lines.map((line) => line.map(displayWidth));
   const natural = columns.map((column, i) => ({
     column,
@@ -37,7 +34,7 @@ export function renderTable(
     says: rows.some((row) => row[i] !== NOTHING),
   }));
   const cells = fitted(natural, width);
-  const fits = spread(cells) <= width;
+  const fits = totalWidth(cells) <= width;
   return lines.map((line, row) => {
     const texts = cells.map((cell) => cellText(line[cell.i] ?? "", sizes[row]![cell.i] ?? 0, cell));
     const text = texts.join(GAP).trimEnd();
@@ -46,10 +43,10 @@ export function renderTable(
 }
 
 const GAP = "  ";
-/** What stands for a figure that there is not. */
+/** A missing figure. */
 const NOTHING = "-";
 
-/** A column, its place in a row, how wide it is, and whether any row says something in it. */
+/** A column with its index and width, and whether any row has something in it. */
 interface Cell {
   readonly column: Column;
   readonly i: number;
@@ -57,22 +54,22 @@ interface Cell {
   readonly says: boolean;
 }
 
-/** Those that there is room for; the one that may be cut gets what the others leave. */
+/** The columns that fit; the one that may be shortened gets the remaining width. */
 function fitted(all: readonly Cell[], width: number): readonly Cell[] {
-  if (spread(all) <= width) return all;
+  if (totalWidth(all) <= width) return all;
   let kept = all.filter(({ column, says }) => says || column.spare === undefined);
   const spares = kept.filter(({ column }) => column.spare !== undefined)
     .toSorted((a, b) => a.column.spare! - b.column.spare!);
   for (const spare of spares) {
-    if (spread(kept.map((cell) => cutBy(cell, cell.width - READABLE_NAME))) <= width) break;
+    if (totalWidth(kept.map((cell) => cutBy(cell, cell.width - READABLE_NAME))) <= width) break;
     kept = kept.filter((cell) => cell !== spare);
   }
-  const over = spread(kept) - width;
+  const over = totalWidth(kept) - width;
   return kept.map((cell) => cutBy(cell, over));
 }
 
-/** What columns take beside each other. */
-function spread(cells: readonly Cell[]): number {
+/** The width of all columns with their gaps. */
+function totalWidth(cells: readonly Cell[]): number {
   return cells.reduce((sum, { width }) => sum + width, (cells.length - 1) * GAP.length);
 }
 
@@ -88,9 +85,9 @@ function cellText(text: string, size: number, { column, width }: Cell): string {
   return column.right ? gap + text : text + gap;
 }
 
-/** `name: value` lines with the values below each other; none for what is null. */
+/** `name: value` lines with aligned values; null values are left out. */
 export function renderDetail(entries: readonly (readonly [string, string | null])[]): string[] {
-  const told = entries.flatMap(([name, value]) => value === null ? [] : [{ name, value }]);
-  const width = Math.max(0, ...told.map(({ name }) => name.length)) + 2;
-  return told.map(({ name, value }) => (padEnd(`${name}:`, width) + printable(value)).trimEnd());
+  const shown = entries.flatMap(([name, value]) => value === null ? [] : [{ name, value }]);
+  const width = Math.max(0, ...shown.map(({ name }) => name.length)) + 2;
+  return shown.map(({ name, value }) => (padEnd(`${name}:`, width) + printable(value)).trimEnd());
 }

@@ -1,4 +1,4 @@
-/** Numbers as people read them. */
+/** Numbers for people. */
 import { formatBytes } from "../../core/mod.ts";
 
 export { formatBytes, formatPart } from "../../core/mod.ts";
@@ -7,12 +7,12 @@ export function formatRate(bytesPerSecond: number): string {
   return `${formatBytes(bytesPerSecond)}/s`;
 }
 
-/** Whole percents, rounded down: 100 is only said of what is complete. */
+/** Whole percents, rounded down: only what is complete has 100. */
 export function percentOf(bytes: number, of: number): number {
   return of === 0 ? 100 : Math.min(100, Math.floor(bytes * 100 / of));
 }
 
-/** `0:21`, `4:11`, `1:02:03`, `3d 4h`; `-` where nobody can tell. */
+/** `0:21`, `4:11`, `1:02:03`, `3d 4h`; `-` if unknown. */
 export function formatEta(ms: number | null): string {
   if (ms === null || !Number.isFinite(ms)) return "-";
   const seconds = Math.ceil(ms / 1000);
@@ -33,8 +33,7 @@ export function formatElapsed(ms: number): string {
 /** Local time of day, `10:31:02`. */
 export function formatTime(ms: number): string {
   const date = new Date(ms);
-  return [date.getHours(), date.getMinutes(), date.getSeconds()]
-    .map(twoDigits).join(":");
+  return [date.getHours(), date.getMinutes(), date.getSeconds()].map(twoDigits).join(":");
 }
 
 /** Local day and minute, `2026-11-22 10:31`. */

@@ -1,20 +1,20 @@
-/** How many columns text takes on a terminal, and cutting it to fit. */
+/** The width of text on a terminal, and shortening it. */
 
-/** Made when the first text is not plain: it takes 12 ms, a tenth of a command that only says something. */
+/** Made for the first text that is not ASCII, because it takes 12 ms, a tenth of a short command. */
 let graphemes: Intl.Segmenter | undefined;
 
-/** Each character as a reader sees it. */
+/** The grapheme clusters of `text`. */
 function* segmentsOf(text: string): Iterable<string> {
   graphemes ??= new Intl.Segmenter("und", { granularity: "grapheme" });
   for (const { segment } of graphemes.segment(text)) yield segment;
 }
 
-/** Takes no column of its own: combining marks, and what is not to be seen. */
-const MIN_COLUMNS = /^[\p{Mn}\p{Me}\p{Default_Ignorable_Code_Point}\p{Cc}]+$/u;
+/** No column of its own: combining marks and invisible characters. */
+const ZERO_WIDTH = /^[\p{Mn}\p{Me}\p{Default_Ignorable_Code_Point}\p{Cc}]+$/u;
 
-/** Two columns: East Asian wide and full-width characters, and pictures. */
+/** Two columns (Unicode 17): East Asian wide and full-width characters, and pictures. */
 const WIDE =
-  /^(?:[\u1100-\u115f\u2329\u232a\u2e80-\u303e\u3041-\u4dbf\u4e00-\ua4cf\ua960-\ua97f\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff01-\uff60\uffe0-\uffe6\u{16fe0}-\u{18cff}\u{1aff0}-\u{1b2ff}\u{20000}-\u{3fffd}]|\p{Emoji_Presentation}|.\ufe0f)/u;
+  /^(?:[\u1100-\u115f\u2329\u232a\u2630-\u2637\u268a-\u268f\u2e80-\u303e\u3041-\u3247\u3250-\ua4cf\ua960-\ua97f\uac00-\ud7a3\uf900-\ufaff\ufe10-\ufe19\ufe30-\ufe6f\uff01-\uff60\uffe0-\uffe6\u{16fe0}-\u{18d08}\u{1aff0}-\u{1b2ff}\u{1d300}-\u{1d356}\u{1d360}-\u{1d376}\u{1f200}-\u{1f265}\u{20000}-\u{3fffd}]|\p{Emoji_Presentation}|.\ufe0f)/u;
 
 const PLAIN_ASCII = /^[\x20-\x7e]*$/;
 
@@ -25,17 +25,17 @@ export function displayWidth(text: string): number {
   return width;
 }
 
-/** Each character as a reader sees it, with the columns that it takes. */
+/** The grapheme clusters of `text` with their widths. */
 export function* columnsOf(text: string): Iterable<{ segment: string; width: number }> {
   for (const segment of segmentsOf(text)) yield { segment, width: widthOf(segment) };
 }
 
 function widthOf(grapheme: string): number {
-  if (MIN_COLUMNS.test(grapheme)) return 0;
+  if (ZERO_WIDTH.test(grapheme)) return 0;
   return WIDE.test(grapheme) ? 2 : 1;
 }
 
-/** As much of the beginning of `text` as fits. */
+/** The beginning of `text` that fits. */
 export function clip(text: string, width: number): string {
   if (displayWidth(text) <= width) return text;
   let used = 0;
@@ -48,7 +48,7 @@ export function clip(text: string, width: number): string {
   return kept;
 }
 
-/** As much of the end of `text` as fits. */
+/** The end of `text` that fits. */
 function clipStart(text: string, width: number): string {
   const all = Array.from(segmentsOf(text));
   let used = 0;
@@ -59,10 +59,10 @@ function clipStart(text: string, width: number): string {
   return all.slice(from).join("");
 }
 
-/** With less, names that differ in the middle look alike: before a name gets less, what can be missed beside it goes. */
+/** Shorter names are hard to tell apart, so optional columns are dropped before a name gets shorter than this. */
 export const READABLE_NAME = 20;
 
-/** Both ends of a name tell most: the folder, and the number with the extension. */
+/** Keeps both ends of a name: the folder, and the number with the extension. */
 export function shortenMiddle(text: string, width: number): string {
   if (displayWidth(text) <= width) return text;
   if (width < 5) return clip(text, width);
@@ -70,13 +70,13 @@ export function shortenMiddle(text: string, width: number): string {
   return `${clip(text, head)}…${clipStart(text, width - 1 - head)}`;
 }
 
-/** A sentence begins with what matters; that there was more is shown. */
+/** Keeps the beginning of a sentence and marks the cut. */
 export function shortenEnd(text: string, width: number): string {
   if (displayWidth(text) <= width) return text;
   return width < 2 ? clip(text, width) : `${clip(text, width - 1)}…`;
 }
 
-/** `text` over as many lines as it takes: broken between words, and inside of one only where it is wider than a line. */
+/** `text` in lines, broken between words, and within a word only if it is wider than a line. */
 export function wrap(text: string, width: number): string[] {
   const lines = [""];
   for (const word of text.split(" ")) {
@@ -92,7 +92,7 @@ function broken(word: string, width: number): string[] {
   const parts: string[] = [];
   for (let rest = word; rest !== "";) {
     const part = clip(rest, width);
-    // Not even one character fits: the rest cannot be shown.
+    // Not even one character fits.
     if (part === "") break;
     parts.push(part);
     rest = rest.slice(part.length);
@@ -100,7 +100,7 @@ function broken(word: string, width: number): string[] {
   return parts;
 }
 
-/** What a line may take of a terminal: a character in the last column makes some of them begin a new line. */
+/** The usable width of a line: a character in the last column starts a new line on some terminals. */
 export function lineWidth(columns: number): number {
   return Math.max(1, columns - 1);
 }
@@ -113,7 +113,7 @@ export function padStart(text: string, width: number): string {
   return " ".repeat(Math.max(0, width - displayWidth(text))) + text;
 }
 
-/** The first of `ways` to say it that fits, or the last, which is the shortest; all of them in ASCII. */
-export function fitLine(ways: readonly string[], width: number): string {
-  return ways.find((way) => way.length <= width) ?? ways.at(-1)!;
+/** The first of `forms` that fits, or the last, which is the shortest; all are ASCII. */
+export function fitLine(forms: readonly string[], width: number): string {
+  return forms.find((form) => form.length <= width) ?? forms.at(-1)!;
 }

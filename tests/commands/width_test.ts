@@ -23,6 +23,8 @@ const widths = [
   ["…", 1],
   ["äöü", 3],
   ["עברית", 5],
+  ["䷀", 2],
+  ["㉈", 1],
 ] as const;
 for (const [text, want] of widths) {
   Deno.test(`displayWidth() of ${JSON.stringify(text)} is ${want}`, () => {

@@ -1,65 +1,42 @@
-/** What a terminal sends for keys: bytes in, keys out, however they are cut. */
+/** Parses what a terminal sends for keys, however the bytes are split. */
+
+type Arrow = "up" | "down" | "left" | "right";
+type Movement = Arrow | "home" | "end" | "page-up" | "page-down";
+export type NamedKey = Movement | "enter" | "escape" | "backspace" | "interrupt";
 
 export type Key =
   | { readonly kind: "character"; readonly character: string }
   | { readonly kind: NamedKey };
 
-export type NamedKey =
-  | "up"
-  | "down"
-  | "left"
-  | "right"
-  | "home"
-  | "end"
-  | "page-up"
-  | "page-down"
-  | "enter"
-  | "escape"
-  | "backspace"
-  | "interrupt";
-
 interface Keystrokes {
   readonly keys: readonly Key[];
-  /** The beginning of a sequence, to be put before what comes next; "" when there is none. */
+  /** The beginning of a sequence, to be put before the next input; "" if there is none. */
   readonly rest: string;
 }
 
-/** One sequence: introduced by ESC [ or ESC O, with parameters, ended by a letter or a tilde. */
+/** ESC [ or ESC O, parameters, and a letter or a tilde. */
 // deno-lint-ignore no-control-regex -- escape sequences are what it reads
 const SEQUENCE = /^\x1b(?:\[[0-9;:<=>?]*[ -/]*[@-~]|O[A-Za-z])/;
-/** What may still become one. */
+/** The beginning of one. */
 // deno-lint-ignore no-control-regex -- as above
 const BEGUN = /^\x1b(?:\[[0-9;:<=>?]*[ -/]*|O)?$/;
-/** A longer one is no key, and what never ends must not be kept. */
+/** No key sends more; the limit bounds what is kept of a sequence that never ends. */
 const MAX_SEQUENCE_CHARACTERS = 32;
 
-const LETTERS: Readonly<Record<string, NamedKey>> = {
-  A: "up",
-  B: "down",
-  C: "right",
-  D: "left",
-  F: "end",
-  H: "home",
-};
+const LETTERS = new Map<string, NamedKey>(
+  [["A", "up"], ["B", "down"], ["C", "right"], ["D", "left"], ["F", "end"], ["H", "home"]],
+);
+/** The number before a tilde. */
+const NUMBERS = new Map<string, NamedKey>([
+  ...[["1", "home"], ["4", "end"], ["5", "page-up"]] as const,
+  ...[["6", "page-down"], ["7", "home"], ["8", "end"]] as const,
+]);
+const CONTROLS = new Map<string, NamedKey>([
+  ...[["\r", "enter"], ["\n", "enter"], ["\x03", "interrupt"]] as const,
+  ...[["\x7f", "backspace"], ["\b", "backspace"], ["\x1b", "escape"]] as const,
+]);
 
-const NUMBERS: Readonly<Record<string, NamedKey>> = {
-  "1": "home",
-  "4": "end",
-  "5": "page-up",
-  "6": "page-down",
-  "7": "home",
-  "8": "end",
-};
-
-const CONTROLS: Readonly<Record<string, NamedKey>> = {
-  "\r": "enter",
-  "\n": "enter",
-  "\x03": "interrupt",
-  "\x7f": "backspace",
-  "\b": "backspace",
-};
-
-/** The keys in `text`, which begins with the rest of what came before. Sequences that mean no key of ours are passed over. */
+/** The keys in `text`, which begins with the rest of the input before. Unknown sequences are skipped. */
 export function parseKeys(text: string): Keystrokes {
   const keys: Key[] = [];
   let left = text;
@@ -67,27 +44,22 @@ export function parseKeys(text: string): Keystrokes {
     if (BEGUN.test(left) && left.length <= MAX_SEQUENCE_CHARACTERS) return { keys, rest: left };
     const sequence = SEQUENCE.exec(left)?.[0];
     const taken = sequence ?? String.fromCodePoint(left.codePointAt(0)!);
-    const key = sequence === undefined ? keyOf(taken) : keyOfSequence(sequence);
-    if (key !== undefined) keys.push(key);
+    const kind = sequence === undefined ? CONTROLS.get(taken) : namedKeyOf(sequence);
+    if (kind !== undefined) keys.push({ kind });
+    else if (sequence === undefined && taken >= " ") {
+      keys.push({ kind: "character", character: taken });
+    }
     left = left.slice(taken.length);
   }
   return { keys, rest: "" };
 }
 
-/** What a rest means when nothing follows it: somebody pressed Escape. */
+/** The keys of a rest that nothing follows: the user pressed Escape. */
 export function keysOfRest(rest: string): readonly Key[] {
   return rest === "\x1b" ? [{ kind: "escape" }] : [];
 }
 
-function keyOf(character: string): Key | undefined {
-  if (character === "\x1b") return { kind: "escape" };
-  const named = CONTROLS[character];
-  if (named !== undefined) return { kind: named };
-  return character < " " ? undefined : { kind: "character", character };
-}
-
-function keyOfSequence(sequence: string): Key | undefined {
+function namedKeyOf(sequence: string): NamedKey | undefined {
   const last = sequence.at(-1)!;
-  const kind = last === "~" ? NUMBERS[/\d+/.exec(sequence)?.[0] ?? ""] : LETTERS[last];
-  return kind === undefined ? undefined : { kind };
+  return last === "~" ? NUMBERS.get(/\d+/.exec(sequence)?.[0] ?? "") : LETTERS.get(last);
 }

@@ -1,4 +1,4 @@
-/** Draws `status --watch`: model → lines, as many as the screen has, none of them wider. */
+/** Draws `status --watch`: as many lines as the screen has, none of them wider. */
 import { printable, type TaskStatus } from "../../../core/mod.ts";
 import { NOTHING_ACTIVE, summaryOf } from "../status.ts";
 import { renderDetail } from "../table.ts";
@@ -9,11 +9,11 @@ import { renderTaskPage } from "./task_page.ts";
 
 export interface Frame {
   readonly lines: readonly string[];
-  /** The line that keys act on, to be made conspicuous. */
+  /** The line of the picked task, to be highlighted. */
   readonly picked: number | undefined;
 }
 
-/** What the keys do, for each page: the longest that fits. */
+/** The keys of each page; the longest form that fits is shown. */
 const KEYS = {
   list: [
     "enter details  p pause  r resume  c cancel  l log  f filter  ? help  q quit",
@@ -41,7 +41,7 @@ const HELP = [
   ["c", "cancel it; what has arrived is kept"],
   ["f, F", "show other tasks: active, waiting, paused, failed, done, all"],
   ["esc, left, backspace", "back to the page before"],
-  ["q, Ctrl-C", "quit; downloads go on"],
+  ["q, Ctrl-C", "quit; downloads continue"],
 ] as const;
 
 export function renderWatch(model: WatchModel): Frame {
@@ -61,14 +61,14 @@ export function renderWatch(model: WatchModel): Frame {
 interface Body {
   readonly lines: readonly string[];
   readonly picked?: number;
-  /** Which part of all it is. */
+  /** The part that is shown, such as "lines 1-21 of 22". */
   readonly place: string;
 }
 
 function renderHead({ page, overview, now, help }: WatchModel, width: number): string {
   if (help) return "keys";
   if (page.kind === "log") return `log of ${printable(page.task.name)}  (${stateWord(page.task)})`;
-  return now === 0 ? "looking ..." : summaryOf(overview, width);
+  return now === 0 ? "reading ..." : summaryOf(overview, width);
 }
 
 function renderBody(model: WatchModel, width: number): Body {
@@ -89,7 +89,7 @@ function renderHelp({ size }: WatchModel, width: number): Body {
   const lines = width < 60
     ? HELP.flatMap(([keys, does]) => wrap(`${keys}: ${does}`, width))
     : renderDetail(HELP);
-  return { lines: lines.slice(0, listRows(size)), place: "any key leads back" };
+  return { lines: lines.slice(0, listRows(size)), place: "press any key to return" };
 }
 
 function renderList(
@@ -103,26 +103,18 @@ function renderList(
   );
   if (rows.length === 0 && now === 0) return { lines: [], place: "" };
   if (rows.length === 0) {
-    return {
-      lines: [filter === "unfinished" ? NOTHING_ACTIVE : ""],
-      place: placeOf(filter, 0, 0, 0, 0),
-    };
+    return { lines: [filter === "unfinished" ? NOTHING_ACTIVE : ""], place: `${filter}: none` };
   }
-  const more = filter === "unfinished" || filter === "waiting" || filter === "all"
-    ? overview.moreWaiting
-    : 0;
-  const place = placeOf(filter, top + 1, top + rows.length, shown.length, more);
+  const withWaiting = filter === "unfinished" || filter === "waiting" || filter === "all";
+  const more = withWaiting ? overview.moreWaiting : 0;
+  const beyond = more > 0 ? `, and ${more} more waiting` : "";
+  const place = `${filter}: ${top + 1}-${top + rows.length} of ${shown.length}${beyond}`;
   return { lines, picked: at - top, place };
 }
 
 const MARK = "> ";
 
-function placeOf(filter: string, from: number, to: number, of: number, more: number): string {
-  const beyond = more > 0 ? `, and ${more} more waiting` : "";
-  return of === 0 ? `${filter}: none` : `${filter}: ${from}-${to} of ${of}${beyond}`;
-}
-
-/** The end of a log, or what is so many lines above it. Only what is seen is wrapped: a log is long. */
+/** The last lines of a log, or those `up` lines above. Only visible lines are wrapped, because a log may be long. */
 function renderLog(all: readonly string[], up: number, rows: number, width: number): Body {
   const end = Math.max(Math.min(rows, all.length), all.length - up);
   let lines: string[] = [];
@@ -133,7 +125,7 @@ function renderLog(all: readonly string[], up: number, rows: number, width: numb
   return { lines: lines.slice(-rows), place };
 }
 
-/** As many lines from `top` on as there is room for. */
+/** The lines from `top` on that fit. */
 function part(lines: readonly string[], top: number, { size }: WatchModel): Body {
   const rows = listRows(size);
   const from = Math.max(0, Math.min(top, lines.length - rows));
@@ -149,17 +141,12 @@ function renderFoot(
 ): string[] {
   const said = question !== undefined ? questionOf(question, width) : printable(message);
   const keys = fitLine(KEYS[page.kind], width);
-  switch (footerRows(size.rows)) {
-    case 0:
-      return [];
-    case 1:
-      return [said || place || keys];
-    default:
-      return [said || place, keys];
-  }
+  const rows = footerRows(size.rows);
+  if (rows === 0) return [];
+  return rows === 1 ? [said || place || keys] : [said || place, keys];
 }
 
-/** What is to be answered must be seen, however long the name. */
+/** The name is shortened so that the question stays visible. */
 function questionOf({ name }: TaskStatus, width: number): string {
   const end = width < 60 ? '"? y/n' : '"? What has arrived is kept. y/n';
   const begin = 'cancel "';
