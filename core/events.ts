@@ -1,7 +1,7 @@
 /**
- * What core tells while it works: one closed union, told to one sink that never
- * waits and never throws. The view, the JSON lines, the task's log and the
- * record that `p2p status` reads are all made from these.
+ * The events of core, emitted to one sink that never waits and never throws. The live screen, the JSON
+ * lines, the logs and the records are all made from them. Kinds and fields are in records, logs and
+ * JSON: they do not change.
  */
 import type { ContentVotes, ErrorCode, Problem } from "./base/errors.ts";
 
@@ -18,14 +18,14 @@ export const TASK_STATES = [
 
 export type TaskState = typeof TASK_STATES[number];
 
-/** How much a line matters to those who read it, the least first. */
+/** Log levels, the least important first. */
 export const LEVELS = ["debug", "info", "warn", "error"] as const;
 export type Level = typeof LEVELS[number];
 
-/** What a waiting task waits for. */
+/** What a waiting task waits for: its turn, a source that can be reached, or free disk space. */
 export type WaitsFor = "place" | "seeds" | "room";
 
-/** States that nothing follows by itself. */
+/** Whether the state is final. */
 export function isOver(state: TaskState): state is "done" | "failed" | "cancelled" {
   return state === "done" || state === "failed" || state === "cancelled";
 }
@@ -34,107 +34,88 @@ export interface TaskFailure {
   readonly code: ErrorCode | "bug" | "interrupted" | "cancelled";
   readonly message: string;
   readonly problem?: Problem;
-  /** The contents that seeds hold under the name, where they differ. */
+  /** The contents that seeds hold under the name, if they differ. */
   readonly contents?: readonly ContentVotes[];
 }
 
-/** How a task ended well. */
 export interface TaskResult {
-  /** Where the file is. */
   readonly path: string;
   readonly size: number;
-  /** null where it was not computed: other bytes were there, and stayed. */
+  /** null if it was not computed because other content was there and stayed. */
   readonly sha256: string | null;
-  /** The content's id, or null where no seed offered a manifest. */
+  /** The content's id; null if no seed offered a manifest. */
   readonly id: string | null;
-  /** Whether every byte was checked against a digest that a seed or the user gave. */
+  /** Whether every byte was checked against a digest of a seed or the user. */
   readonly verified: boolean;
   readonly elapsedMs: number;
-  /** Received in this run, by seed; nothing for what was there already. */
+  /** Received in this run, by seed. */
   readonly bytesBySeed: Readonly<Record<string, number>>;
-  /** How it came to be there. */
   readonly how: "downloaded" | "already-there" | "skipped";
-  /** The contents that seeds hold under the name, where they differ. */
+  /** The contents that seeds hold under the name, if they differ. */
   readonly contents?: readonly ContentVotes[];
 }
 
-/** Facts about one task: what happened … */
+/** What happened to one task … */
 export type TaskEventData =
-  | {
-    readonly kind: "queued";
-    readonly name: string;
-    readonly target: string;
-  }
+  | { readonly kind: "queued"; readonly name: string; readonly target: string }
   | {
     readonly kind: "state";
     readonly state: TaskState;
-    /** With `waiting`: its place where nothing is said. */
+    /** Only with `waiting`; its turn if absent. */
     readonly waitsFor?: WaitsFor;
   }
   | {
-    /** The seeds were asked: this is what will be downloaded, and from whom. */
+    /** The content was chosen. */
     readonly kind: "found";
     readonly size: number;
     readonly id: string | null;
     readonly seeds: readonly string[];
-    /** How many were asked. */
+    /** How many seeds were asked. */
     readonly asked?: number;
   }
-  /** Where it goes, when that is not where it was asked to go: there are other bytes. */
+  /** The file goes to another path than requested, because other content is there. */
   | { readonly kind: "target"; readonly path: string }
   | {
-    /** What an earlier run left and what of it counts. */
+    /** What is valid of the part file of an earlier run. */
     readonly kind: "resumed";
     readonly bytes: number;
     readonly pieces: number;
-    /** Pieces that were not trusted and had to be hashed again. */
+    /** Pieces that had to be hashed again. */
     readonly rehashed: number;
   }
+  /** The part file is open: where its verified pieces are (see `cellsOf` in `base/pieces.ts`). */
+  | { readonly kind: "pieces"; readonly count: number; readonly cells: readonly number[] }
+  /** Requested pieces that have not arrived from a seed. */
+  | { readonly kind: "flight"; readonly seed: string; readonly pieces: number }
+  /** Payload arrived; it is not yet verified. */
+  | { readonly kind: "received"; readonly seed: string; readonly bytes: number }
   | {
-    /** The part file is open: where its verified pieces are (see `cellsOf` in `base/pieces.ts`). */
-    readonly kind: "pieces";
-    readonly count: number;
-    readonly cells: readonly number[];
-  }
-  | {
-    /** How many pieces a seed was asked for that are not there yet. */
-    readonly kind: "flight";
-    readonly seed: string;
-    readonly pieces: number;
-  }
-  | {
-    /** Payload came from a seed; not yet verified. */
-    readonly kind: "received";
-    readonly seed: string;
-    readonly bytes: number;
-  }
-  | {
-    /** A piece is verified and on the disk. */
+    /** A piece was verified and written. */
     readonly kind: "stored";
     readonly seed: string;
     readonly piece: number;
     readonly bytes: number;
-    /** What hashing and writing it took here, where somebody measured it. */
+    /** How long hashing and writing took, if measured. */
     readonly hashMs?: number;
     readonly diskMs?: number;
   }
   | {
-    /** Something about a seed that changes who is asked. */
+    /** A source changed what it is to the download. */
     readonly kind: "seed";
     readonly seed: string;
     readonly what: SourceChange;
-    /** Why, for people; one line. */
+    /** One line, for people. */
     readonly reason: string;
     readonly retryInMs?: number;
-    /** Of a seed that is busy hashing the file: how far it is, of 100. */
+    /** Progress of a busy seed that is hashing the file. */
     readonly percent?: number;
   }
-  /** Anything else worth a line in the task's log. */
+  /** Any other line of the task's log. */
   | {
     readonly kind: "note";
     readonly level: Exclude<Level, "error">;
     readonly text: string;
-    /** The same in a word or two, for a narrow place. */
+    /** The same in a word or two, for a narrow column. */
     readonly word?: string;
   }
   | { readonly kind: "done"; readonly result: TaskResult }
@@ -172,49 +153,44 @@ export interface ListenAddress {
   readonly port: number;
 }
 
-/** Why a seed does not offer something that is in its folder. */
+/** Why a seed does not offer an entry of its folder. */
 export type OmitReason =
-  /** A control character or a backslash, longer than 1,024 bytes, or not possible on Windows. */
+  /** It has a control character or a backslash, is longer than 1,024 bytes, or is invalid on Windows. */
   | "bad-name"
   | "hidden"
   /** A part file or a journal of p2p. */
   | "unfinished"
   | "link-out"
   | "broken-link"
-  /** To a folder whose files are listed below another link, or that the link itself is in. */
+  /** It leads to a folder that is listed below another link, or that contains the link. */
   | "repeated-link"
   /** A device, pipe or socket. */
   | "special-file"
   | "unreadable-file"
   | "unreadable-folder";
 
-/** What happens in a seed that serves. */
+/** What happened in a running seed. */
 export type ServeEvent =
   | {
     readonly kind: "listening";
-    /** At least one. */
     readonly addresses: readonly ListenAddress[];
     readonly files: number;
     readonly bytes: number;
-    /** The first files' names, not more than a hundred. */
+    /** The names of the first files, at most 100. */
     readonly names: readonly string[];
   }
+  /** The HTTP endpoint for metrics is listening. */
+  | { readonly kind: "metrics"; readonly host: string; readonly port: number }
   | {
-    /** Metrics are offered over HTTP. */
-    readonly kind: "metrics";
-    readonly host: string;
-    readonly port: number;
-  }
-  | {
-    /** What the folder holds and the seed does not offer. Below an omitted folder nothing is counted. */
+    /** Entries of the folder that are not offered. An omitted folder counts once. */
     readonly kind: "omitted";
     readonly count: number;
     readonly reasons: Readonly<Partial<Record<OmitReason, number>>>;
-    /** One for each reason that is not on purpose, as it is on the disk. */
+    /** One for each unintended reason, with its name on the disk. */
     readonly examples: readonly { readonly name: string; readonly reason: OmitReason }[];
   }
   | {
-    /** A file is read for its digests: who asked for them is told to wait. */
+    /** A file is being hashed for a manifest; the client has to wait. */
     readonly kind: "hashing";
     readonly client: string;
     readonly name: string;
@@ -227,7 +203,7 @@ export type ServeEvent =
     readonly elapsedMs: number;
   }
   | {
-    /** A client is through with a file, or went away. */
+    /** A client finished a file, or disconnected. */
     readonly kind: "sent";
     readonly client: string;
     readonly name: string;
@@ -236,12 +212,12 @@ export type ServeEvent =
     readonly elapsedMs: number;
   }
   | {
-    /** A request was refused, or a connection turned away or ended by us. */
+    /** A request or a connection was rejected, or a connection was closed by the seed. */
     readonly kind: "refused";
     readonly client: string;
-    /** What was asked for, where it is known. */
+    /** The request, if known. */
     readonly request?: string;
-    /** The protocol's code and text, or why the connection ended. */
+    /** The error of the protocol, or why the connection was closed. */
     readonly reason: string;
   }
   | { readonly kind: "draining"; readonly connections: number };
