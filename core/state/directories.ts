@@ -1,29 +1,29 @@
-/** Where a user's configuration, state and cache live: XDG, or the platform's own habit. */
+/** Where a user's configuration, state and cache are: XDG, or the convention of the platform. */
 import { join } from "@std/path";
 import { UsageError } from "../base/errors.ts";
 
 export interface Directories {
   /** Holds `config.json`. */
   readonly config: string;
-  /** Records of runs, and the tasks' logs. */
+  /** Holds records of runs and logs of tasks. */
   readonly state: string;
-  /** Digests of served files: may be deleted at any time. */
+  /** Holds digests of served files; may be deleted at any time. */
   readonly cache: string;
 }
 
 type Kind = keyof Directories;
 
-/** XDG Base Directory Specification 0.8, and its defaults below the home folder. */
-const XDG: Record<Kind, { variable: string; home: string[] }> = {
-  config: { variable: "XDG_CONFIG_HOME", home: [".config"] },
-  state: { variable: "XDG_STATE_HOME", home: [".local", "state"] },
-  cache: { variable: "XDG_CACHE_HOME", home: [".cache"] },
+/** The defaults of the XDG Base Directory Specification 0.8, below the home folder. */
+const XDG_DEFAULTS: Record<Kind, string> = {
+  config: ".config",
+  state: ".local/state",
+  cache: ".cache",
 };
 
 /**
  * @param platform as `Deno.build.os` names it.
- * @param accountHome the home folder that the system knows of this user, for where `HOME` is not
- * set, as under cron, systemd or in a container. @throws {UsageError} where nobody knows one.
+ * @param accountHome the home folder in the system's list of users, for when `HOME` is not set, as
+ * under cron, systemd or in a container. @throws {UsageError} if there is none.
  */
 export function directoriesOf(
   env: (name: string) => string | undefined,
@@ -32,9 +32,9 @@ export function directoriesOf(
 ): Directories {
   const of = (kind: Kind) => {
     const variable = `P2P_${kind.toUpperCase()}_DIR`;
-    const folder = env(variable) || usual(kind, env, platform, accountHome);
+    const folder = env(variable) || defaultFolder(kind, env, platform, accountHome);
     if (folder !== undefined) return folder;
-    // Never a folder below the current one: the next command may run elsewhere.
+    // Not below the current folder: the next command may run elsewhere.
     throw new UsageError(`Cannot find the ${kind} folder: there is no home folder`, {
       problem: "no-home",
     });
@@ -42,15 +42,14 @@ export function directoriesOf(
   return { config: of("config"), state: of("state"), cache: of("cache") };
 }
 
-function usual(
+function defaultFolder(
   kind: Kind,
   env: (name: string) => string | undefined,
   platform: string,
   accountHome: () => string | undefined,
 ): string | undefined {
-  const { variable, home: below } = XDG[kind];
-  const set = env(variable);
-  // The specification: a path that is not absolute is to be ignored.
+  const set = env(`XDG_${kind.toUpperCase()}_HOME`);
+  // The specification says to ignore relative paths.
   if (set?.startsWith("/")) return join(set, "p2p");
   if (platform === "windows") {
     const base = env(kind === "config" ? "APPDATA" : "LOCALAPPDATA") || env("USERPROFILE") ||
@@ -60,14 +59,9 @@ function usual(
   const named = env("HOME");
   const home = named?.startsWith("/") ? named : accountHome();
   if (home === undefined) return undefined;
-  if (platform === "darwin") {
-    return join(
-      home,
-      "Library",
-      kind === "cache" ? "Caches" : "Application Support",
-      "p2p",
-      kind === "cache" ? "" : kind,
-    );
-  }
-  return join(home, ...below, "p2p");
+  if (platform !== "darwin") return join(home, XDG_DEFAULTS[kind], "p2p");
+  const library = join(home, "Library");
+  return kind === "cache"
+    ? join(library, "Caches", "p2p")
+    : join(library, "Application Support", "p2p", kind);
 }

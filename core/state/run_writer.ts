@@ -24,10 +24,10 @@ export class RunWriter implements AsyncDisposable {
   readonly #clock: Clock;
   readonly #signal: AbortSignal | undefined;
   readonly #logs = new Map<string, TaskLog>();
+  /** Tasks of other running processes. */
+  readonly #running: readonly string[];
   /** Unfinished tasks of earlier runs. */
   readonly #unfinished: readonly TaskStatus[];
-  /** Tasks of other running processes. */
-  readonly #running: readonly TaskStatus[];
   readonly #byTarget: ReadonlyMap<string, TaskStatus>;
   /** Unfinished tasks that this run continues. */
   readonly #continued = new Set<string>();
@@ -36,17 +36,18 @@ export class RunWriter implements AsyncDisposable {
     stateDir: string,
     record: RunRecord,
     clock: Clock,
-    unfinished: readonly TaskStatus[],
-    running: readonly TaskStatus[],
+    earlier: readonly TaskStatus[],
     signal: AbortSignal | undefined,
   ) {
-    this.#signal = signal;
-    this.#running = running;
     this.#stateDir = stateDir;
     this.#record = record;
     this.#clock = clock;
-    this.#unfinished = unfinished;
-    this.#byTarget = new Map(unfinished.map((task) => [task.target, task]));
+    this.#signal = signal;
+    this.#running = earlier.flatMap(({ pid, task }) => pid === null ? [] : [task]);
+    this.#unfinished = earlier.filter(({ state, pid }) =>
+      pid === null && (state === "failed" || !isOver(state))
+    );
+    this.#byTarget = new Map(this.#unfinished.map((task) => [task.target, task]));
   }
 
   /**
@@ -65,14 +66,10 @@ export class RunWriter implements AsyncDisposable {
       await Deno.mkdir(logsFolder(stateDir), { recursive: true, mode: PRIVATE_FOLDER });
       await removeOldRuns(stateDir, clock.wallTime());
       const earlier = await readTasks(stateDir, clock.wallTime(), "unfinished");
-      const unfinished = earlier.filter(({ state, pid }) =>
-        pid === null && (state === "failed" || !isOver(state))
-      );
       const notOver = earlier.filter(({ state }) => !isOver(state)).map(({ task }) => task);
       await removeOldControlRequests(stateDir, new Set(notOver), clock.wallTime()).catch(() => {});
       const record = await RunRecord.open(stateDir, pid, clock, options);
-      const running = earlier.filter(({ pid }) => pid !== null);
-      return new RunWriter(stateDir, record, clock, unfinished, running, signal);
+      return new RunWriter(stateDir, record, clock, earlier, signal);
     });
   }
 
@@ -113,8 +110,7 @@ export class RunWriter implements AsyncDisposable {
 
   /** Limits the size of all logs together. @throws only the signal's reason. */
   async removeOldLogs(signal: AbortSignal): Promise<void> {
-    const others = this.#running.map(({ task }) => task);
-    const running = new Set([...others, ...this.#continued, ...this.#logs.keys()]);
+    const running = new Set([...this.#running, ...this.#continued, ...this.#logs.keys()]);
     await removeOldLogs(this.#stateDir, running, this.#clock, signal);
   }
 

@@ -66,6 +66,7 @@ const ADD = `
 const COLUMNS = "SELECT started, status FROM tasks";
 /** The first condition makes SQLite use the partial index; it does not infer it from the second. */
 const CAN_GO_ON = "state <> 'done' AND state = 'paused'";
+const NEWEST = "ORDER BY started DESC, id DESC LIMIT 1";
 
 export class TaskArchive implements Disposable {
   readonly #db: DatabaseSync;
@@ -77,30 +78,48 @@ export class TaskArchive implements Disposable {
 
   /** undefined if there is no archive that can be read. */
   static open(stateDir: string): TaskArchive | undefined {
-    const path = archivePath(stateDir);
-    let db: DatabaseSync | undefined;
+    const path = join(stateDir, "tasks.db");
+    // Opening would create the file.
+    if (!statOf(path)?.isFile) return undefined;
     try {
-      // Opening would create the file.
-      if (!statOf(path)?.isFile) return undefined;
-      db = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS });
-      if (versionOf(db) === SCHEMA_VERSION) return new TaskArchive(db);
+      return TaskArchive.#connect(path, false);
     } catch {
-      // Damaged: the next archiving begins another one.
+      // Damaged, or of another version.
+      return undefined;
     }
-    db?.close();
-    return undefined;
   }
 
   /** Creates the file if there is none that can be read. */
   static create(stateDir: string): TaskArchive {
-    const path = archivePath(stateDir);
+    const path = join(stateDir, "tasks.db");
+    const create = () => {
+      // Created with the right mode; SQLite gives its other files the same.
+      Deno.openSync(path, { create: true, append: true, mode: PRIVATE_FILE }).close();
+      return TaskArchive.#connect(path, true);
+    };
     try {
-      return createAt(path, (db) => new TaskArchive(db));
+      return create();
     } catch (error) {
       if (!isDamage(error)) throw error;
       // Start over rather than fail every time: it is only history.
       Deno.renameSync(path, `${path}.damaged`);
-      return createAt(path, (db) => new TaskArchive(db));
+      return create();
+    }
+  }
+
+  static #connect(path: string, creates: boolean): TaskArchive {
+    const db = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS });
+    try {
+      if (creates) {
+        // WAL: readers do not wait for writers. FULL: what is committed is on the disk.
+        db.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL");
+        transact(db, () => versionOf(db) === 0 && db.exec(SCHEMA));
+      }
+      if (versionOf(db) !== SCHEMA_VERSION) throw new Error(`${path} is of another version of p2p`);
+      return new TaskArchive(db);
+    } catch (error) {
+      db.close();
+      throw error;
     }
   }
 
@@ -111,7 +130,12 @@ export class TaskArchive implements Disposable {
     if (which === "unfinished") {
       return this.#select(`${COLUMNS} WHERE state <> 'done' AND state <> 'cancelled'`);
     }
-    return "named" in which ? this.#named(which.named) : this.#beginning(which.beginning);
+    if ("named" in which) return inOrder(this.#named(which.named));
+    const { beginning } = which;
+    return inOrder([
+      ...this.#beginningWith("task", beginning, MAX_CANDIDATES),
+      ...this.#beginningWith("name", beginning, MAX_CANDIDATES),
+    ]);
   }
 
   task(task: string): ArchivedTask | undefined {
@@ -129,7 +153,7 @@ export class TaskArchive implements Disposable {
   /** Adds the tasks of `runs`, oldest first, and removes the runs' files. */
   add(runs: readonly StoredRun[], nowMs: number): void {
     const mark = this.#prepare("INSERT OR IGNORE INTO runs VALUES (?)");
-    this.#transact(() => {
+    transact(this.#db, () => {
       for (const run of runs) {
         // If another process has moved it, its files are gone or it is marked.
         if (!statOf(run.path) || mark.run(baseOf(run.path)).changes === 0) continue;
@@ -138,7 +162,7 @@ export class TaskArchive implements Disposable {
     });
     for (const { path } of runs) removeRun(path);
     const forget = this.#prepare("DELETE FROM runs WHERE run = ?");
-    this.#transact(() => {
+    transact(this.#db, () => {
       for (const { path } of runs) if (!statOf(path)) forget.run(baseOf(path));
     });
   }
@@ -169,38 +193,23 @@ export class TaskArchive implements Disposable {
     }
   }
 
-  /** What `taskNamed` needs to decide: matching ids, and for each matching name the newest task and those that can be continued. */
+  /** What `taskNamed` needs: matching ids, and for each matching name the newest task and those that can be continued. */
   #named(text: string): ArchivedTask[] {
     const leaf = leafOf(text);
     const ending = `/${text}`;
-    const found = [
+    return [
       ...this.#select(`${COLUMNS} WHERE task = ?`, text),
       ...this.#beginningWith("task", text, MAX_AMBIGUOUS),
-      ...this.#select(
-        `${COLUMNS} WHERE leaf = ? AND name = ? ORDER BY started DESC, id DESC LIMIT 1`,
-        leaf,
-        text,
-      ),
+      ...this.#select(`${COLUMNS} WHERE leaf = ? AND name = ? ${NEWEST}`, leaf, text),
       ...this.#select(
         `${COLUMNS} WHERE id IN (SELECT id FROM (
           SELECT id, name, MAX(started) FROM tasks
           WHERE leaf = ? AND substr(name, -length(?)) = ? GROUP BY name LIMIT ?))`,
-        leaf,
-        ending,
-        ending,
-        MAX_AMBIGUOUS,
+        ...[leaf, ending, ending, MAX_AMBIGUOUS],
       ),
       ...this.#select(`${COLUMNS} WHERE ${CAN_GO_ON} AND leaf = ?`, leaf)
         .filter(({ status: { name } }) => name === text || name.endsWith(ending)),
     ];
-    return inOrder(found);
-  }
-
-  #beginning(text: string): ArchivedTask[] {
-    return inOrder([
-      ...this.#beginningWith("task", text, MAX_CANDIDATES),
-      ...this.#beginningWith("name", text, MAX_CANDIDATES),
-    ]);
   }
 
   /** The newest tasks whose `column` begins with `text`. The inner query reads only an index. */
@@ -208,9 +217,7 @@ export class TaskArchive implements Disposable {
     return this.#select(
       `${COLUMNS} WHERE id IN (SELECT id FROM tasks WHERE ${column} >= ? AND ${column} < ?
         ORDER BY started DESC LIMIT ?)`,
-      text,
-      text + LAST_CHARACTER,
-      max,
+      ...[text, text + LAST_CHARACTER, max],
     );
   }
 
@@ -226,18 +233,6 @@ export class TaskArchive implements Disposable {
     let statement = this.#statements.get(sql);
     if (!statement) this.#statements.set(sql, statement = this.#db.prepare(sql));
     return statement;
-  }
-
-  /** IMMEDIATE, because nothing that was read may change before it is written. */
-  #transact(act: () => void): void {
-    this.#db.exec("BEGIN IMMEDIATE");
-    try {
-      act();
-      this.#db.exec("COMMIT");
-    } catch (error) {
-      this.#db.exec("ROLLBACK");
-      throw error;
-    }
   }
 }
 
@@ -274,24 +269,14 @@ async function endedRunsOf(stateDir: string): Promise<{ path: string; bytes: num
   return ended;
 }
 
-function archivePath(stateDir: string): string {
-  return join(stateDir, "tasks.db");
-}
-
-function createAt<T>(path: string, use: (db: DatabaseSync) => T): T {
-  // Created with the right mode; SQLite gives its other files the same.
-  Deno.openSync(path, { create: true, append: true, mode: PRIVATE_FILE }).close();
-  const db = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS });
+/** IMMEDIATE, because nothing that was read may change before it is written. */
+function transact(db: DatabaseSync, act: () => unknown): void {
+  db.exec("BEGIN IMMEDIATE");
   try {
-    // WAL: readers do not wait for writers. FULL: committed runs are on the disk before their files are removed.
-    db.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL");
-    db.exec("BEGIN IMMEDIATE");
-    if (versionOf(db) === 0) db.exec(SCHEMA);
+    act();
     db.exec("COMMIT");
-    if (versionOf(db) !== SCHEMA_VERSION) throw new Error(`${path} is of another version of p2p`);
-    return use(db);
   } catch (error) {
-    db.close();
+    db.exec("ROLLBACK");
     throw error;
   }
 }
