@@ -1,5 +1,6 @@
 /** Computes digests on worker threads, or on this thread where that is faster. */
-import { RunningDigest, sha256 } from "../base/digest.ts";
+import { RunningDigest } from "../base/digest.ts";
+import { yieldToEventLoop } from "../base/event_loop.ts";
 import { type RunningHash, type StartWorker, WorkerHandle } from "./worker_handle.ts";
 
 export interface Hasher {
@@ -16,17 +17,37 @@ export interface Hasher {
 
 /** For small jobs and single processors. */
 export const mainThreadHasher: Hasher = {
-  sha256: (bytes) => Promise.resolve(sha256(bytes)),
+  async sha256(bytes) {
+    using running = this.begin(bytes.length);
+    await running.update(bytes);
+    return await running.digest();
+  },
   begin() {
     const running = new RunningDigest();
+    let done: Promise<void> | undefined;
     return {
-      update: (bytes) => Promise.resolve(running.update(bytes)),
-      digest: () => Promise.resolve(running.digest()),
+      update: (bytes) => done = updateInSteps(running, bytes, done),
+      digest: async () => (await done, running.digest()),
       [Symbol.dispose]() {},
     };
   },
   usesWorker: () => false,
 };
+
+/** Takes almost a millisecond; then other events are handled. */
+const STEP_BYTES = 1024 * 1024;
+
+async function updateInSteps(
+  running: RunningDigest,
+  bytes: Uint8Array,
+  before: Promise<void> | undefined,
+): Promise<void> {
+  await before;
+  for (let start = 0; start < bytes.length; start += STEP_BYTES) {
+    if (start > 0) await yieldToEventLoop();
+    running.update(bytes.subarray(start, start + STEP_BYTES));
+  }
+}
 
 /** A worker takes 30 ms to start, in which this thread hashes twice as many bytes. */
 const MIN_BYTES_FOR_WORKER = 32 * 1024 * 1024;
@@ -62,7 +83,7 @@ export class HasherPool implements Hasher, Disposable {
     const movable = bytes.buffer instanceof SharedArrayBuffer &&
       bytes.length >= MIN_BYTES_TO_TRANSFER;
     const worker = movable && this.usesWorker(0) ? this.#available() : undefined;
-    return await worker?.sha256(bytes) ?? sha256(bytes);
+    return await worker?.sha256(bytes) ?? await mainThreadHasher.sha256(bytes);
   }
 
   begin(size: number): RunningHash {

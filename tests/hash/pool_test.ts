@@ -1,3 +1,4 @@
+import { clearImmediate, setImmediate } from "node:timers";
 import { assertEquals, assertNotEquals, assertRejects } from "@std/assert";
 import { RunningDigest, sha256 } from "../../core/base/digest.ts";
 import { type Hasher, HasherPool, mainThreadHasher } from "../../core/hash/pool.ts";
@@ -92,6 +93,22 @@ for (const { what, make } of kinds.slice(0, 3)) {
     hasher[Symbol.dispose]?.();
   });
 }
+
+Deno.test("mainThreadHasher handles other events after each MiB, and keeps parts in order", async () => {
+  using running = mainThreadHasher.begin(6 * MIB);
+  let turns = 0;
+  let turn = setImmediate(function next() {
+    turns++;
+    turn = setImmediate(next);
+  });
+  const parts = [3, 1, 2].map((count) => patternOf(count * MIB));
+  await Promise.all(parts.map((part) => running.update(part)));
+  clearImmediate(turn);
+  assertEquals(turns >= 3, true, `${turns}`);
+  const whole = new RunningDigest();
+  for (const part of parts) whole.update(part);
+  assertEquals((await running.digest()).toHex(), whole.hex());
+});
 
 Deno.test("RunningHash throws when the worker that has its state dies", async () => {
   const { hasher, workers } = idlePool(1);
