@@ -1,18 +1,11 @@
 /** The file of one content: where it goes, what is there already, and what makes it complete. */
-import { ConflictError, CorruptError } from "../base/errors.ts";
+import { CorruptError } from "../base/errors.ts";
 import type { TaskResult } from "../events.ts";
 import type { Choice } from "../plan/messages.ts";
-import { quarantinedOf } from "../store/partials.ts";
 import type { OutFolder } from "../store/paths.ts";
 import type { StoredContent } from "../store/pieces.ts";
 import { removeLeftovers, StoredFile } from "../store/stored_file.ts";
-import {
-  type Bytes,
-  type ConflictResolution,
-  hasSize,
-  isFree,
-  resolveConflict,
-} from "../store/conflict.ts";
+import { type Bytes, type ConflictResolution, isFree, resolveConflict } from "../store/conflict.ts";
 import type { TaskContext } from "./task_context.ts";
 
 /** What the user asked for. */
@@ -64,7 +57,14 @@ export async function openContentFile(
   if (resolution.kind === "same" || resolution.kind === "skip") {
     return existing(resolution, wanted, content);
   }
-  const file = await openStoredFile(resolution.path, path, content, context, signal);
+  const { settings, store, partialsOf } = context;
+  const { id } = content.choice.content;
+  const options = {
+    ...store,
+    syncEvery: settings.sync === "finish" ? SYNC_BATCH_BYTES : undefined,
+  };
+  const hints = { requested: path, others: id === null ? [] : partialsOf(id) };
+  const file = await StoredFile.open(resolution.path, content, options, signal, hints);
   const { resumed } = file;
   if (resumed.pieces > 0 || resumed.rehashed > 0) context.emit({ kind: "resumed", ...resumed });
   return file;
@@ -79,22 +79,14 @@ async function resolveTarget(
   signal: AbortSignal,
 ): Promise<ConflictResolution> {
   if (isFree(path)) return { kind: "free", path };
-  const { onConflict } = context.settings;
-  const bytes: Bytes | undefined = manifest
+  const { sha256 } = wanted;
+  const bytes: Bytes = manifest
     ? { manifest }
-    : wanted.sha256 === undefined
-    ? undefined
-    : { sha256: wanted.sha256 };
-  if (bytes) {
-    context.emit({ kind: "state", state: "verifying" });
-    return await resolveConflict(path, bytes, onConflict, signal, context.store);
-  }
-  if (onConflict === "skip") return { kind: "skip", path };
-  // Equal bytes are only known after the download; a different length already is a conflict.
-  if (onConflict !== "fail" || hasSize(path, layout.size)) return { kind: "free", path };
-  throw new ConflictError(`Cannot write "${path}": a different file is in its place`, {
-    problem: "target-exists",
-  });
+    : sha256 === undefined
+    ? { size: layout.size }
+    : { sha256 };
+  if (!("size" in bytes)) context.emit({ kind: "state", state: "verifying" });
+  return await resolveConflict(path, bytes, context.settings.onConflict, signal, context.store);
 }
 
 /** The same bytes are there, or other bytes that shall stay. */
@@ -112,28 +104,6 @@ function existing(
     verified: isSame,
     how: isSame ? "already-there" : "skipped",
   };
-}
-
-/** @param asked where the file would go if nothing else were there */
-async function openStoredFile(
-  path: string,
-  asked: string,
-  content: ChosenContent,
-  { settings, store, partialsOf }: TaskContext,
-  signal: AbortSignal,
-): Promise<StoredFile> {
-  const { content: { id } } = content.choice;
-  // A file of one piece leaves nothing in quarantine.
-  const quarantined = (target: string) => {
-    return id === null || content.layout.count <= 1 ? [] : quarantinedOf(id, target);
-  };
-  const partials = id === null ? [] : [
-    ...quarantined(asked),
-    ...(path === asked ? [] : [asked, ...quarantined(path)]),
-    ...partialsOf(id),
-  ];
-  const syncEvery = settings.sync === "finish" ? SYNC_BATCH_BYTES : undefined;
-  return await StoredFile.open(path, content, { ...store, syncEvery }, signal, partials);
 }
 
 /**

@@ -3,16 +3,19 @@ import { existsSync } from "node:fs";
 import { ConflictError } from "../base/errors.ts";
 import type { ConflictPolicy } from "../base/policies.ts";
 import type { Manifest } from "../protocol/manifest.ts";
-import { type Disk, realDisk, statIfExists, withDiskErrors } from "./disk.ts";
+import { statIfExists, withDiskErrors } from "./disk.ts";
 import { type HashingOptions, holds, sha256OfFile } from "./hashing.ts";
 import { renamedTarget } from "./paths.ts";
 
-/** What identifies the expected bytes: a manifest, or only the digest of the whole. */
-export type Bytes = { readonly manifest: Manifest } | { readonly sha256: string };
+/** What is known of the expected bytes. With the size alone, equal bytes are only known after the download. */
+export type Bytes =
+  | { readonly manifest: Manifest }
+  | { readonly sha256: string }
+  | { readonly size: number };
 
 export interface ConflictResolution {
   readonly kind:
-    /** Nothing is at `path`. */
+    /** Nothing is at `path`, or the bytes can be compared only after the download. */
     | "free"
     /** `path` already has the expected bytes. */
     | "same"
@@ -28,12 +31,6 @@ export function isFree(path: string): boolean {
   return !existsSync(path);
 }
 
-/** Whether a file of `size` bytes is at `path`. */
-export function hasSize(path: string, size: number, disk: Disk = realDisk): boolean {
-  const info = statIfExists(path, disk);
-  return info?.isFile === true && info.size === size;
-}
-
 /** @throws {ConflictError} as the policy says. @throws {DiskError} */
 export async function resolveConflict(
   path: string,
@@ -44,26 +41,25 @@ export async function resolveConflict(
 ): Promise<ConflictResolution> {
   const info = statIfExists(path, options.disk);
   if (info === undefined) return { kind: "free", path };
-  const isSame = async () =>
-    "manifest" in bytes
-      ? await holds(path, bytes.manifest, signal, options)
-      : await sha256OfFile(path, signal, options) === bytes.sha256;
-  if (info.isFile && await withDiskErrors(`read "${path}"`, isSame)) {
-    return { kind: "same", path };
+  if ("size" in bytes) {
+    if (policy === "skip") return { kind: "skip", path };
+    const mayBeSame = info.isFile && info.size === bytes.size;
+    if (mayBeSame || (policy !== "fail" && !info.isDirectory)) return { kind: "free", path };
+  } else if (info.isFile) {
+    const isSame = async () =>
+      "manifest" in bytes
+        ? await holds(path, bytes.manifest, signal, options)
+        : await sha256OfFile(path, signal, options) === bytes.sha256;
+    if (await withDiskErrors(`read "${path}"`, isSame)) return { kind: "same", path };
   }
   if (info.isDirectory) throw new ConflictError(`Cannot write "${path}": it is a folder`);
-  switch (policy) {
-    case "skip":
-      return { kind: "skip", path };
-    case "overwrite":
-      return { kind: "replace", path };
-    case "fail":
-      throw new ConflictError(`Cannot write "${path}": it exists with different content`, {
-        problem: "target-exists",
-      });
-    case "rename": {
-      const id = "manifest" in bytes ? bytes.manifest.id : bytes.sha256;
-      return await resolveConflict(renamedTarget(path, id), bytes, "fail", signal, options);
-    }
+  if (policy === "skip") return { kind: "skip", path };
+  if (policy === "overwrite") return { kind: "replace", path };
+  if (policy === "rename" && !("size" in bytes)) {
+    const id = "manifest" in bytes ? bytes.manifest.id : bytes.sha256;
+    return await resolveConflict(renamedTarget(path, id), bytes, "fail", signal, options);
   }
+  throw new ConflictError(`Cannot write "${path}": it exists with different content`, {
+    problem: "target-exists",
+  });
 }

@@ -23,6 +23,7 @@ import {
   quarantineTarget,
   realPathOf,
 } from "./paths.ts";
+import type { StoredContent } from "./pieces.ts";
 
 const MAX_QUARANTINE_AGE_MS = 30 * 24 * 60 * 60 * 1000;
 
@@ -49,17 +50,31 @@ export function removePartial(target: string, requested: string = target): void 
   for (const each of new Set([target, requested])) removeQuarantined(each);
 }
 
+/** Where a content may have been begun. */
+export interface PartialHints {
+  /** The target that it would have without conflicts. */
+  readonly requested?: string;
+  /** Targets of earlier runs with the same content. */
+  readonly others?: readonly string[];
+}
+
 /**
- * Moves the part file and journal of the content `id` from the first of `others` that has one to
- * `target`. What is in use or in another folder, where somebody may want it, stays.
+ * Moves an unfinished download of the same content to `target`: from quarantine, or from another
+ * target in the same folder. What is in use or in another folder, where somebody may want it, stays.
  */
 export function adoptPartial(
-  others: readonly string[],
   target: string,
-  id: string | null,
+  { layout, manifest }: StoredContent,
+  { requested = target, others = [] }: PartialHints,
   options: DiskOptions = {},
 ): void {
-  const candidates = others.filter((other) => other !== target && hasPartial(other));
+  if (manifest === undefined) return;
+  const { id } = manifest;
+  // A file of one piece leaves nothing in quarantine.
+  const quarantined = (from: string) => layout.count <= 1 ? [] : quarantinedOf(id, from);
+  const all = [...quarantined(requested), requested, ...others];
+  if (target !== requested) all.push(...quarantined(target));
+  const candidates = all.filter((other) => other !== target && hasPartial(other));
   if (candidates.length === 0 || hasPartial(target)) return;
   const folder = realPathOf(dirname(target));
   for (const from of candidates) {
@@ -67,7 +82,7 @@ export function adoptPartial(
   }
 }
 
-function adopt(from: string, target: string, id: string | null, options: DiskOptions): boolean {
+function adopt(from: string, target: string, id: string, options: DiskOptions): boolean {
   const { disk = realDisk } = options;
   try {
     const found = readJournal(journalPath(from), options);
@@ -116,7 +131,7 @@ function numbered(mark: string, n: number): string {
 }
 
 /** Targets beside which part files of the content `id` were quarantined when `target` was downloaded. */
-export function quarantinedOf(id: string, target: string): string[] {
+function quarantinedOf(id: string, target: string): string[] {
   const found: string[] = [];
   const oldQuarantineTarget = (target: string, mark: string) => `${target}~${mark}`; // Version 0.1.0
   for (const targetOf of [quarantineTarget, oldQuarantineTarget]) {

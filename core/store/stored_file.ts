@@ -29,7 +29,7 @@ import {
   readJournal,
 } from "./journal.ts";
 import { PartFile } from "./part_file.ts";
-import { adoptPartial, quarantineJournal, quarantinePart } from "./partials.ts";
+import { adoptPartial, type PartialHints, quarantineJournal, quarantinePart } from "./partials.ts";
 import { journalPath, markOf, NOT_A_JOURNAL, partPath, UNVERIFIED } from "./paths.ts";
 import type { PieceSink, PieceSource, StoredContent } from "./pieces.ts";
 import {
@@ -103,8 +103,7 @@ export class StoredFile implements PieceSink, PieceSource, Disposable {
   /**
    * Opens the unfinished file of `target`, or begins it.
    *
-   * @param begun other targets beside which this content may have been begun: the first one that has
-   * anything is adopted, if nothing is beside `target`.
+   * @param hints where an earlier run may have begun this content: that is adopted.
    * @throws {ConflictError} if another process works on it. @throws {DiskFullError} if the missing
    * bytes do not fit. @throws {DiskError}
    */
@@ -113,10 +112,10 @@ export class StoredFile implements PieceSink, PieceSource, Disposable {
     content: StoredContent,
     options: StoreOptions,
     signal: AbortSignal,
-    begun: readonly string[] = [],
+    hints: PartialHints = {},
   ): Promise<StoredFile> {
     const { disk = realDisk } = options;
-    if (begun.length > 0) adoptPartial(begun, target, content.manifest?.id ?? null, options);
+    adoptPartial(target, content, hints, options);
     const holder = () => {
       const pid = readJournal(journalPath(target), options)?.state?.run?.pid;
       return pid === undefined ? "another p2p" : `another p2p (process ${pid})`;
@@ -142,7 +141,7 @@ export class StoredFile implements PieceSink, PieceSource, Disposable {
       throw error;
     }
     part.close();
-    return await StoredFile.open(target, content, options, signal, begun);
+    return await StoredFile.open(target, content, options, signal, hints);
   }
 
   static async #resume(

@@ -107,6 +107,27 @@ for (const { name, there, twin, want } of situations) {
   }
 }
 
+const bySize = [
+  { name: "a file of the same size exists", there: OTHER, want: "free free skip free" },
+  { name: "a file of another size exists", there: "", want: "free conflict skip free" },
+  { name: "a link exists", there: "link", want: "free conflict skip free" },
+  { name: "a folder exists", there: "folder", want: "conflict conflict skip conflict" },
+  { name: "nothing is at the path", there: undefined, want: "free free free free" },
+];
+for (const { name, there, want } of bySize) {
+  Deno.test(`resolveConflict() returns ${want} by size when ${name}`, async () => {
+    using folder = new TempFolder();
+    put(folder, "a.txt", there);
+    const path = folder.of("a.txt");
+    const got = [];
+    for (const policy of ["rename", "fail", "skip", "overwrite"] as const) {
+      const resolution = resolveConflict(path, { size: RIGHT.length }, policy, never);
+      got.push(await resolution.then(({ kind }) => kind, () => "conflict"));
+    }
+    assertEquals(got.join(" "), want);
+  });
+}
+
 Deno.test("resolveConflict() puts the content's mark before the extension when it renames", async () => {
   using folder = new TempFolder();
   const mark = MANIFEST.id.slice(0, 8);

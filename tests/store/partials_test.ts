@@ -2,13 +2,12 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { ConflictError } from "../../core/base/errors.ts";
 import {
-  quarantinedOf,
   quarantinedPartsIn,
   removeOldQuarantined,
   removePartial,
   removeQuarantined,
 } from "../../core/store/partials.ts";
-import { quarantineTarget } from "../../core/store/paths.ts";
+import { parseQuarantined, quarantineTarget } from "../../core/store/paths.ts";
 import { StoredFile } from "../../core/store/stored_file.ts";
 import { begin, never, runDownload, TempFolder, TERMS, unverified, verified } from "./support.ts";
 
@@ -17,6 +16,15 @@ const OTHER = "PIECE 0,PIECE 1,PIECE 2,PIE";
 const ID = verified(TEXT).manifest!.id;
 const MARK = ID.slice(0, 8);
 const DAY_MS = 24 * 60 * 60 * 1000;
+
+/** The number of part files in quarantine that are marked with this content. */
+function partsOf(folder: TempFolder, id: string): number {
+  const mark = id.slice(0, 8);
+  return folder.names().filter((name) =>
+    parseQuarantined(name)?.mark === mark && /part$/.test(name)
+  )
+    .length;
+}
 
 const places = [
   { name: "a.txt", renamed: `a~${MARK}.txt` },
@@ -29,16 +37,11 @@ for (const { name, renamed } of places) {
     const target = folder.of(name);
     await begin(target, TEXT, [0, 2]);
     await runDownload({ target, text: OTHER, content: verified(OTHER) }, TERMS);
-    assertEquals(quarantinedOf(ID, target).length, 1);
+    assertEquals(partsOf(folder, ID), 1);
     // The name is taken now, so this content gets another one.
     const second = folder.of(renamed ?? "other");
-    using file = await StoredFile.open(
-      second,
-      verified(TEXT),
-      TERMS,
-      never,
-      quarantinedOf(ID, target),
-    );
+    const hints = { requested: target };
+    using file = await StoredFile.open(second, verified(TEXT), TERMS, never, hints);
     assertEquals([file.resumed.pieces, file.resumed.rehashed, file.missing], [2, 0, [1, 3]]);
     // The other file, and the part and journal of this one.
     assertEquals(folder.names().length, 3);
@@ -50,10 +53,9 @@ Deno.test("StoredFile.open() adopts a quarantined part file when another content
   const target = folder.of("a.txt");
   await begin(target, TEXT, [0, 2]);
   await begin(target, OTHER, [1], verified(OTHER));
-  const asides = quarantinedOf(ID, target);
-  using file = await StoredFile.open(target, verified(TEXT), TERMS, never, asides);
+  using file = await StoredFile.open(target, verified(TEXT), TERMS, never);
   assertEquals([file.resumed.pieces, file.missing], [2, [1, 3]]);
-  assertEquals(quarantinedOf(verified(OTHER).manifest!.id, target).length, 1);
+  assertEquals(partsOf(folder, verified(OTHER).manifest!.id), 1);
 });
 
 Deno.test("StoredFile.open() adopts a part file that version 0.1.0 quarantined", async () => {
@@ -62,8 +64,7 @@ Deno.test("StoredFile.open() adopts a part file that version 0.1.0 quarantined",
   for (const suffix of [".p2p-part", ".p2p-journal"]) {
     Deno.renameSync(folder.of(`a${suffix}`), folder.of(`a~${MARK}${suffix}`));
   }
-  const asides = quarantinedOf(ID, folder.of("a"));
-  using file = await StoredFile.open(folder.of("a"), verified(TEXT), TERMS, never, asides);
+  using file = await StoredFile.open(folder.of("a"), verified(TEXT), TERMS, never);
   assertEquals(file.resumed.pieces, 2);
 });
 
@@ -71,14 +72,8 @@ Deno.test("StoredFile.open() leaves a quarantined part file whose journal is of 
   using folder = new TempFolder();
   const target = folder.of("a.txt");
   await begin(quarantineTarget(target, MARK), OTHER, [0], verified(OTHER));
-  using file = await StoredFile.open(
-    target,
-    verified(TEXT),
-    TERMS,
-    never,
-    quarantinedOf(ID, target),
-  );
-  assertEquals([file.resumed.pieces, quarantinedOf(ID, target).length], [0, 1]);
+  using file = await StoredFile.open(target, verified(TEXT), TERMS, never);
+  assertEquals([file.resumed.pieces, partsOf(folder, ID)], [0, 1]);
 });
 
 /** Quarantines part files of "a.txt" and "a", and adds files with similar names. */

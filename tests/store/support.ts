@@ -4,7 +4,6 @@ import { join } from "@std/path";
 import { RunningDigest, sha256 } from "../../core/base/digest.ts";
 import { type PieceLayout, rangeOfPiece } from "../../core/base/pieces.ts";
 import type { ConflictPolicy, SyncPolicy } from "../../core/base/policies.ts";
-import { quarantinedOf } from "../../core/store/partials.ts";
 import type { Disk } from "../../core/store/disk.ts";
 import {
   type PlacedFile,
@@ -149,8 +148,8 @@ export async function runDownload(
     return { path: place.path, how: "already-there" };
   }
   if (place.kind === "skip") return { path: place.path, how: "skipped" };
-  const begun = content.manifest ? quarantinedOf(content.manifest.id, target) : [];
-  using file = await StoredFile.open(place.path, content, terms, never, begun);
+  const hints = { requested: target };
+  using file = await StoredFile.open(place.path, content, terms, never, hints);
   for (let round = 0; round < 5; round++) {
     for (const piece of file.missing) {
       seen.fetched?.push(piece);

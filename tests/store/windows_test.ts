@@ -94,9 +94,8 @@ Deno.test("adoptPartial() moves a part file to another name on Windows", async (
     using file = await open(folder, verified(TEXT), "b.txt");
     file.write(2, pieceOf(TEXT, 2));
   }
-  const { id } = verified(TEXT).manifest!;
   const terms = { disk: windowsDisk(), platform: "windows" };
-  adoptPartial([folder.of("b.txt")], folder.of("a.txt"), id, terms);
+  adoptPartial(folder.of("a.txt"), verified(TEXT), { others: [folder.of("b.txt")] }, terms);
   using file = await open(folder, verified(TEXT));
   assertEquals(file.missing, [0, 1, 3]);
 });
