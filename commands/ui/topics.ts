@@ -1,4 +1,4 @@
-/** The pages of `p2p help <topic>`. What is in a table elsewhere (exit codes, settings) is made from it. */
+/** The pages of `p2p help <topic>`. Tables kept elsewhere (exit codes, settings) are rendered from there. */
 import { EXITS } from "./failure.ts";
 
 export interface Topic {
@@ -7,7 +7,7 @@ export interface Topic {
   readonly text: string;
 }
 
-/** A setting, as far as a page tells of it. */
+/** The part of a setting that a page shows. */
 export interface SettingLine {
   readonly name: string;
   readonly variable: string;
@@ -15,59 +15,53 @@ export interface SettingLine {
 }
 
 export function topicsOf(settings: readonly SettingLine[]): readonly Topic[] {
-  return [
-    {
-      name: "seeds",
-      about: "where files come from, and what happens when seeds differ",
-      text: SEEDS,
-    },
-    { name: "resume", about: "stopping, going on, and what survives a crash", text: RESUME },
-    { name: "conflicts", about: "when a file of that name is there already", text: CONFLICTS },
-    { name: "exit-codes", about: "what a script can tell from them", text: exitCodesPage() },
-    {
-      name: "config",
-      about: "flags, variables, config.json, and where p2p keeps its files",
-      text: configPage(settings),
-    },
-    { name: "security", about: "what is checked, what is secret, and what is not", text: SECURITY },
+  const topics: [name: string, about: string, text: string][] = [
+    ["seeds", "where files come from, and what happens when seeds differ", SEEDS],
+    ["resume", "stopping, resuming, and what survives a crash", RESUME],
+    ["conflicts", "when a file of that name exists already", CONFLICTS],
+    ["exit-codes", "what they mean to a script", exitCodesPage()],
+    ["config", "flags, variables, config.json, and p2p's folders", configPage(settings)],
+    ["security", "what is checked, what is secret, and what is not", SECURITY],
   ];
+  return topics.map(([name, about, text]) => ({ name, about, text }));
 }
 
-const SEEDS = `A seed is a machine that serves whole files: p2p serve ~/videos. A download
-takes pieces from every seed that has the file, as many from each as it is fast.
+const SEEDS = `A seed is a computer that serves whole files: p2p serve ~/videos. A download
+takes pieces from every seed that has the file, more from faster ones.
 
   p2p get film.mkv --seed nas1 --seed nas2:7271   these two, this time
   p2p seeds add nas1 nas2:7271                    these two, from now on
   p2p seeds                                       how each of them is doing
   p2p list                                        what they offer
 
-Without any of that, 127.0.0.1:7270 is asked. A seed is host, host:port,
+Without any of these, 127.0.0.1:7270 is asked. A seed is host, host:port,
 [v6]:port, or tls://host:port.
 
-Seeds with the same bytes have the same id, so they need not know each other.
-Where seeds hold different bytes under one name, the bytes of most seeds win, on
-a tie those with the lowest id; the others are named, and p2p list shows who
-holds what. --id takes other ones: p2p get film.mkv --id 4e1f.
+The same content has the same id on every seed, so seeds need not know each
+other. If seeds have different versions under one name, the version of most
+seeds wins, on a tie the one with the lowest id; the other seeds are reported,
+and p2p list shows all versions. To choose another one:
+p2p get film.mkv --id 4e1f.
 
-A seed that fails is tried again, at growing intervals, while others go on. When
-no seed is left that may still answer, the download fails without waiting for
---give-up, which is for seeds that answer but send nothing useful. A seed that
-is silent for --stall loses its pieces to the others. One that sends wrong bytes
-three times is not asked again. p2p logs tells all of it, and p2p why what a
-download waits for.`;
+A seed that fails is retried at growing intervals while others send. When no
+seed is left that may still answer, the download fails without waiting for
+--give-up, which is for seeds that answer but send nothing useful. The pieces of
+a seed that is silent for --stall are requested from others. A seed that sends
+bad data three times is dropped. p2p logs shows all of this, and p2p why what
+limits a download.`;
 
-const RESUME = `Ctrl-C stops a download, and so does a crash or a power cut: the same command
-goes on where it was. What has arrived is in <name>.p2p-part beside the target,
-with a <name>.p2p-journal; both are gone when the file is there. Until then
-p2p status shows it as stopped, or as paused if you paused it.
+const RESUME = `After Ctrl-C, a crash or a power cut, run the same command again to resume. What
+has arrived is in <name>.p2p-part beside the target, with a <name>.p2p-journal;
+both disappear when the file is complete. Until then p2p status shows the
+download as stopped, or as paused if you paused it.
 
   p2p pause film.mkv         from any terminal, until p2p resume or p2p get
-  p2p resume film.mkv        goes on, or no longer counts as paused by you
-  p2p cancel film.mkv        ends it for good; --delete removes what has arrived
+  p2p resume film.mkv        continues it, or ends the pause if nothing runs
+  p2p cancel film.mkv        cancels it; --delete removes the partial file
 
-Only bytes that were checked count. After the machine was restarted, pieces that
-were not yet safe on the disk are hashed again, which takes about a second a
-gigabyte. A file that is there already is checked, not fetched.`;
+Only verified bytes count. After a restart of the computer, pieces that were not
+yet safely on the disk are hashed again, which takes about a second per
+gigabyte. A file that exists already is verified, not downloaded.`;
 
 const CONFLICTS = `If the target already has the same content, there is nothing to do: exit code 0.
 If its content differs, --on-conflict decides:
@@ -77,60 +71,58 @@ If its content differs, --on-conflict decides:
   skip        keep the existing file; exit code 0
   overwrite   replace it once the new one is complete
 
-p2p verify says whether a file is what the seeds have, and which pieces differ.
-Two downloads never work on one target: the second one ends with exit code 7.`;
+p2p verify shows whether a file is the same as on the seeds, and which pieces
+differ. Two downloads never work on one target: the second one ends with exit
+code 7.`;
 
 const SECURITY = `Every piece is checked against the manifest of the seed that offered the file.
-So a seed cannot mix wrong bytes into what others send, and a bad line is
-noticed. Who the seeds are, and whether the manifest is the one that you want,
-is for you to say: --sha256 takes no other bytes than yours.
+So a seed cannot mix wrong bytes into what others send, and transmission errors
+are detected. Which seeds to trust, and whether the manifest is the one that you
+want, is up to you: --sha256 accepts only the bytes with that digest.
 
-Without TLS everybody on the way can read along, and without a token everybody
-may ask. A seed listens on every address of the machine unless told otherwise:
+Without TLS, anyone on the network path can read the files, and without a token
+anyone may ask for them. A seed listens on all addresses unless told otherwise:
 
   p2p serve --host 127.0.0.1
   p2p serve --token-file secret.txt                clients: --token-file as well
   p2p serve --tls-cert cert.pem --tls-key key.pem  clients: --seed tls://host
-                                                   and --tls-ca, if it is needed
+                                                   and --tls-ca if needed
 
 A seed serves only what is below its folder, follows no link out of it, and
-leaves out what begins with a dot unless --hidden is said. Secrets are in files,
-never on the command line, where every process of the machine could read them.
-Old seeds, which speak the first protocol, cannot prove what they send: such a
-download is marked unverified, and --require-verified refuses it.`;
+skips names that begin with a dot unless --hidden is given. Secrets are read
+from files, because every process can read the command line. Old seeds (protocol
+v1) cannot prove what they send: such a download is marked unverified, and
+--require-verified refuses it.`;
 
 function exitCodesPage(): string {
   const rows = EXITS.map(([code, meaning]) => `  ${String(code).padEnd(9)}${meaning}`);
-  return [
-    "One kind of failure has its code, whatever else went well or was cancelled:",
-    "",
-    ...rows,
-    "",
-    "With --json, the last line of p2p get tells what became of each download.",
-  ].join("\n");
+  return `If all failures are of one kind, the exit code is that of the kind:
+
+${rows.join("\n")}
+
+With --json, the last line of p2p get has the result of each download.`;
 }
 
 function configPage(settings: readonly SettingLine[]): string {
   const width = Math.max(...settings.map(({ name }) => name.length)) + 2;
   const wide = Math.max(...settings.map(({ variable }) => variable.length)) + 2;
+  const rows = settings.map(({ name, variable, value }) =>
+    `  ${name.padEnd(width)}${variable.padEnd(wide)}${value}`
+  );
   return `A setting comes from its flag, else from its variable, else from config.json,
 else from its default. p2p config shows each with its value and its origin.
-Of a flag that is given twice the last one wins. Switches take on, off, yes, no,
+If a flag is given twice, the last one wins. Switches take on, off, yes, no,
 true and false; --no-quiet (or --quiet=off) undoes P2P_QUIET for one call, and
-so does --no- before any other switch.
+--no- works the same for every other switch.
 
   {"max": 5, "seeds": ["nas1", "nas2:7271"], "limit": "10MiB"}
 
 config.json is in $XDG_CONFIG_HOME/p2p (~/.config/p2p), records and logs are in
 $XDG_STATE_HOME/p2p (~/.local/state/p2p), digests of served files in
-$XDG_CACHE_HOME/p2p (~/.cache/p2p), or where the platform keeps such things.
-P2P_CONFIG_DIR, P2P_STATE_DIR and P2P_CACHE_DIR win over all. NO_COLOR and
-TERM=dumb keep p2p from moving the cursor; --progress bar draws bars in spite of
+$XDG_CACHE_HOME/p2p (~/.cache/p2p), or in your platform's usual folders.
+P2P_CONFIG_DIR, P2P_STATE_DIR and P2P_CACHE_DIR override them. With NO_COLOR or
+TERM=dumb p2p does not move the cursor; --progress bar draws bars in spite of
 NO_COLOR.
 
-${
-    settings.map(({ name, variable, value }) =>
-      `  ${name.padEnd(width)}${variable.padEnd(wide)}${value}`
-    ).join("\n")
-  }`;
+${rows.join("\n")}`;
 }
