@@ -74,7 +74,7 @@ export async function serve(
   if (ending.aborted) return;
   using _stop = onAbort(ending, () => listening.dispose());
   await using work = new TaskGroup(now);
-  const cache = new DiskCache(cacheDir, parts.clock, parts.nonce);
+  const cache = new DiskCache(cacheDir, parts.clock);
   const seed = makeSeed(settings, root, cache, parts, emit, work, ending);
   const connections = new Connections(seed);
   work.spawn((signal) => connections.sweep(signal));

@@ -162,7 +162,7 @@ export function seedOf(
   const root = openRoot(dir, settings.hidden);
   const metrics = new MetricsRegistry(clock);
   const files = new FileResolver(root);
-  const diskCache = new DiskCache(join(dir, ".cache"), clock, nonce);
+  const diskCache = new DiskCache(join(dir, ".cache"), clock);
   return {
     settings,
     root,

@@ -8,6 +8,7 @@
 import { join } from "@std/path";
 import type { Clock } from "../../base/clock.ts";
 import { sha256 } from "../../base/digest.ts";
+import { writeFileAtomicSync } from "../../base/write_file_atomic.ts";
 import { encodeManifest, type Manifest, parseManifest } from "../../protocol/manifest.ts";
 import { isRacy } from "../files/file_version.ts";
 import type { Located } from "../files/open_file.ts";
@@ -28,14 +29,11 @@ type HashedFile = Pick<Located, "path" | "version">;
 export class DiskCache {
   readonly #dir: string;
   readonly #clock: Clock;
-  readonly #nonce: () => string;
   #added = 0;
 
-  /** @param nonce names temporary files, so that two servers can share one cache. */
-  constructor(cacheDir: string, clock: Clock, nonce: () => string) {
+  constructor(cacheDir: string, clock: Clock) {
     this.#dir = join(cacheDir, "digests");
     this.#clock = clock;
-    this.#nonce = nonce;
   }
 
   async find(file: HashedFile): Promise<Manifest | undefined> {
@@ -59,14 +57,11 @@ export class DiskCache {
     signal: AbortSignal,
   ): Promise<void> {
     if (file.version.size <= MIN_FILE_BYTES || isRacy(file.version, hashedAt)) return;
-    const entry = this.#entryOf(file.path);
-    const temporary = `${entry}.${this.#nonce()}.tmp`;
     try {
       await Deno.mkdir(this.#dir, { recursive: true, mode: 0o700 });
-      await Deno.writeTextFile(temporary, encodeEntry(file, manifest), { mode: 0o600 });
-      await Deno.rename(temporary, entry);
+      writeFileAtomicSync(this.#entryOf(file.path), encodeEntry(file, manifest));
     } catch {
-      await Deno.remove(temporary).catch(() => {});
+      // The file is hashed again next time.
     }
     if (++this.#added % PRUNE_INTERVAL_ENTRIES === 0) await this.prune(signal);
   }
