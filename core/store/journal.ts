@@ -127,7 +127,7 @@ export function parseJournal(text: string): JournalState | undefined {
     if ("run" in record) run = record.run;
     else if ("piece" in record) {
       const { piece, crc } = record;
-      // What was synced is not what is there now.
+      // Other bytes than those that were synced.
       forget(piece);
       pieces.set(piece, { at, bootId: run?.bootId, crc });
     } else if ("part" in record) {

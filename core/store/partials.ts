@@ -60,7 +60,7 @@ export interface PartialHints {
 
 /**
  * Moves an unfinished download of the same content to `target`: from quarantine, or from another
- * target in the same folder. What is in use or in another folder, where somebody may want it, stays.
+ * target in the same folder. What is in use stays, and what was requested in another folder.
  */
 export function adoptPartial(
   target: string,

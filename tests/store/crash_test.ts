@@ -9,10 +9,10 @@ import {
   AFTER_REBOOT,
   begin,
   type Download,
+  OPTIONS,
   pieceOf,
   runDownload,
   TempFolder,
-  TERMS,
   unverified,
   verified,
 } from "./support.ts";
@@ -31,7 +31,7 @@ interface World {
   readonly mayLeave?: RegExp;
   /** Prepares the folder before the interrupted run. */
   readonly before?: (target: string) => void | Promise<void>;
-  readonly terms?: StoreOptions;
+  readonly options?: StoreOptions;
 }
 
 const worlds: World[] = [
@@ -44,7 +44,7 @@ const worlds: World[] = [
   {
     name: "a file resumed after a reboot",
     before: (target) => begin(target, TEXT, [2, 0]),
-    terms: AFTER_REBOOT,
+    options: AFTER_REBOOT,
   },
   {
     name: "a verified file that was begun unverified",
@@ -56,7 +56,7 @@ const worlds: World[] = [
   },
   {
     name: "a new file that is synced in batches",
-    terms: { ...TERMS, syncEvery: 8 },
+    options: { ...OPTIONS, syncEvery: 8 },
   },
   {
     name: "a file whose part has a second link",
@@ -84,7 +84,7 @@ const worlds: World[] = [
     name: "an unverified file after a reboot",
     verified: false,
     before: (target) => begin(target, TEXT, [2, 0], unverified(TEXT)),
-    terms: AFTER_REBOOT,
+    options: AFTER_REBOOT,
   },
   { name: "a file whose name is taken", before: (target) => Deno.writeTextFile(target, OTHER) },
   {
@@ -122,7 +122,10 @@ async function prepare(world: World, folder: TempFolder): Promise<Download> {
 async function measure(world: World): Promise<{ operations: number; names: string[] }> {
   using folder = new TempFolder();
   const frail = new FrailDisk(0, "throws");
-  await runDownload(await prepare(world, folder), { ...world.terms ?? TERMS, disk: frail.disk });
+  await runDownload(await prepare(world, folder), {
+    ...world.options ?? OPTIONS,
+    disk: frail.disk,
+  });
   return { operations: frail.operations, names: folder.names() };
 }
 
@@ -165,13 +168,15 @@ async function interrupt(world: World, mishap: Mishap, k: number, names: string[
   const before = beforeOf(folder);
   const stored: number[] = [];
   const { disk } = new FrailDisk(k, mishap);
-  const terms = world.terms ?? TERMS;
-  const outcome = await runDownload(download, { ...terms, disk }, { stored }).catch(() => "failed");
+  const options = world.options ?? OPTIONS;
+  const outcome = await runDownload(download, { ...options, disk }, { stored }).catch(() =>
+    "failed"
+  );
   if (mishap !== "throws") assertDied(outcome, k);
   requireWholeNames(folder, download, before, at);
 
   const fetched: number[] = [];
-  const placed = await runDownload(download, { ...terms, pid: 1 }, { fetched });
+  const placed = await runDownload(download, { ...options, pid: 1 }, { fetched });
   assertEquals(Deno.readTextFileSync(placed.path), download.text, at);
   const again = fetched.filter((piece) => stored.includes(piece));
   if (!world.forgets) assertEquals(again, [], `${at}: fetches again`);
@@ -204,11 +209,11 @@ async function interruptTwice(world: World, ks: number[], names: string[]): Prom
   const stored: number[] = [];
   for (const k of ks) {
     const { disk } = new FrailDisk(k, "tears");
-    await runDownload(download, { ...TERMS, disk }, { stored }).catch(() => {});
+    await runDownload(download, { ...OPTIONS, disk }, { stored }).catch(() => {});
     requireWholeNames(folder, download, before, at);
   }
   const fetched: number[] = [];
-  const placed = await runDownload(download, TERMS, { fetched });
+  const placed = await runDownload(download, OPTIONS, { fetched });
   assertEquals(Deno.readTextFileSync(placed.path), download.text, at);
   assertEquals(fetched.filter((piece) => stored.includes(piece)), [], `${at}: fetches again`);
   requireNames(folder, names, at);
@@ -243,7 +248,7 @@ for (const world of worlds) {
 }
 
 const SECOND_REBOOT: StoreOptions = {
-  ...TERMS,
+  ...OPTIONS,
   pid: 3,
   boot: AFTER_REBOOT.boot + 60_000,
   bootId: "third",
@@ -255,8 +260,8 @@ async function cutPower(world: World, k: number, survives: Survives): Promise<vo
   const download = await prepare(world, folder);
   const before = beforeOf(folder);
   const cut = new PowerCut(folder, k);
-  const terms = { ...world.terms ?? TERMS, disk: cut.frail.disk };
-  await runDownload(download, terms).catch(() => {});
+  const options = { ...world.options ?? OPTIONS, disk: cut.frail.disk };
+  await runDownload(download, options).catch(() => {});
   cut.strike(survives);
   requireWholeNames(folder, download, before, at);
   const placed = await runDownload(download, SECOND_REBOOT);
@@ -274,9 +279,9 @@ Deno.test("the store fetches only the lost pieces when the power fails and the j
     [0, 1, 2],
     download.content,
     {
-      ...TERMS,
+      ...OPTIONS,
       disk: cut.frail.disk,
-    } as typeof TERMS,
+    } as typeof OPTIONS,
   );
   const journal = folder.read("a.txt.p2p-journal");
   cut.strike(() => false);

@@ -10,9 +10,9 @@ import {
   bytesOf,
   never,
   open,
+  OPTIONS,
   pieceOf,
   TempFolder,
-  TERMS,
   unverified,
   verified,
 } from "./support.ts";
@@ -57,7 +57,7 @@ function inodeOf(folder: TempFolder, name: string): number {
 function plant(folder: TempFolder): void {
   folder.write(PART, EVIL);
   const { mtime } = Deno.statSync(folder.of(PART));
-  const run = { ...TERMS, inode: inodeOf(folder, PART), mtime: mtime!.getTime() };
+  const run = { ...OPTIONS, inode: inodeOf(folder, PART), mtime: mtime!.getTime() };
   const identity = { id: CONTENT.manifest!.id, size: TEXT.length, pieceSize: 8 };
   const claims = [0, 1, 2, 3].map((piece) => encodeRecord({ piece }));
   folder.write(JOURNAL, encodeIdentity(identity) + encodeRecord({ run }) + claims.join(""));
@@ -91,7 +91,7 @@ for (const { name, part, journal, copied } of plants) {
     const disk = ownedDisk(
       new Map([[planted, part ?? {}], [inodeOf(folder, JOURNAL), journal ?? {}]]),
     );
-    using file = await open(folder.of("a.txt"), CONTENT, { ...TERMS, disk, user: USER });
+    using file = await open(folder.of("a.txt"), CONTENT, { ...OPTIONS, disk, user: USER });
     assertEquals([file.resumed.rehashed, file.missing], [4, [0, 1]]);
     assertEquals(inodeOf(folder, PART) !== planted, copied);
     for (const piece of file.missing) file.write(piece, pieceOf(TEXT, piece));
@@ -106,7 +106,7 @@ Deno.test("StoredFile writes to the part file when the user's own umask lets oth
   const inode = inodeOf(folder, PART);
   const disk = ownedDisk(new Map([[inode, { mode: 0o100664 }]]));
   const user = { uid: US, umask: 0o002 };
-  using file = await open(folder.of("a.txt"), CONTENT, { ...TERMS, disk, user });
+  using file = await open(folder.of("a.txt"), CONTENT, { ...OPTIONS, disk, user });
   assertEquals([file.resumed.rehashed, inodeOf(folder, PART)], [0, inode]);
 });
 
@@ -116,7 +116,7 @@ for (const all of [{ uid: NOBODY }, { mode: 0o100777 }]) {
     plant(folder);
     const planted = inodeOf(folder, PART);
     const disk = ownedDisk(new Map(), all);
-    using file = await open(folder.of("a.txt"), CONTENT, { ...TERMS, disk, user: USER });
+    using file = await open(folder.of("a.txt"), CONTENT, { ...OPTIONS, disk, user: USER });
     assertEquals([file.resumed.rehashed, file.missing], [4, [0, 1]]);
     assertEquals([inodeOf(folder, PART), folder.names()], [planted, [JOURNAL, PART]]);
     for (const piece of file.missing) file.write(piece, pieceOf(TEXT, piece));
@@ -130,7 +130,7 @@ Deno.test("StoredFile copies the valid piece of a small file when the part file 
   folder.write(PART, "tiny");
   const planted = inodeOf(folder, PART);
   const disk = ownedDisk(new Map([[planted, { uid: NOBODY }]]));
-  using file = await open(folder.of("a.txt"), verified("tiny"), { ...TERMS, disk, user: USER });
+  using file = await open(folder.of("a.txt"), verified("tiny"), { ...OPTIONS, disk, user: USER });
   assertEquals([file.complete, inodeOf(folder, PART) !== planted], [true, true]);
   await file.finish({ ...FINISH, sha256: sha256(bytesOf("tiny")).toHex() }, never);
   assertEquals([folder.names(), folder.read("a.txt")], [["a.txt"], "tiny"]);
@@ -144,7 +144,7 @@ Deno.test("StoredFile quarantines another user's part file when there is no mani
   );
   const content = unverified(TEXT);
   Deno.removeSync(folder.of(JOURNAL));
-  using file = await open(folder.of("a.txt"), content, { ...TERMS, disk, user: USER });
+  using file = await open(folder.of("a.txt"), content, { ...OPTIONS, disk, user: USER });
   assertEquals(file.missing, [0, 1, 2, 3]);
   assertEquals(folder.read("a.txt~unverified.p2p-part"), EVIL);
 });
@@ -160,7 +160,7 @@ Deno.test("StoredFile leaves no copy when another user's part file cannot be rep
   };
   const before = folder.names();
   await assertRejects(
-    () => open(folder.of("a.txt"), CONTENT, { ...TERMS, disk, user: USER }),
+    () => open(folder.of("a.txt"), CONTENT, { ...OPTIONS, disk, user: USER }),
     ConflictError,
     "it is another user's",
   );
@@ -244,8 +244,8 @@ Deno.test({
       Deno.chownSync(folder.of(name), NOBODY, NOBODY);
       Deno.chmodSync(folder.of(name), 0o666);
     }
-    const terms = { ...TERMS, user: { uid: 0, umask: 0o022 } };
-    using file = await open(folder.of("a.txt"), CONTENT, terms);
+    const options = { ...OPTIONS, user: { uid: 0, umask: 0o022 } };
+    using file = await open(folder.of("a.txt"), CONTENT, options);
     for (const piece of file.missing) file.write(piece, pieceOf(TEXT, piece));
     await file.finish(FINISH, never);
     const { uid, mode } = Deno.statSync(folder.of("a.txt"));

@@ -9,7 +9,7 @@ import {
 } from "../../core/store/partials.ts";
 import { parseQuarantined, quarantineTarget } from "../../core/store/paths.ts";
 import { StoredFile } from "../../core/store/stored_file.ts";
-import { begin, never, runDownload, TempFolder, TERMS, unverified, verified } from "./support.ts";
+import { begin, never, OPTIONS, runDownload, TempFolder, unverified, verified } from "./support.ts";
 
 const TEXT = "piece 0,piece 1,piece 2,pie";
 const OTHER = "PIECE 0,PIECE 1,PIECE 2,PIE";
@@ -36,12 +36,12 @@ for (const { name, renamed } of places) {
     using folder = new TempFolder();
     const target = folder.of(name);
     await begin(target, TEXT, [0, 2]);
-    await runDownload({ target, text: OTHER, content: verified(OTHER) }, TERMS);
+    await runDownload({ target, text: OTHER, content: verified(OTHER) }, OPTIONS);
     assertEquals(partsOf(folder, ID), 1);
     // The name is taken now, so this content gets another one.
     const second = folder.of(renamed ?? "other");
     const hints = { requested: target };
-    using file = await StoredFile.open(second, verified(TEXT), TERMS, never, hints);
+    using file = await StoredFile.open(second, verified(TEXT), OPTIONS, never, hints);
     assertEquals([file.resumed.pieces, file.resumed.rehashed, file.missing], [2, 0, [1, 3]]);
     // The other file, and the part and journal of this one.
     assertEquals(folder.names().length, 3);
@@ -53,7 +53,7 @@ Deno.test("StoredFile.open() adopts a quarantined part file when another content
   const target = folder.of("a.txt");
   await begin(target, TEXT, [0, 2]);
   await begin(target, OTHER, [1], verified(OTHER));
-  using file = await StoredFile.open(target, verified(TEXT), TERMS, never);
+  using file = await StoredFile.open(target, verified(TEXT), OPTIONS, never);
   assertEquals([file.resumed.pieces, file.missing], [2, [1, 3]]);
   assertEquals(partsOf(folder, verified(OTHER).manifest!.id), 1);
 });
@@ -64,7 +64,7 @@ Deno.test("StoredFile.open() adopts a part file that version 0.1.0 quarantined",
   for (const suffix of [".p2p-part", ".p2p-journal"]) {
     Deno.renameSync(folder.of(`a${suffix}`), folder.of(`a~${MARK}${suffix}`));
   }
-  using file = await StoredFile.open(folder.of("a"), verified(TEXT), TERMS, never);
+  using file = await StoredFile.open(folder.of("a"), verified(TEXT), OPTIONS, never);
   assertEquals(file.resumed.pieces, 2);
 });
 
@@ -72,7 +72,7 @@ Deno.test("StoredFile.open() leaves a quarantined part file whose journal is of 
   using folder = new TempFolder();
   const target = folder.of("a.txt");
   await begin(quarantineTarget(target, MARK), OTHER, [0], verified(OTHER));
-  using file = await StoredFile.open(target, verified(TEXT), TERMS, never);
+  using file = await StoredFile.open(target, verified(TEXT), OPTIONS, never);
   assertEquals([file.resumed.pieces, partsOf(folder, ID)], [0, 1]);
 });
 
@@ -133,14 +133,14 @@ Deno.test("StoredFile quarantines no journal that is torn", async () => {
   using folder = new TempFolder();
   await begin(folder.of("a.txt"), TEXT, [0]);
   Deno.writeTextFileSync(folder.of("a.txt.p2p-journal"), "torn");
-  await runDownload({ target: folder.of("a.txt"), text: TEXT, content: verified(TEXT) }, TERMS);
+  await runDownload({ target: folder.of("a.txt"), text: TEXT, content: verified(TEXT) }, OPTIONS);
   assertEquals(folder.names(), ["a.txt"]);
 });
 
 Deno.test("removePartial() throws ConflictError while another download works on the part file", async () => {
   using folder = new TempFolder();
   await begin(folder.of("a.txt"), TEXT, [0]);
-  using _other = await StoredFile.open(folder.of("a.txt"), verified(TEXT), TERMS, never);
+  using _other = await StoredFile.open(folder.of("a.txt"), verified(TEXT), OPTIONS, never);
   assertThrows(() => removePartial(folder.of("a.txt")), ConflictError, "another p2p works on it");
   assertEquals(folder.names().length, 2);
 });

@@ -16,9 +16,9 @@ import {
   manifestFor,
   never,
   open,
+  OPTIONS,
   pieceOf,
   TempFolder,
-  TERMS,
   textOf,
   unverified,
   verified,
@@ -37,8 +37,8 @@ function fill(file: StoredFile, text = TEXT): void {
 }
 
 /** The pieces that a run resumes with, and those that are missing. */
-async function resumeOf(target: string, content: StoredContent = CONTENT, terms = TERMS) {
-  using file = await open(target, content, terms);
+async function resumeOf(target: string, content: StoredContent = CONTENT, options = OPTIONS) {
+  using file = await open(target, content, options);
   const { pieces, rehashed } = file.resumed;
   return { pieces, rehashed, missing: file.missing };
 }
@@ -95,7 +95,7 @@ Deno.test("StoredFile.write() records a piece after its bytes are written", asyn
     return journal;
   };
   using file = await open(folder.of("a.txt"), CONTENT, {
-    ...TERMS,
+    ...OPTIONS,
     disk: { ...realDisk, openSync },
   });
   file.write(1, pieceOf(TEXT, 1));
@@ -146,7 +146,7 @@ Deno.test("StoredFile.keepUnverified() keeps nothing for the next run when there
 interface Resume {
   readonly name: string;
   readonly stored: number[];
-  readonly terms?: typeof TERMS;
+  readonly options?: typeof OPTIONS;
   readonly content?: StoredContent;
   /** Done to the folder between the two runs. */
   readonly damage?: (folder: TempFolder) => void;
@@ -193,19 +193,19 @@ const resumes: Resume[] = [
   {
     name: "the clock was corrected by some seconds",
     stored: [2, 0],
-    terms: { ...TERMS, boot: TERMS.boot - 4000 },
+    options: { ...OPTIONS, boot: OPTIONS.boot - 4000 },
     want: { pieces: 2, rehashed: 0, missing: [1, 3] },
   },
   {
     name: "the machine was restarted and the bytes survived",
     stored: [2, 0],
-    terms: AFTER_REBOOT,
+    options: AFTER_REBOOT,
     want: { pieces: 2, rehashed: 2, missing: [1, 3] },
   },
   {
     name: "the machine was restarted and a piece is lost",
     stored: [2, 0],
-    terms: AFTER_REBOOT,
+    options: AFTER_REBOOT,
     damage: (folder) => editPart(folder, 17, "\0\0\0"),
     want: { pieces: 1, rehashed: 2, missing: [1, 2, 3] },
   },
@@ -268,18 +268,18 @@ const resumes: Resume[] = [
     want: { pieces: 1, rehashed: 4, missing: [0, 2, 3] },
   },
 ];
-for (const { name, stored, terms, content, damage, want } of resumes) {
+for (const { name, stored, options, content, damage, want } of resumes) {
   Deno.test(`StoredFile.open() trusts only proven pieces when ${name}`, async () => {
     using folder = new TempFolder();
     await begin(folder.of("a.txt"), TEXT, stored, content);
     damage?.(folder);
-    assertEquals(await resumeOf(folder.of("a.txt"), CONTENT, terms), want);
+    assertEquals(await resumeOf(folder.of("a.txt"), CONTENT, options), want);
     // The next run finds the same pieces.
-    const next = await resumeOf(folder.of("a.txt"), CONTENT, terms);
+    const next = await resumeOf(folder.of("a.txt"), CONTENT, options);
     assertEquals(next, { ...want, rehashed: next.rehashed });
     // Wrong pieces stay in the journal as doubted until they are downloaded again.
     assert(next.rehashed <= want.rehashed - want.pieces || next.rehashed === 0, "hashes again");
-    using file = await open(folder.of("a.txt"), CONTENT, terms);
+    using file = await open(folder.of("a.txt"), CONTENT, options);
     fill(file);
     await file.finish(FINISH, never);
     assertEquals(folder.read("a.txt"), TEXT);
@@ -340,7 +340,7 @@ for (const { name, content, mark } of otherContents) {
     const { layout } = content;
     // Made by hand, so that it is not the code under test that says what a journal is.
     const identity = { id: content.manifest?.id ?? null, size: layout.size, pieceSize: 8 };
-    const claims = encodeRecord({ run: TERMS }) + encodeRecord({ piece: 0 });
+    const claims = encodeRecord({ run: OPTIONS }) + encodeRecord({ piece: 0 });
     const journal = encodeIdentity(identity) + claims;
     folder.write(JOURNAL, journal);
     folder.write(PART, "Z".repeat(layout.size));
@@ -396,10 +396,10 @@ Deno.test("StoredFile.open() does not follow a link at the path of the journal",
 
 Deno.test("StoredFile.open() names the process that works on the same target", async () => {
   using folder = new TempFolder();
-  await begin(folder.of("a.txt"), TEXT, [0], CONTENT, { ...TERMS, pid: 1 });
-  using _first = await open(folder.of("a.txt"), CONTENT, { ...TERMS, pid: 12345 });
+  await begin(folder.of("a.txt"), TEXT, [0], CONTENT, { ...OPTIONS, pid: 1 });
+  using _first = await open(folder.of("a.txt"), CONTENT, { ...OPTIONS, pid: 12345 });
   await assertRejects(
-    () => open(folder.of("a.txt"), CONTENT, { ...TERMS, pid: 2 }),
+    () => open(folder.of("a.txt"), CONTENT, { ...OPTIONS, pid: 2 }),
     ConflictError,
     "another p2p (process 12345) works on it",
   );
@@ -436,7 +436,7 @@ for (const text of [TEXT, "tiny"]) {
   Deno.test(`StoredFile.open() leaves no part file when a new file of ${text.length} bytes does not fit`, async () => {
     using folder = new TempFolder();
     const space = new DiskSpace((id) => ({ id, free: 1, size: 1 }));
-    const opened = () => open(folder.of("a.txt"), verified(text), { ...TERMS, space });
+    const opened = () => open(folder.of("a.txt"), verified(text), { ...OPTIONS, space });
     await assertRejects(opened, DiskFullError);
     assertEquals(folder.names(), []);
   });
@@ -457,7 +457,7 @@ for (const path of ["a.txt", "new.txt"]) {
       };
       const disk = { ...realDisk, openSync };
       await assertRejects(
-        () => open(folder.of(path), CONTENT, { ...TERMS, disk }),
+        () => open(folder.of(path), CONTENT, { ...OPTIONS, disk }),
         DiskError,
       );
       assertEquals((await resumeOf(folder.of("a.txt"))).pieces, 1);
@@ -546,8 +546,8 @@ Deno.test("StoredFile.finish() resolves the conflict again when the name is take
     if (to === folder.of("a.txt")) folder.write("a.txt", OTHER);
     Deno.linkSync(from, to);
   };
-  const terms = { ...TERMS, disk: { ...realDisk, linkSync } };
-  using file = await open(folder.of("a.txt"), CONTENT, terms);
+  const options = { ...OPTIONS, disk: { ...realDisk, linkSync } };
+  using file = await open(folder.of("a.txt"), CONTENT, options);
   fill(file);
   const { path } = (await file.finish(FINISH, never))!;
   assertEquals([path, folder.read("a.txt")], [folder.of(`a~${mark}.txt`), OTHER]);
@@ -596,7 +596,7 @@ for (const sync of ["finish", "never"] as const) {
         Deno.linkSync(from, to);
       },
     };
-    using file = await open(folder.of("a.txt"), CONTENT, { ...TERMS, disk });
+    using file = await open(folder.of("a.txt"), CONTENT, { ...OPTIONS, disk });
     fill(file);
     await file.finish({ ...FINISH, sync }, never);
     assertEquals(story, sync === "finish" ? ["sync", "name", "sync folder"] : ["name"]);
@@ -613,7 +613,7 @@ Deno.test("StoredFile.finish() throws DiskError when the folder cannot be synced
       return file;
     },
   };
-  using file = await open(folder.of("a.txt"), CONTENT, { ...TERMS, disk });
+  using file = await open(folder.of("a.txt"), CONTENT, { ...OPTIONS, disk });
   fill(file);
   await assertRejects(() => file.finish(FINISH, never), DiskError, "Cannot sync folder");
 });
@@ -796,7 +796,7 @@ for (const operation of ["seekSync", "read"] as const) {
         return Object.assign(file, { [operation]: fail });
       },
     };
-    using file = await open(folder.of("a.txt"), CONTENT, { ...TERMS, disk });
+    using file = await open(folder.of("a.txt"), CONTENT, { ...OPTIONS, disk });
     await assertRejects(() => file.sha256(never), DiskError, "Cannot read");
   });
 }

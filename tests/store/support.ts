@@ -19,13 +19,18 @@ import type { Manifest } from "../../core/protocol/manifest.ts";
 export class Enough extends Error {}
 export const never = new AbortController().signal;
 /** This process, on a machine that was started then. */
-export const TERMS = {
+export const OPTIONS = {
   pid: 4711,
   boot: 1_700_000_000_000,
   bootId: "first",
   space: new DiskSpace(),
 };
-export const AFTER_REBOOT = { ...TERMS, pid: 4712, boot: TERMS.boot + 60_000, bootId: "second" };
+export const AFTER_REBOOT = {
+  ...OPTIONS,
+  pid: 4712,
+  boot: OPTIONS.boot + 60_000,
+  bootId: "second",
+};
 
 /** Thousands of runs sync, which costs nothing on a file system in memory. */
 const IN_MEMORY = ((folder) => {
@@ -107,10 +112,10 @@ export function pieceOf(text: string, piece: number): Uint8Array<ArrayBuffer> {
 export function open(
   target: string,
   content: StoredContent,
-  terms: StoreOptions = TERMS,
+  options: StoreOptions = OPTIONS,
   signal = never,
 ): Promise<StoredFile> {
-  return StoredFile.open(target, content, terms, signal);
+  return StoredFile.open(target, content, options, signal);
 }
 
 /** Opens `target`, stores `pieces` of `text`, and closes it again. */
@@ -119,9 +124,9 @@ export async function begin(
   text: string,
   pieces: number[],
   content = verified(text),
-  terms: StoreOptions = TERMS,
+  options: StoreOptions = OPTIONS,
 ): Promise<void> {
-  using file = await open(target, content, terms);
+  using file = await open(target, content, options);
   for (const piece of pieces) file.write(piece, pieceOf(text, piece));
 }
 
@@ -136,10 +141,10 @@ export interface Download {
 /** One complete run as a task does it; records the pieces that it fetched and stored. */
 export async function runDownload(
   { target, text, content, policy = "rename", sync = "finish" }: Download,
-  terms: StoreOptions & { readonly disk?: Disk },
+  options: StoreOptions & { readonly disk?: Disk },
   seen: { fetched?: number[]; stored?: number[] } = {},
 ): Promise<PlacedFile> {
-  const { disk } = terms;
+  const { disk } = options;
   const sha = sha256(bytesOf(text)).toHex();
   const bytes = content.manifest ? { manifest: content.manifest } : { sha256: sha };
   const place = await resolveConflict(target, bytes, policy, never, { disk });
@@ -149,7 +154,7 @@ export async function runDownload(
   }
   if (place.kind === "skip") return { path: place.path, how: "skipped" };
   const hints = { requested: target };
-  using file = await StoredFile.open(place.path, content, terms, never, hints);
+  using file = await StoredFile.open(place.path, content, options, never, hints);
   for (let round = 0; round < 5; round++) {
     for (const piece of file.missing) {
       seen.fetched?.push(piece);

@@ -1,6 +1,6 @@
 /**
- * A part file is trusted only when nobody else can have written it. Whatever happened to it between
- * two runs or during one, the file that gets the final name has the right bytes.
+ * A part file is trusted only if no other process can have written it. Whatever happens to it between
+ * two runs or during one, the complete file has the right bytes.
  */
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { ConflictError, DiskError } from "../../core/base/errors.ts";
@@ -14,9 +14,9 @@ import {
   bytesOf,
   never,
   open,
+  OPTIONS,
   pieceOf,
   TempFolder,
-  TERMS,
   textOf,
   unverified,
   verified,
@@ -172,10 +172,10 @@ Deno.test("StoredFile completes a file with the right bytes when a sync failed i
   using folder = new TempFolder();
   const disk = diskThatForgets(folder, "the lost bytes");
   {
-    using file = await open(folder.of("a.txt"), CONTENT, { ...TERMS, disk });
+    using file = await open(folder.of("a.txt"), CONTENT, { ...OPTIONS, disk });
     await assertRejects(() => complete(file), DiskError, "Cannot sync");
   }
-  using file = await open(folder.of("a.txt"), CONTENT, { ...TERMS, disk });
+  using file = await open(folder.of("a.txt"), CONTENT, { ...OPTIONS, disk });
   assertEquals(await complete(file), [1]);
   assertEquals(folder.read("a.txt"), TEXT);
 });
@@ -186,7 +186,7 @@ for (const text of [TEXT, "tiny"]) {
     const content = verified(text);
     const failing = diskThatForgets(folder, "the written bytes");
     {
-      using file = await open(folder.of("a.txt"), content, { ...TERMS, disk: failing });
+      using file = await open(folder.of("a.txt"), content, { ...OPTIONS, disk: failing });
       for (const piece of file.missing) file.write(piece, pieceOf(text, piece));
       await assertRejects(() => file.finish(FINISH, never), DiskError, "Cannot sync");
     }
@@ -203,7 +203,7 @@ for (const text of [TEXT, "tiny"]) {
         return file;
       },
     };
-    using file = await open(folder.of("a.txt"), content, { ...TERMS, disk });
+    using file = await open(folder.of("a.txt"), content, { ...OPTIONS, disk });
     assertEquals([written.join(""), file.complete], [text, true]);
   });
 }
@@ -266,7 +266,7 @@ for (const { name, act } of departures) {
 function oldJournal(folder: TempFolder): string {
   const { ino } = Deno.statSync(folder.of(PART));
   const identity = { id: CONTENT.manifest!.id, size: TEXT.length, pieceSize: 8 };
-  const run = { pid: 1, boot: TERMS.boot, inode: ino! };
+  const run = { pid: 1, boot: OPTIONS.boot, inode: ino! };
   return encodeIdentity(identity) + encodeRecord({ run }) + encodeRecord({ piece: 0 }) +
     encodeRecord({ synced: true }) + encodeRecord({ piece: 2 });
 }
@@ -291,13 +291,13 @@ for (
 
 Deno.test("StoredFile.open() trusts only synced pieces when the platform has no boot id", async () => {
   using folder = new TempFolder();
-  const terms = { pid: 1, boot: TERMS.boot, space: TERMS.space };
-  await begin(folder.of("a.txt"), TEXT, [0, 2], CONTENT, terms);
+  const options = { pid: 1, boot: OPTIONS.boot, space: OPTIONS.space };
+  await begin(folder.of("a.txt"), TEXT, [0, 2], CONTENT, options);
   // The power went, and the last piece with it.
   const { atime, mtime } = Deno.statSync(folder.of(PART));
   overwrite(folder.of(PART), 16, "\0".repeat(8));
   Deno.utimeSync(folder.of(PART), atime!, mtime!);
-  using file = await open(folder.of("a.txt"), CONTENT, terms);
+  using file = await open(folder.of("a.txt"), CONTENT, options);
   assertEquals([file.resumed.rehashed, file.missing], [2, [1, 2, 3]]);
 });
 
@@ -329,9 +329,9 @@ class SlowSync {
 Deno.test("StoredFile syncs in batches while it writes, and trusts synced pieces after a crash", async () => {
   using folder = new TempFolder();
   const { started, disk } = new SlowSync();
-  const terms = { ...TERMS, disk, syncEvery: 16 };
+  const options = { ...OPTIONS, disk, syncEvery: 16 };
   {
-    using file = await open(folder.of("a.txt"), CONTENT, terms);
+    using file = await open(folder.of("a.txt"), CONTENT, options);
     file.write(0, pieceOf(TEXT, 0));
     assertEquals(started.length, 0);
     file.write(1, pieceOf(TEXT, 1));
@@ -348,7 +348,7 @@ Deno.test("StoredFile.write() throws DiskError after a sync failed, and the next
   using folder = new TempFolder();
   const { started, disk } = new SlowSync();
   {
-    using file = await open(folder.of("a.txt"), CONTENT, { ...TERMS, disk, syncEvery: 8 });
+    using file = await open(folder.of("a.txt"), CONTENT, { ...OPTIONS, disk, syncEvery: 8 });
     file.write(0, pieceOf(TEXT, 0));
     started[0]!.reject(new Error("Input/output error (os error 5)"));
     await turns();
@@ -363,7 +363,7 @@ Deno.test("StoredFile can be closed while a sync runs", async () => {
   using folder = new TempFolder();
   const { started, disk } = new SlowSync();
   {
-    using file = await open(folder.of("a.txt"), CONTENT, { ...TERMS, disk, syncEvery: 8 });
+    using file = await open(folder.of("a.txt"), CONTENT, { ...OPTIONS, disk, syncEvery: 8 });
     file.write(0, pieceOf(TEXT, 0));
   }
   started[0]!.resolve();
@@ -389,7 +389,7 @@ Deno.test("StoredFile.open() gets the lock while a sync of the closed file still
     },
   };
   for (let round = 0; round < 20; round++) {
-    using file = await open(folder.of("a.txt"), CONTENT, { ...TERMS, disk, syncEvery: 1 });
+    using file = await open(folder.of("a.txt"), CONTENT, { ...OPTIONS, disk, syncEvery: 1 });
     file.write(round % 3, pieceOf(TEXT, round % 3));
   }
   assertEquals((await Promise.all(syncs)).length, 20);

@@ -4,7 +4,7 @@ import { sha256 } from "../../core/base/digest.ts";
 import { adoptPartial } from "../../core/store/partials.ts";
 import { PartFile } from "../../core/store/part_file.ts";
 import { type StoredContent, StoredFile } from "../../core/store/stored_file.ts";
-import { bytesOf, never, pieceOf, TempFolder, TERMS, unverified, verified } from "./support.ts";
+import { bytesOf, never, OPTIONS, pieceOf, TempFolder, unverified, verified } from "./support.ts";
 import { windowsDisk } from "./windows_disk.ts";
 
 const TEXT = "piece 0,piece 1,piece 2,pie";
@@ -13,8 +13,8 @@ const SHA256 = sha256(bytesOf(TEXT)).toHex();
 const FINISH = { policy: "rename", sync: "finish", sha256: SHA256 } as const;
 
 function open(folder: TempFolder, content: StoredContent, name = "a.txt"): Promise<StoredFile> {
-  const terms = { ...TERMS, disk: windowsDisk(), platform: "windows" };
-  return StoredFile.open(folder.of(name), content, terms, never);
+  const options = { ...OPTIONS, disk: windowsDisk(), platform: "windows" };
+  return StoredFile.open(folder.of(name), content, options, never);
 }
 
 function fill(file: StoredFile, text = TEXT): void {
@@ -94,8 +94,8 @@ Deno.test("adoptPartial() moves a part file to another name on Windows", async (
     using file = await open(folder, verified(TEXT), "b.txt");
     file.write(2, pieceOf(TEXT, 2));
   }
-  const terms = { disk: windowsDisk(), platform: "windows" };
-  adoptPartial(folder.of("a.txt"), verified(TEXT), { others: [folder.of("b.txt")] }, terms);
+  const options = { disk: windowsDisk(), platform: "windows" };
+  adoptPartial(folder.of("a.txt"), verified(TEXT), { others: [folder.of("b.txt")] }, options);
   using file = await open(folder, verified(TEXT));
   assertEquals(file.missing, [0, 1, 3]);
 });
