@@ -338,9 +338,10 @@ export class RawClient implements Disposable {
     return await this.line();
   }
 
-  /** One request whose reply has a body. */
+  /** The body of the reply to one request, which is repeated while the reply is PENDING. */
   async body(request: string): Promise<Uint8Array> {
-    const line = await this.ask(request);
+    let line = await this.ask(request);
+    while (line.startsWith("ERROR:PENDING")) line = await this.ask(request);
     const length = line.match(/^OK (\d+)/)?.[1];
     if (length === undefined) throw new Error(`No body: ${line}`);
     return await this.bytes(Number(length));

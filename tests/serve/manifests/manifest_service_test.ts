@@ -10,7 +10,6 @@ import {
   bytesOf,
   ManualClock,
   patternOf,
-  RawClient,
   RunningSeed,
   seedOf,
   TempFolder,
@@ -22,15 +21,6 @@ const LARGE = 9 * 1024 * 1024;
 const LARGE_CONTENT = patternOf(LARGE);
 const never = new AbortController().signal;
 
-async function manifestOf(client: RawClient, name: string): Promise<string> {
-  for (;;) {
-    const line = await client.ask(`MANIFEST ${name}`);
-    if (line.startsWith("ERROR:PENDING")) continue;
-    const length = Number(line.match(/^OK (\d+)/)?.[1]);
-    return new TextDecoder().decode(await client.bytes(length));
-  }
-}
-
 function hashings(seed: RunningSeed): number {
   return seed.events.filter(({ kind }) => kind === "hashed").length;
 }
@@ -41,7 +31,7 @@ test("MANIFEST digests every piece and the whole file", async () => {
   folder.write("file", content);
   await using seed = await RunningSeed.start(folder.path);
   using client = await seed.session();
-  const manifest = parseManifest(await manifestOf(client, "file"));
+  const manifest = parseManifest(await client.text("MANIFEST file"));
   assertEquals(manifest.layout.count, 3);
   assertEquals(manifest.sha256, sha256(content).toHex());
   const last = sha256(content.subarray(2 * 1_048_576));
@@ -70,7 +60,7 @@ test("MANIFEST hashes once when many clients request it together", async () => {
   await using seed = await RunningSeed.start(folder.path);
   const texts = await Promise.all(Array.from({ length: 5 }, async () => {
     using client = await seed.session();
-    return await manifestOf(client, "large");
+    return await client.text("MANIFEST large");
   }));
   assertEquals(new Set(texts).size, 1);
   assertEquals(hashings(seed), 1);
@@ -126,7 +116,7 @@ test("MANIFEST of a file that is not large does not wait for large ones", async 
   for (const number of [1, 2, 3]) {
     assertMatch(await client.ask(`MANIFEST huge ${number}`), /^ERROR:PENDING /);
   }
-  assert(parseManifest(await manifestOf(client, "large")));
+  assert(parseManifest(await client.text("MANIFEST large")));
   seed.stopNow();
 });
 
@@ -139,7 +129,7 @@ test("MANIFEST does not hash again after a restart", async () => {
   for (const want of [1, 0]) {
     await using seed = await RunningSeed.start(folder.path, options);
     using client = await seed.session();
-    texts.push(await manifestOf(client, "large"));
+    texts.push(await client.text("MANIFEST large"));
     assertEquals(hashings(seed), want);
     client.close();
     seed.stop();
@@ -155,7 +145,7 @@ test("MANIFEST works when the cache cannot be written", async () => {
   const cacheDir = cache.write("a-file", "");
   await using seed = await RunningSeed.start(folder.path, { cacheDir });
   using client = await seed.session();
-  assert(parseManifest(await manifestOf(client, "large")));
+  assert(parseManifest(await client.text("MANIFEST large")));
 });
 
 test("Hashing ends with the server", async () => {
