@@ -1,6 +1,6 @@
 /** Digests of files: this thread reads a few pieces ahead, asynchronously, and workers hash them. */
 import { DIGEST_BYTES } from "../base/digest.ts";
-import { layoutOf, type PieceLayout, rangeOfPiece } from "../base/pieces.ts";
+import { allPieces, layoutOf, type PieceLayout, rangeOfPiece } from "../base/pieces.ts";
 import { lengthOf } from "../base/ranges.ts";
 import type { Hasher } from "./pool.ts";
 
@@ -14,7 +14,7 @@ const MAX_READ_AHEAD_BYTES = 8 * 1024 * 1024;
 
 export interface PieceResult<T> {
   readonly piece: number;
-  /** Valid until the next piece is requested; shorter than the piece where the file ends before. */
+  /** Valid until the next piece is requested; shorter than the piece if the file ends before. */
   readonly bytes: Uint8Array;
   readonly result: T;
 }
@@ -58,15 +58,9 @@ export async function* mapPieces<T>(
   for (const { result, ...rest } of started) yield { ...rest, result: await result };
 }
 
-export interface FileDigests {
-  /** Of the whole file, hex. */
-  readonly sha256: string;
-  /** The digests of all pieces, one after the other; all zero where they were not wanted. */
-  readonly pieces: Uint8Array;
-}
-
 /**
- * The digests of a file of `size` bytes: of the whole, and of its pieces unless `pieces` is false.
+ * The digests of a file of `size` bytes: of the whole, hex, and of all pieces, one
+ * after the other; these are zero if `pieces` is false.
  *
  * @throws the signal's reason if it aborts. @throws if a worker dies.
  */
@@ -80,7 +74,7 @@ export async function hashFile(
     /** Receives the number of bytes hashed so far. */
     readonly onProgress?: (done: number) => void;
   },
-): Promise<FileDigests> {
+): Promise<{ sha256: string; pieces: Uint8Array }> {
   const { hasher, pieces: wantsPieces = true, onProgress } = options;
   const layout = layoutOf(size);
   const pieces = new Uint8Array(layout.count * DIGEST_BYTES);
@@ -90,8 +84,7 @@ export async function hashFile(
     await whole.update(bytes);
     return await digest;
   };
-  const all = Array.from({ length: layout.count }, (_, piece) => piece);
-  for await (const { piece, result } of mapPieces(read, layout, all, work, options)) {
+  for await (const { piece, result } of mapPieces(read, layout, allPieces(layout), work, options)) {
     if (result) pieces.set(result, piece * DIGEST_BYTES);
     onProgress?.(rangeOfPiece(layout, piece).end);
   }

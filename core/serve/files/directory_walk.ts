@@ -93,50 +93,48 @@ class Walk {
   async #add(folder: string, prefix: string, entry: Deno.DirEntry): Promise<void> {
     const name = prefix + entry.name;
     const found = this.#look(join(folder, entry.name), entry);
-    if (found?.kind === "omitted") this.#omit(name, found.reason);
-    else if (found?.kind === "file") this.files.push({ name, ...found.file });
-    else if (found) await this.enter(found.path, `${name}/`);
+    if (found === undefined) return;
+    if ("omitted" in found) this.#omit(name, found.omitted);
+    else if ("folder" in found) await this.enter(found.folder, `${name}/`);
+    else this.files.push({ name, ...found });
   }
 
   /** undefined if it is gone since the folder was read. */
   #look(path: string, entry: Deno.DirEntry): Found | undefined {
     try {
       if (entry.isSymlink) return this.#follow(path);
-      if (entry.isDirectory) return { kind: "folder", path };
-      return entry.isFile ? foundFile(path, Deno.lstatSync(path)) : omitted("special-file");
+      if (entry.isDirectory) return { folder: path };
+      return entry.isFile ? foundFile(path, Deno.lstatSync(path)) : { omitted: "special-file" };
     } catch (error) {
-      if (entry.isSymlink) return omitted("broken-link");
-      return error instanceof Deno.errors.NotFound ? undefined : omitted("unreadable-file");
+      if (entry.isSymlink) return { omitted: "broken-link" };
+      const gone = error instanceof Deno.errors.NotFound;
+      return gone ? undefined : { omitted: "unreadable-file" };
     }
   }
 
   #follow(link: string): Found {
     const path = Deno.realPathSync(link);
     if (!isServable(this.#root, path)) {
-      return omitted(isInside(this.#root.path, path) ? "unfinished" : "link-out");
+      return { omitted: isInside(this.#root.path, path) ? "unfinished" : "link-out" };
     }
     const stat = Deno.lstatSync(path);
     if (!stat.isDirectory) return foundFile(path, stat);
     const loops = isInside(path, Deno.realPathSync(dirname(link)));
-    if (loops || this.#linked.has(path)) return omitted("repeated-link");
+    if (loops || this.#linked.has(path)) return { omitted: "repeated-link" };
     this.#linked.add(path);
-    return { kind: "folder", path };
+    return { folder: path };
   }
 }
 
 type Found =
-  | { readonly kind: "file"; readonly file: Omit<ListedFile, "name"> }
-  | { readonly kind: "folder"; readonly path: string }
-  | { readonly kind: "omitted"; readonly reason: OmitReason };
-
-function omitted(reason: OmitReason): Found {
-  return { kind: "omitted", reason };
-}
+  | Omit<ListedFile, "name">
+  | { readonly folder: string }
+  | { readonly omitted: OmitReason };
 
 function foundFile(path: string, stat: Deno.FileInfo): Found {
-  if (!stat.isFile) return omitted("special-file");
-  if (!isReadable(path, stat)) return omitted("unreadable-file");
-  return { kind: "file", file: { size: stat.size, modified: stat.mtime?.getTime() ?? 0 } };
+  if (!stat.isFile) return { omitted: "special-file" };
+  if (!isReadable(path, stat)) return { omitted: "unreadable-file" };
+  return { size: stat.size, modified: stat.mtime?.getTime() ?? 0 };
 }
 
 function sorted(entries: Deno.DirEntry[]): Deno.DirEntry[] {

@@ -76,13 +76,13 @@ export class FileIndex {
 
   /** Installs the result of a walk that ran elsewhere as the current listing. */
   async accept(result: WalkResult): Promise<readonly ListedFile[]> {
-    this.#start(() => Promise.resolve(result));
-    return await this.all();
+    this.#listing = this.#list(Promise.resolve(result));
+    return (await this.#listing).files;
   }
 
   async #current(): Promise<Listing> {
-    if (!this.#listing || this.#clock.now() >= this.#freshUntil) this.#start(this.#walk);
-    const listing = this.#listing!;
+    if (!this.#listing || this.#clock.now() >= this.#freshUntil) this.#listing = this.#start();
+    const listing = this.#listing;
     const last = this.#last;
     if (!last) return await listing;
     const late = Promise.withResolvers<Listing>();
@@ -90,14 +90,14 @@ export class FileIndex {
     return await Promise.race([listing, late.promise]);
   }
 
-  #start(walk: WalkFunction): void {
-    this.#freshUntil = Infinity;
+  #start(): Promise<Listing> {
     const { promise, resolve, reject } = Promise.withResolvers<Listing>();
-    this.#listing = promise;
-    this.#jobs.spawn((signal) => this.#list(walk(signal)).then(resolve, reject));
+    this.#jobs.spawn((signal) => this.#list(this.#walk(signal)).then(resolve, reject));
+    return promise;
   }
 
   async #list(walk: Promise<WalkResult>): Promise<Listing> {
+    this.#freshUntil = Infinity;
     try {
       const files = await sortByName((await walk).files);
       // While nothing changes, the listing and its encoded pages stay the same objects.
