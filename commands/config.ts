@@ -29,11 +29,14 @@ export function configCommand(environment: Environment) {
 }
 
 function linesOf(loaded: LoadedSettings): string[] {
-  const rows = SETTING_NAMES.map((name) => [name, valueText(loaded, name), loaded.origins[name]]);
-  const columns = ["SETTING", "VALUE", "FROM"].map((title) => ({ title }));
+  const columns = [
+    { title: "SETTING", text: (name: SettingName) => name },
+    { title: "VALUE", text: (name: SettingName) => valueText(loaded, name) },
+    { title: "FROM", text: (name: SettingName) => loaded.origins[name] },
+  ];
   const { config, state, cache } = loaded.directories;
   return [
-    ...renderTable(columns, rows),
+    ...renderTable(columns, SETTING_NAMES),
     "",
     `file: ${loaded.configPath}`,
     `config folder: ${config}`,

@@ -17,21 +17,12 @@ const MAX_EXPLAINED = 20;
 /** @param width of the widest line that fits. */
 export function renderOffer({ files }: Offer, width: number): string[] {
   if (files.length === 0) return ["No files."];
-  const table = renderTable(
-    [
-      { title: "SIZE", right: true },
-      { title: "SEEDS", right: true, spare: 1 },
-      { title: "CONTENT", spare: 2 },
-      { title: "NAME", cut: true },
-    ],
-    files.map((file) => [
-      formatBytes(file.size),
-      String(file.seeds.length),
-      agreementOf(file),
-      file.name,
-    ]),
-    width,
-  );
+  const columns: Column<OfferedFile>[] = [
+    { title: "SIZE", right: true, text: ({ size }) => formatBytes(size) },
+    { title: "SEEDS", right: true, spare: 1, text: ({ seeds }) => String(seeds.length) },
+    { title: "CONTENT", spare: 2, text: agreementOf },
+    { title: "NAME", cut: true, text: ({ name }) => name },
+  ];
   const bytes = files.reduce((sum, { size }) => sum + size, 0);
   const differing = files.filter(({ ids }) => ids.length > 1);
   const more = differing.length - MAX_EXPLAINED;
@@ -40,7 +31,7 @@ export function renderOffer({ files }: Offer, width: number): string[] {
     ...differing.slice(0, MAX_EXPLAINED).map(versionsText),
     ...more > 0 ? [`and ${more} more that differ`] : [],
   ];
-  return [...table, "", ...notes.flatMap((line) => wrap(line, width))];
+  return [...renderTable(columns, files, width), "", ...notes.flatMap((line) => wrap(line, width))];
 }
 
 /** The versions of a file, the one that `get` takes first: most seeds, on a tie the lowest id. */
@@ -74,31 +65,35 @@ export function withoutSeed(seed: string, reason: string | null): string | undef
 
 /** @param width of the widest line that fits. */
 export function renderSeeds(seeds: readonly SeedHealth[], width: number): string[] {
-  const columns: readonly Column[] = [
-    { title: "SEED", cut: true },
-    { title: "STATE" },
-    { title: "PROTOCOL", spare: 1 },
-    { title: "PING", right: true, spare: 2 },
-    { title: "FILES", right: true, spare: 3 },
-    { title: "SIZE", right: true, spare: 4 },
+  const columns: Column<SeedHealth>[] = [
+    { title: "SEED", cut: true, text: ({ seed }) => seed },
+    { title: "STATE", text: ({ ok }) => ok ? "ok" : "failed" },
+    { title: "PROTOCOL", spare: 1, text: protocolOf },
+    { title: "PING", right: true, spare: 2, text: pingOf },
+    { title: "FILES", right: true, spare: 3, text: ({ files }) => String(files ?? "-") },
+    {
+      title: "SIZE",
+      right: true,
+      spare: 4,
+      text: (s) => s.bytes === null ? "-" : formatBytes(s.bytes),
+    },
   ];
-  const rows = seeds.map(({ seed, ok, dialect, roundTripMs, files, bytes }) => [
-    seed,
-    ok ? "ok" : "failed",
-    dialect === null ? "-" : dialect === "session" ? "v2" : "v1",
-    roundTripMs === null ? "-" : roundTripMs < 1 ? "<1 ms" : `${roundTripMs} ms`,
-    files === null ? "-" : String(files),
-    bytes === null ? "-" : formatBytes(bytes),
-  ]);
-  const whole = renderTable(
-    [...columns, { title: "ERROR" }],
-    rows.map((row, i) => [...row, withoutSeed(seeds[i]!.seed, seeds[i]!.error) ?? ""]),
-  );
+  const error = ({ seed, error }: SeedHealth) => withoutSeed(seed, error) ?? "";
+  const whole = renderTable([...columns, { title: "ERROR", text: error }], seeds);
   if (whole.every((line) => displayWidth(line) <= width)) return whole;
   // A cut error would say nothing, so each error has lines of its own.
   const errors = seeds.flatMap(({ seed, error }) => error === null ? [] : withSeed(seed, error));
   return [
-    ...renderTable(columns, rows, width),
+    ...renderTable(columns, seeds, width),
     ...errors.flatMap((line) => wrap(printable(line), width)),
   ];
+}
+
+function protocolOf({ dialect }: SeedHealth): string {
+  return dialect === null ? "-" : dialect === "session" ? "v2" : "v1";
+}
+
+function pingOf({ roundTripMs }: SeedHealth): string {
+  if (roundTripMs === null) return "-";
+  return roundTripMs < 1 ? "<1 ms" : `${roundTripMs} ms`;
 }

@@ -11,7 +11,7 @@ import {
   type TaskStatus,
 } from "../../core/mod.ts";
 import { pick } from "./json.ts";
-import { renderDetail, renderTable } from "./table.ts";
+import { type Column, renderDetail, renderTable } from "./table.ts";
 import { stateWord } from "./task_row.ts";
 import {
   formatBytes,
@@ -36,35 +36,34 @@ export function renderStatus({ tasks, moreWaiting }: Overview, width: number): s
 function tableOf(tasks: readonly TaskStatus[], width: number): string[] {
   // For finished tasks, time and reason matter more than speed.
   const over = tasks.some(({ state }) => isOver(state));
-  return renderTable(
-    [
-      // First to go: a name selects a task as well as an id.
-      { title: "TASK", spare: 5 },
-      { title: "STATE" },
-      { title: "%", right: true, spare: 6 },
-      { title: "SIZE", right: true, spare: 2 },
-      { title: "RATE", right: true, spare: 4 },
-      { title: "ETA", right: true, spare: 3 },
-      { title: "SEEDS", right: true, spare: 1 },
-      ...over ? [{ title: "UPDATED", spare: 2 }] : [],
-      { title: "NAME", cut: true },
-      ...over ? [{ title: "ERROR", spare: 0 }] : [],
-    ],
-    tasks.map((task) => [
-      task.task,
-      stateWord(task),
-      percentText(task),
-      sizeText(task),
-      rateText(task),
-      formatEta(task.etaMs),
-      task.seeds.length === 0 ? "-" : String(task.seeds.length),
-      ...over ? [formatMinute(task.updatedAt)] : [],
-      task.name,
-      ...over ? [shortenEnd(printable(task.error ?? "-"), MAX_ERROR_WIDTH)] : [],
-    ]),
-    width,
-  );
+  const columns: Column<TaskStatus>[] = [
+    // First to go: a name selects a task as well as an id.
+    { title: "TASK", spare: 5, text: ({ task }) => task },
+    { title: "STATE", text: stateWord },
+    { title: "%", right: true, spare: 6, text: percentText },
+    { title: "SIZE", right: true, spare: 2, text: sizeText },
+    { title: "RATE", right: true, spare: 4, text: rateText },
+    { title: "ETA", right: true, spare: 3, text: ({ etaMs }) => formatEta(etaMs) },
+    { title: "SEEDS", right: true, spare: 1, text: ({ seeds }) => String(seeds.length || "-") },
+    ...over ? [UPDATED] : [],
+    { title: "NAME", cut: true, text: ({ name }) => name },
+    ...over ? [ERROR] : [],
+  ];
+  return renderTable(columns, tasks, width);
 }
+
+/** The details of a task show the whole error. */
+const MAX_ERROR_WIDTH = 50;
+const UPDATED: Column<TaskStatus> = {
+  title: "UPDATED",
+  spare: 2,
+  text: ({ updatedAt }) => formatMinute(updatedAt),
+};
+const ERROR: Column<TaskStatus> = {
+  title: "ERROR",
+  spare: 0,
+  text: ({ error }) => shortenEnd(printable(error ?? "-"), MAX_ERROR_WIDTH),
+};
 
 /** Partial files of other versions. */
 export function renderAsides(asides: readonly QuarantinedPart[]): string[] {
@@ -75,9 +74,6 @@ export function renderAsides(asides: readonly QuarantinedPart[]): string[] {
     ...asides.map(({ path, bytes }) => `  ${formatBytes(bytes)}  ${path}`),
   ];
 }
-
-/** The details of a task show the whole error. */
-const MAX_ERROR_WIDTH = 50;
 
 /** All unfinished tasks in one line: the longest form that fits, or the shortest. */
 export function summaryOf({ tasks, moreWaiting }: Overview, width: number): string {

@@ -9,8 +9,9 @@ import {
   shortenMiddle,
 } from "./width.ts";
 
-export interface Column {
+export interface Column<Row> {
   readonly title: string;
+  readonly text: (row: Row) => string;
   readonly right?: boolean;
   /** If the table is too wide, empty columns are dropped first, then the one with the lowest number; one without a number stays. */
   readonly spare?: number;
@@ -19,25 +20,26 @@ export interface Column {
 }
 
 /** The rows made safe for a terminal; no line is wider than `width`. */
-export function renderTable(
-  columns: readonly Column[],
-  rows: readonly (readonly string[])[],
+export function renderTable<Row>(
+  columns: readonly Column<Row>[],
+  rows: readonly Row[],
   width = Infinity,
 ): string[] {
-  const lines = [columns.map(({ title }) => title), ...rows.map((row) => row.map(printable))];
+  const texts = rows.map((row) => columns.map(({ text }) => printable(text(row))));
+  const lines = [columns.map(({ title }) => title), ...texts];
   // Measured once: a hundred thousand names that are not ASCII take seconds.
   const sizes = lines.map((line) => line.map(displayWidth));
   const natural = columns.map((column, i) => ({
     column,
     i,
-    width: sizes.reduce((most, size) => Math.max(most, size[i] ?? 0), 0),
-    says: rows.some((row) => row[i] !== NOTHING),
+    width: sizes.reduce((most, size) => Math.max(most, size[i]!), 0),
+    used: texts.some((row) => row[i] !== NOTHING),
   }));
   const cells = fitted(natural, width);
   const fits = totalWidth(cells) <= width;
   return lines.map((line, row) => {
-    const texts = cells.map((cell) => cellText(line[cell.i] ?? "", sizes[row]![cell.i] ?? 0, cell));
-    const text = texts.join(GAP).trimEnd();
+    const shown = cells.map((cell) => cellText(line[cell.i]!, sizes[row]![cell.i]!, cell));
+    const text = shown.join(GAP).trimEnd();
     return fits ? text : shortenEnd(text, width);
   });
 }
@@ -46,18 +48,18 @@ const GAP = "  ";
 /** A missing figure. */
 const NOTHING = "-";
 
-/** A column with its index and width, and whether any row has something in it. */
 interface Cell {
-  readonly column: Column;
+  readonly column: Omit<Column<never>, "text">;
   readonly i: number;
   readonly width: number;
-  readonly says: boolean;
+  /** Whether any row has something in it. */
+  readonly used: boolean;
 }
 
 /** The columns that fit; the one that may be shortened gets the remaining width. */
 function fitted(all: readonly Cell[], width: number): readonly Cell[] {
   if (totalWidth(all) <= width) return all;
-  let kept = all.filter(({ column, says }) => says || column.spare === undefined);
+  let kept = all.filter(({ column, used }) => used || column.spare === undefined);
   const spares = kept.filter(({ column }) => column.spare !== undefined)
     .toSorted((a, b) => a.column.spare! - b.column.spare!);
   for (const spare of spares) {

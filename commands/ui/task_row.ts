@@ -1,11 +1,5 @@
 /** One task as one line, the same on every screen: name, percentage, bar, figures, and a word if something is wrong. */
-import {
-  printable,
-  type SeedSnapshot,
-  type TaskDetail,
-  type TaskState,
-  type TaskStatus,
-} from "../../core/mod.ts";
+import { printable, type SeedSnapshot, type TaskDetail, type TaskStatus } from "../../core/mod.ts";
 import { formatEta, formatPart, formatRate, percentOf, plural } from "./units.ts";
 import {
   clip,
@@ -17,17 +11,10 @@ import {
   shortenMiddle,
 } from "./width.ts";
 
-export interface TaskRow {
-  readonly name: string;
-  readonly state: TaskState;
-  /** null while unknown. */
-  readonly size: number | null;
-  readonly downloaded: number;
-  readonly rate: number;
-  readonly etaMs: number | null;
-  readonly seeds: readonly string[];
+/** A task of a running `get`, or of any process. */
+export interface TaskRow
+  extends Pick<TaskStatus, "name" | "state" | "size" | "downloaded" | "rate" | "etaMs" | "seeds"> {
   readonly detail: TaskDetail | null;
-  /** Why it failed. */
   readonly error?: string | null;
   /** Distinguishes a pause by the user from an interruption, if known. */
   readonly pausedBy?: TaskStatus["pausedBy"];
@@ -173,15 +160,7 @@ function longest(texts: readonly string[]): number {
   return texts.reduce((most, text) => Math.max(most, displayWidth(text)), 0);
 }
 
-/**
- * A task whose process ended is "stopped": the next download of it goes on. A task that the user paused
- * stays paused until the user resumes it. For programs both are paused.
- */
-export function stateWord(
-  { state, pausedBy }: {
-    readonly state: TaskState;
-    readonly pausedBy?: TaskStatus["pausedBy"];
-  },
-): string {
+/** A paused task that the user did not pause is "stopped": its process ended, and the next `get` of it resumes. JSON calls both paused. */
+export function stateWord({ state, pausedBy }: Pick<TaskRow, "state" | "pausedBy">): string {
   return state === "paused" && pausedBy === "interrupt" ? "stopped" : state;
 }

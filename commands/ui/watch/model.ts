@@ -118,13 +118,7 @@ export function wantsFinished({ filter }: WatchModel): boolean {
 }
 
 /** Active tasks first, finished ones last; otherwise in the given order. */
-function ranked(tasks: readonly TaskStatus[]): TaskStatus[] {
-  const ranks: TaskStatus[][] = [[], [], [], []];
-  for (const task of tasks) ranks[rankOf(task.state)]!.push(task);
-  return ranks.flat();
-}
-
-function rankOf(state: TaskState): 0 | 1 | 2 | 3 {
+function rankOf({ state }: TaskStatus): number {
   if (isActive(state)) return 0;
   if (state === "paused") return 1;
   return isOver(state) ? 3 : 2;
@@ -149,7 +143,8 @@ export function only(model: WatchModel): Step {
 export function withTasks(model: WatchModel): WatchModel {
   const { overview: { tasks }, filter, page } = model;
   const before = model.shown[model.at]?.task;
-  const shown = ranked(tasks.filter(({ state }) => passes(state, filter)));
+  const shown = tasks.filter(({ state }) => passes(state, filter))
+    .sort((a, b) => rankOf(a) - rankOf(b));
   const found = shown.findIndex(({ task }) => task === before);
   const at = found >= 0 ? found : model.at;
   return inView({ ...model, shown, at, page: withFresh(page, tasks) });

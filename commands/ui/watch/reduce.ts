@@ -72,22 +72,23 @@ function answer(model: WatchModel, task: TaskStatus, key: Key): Step {
   return { model: answered, commands: [{ kind: "control", task, action: "cancel" }] };
 }
 
+/** Letters that mean the same as another key. */
+const ALIASES: Readonly<Partial<Record<string, NamedKey>>> = {
+  j: "down",
+  k: "up",
+  g: "home",
+  G: "end",
+  " ": "page-down",
+};
+
 function pressCharacter(model: WatchModel, character: string): Step {
+  const alias = ALIASES[character];
+  if (alias !== undefined) return pressNamed(model, alias);
   switch (character) {
     case "q":
       return { model, commands: [{ kind: "end", interrupted: false }] };
     case "?":
       return only({ ...model, help: true });
-    case "j":
-      return pressNamed(model, "down");
-    case "k":
-      return pressNamed(model, "up");
-    case "g":
-      return pressNamed(model, "home");
-    case "G":
-      return pressNamed(model, "end");
-    case " ":
-      return pressNamed(model, "page-down");
     case "f":
       return filterBy(model, 1);
     case "F":

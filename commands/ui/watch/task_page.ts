@@ -12,7 +12,7 @@ import { timesOf } from "../why/account.ts";
 import { diagnosisOf } from "../why/diagnosis.ts";
 import { layoutRows, renderRow, stateWord } from "../task_row.ts";
 import { withoutSeed } from "../list.ts";
-import { renderDetail, renderTable } from "../table.ts";
+import { type Column, renderDetail, renderTable } from "../table.ts";
 import { formatBytes, formatElapsed, formatRate, formatTime, plural } from "../units.ts";
 import { shortenEnd, shortenMiddle, wrap } from "../width.ts";
 
@@ -40,7 +40,7 @@ export function renderInside(detail: TaskDetail | null, now: number, width: numb
   const { pieces, seeds, moreSeeds } = detail;
   return [
     ...pieces === null ? [] : ["", ...renderPieces(pieces, width)],
-    ...seeds.length === 0 ? [] : ["", ...renderSeeds(seeds, width)],
+    ...seeds.length === 0 ? [] : ["", ...renderTable(SEED_COLUMNS, seeds, width)],
     ...seeds.flatMap((seed) => newsLines(seed, now, width)),
     ...moreSeeds > 0 ? [`and ${plural(moreSeeds, "more seed")}`] : [],
   ];
@@ -111,27 +111,14 @@ function renderPieces({ count, cells }: PiecesSnapshot, width: number): string[]
   ];
 }
 
-function renderSeeds(seeds: readonly SeedSnapshot[], width: number): string[] {
-  return renderTable(
-    [
-      { title: "SEED", cut: true },
-      { title: "RATE", right: true, spare: 4 },
-      { title: "SENT", right: true, spare: 3 },
-      { title: "ASKED", right: true, spare: 1 },
-      { title: "FAULTS", right: true, spare: 2 },
-      { title: "STATE" },
-    ],
-    seeds.map((seed) => [
-      seed.seed,
-      formatRate(seed.rate),
-      formatBytes(seed.bytes),
-      String(seed.inFlight),
-      String(seed.failures),
-      seed.slow ? "slow" : STANDINGS[seed.standing],
-    ]),
-    width,
-  );
-}
+const SEED_COLUMNS: readonly Column<SeedSnapshot>[] = [
+  { title: "SEED", cut: true, text: ({ seed }) => seed },
+  { title: "RATE", right: true, spare: 4, text: ({ rate }) => formatRate(rate) },
+  { title: "SENT", right: true, spare: 3, text: ({ bytes }) => formatBytes(bytes) },
+  { title: "ASKED", right: true, spare: 1, text: ({ inFlight }) => String(inFlight) },
+  { title: "FAULTS", right: true, spare: 2, text: ({ failures }) => String(failures) },
+  { title: "STATE", text: ({ slow, standing }) => slow ? "slow" : STANDINGS[standing] },
+];
 
 function newsLines(
   { seed, standing, reason, retryAt }: SeedSnapshot,
