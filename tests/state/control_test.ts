@@ -38,143 +38,150 @@ function taskIn(taskState: TaskState, pid: number | null): TaskStatus {
   };
 }
 
-function order(
+function apply(
   folder: StateFolder,
   task: TaskStatus,
-  what: ControlAction,
+  action: ControlAction,
 ): Promise<ControlOutcome> {
-  return applyControl(folder.path, task, what, PID, new ManualClock(NOW + 5));
+  return applyControl(folder.path, task, action, PID, new ManualClock(NOW + 5));
 }
 
-async function wishedOf(folder: StateFolder): Promise<ControlRequest | undefined> {
+async function requestOf(folder: StateFolder): Promise<ControlRequest | undefined> {
   return (await readControlRequests(folder.path)).tasks.get("a");
 }
 
 interface Case {
   readonly state: TaskState;
   readonly running: boolean;
-  readonly order: ControlAction;
-  /** What was wished before, if anything. */
+  readonly action: ControlAction;
+  /** An earlier request. */
   readonly before?: ControlRequest;
   readonly want: ControlOutcome;
-  /** What is wished afterwards. */
-  readonly wish: ControlRequest | undefined;
-  /** Whether a run of its own says that the task is cancelled. */
+  /** The request afterwards. */
+  readonly request: ControlRequest | undefined;
+  /** Whether a run was written that says that the task is cancelled. */
   readonly cancelled?: boolean;
 }
 
 const RUNNING: readonly TaskState[] = ["waiting", "finding", "downloading", "verifying"];
 const cases: Case[] = [
   ...RUNNING.flatMap((state): Case[] =>
-    (["pause", "cancel", "cancel-and-delete"] as const).map((order) => ({
+    (["pause", "cancel", "cancel-and-delete"] as const).map((action) => ({
       state,
       running: true,
-      order,
+      action,
       want: "told",
-      wish: order,
+      request: action,
     }))
   ),
   ...RUNNING.map((state): Case => ({
     state,
     running: true,
-    order: "resume",
+    action: "resume",
     want: "already",
-    wish: undefined,
+    request: undefined,
   })),
-  // Told and not obeyed yet: it takes the wish back.
+  // Requested and not applied yet: withdraws the request.
   {
     state: "downloading",
     running: true,
-    order: "resume",
+    action: "resume",
     before: "pause",
     want: "already",
-    wish: undefined,
+    request: undefined,
   },
   {
     state: "paused",
     running: true,
-    order: "resume",
+    action: "resume",
     before: "pause",
     want: "told",
-    wish: undefined,
+    request: undefined,
   },
-  { state: "paused", running: true, order: "pause", before: "pause", want: "told", wish: "pause" },
   {
     state: "paused",
     running: true,
-    order: "cancel",
+    action: "pause",
     before: "pause",
     want: "told",
-    wish: "cancel",
+    request: "pause",
   },
-  { state: "paused", running: false, order: "pause", want: "kept", wish: "pause" },
+  {
+    state: "paused",
+    running: true,
+    action: "cancel",
+    before: "pause",
+    want: "told",
+    request: "cancel",
+  },
+  { state: "paused", running: false, action: "pause", want: "kept", request: "pause" },
   {
     state: "paused",
     running: false,
-    order: "resume",
+    action: "resume",
     before: "pause",
     want: "kept",
-    wish: undefined,
+    request: undefined,
   },
-  { state: "paused", running: false, order: "resume", want: "kept", wish: undefined },
+  { state: "paused", running: false, action: "resume", want: "kept", request: undefined },
   {
     state: "paused",
     running: false,
-    order: "cancel",
+    action: "cancel",
     before: "pause",
     want: "done",
-    wish: undefined,
+    request: undefined,
     cancelled: true,
   },
   {
     state: "paused",
     running: false,
-    order: "cancel-and-delete",
+    action: "cancel-and-delete",
     want: "done",
-    wish: undefined,
+    request: undefined,
     cancelled: true,
   },
   {
     state: "failed",
     running: false,
-    order: "cancel",
+    action: "cancel",
     want: "already",
-    wish: undefined,
+    request: undefined,
   },
-  // It stays failed; what was left of it is still to be deleted.
+  // It stays failed; its part file has to be deleted.
   {
     state: "failed",
     running: false,
-    order: "cancel-and-delete",
+    action: "cancel-and-delete",
     want: "done",
-    wish: undefined,
+    request: undefined,
   },
-  { state: "cancelled", running: false, order: "cancel", want: "already", wish: undefined },
-  // What was left of it is still to be deleted.
+  { state: "cancelled", running: false, action: "cancel", want: "already", request: undefined },
+  // Its part file has to be deleted.
   {
     state: "cancelled",
     running: false,
-    order: "cancel-and-delete",
+    action: "cancel-and-delete",
     want: "done",
-    wish: undefined,
+    request: undefined,
     cancelled: true,
   },
 ];
 
-for (const { state, running, order: what, before, want, wish: wished, cancelled } of cases) {
-  const whose = running ? "that a process runs" : "that nobody runs";
-  const been = before ? `, where ${before} was wished` : "";
-  Deno.test(`giveOrder() says "${want}" to ${what} of a ${state} task ${whose}${been}`, async () => {
+for (const { state, running, action, before, want, request, cancelled } of cases) {
+  const process = running ? "with a process" : "without a process";
+  const requested = before ? `, after a request to ${before}` : "";
+  Deno.test(`applyControl() returns "${want}" for ${action} of a ${state} task ${process}${requested}`, async () => {
     using folder = new StateFolder();
     if (before) await writeControlRequest(folder.path, "a", before);
-    assertEquals(await order(folder, taskIn(state, running ? 9 : null), what), want);
-    assertEquals(await wishedOf(folder), wished);
+    assertEquals(await apply(folder, taskIn(state, running ? 9 : null), action), want);
+    assertEquals(await requestOf(folder), request);
     const tasks = await readTasks(folder.path, NOW + 6);
     assertEquals(tasks.map(({ state }) => state), cancelled ? ["cancelled"] : []);
   });
 }
 
-const senseless: [TaskState, ControlAction][] = [
+const invalid: [TaskState, ControlAction][] = [
   ["done", "pause"],
   ["done", "resume"],
   ["done", "cancel"],
@@ -184,12 +191,12 @@ const senseless: [TaskState, ControlAction][] = [
   ["cancelled", "pause"],
   ["cancelled", "resume"],
 ];
-for (const [taskState, what] of senseless) {
-  Deno.test(`giveOrder() throws UsageError to ${what} of a ${taskState} task, and changes nothing`, async () => {
+for (const [taskState, action] of invalid) {
+  Deno.test(`applyControl() throws UsageError for ${action} of a ${taskState} task, and changes nothing`, async () => {
     using folder = new StateFolder();
     await writeControlRequest(folder.path, "b", "pause");
     const error = await assertRejects(
-      () => order(folder, taskIn(taskState, null), what),
+      () => apply(folder, taskIn(taskState, null), action),
       UsageError,
     );
     assertStringIncludes(error.message, '"a.iso"');
@@ -198,7 +205,7 @@ for (const [taskState, what] of senseless) {
   });
 }
 
-Deno.test("giveOrder() leaves a run that is over, and keeps what is known of a task that it cancels", async () => {
+Deno.test("applyControl() writes a run that is over, and keeps what is known of a cancelled task", async () => {
   using folder = new StateFolder();
   folder.writeRun(`${NOW}-9`, [
     header(9),
@@ -211,7 +218,7 @@ Deno.test("giveOrder() leaves a run that is over, and keeps what is known of a t
   ]);
   const [a] = (await readTasks(folder.path, NOW)).filter(({ task }) => task === "a");
   assertEquals(a?.state, "paused");
-  assertEquals(await order(folder, a!, "cancel"), "done");
+  assertEquals(await apply(folder, a!, "cancel"), "done");
   const tasks = await readTasks(folder.path, NOW + 6);
   assertEquals(tasks.map(({ task, state, pid }) => [task, state, pid]), [
     ["b", "done", null],
@@ -221,14 +228,14 @@ Deno.test("giveOrder() leaves a run that is over, and keeps what is known of a t
   assertEquals([cancelled.name, cancelled.path, cancelled.size], ["a.txt", a!.path, 1000]);
   assertEquals([a!.target, cancelled.target], ["/out/a.txt", "/out/a.txt"]);
   assertEquals(cancelled.updatedAt, NOW + 5);
-  // Nobody holds a lock any more.
+  // No lock is held.
   assertEquals(folder.runs().filter((name) => name.endsWith(".lock")), []);
 });
 
-Deno.test("giveOrder() concerns no other task", async () => {
+Deno.test("applyControl() does not change other tasks", async () => {
   using folder = new StateFolder();
   await writeControlRequest(folder.path, "b", "pause");
-  await order(folder, taskIn("downloading", 9), "cancel");
-  await order(folder, taskIn("paused", null), "resume");
+  await apply(folder, taskIn("downloading", 9), "cancel");
+  await apply(folder, taskIn("paused", null), "resume");
   assertEquals(Array.from((await readControlRequests(folder.path)).tasks), [["b", "pause"]]);
 });

@@ -6,7 +6,7 @@ interface Case {
   readonly name: string;
   readonly platform: string;
   readonly env: Record<string, string>;
-  /** The home folder that the system knows. */
+  /** The home folder in the system's list of users. */
   readonly account?: string;
   readonly want: Directories;
 }
@@ -100,13 +100,13 @@ const cases: Case[] = [
   },
 ];
 for (const { name, platform, env, account, want } of cases) {
-  Deno.test(`directoriesOf() gives the folders when ${name} (${platform})`, () => {
+  Deno.test(`directoriesOf() returns the folders when ${name} (${platform})`, () => {
     assertEquals(directoriesOf((variable) => env[variable], platform, () => account), want);
   });
 }
 
 for (const platform of ["linux", "darwin", "windows"]) {
-  Deno.test(`directoriesOf() throws UsageError, and gives no folder below the current one, without a home folder (${platform})`, () => {
+  Deno.test(`directoriesOf() throws UsageError without a home folder (${platform})`, () => {
     const error = assertThrows(
       () => directoriesOf(() => undefined, platform, () => undefined),
       UsageError,

@@ -8,7 +8,7 @@ const MIB = 1024 * 1024;
 const DAY_MS = 24 * 3600 * 1000;
 const calm = new AbortController().signal;
 
-/** A log without content takes no room on the disk, but has a size. */
+/** A sparse file has a size and takes no space on the disk. */
 function writeLog(folder: StateFolder, name: string, bytes: number, ageMs: number): void {
   const path = join(folder.path, "logs", name);
   Deno.writeTextFileSync(path, "");
@@ -21,7 +21,7 @@ function logsOf(folder: StateFolder): string[] {
   return names.filter((name) => name !== ".swept").sort();
 }
 
-/** Turns the clock as long as the sweep waits for its turn. */
+/** Advances the clock as long as the sweep yields. */
 async function sweep(folder: StateFolder, nowMs = NOW, running: string[] = []): Promise<void> {
   const clock = new ManualClock(nowMs);
   let over = false;
@@ -31,7 +31,7 @@ async function sweep(folder: StateFolder, nowMs = NOW, running: string[] = []): 
   await sweeping;
 }
 
-Deno.test("forgetOldLogs() removes logs that nobody wrote to for 30 days", async () => {
+Deno.test("removeOldLogs() removes logs that are older than 30 days", async () => {
   using folder = new StateFolder();
   writeLog(folder, "old.jsonl", 10, 31 * DAY_MS);
   writeLog(folder, "old.jsonl.1", 10, 40 * DAY_MS);
@@ -40,7 +40,7 @@ Deno.test("forgetOldLogs() removes logs that nobody wrote to for 30 days", async
   assertEquals(logsOf(folder), ["young.jsonl"]);
 });
 
-Deno.test("forgetOldLogs() removes the oldest when there are more than 200 MiB", async () => {
+Deno.test("removeOldLogs() removes the oldest beyond 200 MiB", async () => {
   using folder = new StateFolder();
   for (const day of [1, 2, 3, 4]) writeLog(folder, `${day}.jsonl`, 60 * MIB, day * DAY_MS);
   writeLog(folder, "small.jsonl", 10, 3.5 * DAY_MS);
@@ -48,7 +48,7 @@ Deno.test("forgetOldLogs() removes the oldest when there are more than 200 MiB",
   assertEquals(logsOf(folder), ["1.jsonl", "2.jsonl", "3.jsonl", "small.jsonl"]);
 });
 
-Deno.test("forgetOldLogs() leaves the logs of running tasks, and what is no log", async () => {
+Deno.test("removeOldLogs() keeps the logs of running tasks, and other files", async () => {
   using folder = new StateFolder();
   writeLog(folder, "a.jsonl", 300 * MIB, 90 * DAY_MS);
   writeLog(folder, "a.jsonl.1", 10, 90 * DAY_MS);
@@ -59,7 +59,7 @@ Deno.test("forgetOldLogs() leaves the logs of running tasks, and what is no log"
   assertEquals(logsOf(folder), ["a.jsonl", "a.jsonl.1", "c.jsonl", "notes.txt"]);
 });
 
-Deno.test("forgetOldLogs() looks again only after an hour", async () => {
+Deno.test("removeOldLogs() sweeps at most once an hour", async () => {
   using folder = new StateFolder();
   await sweep(folder);
   writeLog(folder, "old.jsonl", 10, 31 * DAY_MS);
@@ -69,7 +69,7 @@ Deno.test("forgetOldLogs() looks again only after an hour", async () => {
   assertEquals(logsOf(folder), []);
 });
 
-Deno.test("forgetOldLogs() looks again at once when its last look is in the future", async () => {
+Deno.test("removeOldLogs() sweeps at once when the last sweep is in the future", async () => {
   using folder = new StateFolder();
   await sweep(folder, NOW + 9 * DAY_MS);
   writeLog(folder, "old.jsonl", 10, 31 * DAY_MS);
@@ -77,7 +77,7 @@ Deno.test("forgetOldLogs() looks again at once when its last look is in the futu
   assertEquals(logsOf(folder), []);
 });
 
-Deno.test("forgetOldLogs() lets others have their turn, and stops when the signal aborts", async () => {
+Deno.test("removeOldLogs() yields between steps, and stops when the signal aborts", async () => {
   using folder = new StateFolder();
   for (let n = 0; n < 700; n++) writeLog(folder, `${n}.jsonl`, 1, 31 * DAY_MS);
   const stop = new AbortController();
@@ -92,7 +92,7 @@ Deno.test("forgetOldLogs() lets others have their turn, and stops when the signa
   assertEquals(logsOf(folder), []);
 });
 
-Deno.test("forgetOldLogs() does no harm when there is no folder to look at", async () => {
+Deno.test("removeOldLogs() does nothing when there is no folder", async () => {
   using folder = new StateFolder();
   Deno.removeSync(join(folder.path, "logs"), { recursive: true });
   await sweep(folder);

@@ -23,7 +23,7 @@ const stored = (task: string, bytes: number, time: number) =>
 const received = (task: string, bytes: number, time: number) =>
   eventOf(task, { kind: "received", seed: "one:1", bytes }, time);
 
-Deno.test("RunRecord.add() shows a running task to others when it tells its story", async () => {
+Deno.test("RunRecord.add() shows a running task to other processes", async () => {
   using folder = new StateFolder();
   const clock = new ManualClock(NOW);
   await using run = await RunRecord.open(folder.path, 77, clock);
@@ -41,7 +41,7 @@ Deno.test("RunRecord.add() shows a running task to others when it tells its stor
   assertEquals(task?.seeds, ["one:1", "two:2"]);
 });
 
-Deno.test("RunRecord.add() writes progress at most each half second when pieces come", async () => {
+Deno.test("RunRecord.add() writes a snapshot at most every 500 ms", async () => {
   using folder = new StateFolder();
   const clock = new ManualClock(NOW);
   await using run = await RunRecord.open(folder.path, 77, clock);
@@ -58,7 +58,7 @@ Deno.test("RunRecord.add() writes progress at most each half second when pieces 
   assertEquals([task?.downloaded, task?.percent, task?.updatedAt], [500, 50, NOW + 500]);
 });
 
-Deno.test("RunRecord.add() writes at once, and together what comes in a rush", async () => {
+Deno.test("RunRecord.add() writes a line at once, and a burst of lines together", async () => {
   using folder = new StateFolder();
   const clock = new ManualClock(NOW);
   await using run = await RunRecord.open(folder.path, 77, clock);
@@ -92,7 +92,7 @@ for (const end of [state("a", "cancelled"), done("a", 9)]) {
   });
 }
 
-Deno.test("RunRecord counts what an earlier run left when the task resumes", async () => {
+Deno.test("RunRecord counts bytes of an earlier run when the task resumes", async () => {
   using folder = new StateFolder();
   const clock = new ManualClock(NOW);
   await using run = await RunRecord.open(folder.path, 77, clock);
@@ -104,7 +104,7 @@ Deno.test("RunRecord counts what an earlier run left when the task resumes", asy
   assertEquals((await readTasks(folder.path, NOW))[0]?.downloaded, 400);
 });
 
-Deno.test("RunRecord follows which seeds take part when some join and drop", async () => {
+Deno.test("RunRecord updates the seeds when some join and some are dropped", async () => {
   using folder = new StateFolder();
   const clock = new ManualClock(NOW);
   await using run = await RunRecord.open(folder.path, 77, clock);
@@ -122,7 +122,7 @@ Deno.test("RunRecord follows which seeds take part when some join and drop", asy
   assertEquals((await readTasks(folder.path, NOW))[0]?.seeds, ["two:2", "y"]);
 });
 
-Deno.test("RunRecord leaves only the record when every task is over", async () => {
+Deno.test("RunRecord removes the snapshot when every task is over", async () => {
   using folder = new StateFolder();
   const clock = new ManualClock(NOW);
   const run = await RunRecord.open(folder.path, 77, clock);
@@ -134,7 +134,7 @@ Deno.test("RunRecord leaves only the record when every task is over", async () =
   assertEquals([folder.runs(), clock.pending], [[`${NOW}-77.jsonl`], 0]);
 });
 
-Deno.test("RunRecord keeps how far a task came when it is interrupted", async () => {
+Deno.test("RunRecord keeps the progress of an interrupted task", async () => {
   using folder = new StateFolder();
   const clock = new ManualClock(NOW);
   const run = await RunRecord.open(folder.path, 77, clock);
@@ -152,7 +152,7 @@ Deno.test("RunRecord keeps how far a task came when it is interrupted", async ()
   assertEquals(clock.pending, 0);
 });
 
-Deno.test("RunRecord does no harm when its folder goes away", async () => {
+Deno.test("RunRecord ignores that its folder was removed", async () => {
   using folder = new StateFolder();
   const clock = new ManualClock(NOW);
   await using run = await RunRecord.open(folder.path, 77, clock);
@@ -162,7 +162,7 @@ Deno.test("RunRecord does no harm when its folder goes away", async () => {
   assertEquals(await readTasks(folder.path, NOW), []);
 });
 
-Deno.test("forgetOldRuns() removes what ended more than 30 days ago and nothing else", async () => {
+Deno.test("removeOldRuns() removes only runs that are older than 30 days", async () => {
   using folder = new StateFolder();
   const name = (days: number) => `${NOW - days * DAY}-1`;
   for (const days of [31, 29]) {
@@ -179,7 +179,7 @@ Deno.test("forgetOldRuns() removes what ended more than 30 days ago and nothing 
   assertEquals(folder.runs(), left);
 });
 
-Deno.test("forgetOldRuns() leaves an old run alone when it is still alive", async () => {
+Deno.test("removeOldRuns() keeps an old run that is alive", async () => {
   using folder = new StateFolder();
   await using run = await RunRecord.open(folder.path, 77, new ManualClock(NOW - 31 * DAY));
   run.add(state("a", "downloading"));
@@ -187,7 +187,7 @@ Deno.test("forgetOldRuns() leaves an old run alone when it is still alive", asyn
   assertEquals((await readTasks(folder.path, NOW))[0]?.state, "downloading");
 });
 
-Deno.test("RunRecord.add() shows how fast bytes come while less than a piece has come", async () => {
+Deno.test("RunRecord.add() shows the rate before the first piece is complete", async () => {
   using folder = new StateFolder();
   const clock = new ManualClock(NOW);
   await using run = await RunRecord.open(folder.path, 77, clock);
@@ -201,7 +201,7 @@ Deno.test("RunRecord.add() shows how fast bytes come while less than a piece has
   assert(task!.rate > 0, `rate: ${task!.rate}`);
 });
 
-Deno.test("RunRecord.open() begins a record of its own when one process begins several in one millisecond", async () => {
+Deno.test("RunRecord.open() creates separate records in the same millisecond", async () => {
   using folder = new StateFolder();
   const clock = new ManualClock(NOW);
   await using first = await RunRecord.open(folder.path, 77, clock);
@@ -215,7 +215,7 @@ Deno.test("RunRecord.open() begins a record of its own when one process begins s
   assertEquals(tasks.map(({ task, pid }) => [task, pid]), [["a", 77], ["b", 77], ["c", 77]]);
 });
 
-Deno.test("RunRecord.add() accounts for the time that passed when the system's time is set back", async () => {
+Deno.test("RunRecord.add() measures time on the monotonic clock", async () => {
   using folder = new StateFolder();
   const clock = new ManualClock(NOW);
   await using run = await RunRecord.open(folder.path, 77, clock);

@@ -21,7 +21,7 @@ import {
   StateFolder,
 } from "./support.ts";
 
-/** Elsewhere files have no modes. */
+/** Windows has no file modes. */
 const ON_UNIX = { ignore: Deno.build.os === "windows" };
 
 const fresh: Random = { fraction: () => 0, hex: (bytes) => "f".repeat(bytes * 2) };
@@ -38,7 +38,7 @@ const earlier = [
 ];
 for (const { name, events, want } of earlier) {
   const gives = want === "a" ? "the earlier id" : "a new id";
-  Deno.test(`TaskStories.idFor() gives ${gives} when there was a task and ${name}`, async () => {
+  Deno.test(`RunWriter.idFor() returns ${gives} when there was a task and ${name}`, async () => {
     using folder = new StateFolder();
     folder.writeRun(`${NOW - 1000}-9`, [header(9), ...events]);
     await using stories = await RunWriter.open(folder.path, 10, new ManualClock(NOW));
@@ -54,7 +54,7 @@ Deno.test("RunWriter.idFor() returns two ids when two names have one target", as
   assertEquals(ids, ["a", NEW_ID]);
 });
 
-Deno.test("TaskStories.idFor() gives a new id when another process is at work on the target", async () => {
+Deno.test("RunWriter.idFor() returns a new id when another process works on the target", async () => {
   using folder = new StateFolder();
   await using other = await RunRecord.open(folder.path, 9, new ManualClock(NOW - 1000));
   for (const event of [queued("a"), state("a", "downloading")]) other.add(event);
@@ -62,14 +62,14 @@ Deno.test("TaskStories.idFor() gives a new id when another process is at work on
   assertEquals(stories.idFor("/out/a.txt", fresh), NEW_ID);
 });
 
-Deno.test("TaskStories.add() writes record and log when a task works", async () => {
+Deno.test("RunWriter.add() writes record and log when a task works", async () => {
   using folder = new StateFolder();
   const clock = new ManualClock(NOW);
   await using stories = await RunWriter.open(folder.path, 10, clock);
   for (const event of [queued("a"), queued("b"), state("a", "finding")]) stories.add(event);
   const tasks = await readTasks(folder.path, NOW);
   assertEquals(tasks.map(({ task, state }) => [task, state]), [["a", "finding"], ["b", "waiting"]]);
-  // What only waits has no log.
+  // A waiting task has no log.
   await clock.advance(LOG_DELAY_MS);
   assertEquals(logsOf(folder), ["a.jsonl"]);
 });
@@ -85,7 +85,7 @@ async function storyOf(folder: StateFolder, task: string) {
 
 const never = new AbortController().signal;
 
-Deno.test("TaskStories tells a short story in the record alone, and all that matters of it", async () => {
+Deno.test("RunWriter keeps the events of a short task in the record, without a log", async () => {
   using folder = new StateFolder();
   {
     await using stories = await RunWriter.open(folder.path, 10, new ManualClock(NOW));
@@ -103,7 +103,7 @@ Deno.test("TaskStories tells a short story in the record alone, and all that mat
   assertEquals((await readTasks(folder.path, NOW))[0]!.state, "done");
 });
 
-Deno.test("TaskStories writes a log when a task ends soon and not well", async () => {
+Deno.test("RunWriter writes a log when a short task fails", async () => {
   using folder = new StateFolder();
   await using stories = await RunWriter.open(folder.path, 10, new ManualClock(NOW));
   for (const event of [state("a", "finding"), failed("a", "interrupted")]) stories.add(event);
@@ -112,7 +112,7 @@ Deno.test("TaskStories writes a log when a task ends soon and not well", async (
   assertEquals((await storyOf(folder, "a")).map(({ kind }) => kind), ["state", "failed"]);
 });
 
-Deno.test("TaskStories goes on with the log of an earlier run though the rest is short", async () => {
+Deno.test("RunWriter continues the log of an earlier run, however short this one is", async () => {
   using folder = new StateFolder();
   folder.writeRun(`${NOW - 1000}-9`, [header(9), queued("a"), failed("a", "interrupted")]);
   await using stories = await RunWriter.open(folder.path, 10, new ManualClock(NOW));
@@ -121,7 +121,7 @@ Deno.test("TaskStories goes on with the log of an earlier run though the rest is
   assertEquals((await storyOf(folder, "a")).map(({ kind }) => kind), ["state", "done"]);
 });
 
-Deno.test("TaskStories.close() lets a log go on when the task tells more", async () => {
+Deno.test("RunWriter.close() allows later events to reopen the log", async () => {
   using folder = new StateFolder();
   await using stories = await RunWriter.open(folder.path, 10, new ManualClock(NOW));
   stories.add(state("a", "finding"));
@@ -133,7 +133,7 @@ Deno.test("TaskStories.close() lets a log go on when the task tells more", async
   assertEquals(log.split("\n").length, 3);
 });
 
-Deno.test("TaskStories.open() makes folders for this user alone when there are none", async () => {
+Deno.test("RunWriter.open() creates folders that only the user can read", async () => {
   using folder = new StateFolder();
   const path = join(folder.path, "deep", "state");
   await using _stories = await RunWriter.open(path, 10, new ManualClock(NOW));
@@ -142,7 +142,7 @@ Deno.test("TaskStories.open() makes folders for this user alone when there are n
   }
 });
 
-Deno.test("TaskStories.open() throws DiskError with a way out when the folder is a file", async () => {
+Deno.test("RunWriter.open() throws DiskError when the folder is a file", async () => {
   using folder = new StateFolder();
   const path = join(folder.path, "file");
   Deno.writeTextFileSync(path, "");
@@ -155,7 +155,7 @@ Deno.test("TaskStories.open() throws DiskError with a way out when the folder is
 });
 
 Deno.test(
-  "TaskStories keeps records and logs from other users whatever the folder's mode",
+  "RunWriter keeps records and logs from other users whatever the folder's mode",
   ON_UNIX,
   async () => {
     using folder = new StateFolder();
@@ -167,12 +167,12 @@ Deno.test(
     const file = (path: string) => Deno.statSync(join(folder.path, path)).mode! & 0o777;
     const paths = [...folder.runs().map((name) => `runs/${name}`), "logs/a.jsonl"];
     assertEquals(paths.length, 4);
-    // With the umask of most users everybody could read them.
+    // The usual umask would let everybody read them.
     assertEquals(paths.map(file), paths.map(() => 0o600));
   },
 );
 
-Deno.test("TaskStories.open() removes the wishes of tasks that are over, and no others", async () => {
+Deno.test("RunWriter.open() removes only the requests for tasks that are over", async () => {
   using folder = new StateFolder();
   const events = [queued("a"), done("a", 1), queued("b"), state("b", "paused"), queued("c")];
   folder.writeRun(`${NOW - 1000}-9`, [header(9), ...events, failed("c")]);
@@ -192,9 +192,9 @@ Deno.test("TaskStories.open() removes the wishes of tasks that are over, and no 
   assertEquals(left, ["b", "d", "fresh", "max"]);
 });
 
-Deno.test("wish() leaves no draft when it cannot be written", async () => {
+Deno.test("writeControlRequest() leaves no draft when it fails", async () => {
   using folder = new StateFolder();
-  // A folder in its place.
+  // A folder is in its place.
   Deno.mkdirSync(join(folder.path, "wishes", "a"), { recursive: true });
   await assertRejects(() => writeControlRequest(folder.path, "a", "pause"));
   assertEquals(Array.from(Deno.readDirSync(join(folder.path, "wishes")), ({ name }) => name), [

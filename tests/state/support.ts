@@ -1,4 +1,4 @@
-/** What the tests of `state` share: a folder, events, and runs that are alive or dead. */
+/** Shared by the tests of `state`, `tasks` and `progress`: a state folder, events and runs. */
 import { join } from "@std/path";
 import type { TaskEvent, TaskEventData, TaskResult } from "../../core/events.ts";
 import { runsFolder } from "../../core/state/run_files.ts";
@@ -13,7 +13,7 @@ export class StateFolder implements Disposable {
     Deno.mkdirSync(join(this.path, "logs"));
   }
 
-  /** A run as a process left it that was killed, or, with a lock, as one that lives. */
+  /** A run of a killed process; with a lock, of one that lives. */
   writeRun(name: string, lines: readonly unknown[], tail = ""): string {
     const base = join(runsFolder(this.path), name);
     const text = lines.map((line) => JSON.stringify(line) + "\n").join("");

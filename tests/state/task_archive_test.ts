@@ -25,7 +25,7 @@ import {
 const DAY = 24 * 3600 * 1000;
 const ON_UNIX = { ignore: Deno.build.os === "windows" };
 
-/** So many runs that have ended that a look at the tasks archives them all. */
+/** Enough ended runs for readTasks() to archive them all. */
 function writeManyRuns(folder: StateFolder, from = NOW - DAY): void {
   for (let i = 0; i < 60; i++) {
     const task = `many${i}`;
@@ -43,7 +43,7 @@ async function storyOf(folder: StateFolder, task: string): Promise<string[]> {
   return (await Array.fromAsync(lines)).flat().map(({ event }) => event.kind);
 }
 
-Deno.test("readTasks() tells the same of every task when it is archived as before", async () => {
+Deno.test("readTasks() returns the same tasks before and after they are archived", async () => {
   using folder = new StateFolder();
   const account = { spent: { bytes: 5 }, now: null, at: 6, hashMs: 1, diskMs: 2, seeds: [] };
   const limits = { max: 2, limit: 5, taskLimit: null };
@@ -57,7 +57,7 @@ Deno.test("readTasks() tells the same of every task when it is archived as befor
   ]);
   const moving = { downloaded: 400, rate: 100, seeds: ["x"] };
   Deno.writeTextFileSync(`${base}.now`, JSON.stringify({ time: NOW, tasks: { b: moving } }));
-  // The task that failed goes on in another run.
+  // Another run continues the failed task.
   folder.writeRun(`${NOW + 1}-9`, [header(9), queued("c"), found("c", 5), state("c", "verifying")]);
   const look = async () => ({
     tasks: await readTasks(folder.path, NOW + 5),
@@ -83,7 +83,7 @@ Deno.test("readTasks() tells the same of every task when it is archived as befor
   assertEquals(after.story, before.story);
 });
 
-Deno.test("readTasks() leaves a run that lives where it is, and shows it above what is archived of its tasks", async () => {
+Deno.test("readTasks() does not archive a run that is alive, and prefers it to the archive", async () => {
   using folder = new StateFolder();
   folder.writeRun(`${NOW - 5}-8`, [header(8), queued("a"), found("a", 1000), failed("a")]);
   writeManyRuns(folder);
@@ -95,7 +95,7 @@ Deno.test("readTasks() leaves a run that lives where it is, and shows it above w
   assertEquals(recordsIn(folder), [`${NOW}-77.jsonl`]);
 });
 
-/** Calls `act` once, after the folder of the runs was listed for the `nth` time. */
+/** Calls `act` once, after the folder of runs was listed for the `nth` time. */
 function afterListing(nth: number, act: () => Promise<void>): Disposable {
   const { readDir } = Deno;
   let count = 0;
@@ -113,7 +113,7 @@ function afterListing(nth: number, act: () => Promise<void>): Disposable {
 }
 
 for (const nth of [1, 2]) {
-  Deno.test(`readTasks() finds the task, not an older one of its name, when it ends and moves after listing ${nth}`, async () => {
+  Deno.test(`readTasks() finds a task that ends and is archived after listing ${nth}, not an older one of its name`, async () => {
     using folder = new StateFolder();
     folder.writeRun(`${NOW - 5}-8`, [header(8), queued("a1", "x.bin"), state("a1", "downloading")]);
     const clock = new ManualClock(NOW);
@@ -133,7 +133,7 @@ for (const nth of [1, 2]) {
   });
 }
 
-Deno.test("archiveEndedRuns() adds each run once when several processes do it, and when one was killed before it removed the files", async () => {
+Deno.test("archiveEndedRuns() adds each run once when several processes do it, or one was killed before it removed the files", async () => {
   using folder = new StateFolder();
   const lines = [header(1), queued("a"), state("a", "finding"), done("a", 1)];
   const base = folder.writeRun(`${NOW}-1`, lines);
@@ -146,7 +146,7 @@ Deno.test("archiveEndedRuns() adds each run once when several processes do it, a
   const story = await storyOf(folder, "a");
   assertEquals(story, ["queued", "state", "done"]);
   assertEquals((await readTasks(folder.path, NOW)).length, 61);
-  // As a process leaves it that is killed between the transaction and the removal.
+  // The process was killed between the transaction and the removal.
   killedBeforeRemoval(folder, `${NOW + 1}-1`);
   assertEquals((await readTasks(folder.path, NOW)).length, 62);
   writeManyRuns(folder, NOW - 2 * DAY);
@@ -154,7 +154,7 @@ Deno.test("archiveEndedRuns() adds each run once when several processes do it, a
   assertEquals([await storyOf(folder, "b"), folder.runs()], [["queued", "failed"], []]);
 });
 
-/** Removes nothing, as if killed. */
+/** Removes nothing, like a killed process. */
 function killedBeforeRemoval(folder: StateFolder, name: string): void {
   const base = folder.writeRun(name, [header(1), queued("b"), failed("b")]);
   const { removeSync } = Deno;
@@ -177,7 +177,7 @@ function killedBeforeRemoval(folder: StateFolder, name: string): void {
   }
 }
 
-Deno.test("readTasks() begins another archive when the file is damaged, and keeps the old one beside it", async () => {
+Deno.test("readTasks() starts another archive when the file is damaged, and keeps the damaged one", async () => {
   using folder = new StateFolder();
   const path = join(folder.path, "tasks.db");
   for (const damage of ["no database at all ".repeat(500), ""]) {
@@ -191,23 +191,23 @@ Deno.test("readTasks() begins another archive when the file is damaged, and keep
   assert(Deno.statSync(`${path}.damaged`).isFile);
 });
 
-Deno.test("readTasks() reads the records where they are when the archive cannot be written", async () => {
+Deno.test("readTasks() reads the records when the archive cannot be written", async () => {
   using folder = new StateFolder();
-  // A folder in its place.
+  // A folder is in its place.
   Deno.mkdirSync(join(folder.path, "tasks.db"));
   writeManyRuns(folder);
   assertEquals((await readTasks(folder.path, NOW)).length, 60);
   assertEquals(recordsIn(folder).length, 60);
 });
 
-Deno.test("archiveEndedRuns() keeps the archive from other users", ON_UNIX, async () => {
+Deno.test("archiveEndedRuns() makes the archive readable for the user only", ON_UNIX, async () => {
   using folder = new StateFolder();
   writeManyRuns(folder);
   await archiveEndedRuns(folder.path, NOW);
   assertEquals(Deno.statSync(join(folder.path, "tasks.db")).mode! & 0o777, 0o600);
 });
 
-Deno.test("archiveEndedRuns() removes the tasks of runs that are older than 30 days", async () => {
+Deno.test("archiveEndedRuns() removes tasks of runs that are older than 30 days", async () => {
   using folder = new StateFolder();
   folder.writeRun(`${NOW - 31 * DAY}-1`, [header(1), queued("a"), done("a", 1)]);
   folder.writeRun(`${NOW - 29 * DAY}-1`, [header(1), queued("b"), done("b", 1)]);
@@ -216,7 +216,7 @@ Deno.test("archiveEndedRuns() removes the tasks of runs that are older than 30 d
   assertEquals([tasks.includes("a"), tasks.includes("b")], [false, true]);
 });
 
-Deno.test("TaskArchive.tasks() gives of many tasks only those that a text may mean", async () => {
+Deno.test("TaskArchive.tasks() returns only the tasks that a text can mean", async () => {
   using folder = new StateFolder();
   const names = Array.from(
     { length: 3000 },
@@ -238,7 +238,7 @@ Deno.test("TaskArchive.tasks() gives of many tasks only those that a text may me
   assertEquals([count({ beginning: "d/299" }), count({ beginning: "" })], [5, 2000]);
 });
 
-Deno.test("a text means the same task among those read for it as among all, whatever ids and names there are", async () => {
+Deno.test("taskNamed() chooses the same task among those read for a text as among all", async () => {
   const dice = diceOf(20_261_128);
   const pick = <T>(values: readonly T[]) => values[Math.floor(dice() * values.length)]!;
   const names = ["x", "y", "d/x", "e/x", "d/e/x", "a1", "d/a1", "x%", "d/x_", "ä/x"];
@@ -273,7 +273,7 @@ function meantBy(tasks: readonly TaskStatus[], text: string): string {
   }
 }
 
-Deno.test("readTasks() tells a task that the user paused from one whose process ended", async () => {
+Deno.test("readTasks() distinguishes a pause by the user from the end of the process", async () => {
   using folder = new StateFolder();
   const events = ["a", "b"].flatMap((task) => [queued(task), state(task, "paused")]);
   folder.writeRun(`${NOW}-9`, [header(9), ...events, failed("a", "interrupted"), failed("b")]);

@@ -37,7 +37,7 @@ const note = (level: "debug" | "info" | "warn", text: string) =>
 const seedNews = (what: Extract<TaskEventData, { kind: "seed" }>["what"]) =>
   eventOf("a", { kind: "seed", seed: "x", what, reason: "why" });
 
-Deno.test("TaskLog.add() writes an event with its time when it is worth a line", async () => {
+Deno.test("TaskLog.add() writes an event as a line with time and level", async () => {
   using folder = new StateFolder();
   write(folder, found("a", 10));
   assertEquals(await read(folder), [{
@@ -48,7 +48,7 @@ Deno.test("TaskLog.add() writes an event with its time when it is worth a line",
   }]);
 });
 
-Deno.test("TaskLog.add() gathers what tells of pieces, for a second or until something else is told", async () => {
+Deno.test("TaskLog.add() buffers events of pieces for a second, or until another event", async () => {
   using folder = new StateFolder();
   const clock = new ManualClock();
   using log = new TaskLog(folder.path, "a", clock, true);
@@ -69,7 +69,7 @@ Deno.test("TaskLog.add() gathers what tells of pieces, for a second or until som
 
 const levels: { name: string; event: TaskEvent; want: string | undefined }[] = [
   {
-    name: "bytes came",
+    name: "bytes arrive",
     event: eventOf("a", { kind: "received", seed: "x", bytes: 1 }),
     want: undefined,
   },
@@ -85,7 +85,7 @@ const levels: { name: string; event: TaskEvent; want: string | undefined }[] = [
   { name: "a note is for debugging", event: note("debug", "x"), want: "debug" },
   { name: "a seed joins", event: seedNews("joined"), want: "info" },
   { name: "a seed is back", event: seedNews("back"), want: "info" },
-  { name: "a seed lies", event: seedNews("corrupt"), want: "warn" },
+  { name: "a seed sends corrupt bytes", event: seedNews("corrupt"), want: "warn" },
   { name: "a seed is busy", event: seedNews("busy"), want: "info" },
   { name: "a seed lacks the file", event: seedNews("lacks"), want: "info" },
   { name: "a seed fails", event: seedNews("failing"), want: "warn" },
@@ -98,7 +98,7 @@ for (const { name, event, want } of levels) {
   });
 }
 
-Deno.test("TaskLog writes each line at once when an earlier run began the log", async () => {
+Deno.test("TaskLog writes each line at once when it continues a log", async () => {
   using folder = new StateFolder();
   using log = new TaskLog(folder.path, "a", new ManualClock(), true);
   log.add(note("info", "one"));
@@ -109,7 +109,7 @@ function filesOf(folder: StateFolder): string[] {
   return Array.from(Deno.readDirSync(join(folder.path, "logs")), ({ name }) => name).sort();
 }
 
-Deno.test("TaskLog holds its lines until the task has lived for a while", async () => {
+Deno.test("TaskLog buffers the lines of a new task for a second", async () => {
   using folder = new StateFolder();
   const clock = new ManualClock();
   using log = new TaskLog(folder.path, "a", clock);
@@ -123,7 +123,7 @@ Deno.test("TaskLog holds its lines until the task has lived for a while", async 
 });
 
 for (const event of [note("warn", "x"), failed("a"), seedNews("corrupt")]) {
-  Deno.test(`TaskLog writes what it holds at once when there is "${event.kind}" to tell`, async () => {
+  Deno.test(`TaskLog writes its buffer at once with "${event.kind}"`, async () => {
     using folder = new StateFolder();
     using log = new TaskLog(folder.path, "a", new ManualClock());
     log.add(note("info", "before"));
@@ -132,7 +132,7 @@ for (const event of [note("warn", "x"), failed("a"), seedNews("corrupt")]) {
   });
 }
 
-Deno.test("TaskLog holds no more than a hundred lines", async () => {
+Deno.test("TaskLog buffers at most a hundred lines", async () => {
   using folder = new StateFolder();
   using log = new TaskLog(folder.path, "a", new ManualClock());
   for (let n = 0; n < 100; n++) log.add(note("debug", `${n}`));
@@ -141,7 +141,7 @@ Deno.test("TaskLog holds no more than a hundred lines", async () => {
   assertEquals((await read(folder)).length, 101);
 });
 
-Deno.test("TaskLog.takeBuffered() takes what is held, so that no file is made", () => {
+Deno.test("TaskLog.takeBuffered() empties the buffer, so that no file is created", () => {
   using folder = new StateFolder();
   {
     using log = new TaskLog(folder.path, "a", new ManualClock());
@@ -152,7 +152,7 @@ Deno.test("TaskLog.takeBuffered() takes what is held, so that no file is made", 
   assertEquals(filesOf(folder), []);
 });
 
-Deno.test("TaskLog goes on behind the old lines when a later run has the task", async () => {
+Deno.test("TaskLog appends to the log of an earlier run", async () => {
   using folder = new StateFolder();
   write(folder, note("info", "one"));
   write(folder, note("info", "two"));
@@ -165,7 +165,7 @@ Deno.test("TaskLog goes on behind the old lines when a later run has the task", 
 const MEGABYTE = 1024 * 1024;
 const bigNote = (n: number) => note("info", `${n} `.padEnd(MEGABYTE, "é"));
 
-Deno.test("TaskLog keeps the newest lines within 16 MiB when there are more", async () => {
+Deno.test("TaskLog keeps the newest 16 MiB", async () => {
   using folder = new StateFolder();
   write(folder, ...Array.from({ length: 15 }, (_, n) => bigNote(n)));
   const logs = join(folder.path, "logs");
@@ -175,7 +175,7 @@ Deno.test("TaskLog keeps the newest lines within 16 MiB when there are more", as
   assertEquals(sizes.length, 2);
   assert(sizes.every((size) => size > 0 && size <= 8 * MEGABYTE), `${sizes}`);
   const kept = (await read(folder)).map(({ event }) => parseInt((event as { text: string }).text));
-  // A note has two megabytes, so that three of them fill a file.
+  // A note has two megabytes: three of them fill a file.
   assertEquals(kept, [9, 10, 11, 12, 13, 14]);
 });
 
@@ -194,19 +194,19 @@ const harms = [
   },
 ];
 for (const { name, harm } of harms) {
-  Deno.test(`TaskLog does no harm when ${name}`, () => {
+  Deno.test(`TaskLog ignores that ${name}`, () => {
     using folder = new StateFolder();
     harm(join(folder.path, "logs"));
     write(folder, ...Array.from({ length: 6 }, (_, n) => bigNote(n)));
   });
 }
 
-Deno.test("readLog() gives nothing when there is no log", async () => {
+Deno.test("readLog() returns nothing without a log", async () => {
   using folder = new StateFolder();
   assertEquals(await read(folder), []);
 });
 
-Deno.test("readLog() passes over a line when it is torn", async () => {
+Deno.test("readLog() skips incomplete lines", async () => {
   using folder = new StateFolder();
   write(folder, note("info", "one"));
   const path = join(folder.path, "logs", "a.jsonl");
@@ -216,11 +216,11 @@ Deno.test("readLog() passes over a line when it is torn", async () => {
   assertEquals((await read(folder)).length, 2);
 });
 
-/** Lets a task go on each time that its log was read to the end. */
+/** Performs a step of a task each time its log was read to the end. */
 function clockThat(...steps: (() => void)[]): Clock {
   const sleep = () => {
     const step = steps.shift();
-    if (!step) throw new Error("Followed further than the test goes");
+    if (!step) throw new Error("There are no more steps");
     return Promise.resolve(step());
   };
   return { now: () => NOW, wallTime: () => NOW, sleep, after: () => ({ [Symbol.dispose]() {} }) };
@@ -242,7 +242,7 @@ for (const last of [done("a", 1), failed("a"), state("a", "cancelled")]) {
   });
 }
 
-Deno.test("readLog() follows a task that goes on when an earlier run of it had ended", async () => {
+Deno.test("readLog() follows a task that continues after an earlier run ended", async () => {
   using folder = new StateFolder();
   write(folder, failed("a", "interrupted"), state("a", "finding"));
   const clock = clockThat(() => write(folder, done("a", 1)));
@@ -250,7 +250,7 @@ Deno.test("readLog() follows a task that goes on when an earlier run of it had e
   assertEquals(lines.map(({ event }) => event.kind), ["failed", "state", "done"]);
 });
 
-Deno.test("readLog() reads a line once when it was half written at the first look", async () => {
+Deno.test("readLog() returns a line once when it was incomplete at first", async () => {
   using folder = new StateFolder();
   const path = join(folder.path, "logs", "a.jsonl");
   write(folder, note("info", "one"), done("a", 1));
@@ -263,7 +263,7 @@ Deno.test("readLog() reads a line once when it was half written at the first loo
   assertEquals((await read(folder, true, clock)).map(({ event }) => event.kind), ["note", "done"]);
 });
 
-Deno.test("readLog() goes on with the new file when the log is rotated", async () => {
+Deno.test("readLog() continues with the new file after a rotation", async () => {
   using folder = new StateFolder();
   const path = join(folder.path, "logs", "a.jsonl");
   write(folder, note("info", "a rather long line, so that the next file is shorter"));
@@ -292,7 +292,7 @@ Deno.test("readLog() stops following when the signal aborts", async () => {
   assertEquals((await linesOf(lines)).length, 1);
 });
 
-Deno.test("readLog() tells the story from the records when the task has no log", async () => {
+Deno.test("readLog() reads the records of a task without a log", async () => {
   using folder = new StateFolder();
   const first = [header(9, NOW - 9000), queued("a"), queued("b"), state("a", "finding")];
   folder.writeRun(`${NOW - 9000}-9`, first);
@@ -313,14 +313,14 @@ Deno.test("readLog() tells the story from the records when the task has no log",
   assertEquals((lines[2]!.event as { target: string }).target, "/out/a.txt");
 });
 
-Deno.test("readLog() passes over what is no event in a record", async () => {
+Deno.test("readLog() skips invalid events of a record", async () => {
   using folder = new StateFolder();
   const odd = [{ task: "a" }, { task: "a", kind: "found", time: "x" }, { task: "a", time: 1 }];
   folder.writeRun(`${NOW}-10`, [header(10), ...odd, done("a", 1)]);
   assertEquals((await read(folder)).map(({ event }) => event.kind), ["done"]);
 });
 
-Deno.test("readLog() follows from the record to the log and tells nothing twice", async () => {
+Deno.test("readLog() follows from the record to the log without repeating lines", async () => {
   using folder = new StateFolder();
   folder.writeRun(`${NOW}-10`, [header(10), queued("a"), state("a", "finding")]);
   const clock = clockThat(
@@ -331,14 +331,14 @@ Deno.test("readLog() follows from the record to the log and tells nothing twice"
   assertEquals(lines.map(({ event }) => event.kind), ["queued", "state", "note", "done"]);
 });
 
-Deno.test("readLog() follows to the end when the task gets no log at all", async () => {
+Deno.test("readLog() follows a task without a log to its end", async () => {
   using folder = new StateFolder();
-  const lines = [header(10), queued("a"), state("a", "finding")];
-  folder.writeRun(`${NOW}-10`, lines);
+  const begun = [header(10), queued("a"), state("a", "finding")];
+  folder.writeRun(`${NOW}-10`, begun);
   const clock = clockThat(() => {
     Deno.removeSync(join(folder.path, "runs", `${NOW}-10.jsonl`));
-    folder.writeRun(`${NOW}-10`, [...lines, done("a", 1)]);
+    folder.writeRun(`${NOW}-10`, [...begun, done("a", 1)]);
   });
-  const told = await read(folder, true, clock);
-  assertEquals(told.map(({ event }) => event.kind), ["queued", "state", "done"]);
+  const lines = await read(folder, true, clock);
+  assertEquals(lines.map(({ event }) => event.kind), ["queued", "state", "done"]);
 });

@@ -10,7 +10,7 @@ async function record(folder: StateFolder, clock: ManualClock): Promise<RunRecor
   return await RunRecord.open(folder.path, 9, clock, { limits: LIMITS });
 }
 
-Deno.test("readLastRun() counts up to now while the process lives and nothing happens", async () => {
+Deno.test("readLastRun() extends the time report to now while the process lives", async () => {
   using folder = new StateFolder();
   const clock = new ManualClock(NOW);
   await using run = await record(folder, clock);
@@ -23,7 +23,7 @@ Deno.test("readLastRun() counts up to now while the process lives and nothing ha
   assertEquals([limits, queuedAt], [LIMITS, NOW]);
 });
 
-Deno.test("readLastRun() takes a rate for 0 when it was written long ago", async () => {
+Deno.test("readLastRun() sets the rate to 0 when the report is old", async () => {
   using folder = new StateFolder();
   const clock = new ManualClock(NOW);
   await using run = await record(folder, clock);
@@ -35,7 +35,7 @@ Deno.test("readLastRun() takes a rate for 0 when it was written long ago", async
   assertEquals([await rateAt(500) > 0, await rateAt(3000)], [true, 0]);
 });
 
-Deno.test("readLastRun() tells of a limit of the user's", async () => {
+Deno.test("readLastRun() includes time spent on the user's limit", async () => {
   using folder = new StateFolder();
   const clock = new ManualClock(NOW);
   await using run = await record(folder, clock);
@@ -47,7 +47,7 @@ Deno.test("readLastRun() tells of a limit of the user's", async () => {
   assertEquals([account!.now, account!.spent], ["limit", { limit: 500 }]);
 });
 
-Deno.test("readLastRun() tells the end of a task when its run is over", async () => {
+Deno.test("readLastRun() returns the final report of a task whose run has ended", async () => {
   using folder = new StateFolder();
   const clock = new ManualClock(NOW);
   {
@@ -63,7 +63,7 @@ Deno.test("readLastRun() tells the end of a task when its run is over", async ()
   assertEquals([account!.now, account!.spent], [null, { asking: 7, checking: 5 }]);
 });
 
-Deno.test("readLastRun() keeps to what was written when the process was killed", async () => {
+Deno.test("readLastRun() returns the last report of a process that was killed", async () => {
   using folder = new StateFolder();
   const base = folder.writeRun(`${NOW}-9`, [header(9), queued("a"), state("a", "finding")]);
   const account = { spent: { asking: 5 }, now: "asking", at: NOW, hashMs: 0, diskMs: 0, seeds: [] };
@@ -74,7 +74,7 @@ Deno.test("readLastRun() keeps to what was written when the process was killed",
   assertEquals((await readLastRun(folder.path, "a", NOW + 9000))!.account!.spent, { asking: 5 });
 });
 
-Deno.test("readLastRun() takes the last of several runs, and undefined when there is none", async () => {
+Deno.test("readLastRun() returns the last of several runs, or undefined", async () => {
   using folder = new StateFolder();
   folder.writeRun(`${NOW}-9`, [header(9), { ...queued("a"), time: 1 }, done("a", 1)]);
   const again = { time: 2, queued: { base: "/out/", tasks: [["a", "a.txt"]] } };
@@ -92,7 +92,7 @@ const odd = [
   { name: "with a seed that is none", account: { seeds: [{ seed: 5 }] } },
 ];
 for (const { name, account } of odd) {
-  Deno.test(`readLastRun() tells no account when it is ${name}`, async () => {
+  Deno.test(`readLastRun() ignores a report that is ${name}`, async () => {
     using folder = new StateFolder();
     const sound = { spent: {}, now: null, at: 1, hashMs: 0, diskMs: 0, seeds: [] };
     const made = typeof account === "object" ? { ...sound, ...account } : account;

@@ -14,15 +14,15 @@ import {
 import { ManualClock } from "../fakes/manual_clock.ts";
 import { NOW, StateFolder } from "./support.ts";
 
-/** Elsewhere rights are other ones, and a file that is open cannot be replaced. */
+/** Windows has other permissions, and cannot replace an open file. */
 const ON_UNIX = { ignore: Deno.build.os === "windows" };
-const WISHES: ControlRequest[] = ["pause", "cancel", "cancel-and-delete"];
+const REQUESTS: ControlRequest[] = ["pause", "cancel", "cancel-and-delete"];
 
-async function wishesOf(folder: StateFolder): Promise<Record<string, ControlRequest>> {
+async function requestsOf(folder: StateFolder): Promise<Record<string, ControlRequest>> {
   return Object.fromEntries((await readControlRequests(folder.path)).tasks);
 }
 
-/** What stands in the folder of the wishes, by file. */
+/** The files in the folder of requests. */
 function filesOf(folder: StateFolder): string[] {
   return Array.from(Deno.readDirSync(join(folder.path, "wishes")), ({ name }) => name).sort();
 }
@@ -33,74 +33,78 @@ function write(folder: StateFolder, name: string, text: string): void {
   Deno.writeTextFileSync(join(wishes, name), text);
 }
 
-Deno.test("readWishes() gives nothing when nobody ever wished anything", async () => {
+Deno.test("readControlRequests() returns nothing when there are no requests", async () => {
   using folder = new StateFolder();
   for (const path of [folder.path, `${folder.path}/nowhere`]) {
     assertEquals(await readControlRequests(path), { tasks: new Map(), max: undefined });
   }
 });
 
-Deno.test("wish() is read by whoever looks, for each task its own", async () => {
+Deno.test("writeControlRequest() writes one request for each task", async () => {
   using folder = new StateFolder();
-  for (const [index, each] of WISHES.entries()) {
+  for (const [index, each] of REQUESTS.entries()) {
     await writeControlRequest(folder.path, `task${index}`, each);
   }
-  assertEquals(await wishesOf(folder), {
+  assertEquals(await requestsOf(folder), {
     task0: "pause",
     task1: "cancel",
     task2: "cancel-and-delete",
   });
 });
 
-Deno.test("wish() replaces what was wished before, and is no error twice", async () => {
+Deno.test("writeControlRequest() replaces an earlier request", async () => {
   using folder = new StateFolder();
   for (const each of ["cancel", "pause", "pause"] as const) {
     await writeControlRequest(folder.path, "a", each);
   }
-  assertEquals(await wishesOf(folder), { a: "pause" });
+  assertEquals(await requestsOf(folder), { a: "pause" });
   assertEquals(filesOf(folder), ["a"]);
 });
 
-Deno.test("wish() lets nobody else look into the folder that it makes", ON_UNIX, async () => {
-  using folder = new StateFolder();
-  await writeControlRequest(folder.path, "a", "pause");
-  assertEquals(Deno.statSync(join(folder.path, "wishes")).mode! & 0o077, 0);
-});
+Deno.test(
+  "writeControlRequest() creates a folder that only the user can read",
+  ON_UNIX,
+  async () => {
+    using folder = new StateFolder();
+    await writeControlRequest(folder.path, "a", "pause");
+    assertEquals(Deno.statSync(join(folder.path, "wishes")).mode! & 0o077, 0);
+  },
+);
 
-Deno.test("wish() is read whole or not at all, and leaves no draft, when many wish at once", async () => {
+Deno.test("writeControlRequest() is atomic and leaves no draft when many write at once", async () => {
   using folder = new StateFolder();
   await writeControlRequest(folder.path, "a", "pause");
-  const wishing = Promise.all(
-    Array.from({ length: 40 }, (_, i) => writeControlRequest(folder.path, "a", WISHES[i % 3]!)),
+  const writing = Promise.all(
+    Array.from({ length: 40 }, (_, i) => writeControlRequest(folder.path, "a", REQUESTS[i % 3]!)),
   );
   let over = false;
-  wishing.finally(() => over = true);
-  while (!over) assert(WISHES.includes((await wishesOf(folder))["a"]!));
-  await wishing;
+  writing.finally(() => over = true);
+  while (!over) assert(REQUESTS.includes((await requestsOf(folder))["a"]!));
+  await writing;
   assertEquals(filesOf(folder), ["a"]);
 });
 
-Deno.test("wish() writes over no wish that somebody is reading", ON_UNIX, async () => {
+Deno.test("writeControlRequest() does not change a file that is being read", ON_UNIX, async () => {
   using folder = new StateFolder();
   await writeControlRequest(folder.path, "a", "pause");
   using reading = Deno.openSync(join(folder.path, "wishes", "a"));
   await writeControlRequest(folder.path, "a", "cancel");
   const bytes = new Uint8Array(100);
   assertEquals(new TextDecoder().decode(bytes.subarray(0, reading.readSync(bytes)!)), "pause");
-  assertEquals(await wishesOf(folder), { a: "cancel" });
+  assertEquals(await requestsOf(folder), { a: "cancel" });
 });
 
-Deno.test("unwish() takes back the wish of one task, and is no error when there is none", async () => {
+Deno.test("removeControlRequest() removes the request of one task, if there is one", async () => {
   using folder = new StateFolder();
   await removeControlRequest(folder.path, "a");
   await writeControlRequest(folder.path, "a", "pause");
   await writeControlRequest(folder.path, "b", "cancel");
   await removeControlRequest(folder.path, "a");
   await removeControlRequest(folder.path, "a");
-  assertEquals(await wishesOf(folder), { b: "cancel" });
+  assertEquals(await requestsOf(folder), { b: "cancel" });
 });
 
-Deno.test("unwish() throws when the wish cannot be taken back", async () => {
+Deno.test("removeControlRequest() throws when the request cannot be removed", async () => {
   using folder = new StateFolder();
   Deno.mkdirSync(join(folder.path, "wishes", "a", "full"), { recursive: true });
   let thrown: unknown;
@@ -108,7 +112,7 @@ Deno.test("unwish() throws when the wish cannot be taken back", async () => {
   assert(thrown instanceof Error && !(thrown instanceof Deno.errors.NotFound), String(thrown));
 });
 
-Deno.test("wishMax() says how many and when, the last one counts, and no task has its name", async () => {
+Deno.test("writeMax() writes the number and the time, and replaces an earlier one", async () => {
   using folder = new StateFolder();
   await writeControlRequest(folder.path, "a", "pause");
   await writeMax(folder.path, 5, NOW);
@@ -122,7 +126,7 @@ const nonsense = ["", "{", "null", "7", "[]", '{"value":0,"at":1}', '{"value":1.
   ['{"value":"3","at":1}', '{"value":3}', '{"value":3,"at":"1"}', '{"value":1e99,"at":1}'],
 );
 for (const text of nonsense) {
-  Deno.test(`readWishes() passes over ${JSON.stringify(text)} for a number of downloads`, async () => {
+  Deno.test(`readControlRequests() ignores ${JSON.stringify(text)} as the number of downloads`, async () => {
     using folder = new StateFolder();
     write(folder, "max", text);
     write(folder, "a", "pause");
@@ -133,7 +137,7 @@ for (const text of nonsense) {
   });
 }
 
-Deno.test("readWishes() passes over what is no wish: drafts, folders, and words that it does not know", async () => {
+Deno.test("readControlRequests() ignores drafts, folders and unknown words", async () => {
   using folder = new StateFolder();
   write(folder, ".draft", "pause");
   write(folder, "b", "Pause");
@@ -141,14 +145,14 @@ Deno.test("readWishes() passes over what is no wish: drafts, folders, and words 
   write(folder, "d", "cancel-and-delete");
   write(folder, "e", "");
   Deno.mkdirSync(join(folder.path, "wishes", "f"));
-  assertEquals(await wishesOf(folder), { d: "cancel-and-delete" });
+  assertEquals(await requestsOf(folder), { d: "cancel-and-delete" });
 });
 
-/** What a watch has told, and the watch's end. */
+/** A running watch, and what it applied. */
 class Watch implements AsyncDisposable {
-  readonly told: ControlRequests[] = [];
+  readonly applied: ControlRequests[] = [];
   readonly clock = new ManualClock();
-  readonly #news = new Notify();
+  readonly #slept = new Notify();
   readonly #stop = new AbortController();
   readonly ended: Promise<void>;
 
@@ -159,79 +163,79 @@ class Watch implements AsyncDisposable {
       after: (ms, run) => this.clock.after(ms, run),
       sleep: (ms, signal) => {
         this.slept.push(ms);
-        this.#news.notifyAll();
+        this.#slept.notifyAll();
         return this.clock.sleep(ms, signal);
       },
     };
-    const tell = (wishes: ControlRequests) => void this.told.push(wishes);
-    this.ended = watchControlRequests(path, tell, clock, this.#stop.signal);
+    const apply = (requests: ControlRequests) => void this.applied.push(requests);
+    this.ended = watchControlRequests(path, apply, clock, this.#stop.signal);
   }
 
-  /** The pauses between its looks, so far. */
+  /** The waits between its reads, so far. */
   readonly slept: number[] = [];
 
-  /** Resolves when it has looked so often. */
-  async looked(times: number): Promise<void> {
+  /** Resolves when it has read `times` times. */
+  async reads(times: number): Promise<void> {
     const never = new AbortController().signal;
-    while (this.slept.length < times) await this.#news.notified(never);
+    while (this.slept.length < times) await this.#slept.notified(never);
   }
 
-  /** Lets it look once more. */
-  async look(): Promise<void> {
+  /** Lets it read once more. */
+  async readAgain(): Promise<void> {
     const times = this.slept.length;
     await this.clock.advance(this.slept.at(-1)!);
-    await this.looked(times + 1);
+    await this.reads(times + 1);
   }
 
   stop(): void {
-    this.#stop.abort(new Error("enough"));
+    this.#stop.abort(new Error("stopped"));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.stop();
     await this.ended;
-    if (this.clock.pending > 0) throw new Error("A timer was left behind");
+    if (this.clock.pending > 0) throw new Error("A timer is still pending");
   }
 }
 
-Deno.test("watchWishes() looks at once, and tells each time what is wished by then", async () => {
+Deno.test("watchControlRequests() reads at once and then at each interval", async () => {
   using folder = new StateFolder();
   await writeControlRequest(folder.path, "a", "pause");
   await using watch = new Watch(folder.path);
-  await watch.looked(1);
+  await watch.reads(1);
   await writeControlRequest(folder.path, "a", "cancel");
-  await watch.look();
+  await watch.readAgain();
   await removeControlRequest(folder.path, "a");
-  await watch.look();
-  const told = watch.told.map(({ tasks }) => tasks.get("a"));
-  assertEquals(told, ["pause", "cancel", undefined]);
-  // Several times a second, and not without a pause.
+  await watch.readAgain();
+  const applied = watch.applied.map(({ tasks }) => tasks.get("a"));
+  assertEquals(applied, ["pause", "cancel", undefined]);
+  // Several times a second, but not in a busy loop.
   for (const ms of watch.slept) assert(ms >= 50 && ms <= 500, `${ms}`);
 });
 
-Deno.test("watchWishes() tells nothing of a folder that cannot be read, and goes on looking", async () => {
+Deno.test("watchControlRequests() skips a folder that cannot be read, and continues", async () => {
   using folder = new StateFolder();
   const path = join(folder.path, "wishes");
   Deno.writeTextFileSync(path, "no folder");
   await using watch = new Watch(folder.path);
-  await watch.looked(1);
-  assertEquals(watch.told, []);
+  await watch.reads(1);
+  assertEquals(watch.applied, []);
   Deno.removeSync(path);
   await writeControlRequest(folder.path, "a", "pause");
-  await watch.look();
-  assertEquals(watch.told.map(({ tasks }) => tasks.get("a")), ["pause"]);
+  await watch.readAgain();
+  assertEquals(watch.applied.map(({ tasks }) => tasks.get("a")), ["pause"]);
 });
 
-Deno.test("watchWishes() ends, and throws nothing, when its signal aborts: before, while it looks, while it waits", async () => {
+Deno.test("watchControlRequests() ends without an error when its signal aborts: before, during a read, during a wait", async () => {
   using folder = new StateFolder();
-  const tell = () => {};
-  await watchControlRequests(folder.path, tell, new ManualClock(), AbortSignal.abort());
+  const apply = () => {};
+  await watchControlRequests(folder.path, apply, new ManualClock(), AbortSignal.abort());
   await using early = new Watch(folder.path);
   early.stop();
   await early.ended;
   await using waiting = new Watch(folder.path);
-  await waiting.looked(1);
+  await waiting.reads(1);
   waiting.stop();
   await waiting.ended;
-  assertEquals(waiting.told.length, 1);
+  assertEquals(waiting.applied.length, 1);
 });
