@@ -1,6 +1,6 @@
 /** The hidden `p2p complete`: answers a shell when Tab is pressed. It never fails, and is never slow. */
 import { Command } from "@cliffy/command";
-import { LEVELS, parseSeedAddress, printable } from "../core/mod.ts";
+import { LEVELS, parseSourceAddress, printable } from "../core/mod.ts";
 import { type Candidate, type CommandWords, type Question, questionOf } from "./candidates.ts";
 import { type Environment, writeLines } from "./environment.ts";
 import { TOPICS } from "./help.ts";
@@ -131,7 +131,7 @@ async function remoteNames(
   const { values } = await loadSettings(environment, {});
   const settings = await downloadSettingsOf(values);
   const named = seedsAmong(words);
-  const seeds = named.length > 0 ? named.map(parseSeedAddress) : settings.seeds;
+  const seeds = named.length > 0 ? named.map(parseSourceAddress) : settings.seeds;
   const signal = AbortSignal.timeout(TIMEOUT_MS);
   const query = { glob: undefined, ids: false };
   const offers = await Promise.allSettled(

@@ -1,6 +1,6 @@
 /** `p2p seeds`: the configured seeds, how each is doing, and changing them. */
 import { Command } from "@cliffy/command";
-import { formatSeedAddress, type SeedAddress } from "../core/mod.ts";
+import { formatSourceAddress, type SourceAddress } from "../core/mod.ts";
 import { configSource, readConfigText, withEntry, writeConfigText } from "./config_file.ts";
 import { ValueArgumentType, withSettings } from "./options.ts";
 import { ExitError, interruptible } from "./exit.ts";
@@ -43,9 +43,9 @@ async function showSeeds(
 }
 
 type Change = (
-  configured: readonly SeedAddress[],
-  seeds: readonly SeedAddress[],
-) => readonly SeedAddress[];
+  configured: readonly SourceAddress[],
+  seeds: readonly SourceAddress[],
+) => readonly SourceAddress[];
 
 function addCommand(environment: Environment) {
   return changeCommand(environment, (configured, seeds) => {
@@ -63,7 +63,7 @@ function removeCommand(environment: Environment) {
     if (unknown === undefined) return configured.filter((seed) => indexOfSeed(seeds, seed) < 0);
     throw new CommandError(
       "usage",
-      `Cannot remove seed "${formatSeedAddress(unknown)}": it is not configured`,
+      `Cannot remove seed "${formatSourceAddress(unknown)}": it is not configured`,
       "See the configured seeds with p2p seeds",
     );
   })
@@ -82,13 +82,13 @@ function changeCommand(environment: Environment, change: Change) {
 async function changeSeeds(
   environment: Environment,
   change: Change,
-  seeds: readonly SeedAddress[],
+  seeds: readonly SourceAddress[],
 ): Promise<void> {
   const { configPath, directories, values } = await loadSettings(environment, {});
   const text = await readConfigText(configPath);
   const written = configSource(text, configPath).textOf("seeds");
   const configured = written === undefined ? [] : SETTINGS.seeds.kind.parse(written);
-  const next = change(configured, seeds).map(formatSeedAddress);
+  const next = change(configured, seeds).map(formatSourceAddress);
   const config = withEntry(text, configPath, "seeds", next);
   await writeConfigText(configPath, directories.config, config);
   if (values.quiet) return;
@@ -98,7 +98,7 @@ async function changeSeeds(
   ]);
 }
 
-function indexOfSeed(seeds: readonly SeedAddress[], seed: SeedAddress): number {
-  const text = formatSeedAddress(seed);
-  return seeds.findIndex((each) => formatSeedAddress(each) === text);
+function indexOfSeed(seeds: readonly SourceAddress[], seed: SourceAddress): number {
+  const text = formatSourceAddress(seed);
+  return seeds.findIndex((each) => formatSourceAddress(each) === text);
 }

@@ -6,8 +6,8 @@ import {
   DEFAULT_PORT,
   DOWNLOAD_DEFAULTS,
   LEVELS,
-  type SeedAddress,
   SERVE_DEFAULTS,
+  type SourceAddress,
 } from "../core/mod.ts";
 import {
   ADDRESS,
@@ -51,7 +51,7 @@ function setting<T>(
 export const MAX_DOWNLOADS = 1000;
 const COUNT = wholeNumber(1, 100_000);
 const CLIENTS = ["get", "list", "verify"] as const;
-const LOCALHOST: readonly SeedAddress[] = [{ host: "127.0.0.1", port: DEFAULT_PORT, tls: false }];
+const LOCALHOST: readonly SourceAddress[] = [{ host: "127.0.0.1", port: DEFAULT_PORT, tls: false }];
 
 /** In the order of the help; only `seeds` is a list. */
 export const SETTINGS = {

@@ -4,11 +4,11 @@
  */
 import {
   DEFAULT_PORT,
-  formatSeedAddress,
+  formatSourceAddress,
   invalidNameReason,
-  parseSeedAddress,
+  parseSourceAddress,
   printable,
-  type SeedAddress,
+  type SourceAddress,
 } from "../core/mod.ts";
 import { CommandError, shellWord } from "./ui/hints.ts";
 
@@ -180,17 +180,17 @@ export const DURATION: ValueType<number> = valueType(
   },
 );
 
-export const SEED: ValueType<SeedAddress> = valueType(
+export const SEED: ValueType<SourceAddress> = valueType(
   "seed",
   "host, host:port, [v6]:port or tls://host:port",
   (text) => {
     try {
-      return { value: parseSeedAddress(text) };
+      return { value: parseSourceAddress(text) };
     } catch {
       return undefined;
     }
   },
-  { format: formatSeedAddress },
+  { format: formatSourceAddress },
 );
 
 /** Where to listen; undefined is nowhere, so that a flag can undo a file. The placeholder has no colon, which the command line library would take for a type. */
@@ -250,7 +250,7 @@ function urlHint(text: string): string | undefined {
     const scheme = protocol === "tls:" ? "tls://" : "";
     const seed = `${scheme}${hostname}:${port || DEFAULT_PORT}`;
     if (hostname === "" || invalidNameReason(name) !== undefined) return undefined;
-    const address = formatSeedAddress(parseSeedAddress(seed)).replace(`:${DEFAULT_PORT}`, "");
+    const address = formatSourceAddress(parseSourceAddress(seed)).replace(`:${DEFAULT_PORT}`, "");
     return `Give name and seed apart: p2p get ${shellWord(name)} --seed ${shellWord(address)}`;
   } catch {
     return undefined;

@@ -3,13 +3,13 @@
  * Where a value came from (flag, environment, file) is the command line's business.
  */
 import type { ConflictPolicy, SyncPolicy } from "./base/policies.ts";
-import type { SeedAddress } from "./base/seed_address.ts";
+import type { SourceAddress } from "./base/source_address.ts";
 
 export type { ConflictPolicy, SyncPolicy };
 
 export interface DownloadSettings {
   /** Where to ask; in this order where nothing else decides. */
-  readonly seeds: readonly SeedAddress[];
+  readonly seeds: readonly SourceAddress[];
   /** Downloads at a time. */
   readonly max: number;
   /** Connections to one seed, over all tasks. */

@@ -41,10 +41,10 @@ export { TaskGroup } from "./base/task_group.ts";
 export { RateMeter } from "./base/rate.ts";
 export {
   DEFAULT_PORT,
-  formatSeedAddress,
-  parseSeedAddress,
-  type SeedAddress,
-} from "./base/seed_address.ts";
+  formatSourceAddress,
+  parseSourceAddress,
+  type SourceAddress,
+} from "./base/source_address.ts";
 export type { Directories } from "./state/directories.ts";
 export { RunProgress, type Totals } from "./progress/run_progress.ts";
 export {

@@ -16,7 +16,7 @@ export const ERROR_REPLY_CODES = [
 
 export type ErrorReplyCode = typeof ERROR_REPLY_CODES[number];
 
-export function isRefusalCode(text: string | undefined): text is ErrorReplyCode {
+export function isErrorReplyCode(text: string | undefined): text is ErrorReplyCode {
   return ERROR_REPLY_CODES.some((code) => code === text);
 }
 
@@ -24,7 +24,7 @@ export function isRefusalCode(text: string | undefined): text is ErrorReplyCode 
 export class ErrorReply extends Error {
   constructor(readonly code: ErrorReplyCode, readonly text: string) {
     super(`${code} ${text}`.trimEnd());
-    this.name = "Refusal";
+    this.name = "ErrorReply";
   }
 }
 
@@ -41,11 +41,11 @@ function beginningOf(line: string): string {
   return line.slice(0, read);
 }
 
-/** undefined when `line` is no refusal. A code that we do not know counts as INTERNAL. */
+/** undefined when `line` is no error reply. A code that we do not know counts as INTERNAL. */
 export function parseErrorReply(line: string): ErrorReply | undefined {
   const [, code, text = ""] = line.match(LINE) ?? [];
   if (code === undefined) return undefined;
-  return isRefusalCode(code)
+  return isErrorReplyCode(code)
     ? new ErrorReply(code, text)
     : new ErrorReply("INTERNAL", `${code} ${text}`.trimEnd());
 }

@@ -118,7 +118,7 @@ const NUL = 0;
 const LISTING_REFUSALS: readonly string[] = ["BUSY", "AUTH", "SHUTDOWN"] satisfies ErrorReplyCode[];
 
 /** What a seed says that gives no listing; undefined when `reply` is one. */
-export function parseOneShotListingRefusal(reply: Uint8Array): ErrorReply | undefined {
+export function parseOneShotListingError(reply: Uint8Array): ErrorReply | undefined {
   if (reply.length > MAX_LINE_BYTES) return undefined;
   const refusal = parseErrorReply(withoutPadding(new TextDecoder().decode(reply)));
   return refusal && LISTING_REFUSALS.includes(refusal.code) && !refusal.text.includes("\n")

@@ -2,7 +2,7 @@
 import { ProtocolError } from "../base/errors.ts";
 import { parsePairs } from "./greeting.ts";
 import { parseSize } from "./numbers.ts";
-import { ErrorReply, isRefusalCode, parseErrorReply } from "./error_replies.ts";
+import { ErrorReply, isErrorReplyCode, parseErrorReply } from "./error_replies.ts";
 
 export type Reply =
   | {
@@ -11,7 +11,7 @@ export type Reply =
     readonly fields: ReadonlyMap<string, string>;
   }
   | { readonly kind: "size"; readonly size: number }
-  | { readonly kind: "refusal"; readonly refusal: ErrorReply };
+  | { readonly kind: "error"; readonly error: ErrorReply };
 
 export function encodeOk(
   length: number,
@@ -27,8 +27,8 @@ export function encodeSize(size: number): string {
 
 /** @throws {ProtocolError} if the line is no reply. */
 export function parseReply(line: string): Reply {
-  const refusal = parseErrorReply(line);
-  if (refusal) return { kind: "refusal", refusal };
+  const error = parseErrorReply(line);
+  if (error) return { kind: "error", error };
   if (line.startsWith("SIZE:")) {
     const size = parseSize(line.slice("SIZE:".length));
     if (size !== undefined) return { kind: "size", size };
@@ -60,16 +60,16 @@ export function withoutPadding(reply: string): string {
  */
 export function parseOneShotSize(reply: string): number {
   const line = withoutPadding(reply);
-  if (line.startsWith("ERROR")) throw oneShotRefusal(line);
+  if (line.startsWith("ERROR")) throw oneShotError(line);
   const [, digits = ""] = line.match(/^SIZE: ?([0-9]+)$/) ?? [];
   const size = parseSize(digits);
   if (size === undefined) throw new ProtocolError(`Cannot read size "${line.slice(0, 60)}"`);
   return size;
 }
 
-function oneShotRefusal(line: string): ErrorReply {
-  const refusal = isRefusalCode(line.match(/^ERROR:([A-Z_]+)/)?.[1])
+function oneShotError(line: string): ErrorReply {
+  const error = isErrorReplyCode(line.match(/^ERROR:([A-Z_]+)/)?.[1])
     ? parseErrorReply(line.split(/[\r\n\0]/, 1)[0]!)
     : undefined;
-  return refusal ?? new ErrorReply("NOT_FOUND", line.slice("ERROR".length, 200));
+  return error ?? new ErrorReply("NOT_FOUND", line.slice("ERROR".length, 200));
 }

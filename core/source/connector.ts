@@ -3,7 +3,7 @@ import type { Clock } from "../base/clock.ts";
 import { deadline } from "../base/abort.ts";
 import { BusyError, TimeoutError } from "../base/errors.ts";
 import { Semaphore } from "../base/semaphore.ts";
-import { formatSeedAddress, type SeedAddress } from "../base/seed_address.ts";
+import { formatSourceAddress, type SourceAddress } from "../base/source_address.ts";
 import { type ByteStream, type Dial, freeing } from "./transport.ts";
 
 export interface ConnectorOptions {
@@ -22,13 +22,13 @@ export interface ConnectorOptions {
 const SLOW_CONNECT_MS = 1000;
 
 export class Connector {
-  readonly #address: SeedAddress;
+  readonly #address: SourceAddress;
   readonly #options: ConnectorOptions;
   readonly #slots: Semaphore;
   #troubled = false;
   #reached = false;
 
-  constructor(address: SeedAddress, options: ConnectorOptions) {
+  constructor(address: SourceAddress, options: ConnectorOptions) {
     this.#address = address;
     this.#options = options;
     this.#slots = new Semaphore(options.connections);
@@ -72,7 +72,7 @@ export class Connector {
     const { clock, connectMs, dial, onOutOfDescriptors } = this.#options;
     using _slow = clock.after(SLOW_CONNECT_MS, () => this.#troubled = true);
     const late = () => {
-      const id = formatSeedAddress(this.#address);
+      const id = formatSourceAddress(this.#address);
       return new TimeoutError(`Cannot connect to ${id}: no answer for ${connectMs / 1000} s`);
     };
     using limit = deadline(signal, clock, connectMs, late);

@@ -35,14 +35,14 @@ export type NoGreeting = "old" | "silent";
 export async function openSession(
   seed: string,
   stream: ByteStream,
-  inbox: ReadBuffer,
+  buffer: ReadBuffer,
   terms: GreetingOptions,
   signal: AbortSignal,
 ): Promise<Greeting | NoGreeting> {
-  const line = await firstLine(stream, inbox, terms, false, signal);
+  const line = await firstLine(stream, buffer, terms, false, signal);
   if (line === "silent") return "silent";
   if (line === undefined) {
-    if (isTlsAlert(inbox)) {
+    if (isTlsAlert(buffer)) {
       throw new UnreachableError(`${seed} speaks TLS`);
     }
     return "old";
@@ -52,10 +52,10 @@ export async function openSession(
   const greeting = parseGreeting(line);
   if (greeting === undefined) return "old";
   if (greeting.auth === "token") {
-    await prove(seed, stream, inbox, greeting, terms, signal);
+    await prove(seed, stream, buffer, greeting, terms, signal);
   }
   // Nothing was asked yet: whatever it says now, it is the end of the session.
-  if (inbox.buffered > 0) {
+  if (buffer.buffered > 0) {
     throw new UnreachableError(`${seed} ended the session at once`);
   }
   return greeting;
@@ -67,11 +67,11 @@ export async function openSession(
  */
 export async function probe(
   stream: ByteStream,
-  inbox: ReadBuffer,
+  buffer: ReadBuffer,
   terms: Pick<GreetingOptions, "clock" | "waitMs">,
   signal: AbortSignal,
 ): Promise<"session" | NoGreeting> {
-  const line = await firstLine(stream, inbox, terms, true, signal);
+  const line = await firstLine(stream, buffer, terms, true, signal);
   if (line === "silent") return "silent";
   if (line === undefined) return "old";
   const refusal = parseErrorReply(line);
@@ -79,9 +79,9 @@ export async function probe(
 }
 
 /** What a seed behind TLS says to our greeting: an alert, of TLS 1.x. No line of an old seed begins so. */
-function isTlsAlert(inbox: ReadBuffer): boolean {
+function isTlsAlert(buffer: ReadBuffer): boolean {
   const beginning = new Uint8Array(2);
-  inbox.takeInto(beginning);
+  buffer.takeInto(beginning);
   return beginning[0] === 0x15 && beginning[1] === 3;
 }
 
@@ -93,7 +93,7 @@ function knowsSessions({ code }: ErrorReply): boolean {
 /** The seed's first line; undefined when it closed, or sent what is not a line. */
 async function firstLine(
   stream: ByteStream,
-  inbox: ReadBuffer,
+  buffer: ReadBuffer,
   { clock, waitMs }: Pick<GreetingOptions, "clock" | "waitMs">,
   ending: boolean,
   signal: AbortSignal,
@@ -103,7 +103,7 @@ async function firstLine(
   try {
     await writeOrAbort(stream, new TextEncoder().encode(`${HELLO}\n`), limit.signal);
     if (ending) await stream.endWriting();
-    return await lineFrom(stream, inbox, limit.signal);
+    return await lineFrom(stream, buffer, limit.signal);
   } catch (error) {
     signal.throwIfAborted();
     return error === silence ? "silent" : undefined;
@@ -113,7 +113,7 @@ async function firstLine(
 async function prove(
   seed: string,
   stream: ByteStream,
-  inbox: ReadBuffer,
+  buffer: ReadBuffer,
   { nonce }: Greeting,
   { token, clock, waitMs }: GreetingOptions,
   signal: AbortSignal,
@@ -128,7 +128,7 @@ async function prove(
     waitMs,
     () => new TimeoutError(`${seed} did not answer AUTH`),
   );
-  const reply = await replyTo(request, seed, stream, inbox, limit.signal);
+  const reply = await replyTo(request, seed, stream, buffer, limit.signal);
   if (reply === "OK 0") return;
   const refusal = parseErrorReply(reply);
   if (refusal && refusal.code !== "AUTH") throw errorFromReply(seed, refusal);
@@ -139,12 +139,12 @@ async function replyTo(
   request: string,
   seed: string,
   stream: ByteStream,
-  inbox: ReadBuffer,
+  buffer: ReadBuffer,
   signal: AbortSignal,
 ): Promise<string> {
   try {
     await writeOrAbort(stream, new TextEncoder().encode(`${request}\n`), signal);
-    const line = await lineFrom(stream, inbox, signal);
+    const line = await lineFrom(stream, buffer, signal);
     if (line !== undefined) return line;
   } catch (error) {
     signal.throwIfAborted();
@@ -159,13 +159,13 @@ async function replyTo(
 /** One line, or undefined when the stream ends before it. */
 async function lineFrom(
   stream: ByteStream,
-  inbox: ReadBuffer,
+  buffer: ReadBuffer,
   signal: AbortSignal,
 ): Promise<string | undefined> {
-  for (let line = inbox.takeLine();; line = inbox.takeLine()) {
+  for (let line = buffer.takeLine();; line = buffer.takeLine()) {
     if (line !== undefined) return line;
-    const count = await readOrAbort(stream, inbox.space(), signal);
+    const count = await readOrAbort(stream, buffer.space(), signal);
     if (count === null) return undefined;
-    inbox.filled(count);
+    buffer.filled(count);
   }
 }

@@ -10,7 +10,7 @@ import {
 } from "../base/errors.ts";
 import type { ByteRange } from "../base/ranges.ts";
 import { ErrorReply } from "../protocol/error_replies.ts";
-import { parseOneShotListingRefusal } from "../protocol/listing.ts";
+import { parseOneShotListingError } from "../protocol/listing.ts";
 import { parseOneShotSize } from "../protocol/replies.ts";
 import { MAX_LINE_BYTES } from "../protocol/lines.ts";
 import { encodeOneShotRequest, type OneShotRequest } from "../protocol/requests.ts";
@@ -54,7 +54,7 @@ export class OneShotSource {
   /** The names that the seed offers, as it sent them. */
   async listing(signal: AbortSignal): Promise<Uint8Array> {
     const reply = await this.reply({ verb: "LIST" }, signal);
-    const refusal = parseOneShotListingRefusal(reply);
+    const refusal = parseOneShotListingError(reply);
     if (refusal) throw errorFromReply(this.#seed, refusal);
     return reply;
   }

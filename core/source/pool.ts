@@ -1,6 +1,6 @@
 /** The sources of this process: one for each seed, shared by all tasks. */
 import type { Clock } from "../base/clock.ts";
-import { formatSeedAddress, type SeedAddress } from "../base/seed_address.ts";
+import { formatSourceAddress, type SourceAddress } from "../base/source_address.ts";
 import { Semaphore } from "../base/semaphore.ts";
 import { SeedSource } from "./seed_source.ts";
 import type { Dial } from "./transport.ts";
@@ -35,8 +35,8 @@ export class SourcePool implements AsyncDisposable {
     this.#slots = new Semaphore(options.connections ?? MAX_CONNECTIONS);
   }
 
-  source(address: SeedAddress): SeedSource {
-    const id = formatSeedAddress(address);
+  source(address: SourceAddress): SeedSource {
+    const id = formatSourceAddress(address);
     const known = this.#sources.get(id);
     if (known) return known;
     const { seedConnections, giveUpMs, ...options } = this.#options;
@@ -53,7 +53,7 @@ export class SourcePool implements AsyncDisposable {
   }
 
   /** One for each different address, in the order of the addresses. */
-  sources(addresses: readonly SeedAddress[]): SeedSource[] {
+  sources(addresses: readonly SourceAddress[]): SeedSource[] {
     return Array.from(new Set(addresses.map((address) => this.source(address))));
   }
 

@@ -15,7 +15,7 @@ import {
   UnreachableError,
 } from "../base/errors.ts";
 import { type ByteRange, lengthOf } from "../base/ranges.ts";
-import { formatSeedAddress, type SeedAddress } from "../base/seed_address.ts";
+import { formatSourceAddress, type SourceAddress } from "../base/source_address.ts";
 import { TaskGroup } from "../base/task_group.ts";
 import { READ_FEATURE } from "../protocol/greeting.ts";
 import { type ListedFile, MAX_LISTING_BYTES } from "../protocol/listing.ts";
@@ -54,8 +54,8 @@ export class SeedSource implements Source, AsyncDisposable {
   /** The first greeting, while it lasts. */
   #contact: Promise<SourceProtocol> | undefined;
 
-  constructor(address: SeedAddress, options: SeedSourceOptions) {
-    this.id = formatSeedAddress(address);
+  constructor(address: SourceAddress, options: SeedSourceOptions) {
+    this.id = formatSourceAddress(address);
     this.#options = options;
     this.#connector = new Connector(address, options);
     const connect = (signal: AbortSignal) => this.#connector.connect(signal);
@@ -94,7 +94,7 @@ export class SeedSource implements Source, AsyncDisposable {
       return undefined;
     }
     const target = { kind: "upTo", bytes: MAX_MANIFEST_BYTES } as const;
-    const { body } = await this.#sessions.ask({ verb: "MANIFEST", name }, target, signal);
+    const { body } = await this.#sessions.request({ verb: "MANIFEST", name }, target, signal);
     return parseManifest(textOf(this.id, body));
   }
 
@@ -103,7 +103,7 @@ export class SeedSource implements Source, AsyncDisposable {
       return await this.#inOneShot(() => this.#oneShot.size(name, signal));
     }
     const request = { verb: "FILESIZE", name } as const;
-    const { reply } = await this.#sessions.ask(request, { kind: "none" }, signal);
+    const { reply } = await this.#sessions.request(request, { kind: "none" }, signal);
     if (reply.kind === "size") return reply.size;
     throw new ProtocolError(`${this.id} answered FILESIZE without a size`);
   }
@@ -112,7 +112,7 @@ export class SeedSource implements Source, AsyncDisposable {
     if (await this.protocol(signal) === "one-shot") return undefined;
     const { clock } = this.#options;
     const askedAt = clock.now();
-    await this.#sessions.ask({ verb: "PING" }, { kind: "none" }, signal);
+    await this.#sessions.request({ verb: "PING" }, { kind: "none" }, signal);
     return clock.now() - askedAt;
   }
 
@@ -121,7 +121,8 @@ export class SeedSource implements Source, AsyncDisposable {
     const { clock, connections } = this.#options;
     if (await this.protocol(signal) === "session") {
       const target = { kind: "upTo", bytes: MAX_LISTING_BYTES } as const;
-      const ask = (after: string) => this.#sessions.ask({ verb: "LIST", after }, target, signal);
+      const ask = (after: string) =>
+        this.#sessions.request({ verb: "LIST", after }, target, signal);
       return await listPages(this.id, ask);
     }
     const askedAt = clock.now();
@@ -234,15 +235,15 @@ export class SeedSource implements Source, AsyncDisposable {
   async #readPart(
     { name, id }: ContentRef,
     range: ByteRange,
-    target: Parameters<SessionPool["ask"]>[1],
+    target: Parameters<SessionPool["request"]>[1],
     signal: AbortSignal,
   ): Promise<void> {
     if (id === null || !this.#sessions.hasFeature(READ_FEATURE)) {
-      await this.#sessions.ask({ verb: "DOWNLOAD", name, range }, target, signal);
+      await this.#sessions.request({ verb: "DOWNLOAD", name, range }, target, signal);
       return;
     }
     try {
-      await this.#sessions.ask({ verb: "READ", id, range }, target, signal);
+      await this.#sessions.request({ verb: "READ", id, range }, target, signal);
     } catch (error) {
       // The file changed, or the seed forgot the id: the manifest tells which.
       if (!(error instanceof NotFoundError)) throw error;

@@ -62,7 +62,7 @@ const EMPTY = new Uint8Array();
 export class SessionConnection implements AsyncDisposable {
   readonly #seed: string;
   readonly #stream: ByteStream;
-  readonly #inbox: ReadBuffer;
+  readonly #buffer: ReadBuffer;
   readonly #limits: ConnectionLimits;
   readonly #pending: Pending[] = [];
   readonly #reading: Promise<void>;
@@ -78,18 +78,18 @@ export class SessionConnection implements AsyncDisposable {
   /** The pending request whose memory a read may be writing to right now. */
   #receiving: Pending | undefined;
 
-  /** Takes over `stream`, whose greeting was read through `inbox`. @param onChange told when `depth` fell, and when the connection has closed. */
+  /** Takes over `stream`, whose greeting was read through `buffer`. @param onChange told when `depth` fell, and when the connection has closed. */
   constructor(
     seed: string,
     stream: ByteStream,
-    inbox: ReadBuffer,
+    buffer: ReadBuffer,
     readonly greeting: Greeting,
     limits: ConnectionLimits,
     onChange: () => void,
   ) {
     this.#seed = seed;
     this.#stream = stream;
-    this.#inbox = inbox;
+    this.#buffer = buffer;
     this.#limits = limits;
     this.#onChange = onChange;
     this.#lastByteAt = limits.clock.now();
@@ -116,7 +116,7 @@ export class SessionConnection implements AsyncDisposable {
    * @throws {ProtocolError} if the seed breaks the protocol.
    * @throws the signal's reason if it aborts.
    */
-  async ask(
+  async request(
     request: SessionRequest,
     place: BodyTarget,
     signal: AbortSignal,
@@ -229,10 +229,10 @@ export class SessionConnection implements AsyncDisposable {
   }
 
   async #readLine(): Promise<string> {
-    for (let line = this.#inbox.takeLine();; line = this.#inbox.takeLine()) {
+    for (let line = this.#buffer.takeLine();; line = this.#buffer.takeLine()) {
       if (line !== undefined) return line;
-      const space = this.#inbox.space();
-      this.#inbox.filled(await this.#read(space));
+      const space = this.#buffer.space();
+      this.#buffer.filled(await this.#read(space));
     }
   }
 
@@ -242,7 +242,7 @@ export class SessionConnection implements AsyncDisposable {
     for (let at = 0; at < body.length;) {
       this.#receiving = pending;
       const target = pending.left ? this.#scratchOf(body.length - at) : body.subarray(at);
-      const count = this.#inbox.takeInto(target) || await this.#read(target);
+      const count = this.#buffer.takeInto(target) || await this.#read(target);
       pending.missing -= count;
       // From here on, nothing writes to the memory of one who left.
       if (pending.left) pending.fail(pending.left.reason);
@@ -253,7 +253,7 @@ export class SessionConnection implements AsyncDisposable {
   }
 
   #memoryFor({ place }: Pending, reply: Reply): Uint8Array {
-    if (reply.kind === "refusal") return EMPTY;
+    if (reply.kind === "error") return EMPTY;
     if (reply.kind === "size") {
       if (place.kind === "none") return EMPTY;
       throw new ProtocolError(`${this.#seed} sent a size instead of a body`);

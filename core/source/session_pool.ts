@@ -105,7 +105,7 @@ export class SessionPool implements AsyncDisposable {
   }
 
   /** @throws {P2pError} also for an error reply. @throws the signal's reason if it aborts. */
-  async ask(
+  async request(
     request: SessionRequest,
     target: BodyTarget,
     signal: AbortSignal,
@@ -116,7 +116,7 @@ export class SessionPool implements AsyncDisposable {
         this.#closing.signal.throwIfAborted();
         const session = this.#free();
         // No wait between this choice and the request, or the depth would be another one.
-        if (session) return this.#accepted(await session.ask(request, target, signal));
+        if (session) return this.#accepted(await session.request(request, target, signal));
         await this.#waitForRoom(signal);
       }
     } finally {
@@ -164,7 +164,7 @@ export class SessionPool implements AsyncDisposable {
 
   #accepted(answer: SessionReply): SessionReply {
     if (answer.reply.kind === "ok" || answer.reply.kind === "size") return answer;
-    throw errorFromReply(this.#seed, answer.reply.refusal);
+    throw errorFromReply(this.#seed, answer.reply.error);
   }
 
   /** Opens one more in the background. If that fails, the present connections must do. */

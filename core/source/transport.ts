@@ -15,7 +15,7 @@ import {
   UnreachableError,
   UsageError,
 } from "../base/errors.ts";
-import { formatSeedAddress, type SeedAddress } from "../base/seed_address.ts";
+import { formatSourceAddress, type SourceAddress } from "../base/source_address.ts";
 import { connectReasonOf } from "./connect_errors.ts";
 import {
   AllAttemptsFailed,
@@ -45,7 +45,7 @@ export interface ByteStream extends Disposable {
 
 /** @throws {UnreachableError} if nobody answers there. @throws {BusyError} if this process has too many open files. @throws the signal's reason if it aborts. */
 export type Dial = (
-  address: SeedAddress,
+  address: SourceAddress,
   signal: AbortSignal,
 ) => Promise<ByteStream>;
 
@@ -81,7 +81,7 @@ export function dialer(
   const lastGood = new Map<string, string>();
   return async (address, signal) => {
     const { host } = address;
-    const name = formatSeedAddress(address);
+    const name = formatSourceAddress(address);
     let resolved = false;
     const startedAt = platform.clock.now();
     try {
@@ -156,7 +156,7 @@ function preferring(first: string | undefined, addresses: readonly string[]): re
 
 /** A connection to one of `addresses`; those whose TLS handshake fails are left for the others. */
 async function open(
-  { host, port, tls }: SeedAddress,
+  { host, port, tls }: SourceAddress,
   addresses: readonly string[],
   { caCerts }: TlsTrust,
   { clock, connect }: DialPlatform,
@@ -320,7 +320,9 @@ function bind({ host, port, tls }: ListenOptions): Listener {
       });
     }
     throw new UsageError(
-      `Cannot listen on ${formatSeedAddress({ host, port, tls: false })}: ${listenReasonOf(error)}`,
+      `Cannot listen on ${formatSourceAddress({ host, port, tls: false })}: ${
+        listenReasonOf(error)
+      }`,
       {
         cause: error,
         problem: "listen-address",

@@ -4,7 +4,7 @@
  */
 import { systemClock } from "../../core/base/clock.ts";
 import { splitRange } from "../../core/base/ranges.ts";
-import { parseSeedAddress } from "../../core/base/seed_address.ts";
+import { parseSourceAddress } from "../../core/base/source_address.ts";
 import { openSession } from "../../core/source/detect.ts";
 import { SessionConnection } from "../../core/source/session_connection.ts";
 import { dialer } from "../../core/source/transport.ts";
@@ -27,7 +27,7 @@ export class LightClient implements AsyncDisposable {
   }
 
   static async connect(address: string, signal: AbortSignal): Promise<LightClient> {
-    const stream = await dialer()(parseSeedAddress(address), signal);
+    const stream = await dialer()(parseSourceAddress(address), signal);
     const inbox = new ReadBuffer();
     const terms = { clock: systemClock, waitMs: STALL_MS, token: undefined };
     try {
@@ -49,9 +49,9 @@ export class LightClient implements AsyncDisposable {
   async manifest(name: string, signal: AbortSignal): Promise<void> {
     const place = { kind: "upTo", bytes: MAX_MANIFEST_BYTES } as const;
     while (true) {
-      const { reply } = await this.#connection.ask({ verb: "MANIFEST", name }, place, signal);
-      if (reply.kind !== "refusal") return;
-      if (reply.refusal.code !== "PENDING") throw reply.refusal;
+      const { reply } = await this.#connection.request({ verb: "MANIFEST", name }, place, signal);
+      if (reply.kind !== "error") return;
+      if (reply.error.code !== "PENDING") throw reply.error;
       await systemClock.sleep(PENDING_MS, signal);
     }
   }
@@ -65,8 +65,8 @@ export class LightClient implements AsyncDisposable {
         const range = next.value;
         const bytes = memory.subarray(0, range.end - range.start);
         const request = { verb: "DOWNLOAD", name, range } as const;
-        const { reply } = await this.#connection.ask(request, { kind: "into", bytes }, signal);
-        if (reply.kind === "refusal") throw reply.refusal;
+        const { reply } = await this.#connection.request(request, { kind: "into", bytes }, signal);
+        if (reply.kind === "error") throw reply.error;
       }
     };
     await Promise.all(Array.from({ length: IN_FLIGHT }, takeNext));

@@ -2,13 +2,13 @@
 import { assert, assertEquals, assertLessOrEqual, assertRejects } from "@std/assert";
 import { type ByteStream, dialer, listen, readOrAbort } from "../../core/source/transport.ts";
 import { memoryPair } from "../fakes/memory_stream.ts";
-import { bytesOf, calm, patternOf, test } from "../source/support.ts";
+import { bytesOf, noAbort, patternOf, test } from "../source/support.ts";
 
 async function socketPair(): Promise<[ByteStream, ByteStream]> {
   using listening = listen({ host: "127.0.0.1", port: 0 });
   const clients = listening.clients()[Symbol.asyncIterator]();
   const address = { host: "127.0.0.1", port: listening.port, tls: false };
-  const [client, accepted] = await Promise.all([dialer()(address, calm), clients.next()]);
+  const [client, accepted] = await Promise.all([dialer()(address, noAbort), clients.next()]);
   return [client, accepted.value];
 }
 

@@ -3,7 +3,7 @@ import { Semaphore } from "../../core/base/semaphore.ts";
 import { OutOfDescriptorsError, toDiskError } from "../../core/store/disk.ts";
 import { waitForDescriptors } from "../../core/download/descriptors.ts";
 import { Permit } from "../../core/download/permit.ts";
-import { calm, test, thrownBy } from "../source/support.ts";
+import { noAbort, test, thrownBy } from "../source/support.ts";
 import { Bench } from "./support.ts";
 
 /** What the platform says when no file can be opened. */
@@ -17,10 +17,10 @@ function lack(): Promise<never> {
 async function threeTasks(giveUpMs: number) {
   const bench = new Bench({}, { giveUpMs });
   const slots = new Semaphore(3);
-  const others = [await slots.acquire(calm), await slots.acquire(calm)];
-  const permit = new Permit(slots, await slots.acquire(calm));
+  const others = [await slots.acquire(noAbort), await slots.acquire(noAbort)];
+  const permit = new Permit(slots, await slots.acquire(noAbort));
   const run = (attempt: () => Promise<string>) =>
-    waitForDescriptors(attempt, slots, { ...bench.parts, permit }, calm);
+    waitForDescriptors(attempt, slots, { ...bench.parts, permit }, noAbort);
   return { bench, slots, others, permit, run };
 }
 

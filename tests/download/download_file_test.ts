@@ -11,7 +11,7 @@ import { StoredFile } from "../../core/store/stored_file.ts";
 import { downloadFile } from "../../core/download/download_file.ts";
 import { encodeManifest, makeManifest } from "../../core/protocol/manifest.ts";
 import { type Hook, sendBody } from "../fakes/scripted_seed.ts";
-import { calm, test } from "../source/support.ts";
+import { noAbort, test } from "../source/support.ts";
 import { Bench, FILE, type Hosts, nameOf, OTHER, Seeds } from "./support.ts";
 
 const SHA256 = sha256(FILE).toHex();
@@ -34,7 +34,7 @@ function deskOf(hosts: Hosts, settings: Partial<DownloadSettings> = {}): Bench {
 
 function run(bench: Bench, wanted: { sha256?: string; id?: string } = {}): Promise<TaskResult> {
   const all = { name: "a", sha256: undefined, id: undefined, ...wanted };
-  return downloadFile(all, new OutFolder(bench.dir), bench.parts, calm);
+  return downloadFile(all, new OutFolder(bench.dir), bench.parts, noAbort);
 }
 
 function pathOf(bench: Bench): string {
@@ -245,7 +245,7 @@ test("downloadFile() fetches wrong pieces of the disk again before it blames a s
   const manifest = makeManifest(FILE.length, SHA256, digestsOf(FILE));
   const content = { layout: manifest.layout, manifest };
   {
-    using file = await StoredFile.open(pathOf(bench), content, bench.parts.store, calm);
+    using file = await StoredFile.open(pathOf(bench), content, bench.parts.store, noAbort);
     for (const piece of file.missing) {
       const { start, end } = rangeOfPiece(manifest.layout, piece);
       const bytes = FILE.slice(start, end);

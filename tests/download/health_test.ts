@@ -3,7 +3,7 @@ import { TimeoutError } from "../../core/base/errors.ts";
 import type { DownloadSettings } from "../../core/config.ts";
 import { type SeedHealth, seedHealth } from "../../core/download/list.ts";
 import { type Hook, refusing } from "../fakes/scripted_seed.ts";
-import { calm, patternOf, Stage, test, thrownBy } from "../source/support.ts";
+import { noAbort, patternOf, RawSeed, test, thrownBy } from "../source/support.ts";
 import { Bench, type Hosts, nameOf, NOBODY, oldSeedOf, Seeds, SILENT } from "./support.ts";
 
 const GIVE_UP_MS = 20_000;
@@ -22,7 +22,7 @@ class Ward extends Bench {
     super(hosts, { giveUpMs: GIVE_UP_MS, ...settings });
   }
 
-  async look(signal = calm): Promise<{ value: SeedHealth[]; ms: number }> {
+  async look(signal = noAbort): Promise<{ value: SeedHealth[]; ms: number }> {
     const platform = { clock: this.clock, dial: this.dial };
     return await this.timed(seedHealth(this.parts.settings, platform, signal));
   }
@@ -38,7 +38,7 @@ class Ward extends Bench {
 
 test("healthOf() tells of each seed, in their order, how it speaks and what it offers", async () => {
   await using seeds = new Seeds();
-  await using old = new Stage(oldSeedOf({ x: 5, y: 6, z: 7 }));
+  await using old = new RawSeed(oldSeedOf({ x: 5, y: 6, z: 7 }));
   await using ward = new Ward({
     old: old.dial,
     away: NOBODY,

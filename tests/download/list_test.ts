@@ -10,7 +10,7 @@ import { systemRandom } from "../../core/base/random.ts";
 import { list, type Offer, resolveNames } from "../../core/download/list.ts";
 import { encodeListing } from "../../core/protocol/listing.ts";
 import { type Hook, refusing } from "../fakes/scripted_seed.ts";
-import { bytesOf, calm, Stage, test, thrownBy } from "../source/support.ts";
+import { bytesOf, noAbort, RawSeed, test, thrownBy } from "../source/support.ts";
 import { Bench, FILE, nameOf, NOBODY, oldSeedOf, OTHER, Seeds, SILENT } from "./support.ts";
 
 const GIVE_UP_MS = 20_000;
@@ -22,11 +22,11 @@ function platformOf(bench: Bench) {
 
 async function listed(bench: Bench, { ids = false } = {}): Promise<{ value: Offer; ms: number }> {
   const query = { glob: undefined, ids };
-  return await bench.timed(list(query, bench.parts.settings, platformOf(bench), calm));
+  return await bench.timed(list(query, bench.parts.settings, platformOf(bench), noAbort));
 }
 
 async function resolved(bench: Bench, patterns: string[], all = false): Promise<string[]> {
-  const naming = resolveNames(patterns, all, bench.parts.settings, platformOf(bench), calm);
+  const naming = resolveNames(patterns, all, bench.parts.settings, platformOf(bench), noAbort);
   const { value } = await bench.timed(naming);
   // All of these were listed.
   for (const { size } of value) assertEquals(size, SMALL.length);
@@ -154,7 +154,7 @@ test("list() tells which seed has which content, and asks only those that have t
   await using seeds = new Seeds();
   const [one, two] = [seeds.add({ a: FILE }), seeds.add({ a: OTHER })];
   const lacking = seeds.add({ b: SMALL });
-  await using old = new Stage(oldSeedOf({ a: FILE.length }));
+  await using old = new RawSeed(oldSeedOf({ a: FILE.length }));
   await using bench = new Bench({ one, two, lacking, old: old.dial });
   const { value: offer } = await listed(bench, { ids: true });
   const [a, b] = offer.files;
@@ -192,7 +192,7 @@ test("list() shows what fits a glob, and the very name that looks like one", asy
   const shown = async (glob: string) => {
     const query = { glob, ids: false };
     const { settings } = bench.parts;
-    const { value } = await bench.timed(list(query, settings, platformOf(bench), calm));
+    const { value } = await bench.timed(list(query, settings, platformOf(bench), noAbort));
     return value.files.map(({ name }) => name);
   };
   assertEquals(await shown("[ab].txt"), ["[ab].txt", "a.txt", "b.txt"]);
@@ -239,7 +239,7 @@ const OFFERED = {
 test("resolveNames() asks no seed, and gives each name once, when none is a glob", async () => {
   await using bench = new Bench({ away: NOBODY });
   const { settings } = bench.parts;
-  const names = await resolveNames(["a", "b", "a"], false, settings, platformOf(bench), calm);
+  const names = await resolveNames(["a", "b", "a"], false, settings, platformOf(bench), noAbort);
   assertEquals(names, [{ name: "a" }, { name: "b" }]);
 });
 
@@ -261,7 +261,7 @@ test("resolveNames() does not keep other names from being downloaded when a glob
   await using seeds = new Seeds();
   await using bench = new Bench({ seed: seeds.add(OFFERED) });
   const { settings } = bench.parts;
-  const naming = resolveNames(["zip/*", "a*"], false, settings, platformOf(bench), calm);
+  const naming = resolveNames(["zip/*", "a*"], false, settings, platformOf(bench), noAbort);
   const { value } = await bench.timed(naming);
   assertEquals(value, [
     { name: "a.txt", size: SMALL.length },

@@ -30,7 +30,7 @@ import {
   type ScriptedSeed,
   sendBody,
 } from "../fakes/scripted_seed.ts";
-import { calm, test } from "../source/support.ts";
+import { noAbort, test } from "../source/support.ts";
 import { startHasher } from "../hash/support.ts";
 import { addressOf, Bench, contentOf, FILE, MIB, nameOf, Seeds } from "./support.ts";
 
@@ -52,7 +52,7 @@ class Workshop implements AsyncDisposable {
   readonly #told = new Notify();
   #orders = 0;
 
-  static async open(hook?: Hook, signal = calm, hashers = mainThreadHasher): Promise<Workshop> {
+  static async open(hook?: Hook, signal = noAbort, hashers = mainThreadHasher): Promise<Workshop> {
     const seeds = new Seeds();
     const seed = seeds.add({ a: FILE }, hook);
     const other = seeds.add({ a: FILE });
@@ -104,7 +104,7 @@ class Workshop implements AsyncDisposable {
 
   /** Hands of a later run. */
   anew(): PieceDownloader {
-    return new PieceDownloader(this.#terms, calm);
+    return new PieceDownloader(this.#terms, noAbort);
   }
 
   /** @returns the order's id. */
@@ -121,7 +121,7 @@ class Workshop implements AsyncDisposable {
 
   /** Resolves when so many orders have come to an end, however long that takes. */
   async ended(count: number): Promise<void> {
-    while (this.ends.length < count) await this.#told.notified(calm);
+    while (this.ends.length < count) await this.#told.notified(noAbort);
   }
 
   async settle(): Promise<void> {
@@ -163,7 +163,7 @@ test("Hands.fetch() tells of a failure and stores nothing when a piece has a wro
 
 test("Hands.takeBack() stores nothing, and keeps the memory, when the piece is being hashed", async () => {
   const hashing = Promise.withResolvers<Uint8Array>();
-  await using shop = await Workshop.open(undefined, calm, {
+  await using shop = await Workshop.open(undefined, noAbort, {
     ...mainThreadHasher,
     sha256: () => hashing.promise,
   });
@@ -172,7 +172,7 @@ test("Hands.takeBack() stores nothing, and keeps the memory, when the piece is b
   shop.hands.cancel(order);
   const { memory } = shop.bench.parts;
   // All that there is: it can only be lent when the piece's has come back.
-  const all = memory.lend(64 * MIB, calm);
+  const all = memory.lend(64 * MIB, noAbort);
   let lent = false;
   all.then(() => lent = true);
   await shop.settle();
@@ -186,7 +186,7 @@ test("Hands.takeBack() stores nothing, and keeps the memory, when the piece is b
 for (const [what, hook] of [["right", undefined], ["wrong", corrupting]] as const) {
   test(`Hands.fetch() tells a ${what} piece as it is when other threads hash`, async () => {
     using hashers = new HasherPool(2, startHasher, 0);
-    await using shop = await Workshop.open(hook, calm, hashers);
+    await using shop = await Workshop.open(hook, noAbort, hashers);
     for (const piece of [0, 1, 2, 3, 4, 5]) shop.fetch(piece);
     await shop.ended(6);
     const kinds = new Set(shop.ends.map(({ kind }) => kind));

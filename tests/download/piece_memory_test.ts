@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { PieceBuffers } from "../../core/download/piece_memory.ts";
-import { calm } from "../source/support.ts";
+import { noAbort } from "../source/support.ts";
 
 const MIB = 1024 * 1024;
 
@@ -14,10 +14,10 @@ async function settled(promise: Promise<unknown>): Promise<boolean> {
 
 Deno.test("PieceMemory.lend() waits when the budget is lent, and goes on in order", async () => {
   const memory = new PieceBuffers(2 * MIB);
-  const first = await memory.lend(MIB, calm);
-  using _second = await memory.lend(MIB, calm);
-  const third = memory.lend(MIB, calm);
-  const fourth = memory.lend(10, calm);
+  const first = await memory.lend(MIB, noAbort);
+  using _second = await memory.lend(MIB, noAbort);
+  const third = memory.lend(MIB, noAbort);
+  const fourth = memory.lend(10, noAbort);
   assertEquals([await settled(third), await settled(fourth)], [false, false]);
   first[Symbol.dispose]();
   using got = await third;
@@ -30,18 +30,18 @@ Deno.test("PieceMemory.lend() waits when the budget is lent, and goes on in orde
 
 Deno.test("PieceMemory.lend() gives the memory of earlier pieces again", async () => {
   const memory = new PieceBuffers(8 * MIB);
-  const first = await memory.lend(MIB, calm);
+  const first = await memory.lend(MIB, noAbort);
   const { buffer } = first.bytes;
   first[Symbol.dispose]();
-  using second = await memory.lend(MIB - 5, calm);
+  using second = await memory.lend(MIB - 5, noAbort);
   assert(second.bytes.buffer === buffer);
   assertEquals(second.bytes.length, MIB - 5);
 });
 
 Deno.test("PieceMemory.lend() lends a piece beyond the budget when no other is lent", async () => {
   const memory = new PieceBuffers(MIB);
-  const small = await memory.lend(MIB, calm);
-  const large = memory.lend(4 * MIB, calm);
+  const small = await memory.lend(MIB, noAbort);
+  const large = memory.lend(4 * MIB, noAbort);
   assertEquals(await settled(large), false);
   small[Symbol.dispose]();
   using got = await large;
@@ -50,10 +50,10 @@ Deno.test("PieceMemory.lend() lends a piece beyond the budget when no other is l
 
 Deno.test("PieceMemory.lend() throws the signal's reason, and lets the next in, when it is aborted", async () => {
   const memory = new PieceBuffers(2 * MIB);
-  const first = await memory.lend(MIB, calm);
+  const first = await memory.lend(MIB, noAbort);
   const stop = new AbortController();
   const large = memory.lend(2 * MIB, stop.signal);
-  const small = memory.lend(MIB, calm);
+  const small = memory.lend(MIB, noAbort);
   assertEquals(await settled(small), false);
   stop.abort(new Error("enough"));
   await assertRejects(() => large, Error, "enough");

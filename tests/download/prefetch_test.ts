@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import { Prefetch } from "../../core/download/prefetch.ts";
 import type { Hook } from "../fakes/scripted_seed.ts";
 import { refusing } from "../fakes/scripted_seed.ts";
-import { calm, patternOf, test } from "../source/support.ts";
+import { noAbort, patternOf, test } from "../source/support.ts";
 import { addressOf, Bench, nameOf, NOBODY, Seeds } from "./support.ts";
 
 const NAMES = Array.from({ length: 40 }, (_, i) => `f${String(i).padStart(2, "0")}`);
@@ -20,12 +20,12 @@ class Ahead implements AsyncDisposable {
     this.bench = new Bench({ seed: this.seed, away: NOBODY });
     const { pool } = this.bench;
     const links = ["seed", "away"].map((host) => pool.source(addressOf(host)));
-    this.foresight = new Prefetch(NAMES, links, this.bench.clock, calm);
+    this.foresight = new Prefetch(NAMES, links, this.bench.clock, noAbort);
   }
 
   /** As the first task does: from then on the seed is known to be there. */
   async reach(): Promise<void> {
-    await this.bench.timed(this.bench.pool.source(addressOf("seed")).protocol(calm));
+    await this.bench.timed(this.bench.pool.source(addressOf("seed")).protocol(noAbort));
   }
 
   async take(name: string, seed = SEED) {

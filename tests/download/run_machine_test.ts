@@ -1,7 +1,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { type Machine, runMachine, type Running } from "../../core/download/run_machine.ts";
 import { ManualClock } from "../fakes/manual_clock.ts";
-import { calm, test } from "../source/support.ts";
+import { noAbort, test } from "../source/support.ts";
 
 type Fact = { readonly kind: "say"; readonly word: string };
 type Seen = Fact | { readonly kind: "timer" };
@@ -30,7 +30,7 @@ function run(
   diary: Diary,
   perform: (order: string, running: Run) => void,
   clock = new ManualClock(),
-  signal = calm,
+  signal = noAbort,
 ): Promise<string> {
   return runMachine<Fact, string, string>(diary, perform, clock, signal);
 }

@@ -2,7 +2,7 @@ import { assert, assertEquals, assertLessOrEqual } from "@std/assert";
 import { Semaphore } from "../../core/base/semaphore.ts";
 import { runQueue } from "../../core/download/run_queue.ts";
 import { ManualClock } from "../fakes/manual_clock.ts";
-import { calm, test } from "../source/support.ts";
+import { noAbort, test } from "../source/support.ts";
 
 /** Tasks that take so many ms each, by the manual clock; an abort ends them as it would a download. */
 class Tasks {
@@ -16,7 +16,7 @@ class Tasks {
     this.items = durations.map((ms, index) => ({ index, ms }));
   }
 
-  queue(slots: Semaphore, signal = calm): Promise<string[]> {
+  queue(slots: Semaphore, signal = noAbort): Promise<string[]> {
     return runQueue(this.items, slots, {
       run: async ({ index, ms }, slot, signal) => {
         using _slot = slot;

@@ -5,7 +5,7 @@ import { DiskFullError } from "../../core/store/disk.ts";
 import { CancelledError, supervise } from "../../core/download/supervise.ts";
 import { Control } from "../../core/download/control.ts";
 import { Permit } from "../../core/download/permit.ts";
-import { calm, test, thrownBy, watch } from "../source/support.ts";
+import { noAbort, test, thrownBy, watch } from "../source/support.ts";
 import { Bench } from "./support.ts";
 
 const RESULT: TaskResult = {
@@ -36,7 +36,7 @@ class Stint implements AsyncDisposable {
     giveUpMs = 60_000,
   ): Promise<Stint> {
     const bench = new Bench({}, { giveUpMs });
-    const stint = new Stint(bench, await bench.slots.acquire(calm), attempt);
+    const stint = new Stint(bench, await bench.slots.acquire(noAbort), attempt);
     await stint.settle();
     return stint;
   }
@@ -123,7 +123,7 @@ for (const wish of ["pause", "cancel", "cancel-and-delete"] as const) {
     await using stint = await Stint.begin();
     await stint.wish("pause");
     // Another task has the place, and runs long.
-    using _other = await stint.bench.slots.acquire(calm);
+    using _other = await stint.bench.slots.acquire(noAbort);
     await stint.wish(undefined);
     assertEquals(stint.states, ["paused", "waiting"]);
     await stint.wish(wish);
@@ -142,7 +142,7 @@ for (const wish of ["pause", "cancel", "cancel-and-delete"] as const) {
 test("conduct() hands the place on when the user pauses while the task waits for it", async () => {
   await using stint = await Stint.begin();
   await stint.wish("pause");
-  const other = await stint.bench.slots.acquire(calm);
+  const other = await stint.bench.slots.acquire(noAbort);
   await stint.wish(undefined);
   await stint.wish("pause");
   other[Symbol.dispose]();
@@ -168,7 +168,7 @@ for (const when of ["it runs", "it is paused", "it waits for its place"]) {
     await using stint = await Stint.begin();
     if (when !== "it runs") await stint.wish("pause");
     using _other = when === "it waits for its place"
-      ? await stint.bench.slots.acquire(calm)
+      ? await stint.bench.slots.acquire(noAbort)
       : undefined;
     if (when === "it waits for its place") await stint.wish(undefined);
     const reason = new Error("enough");

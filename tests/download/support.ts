@@ -6,7 +6,7 @@ import { linkedAbort } from "../../core/base/abort.ts";
 import { UnreachableError } from "../../core/base/errors.ts";
 import type { Clock } from "../../core/base/clock.ts";
 import { Semaphore } from "../../core/base/semaphore.ts";
-import type { SeedAddress } from "../../core/base/seed_address.ts";
+import type { SourceAddress } from "../../core/base/source_address.ts";
 import { DOWNLOAD_DEFAULTS, type DownloadSettings } from "../../core/config.ts";
 import type { TaskEventData } from "../../core/events.ts";
 import { mainThreadHasher } from "../../core/hash/pool.ts";
@@ -28,11 +28,11 @@ import {
   ScriptedSeed,
   type SeedSide,
 } from "../fakes/scripted_seed.ts";
-import { calm, patternOf } from "../source/support.ts";
+import { noAbort, patternOf } from "../source/support.ts";
 
 export const MIB = 1024 * 1024;
 
-export function addressOf(host: string): SeedAddress {
+export function addressOf(host: string): SourceAddress {
   return { host, port: 7270, tls: false };
 }
 
@@ -127,7 +127,7 @@ export class Bench implements AsyncDisposable {
   }
 
   open(content: StoredContent): Promise<StoredFile> {
-    return StoredFile.open(join(this.dir, "a"), content, this.parts.store, calm);
+    return StoredFile.open(join(this.dir, "a"), content, this.parts.store, noAbort);
   }
 
   /** The bytes of the file, finished or not. */
@@ -142,12 +142,12 @@ export class Bench implements AsyncDisposable {
 
   /** Asks for the manifest of "a" before its turn has come. */
   async foresee(host: string): Promise<void> {
-    await this.timed(this.pool.source(addressOf(host)).protocol(calm));
+    await this.timed(this.pool.source(addressOf(host)).protocol(noAbort));
     this.parts.prefetch.begin("before");
   }
 
   /** Resolves what "a" is, and stops before anything of it is fetched. */
-  async find(wanted: { sha256?: string; id?: string } = {}, signal = calm): Promise<Found> {
+  async find(wanted: { sha256?: string; id?: string } = {}, signal = noAbort): Promise<Found> {
     using stop = linkedAbort(signal);
     let found: Found | undefined;
     const emit = (event: TaskEventData) => {
@@ -168,7 +168,7 @@ export class Bench implements AsyncDisposable {
   }
 
   /** Downloads "a". @returns the bytes that came, by host. */
-  async download(signal = calm): Promise<Record<string, number>> {
+  async download(signal = noAbort): Promise<Record<string, number>> {
     const wanted = { name: "a", sha256: undefined, id: undefined };
     const { bytesBySeed } = await downloadFile(
       wanted,

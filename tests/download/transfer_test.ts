@@ -13,7 +13,7 @@ import {
   refusing,
   stallAfter,
 } from "../fakes/scripted_seed.ts";
-import { calm, patternOf, test, thrownBy } from "../source/support.ts";
+import { noAbort, patternOf, test, thrownBy } from "../source/support.ts";
 import {
   Bench,
   contentOf,
@@ -285,17 +285,17 @@ test("transfer() leaves its place while all seeds pause, and has it again when i
   seed.hook = async (request, client, seed) => {
     const answered = await busy(request, client, seed);
     if (answered || request.verb !== "DOWNLOAD") return answered;
-    await bench.clock.sleep(1, calm);
+    await bench.clock.sleep(1, noAbort);
     heldWhenAsked.push(bench.parts.permit.held);
     return await slow(request, client, seed);
   };
-  const slot = await bench.slots.acquire(calm);
+  const slot = await bench.slots.acquire(noAbort);
   const place = new Permit(bench.slots, slot);
   Object.assign(bench.parts, { permit: place });
   const downloading = bench.timed(bench.download());
   await bench.until(() => !place.held, 3000);
   // Another task takes it meanwhile.
-  const other = await bench.slots.acquire(calm);
+  const other = await bench.slots.acquire(noAbort);
   await bench.clock.advance(4000);
   assertEquals(heldWhenAsked, []);
   other[Symbol.dispose]();
@@ -308,7 +308,7 @@ test("transfer() leaves its place while all seeds pause, and has it again when i
 
 /** A task that has its place; others may take it while it pauses. */
 async function placed(bench: Bench): Promise<Permit> {
-  const place = new Permit(bench.slots, await bench.slots.acquire(calm));
+  const place = new Permit(bench.slots, await bench.slots.acquire(noAbort));
   Object.assign(bench.parts, { permit: place });
   return place;
 }
@@ -324,7 +324,7 @@ test("transfer() does not give up when it has to wait for its place for longer t
   downloading.catch(() => {});
   await bench.until(() => !place.held, 3000);
   // Another task takes it, and runs long.
-  const other = await bench.slots.acquire(calm);
+  const other = await bench.slots.acquire(noAbort);
   await bench.clock.advance(10 * giveUpMs);
   assertEquals(seed.asked("DOWNLOAD").length, 2);
   other[Symbol.dispose]();

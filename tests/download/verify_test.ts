@@ -4,7 +4,7 @@ import type { DownloadSettings } from "../../core/config.ts";
 import { type Verdict, type Verification, verify } from "../../core/download/verify.ts";
 import { mainThreadHasher } from "../../core/hash/pool.ts";
 import { type Hook, refusing } from "../fakes/scripted_seed.ts";
-import { calm, patternOf, Stage, test, thrownBy } from "../source/support.ts";
+import { noAbort, patternOf, RawSeed, test, thrownBy } from "../source/support.ts";
 import {
   Bench,
   FILE,
@@ -37,7 +37,7 @@ class Desk extends Bench {
 
   async verifyAll(
     requests: Parameters<typeof verify>[0],
-    signal = calm,
+    signal = noAbort,
   ): Promise<{ value: Verification[]; ms: number }> {
     const progress = (...told: Told[number]) => void this.told.push(told);
     const platform = { clock: this.clock, dial: this.dial, hasher: mainThreadHasher };
@@ -321,7 +321,7 @@ test("verify() changes nothing of the file", async () => {
 });
 
 test("verify() claims nothing when old seeds only tell the size, and it is the same", async () => {
-  await using old = new Stage(oldSeedOf({ a: FILE.length }));
+  await using old = new RawSeed(oldSeedOf({ a: FILE.length }));
   await using desk = new Desk({ old: old.dial, away: NOBODY });
   const failure = failureOf(await desk.verify(FILE, "a"));
   assertEquals(failure.code, "protocol");
@@ -329,8 +329,8 @@ test("verify() claims nothing when old seeds only tell the size, and it is the s
 });
 
 test("verify() knows another file by its size when old seeds tell nothing else", async () => {
-  await using one = new Stage(oldSeedOf({ a: 7 }));
-  await using two = new Stage(oldSeedOf({ a: 8 }));
+  await using one = new RawSeed(oldSeedOf({ a: 7 }));
+  await using two = new RawSeed(oldSeedOf({ a: 8 }));
   await using desk = new Desk({ one: one.dial, two: two.dial });
   const failure = failureOf(await desk.verify(FILE, "a"));
   assertEquals(failure.code, "corrupt");
@@ -338,15 +338,15 @@ test("verify() knows another file by its size when old seeds tell nothing else",
 });
 
 test("verify() claims nothing when only one of the old seeds tells the size that the file has", async () => {
-  await using one = new Stage(oldSeedOf({ a: 7 }));
-  await using two = new Stage(oldSeedOf({ a: FILE.length }));
+  await using one = new RawSeed(oldSeedOf({ a: 7 }));
+  await using two = new RawSeed(oldSeedOf({ a: FILE.length }));
   await using desk = new Desk({ one: one.dial, two: two.dial });
   assertEquals(failureOf(await desk.verify(FILE, "a")).code, "protocol");
 });
 
 test("verify() goes by digests where one seed has them, whatever size an old one tells", async () => {
   await using seeds = new Seeds();
-  await using old = new Stage(oldSeedOf({ a: 7 }));
+  await using old = new RawSeed(oldSeedOf({ a: 7 }));
   await using desk = new Desk({ old: old.dial, seed: seeds.add({ a: FILE }) });
   const { verdict } = await desk.verify(FILE, "a");
   assertEquals(verdict.kind === "same" && verdict.seeds, [nameOf("seed")]);

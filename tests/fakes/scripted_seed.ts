@@ -5,7 +5,7 @@
 import { sha256 } from "../../core/base/digest.ts";
 import { P2pError } from "../../core/base/errors.ts";
 import { layoutOf, rangeOfPiece } from "../../core/base/pieces.ts";
-import type { SeedAddress } from "../../core/base/seed_address.ts";
+import type { SourceAddress } from "../../core/base/source_address.ts";
 import { type ByteStream, type Dial, listen, type Listening } from "../../core/source/transport.ts";
 import { encodeGreeting, type Greeting } from "../../core/protocol/greeting.ts";
 import { ReadBuffer } from "../../core/protocol/read_buffer.ts";
@@ -108,7 +108,7 @@ export class ScriptedSeed implements AsyncDisposable {
   }
 
   /** Where it listens, on a free port, from now on. */
-  listen(): SeedAddress {
+  listen(): SourceAddress {
     const listening = listen({ host: "127.0.0.1", port: 0 });
     this.#listening = listening;
     this.#accepting = this.#accept(listening);

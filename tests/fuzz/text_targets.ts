@@ -18,7 +18,7 @@ import { UsageError } from "../../core/base/errors.ts";
 import { compareNames, invalidNameReason } from "../../core/base/names.ts";
 import { isReservedName } from "../../core/store/paths.ts";
 import { printable } from "../../core/base/printable.ts";
-import { formatSeedAddress, parseSeedAddress } from "../../core/base/seed_address.ts";
+import { formatSourceAddress, parseSourceAddress } from "../../core/base/source_address.ts";
 import {
   encodeIdentity,
   encodeRecord,
@@ -68,11 +68,11 @@ const addresses: Target = {
   ]
     .map(bytesOf),
   run(input) {
-    const address = attempt(() => parseSeedAddress(anyTextOf(input)), UsageError);
+    const address = attempt(() => parseSourceAddress(anyTextOf(input)), UsageError);
     if (address instanceof Error) return;
     const { port } = address;
     assert(Number.isInteger(port) && port >= 1 && port <= 65_535);
-    assertSame(parseSeedAddress(formatSeedAddress(address)), address, "address");
+    assertSame(parseSourceAddress(formatSourceAddress(address)), address, "address");
   },
 };
 

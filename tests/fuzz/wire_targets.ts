@@ -60,7 +60,7 @@ const sessionRequests: Target = {
   run(input) {
     const line = textOf(input);
     const parsed = attempt(() => parseSessionRequest(line), ErrorReply);
-    if (parsed instanceof Error) return requireRefusal(parsed);
+    if (parsed instanceof Error) return requireErrorReply(parsed);
     if ("name" in parsed) requireValid(parsed.name);
     if (parsed.verb === "DOWNLOAD") {
       const { start, end } = parsed.range;
@@ -84,14 +84,14 @@ const oneShotRequests: Target = {
   run(input) {
     const line = textOf(input);
     const parsed = attempt(() => parseOneShotRequest(line), ErrorReply);
-    if (parsed instanceof Error) return requireRefusal(parsed);
+    if (parsed instanceof Error) return requireErrorReply(parsed);
     if ("name" in parsed) requireValid(parsed.name);
     if (parsed.verb === "DOWNLOAD" && !Number.isFinite(parsed.offset)) return;
     assertEquals(encodeOneShotRequest(parsed), line);
   },
 };
 
-function requireRefusal(error: Error): void {
+function requireErrorReply(error: Error): void {
   assert(error instanceof ErrorReply);
   assert(error.code === "BAD_REQUEST" || error.code === "NOT_FOUND", error.code);
   // Nothing of the request comes back: no escape codes, no hints of what is there.
@@ -129,7 +129,7 @@ const replies: Target = {
     const line = textOf(input);
     const reply = attempt(() => parseReply(line), ProtocolError);
     if (reply instanceof Error) return requireShort(reply);
-    if (reply.kind === "refusal") return requireSaneRefusal(reply.refusal);
+    if (reply.kind === "error") return requireValidErrorReply(reply.error);
     if (reply.kind === "size") return assertEquals(encodeSize(reply.size), `${line}\n`);
     assert(Number.isSafeInteger(reply.length) && reply.length >= 0);
     const again = parseReply(encodeOk(reply.length, Object.fromEntries(reply.fields)).slice(0, -1));
@@ -146,17 +146,17 @@ function requireShort(error: Error): void {
   assert(error.message.length < 200, `a message of ${error.message.length} characters`);
 }
 
-function requireSaneRefusal(refusal: ErrorReply): void {
-  assert(ERROR_REPLY_CODES.includes(refusal.code));
-  const pause = retryAfterMsOf(refusal);
+function requireValidErrorReply(reply: ErrorReply): void {
+  assert(ERROR_REPLY_CODES.includes(reply.code));
+  const pause = retryAfterMsOf(reply);
   assert(pause >= 100 && pause <= 60_000, `a pause of ${pause} ms`);
-  const percent = percentOf(refusal);
+  const percent = percentOf(reply);
   assert(percent >= 0 && percent <= 100, `${percent} percent`);
-  const line = encodeErrorReply(refusal);
+  const line = encodeErrorReply(reply);
   assert(line.endsWith("\n") && line.indexOf("\n") === line.length - 1, "one line");
   assert(bytesOf(line).length <= MAX_LINE_BYTES + 1, "not too long a line");
   const again = parseErrorReply(line.slice(0, -1));
-  assert(again && again.code === refusal.code, "the same code comes back");
+  assert(again && again.code === reply.code, "the same code comes back");
   assertEquals(encodeErrorReply(again), line);
 }
 
@@ -166,7 +166,7 @@ const oneShotSizes: Target = {
   run(input) {
     const reply = textOf(input);
     const size = attempt(() => parseOneShotSize(reply), ProtocolError, ErrorReply);
-    if (size instanceof ErrorReply) requireSaneRefusal(size);
+    if (size instanceof ErrorReply) requireValidErrorReply(size);
     else if (size instanceof Error) requireShort(size);
     else {
       const written = reply.split(/[\0\r\n]/, 1)[0]!.trimEnd().replace("SIZE: ", "SIZE:");

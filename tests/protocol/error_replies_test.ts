@@ -155,10 +155,10 @@ for (const { text, want } of percents) {
   });
 }
 
-Deno.test("Refusal has code and text as its message", () => {
+Deno.test("ErrorReply has code and text as its message", () => {
   assertEquals(new ErrorReply("RANGE", "too far").message, "RANGE too far");
   assertEquals(new ErrorReply("RANGE", "").message, "RANGE");
-  assertEquals(new ErrorReply("RANGE", "").name, "Refusal");
+  assertEquals(new ErrorReply("RANGE", "").name, "ErrorReply");
 });
 
 const code = fc.constantFrom(...ERROR_REPLY_CODES);

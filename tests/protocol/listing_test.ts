@@ -10,7 +10,7 @@ import {
   MAX_LISTING_BYTES,
   parseListing,
   parseOneShotListing,
-  parseOneShotListingRefusal,
+  parseOneShotListingError,
 } from "../../core/protocol/listing.ts";
 import { anySize, anyText, nearly, property, validName } from "../base/property.ts";
 import { bytesOf, concat, show } from "./support.ts";
@@ -193,7 +193,7 @@ Deno.test("parseOneShotListing() skips a name that is not UTF-8", () => {
   assertEquals(Array.from(parseOneShotListing(reply)), ["a", "b"]);
 });
 
-const listingRefusals = [
+const listingErrors = [
   { text: "ERROR:AUTH no token\n", code: "AUTH" },
   { text: "ERROR:BUSY", code: "BUSY" },
   { text: "ERROR:SHUTDOWN\r\n\0\0", code: "SHUTDOWN" },
@@ -202,9 +202,9 @@ const listingRefusals = [
   { text: "ERROR:AUTH x\nb\n", code: undefined },
   { text: "a\n", code: undefined },
 ];
-for (const { text, code } of listingRefusals) {
-  Deno.test(`parseOneShotListingRefusal() of ${show(text)} is ${code}`, () => {
-    assertEquals(parseOneShotListingRefusal(bytesOf(text))?.code, code);
+for (const { text, code } of listingErrors) {
+  Deno.test(`parseOneShotListingError() of ${show(text)} is ${code}`, () => {
+    assertEquals(parseOneShotListingError(bytesOf(text))?.code, code);
   });
 }
 

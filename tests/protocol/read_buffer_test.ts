@@ -23,18 +23,18 @@ function outcomeOf<T>(take: () => T): T | typeof TOO_LONG | typeof NOT_TEXT {
 
 /** All lines of `stream`, and the rest, when it comes in parts of these sizes, again and again. */
 function linesOf(stream: Uint8Array, sizes: readonly number[]): Line[] {
-  const inbox = new ReadBuffer();
+  const buffer = new ReadBuffer();
   const lines: Line[] = [];
   for (let at = 0, turn = 0; at < stream.length; turn++) {
     const part = stream.subarray(at, at + (sizes[turn % sizes.length] ?? stream.length));
-    at += fill(inbox, part);
-    let line = outcomeOf(() => inbox.takeLine());
-    for (; line !== undefined && line !== TOO_LONG; line = outcomeOf(() => inbox.takeLine())) {
+    at += fill(buffer, part);
+    let line = outcomeOf(() => buffer.takeLine());
+    for (; line !== undefined && line !== TOO_LONG; line = outcomeOf(() => buffer.takeLine())) {
       lines.push(line);
     }
     if (line === TOO_LONG) return [...lines, TOO_LONG];
   }
-  return [...lines, outcomeOf(() => inbox.takeRest())];
+  return [...lines, outcomeOf(() => buffer.takeRest())];
 }
 
 /** The same, of the whole stream at once, with the platform's own means. */
@@ -148,87 +148,87 @@ Deno.test("Inbox yields a line of 4096 bytes whole when the stream is cut at any
 });
 
 Deno.test("Inbox.takeLine() throws as soon as a line has grown too long, its end or not", () => {
-  const inbox = new ReadBuffer();
-  fill(inbox, bytesOf(x(4096)));
-  assertEquals(inbox.takeLine(), undefined);
-  fill(inbox, bytesOf("x"));
-  assertThrows(() => inbox.takeLine(), LineTooLongError, "longer than 4096 bytes");
+  const buffer = new ReadBuffer();
+  fill(buffer, bytesOf(x(4096)));
+  assertEquals(buffer.takeLine(), undefined);
+  fill(buffer, bytesOf("x"));
+  assertThrows(() => buffer.takeLine(), LineTooLongError, "longer than 4096 bytes");
 });
 
 Deno.test("Inbox.takeLine() waits for LF when 4096 bytes and CR have come", () => {
-  const inbox = new ReadBuffer();
-  fill(inbox, bytesOf(`${x(4096)}\r`));
-  assertEquals(inbox.takeLine(), undefined);
-  fill(inbox, bytesOf("y"));
-  assertThrows(() => inbox.takeLine(), LineTooLongError);
+  const buffer = new ReadBuffer();
+  fill(buffer, bytesOf(`${x(4096)}\r`));
+  assertEquals(buffer.takeLine(), undefined);
+  fill(buffer, bytesOf("y"));
+  assertThrows(() => buffer.takeLine(), LineTooLongError);
 });
 
 Deno.test("Inbox.takeLine() throws again when it is asked again behind a line that was too long", () => {
-  const inbox = new ReadBuffer();
-  fill(inbox, bytesOf(`${x(5000)}\nLIST\n`));
-  assertThrows(() => inbox.takeLine(), LineTooLongError);
-  assertThrows(() => inbox.takeLine(), LineTooLongError);
+  const buffer = new ReadBuffer();
+  fill(buffer, bytesOf(`${x(5000)}\nLIST\n`));
+  assertThrows(() => buffer.takeLine(), LineTooLongError);
+  assertThrows(() => buffer.takeLine(), LineTooLongError);
 });
 
 Deno.test("Inbox.takeLine() leaves the beginning of a line that was too long to be read", () => {
-  const inbox = new ReadBuffer();
-  fill(inbox, bytesOf(`DOWNLOAD ${x(5000)}`));
-  assertThrows(() => inbox.takeLine(), LineTooLongError);
+  const buffer = new ReadBuffer();
+  fill(buffer, bytesOf(`DOWNLOAD ${x(5000)}`));
+  assertThrows(() => buffer.takeLine(), LineTooLongError);
   const verb = new Uint8Array(8);
-  assertEquals(inbox.takeInto(verb), 8);
+  assertEquals(buffer.takeInto(verb), 8);
   assertEquals(verb, bytesOf("DOWNLOAD"));
 });
 
 Deno.test("Inbox.space() is never empty when a line is asked for", () => {
-  const inbox = new ReadBuffer();
+  const buffer = new ReadBuffer();
   const line = bytesOf(`${x(4000)}\n`);
   const stream = concat(...new Array(50).fill(line));
   let lines = 0;
   for (let at = 0; at < stream.length;) {
-    assert(inbox.space().length > 0);
-    at += fill(inbox, stream.subarray(at));
-    while (inbox.takeLine() !== undefined) lines++;
+    assert(buffer.space().length > 0);
+    at += fill(buffer, stream.subarray(at));
+    while (buffer.takeLine() !== undefined) lines++;
   }
   assertEquals(lines, 50);
 });
 
 Deno.test("Inbox.takeRest() takes all that is there, line ends too", () => {
-  const inbox = new ReadBuffer();
-  fill(inbox, bytesOf("a\nb\nc"));
-  assertEquals(inbox.takeLine(), "a");
-  assertEquals(inbox.takeRest(), "b\nc");
-  assertEquals(inbox.buffered, 0);
-  assertEquals(inbox.takeRest(), "");
+  const buffer = new ReadBuffer();
+  fill(buffer, bytesOf("a\nb\nc"));
+  assertEquals(buffer.takeLine(), "a");
+  assertEquals(buffer.takeRest(), "b\nc");
+  assertEquals(buffer.buffered, 0);
+  assertEquals(buffer.takeRest(), "");
 });
 
 Deno.test("Inbox.takeRest() has taken the bytes when they are not text", () => {
-  const inbox = new ReadBuffer();
-  fill(inbox, Uint8Array.of(0xff));
-  assertThrows(() => inbox.takeRest(), LineNotTextError);
-  fill(inbox, bytesOf("LIST\n"));
-  assertEquals(inbox.takeLine(), "LIST");
+  const buffer = new ReadBuffer();
+  fill(buffer, Uint8Array.of(0xff));
+  assertThrows(() => buffer.takeRest(), LineNotTextError);
+  fill(buffer, bytesOf("LIST\n"));
+  assertEquals(buffer.takeLine(), "LIST");
 });
 
 Deno.test("Inbox.takeInto() moves as much as there is and fits", () => {
-  const inbox = new ReadBuffer();
+  const buffer = new ReadBuffer();
   const target = new Uint8Array(4);
-  assertEquals(inbox.takeInto(target), 0);
-  fill(inbox, bytesOf("abcdef"));
-  assertEquals(inbox.takeInto(new Uint8Array()), 0);
-  assertEquals(inbox.buffered, 6);
-  assertEquals(inbox.takeInto(target), 4);
+  assertEquals(buffer.takeInto(target), 0);
+  fill(buffer, bytesOf("abcdef"));
+  assertEquals(buffer.takeInto(new Uint8Array()), 0);
+  assertEquals(buffer.buffered, 6);
+  assertEquals(buffer.takeInto(target), 4);
   assertEquals(target, bytesOf("abcd"));
-  assertEquals(inbox.takeInto(target), 2);
+  assertEquals(buffer.takeInto(target), 2);
   assertEquals(target, bytesOf("efcd"));
-  assertEquals(inbox.buffered, 0);
+  assertEquals(buffer.buffered, 0);
 });
 
 Deno.test("Inbox.takeInto() gives a copy when the space is used again", () => {
-  const inbox = new ReadBuffer();
+  const buffer = new ReadBuffer();
   const target = new Uint8Array(3);
-  fill(inbox, bytesOf("abc"));
-  inbox.takeInto(target);
-  fill(inbox, bytesOf("xyz"));
+  fill(buffer, bytesOf("abc"));
+  buffer.takeInto(target);
+  fill(buffer, bytesOf("xyz"));
   assertEquals(target, bytesOf("abc"));
 });
 
@@ -248,20 +248,20 @@ function messagesOf(
   lengths: readonly number[],
   sizes: readonly number[],
 ): Message[] {
-  const inbox = new ReadBuffer();
+  const buffer = new ReadBuffer();
   let at = 0;
   let turn = 0;
   const more = () => {
     const size = sizes[turn++ % sizes.length] ?? stream.length;
     assert(at < stream.length, "the stream has ended");
-    at += fill(inbox, stream.subarray(at, at + size));
+    at += fill(buffer, stream.subarray(at, at + size));
   };
   return lengths.map((length) => {
-    let line = inbox.takeLine();
-    for (; line === undefined; line = inbox.takeLine()) more();
+    let line = buffer.takeLine();
+    for (; line === undefined; line = buffer.takeLine()) more();
     const body = new Uint8Array(length);
     for (let got = 0; got < length;) {
-      const count = inbox.takeInto(body.subarray(got));
+      const count = buffer.takeInto(body.subarray(got));
       if (count === 0) more();
       got += count;
     }
@@ -335,15 +335,15 @@ function brief(lines: readonly Line[]): string {
 }
 
 Deno.test("Inbox grows when it began small and a line does not fit", () => {
-  const inbox = new ReadBuffer(4);
+  const buffer = new ReadBuffer(4);
   let sent = 0;
   const line = "x".repeat(4000) + "\n";
   while (sent < line.length) {
-    assertEquals(inbox.takeLine(), undefined);
-    const space = inbox.space();
+    assertEquals(buffer.takeLine(), undefined);
+    const space = buffer.space();
     const { written } = new TextEncoder().encodeInto(line.slice(sent), space);
-    inbox.filled(written);
+    buffer.filled(written);
     sent += written;
   }
-  assertEquals(inbox.takeLine(), line.trimEnd());
+  assertEquals(buffer.takeLine(), line.trimEnd());
 });

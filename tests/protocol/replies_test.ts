@@ -10,7 +10,7 @@ import {
   type Reply,
 } from "../../core/protocol/replies.ts";
 import { anySize, anyText, nearly, property } from "../base/property.ts";
-import { assertRefuses, show, word } from "./support.ts";
+import { assertErrorReply, show, word } from "./support.ts";
 
 const good = [
   { line: "OK 0", reply: ok(0) },
@@ -43,8 +43,8 @@ for (const { line, reply } of loose) {
 
 Deno.test("parseReply() gives the refusal when the line is one", () => {
   const reply = parseReply("ERROR:RANGE too far");
-  assert(reply.kind === "refusal");
-  assertEquals([reply.refusal.code, reply.refusal.text], ["RANGE", "too far"]);
+  assert(reply.kind === "error");
+  assertEquals([reply.error.code, reply.error.text], ["RANGE", "too far"]);
 });
 
 const bad = [
@@ -133,10 +133,10 @@ for (const reply of noSizes) {
 }
 
 Deno.test("parseOneShotSize() throws the refusal when the seed refuses", () => {
-  assertRefuses(() => parseOneShotSize("ERROR:NOT_FOUND no such file\n"), "NOT_FOUND");
-  assertRefuses(() => parseOneShotSize("ERROR:BUSY\r\n"), "BUSY");
-  assertRefuses(() => parseOneShotSize("ERROR:NOT_FOUND a\u2028b\n"), "NOT_FOUND");
-  assertRefuses(() => parseOneShotSize("ERROR:BUSY"), "BUSY");
+  assertErrorReply(() => parseOneShotSize("ERROR:NOT_FOUND no such file\n"), "NOT_FOUND");
+  assertErrorReply(() => parseOneShotSize("ERROR:BUSY\r\n"), "BUSY");
+  assertErrorReply(() => parseOneShotSize("ERROR:NOT_FOUND a\u2028b\n"), "NOT_FOUND");
+  assertErrorReply(() => parseOneShotSize("ERROR:BUSY"), "BUSY");
 });
 
 for (
@@ -150,7 +150,7 @@ for (
   ]
 ) {
   Deno.test(`parseOneShotSize() takes ${show(reply)} for a file that is not there`, () => {
-    assertRefuses(() => parseOneShotSize(reply), "NOT_FOUND");
+    assertErrorReply(() => parseOneShotSize(reply), "NOT_FOUND");
   });
 }
 
@@ -183,20 +183,24 @@ property("parseReply() throws nothing but ProtocolError", anyLine, (line) => {
 });
 
 const anyReply = fc.oneof(anyLine, nearly("SIZE:12\n", "SIZE:12\r\n", "ERROR:BUSY no\n"));
-property("parseOneShotSize() throws nothing but ProtocolError and Refusal", anyReply, (reply) => {
-  try {
-    const size = parseOneShotSize(reply);
-    assertEquals(reply.replace(/[\0\r\n ]+$/, "").replace("SIZE: ", "SIZE:"), `SIZE:${size}`);
-  } catch (error) {
-    if (!(error instanceof ErrorReply)) assertInstanceOf(error, ProtocolError);
-  }
-});
+property(
+  "parseOneShotSize() throws nothing but ProtocolError and ErrorReply",
+  anyReply,
+  (reply) => {
+    try {
+      const size = parseOneShotSize(reply);
+      assertEquals(reply.replace(/[\0\r\n ]+$/, "").replace("SIZE: ", "SIZE:"), `SIZE:${size}`);
+    } catch (error) {
+      if (!(error instanceof ErrorReply)) assertInstanceOf(error, ProtocolError);
+    }
+  },
+);
 
 function ok(length: number, fields: Record<string, string> = {}) {
   return { kind: "ok" as const, length, fields: new Map(Object.entries(fields)) };
 }
 
-function encodeReply(reply: Exclude<Reply, { kind: "refusal" }>): string {
+function encodeReply(reply: Exclude<Reply, { kind: "error" }>): string {
   return reply.kind === "size"
     ? encodeSize(reply.size)
     : encodeOk(reply.length, Object.fromEntries(reply.fields));

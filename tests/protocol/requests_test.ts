@@ -10,7 +10,7 @@ import {
 } from "../../core/protocol/requests.ts";
 import { ErrorReply, type ErrorReplyCode } from "../../core/protocol/error_replies.ts";
 import { anySize, anyText, nearly, property, validName } from "../base/property.ts";
-import { assertRefuses, show } from "./support.ts";
+import { assertErrorReply, show } from "./support.ts";
 
 const inSession: { line: string; request: SessionRequest }[] = [
   { line: "PING", request: { verb: "PING" } },
@@ -137,7 +137,7 @@ const badInSession = [
 ];
 for (const line of badInSession) {
   Deno.test(`parseSessionRequest() refuses ${show(line)} with BAD_REQUEST`, () => {
-    assertRefuses(() => parseSessionRequest(line), "BAD_REQUEST");
+    assertErrorReply(() => parseSessionRequest(line), "BAD_REQUEST");
   });
 }
 
@@ -161,12 +161,12 @@ const badNames = [
 for (const name of badNames) {
   const lines = [`FILESIZE ${name}`, `MANIFEST ${name}`, `DOWNLOAD ${name}|0|1`];
   Deno.test(`parseSessionRequest() refuses the name ${show(name)} with NOT_FOUND`, () => {
-    for (const line of lines) assertRefuses(() => parseSessionRequest(line), "NOT_FOUND");
+    for (const line of lines) assertErrorReply(() => parseSessionRequest(line), "NOT_FOUND");
   });
 
   Deno.test(`parseOneShotRequest() refuses the name ${show(name)} with NOT_FOUND`, () => {
-    assertRefuses(() => parseOneShotRequest(`FILESIZE ${name}`), "NOT_FOUND");
-    assertRefuses(() => parseOneShotRequest(`DOWNLOAD ${name}|0`), "NOT_FOUND");
+    assertErrorReply(() => parseOneShotRequest(`FILESIZE ${name}`), "NOT_FOUND");
+    assertErrorReply(() => parseOneShotRequest(`DOWNLOAD ${name}|0`), "NOT_FOUND");
   });
 }
 
@@ -220,7 +220,7 @@ const badOneShot = [
 ];
 for (const line of badOneShot) {
   Deno.test(`parseOneShotRequest() refuses ${show(line)} with BAD_REQUEST`, () => {
-    assertRefuses(() => parseOneShotRequest(line), "BAD_REQUEST");
+    assertErrorReply(() => parseOneShotRequest(line), "BAD_REQUEST");
   });
 }
 
@@ -252,19 +252,27 @@ const anyLine = fc.oneof(
   anyText,
   nearly(...inSession.map(({ line }) => line), ...oneShot.map(({ line }) => line)),
 );
-property("parseSessionRequest() gives back the same line or throws a Refusal", anyLine, (line) => {
-  const request = parsedOr(["BAD_REQUEST", "NOT_FOUND"], () => parseSessionRequest(line));
-  if (request === undefined) return;
-  const far = request.verb === "DOWNLOAD" && !Number.isSafeInteger(request.range.end);
-  if (!far) assertEquals(encodeSessionRequest(request), line);
-});
+property(
+  "parseSessionRequest() gives back the same line or throws a ErrorReply",
+  anyLine,
+  (line) => {
+    const request = parsedOr(["BAD_REQUEST", "NOT_FOUND"], () => parseSessionRequest(line));
+    if (request === undefined) return;
+    const far = request.verb === "DOWNLOAD" && !Number.isSafeInteger(request.range.end);
+    if (!far) assertEquals(encodeSessionRequest(request), line);
+  },
+);
 
-property("parseOneShotRequest() gives back the same line or throws a Refusal", anyLine, (line) => {
-  const request = parsedOr(["BAD_REQUEST", "NOT_FOUND"], () => parseOneShotRequest(line));
-  if (request === undefined) return;
-  const far = request.verb === "DOWNLOAD" && request.offset === Infinity;
-  if (!far) assertEquals(encodeOneShotRequest(request), line);
-});
+property(
+  "parseOneShotRequest() gives back the same line or throws a ErrorReply",
+  anyLine,
+  (line) => {
+    const request = parsedOr(["BAD_REQUEST", "NOT_FOUND"], () => parseOneShotRequest(line));
+    if (request === undefined) return;
+    const far = request.verb === "DOWNLOAD" && request.offset === Infinity;
+    if (!far) assertEquals(encodeOneShotRequest(request), line);
+  },
+);
 
 function parsedOr<T>(codes: readonly ErrorReplyCode[], parse: () => T): T | undefined {
   try {

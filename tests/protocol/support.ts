@@ -12,19 +12,19 @@ export function concat(...parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer>
   return Uint8Array.from(parts.flatMap((part) => [...part]));
 }
 
-/** Gives `inbox` the beginning of `bytes`, as much as it has room for; says how much. */
-export function fill(inbox: ReadBuffer, bytes: Uint8Array): number {
+/** Gives `buffer` the beginning of `bytes`, as much as it has room for; says how much. */
+export function fill(buffer: ReadBuffer, bytes: Uint8Array): number {
   for (let given = 0;;) {
-    const space = inbox.space();
+    const space = buffer.space();
     const part = bytes.subarray(given, given + space.length);
     if (part.length === 0) return given;
     space.set(part);
-    inbox.filled(part.length);
+    buffer.filled(part.length);
     given += part.length;
   }
 }
 
-export function assertRefuses(run: () => unknown, code: ErrorReplyCode): void {
+export function assertErrorReply(run: () => unknown, code: ErrorReplyCode): void {
   assertEquals(assertThrows(run, ErrorReply).code, code);
 }
 

@@ -5,7 +5,7 @@ import { Semaphore } from "../../core/base/semaphore.ts";
 import { SeedSource } from "../../core/source/seed_source.ts";
 import { dialer } from "../../core/source/transport.ts";
 import { CSeedProgram, withoutCSeed } from "../fakes/c_seed.ts";
-import { calm, patternOf } from "./support.ts";
+import { noAbort, patternOf } from "./support.ts";
 
 /** Its last chunk is short. */
 const FILE = patternOf(40 * 32 - 5);
@@ -41,8 +41,8 @@ Deno.test({
       await t.step(`with the habit ${habit}`, async () => {
         await using seed = await program.start("chunk=512", habit);
         await using link = linkTo(seed.port);
-        assertEquals(await link.protocol(calm), "one-shot");
-        assertEquals(await link.list(calm), [
+        assertEquals(await link.protocol(noAbort), "one-shot");
+        assertEquals(await link.list(noAbort), [
           { name: "a|b c.bin", size: FILE.length, modified: 0 },
           { name: "empty", size: 0, modified: 0 },
         ]);
@@ -50,9 +50,9 @@ Deno.test({
         const range = { start: 0, end: FILE.length };
         const options = { onBytes: () => {}, rateLimit: undefined };
         const content = { name: "a|b c.bin", id: null, size: FILE.length };
-        await link.read(content, range, memory, options, calm);
+        await link.read(content, range, memory, options, noAbort);
         assertEquals(memory, FILE);
-        await assertRejects(() => link.size("missing", calm), NotFoundError);
+        await assertRejects(() => link.size("missing", noAbort), NotFoundError);
       });
     }
   },

@@ -13,7 +13,7 @@ import { ReadBuffer } from "../../core/protocol/read_buffer.ts";
 import { ManualClock } from "../fakes/manual_clock.ts";
 import { memoryPair } from "../fakes/memory_stream.ts";
 import { SeedSide } from "../fakes/scripted_seed.ts";
-import { bytesOf, calm, test, thrownBy, watch } from "./support.ts";
+import { bytesOf, noAbort, test, thrownBy, watch } from "./support.ts";
 
 const WAIT_MS = 5000;
 const GREETING = "HELLO 2 agent=x/1 nonce=000102030405060708090a0b0c0d0e0f auth=none " +
@@ -28,7 +28,7 @@ class Meeting implements Disposable {
   readonly clock = new ManualClock();
   readonly seed: SeedSide;
   readonly client: ByteStream;
-  readonly inbox = new ReadBuffer();
+  readonly buffer = new ReadBuffer();
   readonly #seedStream: ByteStream;
 
   constructor() {
@@ -38,9 +38,9 @@ class Meeting implements Disposable {
     this.seed = new SeedSide(seed);
   }
 
-  greet(token: string | undefined = undefined, signal = calm) {
+  greet(token: string | undefined = undefined, signal = noAbort) {
     const terms = { clock: this.clock, waitMs: WAIT_MS, token };
-    return openSession("seed", this.client, this.inbox, terms, signal);
+    return openSession("seed", this.client, this.buffer, terms, signal);
   }
 
   [Symbol.dispose](): void {
@@ -157,9 +157,9 @@ for (const { says, seen } of probes) {
     using meeting = new Meeting();
     const probing = probe(
       meeting.client,
-      meeting.inbox,
+      meeting.buffer,
       { clock: meeting.clock, waitMs: WAIT_MS },
-      calm,
+      noAbort,
     );
     assertEquals(await meeting.seed.line(), "HELLO 2");
     assertEquals(await meeting.seed.line(), undefined);

@@ -1,10 +1,10 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { forEachConcurrent } from "../../core/source/for_each_concurrent.ts";
 import { ManualClock } from "../fakes/manual_clock.ts";
-import { calm, test } from "./support.ts";
+import { noAbort, test } from "./support.ts";
 
 for (const most of [1, 3, 10]) {
-  test(`inLanes() begins all items in their order, at most ${most} at a time`, async () => {
+  test(`forEachConcurrent() begins all items in their order, at most ${most} at a time`, async () => {
     const clock = new ManualClock();
     const begun: number[] = [];
     let running = 0;
@@ -12,7 +12,7 @@ for (const most of [1, 3, 10]) {
     const ended = forEachConcurrent([30, 10, 20, 10, 10], most, async (ms) => {
       begun.push(ms);
       mostRunning = Math.max(mostRunning, ++running);
-      await clock.sleep(ms, calm);
+      await clock.sleep(ms, noAbort);
       running--;
     });
     await clock.advance(100);
@@ -22,13 +22,13 @@ for (const most of [1, 3, 10]) {
   });
 }
 
-test("inLanes() throws the first failure when all that began have ended, and begins no more", async () => {
+test("forEachConcurrent() throws the first failure when all that began have ended, and begins no more", async () => {
   const clock = new ManualClock();
   const ended: number[] = [];
   const running = assertRejects(
     () =>
       forEachConcurrent([30, 10, 20, 40], 2, async (ms) => {
-        await clock.sleep(ms, calm);
+        await clock.sleep(ms, noAbort);
         ended.push(ms);
         throw new Error(`after ${ms}`);
       }),
@@ -40,7 +40,7 @@ test("inLanes() throws the first failure when all that began have ended, and beg
   assertEquals(ended, [10, 30]);
 });
 
-test("inLanes() takes no more of its items than it can begin", async () => {
+test("forEachConcurrent() takes no more of its items than it can begin", async () => {
   let taken = 0;
   function* endless() {
     for (;;) yield taken++;

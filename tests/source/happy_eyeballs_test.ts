@@ -6,7 +6,7 @@ import {
   connectToAny,
 } from "../../core/source/happy_eyeballs.ts";
 import { ManualClock } from "../fakes/manual_clock.ts";
-import { calm, test, watch } from "./support.ts";
+import { noAbort, test, watch } from "./support.ts";
 
 const orders = [
   { given: [], want: [] },
@@ -53,7 +53,7 @@ class Attempts {
     this.#ends.get(address)!.reject(new Error(`no ${address}`));
   }
 
-  race(addresses: string[], signal = calm) {
+  race(addresses: string[], signal = noAbort) {
     return watch(connectToAny(addresses, this.connect, this.clock, signal));
   }
 }
@@ -113,7 +113,7 @@ test("connectToAny() throws the reason of each address when none answers", async
 
 test("connectToAny() throws when there is no address", async () => {
   const { connect, clock } = new Attempts();
-  await assertRejects(() => connectToAny([], connect, clock, calm), AllAttemptsFailed);
+  await assertRejects(() => connectToAny([], connect, clock, noAbort), AllAttemptsFailed);
 });
 
 test("connectToAny() throws the signal's reason when it aborts, and closes what still comes", async () => {

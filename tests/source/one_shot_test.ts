@@ -4,7 +4,7 @@ import { OneShotSource } from "../../core/source/one_shot.ts";
 import { ManualClock } from "../fakes/manual_clock.ts";
 import type { ByteStream } from "../../core/source/transport.ts";
 import { SeedSide } from "../fakes/scripted_seed.ts";
-import { ADDRESS, bytesOf, calm, patternOf, Stage, test, thrownBy, watch } from "./support.ts";
+import { ADDRESS, bytesOf, noAbort, patternOf, RawSeed, test, thrownBy, watch } from "./support.ts";
 
 const quietly = { onBytes: () => {}, rateLimit: undefined };
 
@@ -18,12 +18,12 @@ const STALL_MS = 5000;
 /** A client of an old seed whose connections are played one after the other. */
 class OldTalk implements AsyncDisposable {
   readonly clock = new ManualClock();
-  readonly stage: Stage;
+  readonly stage: RawSeed;
   readonly client: OneShotSource;
   readonly requests: string[] = [];
 
   constructor(play: (request: string, seed: SeedSide, connection: number) => Promise<void>) {
-    this.stage = new Stage(async (seed, connection) => {
+    this.stage = new RawSeed(async (seed, connection) => {
       const request = await seed.line() ?? "";
       this.requests.push(request);
       await play(request, seed, connection);
@@ -59,7 +59,7 @@ for (const most of [1, 7, 32, 60, 99, 100, 5000]) {
     await talk.client.read(contentOf("a|b", 100), { start: 20, end: 80 }, memory, {
       onBytes: (count: number) => told += count,
       rateLimit: undefined,
-    }, calm);
+    }, noAbort);
     assertEquals(memory, FILE.subarray(20, 80));
     assertEquals(told, 60);
     assertEquals(talk.requests.length, Math.ceil(60 / most));
@@ -72,7 +72,7 @@ test("OneShotSource.read() takes a chunk that comes in many parts", async () => 
     for (const byte of FILE) await seed.send(Uint8Array.of(byte));
   });
   const memory = new Uint8Array(100);
-  await talk.client.read(contentOf("a", 100), { start: 0, end: 100 }, memory, quietly, calm);
+  await talk.client.read(contentOf("a", 100), { start: 0, end: 100 }, memory, quietly, noAbort);
   assertEquals(memory, FILE);
   assertEquals(talk.stage.connections, 1);
 });
@@ -85,7 +85,7 @@ test("OneShotSource.read() throws ProtocolError when more comes than the file ha
     { start: 50, end: 100 },
     memory,
     quietly,
-    calm,
+    noAbort,
   );
   await assertRejects(() => reading, ProtocolError);
 });
@@ -96,7 +96,7 @@ test("OneShotSource.read() ignores the NUL bytes that fill the last buffer", asy
     await seed.send(new Uint8Array(5000));
   });
   const memory = new Uint8Array(100);
-  await talk.client.read(contentOf("a", 100), { start: 0, end: 100 }, memory, quietly, calm);
+  await talk.client.read(contentOf("a", 100), { start: 0, end: 100 }, memory, quietly, noAbort);
   assertEquals(memory, FILE);
 });
 
@@ -111,7 +111,7 @@ test("OneShotSource.read() throws ProtocolError when NUL bytes come without end"
     { start: 0, end: 100 },
     memory,
     quietly,
-    calm,
+    noAbort,
   );
   await assertRejects(() => reading, ProtocolError);
 });
@@ -146,10 +146,10 @@ test("OneShotSource takes a reply for complete that is followed by a reset", asy
     stallMs: STALL_MS,
     connect: () => Promise.resolve(streams.shift()!),
   });
-  const size = await client.reply({ verb: "FILESIZE", name: "a" }, calm);
+  const size = await client.reply({ verb: "FILESIZE", name: "a" }, noAbort);
   assertEquals(size, bytesOf("SIZE:100\n"));
   const memory = new Uint8Array(100);
-  await client.read(contentOf("a", 100), { start: 0, end: 100 }, memory, quietly, calm);
+  await client.read(contentOf("a", 100), { start: 0, end: 100 }, memory, quietly, noAbort);
   assertEquals(memory, FILE);
 });
 
@@ -163,7 +163,7 @@ test("OneShotSource.read() throws UnreachableError when a reply is empty", async
     { start: 0, end: 100 },
     memory,
     quietly,
-    calm,
+    noAbort,
   );
   await assertRejects(() => reading, UnreachableError, "byte 10");
   assertEquals(talk.stage.connections, 2);
@@ -177,7 +177,7 @@ test("OneShotSource.read() throws TimeoutError when a chunk stalls", async () =>
   });
   const memory = new Uint8Array(100);
   const reading = watch(
-    talk.client.read(contentOf("a", 100), { start: 0, end: 100 }, memory, quietly, calm),
+    talk.client.read(contentOf("a", 100), { start: 0, end: 100 }, memory, quietly, noAbort),
   );
   await talk.clock.advance(STALL_MS - 1);
   assertEquals(reading.ending, undefined);
@@ -220,7 +220,7 @@ test("OneShotSource.reply() gives the whole reply, wherever its characters are c
       await talk.clock.advance(0);
     }
   });
-  assertEquals(await talk.client.reply({ verb: "LIST" }, calm), reply);
+  assertEquals(await talk.client.reply({ verb: "LIST" }, noAbort), reply);
 });
 
 test("OneShotSource.reply() throws ProtocolError when the reply has no end", async () => {
@@ -228,25 +228,25 @@ test("OneShotSource.reply() throws ProtocolError when the reply has no end", asy
   await using talk = new OldTalk(async (_, seed) => {
     for (;;) await seed.send(noise);
   });
-  await assertRejects(() => talk.client.reply({ verb: "LIST" }, calm), ProtocolError, "endless");
+  await assertRejects(() => talk.client.reply({ verb: "LIST" }, noAbort), ProtocolError, "endless");
 });
 
 test("OneShotSource.reply() throws UnreachableError when the connection is reset", async () => {
   // Closing with the request unread is what resets it.
-  const stage = new Stage(() => Promise.resolve());
+  const stage = new RawSeed(() => Promise.resolve());
   await using _stage = stage;
   const client = new OneShotSource("seed", {
     clock: new ManualClock(),
     stallMs: STALL_MS,
     connect: (signal) => stage.dial(ADDRESS, signal),
   });
-  await assertRejects(() => client.reply({ verb: "LIST" }, calm), UnreachableError);
+  await assertRejects(() => client.reply({ verb: "LIST" }, noAbort), UnreachableError);
   assertEquals(stage.open, 0);
 });
 
 /** Replies to requests whose end it is told by the client's end of stream, or only to those where it is not. */
 function hearing(ends: boolean) {
-  return new Stage(async (seed) => {
+  return new RawSeed(async (seed) => {
     const request = await withinATurn(seed);
     if ((request.end === "ended") === ends) await seed.send(`SIZE:${request.text.length}\n`);
   });
@@ -272,7 +272,7 @@ for (const ends of [true, false]) {
       stallMs: STALL_MS,
       connect: (signal) => stage.dial(ADDRESS, signal),
     });
-    const ask = () => client.reply({ verb: "FILESIZE", name: "a" }, calm);
+    const ask = () => client.reply({ verb: "FILESIZE", name: "a" }, noAbort);
     assertEquals(await ask(), bytesOf("SIZE:10\n"));
     assertEquals(stage.connections, ends ? 1 : 2);
     // It is remembered.
@@ -284,13 +284,13 @@ for (const ends of [true, false]) {
 }
 
 test("OneShotSource.reply() gives an empty reply when both ways of asking give one", async () => {
-  await using stage = new Stage(async (seed) => void await withinATurn(seed));
+  await using stage = new RawSeed(async (seed) => void await withinATurn(seed));
   const client = new OneShotSource("seed", {
     clock: new ManualClock(),
     stallMs: STALL_MS,
     connect: (signal) => stage.dial(ADDRESS, signal),
   });
-  assertEquals(await client.reply({ verb: "LIST" }, calm), new Uint8Array());
+  assertEquals(await client.reply({ verb: "LIST" }, noAbort), new Uint8Array());
   assertEquals(stage.connections, 2);
 });
 
@@ -317,7 +317,7 @@ test("OneShotSource.read() asks its pace before every chunk, for what may come",
   const memory = new Uint8Array(50_000);
   const range = { start: 0, end: memory.length };
   const options = { onBytes: () => {}, rateLimit: pace };
-  await talk.client.read(contentOf("a", file.length), range, memory, options, calm);
+  await talk.client.read(contentOf("a", file.length), range, memory, options, noAbort);
   assertEquals(memory, file.subarray(0, memory.length));
   // Nothing is known of the first one; behind it the seed sends as much each time.
   assertEquals(story, [`${USUAL_CHUNK_BYTES}`, "asks", "20000", "asks", "10000", "asks"]);
@@ -352,7 +352,7 @@ for (const verb of ["FILESIZE", "LIST"] as const) {
       if (verb === "LIST") await seed.send("\n");
     });
     const request = verb === "LIST" ? { verb } : { verb, name: "a" };
-    const text = talk.client.reply(request, calm);
+    const text = talk.client.reply(request, noAbort);
     if (verb === "LIST") return assertEquals((await text).length, 1_000_001);
     await assertRejects(() => text, ProtocolError, "endless");
     // What fits into the buffers of a connection came, and no more.
@@ -363,7 +363,7 @@ for (const verb of ["FILESIZE", "LIST"] as const) {
 test("OneShotSource.reply() takes a reply to FILESIZE that is as long as a line may be", async () => {
   const longest = `SIZE:${"0".repeat(4096 - 5)}\n`;
   await using talk = new OldTalk(async (_, seed) => await seed.send(longest));
-  assertEquals(await talk.client.reply({ verb: "FILESIZE", name: "a" }, calm), bytesOf(longest));
+  assertEquals(await talk.client.reply({ verb: "FILESIZE", name: "a" }, noAbort), bytesOf(longest));
 });
 
 test("OneShotSource.reply() throws TimeoutError when the seed does not take the request", async () => {
@@ -387,7 +387,7 @@ test("OneShotSource.reply() throws TimeoutError when the seed does not take the 
         [Symbol.dispose]() {},
       }),
   });
-  const asked = assertRejects(() => client.reply({ verb: "LIST" }, calm), TimeoutError);
+  const asked = assertRejects(() => client.reply({ verb: "LIST" }, noAbort), TimeoutError);
   await clock.advance(STALL_MS);
   await asked;
   assertEquals([closed, clock.pending], [true, 0]);

@@ -4,7 +4,7 @@ import { SourcePool } from "../../core/source/pool.ts";
 import type { Dial } from "../../core/source/transport.ts";
 import { ManualClock } from "../fakes/manual_clock.ts";
 import { ScriptedSeed } from "../fakes/scripted_seed.ts";
-import { ADDRESS, bytesOf, calm, test, thrownBy, watch } from "./support.ts";
+import { ADDRESS, bytesOf, noAbort, test, thrownBy, watch } from "./support.ts";
 
 function poolOf(
   seed: Pick<ScriptedSeed, "dial">,
@@ -37,7 +37,7 @@ test("SourcePool lets all tasks together open only so many connections to a seed
     return undefined;
   });
   await using pool = poolOf(seed, new ManualClock());
-  const tasks = Array.from({ length: 40 }, () => pool.source(ADDRESS).size("a", calm));
+  const tasks = Array.from({ length: 40 }, () => pool.source(ADDRESS).size("a", noAbort));
   assertEquals(await Promise.all(tasks), Array(40).fill(5));
   assertEquals(seed.mostOpen, 2);
 });
@@ -52,10 +52,10 @@ test("SourcePool closes idle connections when no socket can be opened for anothe
   const clock = new ManualClock();
   await using pool = poolOf({ dial }, clock);
   const other = pool.source({ ...ADDRESS, host: "other" });
-  await pool.source(ADDRESS).size("a", calm);
-  assertEquals(await thrownBy(other.size("a", calm)), lack);
+  await pool.source(ADDRESS).size("a", noAbort);
+  assertEquals(await thrownBy(other.size("a", noAbort)), lack);
   await clock.advance(0);
-  assertEquals(await other.size("a", calm), 5);
+  assertEquals(await other.size("a", noAbort), 5);
 });
 
 test("SourcePool[Symbol.asyncDispose]() closes all links, and ends who still asks", async () => {
@@ -66,7 +66,7 @@ test("SourcePool[Symbol.asyncDispose]() closes all links, and ends who still ask
   const clock = new ManualClock();
   const pool = poolOf(seed, clock);
   const others = [ADDRESS, { ...ADDRESS, host: "other" }];
-  const asked = others.map((address) => watch(pool.source(address).size("a", calm)));
+  const asked = others.map((address) => watch(pool.source(address).size("a", noAbort)));
   await clock.advance(0);
   assertEquals(seed.open, 2);
   await pool[Symbol.asyncDispose]();
@@ -90,7 +90,7 @@ for (
       });
     const terms = { clock, dial, seedConnections: 2, stallMs: 5000, token: undefined };
     await using pool = new SourcePool({ ...terms, giveUpMs });
-    const asked = watch(pool.source(ADDRESS).protocol(calm));
+    const asked = watch(pool.source(ADDRESS).protocol(noAbort));
     await clock.advance(connectMs - 1);
     assertEquals(asked.ending, undefined);
     await clock.advance(1);

@@ -27,7 +27,7 @@ import {
   type SeedSide,
   sendBody,
 } from "../fakes/scripted_seed.ts";
-import { ADDRESS, calm, patternOf, Stage, test, watch } from "./support.ts";
+import { ADDRESS, noAbort, patternOf, RawSeed, test, watch } from "./support.ts";
 
 const CONNECT_MS = 5000;
 const STALL_MS = 5000;
@@ -51,11 +51,11 @@ class Linked implements AsyncDisposable {
     });
   }
 
-  size(signal = calm): Promise<number> {
+  size(signal = noAbort): Promise<number> {
     return this.link.size("a", signal);
   }
 
-  read(start: number, into: Uint8Array, signal = calm, pace?: LinkPace): Promise<void> {
+  read(start: number, into: Uint8Array, signal = noAbort, pace?: LinkPace): Promise<void> {
     const range = { start, end: start + into.length };
     const options = { onBytes: () => {}, rateLimit: pace };
     const content = { name: "a", id: null, size: FILE.length };
@@ -98,7 +98,7 @@ function session(
 test("SeedSource.protocol() finds out once for all who ask meanwhile", async () => {
   await using seed = new ScriptedSeed({ a: FILE });
   await using linked = new Linked(seed.dial);
-  const asked = Array.from({ length: 5 }, () => linked.link.protocol(calm));
+  const asked = Array.from({ length: 5 }, () => linked.link.protocol(noAbort));
   assertEquals(await Promise.all(asked), Array(5).fill("session"));
   assertEquals(seed.connections, 1);
 });
@@ -108,7 +108,7 @@ test("SeedSource.protocol() goes on for the others when the one who asked first 
   await using linked = new Linked(seed.dial);
   const stop = new AbortController();
   const first = assertRejects(() => linked.link.protocol(stop.signal));
-  const second = linked.link.protocol(calm);
+  const second = linked.link.protocol(noAbort);
   stop.abort();
   await first;
   assertEquals(await second, "session");
@@ -154,7 +154,7 @@ test("SeedSource opens a second connection as soon as one request waits behind a
   const gate = Promise.withResolvers<void>();
   await using seed = new ScriptedSeed({ a: FILE }, holding("FILESIZE", gate.promise));
   await using linked = new Linked(seed.dial);
-  await linked.link.protocol(calm);
+  await linked.link.protocol(noAbort);
   const first = linked.size();
   await linked.clock.advance(0);
   assertEquals(seed.connections, 1);
@@ -173,7 +173,7 @@ function withDelayedReads(stream: ByteStream, clock: ManualClock): ByteStream {
     peer: stream.peer,
     async read(into) {
       const count = await stream.read(into);
-      await clock.sleep(ROUND_TRIP_MS, calm);
+      await clock.sleep(ROUND_TRIP_MS, noAbort);
       return count;
     },
     write: (bytes) => stream.write(bytes),
@@ -192,7 +192,7 @@ test("SeedSource.read() divides a few ranges among all connections that it may h
   const dial: Dial = async (address, signal) =>
     withDelayedReads(await seed.dial(address, signal), clock);
   await using linked = new Linked(dial, { connections: 16, clock });
-  const dialect = linked.link.protocol(calm);
+  const dialect = linked.link.protocol(noAbort);
   await clock.advance(ROUND_TRIP_MS);
   await dialect;
   const memories = Array.from({ length: 4 }, () => new Uint8Array(1024 * 1024));
@@ -242,7 +242,7 @@ test("SeedSource goes on when another seed frees the only slot", async () => {
 for (const connections of [1, 3]) {
   test(`SeedSource sends one request at a time over each of ${connections} connections when the seed takes no more`, async () => {
     let most = 0;
-    await using stage = new Stage((seed) => {
+    await using stage = new RawSeed((seed) => {
       let inFlight = 0;
       let answering: Promise<unknown> = Promise.resolve();
       return session((_, side) => {
@@ -318,7 +318,7 @@ function readingSeed(): ScriptedSeed {
 function readContent(linked: Linked, id: string | null, into: Uint8Array): Promise<void> {
   const options = { onBytes: () => {}, rateLimit: undefined };
   const content = { name: "a", id, size: FILE.length };
-  return linked.link.read(content, { start: 10, end: 10 + into.length }, into, options, calm);
+  return linked.link.read(content, { start: 10, end: 10 + into.length }, into, options, noAbort);
 }
 
 test("SeedSource.read() names the content by its id when the seed knows READ and the id is known", async () => {
@@ -353,7 +353,7 @@ test("SeedSource.read() waits for its turn before each part when there is a pace
   const wait = (bytes: number) =>
     new Promise<void>((resolve) => gates.push({ bytes, open: resolve }));
   const memory = new Uint8Array(100);
-  const reading = linked.read(0, memory, calm, { maxBytes: 40, wait });
+  const reading = linked.read(0, memory, noAbort, { maxBytes: 40, wait });
   await linked.clock.advance(0);
   assertEquals(gates.map(({ bytes }) => bytes), [40, 40, 20]);
   assertEquals(seed.asked("DOWNLOAD").length, 0);
@@ -388,7 +388,7 @@ test("SeedSource.read() settles only when none of its parts writes any more", as
   assert(reading.ending.error instanceof ChangedError);
 });
 
-const refusals: [string, abstract new (...args: never[]) => P2pError][] = [
+const errorReplies: [string, abstract new (...args: never[]) => P2pError][] = [
   ["ERROR:NOT_FOUND", NotFoundError],
   ["ERROR:BUSY retry-after-ms=5", BusyError],
   ["ERROR:PENDING 50", PendingError],
@@ -402,11 +402,11 @@ const refusals: [string, abstract new (...args: never[]) => P2pError][] = [
   ["ERROR:TOO_LONG", ProtocolError],
 ];
 
-for (const [line, error] of refusals) {
+for (const [line, error] of errorReplies) {
   test(`SeedSource.manifest() throws ${error.name} when the seed says ${line}`, async () => {
     await using seed = new ScriptedSeed({ a: FILE }, refusing("MANIFEST", line, 1));
     await using linked = new Linked(seed.dial);
-    const asked = () => linked.link.manifest("a", calm);
+    const asked = () => linked.link.manifest("a", noAbort);
     await assertRejects(asked, error as typeof P2pError);
     // The connection stays usable.
     assertEquals((await asked())?.layout.size, FILE.length);
@@ -420,7 +420,7 @@ test("SeedSource.manifest() throws ProtocolError when the manifest is none", asy
     return "answered";
   });
   await using linked = new Linked(seed.dial);
-  await assertRejects(() => linked.link.manifest("a", calm), ProtocolError);
+  await assertRejects(() => linked.link.manifest("a", noAbort), ProtocolError);
 });
 
 test("SeedSource.size() throws ProtocolError when the seed answers without a size", async () => {
@@ -430,7 +430,7 @@ test("SeedSource.size() throws ProtocolError when the seed answers without a siz
 });
 
 test("SeedSource gives the token to a seed that asks for it", async () => {
-  await using stage = new Stage(session(async (line, seed) => {
+  await using stage = new RawSeed(session(async (line, seed) => {
     await seed.send(line.startsWith("AUTH") ? "OK 0\n" : "SIZE:1\n");
     if (line.startsWith("AUTH")) {
       assertEquals(line, `AUTH ${authResponse("0".repeat(32), "secret")}`);
@@ -478,7 +478,7 @@ async function oldSeed(seed: SeedSide): Promise<void> {
 
 test("SeedSource speaks one-shot to an old seed, and greets it only once", async () => {
   const requests: string[] = [];
-  await using stage = new Stage(async (seed) => {
+  await using stage = new RawSeed(async (seed) => {
     const side = { ...seed } as SeedSide;
     side.send = (what) => seed.send(what);
     side.line = async () => {
@@ -489,19 +489,19 @@ test("SeedSource speaks one-shot to an old seed, and greets it only once", async
     await oldSeed(side);
   });
   await using linked = new Linked(stage.dial);
-  assertEquals(await linked.link.protocol(calm), "one-shot");
-  assertEquals(await linked.link.manifest("a", calm), undefined);
+  assertEquals(await linked.link.protocol(noAbort), "one-shot");
+  assertEquals(await linked.link.manifest("a", noAbort), undefined);
   assertEquals(await linked.size(), FILE.length);
   const memory = new Uint8Array(FILE.length);
   await linked.read(0, memory);
   assertEquals(memory, FILE);
-  assertEquals(await linked.link.list(calm), [{ name: "a", size: FILE.length, modified: 0 }]);
+  assertEquals(await linked.link.list(noAbort), [{ name: "a", size: FILE.length, modified: 0 }]);
   assertEquals(requests.filter((line) => line === "HELLO 2").length, 1);
   assertEquals(stage.open, 0);
 });
 
 test("SeedSource opens at most as many connections to an old seed as it may", async () => {
-  await using stage = new Stage(async (seed) => {
+  await using stage = new RawSeed(async (seed) => {
     await aTurn();
     await oldSeed(seed);
   });
@@ -511,30 +511,30 @@ test("SeedSource opens at most as many connections to an old seed as it may", as
 });
 
 test("SeedSource.list() leaves out what an old seed lists and does not have", async () => {
-  await using stage = new Stage(async (seed) => {
+  await using stage = new RawSeed(async (seed) => {
     const line = await seed.line() ?? "";
     if (line === "LIST") await seed.send("gone\na\n../evil\n");
     else if (line === "FILESIZE a") await seed.send("SIZE:5\n");
     else if (line !== "HELLO 2") await seed.send("ERROR:NOT_FOUND no\n");
   });
   await using linked = new Linked(stage.dial);
-  assertEquals(await linked.link.list(calm), [{ name: "a", size: 5, modified: 0 }]);
+  assertEquals(await linked.link.list(noAbort), [{ name: "a", size: 5, modified: 0 }]);
 });
 
 test("SeedSource.list() leaves out the folders that an old seed lists with a size without sense", async () => {
-  await using stage = new Stage(async (seed) => {
+  await using stage = new RawSeed(async (seed) => {
     const line = await seed.line() ?? "";
     if (line === "LIST") await seed.send("a\ndir\n");
     else if (line === "FILESIZE a") await seed.send("SIZE:5\n");
     else if (line === "FILESIZE dir") await seed.send("SIZE:9223372036854775807\n");
   });
   await using linked = new Linked(stage.dial);
-  assertEquals(await linked.link.list(calm), [{ name: "a", size: 5, modified: 0 }]);
+  assertEquals(await linked.link.list(noAbort), [{ name: "a", size: 5, modified: 0 }]);
 });
 
 test("SeedSource.list() leaves nothing under way when an old seed fails in the middle", async () => {
   let asked = 0;
-  await using stage = new Stage(async (seed) => {
+  await using stage = new RawSeed(async (seed) => {
     const line = await seed.line() ?? "";
     if (line === "LIST") {
       await seed.send(Array.from({ length: 100 }, (_, i) => `file ${i}\n`).join(""));
@@ -544,7 +544,7 @@ test("SeedSource.list() leaves nothing under way when an old seed fails in the m
     }
   });
   await using linked = new Linked(stage.dial, { connections: 4 });
-  await assertRejects(() => linked.link.list(calm), ProtocolError);
+  await assertRejects(() => linked.link.list(noAbort), ProtocolError);
   assertEquals(stage.open, 0);
   assertLessOrEqual(asked, 40);
 });
@@ -601,36 +601,36 @@ function lineBefore(first: string | undefined, seed: SeedSide): () => Promise<st
 
 test("SeedSource greets a seed again that was silent at the greeting, before its file is taken unverified", async () => {
   let stopped = true;
-  await using stage = new Stage(bothDialects(() => !stopped));
+  await using stage = new RawSeed(bothDialects(() => !stopped));
   await using linked = new Linked(stage.dial);
-  const asked = watch(linked.link.manifest("a", calm));
+  const asked = watch(linked.link.manifest("a", noAbort));
   await linked.clock.advance(CONNECT_MS - 1);
   stopped = false;
   await linked.clock.advance(1);
   assert(asked.ending && "value" in asked.ending, "it is not answered");
   assertEquals(asked.ending.value?.layout.size, 6);
-  assertEquals(await linked.link.protocol(calm), "session");
+  assertEquals(await linked.link.protocol(noAbort), "session");
 });
 
 test("SeedSource lists in a session what a seed offers that was silent at the greeting", async () => {
   let stopped = true;
-  await using stage = new Stage(bothDialects(() => !stopped));
+  await using stage = new RawSeed(bothDialects(() => !stopped));
   await using linked = new Linked(stage.dial);
-  const dialect = watch(linked.link.protocol(calm));
+  const dialect = watch(linked.link.protocol(noAbort));
   await linked.clock.advance(CONNECT_MS);
   assertEquals(dialect.ending, { value: "one-shot" });
   stopped = false;
-  assertEquals(await linked.link.list(calm), [{ name: "a", size: 1, modified: 1 }]);
+  assertEquals(await linked.link.list(noAbort), [{ name: "a", size: 1, modified: 1 }]);
 });
 
 test("SeedSource uses a seed as an old one that never answers the greeting, and greets it again now and then", async () => {
   let silent = true;
   const greetings: string[] = [];
   const over = Promise.withResolvers<void>();
-  await using stage = new Stage(bothDialects(() => !silent, greetings, over.promise));
+  await using stage = new RawSeed(bothDialects(() => !silent, greetings, over.promise));
   using _over = { [Symbol.dispose]: () => over.resolve() };
   await using linked = new Linked(stage.dial);
-  const asked = watch(linked.link.manifest("a", calm));
+  const asked = watch(linked.link.manifest("a", noAbort));
   await linked.clock.advance(CONNECT_MS + 1000);
   assertEquals(asked.ending, { value: undefined });
   assertEquals(greetings.length, 2);
@@ -645,44 +645,44 @@ test("SeedSource uses a seed as an old one that never answers the greeting, and 
   await linked.clock.advance(10_000);
   assertEquals(await linked.size(), 6);
   await linked.clock.advance(0);
-  assertEquals(await linked.link.protocol(calm), "session");
-  assertEquals((await linked.link.manifest("a", calm))?.layout.size, 6);
+  assertEquals(await linked.link.protocol(noAbort), "session");
+  assertEquals((await linked.link.manifest("a", noAbort))?.layout.size, 6);
 });
 
 test("SeedSource does not take a seed for an old one that greeted before and is silent now", async () => {
   await using seed = new ScriptedSeed({ a: FILE });
-  await using stopped = new Stage((side) => side.untilGone());
+  await using stopped = new RawSeed((side) => side.untilGone());
   const place = new Place(seed.dial);
   await using linked = new Linked(place.dial);
   await linked.size();
   seed.hangUp();
   await linked.clock.advance(0);
   place.there = stopped.dial;
-  const asked = assertRejects(() => linked.link.manifest("a", calm), TimeoutError);
+  const asked = assertRejects(() => linked.link.manifest("a", noAbort), TimeoutError);
   await linked.clock.advance(CONNECT_MS);
   await asked;
   place.there = seed.dial;
-  assertEquals((await linked.link.manifest("a", calm))?.layout.size, FILE.length);
+  assertEquals((await linked.link.manifest("a", noAbort))?.layout.size, FILE.length);
 });
 
 test("SeedSource asks again who is there when a session seed has gone", async () => {
   await using seed = new ScriptedSeed({ a: FILE });
-  await using old = new Stage(oldSeed);
+  await using old = new RawSeed(oldSeed);
   const place = new Place(seed.dial);
   await using linked = new Linked(place.dial);
-  assertEquals(await linked.link.protocol(calm), "session");
+  assertEquals(await linked.link.protocol(noAbort), "session");
   seed.hangUp();
   await linked.clock.advance(0);
   place.there = () => Promise.reject(new UnreachableError("refused"));
   await assertRejects(() => linked.size(), UnreachableError);
   place.there = old.dial;
-  assertEquals(await linked.link.protocol(calm), "one-shot");
+  assertEquals(await linked.link.protocol(noAbort), "one-shot");
   assertEquals(await linked.size(), FILE.length);
 });
 
 test("SeedSource speaks one-shot when a session seed comes back as an old one", async () => {
   await using seed = new ScriptedSeed({ a: FILE });
-  await using old = new Stage(oldSeed);
+  await using old = new RawSeed(oldSeed);
   const place = new Place(seed.dial);
   await using linked = new Linked(place.dial);
   await linked.size();
@@ -690,20 +690,20 @@ test("SeedSource speaks one-shot when a session seed comes back as an old one", 
   await linked.clock.advance(0);
   place.there = old.dial;
   await assertRejects(() => linked.size(), UnreachableError);
-  assertEquals(await linked.link.protocol(calm), "one-shot");
+  assertEquals(await linked.link.protocol(noAbort), "one-shot");
   assertEquals(await linked.size(), FILE.length);
 });
 
 test("SeedSource asks again who is there when an old seed has gone", async () => {
   await using seed = new ScriptedSeed({ a: FILE });
-  await using old = new Stage(oldSeed);
+  await using old = new RawSeed(oldSeed);
   const place = new Place(old.dial);
   await using linked = new Linked(place.dial);
-  assertEquals(await linked.link.protocol(calm), "one-shot");
+  assertEquals(await linked.link.protocol(noAbort), "one-shot");
   place.there = () => Promise.reject(new UnreachableError("refused"));
   await assertRejects(() => linked.size(), UnreachableError);
   place.there = seed.dial;
-  assertEquals(await linked.link.protocol(calm), "session");
+  assertEquals(await linked.link.protocol(noAbort), "session");
 });
 
 test("SeedSource throws BusyError when the seed has no room, and greets again the next time", async () => {
@@ -735,14 +735,16 @@ for (const { name, play } of noRoom) {
       await gate.promise;
       await seed.send("SIZE:5\n");
     });
-    await using stage = new Stage((seed, connection) => connection === 0 ? slow(seed) : play(seed));
+    await using stage = new RawSeed((seed, connection) =>
+      connection === 0 ? slow(seed) : play(seed)
+    );
     await using linked = new Linked(stage.dial, { stallMs: 60_000 });
     const asked = Array.from({ length: 10 }, () => watch(linked.size()));
     await linked.clock.advance(CONNECT_MS);
     gate.resolve();
     await linked.clock.advance(0);
     assertEquals(asked.map(({ ending }) => ending), Array(10).fill({ value: 5 }));
-    assertEquals(await linked.link.protocol(calm), "session");
+    assertEquals(await linked.link.protocol(noAbort), "session");
     // It does not knock again and again.
     assertLessOrEqual(stage.connections, 8);
   });
@@ -755,7 +757,7 @@ test("SeedSource tries for more connections again when the seed's pause is over"
     await gates[round]!.promise;
     await seed.send("SIZE:5\n");
   });
-  await using stage = new Stage(async (seed, connection) => {
+  await using stage = new RawSeed(async (seed, connection) => {
     if (connection === 0 || round === 1) return await slow(seed);
     await seed.line();
     await seed.send("ERROR:BUSY retry-after-ms=1000 full house\n");
@@ -772,7 +774,7 @@ test("SeedSource tries for more connections again when the seed's pause is over"
 });
 
 test("SeedSource throws when a seed greets and then ends every session at once", async () => {
-  await using stage = new Stage(async (seed) => {
+  await using stage = new RawSeed(async (seed) => {
     await seed.line();
     await seed.send(
       encodeGreeting(new ScriptedSeed().greeting) + "ERROR:SHUTDOWN that was all\n",
@@ -795,7 +797,7 @@ test("SeedSource.list() follows the pages to their end", async () => {
     return "answered";
   });
   await using linked = new Linked(seed.dial);
-  assertEquals((await linked.link.list(calm)).map(({ name }) => name), names);
+  assertEquals((await linked.link.list(noAbort)).map(({ name }) => name), names);
   assertEquals(afters, ["", "c/d"]);
 });
 
@@ -840,7 +842,7 @@ for (const { name, page, error } of hostilePages) {
       return "answered";
     });
     await using linked = new Linked(seed.dial);
-    const listing = linked.link.list(calm);
+    const listing = linked.link.list(noAbort);
     if (error === undefined) assertEquals(await listing, []);
     else await assertRejects(() => listing, ProtocolError, error);
   });
@@ -849,11 +851,11 @@ for (const { name, page, error } of hostilePages) {
 test("SeedSource.list() gives nothing when the seed offers nothing", async () => {
   await using seed = new ScriptedSeed();
   await using linked = new Linked(seed.dial);
-  assertEquals(await linked.link.list(calm), []);
+  assertEquals(await linked.link.list(noAbort), []);
 });
 
 test("SeedSource[Symbol.asyncDispose]() ends all who ask or wait, and opens nothing any more", async () => {
-  await using stage = new Stage(session(() => Promise.resolve()));
+  await using stage = new RawSeed(session(() => Promise.resolve()));
   const linked = new Linked(stage.dial, { connections: 1 });
   const asked = Array.from({ length: 20 }, () => watch(linked.size()));
   await linked.clock.advance(0);
@@ -867,7 +869,7 @@ test("SeedSource[Symbol.asyncDispose]() ends all who ask or wait, and opens noth
 
 test("SeedSource[Symbol.asyncDispose]() waits until a second connection on its way is given up", async () => {
   const play = session(() => Promise.resolve());
-  await using stage = new Stage(play);
+  await using stage = new RawSeed(play);
   let connects = 0;
   let givenUp = false;
   const dial: Dial = async (address, signal) => {
@@ -889,7 +891,7 @@ test("SeedSource[Symbol.asyncDispose]() waits until a second connection on its w
 });
 
 test("SeedSource[Symbol.asyncDispose]() ends the first greeting", async () => {
-  await using stage = new Stage((seed) => seed.untilGone());
+  await using stage = new RawSeed((seed) => seed.untilGone());
   const linked = new Linked(stage.dial);
   const asked = watch(linked.size());
   await linked.clock.advance(0);
@@ -900,7 +902,7 @@ test("SeedSource[Symbol.asyncDispose]() ends the first greeting", async () => {
 });
 
 test("SeedSource throws the signal's reason when it aborts while all connections are taken", async () => {
-  await using stage = new Stage(session(() => Promise.resolve(), { maxInflight: 1 }));
+  await using stage = new RawSeed(session(() => Promise.resolve(), { maxInflight: 1 }));
   await using linked = new Linked(stage.dial, { connections: 1 });
   const first = assertRejects(() => linked.size(), UnreachableError);
   await linked.clock.advance(0);

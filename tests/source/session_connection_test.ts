@@ -7,7 +7,7 @@ import type { SessionRequest } from "../../core/protocol/requests.ts";
 import { ManualClock } from "../fakes/manual_clock.ts";
 import { memoryPair } from "../fakes/memory_stream.ts";
 import { SeedSide } from "../fakes/scripted_seed.ts";
-import { bytesOf, calm, patternOf, test, thrownBy, watch } from "./support.ts";
+import { bytesOf, noAbort, patternOf, test, thrownBy, watch } from "./support.ts";
 
 const GREETING = {
   agent: "test",
@@ -37,19 +37,19 @@ class Talk implements AsyncDisposable {
     this.#seedStream = seed;
     this.seed = new SeedSide(seed);
     const limits = { clock: this.clock, stallMs: STALL_MS, idleMs: IDLE_MS };
-    const inbox = new ReadBuffer();
+    const buffer = new ReadBuffer();
     const onChange = () => {
       if (this.connection.closed) this.closes++;
     };
-    this.connection = new SessionConnection("seed", client, inbox, GREETING, limits, onChange);
+    this.connection = new SessionConnection("seed", client, buffer, GREETING, limits, onChange);
   }
 
-  ask(request: SessionRequest, place: BodyTarget, signal = calm) {
-    return this.connection.ask(request, place, signal);
+  ask(request: SessionRequest, place: BodyTarget, signal = noAbort) {
+    return this.connection.request(request, place, signal);
   }
 
   /** Asks for as many bytes as `bytes` takes. */
-  download(bytes: Uint8Array, signal = calm) {
+  download(bytes: Uint8Array, signal = noAbort) {
     const range = { start: 0, end: bytes.length };
     return this.ask({ verb: "DOWNLOAD", name: "a", range }, { kind: "into", bytes }, signal);
   }
@@ -67,7 +67,7 @@ class Talk implements AsyncDisposable {
   }
 }
 
-test("SessionConnection.ask() gives each of several pipelined requests its own reply", async () => {
+test("SessionConnection.request() gives each of several pipelined requests its own reply", async () => {
   await using talk = new Talk();
   const replies = [
     talk.ask({ verb: "FILESIZE", name: "a" }, NONE),
@@ -81,16 +81,16 @@ test("SessionConnection.ask() gives each of several pipelined requests its own r
   assertEquals(await talk.seed.line(), "MANIFEST c");
   assertEquals(await talk.seed.line(), "PING");
   await talk.seed.send("SIZE:7\nERROR:NOT_FOUND no\nOK 3 more=1\nxyzOK 0\n");
-  const [size, refusal, body, pong] = await Promise.all(replies);
+  const [size, error, body, pong] = await Promise.all(replies);
   assertEquals(size!.reply, { kind: "size", size: 7 });
-  assert(refusal!.reply.kind === "refusal" && refusal!.reply.refusal.code === "NOT_FOUND");
+  assert(error!.reply.kind === "error" && error!.reply.error.code === "NOT_FOUND");
   assertEquals(body!.body, bytesOf("xyz"));
   assert(body!.reply.kind === "ok" && body!.reply.fields.get("more") === "1");
   assertEquals(pong!.body.length, 0);
   assertEquals(talk.connection.depth, 0);
 });
 
-test("SessionConnection.ask() writes a body into the given memory and nowhere beside it", async () => {
+test("SessionConnection.request() writes a body into the given memory and nowhere beside it", async () => {
   await using talk = new Talk();
   const memory = new Uint8Array(300_004).fill(0xee);
   const content = patternOf(300_000);
@@ -103,13 +103,13 @@ test("SessionConnection.ask() writes a body into the given memory and nowhere be
   assertEquals([memory[0], memory[1], memory[300_002], memory[300_003]], [0xee, 0xee, 0xee, 0xee]);
 });
 
-test("SessionConnection.ask() tells of all bytes of a body as they come", async () => {
+test("SessionConnection.request() tells of all bytes of a body as they come", async () => {
   await using talk = new Talk();
   const counts: number[] = [];
   const range = { start: 0, end: 10 };
   const bytes = new Uint8Array(10);
   const place = { kind: "into", bytes, onBytes: (count: number) => counts.push(count) } as const;
-  const asked = talk.ask({ verb: "DOWNLOAD", name: "a", range }, place, calm);
+  const asked = talk.ask({ verb: "DOWNLOAD", name: "a", range }, place, noAbort);
   await talk.seed.send("OK 10\nabcd");
   await talk.settle();
   assertEquals(counts, [4]);
@@ -137,18 +137,18 @@ async function expectWholeStream(pieces: readonly Uint8Array[]): Promise<void> {
   const answers = await asked;
   assertEquals(memory, bytesOf("hello"));
   assertEquals(answers[1].reply, { kind: "size", size: 12 });
-  assert(answers[2].reply.kind === "refusal" && answers[2].reply.refusal.code === "BUSY");
+  assert(answers[2].reply.kind === "error" && answers[2].reply.error.code === "BUSY");
   assertEquals(answers[3].body, bytesOf("abc"));
   assertEquals(answers[4].reply.kind, "ok");
 }
 
-test("SessionConnection.ask() understands replies wherever the stream is cut in two", async () => {
+test("SessionConnection.request() understands replies wherever the stream is cut in two", async () => {
   for (let cut = 1; cut < STREAM.length; cut++) {
     await expectWholeStream([STREAM.subarray(0, cut), STREAM.subarray(cut)]);
   }
 });
 
-test("SessionConnection.ask() understands replies when the stream comes byte by byte", async () => {
+test("SessionConnection.request() understands replies when the stream comes byte by byte", async () => {
   await expectWholeStream(Array.from(STREAM, (byte) => Uint8Array.of(byte)));
 });
 
@@ -183,7 +183,7 @@ function into(length: number) {
 }
 
 for (const { name, request, place, reply } of wrongReplies) {
-  test(`SessionConnection.ask() throws ProtocolError only to the one that is answered, and closes, when the seed sends ${name}`, async () => {
+  test(`SessionConnection.request() throws ProtocolError only to the one that is answered, and closes, when the seed sends ${name}`, async () => {
     await using talk = new Talk();
     const asked = assertRejects(() => talk.ask(request, place), ProtocolError);
     const others = [talk.ask(PING, NONE), talk.download(new Uint8Array(9))];
@@ -195,7 +195,7 @@ for (const { name, request, place, reply } of wrongReplies) {
   });
 }
 
-test("SessionConnection.ask() throws ProtocolError when a line is not UTF-8", async () => {
+test("SessionConnection.request() throws ProtocolError when a line is not UTF-8", async () => {
   await using talk = new Talk();
   const asked = assertRejects(() => talk.ask(PING, NONE), ProtocolError);
   await talk.seed.send(Uint8Array.of(0x4f, 0x4b, 0xff, 0x0a));
@@ -216,7 +216,7 @@ async function closeAfter({ seed }: Talk, said: string): Promise<void> {
 }
 
 for (const { name, end } of ends) {
-  test(`SessionConnection.ask() throws UnreachableError to all who wait when the seed ${name}`, async () => {
+  test(`SessionConnection.request() throws UnreachableError to all who wait when the seed ${name}`, async () => {
     await using talk = new Talk();
     const memory = new Uint8Array(100);
     const asked = [talk.download(memory), talk.ask(PING, NONE), talk.ask(PING, NONE)];
@@ -229,7 +229,7 @@ for (const { name, end } of ends) {
   });
 }
 
-test("SessionConnection.ask() throws UnreachableError when the connection has ended before", async () => {
+test("SessionConnection.request() throws UnreachableError when the connection has ended before", async () => {
   await using talk = new Talk();
   talk.seed.close();
   await talk.settle();
@@ -244,7 +244,7 @@ test("SessionConnection closes when the seed speaks without being asked", async 
   assert(talk.connection.closed);
 });
 
-test("SessionConnection.ask() does not blame the seed for the time in which the process was stopped", async () => {
+test("SessionConnection.request() does not blame the seed for the time in which the process was stopped", async () => {
   await using talk = new Talk();
   const asked = watch(talk.ask(PING, NONE));
   await talk.clock.oversleep(185_000);
@@ -258,7 +258,7 @@ test("SessionConnection.ask() does not blame the seed for the time in which the 
   assertEquals(asked.ending.error.message, "seed stalled: nothing came for 5.0 s");
 });
 
-test("SessionConnection.ask() throws TimeoutError when nothing comes for the stall time", async () => {
+test("SessionConnection.request() throws TimeoutError when nothing comes for the stall time", async () => {
   await using talk = new Talk();
   const first = watch(talk.ask(PING, NONE));
   const second = watch(talk.download(new Uint8Array(10)));
@@ -270,7 +270,7 @@ test("SessionConnection.ask() throws TimeoutError when nothing comes for the sta
   assert(talk.connection.closed);
 });
 
-test("SessionConnection.ask() is patient as long as bytes come, however slowly", async () => {
+test("SessionConnection.request() is patient as long as bytes come, however slowly", async () => {
   await using talk = new Talk();
   const memory = new Uint8Array(4);
   const asked = talk.download(memory);
@@ -283,7 +283,7 @@ test("SessionConnection.ask() is patient as long as bytes come, however slowly",
   assertEquals(memory, Uint8Array.of(1, 2, 3, 4));
 });
 
-test("SessionConnection.ask() counts silence from the request on, not from the last reply", async () => {
+test("SessionConnection.request() counts silence from the request on, not from the last reply", async () => {
   await using talk = new Talk();
   await talk.clock.advance(STALL_MS * 3);
   const asked = talk.ask(PING, NONE);
@@ -304,7 +304,7 @@ test("SessionConnection closes when nobody has used it for the idle time", async
   assert(talk.connection.closed);
 });
 
-test("SessionConnection.ask() sends nothing when its signal has aborted before", async () => {
+test("SessionConnection.request() sends nothing when its signal has aborted before", async () => {
   await using talk = new Talk();
   const reason = new Error("no longer wanted");
   await assertRejects(() => talk.ask(PING, NONE, AbortSignal.abort(reason)), Error, "no longer");
@@ -334,7 +334,7 @@ async function giveUp(talk: Talk, length: number, before: number) {
 }
 
 for (const before of [0, 1, 40, 99]) {
-  test(`SessionConnection.ask() never writes to the memory of a request that left after ${before} bytes`, async () => {
+  test(`SessionConnection.request() never writes to the memory of a request that left after ${before} bytes`, async () => {
     await using talk = new Talk();
     const other = talk.ask({ verb: "FILESIZE", name: "b" }, NONE);
     const { memory, asked, content, reason } = await giveUp(talk, 100, 0);
@@ -352,7 +352,7 @@ for (const before of [0, 1, 40, 99]) {
     assertEquals(memory, new Uint8Array(100).fill(0xaa));
   });
 
-  test(`SessionConnection.ask() frees its memory when it settles after an abort at byte ${before} of its body`, async () => {
+  test(`SessionConnection.request() frees its memory when it settles after an abort at byte ${before} of its body`, async () => {
     await using talk = new Talk();
     const { memory, asked, content, reason } = await giveUp(talk, 100, before);
     if (before === 0) await talk.seed.send("OK 100\n");
@@ -370,15 +370,15 @@ for (const before of [0, 1, 40, 99]) {
 }
 
 for (const leaves of ["its asker leaves", "the connection is closed"]) {
-  test(`SessionConnection.ask() settles only when the read into its memory has ended after ${leaves}`, async () => {
+  test(`SessionConnection.request() settles only when the read into its memory has ended after ${leaves}`, async () => {
     const seed = new LateReads();
     const clock = new ManualClock();
     const limits = { clock, stallMs: STALL_MS, idleMs: IDLE_MS };
-    const inbox = new ReadBuffer();
+    const buffer = new ReadBuffer();
     await using connection = new SessionConnection(
       "seed",
       seed,
-      inbox,
+      buffer,
       GREETING,
       limits,
       () => {},
@@ -387,7 +387,7 @@ for (const leaves of ["its asker leaves", "the connection is closed"]) {
     const stop = new AbortController();
     const range = { start: 0, end: 100 };
     const place = { kind: "into", bytes: memory } as const;
-    const asked = connection.ask({ verb: "DOWNLOAD", name: "a", range }, place, stop.signal);
+    const asked = connection.request({ verb: "DOWNLOAD", name: "a", range }, place, stop.signal);
     // Whoever has the memory next uses it at once.
     asked.catch(() => memory.fill(0xaa));
     await clock.advance(0);
@@ -442,7 +442,7 @@ class LateReads implements ByteStream {
   }
 }
 
-test("SessionConnection.ask() ends soon after an abort when the seed stalls within a small body", async () => {
+test("SessionConnection.request() ends soon after an abort when the seed stalls within a small body", async () => {
   await using talk = new Talk();
   const { asked, reason } = await giveUp(talk, 100, 40);
   await talk.clock.advance(STALL_MS / 10);
@@ -450,21 +450,21 @@ test("SessionConnection.ask() ends soon after an abort when the seed stalls with
   assert(talk.connection.closed);
 });
 
-test("SessionConnection.ask() closes the connection at once when a big body is given up", async () => {
+test("SessionConnection.request() closes the connection at once when a big body is given up", async () => {
   await using talk = new Talk();
   const { asked, reason } = await giveUp(talk, 1_000_000, 10);
   assertEquals(asked.ending, { error: reason });
   assert(talk.connection.closed);
 });
 
-test("SessionConnection.ask() closes the connection when a big body is given up before it began", async () => {
+test("SessionConnection.request() closes the connection when a big body is given up before it began", async () => {
   await using talk = new Talk();
   const { asked, reason } = await giveUp(talk, 1_000_000, 0);
   assertEquals(asked.ending, { error: reason });
   assert(talk.connection.closed);
 });
 
-test("SessionConnection.ask() reads past a big body for the sake of others who wait", async () => {
+test("SessionConnection.request() reads past a big body for the sake of others who wait", async () => {
   await using talk = new Talk();
   const memory = new Uint8Array(1_000_000);
   const stop = new AbortController();
@@ -483,7 +483,7 @@ test("SessionConnection.ask() reads past a big body for the sake of others who w
   assertEquals(wanted, patternOf(100_000, 2));
 });
 
-test("SessionConnection.ask() throws each one's own reason when all leave one after the other", async () => {
+test("SessionConnection.request() throws each one's own reason when all leave one after the other", async () => {
   await using talk = new Talk();
   const [first, second] = [new AbortController(), new AbortController()];
   const one = watch(talk.download(new Uint8Array(100_000), first.signal));
@@ -521,7 +521,7 @@ test("SessionConnection tells of a change when the reply of one who left is thro
     () => changes++,
   );
   const stop = new AbortController();
-  const asked = assertRejects(() => connection.ask(PING, NONE, stop.signal));
+  const asked = assertRejects(() => connection.request(PING, NONE, stop.signal));
   stop.abort();
   await asked;
   assertEquals([connection.depth, changes], [1, 0]);

@@ -10,7 +10,7 @@ export function test(name: string, fn: () => Promise<void> | void): void {
 }
 
 /** A signal that nobody aborts. */
-export const calm = new AbortController().signal;
+export const noAbort = new AbortController().signal;
 
 export const ADDRESS = { host: "seed", port: 7270, tls: false };
 
@@ -30,11 +30,11 @@ export function patternOf(size: number, seed = 1): Uint8Array<ArrayBuffer> {
 }
 
 /** How a promise ended: its value, or the class and the words of what it threw. */
-export type Ending<T> = { readonly value: T } | { readonly error: unknown };
+export type Outcome<T> = { readonly value: T } | { readonly error: unknown };
 
 /** Looks on without waiting: `ending` is there once the promise has settled. */
-export function watch<T>(promise: Promise<T>): { ending: Ending<T> | undefined } {
-  const seen: { ending: Ending<T> | undefined } = { ending: undefined };
+export function watch<T>(promise: Promise<T>): { ending: Outcome<T> | undefined } {
+  const seen: { ending: Outcome<T> | undefined } = { ending: undefined };
   promise.then((value) => seen.ending = { value }, (error) => seen.ending = { error });
   return seen;
 }
@@ -51,7 +51,7 @@ export async function thrownBy(promise: Promise<unknown>): Promise<P2pError> {
 }
 
 /** Connections in memory: each one is played by `play` on the seed's side. */
-export class Stage implements AsyncDisposable {
+export class RawSeed implements AsyncDisposable {
   connections = 0;
   open = 0;
   mostOpen = 0;

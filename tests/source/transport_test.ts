@@ -13,7 +13,7 @@ import {
   systemDialPlatform,
 } from "../../core/source/transport.ts";
 import { ManualClock } from "../fakes/manual_clock.ts";
-import { bytesOf, calm, test, watch } from "./support.ts";
+import { bytesOf, noAbort, test, watch } from "./support.ts";
 
 const HOST = "127.0.0.1";
 
@@ -25,7 +25,7 @@ function freePort(): number {
 
 test("dialer() throws UnreachableError that names the seed when the connection is refused", async () => {
   const port = freePort();
-  const dialing = () => dialer()({ host: HOST, port, tls: false }, calm);
+  const dialing = () => dialer()({ host: HOST, port, tls: false }, noAbort);
   const error = await assertRejects(dialing, UnreachableError);
   assertEquals(error.message, `Cannot connect to ${HOST}:${port}: connection refused`);
   assert(error.cause instanceof Deno.errors.ConnectionRefused);
@@ -84,7 +84,7 @@ function resolving(addresses: readonly string[]): DialPlatform {
 test("dialer() connects to the second address of a host when the first one refuses", async () => {
   using listening = listen({ host: HOST, port: 0 });
   const address = { host: "seed", port: listening.port, tls: false };
-  using stream = await dialer(undefined, resolving(["::1", "127.0.0.2", HOST]))(address, calm);
+  using stream = await dialer(undefined, resolving(["::1", "127.0.0.2", HOST]))(address, noAbort);
   assertEquals(stream.peer, HOST);
 });
 
@@ -93,7 +93,7 @@ test("dialer() throws BusyError, which is no failure of the seed, when there is 
     const lack = Object.assign(new Error("Too many open files"), { code });
     const platform = { ...resolving([HOST]), connect: () => Promise.reject(lack) };
     const error = await assertRejects(
-      () => dialer(undefined, platform)({ host: "seed", port: 7270, tls: false }, calm),
+      () => dialer(undefined, platform)({ host: "seed", port: 7270, tls: false }, noAbort),
       BusyError,
     );
     assertEquals(error.message, "Cannot connect to seed:7270: too many open files here");
@@ -112,8 +112,8 @@ test("dialer() tries the address that answered last first", async () => {
     },
   };
   const dial = dialer(undefined, platform);
-  (await dial(address, calm)).close();
-  (await dial(address, calm)).close();
+  (await dial(address, noAbort)).close();
+  (await dial(address, noAbort)).close();
   assertEquals(tried, ["127.0.0.2", HOST, HOST]);
 });
 
@@ -131,14 +131,14 @@ test("dialer() checks the certificate for the name, not the address, whichever a
   const platform = { ...systemDialPlatform, resolve: () => Promise.resolve(["127.0.0.2", HOST]) };
   const served = clients.next();
   const serving = served.then(({ value }) => value!.read(new Uint8Array(1)).catch(() => null));
-  const stream = await dialer(trust, platform)(at("localhost"), calm);
+  const stream = await dialer(trust, platform)(at("localhost"), noAbort);
   stream.close();
   await serving;
   (await served).value!.close();
   const refused = clients.next();
   const refusing = refused.then(({ value }) => value!.read(new Uint8Array(1)).catch(() => null));
   const error = await assertRejects(
-    () => dialer(trust, platform)(at("elsewhere"), calm),
+    () => dialer(trust, platform)(at("elsewhere"), noAbort),
     UnreachableError,
   );
   assert(error.message.includes("127.0.0.2: connection refused"), error.message);
@@ -168,7 +168,7 @@ test("dialer() needs no resolver for an address", async () => {
   using listening = listen({ host: HOST, port: 0 });
   const platform = { ...systemDialPlatform, resolve: () => Promise.reject(new Error("unneeded")) };
   const address = { host: HOST, port: listening.port, tls: false };
-  using _stream = await dialer(undefined, platform)(address, calm);
+  using _stream = await dialer(undefined, platform)(address, noAbort);
 });
 
 test("dialer() throws the signal's reason when it has aborted before", async () => {
@@ -187,7 +187,7 @@ test("dialer() closes the connection that still comes when the signal aborts mea
   stop.abort(new Error("no longer wanted"));
   await dialing;
   // Behind it comes one that is wanted: so the first one, if it came at all, was the one given up.
-  using wanted = await dialer()(address, calm);
+  using wanted = await dialer()(address, noAbort);
   await wanted.write(bytesOf("me"));
   for (;;) {
     using client = (await clients.next()).value!;
@@ -204,7 +204,7 @@ test("listen() gives clients in the order in which they came, until it is closed
   const address = { host: HOST, port: listening.port, tls: false };
   const clients = listening.clients()[Symbol.asyncIterator]();
   for (const word of ["a", "b", "c"]) {
-    using mine = await dialer()(address, calm);
+    using mine = await dialer()(address, noAbort);
     using client = (await clients.next()).value!;
     await mine.write(bytesOf(word));
     const into = new Uint8Array(1);
@@ -226,8 +226,8 @@ test("listen() ends its clients when it is closed while it waits for one, twice"
 test("listen() gives the next client when one has left before it was accepted", async () => {
   using listening = listen({ host: HOST, port: 0 });
   const address = { host: HOST, port: listening.port, tls: false };
-  (await dialer()(address, calm)).close();
-  using mine = await dialer()(address, calm);
+  (await dialer()(address, noAbort)).close();
+  using mine = await dialer()(address, noAbort);
   await mine.write(bytesOf("me"));
   for await (using client of listening.clients()) {
     const into = new Uint8Array(2);
@@ -354,7 +354,7 @@ test("SeedSource throws TimeoutError after connectMs when a seed does not answer
     stallMs: 60_000,
     token: undefined,
   });
-  const asked = watch(link.protocol(calm));
+  const asked = watch(link.protocol(noAbort));
   using _client = await silent.client();
   await clock.advance(4999);
   assertEquals(asked.ending, undefined);
@@ -366,7 +366,7 @@ test("SeedSource throws TimeoutError after connectMs when a seed does not answer
 
 test("dialer() throws UnreachableError when a seed on TLS speaks plain", async () => {
   using silent = new Silent();
-  const dialing = assertRejects(() => dialer()(silent.address, calm), UnreachableError);
+  const dialing = assertRejects(() => dialer()(silent.address, noAbort), UnreachableError);
   using client = await silent.client();
   await client.write(bytesOf("P2P/1 hello\n"));
   await dialing;

@@ -3,7 +3,7 @@ import { UsageError } from "./errors.ts";
 
 export const DEFAULT_PORT = 7270;
 
-export interface SeedAddress {
+export interface SourceAddress {
   readonly host: string;
   readonly port: number;
   readonly tls: boolean;
@@ -13,7 +13,7 @@ const FORM =
   /^(?<tls>tls:\/\/)?(?:\[(?<v6>[0-9a-fA-F.]*:[0-9a-fA-F:.]*(?:%\w+)?)\]|(?<host>[^\s:/@[\]]+))(?::(?<port>\d{1,5}))?$/;
 
 /** @throws {UsageError} if `text` is no address. */
-export function parseSeedAddress(text: string): SeedAddress {
+export function parseSourceAddress(text: string): SourceAddress {
   const { tls, v6, host, port } = text.match(FORM)?.groups ?? {};
   const number = port === undefined ? DEFAULT_PORT : Number(port);
   const name = v6 ?? host;
@@ -26,7 +26,7 @@ export function parseSeedAddress(text: string): SeedAddress {
 }
 
 /** The one spelling of an address; two seeds are the same when it is equal. */
-export function formatSeedAddress({ host, port, tls }: SeedAddress): string {
+export function formatSourceAddress({ host, port, tls }: SourceAddress): string {
   const name = host.includes(":") ? `[${host}]` : host;
   return `${tls ? "tls://" : ""}${name}:${port}`;
 }

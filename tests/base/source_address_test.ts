@@ -3,10 +3,10 @@ import fc from "fast-check";
 import { UsageError } from "../../core/base/errors.ts";
 import {
   DEFAULT_PORT,
-  formatSeedAddress,
-  parseSeedAddress,
-  type SeedAddress,
-} from "../../core/base/seed_address.ts";
+  formatSourceAddress,
+  parseSourceAddress,
+  type SourceAddress,
+} from "../../core/base/source_address.ts";
 import { anyText, nearly, property } from "./property.ts";
 
 const good = [
@@ -51,9 +51,9 @@ const good = [
   { text: "my_host-1", host: "my_host-1", port: 7270, tls: false, format: "my_host-1:7270" },
 ];
 for (const { text, format, ...address } of good) {
-  Deno.test(`parseSeedAddress() and formatSeedAddress() understand ${text}`, () => {
-    assertEquals(parseSeedAddress(text), address);
-    assertEquals(formatSeedAddress(address), format);
+  Deno.test(`parseSourceAddress() and formatSourceAddress() understand ${text}`, () => {
+    assertEquals(parseSourceAddress(text), address);
+    assertEquals(formatSourceAddress(address), format);
   });
 }
 
@@ -96,8 +96,8 @@ const bad = [
   "tls://tls://host",
 ];
 for (const text of bad) {
-  Deno.test(`parseSeedAddress() throws UsageError when given ${JSON.stringify(text)}`, () => {
-    const error = assertThrows(() => parseSeedAddress(text), UsageError, `"${text}"`);
+  Deno.test(`parseSourceAddress() throws UsageError when given ${JSON.stringify(text)}`, () => {
+    const error = assertThrows(() => parseSourceAddress(text), UsageError, `"${text}"`);
     assertEquals(error.problem, "seed-address");
   });
 }
@@ -107,22 +107,22 @@ const host = fc.oneof(
   fc.ipV4(),
   fc.ipV6().filter((address) => address.includes(":")),
 );
-const address: fc.Arbitrary<SeedAddress> = fc.record({
+const address: fc.Arbitrary<SourceAddress> = fc.record({
   host: host.map((name) => name.toLowerCase()),
   port: fc.oneof(fc.constant(DEFAULT_PORT), fc.integer({ min: 1, max: 65_535 })),
   tls: fc.boolean(),
 });
-property("parseSeedAddress() takes back what formatSeedAddress() wrote", address, (address) => {
-  assertEquals(parseSeedAddress(formatSeedAddress(address)), address);
+property("parseSourceAddress() takes back what formatSourceAddress() wrote", address, (address) => {
+  assertEquals(parseSourceAddress(formatSourceAddress(address)), address);
 });
 
 const anything = fc.oneof(anyText, nearly("tls://host:80", "[2001:db8::7%1]:9000", "a.b"));
-property("parseSeedAddress() gives one spelling or throws UsageError", anything, (text) => {
-  let address: SeedAddress;
+property("parseSourceAddress() gives one spelling or throws UsageError", anything, (text) => {
+  let address: SourceAddress;
   try {
-    address = parseSeedAddress(text);
+    address = parseSourceAddress(text);
   } catch (error) {
     return assertInstanceOf(error, UsageError);
   }
-  assertEquals(parseSeedAddress(formatSeedAddress(address)), address);
+  assertEquals(parseSourceAddress(formatSourceAddress(address)), address);
 });
