@@ -56,6 +56,7 @@ const OF_PROBLEM: Readonly<Record<Problem, string>> = {
   "partial-kept": "The partial file is kept; run the same command again to resume",
   "seed-address": "Write host, host:port, [v6]:port or tls://host:port",
   "state-folder": "Choose another folder with P2P_STATE_DIR",
+  "target-blocked": "Remove or rename it, or choose another folder with --out",
   "target-busy": "Wait for it, or choose another folder with --out",
   "target-exists": "Choose what to do with --on-conflict rename, skip or overwrite",
   "target-replaced": "Run the same command again to start over",

@@ -33,6 +33,7 @@ export type Problem =
   | "partial-kept"
   | "seed-address"
   | "state-folder"
+  | "target-blocked"
   | "target-busy"
   | "target-exists"
   | "target-replaced"

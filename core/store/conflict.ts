@@ -52,7 +52,11 @@ export async function resolveConflict(
         : await sha256OfFile(path, signal, options) === bytes.sha256;
     if (await withDiskErrors(`read "${path}"`, isSame)) return { kind: "same", path };
   }
-  if (info.isDirectory) throw new ConflictError(`Cannot write "${path}": it is a folder`);
+  if (info.isDirectory) {
+    throw new ConflictError(`Cannot write "${path}": it is a folder`, {
+      problem: "target-blocked",
+    });
+  }
   if (policy === "skip") return { kind: "skip", path };
   if (policy === "overwrite") return { kind: "replace", path };
   if (policy === "rename" && !("size" in bytes)) {

@@ -303,7 +303,9 @@ export class Journal implements Disposable {
   #seekTo(position: number, inode: number | null | undefined): void {
     withDiskErrors(`write "${this.#path}"`, () => {
       if (!mayBeSameInode(this.#file.statSync().ino, inode)) {
-        throw new ConflictError(`Cannot write "${this.#path}": it was replaced`);
+        throw new ConflictError(`Cannot write "${this.#path}": it was replaced`, {
+          problem: "target-replaced",
+        });
       }
       this.#file.truncateSync(position);
       this.#file.seekSync(position, Deno.SeekMode.Start);

@@ -81,7 +81,8 @@ export class PartFile implements Disposable {
       }
       file.close();
     }
-    throw new ConflictError(`Cannot write "${path}": another program keeps replacing it`);
+    const text = `Cannot write "${path}": another program keeps replacing it`;
+    throw new ConflictError(text, { problem: "target-replaced" });
   }
 
   get size(): number {
@@ -280,7 +281,8 @@ function createOrOpen(path: string, disk: Disk): DiskFile | undefined {
   if (created) return created;
   const info = statIfExists(path, disk);
   if (info && !info.isFile) {
-    throw new ConflictError(`Cannot write "${path}": it is not a plain file`);
+    const text = `Cannot write "${path}": it is not a plain file`;
+    throw new ConflictError(text, { problem: "target-blocked" });
   }
   return open({});
 }

@@ -185,13 +185,13 @@ export class OutFolder {
       }
       // `locate` has followed all links, so this one is newer: where it leads is unknown.
       if (withDiskErrors(`look at "${folder}"`, () => Deno.lstatSync(folder)).isSymlink) {
-        throw new ConflictError(`Cannot write below "${folder}": it was replaced by a link`);
+        const text = `Cannot write below "${folder}": it was replaced by a link`;
+        throw new ConflictError(text, { problem: "target-replaced" });
       }
     }
     if (isBelow) return target;
-    throw new ConflictError(
-      `Cannot write "${target}": a link in "${name}" leads out of "${this.#path}"`,
-    );
+    const text = `Cannot write "${target}": a link in "${name}" leads out of "${this.#path}"`;
+    throw new ConflictError(text, { problem: "target-blocked" });
   }
 
   /** Syncs the folders that were made for `target`. @throws {DiskError} */
@@ -238,6 +238,7 @@ function makeFolder(folder: string): boolean {
   } catch (error) {
     if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
     if (Deno.statSync(folder).isDirectory) return false;
-    throw new ConflictError(`Cannot make folder "${folder}": there is a file of that name`);
+    const text = `Cannot make folder "${folder}": a file has that name`;
+    throw new ConflictError(text, { problem: "target-blocked" });
   }
 }

@@ -260,9 +260,8 @@ export class StoredFile implements PieceSink, PieceSource, Disposable {
   /** Another process wrote to the part file: all pieces in it must be hashed. */
   #doubt(): void {
     if (++this.#touches > MAX_TOUCHES) {
-      throw new ConflictError(
-        `Cannot write "${this.#part.path}": another program keeps writing to it`,
-      );
+      const text = `Cannot write "${this.#part.path}": another program keeps writing to it`;
+      throw new ConflictError(text, { problem: "target-replaced" });
     }
     // Before the next write makes the file look untouched.
     this.#journal?.append({ doubt: true });
