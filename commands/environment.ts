@@ -3,27 +3,7 @@ import type * as core from "../core/mod.ts";
 import type { StopSignal } from "./ui/failure.ts";
 import { lineWidth } from "./ui/width.ts";
 
-/** The part of core that commands use. */
-export type Core = Pick<
-  typeof core,
-  | "asides"
-  | "control"
-  | "directoriesOf"
-  | "tasksBeginning"
-  | "download"
-  | "findTask"
-  | "list"
-  | "logLines"
-  | "overview"
-  | "resolveNames"
-  | "seedHealth"
-  | "serve"
-  | "setMax"
-  | "runningMax"
-  | "tasks"
-  | "verify"
-  | "why"
->;
+export type Core = typeof core;
 
 /** Standard output or standard error. */
 export interface Output {

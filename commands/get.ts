@@ -25,7 +25,14 @@ import {
 } from "./ui/failure.ts";
 import { CommandError } from "./ui/hints.ts";
 import { renderFewDescriptors, renderSummary } from "./ui/plain.ts";
-import { BarWatcher, PlainWatcher, QuietWatcher, ResultWriter, type Watcher } from "./watchers.ts";
+import {
+  BarWatcher,
+  PlainWatcher,
+  QuietWatcher,
+  ResultWriter,
+  type Watcher,
+  type WatcherOptions,
+} from "./watchers.ts";
 
 const DESCRIPTION = `Downloads files from all seeds that have them, and checks every byte.
 
@@ -95,13 +102,10 @@ async function get(
 }
 
 /** One run of the command. */
-interface Run {
-  readonly environment: Environment;
+interface Run extends Omit<WatcherOptions, "level"> {
   readonly flags: Flags;
   readonly loaded: LoadedSettings;
   readonly settings: DownloadSettings;
-  readonly progress: RunProgress;
-  readonly seeds: readonly string[] | undefined;
 }
 
 async function downloadAll(

@@ -18,8 +18,8 @@ export function systemEnvironment(version: string, exit: (code: number) => never
     now: () => Math.floor(performance.now()),
     wallTime: () => Date.now(),
     sleep: (ms, signal) => delay(ms, { signal }).catch(() => {}),
-    onSignal: listenToSignals,
-    onTerminalChange: listenToTerminal,
+    onSignal: (handler) => listen(stopSignalsOf(Deno.build.os), handler),
+    onTerminalChange: (handler) => listen(TERMINAL_SIGNALS, handler),
     exit,
   };
 }
@@ -67,17 +67,21 @@ function outputTo(stream: Stream): Output {
     write(text) {
       if (closing.signal.aborted) return;
       try {
-        writeAll(stream, encoder.encode(text));
+        for (let rest = encoder.encode(text); rest.length > 0;) {
+          rest = rest.subarray(stream.writeSync(rest));
+        }
       } catch (error) {
-        closing.abort(faultOf(error));
+        closing.abort(reasonOfClosing(error));
       }
     },
     async writeSoon(text) {
       if (closing.signal.aborted) return;
       try {
-        await writeAllSoon(stream, encoder.encode(text));
+        for (let rest = encoder.encode(text); rest.length > 0;) {
+          rest = rest.subarray(await stream.write(rest));
+        }
       } catch (error) {
-        closing.abort(faultOf(error));
+        closing.abort(reasonOfClosing(error));
       }
     },
     size: terminalSize,
@@ -85,23 +89,9 @@ function outputTo(stream: Stream): Output {
 }
 
 /** A closed pipe is not a failure; a full disk is. */
-function faultOf(error: unknown): unknown {
-  return error instanceof Deno.errors.BrokenPipe ? error : new core.DiskError(
-    `Cannot write the output: ${core.reasonOf(error)}`,
-    { cause: error },
-  );
-}
-
-function writeAll(stream: Stream, bytes: Uint8Array): void {
-  for (let rest = bytes; rest.length > 0;) {
-    rest = rest.subarray(stream.writeSync(rest));
-  }
-}
-
-async function writeAllSoon(stream: Stream, bytes: Uint8Array): Promise<void> {
-  for (let rest = bytes; rest.length > 0;) {
-    rest = rest.subarray(await stream.write(rest));
-  }
+function reasonOfClosing(error: unknown): unknown {
+  if (error instanceof Deno.errors.BrokenPipe) return error;
+  return new core.DiskError(`Cannot write the output: ${core.reasonOf(error)}`, { cause: error });
 }
 
 function terminalSize(): { columns: number; rows: number } {
@@ -114,37 +104,25 @@ function terminalSize(): { columns: number; rows: number } {
   }
 }
 
-function listenToTerminal(handler: () => void): Disposable {
-  // Windows has neither: there the size is read with the next paint.
-  const signals: Deno.Signal[] = Deno.build.os === "windows" ? [] : ["SIGWINCH", "SIGCONT"];
-  for (const signal of signals) Deno.addSignalListener(signal, handler);
+function listen<S extends Deno.Signal>(
+  signals: readonly S[],
+  handler: (signal: S) => void,
+): Disposable {
+  const listeners = signals.map((signal) => ({ signal, listener: () => handler(signal) }));
+  for (const { signal, listener } of listeners) Deno.addSignalListener(signal, listener);
   return {
     [Symbol.dispose]() {
-      for (const signal of signals) Deno.removeSignalListener(signal, handler);
+      for (const { signal, listener } of listeners) Deno.removeSignalListener(signal, listener);
     },
   };
 }
 
-function listenToSignals(handler: (signal: StopSignal) => void): Disposable {
-  const listeners = stopSignalsOf(Deno.build.os).map((signal) => {
-    const listener = () => handler(signal);
-    Deno.addSignalListener(signal, listener);
-    return { signal, listener };
-  });
-  return {
-    [Symbol.dispose]() {
-      for (const { signal, listener } of listeners) {
-        Deno.removeSignalListener(signal, listener);
-      }
-    },
-  };
-}
+/** A resize, and the return of a stopped job. Windows has neither: there the size is read with the next paint. */
+const TERMINAL_SIGNALS = Deno.build.os === "windows" ? [] : ["SIGWINCH", "SIGCONT"] as const;
 
 /**
- * The runtime ends the process at SIGHUP, even under `nohup`, as soon as it listens to any signal:
- * listening to SIGHUP as well makes that end a clean one.
- *
- * @param platform as `Deno.build.os` names it. Windows has no SIGTERM, and listening to it would throw.
+ * As soon as the runtime listens to any signal, it ends the process at SIGHUP, even under `nohup`;
+ * listening to SIGHUP as well makes that a clean end. Windows has no SIGTERM: listening to it throws.
  */
 export function stopSignalsOf(platform: string): readonly StopSignal[] {
   return platform === "windows" ? ["SIGINT"] : ["SIGINT", "SIGTERM", "SIGHUP"];

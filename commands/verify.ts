@@ -36,9 +36,14 @@ export function verifyCommand(environment: Environment) {
     .action((options, ...files) => verify(environment, options, files));
 }
 
+interface Flags {
+  readonly json?: boolean | undefined;
+  readonly seed?: readonly string[] | undefined;
+}
+
 async function verify(
   environment: Environment,
-  options: { readonly json?: boolean | undefined },
+  options: Flags,
   files: readonly string[],
 ): Promise<void> {
   const { values } = await loadSettings(environment, { ...options });
@@ -58,7 +63,7 @@ async function verify(
   const { stdout, stderr } = environment;
   if (options.json) writeLines(stdout, [jsonLine({ files: results.map(verificationFields) })]);
   else for (const result of results) writeLines(stdout, renderVerification(result));
-  for (const result of results) writeLines(stderr, renderVerifyFault(result));
+  for (const result of results) writeLines(stderr, renderVerifyFault(result, options.seed));
   const exit = exitOf(results);
   if (exit !== 0) throw new ExitError(exit);
 }

@@ -42,8 +42,7 @@ const OF_CODE: Readonly<Record<ErrorCode | "interrupted", string>> = {
 
 const OF_PROBLEM: Readonly<Record<Problem, string>> = {
   "disk-access": "Check the folder and its permissions, or choose another one with --out",
-  "disk-full":
-    "Free some space or choose another folder with --out, then run the same command again",
+  "disk-full": "Free some space or choose another folder with --out, then run it again",
   "foreign-file": "Ask its owner to remove it, or choose another folder with --out",
   "id-ambiguous": "Give more digits of the id with --id",
   "listen-address": "Choose another address with --host and --port; --port 0 takes any free port",
@@ -73,10 +72,7 @@ const OF_REASON: readonly (readonly [RegExp, string])[] = [
   [/ asks for a token/, OF_CODE.auth],
   [/does not accept the token/, OF_PROBLEM["token-rejected"]],
   [/signed by unknown authority/, "Trust the certificate with --tls-ca"],
-  [
-    /certificate is an authority's own/,
-    "Give the seed a certificate with basicConstraints=CA:FALSE",
-  ],
+  [/is an authority's own/, "Give the seed a certificate with basicConstraints=CA:FALSE"],
   [/certificate is not valid yet/, "Compare the clocks of the two computers"],
   [/certificate is for /, "Write the seed by a name that its certificate is for"],
   [/does not speak TLS/, "Write the seed without tls://"],

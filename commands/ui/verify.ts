@@ -1,7 +1,13 @@
 /** The results of `p2p verify`, as sentences and as JSON. */
-import { printable, type Verdict, type Verification, type WrongPieces } from "../../core/mod.ts";
-import { renderFailure } from "./failure.ts";
-import { shellWord } from "./hints.ts";
+import {
+  type ErrorCode,
+  printable,
+  type Verdict,
+  type Verification,
+  type WrongPieces,
+} from "../../core/mod.ts";
+import { HINT, renderFailure } from "./failure.ts";
+import { hintOf, seedFlags, shellWord } from "./hints.ts";
 import { formatBytes, percentOf, plural } from "./units.ts";
 
 /** Further ranges are only counted. */
@@ -14,19 +20,19 @@ export function renderVerification({ path, name, verdict }: Verification): strin
   return [printable(`${path}${as}: ${sentenceOf(verdict)}`)];
 }
 
-/** The failure, or what to do about a difference, for standard error. */
-export function renderVerifyFault({ path, name, verdict }: Verification): string[] {
+/** The failure, or what to do about a difference, for standard error. @param seeds as `--seed` names them. */
+export function renderVerifyFault(
+  { path, name, verdict }: Verification,
+  seeds: readonly string[] = [],
+): string[] {
   if (verdict.kind === "same") return [];
   if (verdict.kind === "failed") {
-    return renderFailure({
-      message: `Cannot verify "${path}": ${verdict.reason}`,
-      hint: HINTS[verdict.code] ?? "See how the seeds are doing with p2p seeds",
-    });
+    const { code, reason } = verdict;
+    const hint = HINTS[code] ?? hintOf({ code, message: reason }, seeds);
+    return renderFailure({ message: `Cannot verify "${path}": ${reason}`, hint });
   }
-  const command = `p2p get ${shellWord(name)}${
-    outOf(path, name)
-  } --on-conflict overwrite downloads it again`;
-  return [`hint: ${printable(command)}`];
+  const get = `p2p get ${shellWord(name)}${outOf(path, name)}${seedFlags(seeds)}`;
+  return [printable(`${HINT}${get} --on-conflict overwrite downloads it again`)];
 }
 
 /** The --out that makes `get` write to `path`. */
@@ -36,11 +42,10 @@ function outOf(path: string, name: string): string {
   return ` --out ${shellWord(plain.slice(0, -name.length - 1) || "/")}`;
 }
 
-const HINTS: Partial<Record<string, string>> = {
+const HINTS: Partial<Record<ErrorCode, string>> = {
   usage: "Name existing files, as in: p2p verify *.iso",
   disk: "Check the file and its permissions",
   "not-found": "See the seeds' files with p2p list; names are relative to the current folder",
-  auth: "Give the seed's token with --token-file",
   corrupt: "Compare with p2p list",
   protocol: "Name seeds that offer digests with --seed",
 };
@@ -53,11 +58,10 @@ function sentenceOf(verdict: Compared): string {
   if (verdict.kind === "differs") {
     return `differs from ${seeds.join(", ")} (${known}): ${differenceOf(verdict)}`;
   }
-  const others = verdict.others.length > 0
-    ? `; ${verdict.others.join(", ")} ${
-      verdict.others.length === 1 ? "has" : "have"
-    } a different version`
-    : "";
+  const [first, ...more] = verdict.others;
+  const others = first === undefined
+    ? ""
+    : `; ${verdict.others.join(", ")} ${more.length > 0 ? "have" : "has"} a different version`;
   return `same as on ${seeds.join(", ")} (${formatBytes(size)}, ${known})${others}`;
 }
 
@@ -84,9 +88,8 @@ function rangeText({ first, last, range: { start, end } }: WrongPieces): string 
 }
 
 export function renderHashed(path: string, hashed: number, size: number): string {
-  return printable(
-    `${path}: hashed ${formatBytes(hashed)} of ${formatBytes(size)} (${percentOf(hashed, size)}%)`,
-  );
+  const part = `${formatBytes(hashed)} of ${formatBytes(size)} (${percentOf(hashed, size)}%)`;
+  return printable(`${path}: hashed ${part}`);
 }
 
 /** The fields of one file in `verify --json`. */
