@@ -52,17 +52,17 @@ for (const reuses of [false, true]) {
     const by = reuses ? "FileResolver" : "A new FileResolver";
     test(`${by} never opens what is outside when a link to ${what} is swapped meanwhile`, async () => {
       if (Deno.build.os === "windows") return;
-      using house = new TempFolder();
+      using fixture = new TempFolder();
       for (const path of ["secret/name", "served/real/name"]) {
-        house.write(path, path.startsWith("secret") ? "secret" : "public");
-        house.age(path);
+        fixture.write(path, path.startsWith("secret") ? "secret" : "public");
+        fixture.age(path);
       }
-      Deno.symlinkSync(inside, house.pathOf(link));
-      const root = openRoot(house.pathOf("served"), false);
+      Deno.symlinkSync(inside, fixture.pathOf(link));
+      const root = openRoot(fixture.pathOf("served"), false);
       const reused = new FileResolver(root);
       const name = what === "a file" ? "name" : "sub/name";
       await using swapper = new Swapper();
-      await swapper.start(house.pathOf(link), [outside, inside]);
+      await swapper.start(fixture.pathOf(link), [outside, inside]);
       for (let i = 0; i < 3000; i++) {
         try {
           const resolver = reuses ? reused : new FileResolver(root);

@@ -6,7 +6,7 @@ import type { WalkResult } from "../../../core/serve/files/directory_walk.ts";
 import { type ListedFile, parseListing } from "../../../core/protocol/listing.ts";
 import { ManualClock, RunningSeed, TempFolder, test } from "../support.ts";
 
-/** Of walks that end by themselves. */
+/** For walks that end by themselves. */
 const jobs = new TaskGroup(new AbortController().signal);
 
 function listed(names: readonly string[]): ListedFile[] {
@@ -22,7 +22,7 @@ function offering(names: readonly string[], pageFiles?: number): FileIndex {
   return new FileIndex(walk, jobs, new ManualClock(), pageFiles);
 }
 
-/** What a page offers, read as a client reads it. */
+/** The names of a page, parsed as a client does. */
 function namesIn({ body }: IndexPage, after: string): string[] {
   return parseListing(new TextDecoder().decode(body), after).map(({ name }) => name);
 }

@@ -1,4 +1,3 @@
-/** What is served, and what never is. */
 import { assertEquals, assertMatch, assertThrows } from "@std/assert";
 import { join } from "@std/path";
 import { FileResolver } from "../../../core/serve/files/file_resolver.ts";
@@ -23,7 +22,7 @@ function testLinks(name: string, fn: () => Promise<void> | void): void {
 }
 
 /** The served folder lies in another one, where the secret is. */
-function house(): TempFolder & { readonly root: string } {
+function makeFixture(): TempFolder & { readonly root: string } {
   const folder = new TempFolder();
   folder.write("secret.txt", "secret");
   folder.write("served/open.txt", "open");
@@ -73,16 +72,16 @@ const forbidden = [
 
 for (const name of forbidden) {
   test(`FileResolver says NOT_FOUND to ${JSON.stringify(name.slice(0, 40))}`, () => {
-    using house_ = house();
-    const folder = openRoot(house_.root, false);
+    using fixture = makeFixture();
+    const folder = openRoot(fixture.root, false);
     const refusal = assertThrows(() => openServed(folder, name), ErrorReply);
     assertEquals(refusal.code, "NOT_FOUND");
   });
 }
 
 test("FileResolver serves hidden files when asked to, but never unfinished ones", () => {
-  using house_ = house();
-  const folder = openRoot(house_.root, true);
+  using fixture = makeFixture();
+  const folder = openRoot(fixture.root, true);
   using file = openServed(folder, ".hidden/key");
   assertEquals(file.version.size, 3);
   assertThrows(() => openServed(folder, "half.bin.p2p-part"), ErrorReply);
@@ -106,19 +105,19 @@ const links = [
 
 for (const { name, target, link, ask } of links) {
   testLinks(`FileResolver says NOT_FOUND to ${name}`, () => {
-    using house_ = house();
-    Deno.symlinkSync(target, join(house_.root, link));
-    const folder = openRoot(house_.root, false);
+    using fixture = makeFixture();
+    Deno.symlinkSync(target, join(fixture.root, link));
+    const folder = openRoot(fixture.root, false);
     const refusal = assertThrows(() => openServed(folder, ask), ErrorReply);
     assertEquals(refusal.code, "NOT_FOUND");
   });
 }
 
 testLinks("FileResolver follows links that stay inside", () => {
-  using house_ = house();
-  Deno.symlinkSync("sub/deep.txt", join(house_.root, "file-link"));
-  Deno.symlinkSync("sub", join(house_.root, "folder-link"));
-  const folder = openRoot(house_.root, false);
+  using fixture = makeFixture();
+  Deno.symlinkSync("sub/deep.txt", join(fixture.root, "file-link"));
+  Deno.symlinkSync("sub", join(fixture.root, "folder-link"));
+  const folder = openRoot(fixture.root, false);
   for (const name of ["file-link", "folder-link/deep.txt"]) {
     using file = openServed(folder, name);
     const bytes = new Uint8Array(4);
@@ -128,67 +127,71 @@ testLinks("FileResolver follows links that stay inside", () => {
 });
 
 testLinks("FileResolver serves a folder that is itself reached by a link", () => {
-  using house_ = house();
-  Deno.symlinkSync("served", house_.pathOf("alias"));
-  using file = openServed(openRoot(house_.pathOf("alias"), false), "open.txt");
+  using fixture = makeFixture();
+  Deno.symlinkSync("served", fixture.pathOf("alias"));
+  using file = openServed(openRoot(fixture.pathOf("alias"), false), "open.txt");
   assertEquals(file.version.size, 4);
 });
 
 testLinks("FileResolver says NOT_FOUND to a pipe, without waiting for its writer", async () => {
-  using house_ = house();
-  const path = join(house_.root, "pipe");
+  using fixture = makeFixture();
+  const path = join(fixture.root, "pipe");
   await new Deno.Command("mkfifo", { args: [path] }).output();
-  const folder = openRoot(house_.root, false);
+  const folder = openRoot(fixture.root, false);
   assertThrows(() => openServed(folder, "pipe"), ErrorReply, "NOT_FOUND");
 });
 
 testLinks("OpenFile.isUnchanged() says no when a link on the way leads elsewhere", () => {
-  using house_ = house();
-  const link = join(house_.root, "folder-link");
+  using fixture = makeFixture();
+  const link = join(fixture.root, "folder-link");
   Deno.symlinkSync("sub", link);
-  using file = openServed(openRoot(house_.root, false), "folder-link/deep.txt");
+  using file = openServed(openRoot(fixture.root, false), "folder-link/deep.txt");
   assertEquals(file.isUnchanged(), true);
-  Deno.mkdirSync(house_.pathOf("outside"));
-  house_.write("outside/deep.txt", "evil");
+  Deno.mkdirSync(fixture.pathOf("outside"));
+  fixture.write("outside/deep.txt", "evil");
   Deno.removeSync(link);
   Deno.symlinkSync("../outside", link);
   assertEquals(file.isUnchanged(), false);
   assertThrows(() => file.read(new Uint8Array(4), 0), FileChangedError);
 });
 
-const changes: { name: string; change: (house: TempFolder) => void }[] = [
-  { name: "grows", change: (h) => h.write("served/open.txt", "opened") },
-  { name: "is cut", change: (h) => h.write("served/open.txt", "o") },
-  { name: "is written anew", change: (h) => Deno.utimeSync(h.pathOf("served/open.txt"), 5, 5) },
-  { name: "vanishes", change: (h) => Deno.removeSync(h.pathOf("served/open.txt")) },
+const changes: { name: string; change: (fixture: TempFolder) => void }[] = [
+  { name: "grows", change: (fixture) => fixture.write("served/open.txt", "opened") },
+  { name: "is cut", change: (fixture) => fixture.write("served/open.txt", "o") },
+  {
+    name: "is written anew",
+    change: (fixture) => Deno.utimeSync(fixture.pathOf("served/open.txt"), 5, 5),
+  },
+  { name: "vanishes", change: (fixture) => Deno.removeSync(fixture.pathOf("served/open.txt")) },
   {
     name: "is replaced",
-    change: (h) => Deno.renameSync(h.write("new", "open"), h.pathOf("served/open.txt")),
+    change: (fixture) =>
+      Deno.renameSync(fixture.write("new", "open"), fixture.pathOf("served/open.txt")),
   },
 ];
 
 for (const { name, change } of changes) {
   test(`OpenFile.read() throws FileChangedError when the file ${name}`, () => {
-    using house_ = house();
-    house_.age("served/open.txt");
-    using file = openServed(openRoot(house_.root, false), "open.txt");
+    using fixture = makeFixture();
+    fixture.age("served/open.txt");
+    using file = openServed(openRoot(fixture.root, false), "open.txt");
     file.read(new Uint8Array(4), 0);
-    change(house_);
+    change(fixture);
     assertThrows(() => file.read(new Uint8Array(4), 0), FileChangedError);
   });
 }
 
 test("serve() lists exactly what it serves", async () => {
-  using house_ = house();
+  using fixture = makeFixture();
   if (!ON_WINDOWS) {
-    Deno.symlinkSync("../secret.txt", join(house_.root, "out-file"));
-    Deno.symlinkSync("..", join(house_.root, "out-folder"));
-    Deno.symlinkSync(".", join(house_.root, "loop"));
-    Deno.symlinkSync("sub/deep.txt", join(house_.root, "inside"));
-    house_.write("served/new\nline", "x");
-    house_.write("served/back\\slash", "x");
+    Deno.symlinkSync("../secret.txt", join(fixture.root, "out-file"));
+    Deno.symlinkSync("..", join(fixture.root, "out-folder"));
+    Deno.symlinkSync(".", join(fixture.root, "loop"));
+    Deno.symlinkSync("sub/deep.txt", join(fixture.root, "inside"));
+    fixture.write("served/new\nline", "x");
+    fixture.write("served/back\\slash", "x");
   }
-  await using seed = await RunningSeed.start(house_.root);
+  await using seed = await RunningSeed.start(fixture.root);
   const names = (await seed.ask("LIST")).split("\n").slice(0, -1);
   const want = ["inside", "open.txt", "sub/deep.txt"];
   assertEquals(names, ON_WINDOWS ? want.slice(1) : want);
@@ -198,26 +201,26 @@ test("serve() lists exactly what it serves", async () => {
 });
 
 test("serve() notices files that appear and vanish", async () => {
-  using house_ = house();
-  await using seed = await RunningSeed.start(house_.root);
+  using fixture = makeFixture();
+  await using seed = await RunningSeed.start(fixture.root);
   using client = await seed.session();
   assertMatch(await client.ask("FILESIZE new"), /^ERROR:NOT_FOUND /);
-  house_.write("served/new", "12345");
+  fixture.write("served/new", "12345");
   assertEquals(await client.ask("FILESIZE new"), "SIZE:5");
   await client.body("DOWNLOAD new|0|5");
-  Deno.removeSync(join(house_.root, "new"));
+  Deno.removeSync(join(fixture.root, "new"));
   assertMatch(await client.ask("DOWNLOAD new|0|5"), /^ERROR:NOT_FOUND /);
 });
 
 for (const first of ["FILESIZE open.txt", "DOWNLOAD open.txt|0|1"]) {
   test(`Session says CHANGED to a DOWNLOAD when the file changed since "${first}"`, async () => {
-    using house_ = house();
-    house_.age("served/open.txt");
-    await using seed = await RunningSeed.start(house_.root);
+    using fixture = makeFixture();
+    fixture.age("served/open.txt");
+    await using seed = await RunningSeed.start(fixture.root);
     using client = await seed.session();
     await client.ask(first);
     if (first.startsWith("DOWNLOAD")) await client.bytes(1);
-    house_.write("served/open.txt", "OPEN");
+    fixture.write("served/open.txt", "OPEN");
     assertMatch(await client.ask("DOWNLOAD open.txt|0|4"), /^ERROR:CHANGED /);
     await client.text("MANIFEST open.txt");
     assertEquals(await client.body("DOWNLOAD open.txt|0|4"), new TextEncoder().encode("OPEN"));
@@ -225,14 +228,14 @@ for (const first of ["FILESIZE open.txt", "DOWNLOAD open.txt|0|1"]) {
 }
 
 test("Session says CHANGED on every connection until the manifest is asked for again", async () => {
-  using house_ = house();
-  house_.age("served/open.txt");
-  await using seed = await RunningSeed.start(house_.root);
+  using fixture = makeFixture();
+  fixture.age("served/open.txt");
+  await using seed = await RunningSeed.start(fixture.root);
   using one = await seed.session();
   using other = await seed.session();
   await one.text("MANIFEST open.txt");
   await other.body("DOWNLOAD open.txt|0|4");
-  house_.write("served/open.txt", "OPEN");
+  fixture.write("served/open.txt", "OPEN");
   for (const client of [one, other]) {
     assertMatch(await client.ask("DOWNLOAD open.txt|0|4"), /^ERROR:CHANGED /);
   }
@@ -243,18 +246,18 @@ test("Session says CHANGED on every connection until the manifest is asked for a
   }
 });
 
-test("FileResolver serves a folder whose own parents are called like unfinished downloads", () => {
-  using house = new TempFolder();
-  house.write("x.p2p-part/served/a.txt", "a");
-  house.write("x.p2p-part/served/b.p2p-part", "b");
-  Deno.symlinkSync("b.p2p-part", house.pathOf("x.p2p-part/served/c"));
-  const folder = openRoot(house.pathOf("x.p2p-part/served"), false);
+test("FileResolver serves a folder whose parents have names of unfinished downloads", () => {
+  using fixture = new TempFolder();
+  fixture.write("x.p2p-part/served/a.txt", "a");
+  fixture.write("x.p2p-part/served/b.p2p-part", "b");
+  Deno.symlinkSync("b.p2p-part", fixture.pathOf("x.p2p-part/served/c"));
+  const folder = openRoot(fixture.pathOf("x.p2p-part/served"), false);
   using file = openServed(folder, "a.txt");
   assertEquals(file.version.size, 1);
   assertThrows(() => openServed(folder, "c"), ErrorReply);
 });
 
-test("isReadable() tries to open only files that not everybody may read, and takes only a missing right for one", () => {
+test("isReadable() opens only files that not all users may read, and returns false only for a missing right", () => {
   const failing = (code: string) => () => {
     throw Object.assign(new Error(code), { code });
   };

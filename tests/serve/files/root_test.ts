@@ -1,4 +1,4 @@
-/** What a platform makes of names and paths, on any platform. */
+/** The rules of each platform for names and paths, tested on any platform. */
 import { assertEquals } from "@std/assert";
 import { isInside, isServable, omitReason, type Root } from "../../../core/serve/files/root.ts";
 
@@ -6,7 +6,7 @@ const WINDOWS: Root = { path: "C:\\shared", hidden: false, platform: "windows" }
 const UNIX: Root = { path: "/shared", hidden: false, platform: "linux" };
 
 const names = [
-  // A stream of the file, a short name's tail, a device: none is a name of a file there.
+  // On Windows these name a stream, a drive or another file.
   { name: "a.txt::$DATA", windows: false, unix: true },
   { name: "a.txt:stream", windows: false, unix: true },
   { name: "C:/secret", windows: false, unix: true },
