@@ -3,7 +3,7 @@ import { CorruptError } from "../base/errors.ts";
 import type { TaskResult } from "../events.ts";
 import type { Choice } from "../plan/messages.ts";
 import type { OutFolder } from "../store/paths.ts";
-import type { StoredContent } from "../store/pieces.ts";
+import type { StoredContent } from "../store/piece_sink.ts";
 import { removeLeftovers, StoredFile } from "../store/stored_file.ts";
 import { type Bytes, type ConflictResolution, isFree, resolveConflict } from "../store/conflict.ts";
 import type { TaskContext } from "./task_context.ts";

@@ -4,7 +4,7 @@
  * remembers who sent what, so that no seed is blamed for another one's bytes.
  */
 import { equalBytes, sha256 } from "../base/digest.ts";
-import type { UnverifiedStore } from "../store/pieces.ts";
+import type { UnverifiedStore } from "../store/piece_sink.ts";
 
 /** Bytes `start` to `end` of a piece, and the seed that sent them; undefined: left by an earlier run. */
 interface Segment {

@@ -25,7 +25,7 @@ import type { RateLimit, Source } from "../source/source.ts";
 import type { PieceEvent, PieceFailure } from "../plan/messages.ts";
 import { PartialPieces, type PieceRead } from "./partial_pieces.ts";
 import type { PieceBuffers } from "./piece_memory.ts";
-import type { PieceSink } from "../store/pieces.ts";
+import type { PieceSink } from "../store/piece_sink.ts";
 import { digestOfPiece } from "../protocol/manifest.ts";
 
 export interface PieceRequest {

@@ -15,7 +15,7 @@ import {
   statIfExists,
   withDiskErrors,
 } from "./disk.ts";
-import type { StoredContent } from "./pieces.ts";
+import type { StoredContent } from "./piece_sink.ts";
 
 /** Which content the part file is a part of. */
 export interface JournalIdentity {

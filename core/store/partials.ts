@@ -23,7 +23,7 @@ import {
   quarantineTarget,
   realPathOf,
 } from "./paths.ts";
-import type { StoredContent } from "./pieces.ts";
+import type { StoredContent } from "./piece_sink.ts";
 
 const MAX_QUARANTINE_AGE_MS = 30 * 24 * 60 * 60 * 1000;
 

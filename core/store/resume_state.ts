@@ -17,7 +17,7 @@ import { type FoundJournal, isIdentityOf, type JournalState } from "./journal.ts
 import { PartFile } from "./part_file.ts";
 import { quarantinePart } from "./partials.ts";
 import { COPY, partPath, quarantineTarget, UNVERIFIED } from "./paths.ts";
-import type { StoredContent } from "./pieces.ts";
+import type { StoredContent } from "./piece_sink.ts";
 
 export interface StoreOptions extends DiskOptions {
   readonly pid: number;

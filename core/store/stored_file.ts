@@ -31,7 +31,7 @@ import {
 import { PartFile } from "./part_file.ts";
 import { adoptPartial, type PartialHints, quarantineJournal, quarantinePart } from "./partials.ts";
 import { journalPath, markOf, NOT_A_JOURNAL, partPath, UNVERIFIED } from "./paths.ts";
-import type { PieceSink, PieceSource, StoredContent } from "./pieces.ts";
+import type { PieceSink, PieceSource, StoredContent } from "./piece_sink.ts";
 import {
   copyValidPieces,
   loadResumeState,

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { PartialPieces, PieceRead } from "../../core/download/partial_pieces.ts";
-import type { UnverifiedStore } from "../../core/store/pieces.ts";
+import type { UnverifiedStore } from "../../core/store/piece_sink.ts";
 
 const PIECE = 3;
 const RIGHT = Uint8Array.from({ length: 100 }, (_, i) => i);
