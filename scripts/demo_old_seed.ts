@@ -1,5 +1,5 @@
 /** A process of its own that serves a folder in the original one-shot dialect: `demo_old_seed.ts <folder>`. */
-import { OldSeed } from "../tests/fakes/old_seed.ts";
+import { OldSeed } from "../tests/support/old_seed.ts";
 
 const [folder = "."] = Deno.args;
 const names = Array.from(Deno.readDirSync(folder), ({ name }) => name);

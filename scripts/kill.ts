@@ -4,7 +4,7 @@
  * download that came to its end is right, none got stuck, and little was fetched twice.
  */
 import { join } from "@std/path";
-import { FaultProxy } from "../tests/fakes/fault_proxy.ts";
+import { FaultProxy } from "../tests/support/fault_proxy.ts";
 import { diceOf } from "../tests/sim/dice.ts";
 import { addressOf, homeIn, noise, PROGRAM } from "./p2p.ts";
 import { sha256OfFile } from "./sha256_of_file.ts";

@@ -4,7 +4,7 @@
  * wrong, or if anything from outside the folder was sent. Linux only: it looks into /proc.
  */
 import { join } from "@std/path";
-import { Intruder, SECRET } from "../tests/cli/intruder.ts";
+import { HostileClient, SECRET } from "../tests/cli/hostile_client.ts";
 import { diceOf } from "../tests/sim/dice.ts";
 import { addressOf, homeIn, noise, PROGRAM } from "./p2p.ts";
 import { sha256OfFile } from "./sha256_of_file.ts";
@@ -36,67 +36,67 @@ interface Sample {
 const MAX_CONNECTIONS = 24;
 const HELD_CONNECTIONS = 8;
 
-/** @param host the number of the intruder's address. */
-type Attack = (intruder: Intruder, host: number) => Promise<void>;
+/** @param host the number of the attacker's address. */
+type Attack = (attacker: HostileClient, host: number) => Promise<void>;
 
 const ATTACKS: readonly Attack[] = [
   // Comes and goes.
   () => Promise.resolve(),
   // Asks and never reads.
-  async (intruder) => {
-    void intruder.send(`HELLO 2\nMANIFEST 3\nLIST\n${"DOWNLOAD 3|0|1048576\n".repeat(200)}`);
+  async (attacker) => {
+    void attacker.send(`HELLO 2\nMANIFEST 3\nLIST\n${"DOWNLOAD 3|0|1048576\n".repeat(200)}`);
     await pause(500);
   },
   // Reads all it can.
-  async (intruder) => {
-    intruder.listen();
-    await intruder.send(`HELLO 2\n${"DOWNLOAD 3|0|1048576\n".repeat(20)}`);
-    await intruder.until(({ bytes }) => bytes > 10 * MIB || over());
+  async (attacker) => {
+    attacker.listen();
+    await attacker.send(`HELLO 2\n${"DOWNLOAD 3|0|1048576\n".repeat(20)}`);
+    await attacker.until(({ bytes }) => bytes > 10 * MIB || over());
   },
   // Random bytes, seldom a greeting before them.
-  async (intruder) => {
-    intruder.listen();
+  async (attacker) => {
+    attacker.listen();
     const bytes = noise(1 + Math.floor(random() * 20_000));
-    if (random() < 0.5) await intruder.send("HELLO 2\n");
-    await intruder.send(bytes);
-    intruder.halfClose();
+    if (random() < 0.5) await attacker.send("HELLO 2\n");
+    await attacker.send(bytes);
+    attacker.halfClose();
     await pause(20);
   },
   // Holds many places, and does next to nothing with them.
   async (_intruder, host) => {
     await using held = new AsyncDisposableStack();
     for (let i = 1; i < HELD_CONNECTIONS; i++) {
-      const polite = held.use(await Intruder.connect(seed.address, host));
+      const polite = held.use(await HostileClient.connect(seed.address, host));
       await polite.listen().send("HELLO 2\nFILESIZE 1\n");
     }
     await pause(3000);
   },
   // A letter at a time.
-  async (intruder) => {
+  async (attacker) => {
     for (let i = 0; i < 50; i++) {
-      await intruder.send("F");
+      await attacker.send("F");
       await pause(10);
     }
   },
   // Many small requests at once.
-  async (intruder) => {
-    intruder.listen();
-    await intruder.send(
+  async (attacker) => {
+    attacker.listen();
+    await attacker.send(
       `HELLO 2\n${"PING\nFILESIZE 1\nFILESIZE ../x\nnonsense\n".repeat(500)}BYE\n`,
     );
-    await intruder.until(() => over());
+    await attacker.until(() => over());
   },
   // A name that leads out.
-  async (intruder) => {
-    intruder.listen();
-    await intruder.send(`HELLO 2\nDOWNLOAD link|0|10\nMANIFEST ../outside/${SECRET}\nBYE\n`);
-    await intruder.until(() => over());
+  async (attacker) => {
+    attacker.listen();
+    await attacker.send(`HELLO 2\nDOWNLOAD link|0|10\nMANIFEST ../outside/${SECRET}\nBYE\n`);
+    await attacker.until(() => over());
   },
   // Old clients.
-  async (intruder) => {
-    intruder.listen();
-    await intruder.send(random() < 0.5 ? "LIST" : "DOWNLOAD 2|0");
-    await intruder.until(() => over());
+  async (attacker) => {
+    attacker.listen();
+    await attacker.send(random() < 0.5 ? "LIST" : "DOWNLOAD 2|0");
+    await attacker.until(() => over());
   },
 ];
 
@@ -164,9 +164,9 @@ async function downloadAgainAndAgain(): Promise<void> {
 
 async function attackAgainAndAgain(host: number): Promise<void> {
   while (!over()) {
-    await using intruder = await Intruder.connect(seed.address, host);
-    await ATTACKS[Math.floor(random() * ATTACKS.length)]!(intruder, host);
-    if (intruder.leaked) faults.push("something from outside the folder was sent");
+    await using attacker = await HostileClient.connect(seed.address, host);
+    await ATTACKS[Math.floor(random() * ATTACKS.length)]!(attacker, host);
+    if (attacker.leaked) faults.push("something from outside the folder was sent");
     done.attacks++;
   }
 }

@@ -6,7 +6,7 @@
  */
 import { join } from "@std/path";
 import { diceOf } from "../tests/sim/dice.ts";
-import { type Fault, FaultProxy } from "../tests/fakes/fault_proxy.ts";
+import { type Fault, FaultProxy } from "../tests/support/fault_proxy.ts";
 import { addressOf, homeIn, noise, PROGRAM } from "./p2p.ts";
 import { sha256OfFile } from "./sha256_of_file.ts";
 

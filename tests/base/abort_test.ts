@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertFalse, assertStrictEquals, assertThrows } from "@std/assert";
 import { deadline, linkedAbort, onAbort } from "../../core/base/abort.ts";
 import { TimeoutError } from "../../core/base/errors.ts";
-import { ManualClock } from "../fakes/manual_clock.ts";
+import { ManualClock } from "../support/manual_clock.ts";
 
 Deno.test("onAbort() runs its function once when the signal aborts", () => {
   const parent = new AbortController();

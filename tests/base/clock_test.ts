@@ -1,7 +1,7 @@
 /** The system's clock, and the one that tests turn by hand. */
 import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import { type Clock, systemClock } from "../../core/base/clock.ts";
-import { ManualClock } from "../fakes/manual_clock.ts";
+import { ManualClock } from "../support/manual_clock.ts";
 
 const NEVER = new AbortController().signal;
 /** 49.7 days: where the platform's timers begin again at 0. */

@@ -2,7 +2,7 @@ import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/as
 import fc from "fast-check";
 import type { Clock } from "../../core/base/clock.ts";
 import { Pacer } from "../../core/base/pacer.ts";
-import { ManualClock } from "../fakes/manual_clock.ts";
+import { ManualClock } from "../support/manual_clock.ts";
 import { asyncProperty } from "./property.ts";
 
 const NEVER = new AbortController().signal;

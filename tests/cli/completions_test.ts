@@ -1,12 +1,12 @@
 import { assertEquals } from "@std/assert";
 import { fromFileUrl } from "@std/path";
 import { downloaded, summaryOf } from "./events.ts";
-import { from, noise, ON_UNIX, test, type World } from "./harness.ts";
+import { type CliFixture, from, noise, ON_UNIX, test } from "./harness.ts";
 
 const PROGRAM = fromFileUrl(new URL("../../dist", import.meta.url));
 
 /** What bash puts in place of the word at the end of each line. */
-async function completed(world: World, ...lines: string[]): Promise<string[][]> {
+async function completed(world: CliFixture, ...lines: string[]): Promise<string[][]> {
   const script = `source <(p2p completions bash)
     for line in "$@"; do
       COMP_LINE=$line COMP_POINT=\${#line} COMP_WORDS=() COMP_CWORD=0

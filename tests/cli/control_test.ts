@@ -9,14 +9,14 @@ import {
 import { downloaded, eventsOf, eventsOfKind, type Line, parseEvent, summaryOf } from "./events.ts";
 import {
   assertCode,
+  type CliFixture,
   type Ended,
   from,
   noise,
   ON_UNIX,
-  type Running,
+  type RunningProcess,
   type Seed,
   test,
-  type World,
 } from "./harness.ts";
 
 const MIB = 1_048_576;
@@ -34,7 +34,7 @@ function bytesOf(name: string): Uint8Array<ArrayBuffer> {
 }
 
 /** A seed of these files, and a process that downloads them. */
-async function downloading(world: World, names: string[], flags = ONE_AT_A_TIME) {
+async function downloading(world: CliFixture, names: string[], flags = ONE_AT_A_TIME) {
   for (const name of names) world.write(`share/${name}`, bytesOf(name));
   const seed = await world.serve(world.path("share"));
   const get = [...names, ...flags, ...from(seed)];
@@ -44,7 +44,12 @@ async function downloading(world: World, names: string[], flags = ONE_AT_A_TIME)
 }
 
 /** Waits until `name` has come to be in this state, the first or a later time. */
-async function inState(running: Running, name: string, state: string, time = 1): Promise<void> {
+async function inState(
+  running: RunningProcess,
+  name: string,
+  state: string,
+  time = 1,
+): Promise<void> {
   let [last, times] = ["", 0];
   await running.stdout.find((line) => {
     const event = parseEvent(line);
@@ -55,7 +60,7 @@ async function inState(running: Running, name: string, state: string, time = 1):
   }, `${name} ${state} for the ${time}. time`);
 }
 
-async function done(running: Running, name: string): Promise<void> {
+async function done(running: RunningProcess, name: string): Promise<void> {
   await running.stdout.find((line) => isDone(parseEvent(line), name), `${name} done`);
 }
 
@@ -64,14 +69,14 @@ function isDone(line: Line, name: string): boolean {
 }
 
 /** Runs an order that must be obeyed, and gives what it says. */
-async function order(world: World, ...args: string[]): Promise<string> {
+async function order(world: CliFixture, ...args: string[]): Promise<string> {
   const ended = await world.p2p(...args);
   assertCode(ended, 0);
   assertEquals(ended.stderr, "");
   return ended.stdout;
 }
 
-async function statusOf(world: World, name: string) {
+async function statusOf(world: CliFixture, name: string) {
   const ended = await world.p2p("status", "--all", "--json");
   assertCode(ended, 0);
   const { tasks } = JSON.parse(ended.stdout) as {
@@ -81,7 +86,7 @@ async function statusOf(world: World, name: string) {
 }
 
 /** `name` is there, and what was there before was not fetched again. */
-function assertWentOn(world: World, ended: Ended, name: string, seed: Seed): void {
+function assertWentOn(world: CliFixture, ended: Ended, name: string, seed: Seed): void {
   assertEquals(world.got(name), bytesOf(name));
   const result = eventsOfKind(ended, "done").find((event) => event.name === name)!;
   const fetched = result.bytesBySeed[seed.address] ?? 0;

@@ -1,6 +1,6 @@
 /** The events of `get --json`, read as strictly as `cli.md` writes them. */
 import { assert, assertEquals } from "@std/assert";
-import type { Ended, Running } from "./harness.ts";
+import type { Ended, RunningProcess } from "./harness.ts";
 
 export interface TaskLine {
   readonly event: "task";
@@ -196,7 +196,11 @@ export function summaryOf(ended: Ended): SummaryLine {
 }
 
 /** Waits until a running `get --json` has stored at least so many bytes of a file. */
-export async function downloaded(running: Running, bytes: number, name?: string): Promise<void> {
+export async function downloaded(
+  running: RunningProcess,
+  bytes: number,
+  name?: string,
+): Promise<void> {
   await running.stdout.find((line) => {
     const event = parseEvent(line);
     return event.event === "progress" && event.downloaded >= bytes &&

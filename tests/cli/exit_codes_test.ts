@@ -1,9 +1,9 @@
 /** Every exit code that `p2p help exit-codes` promises, each in the ways in which a person meets it. */
 import { assertEquals, assertMatch } from "@std/assert";
-import * as rude from "../fakes/rude_seed.ts";
-import { RudeSeed } from "../fakes/rude_seed.ts";
+import * as rude from "../support/rude_seed.ts";
+import { RudeSeed } from "../support/rude_seed.ts";
 import { downloaded } from "./events.ts";
-import { assertCode, type Ended, from, noise, ON_UNIX, test, type World } from "./harness.ts";
+import { assertCode, type CliFixture, type Ended, from, noise, ON_UNIX, test } from "./harness.ts";
 
 const BYTES = noise(3_000_000);
 const NOBODY = { address: "127.0.0.1:1" };
@@ -17,7 +17,7 @@ function assertTold({ stderr }: Ended, what: RegExp): void {
   assertMatch(lines[at + 1] ?? "", /^hint: \S/, stderr);
 }
 
-async function sharing(world: World) {
+async function sharing(world: CliFixture) {
   world.write("share/a.bin", BYTES);
   return await world.serve(world.path("share"));
 }

@@ -19,7 +19,7 @@ export const PROGRAM = fromFileUrl(
 /** Far beyond what any command of these tests takes, far below what a person waits for. */
 const DEADLINE_MS = 45_000;
 
-export type Fn = (world: World) => Promise<void>;
+export type Fn = (world: CliFixture) => Promise<void>;
 
 export interface TestOptions {
   /** Why the test cannot run here, if it cannot. */
@@ -34,7 +34,7 @@ export function test(name: string, fn: Fn, { ignored }: TestOptions = {}): void 
     sanitizeOps: true,
     sanitizeResources: true,
     fn: async () => {
-      await using world = World.make();
+      await using world = CliFixture.make();
       await fn(world);
     },
   });
@@ -54,13 +54,13 @@ export interface RunOptions {
   readonly oneLine?: boolean;
 }
 
-export class World implements AsyncDisposable {
+export class CliFixture implements AsyncDisposable {
   /** The folder of all. */
   readonly root: string;
   /** Where commands run, and where downloads go. */
   readonly here: string;
   readonly #env: Record<string, string>;
-  readonly #running: Running[] = [];
+  readonly #running: RunningProcess[] = [];
   #over = false;
 
   private constructor(root: string) {
@@ -75,10 +75,10 @@ export class World implements AsyncDisposable {
     };
   }
 
-  static make(): World {
+  static make(): CliFixture {
     requireProgram();
     const root = Deno.realPathSync(Deno.makeTempDirSync({ prefix: "p2p-cli-" }));
-    const world = new World(root);
+    const world = new CliFixture(root);
     Deno.mkdirSync(world.here);
     return world;
   }
@@ -123,11 +123,11 @@ export class World implements AsyncDisposable {
   }
 
   /** Starts p2p, to be watched and signalled. */
-  start(...args: string[]): Running {
+  start(...args: string[]): RunningProcess {
     return this.startWith({}, ...args);
   }
 
-  startWith(options: RunOptions, ...args: string[]): Running {
+  startWith(options: RunOptions, ...args: string[]): RunningProcess {
     const { env, cwd, oneLine, program: [program, ...first] = [PROGRAM] } = options;
     if (this.#over) throw new Error("Cannot start p2p: its world is over");
     const child = new Deno.Command(program, {
@@ -139,7 +139,7 @@ export class World implements AsyncDisposable {
       stdout: "piped",
       stderr: "piped",
     }).spawn();
-    const running = new Running(child, args, oneLine === true);
+    const running = new RunningProcess(child, args, oneLine === true);
     this.#running.push(running);
     return running;
   }
@@ -166,7 +166,7 @@ export class World implements AsyncDisposable {
 }
 
 export interface Seed {
-  readonly process: Running;
+  readonly process: RunningProcess;
   readonly address: string;
 }
 
@@ -184,9 +184,9 @@ export interface Ended {
   readonly stderr: string;
 }
 
-export class Running {
-  readonly stdout: Output;
-  readonly stderr: Output;
+export class RunningProcess {
+  readonly stdout: ProcessOutput;
+  readonly stderr: ProcessOutput;
   readonly ended: Promise<Ended>;
   readonly pid: number;
   readonly #child: Deno.ChildProcess;
@@ -196,8 +196,8 @@ export class Running {
     this.#child = child;
     this.pid = child.pid;
     const story = () => `p2p ${args.join(" ")}\n${this.stdout.text}\n${this.stderr.text}`;
-    this.stdout = new Output(child.stdout, story, oneLine);
-    this.stderr = new Output(child.stderr, story, false);
+    this.stdout = new ProcessOutput(child.stdout, story, oneLine);
+    this.stderr = new ProcessOutput(child.stderr, story, false);
     this.ended = this.#end();
   }
 
@@ -234,7 +234,7 @@ export class Running {
 }
 
 /** What a process writes to one of its streams. */
-export class Output {
+export class ProcessOutput {
   text = "";
   /** Resolves when nothing more comes. */
   readonly closed: Promise<void>;

@@ -1,20 +1,20 @@
 import { assert, assertEquals } from "@std/assert";
 import { noise, test } from "./harness.ts";
-import type { Intruder } from "./intruder.ts";
-import { GOOD, NOT_STARVED, Siege, turn } from "./siege.ts";
+import type { HostileClient } from "./hostile_client.ts";
+import { AttackFixture, GOOD, NOT_STARVED, turn } from "./attack_fixture.ts";
 
 const ROOM = ["--max-connections", "400", "--client-connections", "300"];
 const NONCE = /nonce=[0-9a-f]{32}/;
 
 test("p2p serve serves on beside clients that send random bytes", async (world) => {
-  await using siege = await Siege.lay(world, ...ROOM);
-  await siege.withstand(async (goesOn) => {
+  await using fixture = await AttackFixture.start(world, ...ROOM);
+  await fixture.withstand(async (goesOn) => {
     for (let dice = 1; goesOn(); dice++) {
-      const intruder = (await siege.intruder()).listen();
+      const attacker = (await fixture.attacker()).listen();
       // Half of them begin as if they knew the protocol.
-      if (dice % 2 === 0) await intruder.send("HELLO 2\n");
-      await intruder.send(noise(1 + dice * 7919 % 9000, dice));
-      intruder.halfClose();
+      if (dice % 2 === 0) await attacker.send("HELLO 2\n");
+      await attacker.send(noise(1 + dice * 7919 % 9000, dice));
+      attacker.halfClose();
       await turn();
     }
   }, NOT_STARVED);
@@ -30,10 +30,12 @@ const REQUESTS = [
 const SESSION = ["HELLO 2", ...REQUESTS, "BYE", ""].join("\n");
 
 test("p2p serve answers every beginning of a session with the beginning of its replies", async (world) => {
-  await using siege = await Siege.lay(world, ...ROOM);
-  const whole = await conversation(siege, SESSION);
+  await using fixture = await AttackFixture.start(world, ...ROOM);
+  const whole = await conversation(fixture, SESSION);
   const cuts = Array.from(SESSION, (_, at) => at);
-  const replies = await Promise.all(cuts.map((cut) => conversation(siege, SESSION.slice(0, cut))));
+  const replies = await Promise.all(
+    cuts.map((cut) => conversation(fixture, SESSION.slice(0, cut))),
+  );
   for (const cut of cuts) {
     // The whole lines of it are answered, and the rest is not.
     const lines = SESSION.slice(0, cut).split("\n").length - 1;
@@ -44,26 +46,26 @@ test("p2p serve answers every beginning of a session with the beginning of its r
     }
     assert(whole.startsWith(reply), `${cut} of ${lines} lines: ${reply.slice(0, 200)}`);
     const answered = await conversation(
-      siege,
+      fixture,
       SESSION.split("\n").slice(0, Math.max(1, lines)).join("\n") + "\n",
     );
     assertEquals(reply, answered, `cut at ${cut}`);
   }
   // The same beginnings, with nobody there any more to be answered.
   for (const cut of cuts) {
-    const intruder = await siege.intruder();
-    await intruder.send(SESSION.slice(0, cut));
-    intruder.leave();
+    const attacker = await fixture.attacker();
+    await attacker.send(SESSION.slice(0, cut));
+    attacker.leave();
   }
-  await siege.assertUnharmed();
+  await fixture.assertUnharmed();
 });
 
 /** All replies to `text`, behind which the client sends nothing more. */
-async function conversation(siege: Siege, text: string): Promise<string> {
-  const intruder = await siege.intruder();
-  if (text !== "") await intruder.send(text);
-  intruder.halfClose();
-  return (await intruder.rest()).replace(NONCE, "nonce=");
+async function conversation(fixture: AttackFixture, text: string): Promise<string> {
+  const attacker = await fixture.attacker();
+  if (text !== "") await attacker.send(text);
+  attacker.halfClose();
+  return (await attacker.rest()).replace(NONCE, "nonce=");
 }
 
 /** In the place of the offset: what it is not, and what no file can reach. */
@@ -80,10 +82,10 @@ const TOO_FAR = [
 ];
 
 test("p2p serve takes no number but those of the protocol", async (world) => {
-  await using siege = await Siege.lay(world, ...ROOM);
+  await using fixture = await AttackFixture.start(world, ...ROOM);
   const faults: string[] = [];
   const expect = async (request: string, reply: RegExp) => {
-    const [, answer] = (await conversation(siege, `HELLO 2\n${request}\nBYE\n`)).split("\n");
+    const [, answer] = (await conversation(fixture, `HELLO 2\n${request}\nBYE\n`)).split("\n");
     if (!reply.test(answer ?? "")) faults.push(`${request.slice(0, 80)}: ${answer}`);
   };
   await Promise.all([
@@ -103,31 +105,31 @@ test("p2p serve takes no number but those of the protocol", async (world) => {
   assertEquals(faults, []);
   const offsets = [...NO_NUMBERS, ...TOO_FAR];
   const bodies = await Promise.all(
-    offsets.map((number) => conversation(siege, `DOWNLOAD ${GOOD}|${number}\n`)),
+    offsets.map((number) => conversation(fixture, `DOWNLOAD ${GOOD}|${number}\n`)),
   );
   assertEquals(bodies.filter((body) => body !== ""), [], "one-shot: nothing");
-  await siege.assertUnharmed();
+  await fixture.assertUnharmed();
 });
 
 const PINGS = 20_000;
 
 test("p2p serve answers all that is asked beyond max-inflight, and in order", async (world) => {
-  await using siege = await Siege.lay(world);
-  await siege.withstand(async () => {
-    const all = await siege.intruders(8);
+  await using fixture = await AttackFixture.start(world);
+  await fixture.withstand(async () => {
+    const all = await fixture.attackers(8);
     await Promise.all(all.map((each) => askMuch(each)));
   }, NOT_STARVED);
 });
 
-async function askMuch(intruder: Intruder): Promise<void> {
+async function askMuch(attacker: HostileClient): Promise<void> {
   const pair = `PING\nFILESIZE ${GOOD}\n`;
-  const sending = intruder.send(`HELLO 2\n${pair.repeat(PINGS)}`);
+  const sending = attacker.send(`HELLO 2\n${pair.repeat(PINGS)}`);
   const wanted = "OK 0\nSIZE:4194304\n".repeat(PINGS);
   const greeting = 100;
-  intruder.listen();
-  await intruder.until(({ bytes }) => bytes >= wanted.length + greeting);
+  attacker.listen();
+  await attacker.until(({ bytes }) => bytes >= wanted.length + greeting);
   // Whoever leaves before the end has seen nothing wrong until then.
-  const replies = intruder.text.slice(intruder.text.indexOf("\n") + 1);
+  const replies = attacker.text.slice(attacker.text.indexOf("\n") + 1);
   assert(wanted.startsWith(replies), "in order");
   await sending;
 }
@@ -147,18 +149,18 @@ const OTHERS: readonly (readonly [what: string, opening: Uint8Array])[] = [
 ];
 
 test("p2p serve refuses what speaks another protocol, and closes", async (world) => {
-  await using siege = await Siege.lay(world);
+  await using fixture = await AttackFixture.start(world);
   for (const [what, opening] of OTHERS) {
-    const intruder = await siege.intruder();
-    await intruder.send(opening);
-    // The seed closes by itself: the intruder would stay.
-    const reply = await intruder.rest();
+    const attacker = await fixture.attacker();
+    await attacker.send(opening);
+    // The seed closes by itself: the attacker would stay.
+    const reply = await attacker.rest();
     assert(
       reply === "" || /^ERROR:(BAD_REQUEST|TOO_LONG) [ -~]*\n$/.test(reply),
       `${what}: ${reply}`,
     );
   }
-  await siege.assertUnharmed();
+  await fixture.assertUnharmed();
 });
 
 function utf8(text: string): Uint8Array {

@@ -1,8 +1,15 @@
 import { assert, assertEquals } from "@std/assert";
 import { fromFileUrl } from "@std/path";
 import { assertCode, test, WINDOWS } from "./harness.ts";
-import { HAS_ADDRESSES, Intruder } from "./intruder.ts";
-import { FAIR, FAIR_BESIDE_ONE, GOOD, Siege, STILL_SERVED, turn } from "./siege.ts";
+import { HAS_ADDRESSES, HostileClient } from "./hostile_client.ts";
+import {
+  AttackFixture,
+  FAIR,
+  FAIR_BESIDE_ONE,
+  GOOD,
+  STILL_SERVED,
+  turn,
+} from "./attack_fixture.ts";
 
 /** What each of us needs besides: libraries, pipes, the good clients. */
 const SPARE_DESCRIPTORS = 200;
@@ -14,26 +21,26 @@ const VISITS = 2000;
 const ROOM = ["--max-connections", "1100", "--client-connections", "1100"];
 
 test(`p2p serve serves on with ${CROWD} idle connections`, async (world) => {
-  await using siege = await Siege.lay(world, ...ROOM);
-  const crowd = await siege.intruders(CROWD);
-  await siege.assertFair(FAIR);
-  await siege.assertGets();
+  await using fixture = await AttackFixture.start(world, ...ROOM);
+  const crowd = await fixture.attackers(CROWD);
+  await fixture.assertFair(FAIR);
+  await fixture.assertGets();
   assertEquals(crowd.filter(({ open }) => open).length, CROWD, "all of them are still there");
-  await siege.assertUnharmed();
+  await fixture.assertUnharmed();
 });
 
 test("p2p serve serves on beside 200 clients that send a letter at a time", async (world) => {
-  await using siege = await Siege.lay(world, ...ROOM);
-  const sessions = await siege.intruders(100);
-  const oneShots = await siege.intruders(100, 3);
+  await using fixture = await AttackFixture.start(world, ...ROOM);
+  const sessions = await fixture.attackers(100);
+  const oneShots = await fixture.attackers(100, 3);
   await Promise.all(sessions.map((each) => each.send("HELLO 2\nFILESIZE ")));
   await Promise.all(oneShots.map((each) => each.send("DOWNLOAD ")));
-  await siege.withstand(async (goesOn) => {
+  await fixture.withstand(async (goesOn) => {
     const all = [...sessions, ...oneShots];
     for (let i = 0; goesOn(); i = (i + 1) % all.length) {
       await all[i]!.send("x");
       // Slow is what they are: what many bytes cost is another test's business.
-      await siege.beat();
+      await fixture.ping();
     }
   });
 });
@@ -41,14 +48,14 @@ test("p2p serve serves on beside 200 clients that send a letter at a time", asyn
 test("p2p serve is not locked up by polite sessions of 16 addresses that hold every place", async (world) => {
   // Elsewhere the good client would share their address.
   if (!HAS_ADDRESSES) return;
-  await using siege = await Siege.lay(world);
-  const polite: Intruder[] = [];
-  for (let host = 2; host < 18; host++) polite.push(...await siege.intruders(16, host));
+  await using fixture = await AttackFixture.start(world);
+  const polite: HostileClient[] = [];
+  for (let host = 2; host < 18; host++) polite.push(...await fixture.attackers(16, host));
   await Promise.all(polite.map((each) => each.send(`HELLO 2\n${SIZE}`)));
-  await siege.withstand(async (goesOn) => {
+  await fixture.withstand(async (goesOn) => {
     for (let i = 0; goesOn(); i = (i + 1) % polite.length) {
       await polite[i]!.send(SIZE);
-      await siege.beat();
+      await fixture.ping();
     }
   });
 });
@@ -56,53 +63,53 @@ test("p2p serve is not locked up by polite sessions of 16 addresses that hold ev
 test("p2p serve is not locked up by clients that connect and never shake hands for TLS", async (world) => {
   if (!HAS_ADDRESSES) return;
   world.write(`share/${GOOD}`, "good");
-  const pem = (name: string) => fromFileUrl(new URL(`../fakes/tls/${name}.pem`, import.meta.url));
+  const pem = (name: string) => fromFileUrl(new URL(`../support/tls/${name}.pem`, import.meta.url));
   const tls = ["--tls-cert", pem("seed"), "--tls-key", pem("seed-key")];
   const seed = await world.serve(world.path("share"), "--max-connections", "32", ...tls);
   await using silent = new AsyncDisposableStack();
   for (let i = 0; i < 100; i++) {
-    silent.use(await Intruder.connect(seed.address, 2 + i % 20));
+    silent.use(await HostileClient.connect(seed.address, 2 + i % 20));
   }
   const good = ["--seed", `tls://${seed.address}`, "--tls-ca", pem("ca"), "--give-up", "15s"];
   assertCode(await world.p2p("get", GOOD, ...good), 0);
 });
 
 test("p2p serve serves on beside clients that read a little at a time", async (world) => {
-  await using siege = await Siege.lay(world);
-  const slow = await siege.intruders(16);
+  await using fixture = await AttackFixture.start(world);
+  const slow = await fixture.attackers(16);
   await Promise.all(slow.map((each) => each.send(`HELLO 2\n${ASK.repeat(1000)}`)));
-  await siege.withstand(async (goesOn) => {
+  await fixture.withstand(async (goesOn) => {
     for (let i = 0; goesOn(); i = (i + 1) % slow.length) {
-      slow[i]!.sip();
+      slow[i]!.readOnce();
       await turn();
     }
   }, FAIR_BESIDE_ONE);
 });
 
 test("p2p serve serves on beside clients that ask and never read", async (world) => {
-  await using siege = await Siege.lay(world);
-  for (const each of await siege.intruders(16)) void each.send(`HELLO 2\n${ASK.repeat(5000)}`);
-  await siege.withstand(() => Promise.resolve());
+  await using fixture = await AttackFixture.start(world);
+  for (const each of await fixture.attackers(16)) void each.send(`HELLO 2\n${ASK.repeat(5000)}`);
+  await fixture.withstand(() => Promise.resolve());
 });
 
 test("p2p serve serves on beside clients that asked, said goodbye, and neither read nor go", async (world) => {
-  await using siege = await Siege.lay(world, ...ROOM);
+  await using fixture = await AttackFixture.start(world, ...ROOM);
   for (
     const request of [`HELLO 2\n${ASK}PING\n`, "HELLO 2\nFILE", `DOWNLOAD ${GOOD}|0`, "HEL", ""]
   ) {
-    for (const each of await siege.intruders(20)) {
+    for (const each of await fixture.attackers(20)) {
       if (request !== "") await each.send(request);
       each.halfClose();
     }
   }
-  await siege.withstand(() => Promise.resolve());
+  await fixture.withstand(() => Promise.resolve());
 });
 
 test("p2p serve serves on beside clients that come and go as fast as they can", async (world) => {
-  await using siege = await Siege.lay(world, ...ROOM);
-  await siege.withstand(async (goesOn) => {
+  await using fixture = await AttackFixture.start(world, ...ROOM);
+  await fixture.withstand(async (goesOn) => {
     for (let i = 0; goesOn() && i < VISITS; i += 4) {
-      const group = await siege.intruders(4);
+      const group = await fixture.attackers(4);
       for (const [j, each] of group.entries()) {
         if (j % 2 === 0) await each.send(`HELLO 2\nMANIFEST ${GOOD}\nFILESIZE ${GOOD}\n`);
         each.leave();

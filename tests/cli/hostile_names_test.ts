@@ -1,14 +1,14 @@
 import { assert, assertEquals } from "@std/assert";
 import { join } from "@std/path";
-import { ON_UNIX, test, type World } from "./harness.ts";
-import { SECRET } from "./intruder.ts";
-import { GOOD, Siege } from "./siege.ts";
+import { type CliFixture, ON_UNIX, test } from "./harness.ts";
+import { SECRET } from "./hostile_client.ts";
+import { AttackFixture, GOOD } from "./attack_fixture.ts";
 
 const text = (name: string) => new TextEncoder().encode(name);
 const OUTSIDE = `outside/${SECRET}.txt`;
 
 /** Names that lead out, or would on some system, or after one decoding too many. */
-function evilNames(world: World): Uint8Array[] {
+function evilNames(world: CliFixture): Uint8Array[] {
   const spellings = [
     ..."..,../,../..,./..,a/../..,a/../../,.,./,/,//,~,~root,/etc/passwd,//etc/passwd".split(","),
     `../${OUTSIDE}`,
@@ -90,7 +90,7 @@ function evilNames(world: World): Uint8Array[] {
   return [...spellings, ...raw];
 }
 
-function layTraps(world: World): void {
+function layTraps(world: CliFixture): void {
   for (const name of [".git/config", ".env", "sub/.hidden", "x.p2p-part", "y.p2p-journal/z"]) {
     world.write(`share/${name}`, SECRET);
   }
@@ -117,43 +117,43 @@ test("p2p serve answers no name that leads out, however it is spelled", async (w
   Deno.mkdirSync(world.path("share"));
   layTraps(world);
   using _socket = Deno.listen({ transport: "unix", path: world.path("share/socket") });
-  await using siege = await Siege.lay(world, "--client-connections", "200");
+  await using fixture = await AttackFixture.start(world, "--client-connections", "200");
   const names = evilNames(world);
-  const faults = await Promise.all(names.map((name) => faultsOf(siege, name)));
+  const faults = await Promise.all(names.map((name) => faultsOf(fixture, name)));
   assertEquals(faults.flat(), []);
-  await siege.assertUnharmed();
+  await fixture.assertUnharmed();
 }, ON_UNIX);
 
 /** What is wrong with the replies to every request with that name, in both dialects. */
-async function faultsOf(siege: Siege, name: Uint8Array): Promise<string[]> {
+async function faultsOf(fixture: AttackFixture, name: Uint8Array): Promise<string[]> {
   const shown = new TextDecoder("latin1").decode(name).slice(0, 60);
   const faults: string[] = [];
   for (const [verb, rest] of [["FILESIZE", ""], ["MANIFEST", ""], ["DOWNLOAD", "|0|10"]] as const) {
-    const reply = await ask(siege, text(`HELLO 2\n${verb} `), name, text(`${rest}\nBYE\n`));
+    const reply = await ask(fixture, text(`HELLO 2\n${verb} `), name, text(`${rest}\nBYE\n`));
     const [, answer, bye, nothing] = reply.split("\n");
     const over = answer!.startsWith("ERROR:TOO_LONG ") ? "" : "OK 0";
     if (!answer!.startsWith("ERROR:") || bye !== over || (nothing ?? "") !== "") {
       faults.push(`${verb} ${shown}: ${reply}`);
     }
   }
-  const listed = await ask(siege, text("HELLO 2\nLIST "), name, text("\nBYE\n"));
+  const listed = await ask(fixture, text("HELLO 2\nLIST "), name, text("\nBYE\n"));
   const names = listed.split("\n").flatMap((line) => line.match(/"name":"([^"]*)"/)?.[1] ?? []);
   const others = names.filter((one) => one !== GOOD && one !== "sub/a.txt");
   if (others.length > 0) faults.push(`LIST ${shown}: ${others}`);
-  const size = await ask(siege, text("FILESIZE "), name, text("\n"));
+  const size = await ask(fixture, text("FILESIZE "), name, text("\n"));
   // What is no text at all is not worth an answer.
   if (size !== "" && !size.startsWith("ERROR:")) faults.push(`one-shot FILESIZE ${shown}: ${size}`);
-  const body = await ask(siege, text("DOWNLOAD "), name, text("|0\n"));
+  const body = await ask(fixture, text("DOWNLOAD "), name, text("|0\n"));
   if (body !== "") faults.push(`one-shot DOWNLOAD ${shown}: ${body}`);
   return faults;
 }
 
-async function ask(siege: Siege, ...parts: Uint8Array[]): Promise<string> {
-  const intruder = await siege.intruder();
-  await intruder.send(Uint8Array.from(parts.flatMap((part) => [...part])));
-  intruder.halfClose();
-  const reply = await intruder.rest();
-  assert(!intruder.leaked, `a secret came: ${reply}`);
+async function ask(fixture: AttackFixture, ...parts: Uint8Array[]): Promise<string> {
+  const attacker = await fixture.attacker();
+  await attacker.send(Uint8Array.from(parts.flatMap((part) => [...part])));
+  attacker.halfClose();
+  const reply = await attacker.rest();
+  assert(!attacker.leaked, `a secret came: ${reply}`);
   return reply;
 }
 
@@ -164,24 +164,24 @@ test(
   async (world) => {
     world.write("share/dir/swapped.txt", "x".repeat(SECRET.length * 100));
     world.write("share/file.txt", "x".repeat(SECRET.length * 100));
-    await using siege = await Siege.lay(world);
+    await using fixture = await AttackFixture.start(world);
     Deno.copyFileSync(world.path(OUTSIDE), world.path("outside/swapped.txt"));
-    const intruder = await siege.intruder();
-    await intruder.send("HELLO 2\n");
-    intruder.listen();
+    const attacker = await fixture.attacker();
+    await attacker.send("HELLO 2\n");
+    attacker.listen();
     let over = false;
     const swapping = swapAgainAndAgain(world, () => over);
     let answers = 1;
     try {
       for (let i = 0; i < SWAPS; i++) {
         const length = SECRET.length * 100;
-        await intruder.send(
+        await attacker.send(
           `DOWNLOAD dir/swapped.txt|0|${length}\nDOWNLOAD file.txt|0|${length}\n` +
             "MANIFEST dir/swapped.txt\nFILESIZE file.txt\nLIST\nPING\n",
         );
         answers++;
         // The last reply of each round is the only one that says so.
-        await intruder.until(({ bytes, text }) =>
+        await attacker.until(({ bytes, text }) =>
           bytes > 200_000 || count(text, "\nOK 0\n") >= answers - 1
         );
       }
@@ -189,8 +189,8 @@ test(
       over = true;
       await swapping;
     }
-    assert(intruder.open, "the seed stayed");
-    await siege.assertUnharmed();
+    assert(attacker.open, "the seed stayed");
+    await fixture.assertUnharmed();
   },
   ON_UNIX,
 );
@@ -200,7 +200,7 @@ function count(text: string, part: string): number {
 }
 
 /** Folder and file become links that lead out, and come back. */
-async function swapAgainAndAgain(world: World, over: () => boolean): Promise<void> {
+async function swapAgainAndAgain(world: CliFixture, over: () => boolean): Promise<void> {
   const [dir, file] = [world.path("share/dir"), world.path("share/file.txt")];
   while (!over()) {
     await Deno.rename(dir, `${dir}~`);

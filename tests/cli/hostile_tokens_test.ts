@@ -1,12 +1,12 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { authResponse } from "../../core/protocol/auth.ts";
-import { assertCode, from, noise, type Seed, test, type World } from "./harness.ts";
-import { Intruder, SECRET } from "./intruder.ts";
+import { assertCode, type CliFixture, from, noise, type Seed, test } from "./harness.ts";
+import { HostileClient, SECRET } from "./hostile_client.ts";
 
 const TOKEN = "correct horse";
 const CONTENT = noise(3_000_000);
 
-async function guarded(world: World): Promise<{ seed: Seed; token: string }> {
+async function guarded(world: CliFixture): Promise<{ seed: Seed; token: string }> {
   world.write("share/good.bin", CONTENT);
   world.write(`share/${SECRET}.txt`, SECRET);
   const token = world.write("token", `${TOKEN}\n`);
@@ -16,19 +16,19 @@ async function guarded(world: World): Promise<{ seed: Seed; token: string }> {
 
 /** All that a seed says to `opening`, and to `more` once its nonce is known. */
 async function talk(seed: Seed, opening: string, more = (_nonce: string) => ""): Promise<string> {
-  await using intruder = await Intruder.connect(seed.address);
-  intruder.listen();
-  await intruder.send(opening);
-  await intruder.until(({ text }) => text.includes("\n"));
-  const nonce = intruder.text.match(/nonce=([0-9a-f]{32})/)?.[1] ?? "";
-  if (more(nonce) !== "") await intruder.send(more(nonce));
-  intruder.halfClose();
-  const reply = await intruder.rest();
-  assert(!intruder.leaked, "nothing is given out without the token");
+  await using attacker = await HostileClient.connect(seed.address);
+  attacker.listen();
+  await attacker.send(opening);
+  await attacker.until(({ text }) => text.includes("\n"));
+  const nonce = attacker.text.match(/nonce=([0-9a-f]{32})/)?.[1] ?? "";
+  if (more(nonce) !== "") await attacker.send(more(nonce));
+  attacker.halfClose();
+  const reply = await attacker.rest();
+  assert(!attacker.leaked, "nothing is given out without the token");
   return reply.slice(reply.indexOf("\n") + 1);
 }
 
-async function assertGets(world: World, seed: Seed, token: string): Promise<void> {
+async function assertGets(world: CliFixture, seed: Seed, token: string): Promise<void> {
   const flags = ["--token-file", token, "--on-conflict", "overwrite", ...from(seed)];
   assertCode(await world.p2p("get", "good.bin", ...flags), 0);
   assertEquals(world.got("good.bin"), CONTENT);

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertMatch, assertNotEquals } from "@std/assert";
-import { OldSeed } from "../fakes/old_seed.ts";
+import { OldSeed } from "../support/old_seed.ts";
 import { doneOf, downloaded, summaryOf } from "./events.ts";
-import { assertCode, type Ended, from, noise, ON_UNIX, test, type World } from "./harness.ts";
+import { assertCode, type CliFixture, type Ended, from, noise, ON_UNIX, test } from "./harness.ts";
 
 const MIB = 1_048_576;
 const BYTES = noise(8 * MIB);
@@ -336,14 +336,14 @@ test("p2p logs of a file name shows its newest task", async (world) => {
   assertEquals(JSON.parse(lines[0]!).task, summaryOf(second).tasks[0]!.task);
 });
 
-async function statusOf(world: World, ...args: string[]): Promise<Task[]> {
+async function statusOf(world: CliFixture, ...args: string[]): Promise<Task[]> {
   const ended = await world.p2p("status", "--json", ...args);
   assertCode(ended, 0);
   return JSON.parse(ended.stdout).tasks;
 }
 
 /** A download in another process, slow, with at least a MiB there and told to everyone. */
-async function downloading(world: World) {
+async function downloading(world: CliFixture) {
   world.write("share/file.bin", BYTES);
   const seed = await world.serve(world.path("share"));
   const running = world.start("get", "file.bin", ...SLOWLY, ...from(seed));

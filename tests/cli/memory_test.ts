@@ -2,7 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { join } from "@std/path";
 import { MemoryDisk, WITH_DISKS } from "./disk.ts";
 import { doneOf } from "./events.ts";
-import { assertCode, from, noise, type Running, test, type TestOptions } from "./harness.ts";
+import { assertCode, from, noise, type RunningProcess, test, type TestOptions } from "./harness.ts";
 
 const MIB = 1_048_576;
 const GIB = 1024 * MIB;
@@ -60,7 +60,9 @@ function assertMarked(path: string): void {
 }
 
 /** The most memory that a download ever had, and the names of its threads, asked at each of its events until the last one. */
-async function watched(running: Running): Promise<{ resident: number; threads: Set<string> }> {
+async function watched(
+  running: RunningProcess,
+): Promise<{ resident: number; threads: Set<string> }> {
   let resident = 0;
   const threads = new Set<string>();
   await running.stdout.find((line) => {
@@ -71,7 +73,7 @@ async function watched(running: Running): Promise<{ resident: number; threads: S
   return { resident, threads };
 }
 
-function threadsOf({ pid }: Running): string[] {
+function threadsOf({ pid }: RunningProcess): string[] {
   try {
     const tasks = Array.from(Deno.readDirSync(`/proc/${pid}/task`));
     return tasks.map(({ name }) => Deno.readTextFileSync(`/proc/${pid}/task/${name}/comm`).trim());
@@ -81,7 +83,7 @@ function threadsOf({ pid }: Running): string[] {
 }
 
 /** The most memory that a process ever had, or undefined when it has ended. */
-function peakOf({ pid }: Running): number | undefined {
+function peakOf({ pid }: RunningProcess): number | undefined {
   try {
     const status = Deno.readTextFileSync(`/proc/${pid}/status`);
     const [, kib] = status.match(/^VmHWM:\s+(\d+) kB$/m) ?? [];

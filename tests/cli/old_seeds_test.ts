@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { CSeedProgram, withoutCSeed } from "../fakes/c_seed.ts";
-import { OLD_SEED_KINDS, OldSeed } from "../fakes/old_seed.ts";
+import { CSeedProgram, withoutCSeed } from "../support/c_seed.ts";
+import { OLD_SEED_KINDS, OldSeed } from "../support/old_seed.ts";
 import { doneOf, eventsOfKind, failedOf, summaryOf } from "./events.ts";
 import { assertCode, from, noise, sha256Of, test } from "./harness.ts";
 

@@ -9,7 +9,7 @@ import { assert, assertEquals, assertFalse } from "@std/assert";
 import { fromFileUrl } from "@std/path";
 import { depsFlags } from "../../scripts/ask_deps.ts";
 import { ENV, PERMISSIONS, SYS } from "../../scripts/compile.ts";
-import { assertCode, noise, type RunOptions, test, WINDOWS, type World } from "./harness.ts";
+import { assertCode, type CliFixture, noise, type RunOptions, test, WINDOWS } from "./harness.ts";
 
 /** Where the packages' flags lead from. */
 const REPOSITORY = fromFileUrl(new URL("../../", import.meta.url));
@@ -41,8 +41,8 @@ const RUNS: Readonly<Record<string, readonly (readonly string[])[]>> = {
 };
 
 /** Runs every command to a good end, each with options of its own. */
-async function runEverything(world: World, options: () => RunOptions): Promise<void> {
-  const pem = (name: string) => fromFileUrl(new URL(`../fakes/tls/${name}.pem`, import.meta.url));
+async function runEverything(world: CliFixture, options: () => RunOptions): Promise<void> {
+  const pem = (name: string) => fromFileUrl(new URL(`../support/tls/${name}.pem`, import.meta.url));
   // Big enough for the threads that hash, which have permissions of their own.
   world.write(`share/${DONE}`, noise(33 * MIB));
   world.write(`share/${RUNNING}`, noise(MIB));
@@ -122,7 +122,7 @@ const UNUSED_HERE = WINDOWS
   ? ["HOME", "USERPROFILE", "NO_COLOR", "TERM"]
   : ["USERPROFILE", "LOCALAPPDATA", "APPDATA", "NO_COLOR", "TERM"];
 
-async function askedBy(world: World): Promise<Asked[]> {
+async function askedBy(world: CliFixture): Promise<Asked[]> {
   const program = [
     Deno.execPath(),
     ...["run", "--quiet", ...await depsFlags(), ...PERMISSIONS, "main.ts"],

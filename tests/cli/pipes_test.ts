@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { eventsOf } from "./events.ts";
-import { assertCode, from, noise, ON_UNIX, test, type World } from "./harness.ts";
+import { assertCode, type CliFixture, from, noise, ON_UNIX, test } from "./harness.ts";
 
 /** Every command that prints a result. */
 const COMMANDS = [
@@ -23,7 +23,7 @@ const COMMANDS = [
   ["--help"],
 ];
 
-async function withFiles(world: World) {
+async function withFiles(world: CliFixture) {
   for (const name of ["a.bin", "b.bin"]) world.write(`share/${name}`, noise(100_000));
   const seed = await world.serve(world.path("share"));
   await world.p2p("seeds", "add", seed.address);

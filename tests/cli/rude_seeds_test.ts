@@ -1,9 +1,9 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { join } from "@std/path";
-import * as rude from "../fakes/rude_seed.ts";
-import { RudeSeed } from "../fakes/rude_seed.ts";
+import * as rude from "../support/rude_seed.ts";
+import { RudeSeed } from "../support/rude_seed.ts";
 import { doneOf, failedOf } from "./events.ts";
-import { assertCode, from, noise, test, type World } from "./harness.ts";
+import { assertCode, type CliFixture, from, noise, test } from "./harness.ts";
 
 const MIB = 1_048_576;
 const SHORT = ["--stall", "500ms", "--give-up", "3s"];
@@ -82,7 +82,7 @@ for (const { name, script, alone } of cases) {
   });
 }
 
-async function besideAGoodOne(script: rude.Script, world: World): Promise<void> {
+async function besideAGoodOne(script: rude.Script, world: CliFixture): Promise<void> {
   const bytes = noise(6 * MIB + 11);
   world.write("share/file.bin", bytes);
   const good = await world.serve(world.path("share"));
@@ -95,7 +95,11 @@ async function besideAGoodOne(script: rude.Script, world: World): Promise<void> 
   assertEquals(doneOf(ended).verified, true);
 }
 
-async function byItself(script: rude.Script, want: Case["alone"], world: World): Promise<void> {
+async function byItself(
+  script: rude.Script,
+  want: Case["alone"],
+  world: CliFixture,
+): Promise<void> {
   const bytes = noise(3 * MIB + 11);
   await using bad = new RudeSeed({ "file.bin": bytes }, script);
   const flags = ["--out", "alone", "--json", ...SHORT, ...from(bad)];

@@ -6,17 +6,17 @@ import {
   assertStringIncludes,
 } from "@std/assert";
 import { join } from "@std/path";
-import { readMetrics } from "../fakes/prometheus.ts";
+import { readMetrics } from "../support/prometheus.ts";
 import { doneOf } from "./events.ts";
 import {
   assertCode,
+  type CliFixture,
   from,
   noise,
   ON_UNIX,
   type Seed,
   test,
   type TestOptions,
-  type World,
 } from "./harness.ts";
 
 const MIB = 1_048_576;
@@ -299,7 +299,7 @@ function isFolder(path: string): boolean {
   }
 }
 
-async function namesAt(world: World, seed: { readonly address: string }): Promise<string[]> {
+async function namesAt(world: CliFixture, seed: { readonly address: string }): Promise<string[]> {
   const ended = await world.p2p("list", "--json", ...from(seed));
   assertCode(ended, 0);
   return JSON.parse(ended.stdout).files.map(({ name }: { name: string }) => name);

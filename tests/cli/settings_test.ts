@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import config from "../../deno.json" with { type: "json" };
 import { currentCommit } from "../../scripts/commit.ts";
-import { assertCode, type Ended, from, ON_UNIX, test, type World } from "./harness.ts";
+import { assertCode, type CliFixture, type Ended, from, ON_UNIX, test } from "./harness.ts";
 
 const COMMANDS = [
   [],
@@ -247,7 +247,7 @@ test("p2p get downloads without records when the state folder cannot be written,
   assertMatch(ended.stderr, /^note: Cannot keep state in ".*a-file.*status, logs and pause/m);
 });
 
-async function originOf(world: World, name: string, env: Record<string, string> = {}) {
+async function originOf(world: CliFixture, name: string, env: Record<string, string> = {}) {
   const ended: Ended = await world.p2pWith({ env }, "config", "--json");
   assertCode(ended, 0);
   const { settings } = JSON.parse(ended.stdout) as {
@@ -257,6 +257,6 @@ async function originOf(world: World, name: string, env: Record<string, string> 
   return { value, origin };
 }
 
-async function configText(world: World): Promise<string> {
+async function configText(world: CliFixture): Promise<string> {
   return await Deno.readTextFile(world.path("config", "config.json"));
 }

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { doneOf, downloaded, eventsOfKind } from "./events.ts";
-import { assertCode, from, noise, type Seed, sha256Of, test, type World } from "./harness.ts";
+import { assertCode, type CliFixture, from, noise, type Seed, sha256Of, test } from "./harness.ts";
 
 const MIB = 1_048_576;
 
@@ -120,7 +120,7 @@ for (const { flag, value } of pins) {
 }
 
 /** A seed for each content, all under the name "file.bin". */
-async function seedsOf(world: World, ...contents: Uint8Array[]): Promise<Seed[]> {
+async function seedsOf(world: CliFixture, ...contents: Uint8Array[]): Promise<Seed[]> {
   return await Promise.all(contents.map((bytes, i) => {
     world.write(`seed-${i}/file.bin`, bytes);
     return world.serve(world.path(`seed-${i}`));
@@ -128,7 +128,7 @@ async function seedsOf(world: World, ...contents: Uint8Array[]): Promise<Seed[]>
 }
 
 /** Two seeds with one content each. */
-async function tied(world: World) {
+async function tied(world: CliFixture) {
   const contents = [noise(MIB + 1, 1), noise(MIB + 1, 2)];
   const seeds = await seedsOf(world, ...contents);
   const ids = await Promise.all(seeds.map(async (seed) => {

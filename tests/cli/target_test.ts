@@ -2,7 +2,7 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/as
 import { join } from "@std/path";
 import { MemoryDisk, WITH_DISKS } from "./disk.ts";
 import { doneOf, downloaded, eventsOfKind, failedOf, parseEvent } from "./events.ts";
-import { assertCode, from, noise, ON_UNIX, test, type World } from "./harness.ts";
+import { assertCode, type CliFixture, from, noise, ON_UNIX, test } from "./harness.ts";
 
 const MIB = 1_048_576;
 const NEW = noise(2 * MIB + 9, 1);
@@ -233,7 +233,7 @@ test("p2p get gives its place to the next one while it waits for room", async (w
   assertEquals(eventsOfKind(ended, "done").map(({ name }) => name), ["b.txt", "a.bin"]);
 }, WITH_DISKS);
 
-async function sharing(world: World, files: Readonly<Record<string, Uint8Array>>) {
+async function sharing(world: CliFixture, files: Readonly<Record<string, Uint8Array>>) {
   for (const [name, bytes] of Object.entries(files)) world.write(`share/${name}`, bytes);
   return await world.serve(world.path("share"));
 }

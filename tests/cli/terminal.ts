@@ -3,8 +3,8 @@
  * sized by `stty`; what it writes goes to a fake screen that knows every
  * sequence of ours and throws at any other.
  */
-import { TerminalScreen } from "../fakes/terminal_screen.ts";
-import { PROGRAM, type TestOptions, type World } from "./harness.ts";
+import { TerminalScreen } from "../support/terminal_screen.ts";
+import { type CliFixture, PROGRAM, type TestOptions } from "./harness.ts";
 
 export interface Size {
   readonly columns: number;
@@ -46,7 +46,7 @@ export class Terminal implements AsyncDisposable {
   }
 
   /** Starts p2p in the world's folder; resolves when the terminal has its size. */
-  static async start(world: World, size: Size, ...args: string[]): Promise<Terminal> {
+  static async start(world: CliFixture, size: Size, ...args: string[]): Promise<Terminal> {
     const place = world.path(`terminal-${crypto.randomUUID()}`);
     const { columns, rows } = size;
     const program = [PROGRAM, ...args].map(quoted).join(" ");

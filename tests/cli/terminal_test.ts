@@ -1,6 +1,6 @@
 /** What is to be seen on a real terminal, and that it is given back on every way out. */
 import { assertEquals, assertGreater, assertLess, assertMatch } from "@std/assert";
-import { type Fn, from, noise, test, type World } from "./harness.ts";
+import { type CliFixture, type Fn, from, noise, test } from "./harness.ts";
 import { ON_TERMINAL, type Size, Terminal } from "./terminal.ts";
 
 const MIB = 1_048_576;
@@ -178,7 +178,7 @@ onTerminal("p2p status --watch acts by keys on what another process downloads", 
   assertEquals(await terminal.ended, 0);
 });
 
-function watch(world: World): Promise<Terminal> {
+function watch(world: CliFixture): Promise<Terminal> {
   return Terminal.start(world, USUAL, "status", "--watch");
 }
 

@@ -1,13 +1,13 @@
 /** TLS between the compiled programs. */
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { fromFileUrl } from "@std/path";
-import { assertCode, type Seed, test, type World } from "./harness.ts";
+import { assertCode, type CliFixture, type Seed, test } from "./harness.ts";
 
 function pem(name: string): string {
-  return fromFileUrl(new URL(`../fakes/tls/${name}.pem`, import.meta.url));
+  return fromFileUrl(new URL(`../support/tls/${name}.pem`, import.meta.url));
 }
 
-async function serveTls(world: World, certificate: string): Promise<Seed> {
+async function serveTls(world: CliFixture, certificate: string): Promise<Seed> {
   world.write("share/a.txt", "content\n");
   const flags = ["--tls-cert", pem(certificate), "--tls-key", pem(`${certificate}-key`)];
   return await world.serve(world.path("share"), ...flags);

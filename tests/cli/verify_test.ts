@@ -1,8 +1,8 @@
 import { assertEquals, assertMatch } from "@std/assert";
-import { OldSeed } from "../fakes/old_seed.ts";
-import * as rude from "../fakes/rude_seed.ts";
-import { RudeSeed } from "../fakes/rude_seed.ts";
-import { assertCode, type Ended, from, noise, ON_UNIX, test, type World } from "./harness.ts";
+import { OldSeed } from "../support/old_seed.ts";
+import * as rude from "../support/rude_seed.ts";
+import { RudeSeed } from "../support/rude_seed.ts";
+import { assertCode, type CliFixture, type Ended, from, noise, ON_UNIX, test } from "./harness.ts";
 
 const MIB = 1_048_576;
 const BYTES = noise(5 * MIB + 7);
@@ -19,7 +19,11 @@ function filesOf({ stdout }: Ended) {
   return JSON.parse(stdout).files as Record<string, unknown>[];
 }
 
-async function seedOf(world: World, files: Readonly<Record<string, Uint8Array>>, dir = "share") {
+async function seedOf(
+  world: CliFixture,
+  files: Readonly<Record<string, Uint8Array>>,
+  dir = "share",
+) {
   for (const [name, bytes] of Object.entries(files)) world.write(`${dir}/${name}`, bytes);
   return await world.serve(world.path(dir));
 }

@@ -5,8 +5,8 @@
  */
 import { join } from "@std/path";
 import { assertEquals } from "@std/assert";
-import { assertGolden } from "../fakes/golden.ts";
-import { test, type World } from "./harness.ts";
+import { assertGolden } from "../support/golden.ts";
+import { type CliFixture, test } from "./harness.ts";
 import { ON_TERMINAL, type Size, Terminal } from "./terminal.ts";
 
 const MIB = 2 ** 20;
@@ -26,7 +26,7 @@ function nameOf(i: number): string {
 }
 
 /** A process at work on `count` tasks, as its record tells it; alive as long as the handle is held. */
-function atWork(world: World, count: number): Disposable {
+function atWork(world: CliFixture, count: number): Disposable {
   const runs = world.path("state", "runs");
   Deno.mkdirSync(runs, { recursive: true });
   const base = join(runs, `${Date.now()}-4242`);

@@ -1,9 +1,9 @@
 import { assertEquals, assertMatch } from "@std/assert";
-import { FaultProxy } from "../fakes/fault_proxy.ts";
-import * as rude from "../fakes/rude_seed.ts";
-import { RudeSeed } from "../fakes/rude_seed.ts";
+import { FaultProxy } from "../support/fault_proxy.ts";
+import * as rude from "../support/rude_seed.ts";
+import { RudeSeed } from "../support/rude_seed.ts";
 import { downloaded } from "./events.ts";
-import { assertCode, from, noise, type Running, test, type World } from "./harness.ts";
+import { assertCode, type CliFixture, from, noise, type RunningProcess, test } from "./harness.ts";
 
 const MIB = 1_048_576;
 const BYTES = noise(8 * MIB);
@@ -19,7 +19,7 @@ interface Why {
   readonly seeds: readonly { readonly seed: string; readonly bytes: number }[];
 }
 
-async function whyOf(world: World, task: string): Promise<Why> {
+async function whyOf(world: CliFixture, task: string): Promise<Why> {
   const ended = await world.p2p("why", task, "--json");
   assertCode(ended, 0);
   return JSON.parse(ended.stdout);
@@ -27,10 +27,10 @@ async function whyOf(world: World, task: string): Promise<Why> {
 
 /** Asks until the download's process has told so much of itself; `running` ends by itself if it never does. */
 async function whyUntil(
-  world: World,
+  world: CliFixture,
   task: string,
   cause: string,
-  running: Running,
+  running: RunningProcess,
 ): Promise<Why> {
   let over = false;
   const end = running.ended.then(() => over = true);

@@ -1,6 +1,6 @@
 import { assertEquals, assertLess } from "@std/assert";
 import { FullScreen } from "../../commands/screen.ts";
-import { TerminalScreen } from "../fakes/terminal_screen.ts";
+import { TerminalScreen } from "../support/terminal_screen.ts";
 import { fakeOutput } from "./stand_in.ts";
 
 function screenOn(columns = 20, rows = 4) {

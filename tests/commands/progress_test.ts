@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { renderProgress } from "../../commands/ui/progress_block.ts";
 import { displayWidth } from "../../commands/ui/width.ts";
-import { assertGolden } from "../fakes/golden.ts";
+import { assertGolden } from "../support/golden.ts";
 import { event, NOON, resultOf, StampedProgress } from "./stand_in.ts";
 
 const MIB = 2 ** 20;

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { Screen } from "../../commands/screen.ts";
-import { TerminalScreen } from "../fakes/terminal_screen.ts";
+import { TerminalScreen } from "../support/terminal_screen.ts";
 import { fakeOutput } from "./stand_in.ts";
 
 function screenOn(columns = 80) {

@@ -1,7 +1,7 @@
 import { assertEquals, assertLess } from "@std/assert";
 import { renderWatch } from "../../commands/ui/watch/screen.ts";
 import { displayWidth } from "../../commands/ui/width.ts";
-import { assertGolden } from "../fakes/golden.ts";
+import { assertGolden } from "../support/golden.ts";
 import { NOON } from "./stand_in.ts";
 import { caseOf, seedOf, taskOf, tasksOf, Watching } from "./watch_support.ts";
 

@@ -3,12 +3,12 @@ import { assertEquals } from "@std/assert";
 import type { Core } from "../../commands/environment.ts";
 import { run } from "../../commands/run.ts";
 import { NotFoundError, type Overview, type TaskStatus, UsageError } from "../../core/mod.ts";
-import { TerminalScreen } from "../fakes/terminal_screen.ts";
+import { TerminalScreen } from "../support/terminal_screen.ts";
 import { type FakeEnvironment, fakeEnvironment, FakeInput, fakeOutput } from "./stand_in.ts";
 import { caseOf, taskOf, USUAL } from "./watch_support.ts";
 
 /** A person before a terminal: sees, types, and in the end has an exit code. */
-class Person {
+class WatchFixture {
   readonly screen = new TerminalScreen(USUAL);
   readonly environment: FakeEnvironment;
   readonly controls: string[] = [];
@@ -58,7 +58,7 @@ class Person {
 }
 
 Deno.test("status --watch acts on the picked task and ends for q with 0", async () => {
-  const person = new Person();
+  const person = new WatchFixture();
   await person.sees(/^> t1\.bin/);
   assertEquals(person.environment.stdin.isRaw, true);
   person.type("\x1b[B");
@@ -74,7 +74,7 @@ Deno.test("status --watch acts on the picked task and ends for q with 0", async 
 });
 
 Deno.test("status --watch reads an arrow key that comes in two parts, and a lone Escape", async () => {
-  const person = new Person();
+  const person = new WatchFixture();
   await person.sees(/^> t1\.bin/);
   person.type("\x1b");
   person.type("[B");
@@ -89,12 +89,12 @@ Deno.test("status --watch reads an arrow key that comes in two parts, and a lone
 Deno.test("status --watch ends for Ctrl-C with 130, and for a signal with that signal's code", async () => {
   for (
     const [leave, code] of [
-      [(person: Person) => person.type("\x03"), 130],
-      [(person: Person) => person.environment.send("SIGINT"), 130],
-      [(person: Person) => person.environment.send("SIGTERM"), 143],
+      [(person: WatchFixture) => person.type("\x03"), 130],
+      [(person: WatchFixture) => person.environment.send("SIGINT"), 130],
+      [(person: WatchFixture) => person.environment.send("SIGTERM"), 143],
     ] as const
   ) {
-    const person = new Person();
+    const person = new WatchFixture();
     await person.sees(/^> t1\.bin/);
     leave(person);
     assertEquals(await person.code, code);
@@ -104,7 +104,7 @@ Deno.test("status --watch ends for Ctrl-C with 130, and for a signal with that s
 
 Deno.test("status --watch shows the result of an action, also when it is not possible", async () => {
   const control = () => Promise.reject(new UsageError('Cannot pause "t1.bin": it is done'));
-  const person = new Person({ control });
+  const person = new WatchFixture({ control });
   await person.sees(/^> t1\.bin/);
   person.type("p");
   await person.sees(/^Cannot pause "t1\.bin": it is done$/);
@@ -114,7 +114,7 @@ Deno.test("status --watch shows the result of an action, also when it is not pos
 
 Deno.test("status --watch gives the terminal back when a bug ends it", async () => {
   const control = () => Promise.reject(new TypeError("boom"));
-  const person = new Person({ control });
+  const person = new WatchFixture({ control });
   await person.sees(/^> t1\.bin/);
   person.type("p");
   assertEquals(await person.code, 1);
@@ -129,7 +129,7 @@ Deno.test("status --watch shows a log as it grows, and stops following when it i
     yield [{ time: new Date(0).toISOString(), level: "info" as const, task, event }];
     await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve()));
   }
-  const person = new Person({ logLines });
+  const person = new WatchFixture({ logLines });
   await person.sees(/^> t1\.bin/);
   person.type("l");
   await person.sees(/asking the seeds$/);
@@ -149,7 +149,7 @@ Deno.test("status --watch shows the log that was opened last, however soon after
     if (signal.aborted) return;
     await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve()));
   }
-  const person = new Person({ logLines });
+  const person = new WatchFixture({ logLines });
   await person.sees(/^> t1\.bin/);
   person.type("l\x1b[Dl");
   await person.sees(/opened 2$/);
@@ -159,7 +159,7 @@ Deno.test("status --watch shows the log that was opened last, however soon after
 });
 
 Deno.test("status --watch draws itself anew when the terminal has another size", async () => {
-  const person = new Person();
+  const person = new WatchFixture();
   await person.sees(/^> t1\.bin/);
   person.environment.stdout.size = () => ({ columns: 40, rows: 5 });
   person.screen.resize({ columns: 40, rows: 5 });
@@ -172,7 +172,7 @@ Deno.test("status --watch draws itself anew when the terminal has another size",
 
 Deno.test("status <task> --watch begins with that task", async () => {
   const findTask = () => Promise.resolve(taskOf({ task: "t2" }));
-  const person = new Person({ findTask }, { args: ["status", "t2", "--watch"] });
+  const person = new WatchFixture({ findTask }, { args: ["status", "t2", "--watch"] });
   await person.sees(/^task: +t2$/);
   await person.sees(/^time: receiving 2:09 \(97%\), in the queue 4\.0 s/);
   person.type("q");
@@ -181,7 +181,7 @@ Deno.test("status <task> --watch begins with that task", async () => {
 
 Deno.test("status --watch shows a task on, though nobody can say what limits it", async () => {
   const why = () => Promise.reject(new NotFoundError('Cannot find task "t1"'));
-  const person = new Person({ why });
+  const person = new WatchFixture({ why });
   await person.sees(/^> t1\.bin/);
   person.type("\r");
   await person.sees(/^task: +t1$/);
@@ -190,7 +190,7 @@ Deno.test("status --watch shows a task on, though nobody can say what limits it"
 });
 
 Deno.test("status --watch without a keyboard ends by a signal", async () => {
-  const person = new Person({}, { typing: false });
+  const person = new WatchFixture({}, { typing: false });
   await person.sees(/^> t1\.bin/);
   assertEquals(person.environment.stdin.isRaw, false);
   person.environment.send("SIGINT");

@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { RunProgress, type TaskEvent } from "../../core/mod.ts";
 import { BarWatcher, QuietWatcher } from "../../commands/watchers.ts";
-import { TerminalScreen } from "../fakes/terminal_screen.ts";
+import { TerminalScreen } from "../support/terminal_screen.ts";
 import { event, fakeEnvironment, fakeOutput, resultOf, StampedProgress } from "./stand_in.ts";
 
 Deno.test("BarWatcher tells each failure, what to do about them once, and leaves no block", () => {

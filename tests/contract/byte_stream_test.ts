@@ -1,7 +1,7 @@
 /** What every ByteStream promises: the same cases on the one in memory and on a socket. */
 import { assert, assertEquals, assertLessOrEqual, assertRejects } from "@std/assert";
 import { type ByteStream, dialer, listen, readOrAbort } from "../../core/source/transport.ts";
-import { memoryPair } from "../fakes/memory_stream.ts";
+import { memoryPair } from "../support/memory_stream.ts";
 import { bytesOf, noAbort, patternOf, test } from "../source/support.ts";
 
 async function socketPair(): Promise<[ByteStream, ByteStream]> {

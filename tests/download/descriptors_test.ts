@@ -4,7 +4,7 @@ import { OutOfDescriptorsError, toDiskError } from "../../core/store/disk.ts";
 import { waitForDescriptors } from "../../core/download/descriptors.ts";
 import { Permit } from "../../core/download/permit.ts";
 import { noAbort, test, thrownBy } from "../source/support.ts";
-import { Bench } from "./support.ts";
+import { TaskFixture } from "./support.ts";
 
 /** What the platform says when no file can be opened. */
 const LACK = Object.assign(new Error("Too many open files (os error 24)"), { code: "EMFILE" });
@@ -15,7 +15,7 @@ function lack(): Promise<never> {
 
 /** Three tasks that run, one of which is tried here. */
 async function threeTasks(giveUpMs: number) {
-  const bench = new Bench({}, { giveUpMs });
+  const bench = new TaskFixture({}, { giveUpMs });
   const slots = new Semaphore(3);
   const others = [await slots.acquire(noAbort), await slots.acquire(noAbort)];
   const permit = new Permit(slots, await slots.acquire(noAbort));

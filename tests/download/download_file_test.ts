@@ -10,9 +10,9 @@ import { OutFolder } from "../../core/store/paths.ts";
 import { StoredFile } from "../../core/store/stored_file.ts";
 import { downloadFile } from "../../core/download/download_file.ts";
 import { encodeManifest, makeManifest } from "../../core/protocol/manifest.ts";
-import { type Hook, sendBody } from "../fakes/scripted_seed.ts";
+import { type Hook, sendBody } from "../support/scripted_seed.ts";
 import { noAbort, test } from "../source/support.ts";
-import { Bench, FILE, type Hosts, nameOf, OTHER, Seeds } from "./support.ts";
+import { FILE, type Hosts, nameOf, OTHER, Seeds, TaskFixture } from "./support.ts";
 
 const SHA256 = sha256(FILE).toHex();
 
@@ -27,17 +27,20 @@ function claiming(digest: string): Hook {
   };
 }
 
-/** A desk for whole tasks: real time, for the disk takes its own. */
-function deskOf(hosts: Hosts, settings: Partial<DownloadSettings> = {}): Bench {
-  return new Bench(hosts, settings, systemClock);
+/** A fixture for whole tasks in real time, because the disk is real. */
+function deskOf(hosts: Hosts, settings: Partial<DownloadSettings> = {}): TaskFixture {
+  return new TaskFixture(hosts, settings, systemClock);
 }
 
-function run(bench: Bench, wanted: { sha256?: string; id?: string } = {}): Promise<TaskResult> {
+function run(
+  bench: TaskFixture,
+  wanted: { sha256?: string; id?: string } = {},
+): Promise<TaskResult> {
   const all = { name: "a", sha256: undefined, id: undefined, ...wanted };
   return downloadFile(all, new OutFolder(bench.dir), bench.parts, noAbort);
 }
 
-function pathOf(bench: Bench): string {
+function pathOf(bench: TaskFixture): string {
   return join(Deno.realPathSync(bench.dir), "a");
 }
 

@@ -16,16 +16,16 @@ import {
   type TaskOutcome,
 } from "../../core/download/download.ts";
 import { controlTask, tasks } from "../../core/tasks/tasks.ts";
-import { holding, onDownload, type ScriptedSeed } from "../fakes/scripted_seed.ts";
+import { holding, onDownload, type ScriptedSeed } from "../support/scripted_seed.ts";
 import { patternOf, test } from "../source/support.ts";
-import { Bench, FILE, type Hosts, MIB, Seeds } from "./support.ts";
+import { FILE, type Hosts, MIB, Seeds, TaskFixture } from "./support.ts";
 
 /** How often a run looks at the wishes. */
 const LOOK_MS = 200;
 
 /** One command's downloads, with state on the disk as other processes see it; real time. */
-class Command implements AsyncDisposable {
-  readonly bench: Bench;
+class DownloadFixture implements AsyncDisposable {
+  readonly bench: TaskFixture;
   /** As the user says it. */
   out: string;
   readonly state: string;
@@ -42,7 +42,7 @@ class Command implements AsyncDisposable {
   #running: Promise<unknown> | undefined;
 
   constructor(hosts: Hosts, settings: Partial<DownloadSettings> = {}) {
-    this.bench = new Bench(hosts, settings, systemClock);
+    this.bench = new TaskFixture(hosts, settings, systemClock);
     const dir = Deno.realPathSync(this.bench.dir);
     this.out = join(dir, "out");
     this.state = join(dir, "state");
@@ -145,7 +145,7 @@ for (const name of ["x.p2p-part", "dir/x.P2P-Journal", "dir.p2p-part/x"]) {
   test(`download() throws UsageError, and begins nothing, when a name is "${name}"`, async () => {
     await using seeds = new Seeds();
     const seed = seeds.add({ a: FILE, [name]: FILE });
-    await using command = new Command({ seed });
+    await using command = new DownloadFixture({ seed });
     const error = await assertRejects(() => command.run("a", name), UsageError);
     assertMatch(error.message, /p2p keeps that name for unfinished downloads/);
     assertEquals([seed.connections, command.events.length], [0, 0]);
@@ -156,7 +156,7 @@ test("download() fails only the task whose partial file cannot be removed when i
   await using seeds = new Seeds();
   using gate = new Gate();
   const seed = seeds.add({ a: FILE, b: FILE }, holding("MANIFEST", gate.opened));
-  await using command = new Command({ seed }, { max: 2, seedConnections: 1 });
+  await using command = new DownloadFixture({ seed }, { max: 2, seedConnections: 1 });
   const part = partPath(join(command.out, "a"));
   Deno.mkdirSync(join(part, "not ours"), { recursive: true });
   const running = command.run("a", "b");
@@ -177,7 +177,7 @@ test("download() runs only as many tasks at a time as there are descriptors for,
   const names = ["a", "b", "c", "d", "e", "f"];
   const files = Object.fromEntries(names.map((name) => [name, FILE]));
   const seed = seeds.add(files, holding("MANIFEST", gate.opened));
-  await using command = new Command({ seed }, { max: 5 });
+  await using command = new DownloadFixture({ seed }, { max: 5 });
   command.freeDescriptors = descriptorsFor({ tasks: 2, connections: 4 });
   const running = command.run(...names);
   await command.event(({ kind }) => kind === "queued");
@@ -198,7 +198,7 @@ test("download() runs only as many tasks at a time as there are descriptors for,
 test("download() throws UsageError, and begins nothing, where too few files can be opened", async () => {
   await using seeds = new Seeds();
   const seed = seeds.add({ a: FILE });
-  await using command = new Command({ seed });
+  await using command = new DownloadFixture({ seed });
   command.freeDescriptors = 5;
   const error = await assertRejects(() => command.run("a"), UsageError);
   assertMatch(error.message, /only 25 open files/);
@@ -211,7 +211,7 @@ test("download() raises the number of tasks at the user's wish only as far as th
   const names = ["a", "b", "c", "d"];
   const files = Object.fromEntries(names.map((name) => [name, FILE]));
   const seed = seeds.add(files, holding("MANIFEST", gate.opened));
-  await using command = new Command({ seed }, { max: 1 });
+  await using command = new DownloadFixture({ seed }, { max: 1 });
   const running = command.run(...names);
   await command.event(({ kind }) => kind === "state");
   command.freeDescriptors = descriptorsFor({ tasks: 1, connections: 0 });
@@ -228,7 +228,7 @@ test("download() goes on with what was paused before it began, and says so", asy
   await using seeds = new Seeds();
   using gate = new Gate();
   const seed = seeds.add({ a: FILE }, holding("MANIFEST", gate.opened));
-  await using command = new Command({ seed });
+  await using command = new DownloadFixture({ seed });
   const first = command.run("a");
   await command.event(({ kind }) => kind === "state");
   await writeControlRequest(command.state, command.taskOf("a"), "pause");
@@ -251,7 +251,7 @@ test("download() cancels a task and removes its partial file, and does the other
     }
     return undefined;
   };
-  await using command = new Command({ seed }, { max: 1 });
+  await using command = new DownloadFixture({ seed }, { max: 1 });
   const running = command.run("a", "b");
   await command.event(({ kind }) => kind === "stored");
   await writeControlRequest(command.state, command.taskOf("a"), "cancel-and-delete");
@@ -266,7 +266,7 @@ test("download() asks for a small file's manifest once, before its turn comes", 
   const names = ["a", "b", "c", "d"];
   const small = FILE.subarray(0, 1000);
   const seed = seeds.add(Object.fromEntries(names.map((name) => [name, small])));
-  await using command = new Command({ seed }, { max: 1 });
+  await using command = new DownloadFixture({ seed }, { max: 1 });
   const outcomes = await command.runAll(names.map((name) => ({ name, size: small.length })));
   assertEquals(statesOf(outcomes), names.map((name) => `${name} done`));
   assertEquals(seed.asked("MANIFEST").map(({ name }) => name).toSorted(), names);
@@ -297,9 +297,12 @@ test("download() takes no more memory for a task's pieces when p2p max was raise
   // Four seeds are asked for two pieces each at first, when there is memory for them.
   const files = { a: FILE, b: patternOf(12 * MIB) };
   const four = [1, 2, 3, 4].map(() => oneByOne(seeds.add(files, held)));
-  await using command = new Command(Object.fromEntries(four.map((seed, i) => [`s${i}`, seed])), {
-    max: 1,
-  });
+  await using command = new DownloadFixture(
+    Object.fromEntries(four.map((seed, i) => [`s${i}`, seed])),
+    {
+      max: 1,
+    },
+  );
   const running = command.run("a", "b");
   const downloads = (name: string) => (event: TaskEvent) =>
     event.kind === "state" && event.state === "downloading" && event.task === command.taskOf(name);
@@ -332,7 +335,7 @@ test("download() does more at a time when p2p max is raised, and lets what waits
     if (request.verb === "MANIFEST") await gates.get(request.name)!.opened;
     return undefined;
   }));
-  await using command = new Command({ seed }, { max: 1, seedConnections: 16 });
+  await using command = new DownloadFixture({ seed }, { max: 1, seedConnections: 16 });
   const running = command.run(...names);
   const begun = () =>
     names.filter((name) =>
@@ -357,7 +360,7 @@ test("download() does more at a time when p2p max is raised, and lets what waits
 
 /** Downloads `name` until its first piece is stored, and interrupts the run. @returns the target. */
 async function interruptAfterOnePiece(
-  command: Command,
+  command: DownloadFixture,
   seed: ScriptedSeed,
   name: string,
 ): Promise<string> {
@@ -381,7 +384,7 @@ for (const [first, second] of [["link", "link"], ["link", "real"], ["real", "lin
   test(`download() adopts a part file of the same content when the first run goes through the ${first} path and the second through the ${second} path`, async () => {
     await using seeds = new Seeds();
     const seed = seeds.add({ f: FILE, g: FILE });
-    await using command = new Command({ seed }, { seedConnections: 1 });
+    await using command = new DownloadFixture({ seed }, { seedConnections: 1 });
     const real = command.out;
     const paths = { real, link: `${real}-link` };
     Deno.symlinkSync(real, paths.link);
@@ -399,7 +402,7 @@ test("download(), tasks() and controlTask() use one path for a name that Windows
   await using seeds = new Seeds();
   const name = "con/a:b";
   const seed = seeds.add({ [name]: FILE });
-  await using command = new Command({ seed }, { seedConnections: 1 });
+  await using command = new DownloadFixture({ seed }, { seedConnections: 1 });
   command.platform = "windows";
   await interruptAfterOnePiece(command, seed, name);
   const known = await tasks(command.state, systemClock.wallTime(), { all: false });
@@ -416,7 +419,7 @@ function namesIn(folder: string): string[] {
 test("download() reports a folder that cannot be made once, before any download begins", async () => {
   await using seeds = new Seeds();
   const seed = seeds.add({ a: FILE, b: FILE });
-  await using command = new Command({ seed });
+  await using command = new DownloadFixture({ seed });
   Deno.writeTextFileSync(`${command.out}-file`, "");
   command.out = `${command.out}-file/below`;
   await assertRejects(() => command.run("a", "b"), DiskError, "Cannot make folder");

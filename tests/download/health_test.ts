@@ -2,9 +2,9 @@ import { assert, assertEquals, assertMatch, assertStrictEquals } from "@std/asse
 import { TimeoutError } from "../../core/base/errors.ts";
 import type { DownloadSettings } from "../../core/config.ts";
 import { type SeedHealth, seedHealth } from "../../core/download/list.ts";
-import { type Hook, refusing } from "../fakes/scripted_seed.ts";
+import { type Hook, refusing } from "../support/scripted_seed.ts";
 import { noAbort, patternOf, RawSeed, test, thrownBy } from "../source/support.ts";
-import { Bench, type Hosts, nameOf, NOBODY, oldSeedOf, Seeds, SILENT } from "./support.ts";
+import { type Hosts, nameOf, NOBODY, oldSeedOf, Seeds, SILENT, TaskFixture } from "./support.ts";
 
 const GIVE_UP_MS = 20_000;
 const FILES = { a: patternOf(700), "dir/b": patternOf(41) };
@@ -17,7 +17,7 @@ function silentTo(verb: "PING" | "LIST"): Hook {
   };
 }
 
-class Ward extends Bench {
+class HealthFixture extends TaskFixture {
   constructor(hosts: Hosts, settings: Partial<DownloadSettings> = {}) {
     super(hosts, { giveUpMs: GIVE_UP_MS, ...settings });
   }
@@ -39,13 +39,13 @@ class Ward extends Bench {
 test("healthOf() tells of each seed, in their order, how it speaks and what it offers", async () => {
   await using seeds = new Seeds();
   await using old = new RawSeed(oldSeedOf({ x: 5, y: 6, z: 7 }));
-  await using ward = new Ward({
+  await using fixture = new HealthFixture({
     old: old.dial,
     away: NOBODY,
     full: seeds.add(FILES),
     empty: seeds.add(),
   });
-  const { value: [one, two, three, four] } = await ward.look();
+  const { value: [one, two, three, four] } = await fixture.look();
   assertEquals(one, {
     seed: nameOf("old"),
     dialect: "one-shot",
@@ -73,9 +73,9 @@ test("healthOf() tells the shortest of a few round trips", async () => {
   for (const pauses of [[90, 40, 70], [40, 90, 70], [70, 90, 40]]) {
     await using seeds = new Seeds();
     const seed = seeds.add(FILES);
-    await using ward = new Ward({ seed });
-    seed.hook = ward.slowPings(...pauses);
-    const { value: [health] } = await ward.look();
+    await using fixture = new HealthFixture({ seed });
+    seed.hook = fixture.slowPings(...pauses);
+    const { value: [health] } = await fixture.look();
     assertEquals(health?.roundTripMs, 40);
     assertEquals(seed.asked("PING").length, pauses.length);
   }
@@ -84,8 +84,8 @@ test("healthOf() tells the shortest of a few round trips", async () => {
 test("healthOf() pings before it asks for the list, behind which an answer would wait", async () => {
   await using seeds = new Seeds();
   const seed = seeds.add(FILES);
-  await using ward = new Ward({ seed });
-  await ward.look();
+  await using fixture = new HealthFixture({ seed });
+  await fixture.look();
   const verbs = seed.requests.map(({ verb }) => verb);
   assertEquals(verbs.lastIndexOf("PING") < verbs.indexOf("LIST"), true, verbs.join());
 });
@@ -93,22 +93,22 @@ test("healthOf() pings before it asks for the list, behind which an answer would
 test("healthOf() keeps the round trip that it measured when the seed fails afterwards", async () => {
   await using seeds = new Seeds();
   const seed = seeds.add(FILES);
-  await using ward = new Ward({ seed });
-  const pings = ward.slowPings(30);
+  await using fixture = new HealthFixture({ seed });
+  const pings = fixture.slowPings(30);
   seed.hook = async (request, client, self) => {
     if (seed.asked("PING").length > 1) client.close();
     return await pings(request, client, self);
   };
-  const { value: [health] } = await ward.look();
+  const { value: [health] } = await fixture.look();
   assertEquals(health?.roundTripMs, 30);
 });
 
 test("healthOf() says what is wrong with a seed that answers PING and tells no list", async () => {
   await using seeds = new Seeds();
-  await using ward = new Ward({
+  await using fixture = new HealthFixture({
     seed: seeds.add(FILES, refusing("LIST", "ERROR:INTERNAL the disk is gone")),
   });
-  const { value: [health] } = await ward.look();
+  const { value: [health] } = await fixture.look();
   assertEquals([health?.ok, health?.files, health?.bytes], [false, null, null]);
   assertMatch(health?.error ?? "", /seed:7270/);
   assert(health?.roundTripMs !== null);
@@ -120,11 +120,11 @@ test("healthOf() asks all at once: it takes as long as the slowest alone", async
   const hosts: Hosts = { silent: SILENT, deaf, dumb, good: seeds.add(FILES) };
   let longest = 0;
   for (const [host, there] of Object.entries(hosts)) {
-    await using ward = new Ward({ [host]: there });
-    longest = Math.max(longest, (await ward.look()).ms);
+    await using fixture = new HealthFixture({ [host]: there });
+    longest = Math.max(longest, (await fixture.look()).ms);
   }
-  await using ward = new Ward(hosts);
-  const { value, ms } = await ward.look();
+  await using fixture = new HealthFixture(hosts);
+  const { value, ms } = await fixture.look();
   assertEquals(value.map(({ ok }) => ok), [false, true, false, true]);
   assertEquals(value.map(({ roundTripMs }) => roundTripMs === null), [true, true, false, false]);
   assertEquals(ms, longest);
@@ -134,10 +134,10 @@ test("healthOf() throws the signal's reason, and leaves nothing behind, when it 
   for (const verb of ["PING", "LIST"] as const) {
     await using seeds = new Seeds();
     const seed = seeds.add(FILES, silentTo(verb));
-    await using ward = new Ward({ seed, silent: SILENT });
+    await using fixture = new HealthFixture({ seed, silent: SILENT });
     const stop = new AbortController();
-    const ending = thrownBy(ward.look(stop.signal));
-    await ward.until(() => seed.asked(verb).length > 0);
+    const ending = thrownBy(fixture.look(stop.signal));
+    await fixture.until(() => seed.asked(verb).length > 0);
     const reason = new TimeoutError("enough");
     stop.abort(reason);
     assertStrictEquals<unknown>(await ending, reason);
@@ -149,11 +149,11 @@ test("healthOf() throws a bug as what it is, also one that would not come twice"
   const seed = seeds.add(FILES);
   const bug = new TypeError("a bug");
   let dials = 0;
-  await using ward = new Ward({
+  await using fixture = new HealthFixture({
     x: (address, signal) => {
       if (dials++ === 0) throw bug;
       return seed.dial(address, signal);
     },
   });
-  assertStrictEquals<unknown>(await thrownBy(ward.look()), bug);
+  assertStrictEquals<unknown>(await thrownBy(fixture.look()), bug);
 });

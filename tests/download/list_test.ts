@@ -9,23 +9,26 @@ import { NotFoundError, TimeoutError, UnreachableError } from "../../core/base/e
 import { systemRandom } from "../../core/base/random.ts";
 import { list, type Offer, resolveNames } from "../../core/download/list.ts";
 import { encodeListing } from "../../core/protocol/listing.ts";
-import { type Hook, refusing } from "../fakes/scripted_seed.ts";
+import { type Hook, refusing } from "../support/scripted_seed.ts";
 import { bytesOf, noAbort, RawSeed, test, thrownBy } from "../source/support.ts";
-import { Bench, FILE, nameOf, NOBODY, oldSeedOf, OTHER, Seeds, SILENT } from "./support.ts";
+import { FILE, nameOf, NOBODY, oldSeedOf, OTHER, Seeds, SILENT, TaskFixture } from "./support.ts";
 
 const GIVE_UP_MS = 20_000;
 const SMALL = bytesOf("content");
 
-function platformOf(bench: Bench) {
+function platformOf(bench: TaskFixture) {
   return { clock: bench.clock, chance: systemRandom, dial: bench.dial, store: bench.parts.store };
 }
 
-async function listed(bench: Bench, { ids = false } = {}): Promise<{ value: Offer; ms: number }> {
+async function listed(
+  bench: TaskFixture,
+  { ids = false } = {},
+): Promise<{ value: Offer; ms: number }> {
   const query = { glob: undefined, ids };
   return await bench.timed(list(query, bench.parts.settings, platformOf(bench), noAbort));
 }
 
-async function resolved(bench: Bench, patterns: string[], all = false): Promise<string[]> {
+async function resolved(bench: TaskFixture, patterns: string[], all = false): Promise<string[]> {
   const naming = resolveNames(patterns, all, bench.parts.settings, platformOf(bench), noAbort);
   const { value } = await bench.timed(naming);
   // All of these were listed.
@@ -34,7 +37,7 @@ async function resolved(bench: Bench, patterns: string[], all = false): Promise<
 }
 
 /** A byte of its list each second, for ever. */
-function dribbling(bench: () => Bench): Hook {
+function dribbling(bench: () => TaskFixture): Hook {
   return async (request, client) => {
     if (request.verb !== "LIST") return undefined;
     await client.send("OK 1000000\n");
@@ -46,7 +49,7 @@ function dribbling(bench: () => Bench): Hook {
 }
 
 /** A list that never comes to its end, page by page, each in a second. */
-function endless(bench: () => Bench): Hook {
+function endless(bench: () => TaskFixture): Hook {
   return async (request, client) => {
     if (request.verb !== "LIST") return undefined;
     await bench().clock.sleep(1000, bench().over);
@@ -60,7 +63,7 @@ function endless(bench: () => Bench): Hook {
 for (const [what, hook] of [["dribbles", dribbling], ["has no end", endless]] as const) {
   test(`list() shows what the others have when the list of one ${what}`, async () => {
     await using seeds = new Seeds();
-    const bench: Bench = new Bench({
+    const bench: TaskFixture = new TaskFixture({
       slow: seeds.add({ b: SMALL }, hook(() => bench)),
       good: seeds.add({ a: SMALL }),
     }, { giveUpMs: GIVE_UP_MS });
@@ -76,7 +79,7 @@ for (const [what, hook] of [["dribbles", dribbling], ["has no end", endless]] as
 
 test("list() says of each seed why it does not answer", async () => {
   await using seeds = new Seeds();
-  await using bench = new Bench({
+  await using bench = new TaskFixture({
     away: NOBODY,
     silent: SILENT,
     good: seeds.add({ a: SMALL }),
@@ -90,7 +93,7 @@ test("list() says of each seed why it does not answer", async () => {
 test("list() asks a seed once that is named twice", async () => {
   await using seeds = new Seeds();
   const seed = seeds.add({ a: SMALL });
-  await using bench = new Bench({ seed });
+  await using bench = new TaskFixture({ seed });
   const twice = [...bench.parts.settings.seeds, ...bench.parts.settings.seeds];
   Object.assign(bench.parts.settings, { seeds: twice });
   const { value: offer } = await listed(bench);
@@ -103,7 +106,7 @@ test("list() tells which contents there are, and waits 2 s for a seed that is ha
   const [one, two] = [seeds.add({ a: FILE }), seeds.add({ a: OTHER })];
   const hashing = seeds.add({ a: FILE }, refusing("MANIFEST", "ERROR:PENDING 1"));
   for (const hosts of [{ one, two, hashing }, { two, one, hashing }]) {
-    await using bench = new Bench(hosts);
+    await using bench = new TaskFixture(hosts);
     const { value: offer, ms } = await listed(bench, { ids: true });
     assertEquals(offer.files[0]?.ids, [one, two].map((seed) => seed.manifestOf("a").id).sort());
     assertLessOrEqual(ms, 4000);
@@ -118,7 +121,7 @@ test("list() waits 2 s for a seed that is hashing, though it gets on", async () 
     await client.send(`ERROR:PENDING ${++percent}\n`);
     return "answered";
   };
-  await using bench = new Bench({ hashing: seeds.add({ a: FILE }, hashing) });
+  await using bench = new TaskFixture({ hashing: seeds.add({ a: FILE }, hashing) });
   const { value: offer, ms } = await listed(bench, { ids: true });
   assertEquals(offer.files[0]?.ids, []);
   assertLessOrEqual(ms, 4000);
@@ -127,7 +130,7 @@ test("list() waits 2 s for a seed that is hashing, though it gets on", async () 
 test("list() waits 2 s for a seed that is busy, whatever pause that asks for", async () => {
   await using seeds = new Seeds();
   const full = refusing("MANIFEST", "ERROR:BUSY retry-after-ms=60000 full");
-  await using bench = new Bench({ busy: seeds.add({ a: FILE }, full) });
+  await using bench = new TaskFixture({ busy: seeds.add({ a: FILE }, full) });
   const { value: offer, ms } = await listed(bench, { ids: true });
   assertEquals([offer.files[0]?.ids, offer.files[0]?.idOf], [[], { [nameOf("busy")]: null }]);
   assertLessOrEqual(ms, 4000);
@@ -136,7 +139,7 @@ test("list() waits 2 s for a seed that is busy, whatever pause that asks for", a
 test("list() tells the content of a seed that has hashed it in time", async () => {
   await using seeds = new Seeds();
   const seed = seeds.add({ a: FILE }, refusing("MANIFEST", "ERROR:PENDING 50", 2));
-  await using bench = new Bench({ seed });
+  await using bench = new TaskFixture({ seed });
   const { value: offer } = await listed(bench, { ids: true });
   assertEquals(offer.files[0]?.ids, [seed.manifestOf("a").id]);
 });
@@ -144,7 +147,7 @@ test("list() tells the content of a seed that has hashed it in time", async () =
 test("list() asks for no content that nobody wants to know", async () => {
   await using seeds = new Seeds();
   const seed = seeds.add({ a: FILE });
-  await using bench = new Bench({ seed });
+  await using bench = new TaskFixture({ seed });
   const { value: offer } = await listed(bench);
   assertEquals([offer.files[0]?.ids, offer.files[0]?.idOf], [[], {}]);
   assertEquals(seed.asked("MANIFEST").length, 0);
@@ -155,7 +158,7 @@ test("list() tells which seed has which content, and asks only those that have t
   const [one, two] = [seeds.add({ a: FILE }), seeds.add({ a: OTHER })];
   const lacking = seeds.add({ b: SMALL });
   await using old = new RawSeed(oldSeedOf({ a: FILE.length }));
-  await using bench = new Bench({ one, two, lacking, old: old.dial });
+  await using bench = new TaskFixture({ one, two, lacking, old: old.dial });
   const { value: offer } = await listed(bench, { ids: true });
   const [a, b] = offer.files;
   assertEquals([a?.name, b?.name], ["a", "b"]);
@@ -179,7 +182,7 @@ test("list() gives each name once, in their order, with the first seed's size", 
   await using seeds = new Seeds();
   const one = seeds.add({ "b": SMALL, "\u{1f600}": SMALL });
   const two = seeds.add({ "\uffee": SMALL, "b": FILE, "a": SMALL });
-  await using bench = new Bench({ one, two });
+  await using bench = new TaskFixture({ one, two });
   const { value: { files } } = await listed(bench);
   assertEquals(files.map(({ name }) => name), ["a", "b", "\uffee", "\u{1f600}"]);
   assertEquals([files[1]?.size, files[1]?.seeds], [SMALL.length, [nameOf("one"), nameOf("two")]]);
@@ -188,7 +191,7 @@ test("list() gives each name once, in their order, with the first seed's size", 
 test("list() shows what fits a glob, and the very name that looks like one", async () => {
   await using seeds = new Seeds();
   const seed = seeds.add({ "a.txt": SMALL, "b.txt": SMALL, "[ab].txt": SMALL, "dir/a.txt": SMALL });
-  await using bench = new Bench({ seed });
+  await using bench = new TaskFixture({ seed });
   const shown = async (glob: string) => {
     const query = { glob, ids: false };
     const { settings } = bench.parts;
@@ -205,7 +208,7 @@ test("list() throws the signal's reason, and leaves nothing behind, when it abor
   for (const ids of [false, true]) {
     await using seeds = new Seeds();
     const seed = seeds.add({ a: FILE }, refusing("MANIFEST", "ERROR:PENDING 1"));
-    await using bench = new Bench(ids ? { seed } : { silent: SILENT, seed });
+    await using bench = new TaskFixture(ids ? { seed } : { silent: SILENT, seed });
     const stop = new AbortController();
     const query = { glob: undefined, ids };
     const { settings } = bench.parts;
@@ -220,7 +223,7 @@ test("list() throws the signal's reason, and leaves nothing behind, when it abor
 
 test("list() throws a bug as what it is", async () => {
   const bug = new TypeError("a bug");
-  await using bench = new Bench({
+  await using bench = new TaskFixture({
     x: () => {
       throw bug;
     },
@@ -237,7 +240,7 @@ const OFFERED = {
 };
 
 test("resolveNames() asks no seed, and gives each name once, when none is a glob", async () => {
-  await using bench = new Bench({ away: NOBODY });
+  await using bench = new TaskFixture({ away: NOBODY });
   const { settings } = bench.parts;
   const names = await resolveNames(["a", "b", "a"], false, settings, platformOf(bench), noAbort);
   assertEquals(names, [{ name: "a" }, { name: "b" }]);
@@ -245,13 +248,13 @@ test("resolveNames() asks no seed, and gives each name once, when none is a glob
 
 test("resolveNames() leaves out what p2p keeps for itself when everything is asked for", async () => {
   await using seeds = new Seeds();
-  await using bench = new Bench({ seed: seeds.add(OFFERED) });
+  await using bench = new TaskFixture({ seed: seeds.add(OFFERED) });
   assertEquals(await resolved(bench, [], true), ["a.txt", "dir/x.txt"]);
 });
 
 test("resolveNames() leaves out what p2p keeps for itself when a glob fits it", async () => {
   await using seeds = new Seeds();
-  await using bench = new Bench({ seed: seeds.add(OFFERED) });
+  await using bench = new TaskFixture({ seed: seeds.add(OFFERED) });
   assertEquals(await resolved(bench, ["a*"]), ["a.txt"]);
   assertEquals(await resolved(bench, ["dir/*"]), ["dir/x.txt"]);
   await assertRejects(() => resolved(bench, ["*.p2p-part"]), NotFoundError);
@@ -259,7 +262,7 @@ test("resolveNames() leaves out what p2p keeps for itself when a glob fits it", 
 
 test("resolveNames() does not keep other names from being downloaded when a glob fits nothing", async () => {
   await using seeds = new Seeds();
-  await using bench = new Bench({ seed: seeds.add(OFFERED) });
+  await using bench = new TaskFixture({ seed: seeds.add(OFFERED) });
   const { settings } = bench.parts;
   const naming = resolveNames(["zip/*", "a*"], false, settings, platformOf(bench), noAbort);
   const { value } = await bench.timed(naming);
@@ -271,11 +274,11 @@ test("resolveNames() does not keep other names from being downloaded when a glob
 
 test("resolveNames() throws NotFoundError when nothing else is offered", async () => {
   await using seeds = new Seeds();
-  await using bench = new Bench({ seed: seeds.add({ "x.p2p-part": SMALL }) });
+  await using bench = new TaskFixture({ seed: seeds.add({ "x.p2p-part": SMALL }) });
   await assertRejects(() => resolved(bench, [], true), NotFoundError, "offer no file");
 });
 
 test("resolveNames() throws UnreachableError when no seed tells its list in time", async () => {
-  await using bench = new Bench({ silent: SILENT, away: NOBODY }, { giveUpMs: 3000 });
+  await using bench = new TaskFixture({ silent: SILENT, away: NOBODY }, { giveUpMs: 3000 });
   await assertRejects(() => resolved(bench, ["*"]), UnreachableError, "silent:7270");
 });

@@ -29,21 +29,21 @@ import {
   refusing,
   type ScriptedSeed,
   sendBody,
-} from "../fakes/scripted_seed.ts";
+} from "../support/scripted_seed.ts";
 import { noAbort, test } from "../source/support.ts";
 import { startHasher } from "../hash/support.ts";
-import { addressOf, Bench, contentOf, FILE, MIB, nameOf, Seeds } from "./support.ts";
+import { addressOf, contentOf, FILE, MIB, nameOf, Seeds, TaskFixture } from "./support.ts";
 
 const HOST = "one";
 /** An honest seed. */
 const OTHER_HOST = "two";
 
 /** Hands on one seed, and everything they tell. */
-class Workshop implements AsyncDisposable {
-  readonly bench: Bench;
-  readonly hands: PieceDownloader;
+class DownloaderFixture implements AsyncDisposable {
+  readonly bench: TaskFixture;
+  readonly downloader: PieceDownloader;
   readonly file: StoredFile;
-  readonly facts: PieceEvent[] = [];
+  readonly events: PieceEvent[] = [];
   readonly errors: unknown[] = [];
   readonly seeds: Seeds;
   readonly seed: ScriptedSeed;
@@ -52,12 +52,16 @@ class Workshop implements AsyncDisposable {
   readonly #told = new Notify();
   #orders = 0;
 
-  static async open(hook?: Hook, signal = noAbort, hashers = mainThreadHasher): Promise<Workshop> {
+  static async open(
+    hook?: Hook,
+    signal = noAbort,
+    hashers = mainThreadHasher,
+  ): Promise<DownloaderFixture> {
     const seeds = new Seeds();
     const seed = seeds.add({ a: FILE }, hook);
     const other = seeds.add({ a: FILE });
-    const bench = new Bench({ [HOST]: seed, [OTHER_HOST]: other });
-    return new Workshop(
+    const bench = new TaskFixture({ [HOST]: seed, [OTHER_HOST]: other });
+    return new DownloaderFixture(
       bench,
       seeds,
       seed,
@@ -69,7 +73,7 @@ class Workshop implements AsyncDisposable {
   }
 
   private constructor(
-    bench: Bench,
+    bench: TaskFixture,
     seeds: Seeds,
     seed: ScriptedSeed,
     other: ScriptedSeed,
@@ -94,12 +98,12 @@ class Workshop implements AsyncDisposable {
       sources,
       rateLimit: undefined,
       emit: (fact) => {
-        this.facts.push(fact);
+        this.events.push(fact);
         this.#told.notifyAll();
       },
       fail: (error) => this.errors.push(error),
     };
-    this.hands = new PieceDownloader(this.#terms, signal);
+    this.downloader = new PieceDownloader(this.#terms, signal);
   }
 
   /** Hands of a later run. */
@@ -110,13 +114,13 @@ class Workshop implements AsyncDisposable {
   /** @returns the order's id. */
   fetch(piece: number, host = HOST): number {
     const id = this.#orders++;
-    this.hands.fetch({ id, source: nameOf(host), piece });
+    this.downloader.fetch({ id, source: nameOf(host), piece });
     return id;
   }
 
   /** What was told, but for the bytes on their way. */
   get ends(): PieceEvent[] {
-    return this.facts.filter(({ kind }) => kind !== "received");
+    return this.events.filter(({ kind }) => kind !== "received");
   }
 
   /** Resolves when so many orders have come to an end, however long that takes. */
@@ -129,7 +133,7 @@ class Workshop implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.hands[Symbol.asyncDispose]();
+    await this.downloader[Symbol.asyncDispose]();
     this.file[Symbol.dispose]();
     await this.bench[Symbol.asyncDispose]();
     await this.seeds[Symbol.asyncDispose]();
@@ -137,7 +141,7 @@ class Workshop implements AsyncDisposable {
 }
 
 test("Hands.fetch() stores a right piece at its place and tells of all its bytes", async () => {
-  await using shop = await Workshop.open();
+  await using shop = await DownloaderFixture.open();
   shop.fetch(5);
   shop.fetch(2);
   await shop.settle();
@@ -146,13 +150,13 @@ test("Hands.fetch() stores a right piece at its place and tells of all its bytes
   assertEquals(written.subarray(2 * MIB, 3 * MIB), FILE.subarray(2 * MIB, 3 * MIB));
   assertEquals(written.subarray(5 * MIB), FILE.subarray(5 * MIB));
   const bytes = [0, 0];
-  for (const fact of shop.facts) if (fact.kind === "received") bytes[fact.request]! += fact.bytes;
+  for (const fact of shop.events) if (fact.kind === "received") bytes[fact.request]! += fact.bytes;
   assertEquals(bytes, [1000, MIB]);
   assertEquals(shop.ends.map(({ kind }) => kind), ["stored", "stored"]);
 });
 
 test("Hands.fetch() tells of a failure and stores nothing when a piece has a wrong digest", async () => {
-  await using shop = await Workshop.open(corrupting);
+  await using shop = await DownloaderFixture.open(corrupting);
   shop.fetch(0);
   await shop.settle();
   const [end] = shop.ends;
@@ -163,13 +167,13 @@ test("Hands.fetch() tells of a failure and stores nothing when a piece has a wro
 
 test("Hands.takeBack() stores nothing, and keeps the memory, when the piece is being hashed", async () => {
   const hashing = Promise.withResolvers<Uint8Array>();
-  await using shop = await Workshop.open(undefined, noAbort, {
+  await using shop = await DownloaderFixture.open(undefined, noAbort, {
     ...mainThreadHasher,
     sha256: () => hashing.promise,
   });
   const order = shop.fetch(0);
   await shop.settle();
-  shop.hands.cancel(order);
+  shop.downloader.cancel(order);
   const { memory } = shop.bench.parts;
   // All that there is: it can only be lent when the piece's has come back.
   const all = memory.lend(64 * MIB, noAbort);
@@ -186,7 +190,7 @@ test("Hands.takeBack() stores nothing, and keeps the memory, when the piece is b
 for (const [what, hook] of [["right", undefined], ["wrong", corrupting]] as const) {
   test(`Hands.fetch() tells a ${what} piece as it is when other threads hash`, async () => {
     using hashers = new HasherPool(2, startHasher, 0);
-    await using shop = await Workshop.open(hook, noAbort, hashers);
+    await using shop = await DownloaderFixture.open(hook, noAbort, hashers);
     for (const piece of [0, 1, 2, 3, 4, 5]) shop.fetch(piece);
     await shop.ended(6);
     const kinds = new Set(shop.ends.map(({ kind }) => kind));
@@ -196,7 +200,7 @@ for (const [what, hook] of [["right", undefined], ["wrong", corrupting]] as cons
 }
 
 test("Hands.fetch() tells of a failure when the seed says that the file has changed", async () => {
-  await using shop = await Workshop.open(refusing("DOWNLOAD", "ERROR:CHANGED"));
+  await using shop = await DownloaderFixture.open(refusing("DOWNLOAD", "ERROR:CHANGED"));
   shop.fetch(0);
   await shop.settle();
   const [end] = shop.ends;
@@ -204,7 +208,7 @@ test("Hands.fetch() tells of a failure when the seed says that the file has chan
 });
 
 test("Hands.fetch() ends the task, and blames no seed, when the disk fails", async () => {
-  await using shop = await Workshop.open();
+  await using shop = await DownloaderFixture.open();
   // A file that is closed cannot be written to.
   shop.file[Symbol.dispose]();
   shop.fetch(0);
@@ -225,19 +229,19 @@ for (const when of ["before its reply", "in the middle of its body", "after its 
       await client.send(bytes.subarray(bytes.length - 10));
       return "answered";
     });
-    await using shop = await Workshop.open(hook);
+    await using shop = await DownloaderFixture.open(hook);
     const order = shop.fetch(1);
     if (when === "after its last byte") {
       // The last bytes are there, and the piece is not stored yet.
       const all = () =>
-        shop.facts.reduce((sum, fact) => sum + (fact.kind === "received" ? fact.bytes : 0), 0);
+        shop.events.reduce((sum, fact) => sum + (fact.kind === "received" ? fact.bytes : 0), 0);
       while (all() < MIB) await Promise.resolve();
     } else await shop.settle();
-    shop.hands.cancel(order);
-    const told = shop.facts.length;
+    shop.downloader.cancel(order);
+    const told = shop.events.length;
     gate.resolve();
     await shop.settle();
-    assertEquals(shop.facts.length, told);
+    assertEquals(shop.events.length, told);
     assertEquals(shop.ends, []);
     assertEquals(shop.file.missing.length, 6);
     assertEquals(shop.errors, []);
@@ -257,10 +261,10 @@ function haltingOnce(): Hook {
 }
 
 test("Hands.fetch() asks for the rest of a piece only when its order was taken back in the middle", async () => {
-  await using shop = await Workshop.open(haltingOnce());
+  await using shop = await DownloaderFixture.open(haltingOnce());
   const order = shop.fetch(1);
   await shop.settle();
-  shop.hands.cancel(order);
+  shop.downloader.cancel(order);
   shop.fetch(1);
   await shop.ended(1);
   const ranges = shop.seed.asked("DOWNLOAD").map(({ range }) => range);
@@ -274,18 +278,18 @@ test("Hands.fetch() asks for the rest of a piece only when its order was taken b
 
 test("Hands keep what has come of pieces when they are stopped", async () => {
   const stop = new AbortController();
-  await using shop = await Workshop.open(haltingOnce(), stop.signal);
+  await using shop = await DownloaderFixture.open(haltingOnce(), stop.signal);
   shop.fetch(1);
   await shop.settle();
   stop.abort(new Error("enough"));
-  await shop.bench.timed(shop.hands[Symbol.asyncDispose]());
+  await shop.bench.timed(shop.downloader[Symbol.asyncDispose]());
   const kept = new Uint8Array(MIB);
   assertEquals(shop.file.readUnverified(1, kept), 300_000);
   assertEquals(kept.subarray(0, 300_000), FILE.subarray(MIB, MIB + 300_000));
 });
 
 test("Hands.fetch() asks for the rest only when the beginning of a piece was left by an earlier run", async () => {
-  await using shop = await Workshop.open();
+  await using shop = await DownloaderFixture.open();
   shop.file.keepUnverified(1, FILE.subarray(MIB, MIB + 300_000));
   await using hands = shop.anew();
   hands.fetch({ id: 0, source: nameOf(HOST), piece: 1 });
@@ -307,7 +311,7 @@ test("Hands.fetch() keeps a piece that comes slowly while it comes, so that a ki
     await client.send(bytes.subarray(600_000));
     return "answered";
   });
-  await using shop: Workshop = await Workshop.open(hook);
+  await using shop: DownloaderFixture = await DownloaderFixture.open(hook);
   shop.fetch(1);
   await shop.bench.until(() => (shop.file.unverified.get(1) ?? 0) >= 500_000, 1000);
   gate.resolve();
@@ -317,7 +321,7 @@ test("Hands.fetch() keeps a piece that comes slowly while it comes, so that a ki
 });
 
 test("Hands.fetch() asks a second seed for the rest only when the first one is in the middle of the piece", async () => {
-  await using shop = await Workshop.open(haltingOnce());
+  await using shop = await DownloaderFixture.open(haltingOnce());
   shop.fetch(1);
   await shop.settle();
   shop.fetch(1, OTHER_HOST);
@@ -327,11 +331,11 @@ test("Hands.fetch() asks a second seed for the rest only when the first one is i
 });
 
 test("Hands.takeBack() of an order that is through does nothing", async () => {
-  await using shop = await Workshop.open();
+  await using shop = await DownloaderFixture.open();
   const order = shop.fetch(1);
   await shop.settle();
-  shop.hands.cancel(order);
-  shop.hands.cancel(77);
+  shop.downloader.cancel(order);
+  shop.downloader.cancel(77);
   await shop.settle();
   assertEquals(shop.ends, [{ kind: "stored", request: order, hashMs: 0, diskMs: 0 }]);
 });
@@ -348,10 +352,10 @@ test("Hands.fetch() gives a piece's memory to the next only when nothing writes 
     await client.send(bytes.subarray(bytes.length - 100));
     return "answered";
   });
-  await using shop = await Workshop.open(hook);
+  await using shop = await DownloaderFixture.open(hook);
   const first = shop.fetch(0);
   await shop.settle();
-  shop.hands.cancel(first);
+  shop.downloader.cancel(first);
   for (const piece of [1, 2, 3, 4, 5]) shop.fetch(piece);
   await shop.settle();
   gate.resolve();
@@ -361,7 +365,7 @@ test("Hands.fetch() gives a piece's memory to the next only when nothing writes 
 });
 
 test("Hands.fetch() works with the memory of earlier pieces", async () => {
-  await using shop = await Workshop.open();
+  await using shop = await DownloaderFixture.open();
   for (const piece of [5, 0, 4, 1, 3, 2]) {
     shop.fetch(piece);
     await shop.settle();
@@ -378,23 +382,23 @@ test("Hands end soon, and tell nothing, when the signal aborts in the middle of 
     await client.untilGone();
     return "answered";
   });
-  await using shop = await Workshop.open(hook, stop.signal);
+  await using shop = await DownloaderFixture.open(hook, stop.signal);
   for (const piece of [0, 1, 2, 3, 4, 5]) shop.fetch(piece);
   await shop.settle();
-  const told = shop.facts.length;
+  const told = shop.events.length;
   stop.abort(new Error("enough"));
-  const { ms } = await shop.bench.timed(shop.hands[Symbol.asyncDispose]());
+  const { ms } = await shop.bench.timed(shop.downloader[Symbol.asyncDispose]());
   assert(ms <= 300, `it took ${ms} ms`);
-  assertEquals([shop.facts.length, shop.ends.length, shop.errors.length], [told, 0, 0]);
+  assertEquals([shop.events.length, shop.ends.length, shop.errors.length], [told, 0, 0]);
 });
 
 test("Hands.fetch() does nothing when the hands have been put down", async () => {
   const stop = new AbortController();
-  await using shop = await Workshop.open(undefined, stop.signal);
+  await using shop = await DownloaderFixture.open(undefined, stop.signal);
   stop.abort();
   shop.fetch(0);
   await shop.settle();
-  assertEquals(shop.facts, []);
+  assertEquals(shop.events, []);
 });
 
 test("Hands.fetch() stores nothing when a piece comes from a seed that sends too much", async () => {
@@ -402,7 +406,7 @@ test("Hands.fetch() stores nothing when a piece comes from a seed that sends too
     await sendBody(client, new Uint8Array(bytes.length + 1));
     return "answered";
   });
-  await using shop = await Workshop.open(hook);
+  await using shop = await DownloaderFixture.open(hook);
   shop.fetch(0);
   await shop.settle();
   const [end] = shop.ends;

@@ -1,26 +1,26 @@
 import { assertEquals } from "@std/assert";
 import { Prefetch } from "../../core/download/prefetch.ts";
-import type { Hook } from "../fakes/scripted_seed.ts";
-import { refusing } from "../fakes/scripted_seed.ts";
+import type { Hook } from "../support/scripted_seed.ts";
+import { refusing } from "../support/scripted_seed.ts";
 import { noAbort, patternOf, test } from "../source/support.ts";
-import { addressOf, Bench, nameOf, NOBODY, Seeds } from "./support.ts";
+import { addressOf, nameOf, NOBODY, Seeds, TaskFixture } from "./support.ts";
 
 const NAMES = Array.from({ length: 40 }, (_, i) => `f${String(i).padStart(2, "0")}`);
 const FILES = Object.fromEntries(NAMES.map((name, i) => [name, patternOf(100, i)]));
 const SEED = nameOf("seed");
 
-class Ahead implements AsyncDisposable {
+class PrefetchFixture implements AsyncDisposable {
   readonly seeds = new Seeds();
   readonly seed;
-  readonly bench: Bench;
-  readonly foresight: Prefetch;
+  readonly bench: TaskFixture;
+  readonly prefetch: Prefetch;
 
   constructor(hook?: Hook) {
     this.seed = this.seeds.add(FILES, hook);
-    this.bench = new Bench({ seed: this.seed, away: NOBODY });
+    this.bench = new TaskFixture({ seed: this.seed, away: NOBODY });
     const { pool } = this.bench;
     const links = ["seed", "away"].map((host) => pool.source(addressOf(host)));
-    this.foresight = new Prefetch(NAMES, links, this.bench.clock, noAbort);
+    this.prefetch = new Prefetch(NAMES, links, this.bench.clock, noAbort);
   }
 
   /** As the first task does: from then on the seed is known to be there. */
@@ -29,7 +29,7 @@ class Ahead implements AsyncDisposable {
   }
 
   async take(name: string, seed = SEED) {
-    return (await this.bench.timed(Promise.resolve(this.foresight.take(seed, name)))).value;
+    return (await this.bench.timed(Promise.resolve(this.prefetch.take(seed, name)))).value;
   }
 
   /** What the seed was asked for. */
@@ -42,74 +42,74 @@ class Ahead implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.foresight[Symbol.asyncDispose]();
+    await this.prefetch[Symbol.asyncDispose]();
     await this.bench[Symbol.asyncDispose]();
     await this.seeds[Symbol.asyncDispose]();
   }
 }
 
 test("Foresight.begin() asks for the sixteen names behind, each once", async () => {
-  await using ahead = new Ahead();
-  await ahead.reach();
-  ahead.foresight.begin("f00");
-  await ahead.settle();
-  assertEquals(ahead.asked.toSorted(), NAMES.slice(1, 17));
-  for (const name of NAMES.slice(1, 9)) ahead.foresight.begin(name);
-  await ahead.settle();
-  assertEquals(ahead.asked.toSorted(), NAMES.slice(1, 17));
-  ahead.foresight.begin("f09");
-  await ahead.settle();
-  assertEquals(ahead.asked.toSorted(), NAMES.slice(1, 26));
-  for (const name of NAMES.slice(10)) ahead.foresight.begin(name);
-  await ahead.settle();
-  assertEquals(ahead.asked.toSorted(), NAMES.slice(1));
+  await using fixture = new PrefetchFixture();
+  await fixture.reach();
+  fixture.prefetch.begin("f00");
+  await fixture.settle();
+  assertEquals(fixture.asked.toSorted(), NAMES.slice(1, 17));
+  for (const name of NAMES.slice(1, 9)) fixture.prefetch.begin(name);
+  await fixture.settle();
+  assertEquals(fixture.asked.toSorted(), NAMES.slice(1, 17));
+  fixture.prefetch.begin("f09");
+  await fixture.settle();
+  assertEquals(fixture.asked.toSorted(), NAMES.slice(1, 26));
+  for (const name of NAMES.slice(10)) fixture.prefetch.begin(name);
+  await fixture.settle();
+  assertEquals(fixture.asked.toSorted(), NAMES.slice(1));
 });
 
 test("Foresight.take() gives what a seed said, once", async () => {
-  await using ahead = new Ahead();
-  await ahead.reach();
-  ahead.foresight.begin("f00");
-  const inquiry = await ahead.take("f07");
-  const { id } = ahead.seed.manifestOf("f07");
+  await using fixture = new PrefetchFixture();
+  await fixture.reach();
+  fixture.prefetch.begin("f00");
+  const inquiry = await fixture.take("f07");
+  const { id } = fixture.seed.manifestOf("f07");
   assertEquals([inquiry?.manifest?.id, inquiry?.answer.kind], [id, "manifest"]);
-  assertEquals(await ahead.take("f07"), undefined);
+  assertEquals(await fixture.take("f07"), undefined);
 });
 
 test("Foresight.take() gives nothing of what was not asked for", async () => {
-  await using ahead = new Ahead();
-  await ahead.reach();
-  ahead.foresight.begin("f00");
-  ahead.foresight.begin("a name that is not small");
-  assertEquals(await ahead.take("f20"), undefined);
-  assertEquals(await ahead.take("f00"), undefined);
-  assertEquals(await ahead.take("f01", nameOf("away")), undefined);
+  await using fixture = new PrefetchFixture();
+  await fixture.reach();
+  fixture.prefetch.begin("f00");
+  fixture.prefetch.begin("a name that is not small");
+  assertEquals(await fixture.take("f20"), undefined);
+  assertEquals(await fixture.take("f00"), undefined);
+  assertEquals(await fixture.take("f01", nameOf("away")), undefined);
 });
 
 test("Foresight.begin() asks no seed that never answered", async () => {
-  await using ahead = new Ahead();
-  ahead.foresight.begin("f00");
-  await ahead.settle();
-  assertEquals(ahead.asked, []);
-  await ahead.reach();
-  ahead.foresight.begin("f01");
-  await ahead.settle();
-  assertEquals(ahead.asked.toSorted(), NAMES.slice(2, 18));
+  await using fixture = new PrefetchFixture();
+  fixture.prefetch.begin("f00");
+  await fixture.settle();
+  assertEquals(fixture.asked, []);
+  await fixture.reach();
+  fixture.prefetch.begin("f01");
+  await fixture.settle();
+  assertEquals(fixture.asked.toSorted(), NAMES.slice(2, 18));
 });
 
 test("Foresight.take() gives nothing when it was said too long ago", async () => {
-  await using ahead = new Ahead();
-  await ahead.reach();
-  ahead.foresight.begin("f00");
-  await ahead.settle();
-  await ahead.bench.clock.advance(5001);
-  assertEquals(await ahead.take("f01"), undefined);
+  await using fixture = new PrefetchFixture();
+  await fixture.reach();
+  fixture.prefetch.begin("f00");
+  await fixture.settle();
+  await fixture.bench.clock.advance(5001);
+  assertEquals(await fixture.take("f01"), undefined);
 });
 
 for (const refusal of ["ERROR:NOT_FOUND", "ERROR:PENDING 1", "ERROR:BUSY retry-after-ms=10"]) {
   test(`Foresight.take() gives nothing when the seed said ${refusal}`, async () => {
-    await using ahead = new Ahead(refusing("MANIFEST", refusal));
-    await ahead.reach();
-    ahead.foresight.begin("f00");
-    assertEquals(await ahead.take("f01"), undefined);
+    await using fixture = new PrefetchFixture(refusing("MANIFEST", refusal));
+    await fixture.reach();
+    fixture.prefetch.begin("f00");
+    assertEquals(await fixture.take("f01"), undefined);
   });
 }

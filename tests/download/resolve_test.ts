@@ -16,10 +16,9 @@ import {
 } from "../../core/base/errors.ts";
 import { encodeOk } from "../../core/protocol/replies.ts";
 import { encodeManifest, makeManifest } from "../../core/protocol/manifest.ts";
-import { type Hook, refusing, sendBody } from "../fakes/scripted_seed.ts";
+import { type Hook, refusing, sendBody } from "../support/scripted_seed.ts";
 import { test, thrownBy } from "../source/support.ts";
 import {
-  Bench,
   contentOf,
   FILE,
   type Hosts,
@@ -28,6 +27,7 @@ import {
   OTHER,
   Seeds,
   SILENT,
+  TaskFixture,
 } from "./support.ts";
 
 /** What find() waits at most for seeds that keep silent, once one has a manifest; and a little. */
@@ -52,7 +52,7 @@ test("find() asks all seeds at once, and names all who hold the content", async 
       return undefined;
     })
   );
-  await using bench = new Bench({ a: three[0]!, b: three[1]!, c: three[2]! });
+  await using bench = new TaskFixture({ a: three[0]!, b: three[1]!, c: three[2]! });
   const finding = bench.find();
   await bench.clock.advance(0);
   assertEquals(three.map((seed) => seed.asked("MANIFEST").length), [1, 1, 1]);
@@ -67,7 +67,7 @@ test("find() asks nobody again who was asked ahead, whether the answer is there 
   for (const early of [true, false]) {
     await using seeds = new Seeds();
     const seed = seeds.add({ a: FILE });
-    await using bench = new Bench({ a: seed });
+    await using bench = new TaskFixture({ a: seed });
     await bench.foresee("a");
     if (early) await bench.clock.advance(0);
     const { value } = await bench.timed(bench.find());
@@ -78,7 +78,7 @@ test("find() asks nobody again who was asked ahead, whether the answer is there 
 
 test("find() waits for what was asked ahead no longer than its task lives", async () => {
   await using seeds = new Seeds();
-  await using bench = new Bench({ a: seeds.add({ a: FILE }, stallsInManifest) });
+  await using bench = new TaskFixture({ a: seeds.add({ a: FILE }, stallsInManifest) });
   await bench.foresee("a");
   const stop = new AbortController();
   const finding = bench.find({}, stop.signal);
@@ -124,7 +124,7 @@ for (const { name, host, ms: maxMs, told } of useless) {
   test(`find() needs at most ${maxMs} ms for two good seeds when a third one ${name}`, async () => {
     await using seeds = new Seeds();
     const good = [seeds.add({ a: FILE }), seeds.add({ a: FILE })];
-    await using bench = new Bench({ x: host(seeds), a: good[0]!, b: good[1]! });
+    await using bench = new TaskFixture({ x: host(seeds), a: good[0]!, b: good[1]! });
     const { value: found, ms } = await bench.timed(bench.find());
     assertEquals(found.id, MANIFEST.id);
     assertEquals(found.holders, [nameOf("a"), nameOf("b")]);
@@ -135,7 +135,7 @@ for (const { name, host, ms: maxMs, told } of useless) {
 
 test("find() waits for a seed that is hashing when nobody else has a manifest", async () => {
   await using seeds = new Seeds();
-  await using bench = new Bench({
+  await using bench = new TaskFixture({
     a: seeds.add({ a: FILE }, refusing("MANIFEST", "ERROR:PENDING 60", 5)),
   });
   const { value: found } = await bench.timed(bench.find());
@@ -144,7 +144,7 @@ test("find() waits for a seed that is hashing when nobody else has a manifest", 
 
 test("find() takes the content with the id that was asked for, against the majority", async () => {
   await using seeds = new Seeds();
-  await using bench = new Bench({
+  await using bench = new TaskFixture({
     a: seeds.add({ a: OTHER }),
     b: seeds.add({ a: OTHER }),
     c: seeds.add({ a: FILE }),
@@ -190,7 +190,7 @@ const hopeless: {
 for (const { name, hosts, error, wanted = {} } of hopeless) {
   test(`find() throws ${error.name} that names the file when ${name}`, async () => {
     await using seeds = new Seeds();
-    await using bench = new Bench(hosts(seeds));
+    await using bench = new TaskFixture(hosts(seeds));
     const finding = assertRejects<P2pError>(
       () => bench.find(wanted),
       error as typeof P2pError,
@@ -202,7 +202,7 @@ for (const { name, hosts, error, wanted = {} } of hopeless) {
 
 test("find() throws what it is, and leaves nothing under way, when an inquiry meets a bug", async () => {
   const bug = new TypeError("a bug");
-  await using bench = new Bench({
+  await using bench = new TaskFixture({
     a: () => {
       throw bug;
     },
@@ -215,7 +215,7 @@ test("find() throws what it is, and leaves nothing under way, when an inquiry me
 test("find() asks seldom when the only seed is busy and wants to be asked again at once", async () => {
   await using seeds = new Seeds();
   const busy = seeds.add({ a: FILE }, refusing("MANIFEST", "ERROR:BUSY retry-after-ms=0 full"));
-  await using bench = new Bench({ busy }, { giveUpMs: 10_000 });
+  await using bench = new TaskFixture({ busy }, { giveUpMs: 10_000 });
   const { value } = await bench.timed(thrownBy(bench.find()), 20_000);
   assert(value instanceof TimeoutError, String(value));
   assertLessOrEqual(busy.asked("MANIFEST").length, 100);
@@ -230,7 +230,7 @@ test("find() takes a seed that tells another digest for the same pieces as a hol
     await sendBody(client, encodeManifest("a", lie));
     return "answered";
   };
-  await using bench = new Bench({
+  await using bench = new TaskFixture({
     liar: seeds.add({ a: FILE }, lying),
     b: seeds.add({ a: FILE }),
   });
@@ -242,7 +242,7 @@ test("find() asks a seed that still hashes how large the file is, and waits for 
   await using seeds = new Seeds();
   const hashing = seeds.add({ a: FILE }, refusing("MANIFEST", "ERROR:PENDING 60", 12));
   const other = seeds.add({ a: FILE }, refusing("MANIFEST", "ERROR:PENDING 60", 12));
-  await using bench = new Bench({ stale: seeds.add({ a: OTHER }), hashing, other });
+  await using bench = new TaskFixture({ stale: seeds.add({ a: OTHER }), hashing, other });
   const { value: found } = await bench.timed(bench.find());
   assertEquals(found.holders, [nameOf("hashing"), nameOf("other")]);
   assertEquals(hashing.asked("FILESIZE").length, 1);
@@ -252,7 +252,7 @@ test("find() asks a seed that still hashes how large the file is, and waits for 
 for (const [name, hook] of [["manifest", stallsInManifest], ["reply", silent]] as const) {
   test(`find() ends within a moment when it is aborted while a seed stalls in its ${name}`, async () => {
     await using seeds = new Seeds();
-    await using bench = new Bench({ a: seeds.add({ a: FILE }, hook), b: SILENT });
+    await using bench = new TaskFixture({ a: seeds.add({ a: FILE }, hook), b: SILENT });
     const stop = new AbortController();
     const reason = new Error("enough");
     const finding = thrownBy(bench.find({}, stop.signal));

@@ -1,6 +1,6 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { type Machine, runMachine, type Running } from "../../core/download/run_machine.ts";
-import { ManualClock } from "../fakes/manual_clock.ts";
+import { ManualClock } from "../support/manual_clock.ts";
 import { noAbort, test } from "../source/support.ts";
 
 type Fact = { readonly kind: "say"; readonly word: string };
@@ -8,7 +8,7 @@ type Seen = Fact | { readonly kind: "timer" };
 type Run = Running<Fact, string>;
 
 /** Writes down what it is told; what it orders is what `orders` makes of it. */
-class Diary implements Machine<Seen, string> {
+class RecordingMachine implements Machine<Seen, string> {
   readonly facts: string[] = [];
   constructor(readonly orders: (fact: string) => string[] = () => []) {}
 
@@ -27,7 +27,7 @@ class Diary implements Machine<Seen, string> {
 }
 
 function run(
-  diary: Diary,
+  diary: RecordingMachine,
   perform: (order: string, running: Run) => void,
   clock = new ManualClock(),
   signal = noAbort,
@@ -38,14 +38,14 @@ function run(
 const say = (word: string): Fact => ({ kind: "say", word });
 
 test("runMachine() performs the orders of the start, and resolves with what ends it", async () => {
-  const diary = new Diary(() => ["go"]);
+  const diary = new RecordingMachine(() => ["go"]);
   assertEquals(await run(diary, (order, running) => running.end(`did ${order}`)), "did go");
   assertEquals(diary.facts, ["start@0"]);
 });
 
 test("runMachine() handles facts one at a time, in the order in which they are told", async () => {
   const log: string[] = [];
-  const diary = new Diary((fact) => {
+  const diary = new RecordingMachine((fact) => {
     log.push(`handle ${fact}`);
     return fact === "start" ? ["one", "two"] : fact === "b2" ? ["end"] : [`after ${fact}`];
   });
@@ -67,7 +67,7 @@ test("runMachine() handles facts one at a time, in the order in which they are t
 
 test("runMachine() wakes the machine at the time that was asked for last", async () => {
   const clock = new ManualClock(1000);
-  const diary = new Diary((fact) => fact === "start" ? ["late", "early"] : ["end"]);
+  const diary = new RecordingMachine((fact) => fact === "start" ? ["late", "early"] : ["end"]);
   const running = run(diary, (order, running) => {
     if (order === "late") running.setTimer(5000);
     else if (order === "early") running.setTimer(3000);
@@ -81,7 +81,7 @@ test("runMachine() wakes the machine at the time that was asked for last", async
 
 test("runMachine() wakes the machine at once when the time has passed", async () => {
   const clock = new ManualClock(1000);
-  const diary = new Diary((fact) => [fact]);
+  const diary = new RecordingMachine((fact) => [fact]);
   const running = run(diary, (order, running) => {
     if (order === "start") running.setTimer(0);
     else running.end(order);
@@ -92,7 +92,7 @@ test("runMachine() wakes the machine at once when the time has passed", async ()
 
 test("runMachine() throws what the performer fails with, and leaves no timer", async () => {
   const clock = new ManualClock();
-  const diary = new Diary(() => ["go"]);
+  const diary = new RecordingMachine(() => ["go"]);
   const running = run(diary, (_, running) => {
     running.setTimer(1000);
     running.fail(new Error("no disk"));
@@ -104,7 +104,7 @@ test("runMachine() throws what the performer fails with, and leaves no timer", a
 for (const when of ["start", "later"]) {
   test(`runMachine() throws what the performer throws when that is at ${when}`, async () => {
     const clock = new ManualClock();
-    const diary = new Diary((fact) => [fact]);
+    const diary = new RecordingMachine((fact) => [fact]);
     const running = run(diary, (order, running) => {
       if (when === "start" || order === "woken") throw new Error("a bug");
       running.setTimer(1000);
@@ -117,7 +117,7 @@ for (const when of ["start", "later"]) {
 }
 
 test("runMachine() throws the signal's reason when it has aborted before, and starts nothing", async () => {
-  const diary = new Diary();
+  const diary = new RecordingMachine();
   const running = () => run(diary, () => {}, new ManualClock(), AbortSignal.abort(new Error("no")));
   await assertRejects(running, Error, "no");
   assertEquals(diary.facts, []);
@@ -126,7 +126,7 @@ test("runMachine() throws the signal's reason when it has aborted before, and st
 /** A machine that wakes itself for ever, and the hands of its performer. */
 function endless(clock: ManualClock, signal: AbortSignal) {
   const hands: Run[] = [];
-  const diary = new Diary(() => ["again"]);
+  const diary = new RecordingMachine(() => ["again"]);
   const ended = run(
     diary,
     (_, running) => {
@@ -164,7 +164,7 @@ for (const { name, end } of ends) {
 }
 
 test("runMachine() keeps to its first end when there are several", async () => {
-  const diary = new Diary(() => ["go"]);
+  const diary = new RecordingMachine(() => ["go"]);
   const ended = run(diary, (_, running) => {
     running.end("first");
     running.end("second");

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertLessOrEqual } from "@std/assert";
 import { Semaphore } from "../../core/base/semaphore.ts";
 import { runQueue } from "../../core/download/run_queue.ts";
-import { ManualClock } from "../fakes/manual_clock.ts";
+import { ManualClock } from "../support/manual_clock.ts";
 import { noAbort, test } from "../source/support.ts";
 
 /** Tasks that take so many ms each, by the manual clock; an abort ends them as it would a download. */

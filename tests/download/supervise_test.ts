@@ -6,7 +6,7 @@ import { CancelledError, supervise } from "../../core/download/supervise.ts";
 import { Control } from "../../core/download/control.ts";
 import { Permit } from "../../core/download/permit.ts";
 import { noAbort, test, thrownBy, watch } from "../source/support.ts";
-import { Bench } from "./support.ts";
+import { TaskFixture } from "./support.ts";
 
 const RESULT: TaskResult = {
   path: "a",
@@ -20,11 +20,11 @@ const RESULT: TaskResult = {
 };
 
 /** One task under way, whose attempts end when the test says so. */
-class Stint implements AsyncDisposable {
-  readonly bench: Bench;
+class SuperviseFixture implements AsyncDisposable {
+  readonly bench: TaskFixture;
   readonly control = new Control();
   readonly place: Permit;
-  readonly conducting: Promise<TaskResult>;
+  readonly result: Promise<TaskResult>;
   readonly ending: ReturnType<typeof watch<TaskResult>>;
   attempts = 0;
   running = 0;
@@ -34,15 +34,15 @@ class Stint implements AsyncDisposable {
   static async begin(
     attempt: (signal: AbortSignal) => Promise<TaskResult> = untilAborted,
     giveUpMs = 60_000,
-  ): Promise<Stint> {
-    const bench = new Bench({}, { giveUpMs });
-    const stint = new Stint(bench, await bench.slots.acquire(noAbort), attempt);
-    await stint.settle();
-    return stint;
+  ): Promise<SuperviseFixture> {
+    const bench = new TaskFixture({}, { giveUpMs });
+    const fixture = new SuperviseFixture(bench, await bench.slots.acquire(noAbort), attempt);
+    await fixture.settle();
+    return fixture;
   }
 
   private constructor(
-    bench: Bench,
+    bench: TaskFixture,
     slot: Disposable,
     attempt: (signal: AbortSignal) => Promise<TaskResult>,
   ) {
@@ -50,13 +50,13 @@ class Stint implements AsyncDisposable {
     this.#attempt = attempt;
     this.place = new Permit(bench.slots, slot);
     const parts = { ...bench.parts, permit: this.place };
-    this.conducting = supervise(
+    this.result = supervise(
       (signal) => this.#run(signal),
       this.control,
       parts,
       this.#stop.signal,
     );
-    this.ending = watch(this.conducting);
+    this.ending = watch(this.result);
   }
 
   /** What was told of its state, in order. */
@@ -90,7 +90,7 @@ class Stint implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.abort(new Error("the test is over"));
-    await this.conducting.catch(() => {});
+    await this.result.catch(() => {});
     this.place.release();
     await this.bench[Symbol.asyncDispose]();
   }
@@ -103,78 +103,78 @@ function untilAborted(signal: AbortSignal): Promise<never> {
   });
 }
 
-function errorOf({ ending }: Stint["ending"]): unknown {
+function errorOf({ ending }: SuperviseFixture["ending"]): unknown {
   return ending && "error" in ending ? ending.error : undefined;
 }
 
 test("conduct() stops what runs and leaves its place when the user pauses, and runs again when he resumes", async () => {
-  await using stint = await Stint.begin();
-  assertEquals([stint.attempts, stint.running], [1, 1]);
-  await stint.wish("pause");
-  assertEquals([stint.running, stint.place.held, stint.bench.slots.available], [0, false, 1]);
-  assertEquals(stint.states, ["paused"]);
-  await stint.wish(undefined);
-  assertEquals([stint.attempts, stint.running, stint.place.held], [2, 1, true]);
-  assertEquals(stint.states, ["paused", "waiting"]);
+  await using fixture = await SuperviseFixture.begin();
+  assertEquals([fixture.attempts, fixture.running], [1, 1]);
+  await fixture.wish("pause");
+  assertEquals([fixture.running, fixture.place.held, fixture.bench.slots.available], [0, false, 1]);
+  assertEquals(fixture.states, ["paused"]);
+  await fixture.wish(undefined);
+  assertEquals([fixture.attempts, fixture.running, fixture.place.held], [2, 1, true]);
+  assertEquals(fixture.states, ["paused", "waiting"]);
 });
 
 for (const wish of ["pause", "cancel", "cancel-and-delete"] as const) {
   test(`conduct() obeys "${wish}" at once when the task waits for its place after a resume`, async () => {
-    await using stint = await Stint.begin();
-    await stint.wish("pause");
+    await using fixture = await SuperviseFixture.begin();
+    await fixture.wish("pause");
     // Another task has the place, and runs long.
-    using _other = await stint.bench.slots.acquire(noAbort);
-    await stint.wish(undefined);
-    assertEquals(stint.states, ["paused", "waiting"]);
-    await stint.wish(wish);
+    using _other = await fixture.bench.slots.acquire(noAbort);
+    await fixture.wish(undefined);
+    assertEquals(fixture.states, ["paused", "waiting"]);
+    await fixture.wish(wish);
     if (wish === "pause") {
-      assertEquals(stint.states, ["paused", "waiting", "paused"]);
-      await stint.wish(undefined);
-      await stint.wish("cancel");
+      assertEquals(fixture.states, ["paused", "waiting", "paused"]);
+      await fixture.wish(undefined);
+      await fixture.wish("cancel");
     }
-    const error = errorOf(stint.ending);
+    const error = errorOf(fixture.ending);
     assert(error instanceof CancelledError);
     assertEquals(error.wish, wish === "pause" ? "cancel" : wish);
-    assertEquals([stint.attempts, stint.bench.slots.available], [1, 0]);
+    assertEquals([fixture.attempts, fixture.bench.slots.available], [1, 0]);
   });
 }
 
 test("conduct() hands the place on when the user pauses while the task waits for it", async () => {
-  await using stint = await Stint.begin();
-  await stint.wish("pause");
-  const other = await stint.bench.slots.acquire(noAbort);
-  await stint.wish(undefined);
-  await stint.wish("pause");
+  await using fixture = await SuperviseFixture.begin();
+  await fixture.wish("pause");
+  const other = await fixture.bench.slots.acquire(noAbort);
+  await fixture.wish(undefined);
+  await fixture.wish("pause");
   other[Symbol.dispose]();
-  await stint.settle();
-  assertEquals([stint.bench.slots.available, stint.attempts], [1, 1]);
-  await stint.wish(undefined);
-  assertEquals([stint.attempts, stint.running], [2, 1]);
+  await fixture.settle();
+  assertEquals([fixture.bench.slots.available, fixture.attempts], [1, 1]);
+  await fixture.wish(undefined);
+  assertEquals([fixture.attempts, fixture.running], [2, 1]);
 });
 
 test("conduct() throws CancelledError when the user cancels what runs or what is paused", async () => {
   for (const pausedBefore of [false, true]) {
-    await using stint = await Stint.begin();
-    if (pausedBefore) await stint.wish("pause");
-    await stint.wish("cancel-and-delete");
-    const error = errorOf(stint.ending);
+    await using fixture = await SuperviseFixture.begin();
+    if (pausedBefore) await fixture.wish("pause");
+    await fixture.wish("cancel-and-delete");
+    const error = errorOf(fixture.ending);
     assert(error instanceof CancelledError);
-    assertEquals([error.wish, stint.running], ["cancel-and-delete", 0]);
+    assertEquals([error.wish, fixture.running], ["cancel-and-delete", 0]);
   }
 });
 
 for (const when of ["it runs", "it is paused", "it waits for its place"]) {
   test(`conduct() throws the signal's reason when it aborts while ${when}`, async () => {
-    await using stint = await Stint.begin();
-    if (when !== "it runs") await stint.wish("pause");
+    await using fixture = await SuperviseFixture.begin();
+    if (when !== "it runs") await fixture.wish("pause");
     using _other = when === "it waits for its place"
-      ? await stint.bench.slots.acquire(noAbort)
+      ? await fixture.bench.slots.acquire(noAbort)
       : undefined;
-    if (when === "it waits for its place") await stint.wish(undefined);
+    if (when === "it waits for its place") await fixture.wish(undefined);
     const reason = new Error("enough");
-    stint.abort(reason);
-    await stint.settle();
-    assertEquals(errorOf(stint.ending), reason);
+    fixture.abort(reason);
+    await fixture.settle();
+    assertEquals(errorOf(fixture.ending), reason);
   });
 }
 
@@ -182,33 +182,35 @@ const full = () => Promise.reject(new DiskFullError("Cannot write: the disk is f
 
 test("conduct() waits outside the queue when the disk is full, says so, and tries again", async () => {
   let tries = 0;
-  await using stint = await Stint.begin(() => tries++ < 2 ? full() : Promise.resolve(RESULT));
-  assertEquals([stint.place.held, stint.states], [false, ["waiting"]]);
-  const notes = stint.bench.news.flatMap((one) => one.kind === "note" ? [one] : []);
+  await using fixture = await SuperviseFixture.begin(() =>
+    tries++ < 2 ? full() : Promise.resolve(RESULT)
+  );
+  assertEquals([fixture.place.held, fixture.states], [false, ["waiting"]]);
+  const notes = fixture.bench.news.flatMap((one) => one.kind === "note" ? [one] : []);
   assertEquals(notes.map(({ level, text }) => [level, text]), [
     ["warn", "Cannot write: the disk is full; waiting for room"],
   ]);
-  const { value } = await stint.bench.timed(stint.conducting);
+  const { value } = await fixture.bench.timed(fixture.result);
   assertEquals([value, tries], [RESULT, 3]);
 });
 
 test("conduct() throws DiskFullError when there is no room for giveUpMs", async () => {
-  await using stint = await Stint.begin(full, 10_000);
-  const { value, ms } = await stint.bench.timed(thrownBy(stint.conducting));
+  await using fixture = await SuperviseFixture.begin(full, 10_000);
+  const { value, ms } = await fixture.bench.timed(thrownBy(fixture.result));
   assert(value instanceof DiskFullError);
   assertLessOrEqual(ms, 11_000);
 });
 
 test("conduct() obeys within a second when the user cancels while the task waits for room", async () => {
-  await using stint = await Stint.begin(full);
-  await stint.wish("cancel");
-  const { value, ms } = await stint.bench.timed(thrownBy(stint.conducting));
+  await using fixture = await SuperviseFixture.begin(full);
+  await fixture.wish("cancel");
+  const { value, ms } = await fixture.bench.timed(thrownBy(fixture.result));
   assert(value as unknown instanceof CancelledError, String(value));
   assertLessOrEqual(ms, 1000);
 });
 
 test("conduct() throws what an attempt throws when it is nothing that passes", async () => {
   const fault = new DiskError("Cannot open");
-  await using stint = await Stint.begin(() => Promise.reject(fault));
-  assertEquals(await assertRejects(() => stint.conducting), fault);
+  await using fixture = await SuperviseFixture.begin(() => Promise.reject(fault));
+  assertEquals(await assertRejects(() => fixture.result), fault);
 });

@@ -20,14 +20,14 @@ import { OutFolder } from "../../core/store/paths.ts";
 import type { TaskContext } from "../../core/download/task_context.ts";
 import { Permit } from "../../core/download/permit.ts";
 import { layoutOf } from "../../core/base/pieces.ts";
-import { ManualClock } from "../fakes/manual_clock.ts";
+import { ManualClock } from "../support/manual_clock.ts";
 import {
   ClientLeft,
   type Hook,
   onDownload,
   ScriptedSeed,
   type SeedSide,
-} from "../fakes/scripted_seed.ts";
+} from "../support/scripted_seed.ts";
 import { noAbort, patternOf } from "../source/support.ts";
 
 export const MIB = 1024 * 1024;
@@ -56,7 +56,7 @@ export interface Found {
 
 const ENOUGH = new Error("the content is found");
 
-export class Bench implements AsyncDisposable {
+export class TaskFixture implements AsyncDisposable {
   readonly clock = new ManualClock(1_000_000);
   readonly #over = new AbortController();
   /** For this task and others. */

@@ -12,10 +12,9 @@ import {
   onDownload,
   refusing,
   stallAfter,
-} from "../fakes/scripted_seed.ts";
+} from "../support/scripted_seed.ts";
 import { noAbort, patternOf, test, thrownBy } from "../source/support.ts";
 import {
-  Bench,
   contentOf,
   FILE,
   type Hosts,
@@ -24,6 +23,7 @@ import {
   OTHER,
   Seeds,
   SILENT,
+  TaskFixture,
 } from "./support.ts";
 
 const STALL_MS = 5000;
@@ -49,7 +49,7 @@ test("transfer() asks all seeds at once, and puts the file together from all of 
     return undefined;
   });
   const three = [1, 2, 3].map(() => seeds.add({ a: FILE }, held));
-  await using bench = new Bench({ a: three[0]!, b: three[1]!, c: three[2]! });
+  await using bench = new TaskFixture({ a: three[0]!, b: three[1]!, c: three[2]! });
   const downloading = bench.download();
   await bench.until(() => three.every((seed) => seed.asked("DOWNLOAD").length > 0), 1000);
   gate.resolve();
@@ -63,7 +63,7 @@ test("transfer() asks all seeds at once, and puts the file together from all of 
 
 test("transfer() tells how many pieces each seed has in hand, and none in the end", async () => {
   await using seeds = new Seeds();
-  await using bench = new Bench({
+  await using bench = new TaskFixture({
     a: seeds.add({ a: FILE }),
     b: seeds.add({ a: FILE }, cutAfter(1000)),
   });
@@ -122,7 +122,7 @@ const bad: { name: string; host: (seeds: Seeds) => Hosts[string]; maxMs: number 
 for (const { name, host, maxMs } of bad) {
   test(`transfer() is through in ${maxMs} ms when one seed of two ${name}`, async () => {
     await using seeds = new Seeds();
-    await using bench = new Bench({ bad: host(seeds), good: seeds.add({ a: FILE }) });
+    await using bench = new TaskFixture({ bad: host(seeds), good: seeds.add({ a: FILE }) });
     const { ms } = await bench.timed(bench.download());
     assertEquals(bench.written(), FILE);
     assertLessOrEqual(ms, maxMs);
@@ -144,7 +144,7 @@ const passing: { name: string; hook: () => Hook }[] = [
 for (const { name, hook } of passing) {
   test(`transfer() completes with its only seed when that one ${name}`, async () => {
     await using seeds = new Seeds();
-    await using bench = new Bench({ only: seeds.add({ a: FILE }, hook()) });
+    await using bench = new TaskFixture({ only: seeds.add({ a: FILE }, hook()) });
     await bench.timed(bench.download());
     assertEquals(bench.written(), FILE);
   });
@@ -154,7 +154,7 @@ for (const bytes of [100_000, 600_000, 1_000_000]) {
   test(`transfer() completes, and fetches nothing twice, when every connection breaks after ${bytes} bytes`, async () => {
     await using seeds = new Seeds();
     const only = seeds.add({ a: FILE }, cutAfter(bytes));
-    await using bench = new Bench({ only });
+    await using bench = new TaskFixture({ only });
     const { value: bySeed, ms } = await bench.timed(bench.download(), 120_000);
     assertEquals(bench.written(), FILE);
     assertEquals(sum(bySeed), FILE.length);
@@ -178,7 +178,7 @@ test("transfer() blames the seed that sent wrong bytes, and not the one that com
   await using seeds = new Seeds();
   const liar = seeds.add({ a: FILE }, lyingAndBreaking);
   const honest = seeds.add({ a: FILE }, cutAfter(900_000));
-  await using bench = new Bench({ liar, honest });
+  await using bench = new TaskFixture({ liar, honest });
   await bench.timed(bench.download(), 120_000);
   assertEquals(bench.written(), FILE);
   assertEquals(bench.toldOf("honest").includes("corrupt"), false);
@@ -188,7 +188,7 @@ test("transfer() blames the seed that sent wrong bytes, and not the one that com
 test("transfer() drops a seed that keeps sending wrong bytes after three pieces", async () => {
   await using seeds = new Seeds();
   const liar = seeds.add({ a: FILE }, corrupting);
-  await using bench = new Bench({ liar });
+  await using bench = new TaskFixture({ liar });
   const thrown = thrownBy(bench.download());
   const { value: error } = await bench.timed(thrown);
   assert(error instanceof CorruptError);
@@ -209,7 +209,10 @@ function changingAfter(times: number, next: Uint8Array): Hook {
 test("transfer() asks a seed again what it has when its file changes, and goes on without it", async () => {
   await using seeds = new Seeds();
   const changing = seeds.add({ a: FILE }, changingAfter(1, OTHER));
-  await using bench = new Bench({ changing, good: seeds.add({ a: FILE }, first(1, cutAfter(9))) });
+  await using bench = new TaskFixture({
+    changing,
+    good: seeds.add({ a: FILE }, first(1, cutAfter(9))),
+  });
   await bench.timed(bench.download());
   assertEquals(bench.written(), FILE);
   assertEquals(changing.asked("MANIFEST").length, 2);
@@ -220,7 +223,7 @@ test("transfer() asks a seed again what it has when its file changes, and goes o
 test("transfer() takes a seed back whose file was only touched", async () => {
   await using seeds = new Seeds();
   const touched = seeds.add({ a: FILE }, changingAfter(2, FILE.slice()));
-  await using bench = new Bench({ touched });
+  await using bench = new TaskFixture({ touched });
   await bench.timed(bench.download());
   assertEquals(bench.written(), FILE);
   assertEquals(touched.asked("MANIFEST").length, 2);
@@ -230,7 +233,7 @@ test("transfer() takes a seed back whose file was only touched", async () => {
 
 test("transfer() downloads the new content when the only seed's file changes", async () => {
   await using seeds = new Seeds();
-  await using bench = new Bench({ only: seeds.add({ a: FILE }, changingAfter(2, OTHER)) });
+  await using bench = new TaskFixture({ only: seeds.add({ a: FILE }, changingAfter(2, OTHER)) });
   await bench.timed(bench.download());
   assertEquals(bench.written(), OTHER);
   const notes = bench.news.flatMap((event) => event.kind === "note" ? [event.text] : []);
@@ -242,7 +245,7 @@ test("transfer() lets a seed join that has done its hashing meanwhile", async ()
   const late = seeds.add({ a: FILE }, refusing("MANIFEST", "ERROR:PENDING 10", 6));
   // Two, whose choice the late one cannot change.
   const [slow, other] = [seeds.add({ a: FILE }), seeds.add({ a: FILE })];
-  await using bench = new Bench({ slow, other, late });
+  await using bench = new TaskFixture({ slow, other, late });
   // Slow enough that there is something left for the late one.
   slow.hook = other.hook = bench.slowly(4000);
   const { value: bySeed } = await bench.timed(bench.download());
@@ -254,7 +257,7 @@ test("transfer() lets a seed join that has done its hashing meanwhile", async ()
 test("transfer() asks a fast seed for the last pieces of a slow one", async () => {
   await using seeds = new Seeds();
   const [slow, fast] = [seeds.add({ a: FILE }), seeds.add({ a: FILE })];
-  await using bench = new Bench({ slow, fast });
+  await using bench = new TaskFixture({ slow, fast });
   slow.hook = bench.slowly(60_000);
   fast.hook = bench.slowly(100);
   const { value: bySeed, ms } = await bench.timed(bench.download());
@@ -268,7 +271,7 @@ test("transfer() asks a fast seed for the last pieces of a slow one", async () =
 test("transfer() throws TimeoutError when no seed sends anything for as long as the user waits", async () => {
   await using seeds = new Seeds();
   const mute = seeds.add({ a: FILE }, stallAfter(0));
-  await using bench = new Bench({ mute }, { giveUpMs: 30_000 });
+  await using bench = new TaskFixture({ mute }, { giveUpMs: 30_000 });
   const { value: error, ms } = await bench.timed(thrownBy(bench.download()));
   assert(error instanceof TimeoutError);
   assertLessOrEqual(ms, 31_000);
@@ -278,7 +281,7 @@ test("transfer() throws TimeoutError when no seed sends anything for as long as 
 test("transfer() leaves its place while all seeds pause, and has it again when it asks", async () => {
   await using seeds = new Seeds();
   const seed = seeds.add({ a: FILE });
-  await using bench = new Bench({ seed });
+  await using bench = new TaskFixture({ seed });
   const busy = refusing("DOWNLOAD", "ERROR:BUSY retry-after-ms=2000 full", 2);
   const slow = bench.slowly(1000);
   const heldWhenAsked: boolean[] = [];
@@ -307,7 +310,7 @@ test("transfer() leaves its place while all seeds pause, and has it again when i
 });
 
 /** A task that has its place; others may take it while it pauses. */
-async function placed(bench: Bench): Promise<Permit> {
+async function placed(bench: TaskFixture): Promise<Permit> {
   const place = new Permit(bench.slots, await bench.slots.acquire(noAbort));
   Object.assign(bench.parts, { permit: place });
   return place;
@@ -318,7 +321,7 @@ test("transfer() does not give up when it has to wait for its place for longer t
   const busy = refusing("DOWNLOAD", "ERROR:BUSY retry-after-ms=2000 full", 2);
   const seed = seeds.add({ a: FILE }, busy);
   const giveUpMs = 10_000;
-  await using bench = new Bench({ seed }, { giveUpMs });
+  await using bench = new TaskFixture({ seed }, { giveUpMs });
   const place = await placed(bench);
   const downloading = bench.timed(bench.download());
   downloading.catch(() => {});
@@ -336,7 +339,7 @@ test("transfer() does not give up when it has to wait for its place for longer t
 test("transfer() gives up on a mute seed after giveUpMs although it leaves its place again and again", async () => {
   await using seeds = new Seeds();
   const mute = seeds.add({ a: FILE }, stallAfter(0));
-  await using bench = new Bench({ mute }, { giveUpMs: 60_000 });
+  await using bench = new TaskFixture({ mute }, { giveUpMs: 60_000 });
   const place = await placed(bench);
   const thrown = bench.timed(thrownBy(bench.download()));
   // Others take the place for a while whenever it is free.
@@ -362,7 +365,7 @@ test("transfer() gives up on a mute seed after giveUpMs although it leaves its p
 test("transfer() asks seldom when the only seed is busy and wants to be asked again at once", async () => {
   await using seeds = new Seeds();
   const busy = seeds.add({ a: FILE }, refusing("DOWNLOAD", "ERROR:BUSY retry-after-ms=0 full"));
-  await using bench = new Bench({ busy }, { giveUpMs: 10_000 });
+  await using bench = new TaskFixture({ busy }, { giveUpMs: 10_000 });
   const { value } = await bench.timed(thrownBy(bench.download()), 20_000);
   assert(value instanceof TimeoutError, String(value));
   // Two pieces at a time and what it holds, at most ten times a second.
@@ -376,7 +379,7 @@ test("transfer() blames a seed once when it breaks the protocol with several pie
     return "answered";
   });
   const rude = seeds.add({ a: FILE }, first(1, nonsense));
-  await using bench = new Bench({ rude });
+  await using bench = new TaskFixture({ rude });
   await bench.timed(bench.download());
   assertEquals(bench.written(), FILE);
   // Three of them, and it would have been dropped.
@@ -385,7 +388,7 @@ test("transfer() blames a seed once when it breaks the protocol with several pie
 
 test("transfer() throws DiskError at once when the disk fails", async () => {
   await using seeds = new Seeds();
-  await using bench = new Bench({ a: seeds.add({ a: FILE }), b: seeds.add({ a: FILE }) });
+  await using bench = new TaskFixture({ a: seeds.add({ a: FILE }), b: seeds.add({ a: FILE }) });
   const openSync = (path: string, options: Deno.OpenOptions) => {
     const file = Deno.openSync(path, options);
     return Object.assign(file, {
@@ -403,7 +406,7 @@ test("transfer() throws DiskError at once when the disk fails", async () => {
 test("transfer() fetches only what is missing", async () => {
   await using seeds = new Seeds();
   const seed = seeds.add({ a: FILE });
-  await using bench = new Bench({ seed });
+  await using bench = new TaskFixture({ seed });
   {
     using file = await bench.open(contentOf(FILE));
     for (const piece of [0, 3, 5]) {
@@ -420,7 +423,7 @@ for (const afterMs of [0, 10, 50, 150, 1000, 1990]) {
     await using seeds = new Seeds();
     const stop = new AbortController();
     const reason = new Error("enough");
-    await using bench = new Bench({
+    await using bench = new TaskFixture({
       stalling: seeds.add({ a: FILE }, stallAfter(MIB - 500)),
       cutting: seeds.add({ a: FILE }, cutAfter(500)),
       silent: SILENT,
@@ -452,7 +455,7 @@ test("transfer() puts the file together over real sockets, from honest and rude 
     const address = seed.listen();
     return [`seed${i}`, (_: unknown, signal: AbortSignal) => dial(address, signal)] as const;
   });
-  await using bench = new Bench(Object.fromEntries(hosts), {}, systemClock);
+  await using bench = new TaskFixture(Object.fromEntries(hosts), {}, systemClock);
   const bySeed = await bench.download();
   assertEquals(bench.written(), file);
   assertGreater(bySeed["seed0"] ?? 0, 0);
@@ -468,7 +471,7 @@ test("transfer() ends within a moment over real sockets when it is aborted", asy
     const address = seed.listen();
     return [`seed${i}`, (_: unknown, signal: AbortSignal) => dial(address, signal)] as const;
   });
-  await using bench = new Bench(Object.fromEntries(hosts), {}, systemClock);
+  await using bench = new TaskFixture(Object.fromEntries(hosts), {}, systemClock);
   const stop = new AbortController();
   const thrown = thrownBy(bench.download(stop.signal));
   const { emit } = bench.parts;

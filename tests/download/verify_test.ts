@@ -3,10 +3,9 @@ import { join } from "@std/path";
 import type { DownloadSettings } from "../../core/config.ts";
 import { type Verdict, type Verification, verify } from "../../core/download/verify.ts";
 import { mainThreadHasher } from "../../core/hash/pool.ts";
-import { type Hook, refusing } from "../fakes/scripted_seed.ts";
+import { type Hook, refusing } from "../support/scripted_seed.ts";
 import { noAbort, patternOf, RawSeed, test, thrownBy } from "../source/support.ts";
 import {
-  Bench,
   FILE,
   type Hosts,
   MIB,
@@ -15,6 +14,7 @@ import {
   oldSeedOf,
   Seeds,
   SILENT,
+  TaskFixture,
 } from "./support.ts";
 
 const GIVE_UP_MS = 10_000;
@@ -22,7 +22,7 @@ const GIVE_UP_MS = 10_000;
 type Told = [string, number, number][];
 
 /** Files in a folder, and seeds to compare them with. */
-class Desk extends Bench {
+class VerifyFixture extends TaskFixture {
   readonly told: Told = [];
 
   constructor(hosts: Hosts, settings: Partial<DownloadSettings> = {}) {
@@ -70,8 +70,14 @@ test("verify() names all seeds that have the very bytes, and those that have oth
   await using seeds = new Seeds();
   const [one, three] = [seeds.add({ a: FILE }), seeds.add({ a: FILE })];
   const two = seeds.add({ a: spoiled(FILE, 7) });
-  await using desk = new Desk({ one, two, three, lacking: seeds.add({ b: FILE }), away: NOBODY });
-  const { name, verdict } = await desk.verify(FILE, "a");
+  await using fixture = new VerifyFixture({
+    one,
+    two,
+    three,
+    lacking: seeds.add({ b: FILE }),
+    away: NOBODY,
+  });
+  const { name, verdict } = await fixture.verify(FILE, "a");
   assertEquals(name, "a");
   assertEquals(verdict, {
     kind: "same",
@@ -85,23 +91,23 @@ test("verify() names all seeds that have the very bytes, and those that have oth
 test("verify() finds the one seed that has the very bytes against many that have others", async () => {
   await using seeds = new Seeds();
   const others = spoiled(FILE, 9);
-  await using desk = new Desk({
+  await using fixture = new VerifyFixture({
     x: seeds.add({ a: others }),
     y: seeds.add({ a: others }),
     z: seeds.add({ a: FILE }),
   });
-  const { verdict } = await desk.verify(FILE, "a");
+  const { verdict } = await fixture.verify(FILE, "a");
   assertEquals([verdict.kind, verdict.kind === "same" && verdict.seeds], ["same", [nameOf("z")]]);
 });
 
 test("verify() says which pieces differ from what most seeds have, neighbours together", async () => {
   await using seeds = new Seeds();
-  await using desk = new Desk({
+  await using fixture = new VerifyFixture({
     few: seeds.add({ a: spoiled(FILE, 5) }),
     most: seeds.add({ a: FILE }),
     too: seeds.add({ a: FILE }),
   });
-  const { verdict } = await desk.verify(spoiled(FILE, MIB, 3 * MIB - 1, FILE.length - 1), "a");
+  const { verdict } = await fixture.verify(spoiled(FILE, MIB, 3 * MIB - 1, FILE.length - 1), "a");
   assert(verdict.kind === "differs");
   assertEquals(verdict.seeds, [nameOf("most"), nameOf("too")]);
   assertEquals([verdict.pieces, verdict.size, verdict.seedSize], [6, FILE.length, FILE.length]);
@@ -115,8 +121,8 @@ test("verify() compares with the lowest id when as many seeds have one content a
   for (const turned of [false, true]) {
     await using seeds = new Seeds();
     const [one, two] = [seeds.add({ a: FILE }), seeds.add({ a: spoiled(FILE, 5) })];
-    await using desk = new Desk(turned ? { two, one } : { one, two });
-    const { verdict } = await desk.verify(spoiled(FILE, 9), "a");
+    await using fixture = new VerifyFixture(turned ? { two, one } : { one, two });
+    const { verdict } = await fixture.verify(spoiled(FILE, 9), "a");
     const ids = [one, two].map((seed) => seed.manifestOf("a").id).sort();
     assertEquals(verdict.kind === "differs" && verdict.id, ids[0]);
   }
@@ -130,8 +136,8 @@ const cut = [
 for (const { name, bytes, wrong } of cut) {
   test(`verify() says how far a file is right that ${name}`, async () => {
     await using seeds = new Seeds();
-    await using desk = new Desk({ seed: seeds.add({ a: FILE }) });
-    const { verdict } = await desk.verify(bytes, "a");
+    await using fixture = new VerifyFixture({ seed: seeds.add({ a: FILE }) });
+    const { verdict } = await fixture.verify(bytes, "a");
     assert(verdict.kind === "differs");
     assertEquals([verdict.size, verdict.seedSize], [bytes.length, FILE.length]);
     assertEquals(verdict.wrong.map(({ first, last }) => [first, last]), wrong);
@@ -141,35 +147,35 @@ for (const { name, bytes, wrong } of cut) {
 test("verify() compares only with contents of the file's size where there are any", async () => {
   await using seeds = new Seeds();
   const longer = patternOf(FILE.length + MIB, 3);
-  await using desk = new Desk({
+  await using fixture = new VerifyFixture({
     x: seeds.add({ a: longer }),
     y: seeds.add({ a: longer }),
     z: seeds.add({ a: FILE }),
   });
-  const { verdict } = await desk.verify(spoiled(FILE, 0), "a");
+  const { verdict } = await fixture.verify(spoiled(FILE, 0), "a");
   assertEquals(verdict.kind === "differs" && verdict.seeds, [nameOf("z")]);
 });
 
 test("verify() takes an empty file for the same as an empty one", async () => {
   await using seeds = new Seeds();
-  await using desk = new Desk({ seed: seeds.add({ a: new Uint8Array() }) });
-  const { verdict } = await desk.verify(new Uint8Array(), "a");
+  await using fixture = new VerifyFixture({ seed: seeds.add({ a: new Uint8Array() }) });
+  const { verdict } = await fixture.verify(new Uint8Array(), "a");
   assertEquals(verdict.kind, "same");
 });
 
 test("verify() tells what it has hashed, piece by piece", async () => {
   await using seeds = new Seeds();
-  await using desk = new Desk({ seed: seeds.add({ a: FILE }) });
-  const { path } = await desk.verify(FILE, "a");
+  await using fixture = new VerifyFixture({ seed: seeds.add({ a: FILE }) });
+  const { path } = await fixture.verify(FILE, "a");
   const ends = [1, 2, 3, 4, 5].map((piece) => piece * MIB).concat(FILE.length);
-  assertEquals(desk.told, ends.map((end) => [path, end, FILE.length]));
+  assertEquals(fixture.told, ends.map((end) => [path, end, FILE.length]));
 });
 
 test("verify() goes by the first name that a seed knows, and asks for no other one then", async () => {
   await using seeds = new Seeds();
   const seed = seeds.add({ second: FILE, third: spoiled(FILE, 1) });
-  await using desk = new Desk({ seed, away: NOBODY });
-  const { name, verdict } = await desk.verify(FILE, "first", "second", "third");
+  await using fixture = new VerifyFixture({ seed, away: NOBODY });
+  const { name, verdict } = await fixture.verify(FILE, "first", "second", "third");
   assertEquals([name, verdict.kind], ["second", "same"]);
   assertEquals(seed.asked("MANIFEST").map(({ name }) => name), ["first", "second"]);
 });
@@ -182,8 +188,8 @@ test("verify() waits for a seed that hashes as long as it gets on", async () => 
     await client.send(`${PENDING(percent += 1)}\n`);
     return "answered";
   };
-  await using desk = new Desk({ seed: seeds.add({ a: FILE }, hashing) });
-  const { verdict, ms } = await desk.verify(FILE, "a");
+  await using fixture = new VerifyFixture({ seed: seeds.add({ a: FILE }, hashing) });
+  const { verdict, ms } = await fixture.verify(FILE, "a");
   assertEquals(verdict.kind, "same");
   assert(ms > 2 * GIVE_UP_MS, `${ms} ms`);
 });
@@ -196,8 +202,8 @@ test("verify() gives up on a seed whose hashing does not get on, and takes no ot
     await client.send(`${PENDING(40)}\n`);
     return "answered";
   };
-  await using desk = new Desk({ seed });
-  const verification = await desk.verify(FILE, "a", "b");
+  await using fixture = new VerifyFixture({ seed });
+  const verification = await fixture.verify(FILE, "a", "b");
   assertEquals([verification.name, failureOf(verification).code], ["a", "timeout"]);
   assertMatch(failureOf(verification).reason, /seed:7270/);
   assertEquals(new Set(seed.asked("MANIFEST").map(({ name }) => name)), new Set(["a"]));
@@ -207,8 +213,8 @@ test("verify() gives up on a seed whose hashing does not get on, and takes no ot
 test("verify() waits for a seed that is busy no longer than for another one", async () => {
   await using seeds = new Seeds();
   const busy = seeds.add({ a: FILE }, refusing("MANIFEST", "ERROR:BUSY retry-after-ms=60000 full"));
-  await using desk = new Desk({ busy });
-  const verification = await desk.verify(FILE, "a");
+  await using fixture = new VerifyFixture({ busy });
+  const verification = await fixture.verify(FILE, "a");
   assertEquals(failureOf(verification).code, "timeout");
   assert(verification.ms < 2 * GIVE_UP_MS, `${verification.ms}`);
 });
@@ -268,8 +274,8 @@ const nobodies: {
 for (const { name, hosts, code, says } of nobodies) {
   test(`verify() fails with ${code} when ${name}`, async () => {
     await using seeds = new Seeds();
-    await using desk = new Desk(hosts(seeds));
-    const verification = await desk.verify(FILE, "a", "z");
+    await using fixture = new VerifyFixture(hosts(seeds));
+    const verification = await fixture.verify(FILE, "a", "z");
     const failure = failureOf(verification);
     assertEquals([verification.name, failure.code], ["a", code]);
     assertMatch(failure.reason, says);
@@ -277,17 +283,17 @@ for (const { name, hosts, code, says } of nobodies) {
 }
 
 test("verify() tells each seed's reason once, however many names it was asked for", async () => {
-  await using desk = new Desk({ x: NOBODY });
-  const { reason } = failureOf(await desk.verify(FILE, "a", "b", "c"));
+  await using fixture = new VerifyFixture({ x: NOBODY });
+  const { reason } = failureOf(await fixture.verify(FILE, "a", "b", "c"));
   assertEquals(reason.match(/x:7270/g)?.length, 1, reason);
 });
 
 test("verify() fails for what is no file, and goes on with the next one", async () => {
   await using seeds = new Seeds();
-  await using desk = new Desk({ seed: seeds.add({ a: FILE }) });
-  const requests = [join(desk.dir, "nowhere"), desk.dir, desk.write("a", FILE)]
+  await using fixture = new VerifyFixture({ seed: seeds.add({ a: FILE }) });
+  const requests = [join(fixture.dir, "nowhere"), fixture.dir, fixture.write("a", FILE)]
     .map((path) => ({ path, names: ["a"] }));
-  const { value } = await desk.verifyAll(requests);
+  const { value } = await fixture.verifyAll(requests);
   assertEquals(value.map(({ path }) => path), requests.map(({ path }) => path));
   assertEquals(value.slice(0, 2).map((each) => failureOf(each).code), ["usage", "usage"]);
   assertEquals(value[2]?.verdict.kind, "same");
@@ -296,16 +302,16 @@ test("verify() fails for what is no file, and goes on with the next one", async 
 test("verify() asks no seed about a file that is not here", async () => {
   await using seeds = new Seeds();
   const seed = seeds.add({ a: FILE });
-  await using desk = new Desk({ seed });
-  await desk.verifyAll([{ path: join(desk.dir, "nowhere"), names: ["a"] }]);
+  await using fixture = new VerifyFixture({ seed });
+  await fixture.verifyAll([{ path: join(fixture.dir, "nowhere"), names: ["a"] }]);
   assertEquals(seed.connections, 0);
 });
 
 test("verify() fails for a file whose name no seed can have, and asks none", async () => {
   await using seeds = new Seeds();
   const seed = seeds.add({ a: FILE });
-  await using desk = new Desk({ seed });
-  const { value } = await desk.verifyAll([{ path: desk.write("a", FILE), names: [] }]);
+  await using fixture = new VerifyFixture({ seed });
+  const { value } = await fixture.verifyAll([{ path: fixture.write("a", FILE), names: [] }]);
   const { code, reason } = failureOf(value[0]!);
   assertEquals([value[0]?.name, code, seed.connections], ["", "usage", 0]);
   assertMatch(reason, /name/);
@@ -313,17 +319,17 @@ test("verify() fails for a file whose name no seed can have, and asks none", asy
 
 test("verify() changes nothing of the file", async () => {
   await using seeds = new Seeds();
-  await using desk = new Desk({ seed: seeds.add({ a: FILE }) });
+  await using fixture = new VerifyFixture({ seed: seeds.add({ a: FILE }) });
   const wrong = spoiled(FILE, 3);
-  const { path } = await desk.verify(wrong, "a");
+  const { path } = await fixture.verify(wrong, "a");
   assertEquals(Deno.readFileSync(path), wrong);
-  assertEquals(Array.from(Deno.readDirSync(desk.dir), ({ name }) => name), ["file"]);
+  assertEquals(Array.from(Deno.readDirSync(fixture.dir), ({ name }) => name), ["file"]);
 });
 
 test("verify() claims nothing when old seeds only tell the size, and it is the same", async () => {
   await using old = new RawSeed(oldSeedOf({ a: FILE.length }));
-  await using desk = new Desk({ old: old.dial, away: NOBODY });
-  const failure = failureOf(await desk.verify(FILE, "a"));
+  await using fixture = new VerifyFixture({ old: old.dial, away: NOBODY });
+  const failure = failureOf(await fixture.verify(FILE, "a"));
   assertEquals(failure.code, "protocol");
   assertMatch(failure.reason, /old:7270 5243880 bytes/);
 });
@@ -331,8 +337,8 @@ test("verify() claims nothing when old seeds only tell the size, and it is the s
 test("verify() knows another file by its size when old seeds tell nothing else", async () => {
   await using one = new RawSeed(oldSeedOf({ a: 7 }));
   await using two = new RawSeed(oldSeedOf({ a: 8 }));
-  await using desk = new Desk({ one: one.dial, two: two.dial });
-  const failure = failureOf(await desk.verify(FILE, "a"));
+  await using fixture = new VerifyFixture({ one: one.dial, two: two.dial });
+  const failure = failureOf(await fixture.verify(FILE, "a"));
   assertEquals(failure.code, "corrupt");
   assertMatch(failure.reason, /5243880 bytes.*one:7270 7 bytes, two:7270 8 bytes/);
 });
@@ -340,15 +346,15 @@ test("verify() knows another file by its size when old seeds tell nothing else",
 test("verify() claims nothing when only one of the old seeds tells the size that the file has", async () => {
   await using one = new RawSeed(oldSeedOf({ a: 7 }));
   await using two = new RawSeed(oldSeedOf({ a: FILE.length }));
-  await using desk = new Desk({ one: one.dial, two: two.dial });
-  assertEquals(failureOf(await desk.verify(FILE, "a")).code, "protocol");
+  await using fixture = new VerifyFixture({ one: one.dial, two: two.dial });
+  assertEquals(failureOf(await fixture.verify(FILE, "a")).code, "protocol");
 });
 
 test("verify() goes by digests where one seed has them, whatever size an old one tells", async () => {
   await using seeds = new Seeds();
   await using old = new RawSeed(oldSeedOf({ a: 7 }));
-  await using desk = new Desk({ old: old.dial, seed: seeds.add({ a: FILE }) });
-  const { verdict } = await desk.verify(FILE, "a");
+  await using fixture = new VerifyFixture({ old: old.dial, seed: seeds.add({ a: FILE }) });
+  const { verdict } = await fixture.verify(FILE, "a");
   assertEquals(verdict.kind === "same" && verdict.seeds, [nameOf("seed")]);
 });
 
@@ -367,40 +373,40 @@ for (const { when, hook } of moments) {
   test(`verify() throws the signal's reason, and leaves nothing behind, when it aborts while ${when}`, async () => {
     await using seeds = new Seeds();
     const seed = seeds.add({ a: FILE }, hook);
-    await using desk = new Desk({ seed });
+    await using fixture = new VerifyFixture({ seed });
     const stop = new AbortController();
-    const requests = [{ path: desk.write("a", FILE), names: ["a"] }];
-    const ending = thrownBy(desk.verifyAll(requests, stop.signal));
-    await desk.until(() => seed.asked("MANIFEST").length > 0);
-    const [reason, abortedAt] = [new Error("enough"), desk.clock.now()];
+    const requests = [{ path: fixture.write("a", FILE), names: ["a"] }];
+    const ending = thrownBy(fixture.verifyAll(requests, stop.signal));
+    await fixture.until(() => seed.asked("MANIFEST").length > 0);
+    const [reason, abortedAt] = [new Error("enough"), fixture.clock.now()];
     stop.abort(reason);
     assertStrictEquals<unknown>(await ending, reason);
     // It waited for nothing more.
-    assertEquals(desk.clock.now() - abortedAt <= 10, true);
+    assertEquals(fixture.clock.now() - abortedAt <= 10, true);
   });
 }
 
 test("verify() throws the signal's reason when it aborts while a file is hashed", async () => {
   await using seeds = new Seeds();
-  await using desk = new Desk({ seed: seeds.add({ a: FILE }) });
+  await using fixture = new VerifyFixture({ seed: seeds.add({ a: FILE }) });
   const stop = new AbortController();
-  const path = desk.write("a", FILE);
+  const path = fixture.write("a", FILE);
   const reason = new Error("enough");
   const progress = () => stop.abort(reason);
-  const platform = { clock: desk.clock, dial: desk.dial, hasher: mainThreadHasher };
+  const platform = { clock: fixture.clock, dial: fixture.dial, hasher: mainThreadHasher };
   const requests = [{ path, names: ["a"] }];
-  const { settings } = desk.parts;
+  const { settings } = fixture.parts;
   const verifying = verify(requests, settings, platform, progress, stop.signal);
-  assertStrictEquals<unknown>((await desk.timed(thrownBy(verifying))).value, reason);
+  assertStrictEquals<unknown>((await fixture.timed(thrownBy(verifying))).value, reason);
 });
 
 test("verify() throws a bug as what it is", async () => {
   const bug = new TypeError("a bug");
-  await using desk = new Desk({
+  await using fixture = new VerifyFixture({
     x: () => {
       throw bug;
     },
   });
-  const requests = [{ path: desk.write("a", FILE), names: ["a"] }];
-  assertStrictEquals<unknown>(await thrownBy(desk.verifyAll(requests)), bug);
+  const requests = [{ path: fixture.write("a", FILE), names: ["a"] }];
+  assertStrictEquals<unknown>(await thrownBy(fixture.verifyAll(requests)), bug);
 });

@@ -10,13 +10,13 @@ const SCRIPT = fromFileUrl(new URL("../../scripts/install.ps1", import.meta.url)
 const ignored = Deno.build.os === "windows" ? undefined : "it is for Windows";
 const archiveOf = (version: string) => `p2p-${version}-windows-x64.zip`;
 
-class Machine implements AsyncDisposable {
+class InstallFixture implements AsyncDisposable {
   readonly server = new ReleaseServer();
   readonly #folder = new TempFolder();
   readonly to = this.path("programs");
 
-  static async make(): Promise<Machine> {
-    const machine = new Machine();
+  static async make(): Promise<InstallFixture> {
+    const machine = new InstallFixture();
     Deno.mkdirSync(machine.path("tmp"));
     for (const version of ["1.2.2", "1.2.3"]) await machine.release(version);
     return machine;
@@ -79,9 +79,9 @@ class Machine implements AsyncDisposable {
   }
 }
 
-function test(name: string, fn: (machine: Machine) => Promise<void>): void {
+function test(name: string, fn: (machine: InstallFixture) => Promise<void>): void {
   testUnless(ignored, `install.ps1 ${name}`, async () => {
-    await using machine = await Machine.make();
+    await using machine = await InstallFixture.make();
     await fn(machine);
   });
 }

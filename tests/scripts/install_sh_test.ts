@@ -44,14 +44,14 @@ interface Ended {
 }
 
 /** A machine with nothing on it but what a test puts there, and two releases to choose from. */
-class Machine implements AsyncDisposable {
+class InstallFixture implements AsyncDisposable {
   readonly server = new ReleaseServer();
   readonly #folder = new TempFolder();
   readonly home = this.path("home");
   readonly to = join(this.home, ".local/bin");
 
-  static async with(tools: readonly string[], platform = LINUX): Promise<Machine> {
-    const machine = new Machine();
+  static async with(tools: readonly string[], platform = LINUX): Promise<InstallFixture> {
+    const machine = new InstallFixture();
     for (const name of ["home", "bin", "tmp"]) Deno.mkdirSync(machine.path(name));
     for (const tool of [...TOOLS, ...tools]) await machine.#link(tool);
     machine.addTool(
@@ -138,11 +138,11 @@ class Machine implements AsyncDisposable {
 
 function test(
   name: string,
-  fn: (machine: Machine) => Promise<void>,
+  fn: (machine: InstallFixture) => Promise<void>,
   tools: readonly string[] = [],
 ) {
   testUnless(offline, `install.sh ${name}`, async () => {
-    await using machine = await Machine.with(
+    await using machine = await InstallFixture.with(
       tools.length > 0 ? tools : [downloader, CHECKER],
     );
     await fn(machine);
@@ -157,7 +157,7 @@ for (const [tool, missing] of [["curl", WITHOUT_CURL], ["wget", WITHOUT_WGET]] a
     ignored ?? missing,
     `install.sh puts the newest in ~/.local/bin with ${tool}`,
     async () => {
-      await using machine = await Machine.with([tool, CHECKER]);
+      await using machine = await InstallFixture.with([tool, CHECKER]);
       const { code, told } = await machine.install();
       assertEquals(code, 0, told);
       assertEquals(machine.installed(), ["p2p"]);
@@ -170,7 +170,7 @@ for (const [tool, missing] of [["curl", WITHOUT_CURL], ["wget", WITHOUT_WGET]] a
   );
 
   testUnless(ignored ?? missing, `install.sh places nothing when ${tool} is cut off`, async () => {
-    await using machine = await Machine.with([tool, CHECKER]);
+    await using machine = await InstallFixture.with([tool, CHECKER]);
     await machine.install("--version", "1.2.2");
     for (const file of [CHECKSUMS, "p2p-1.2.3-linux-x64.tar.gz"]) {
       machine.server.mishaps.clear();
@@ -189,7 +189,7 @@ for (const [tool, missing] of [["curl", WITHOUT_CURL], ["wget", WITHOUT_WGET]] a
 
 for (const tool of ["sha256sum", "shasum", "openssl"]) {
   testUnless(offline ?? await lackingChecker(tool), `install.sh checks with ${tool}`, async () => {
-    await using machine = await Machine.with([
+    await using machine = await InstallFixture.with([
       downloader,
       tool,
       ...tool === "shasum" ? ["perl"] : [],
@@ -317,7 +317,7 @@ const machines = [
 for (const { gets, says, ...platform } of machines) {
   const what = gets === undefined ? "fails" : `installs ${gets}`;
   testUnless(offline, `install.sh ${what} on ${platform.system} ${platform.machine}`, async () => {
-    await using machine = await Machine.with([downloader, CHECKER], platform);
+    await using machine = await InstallFixture.with([downloader, CHECKER], platform);
     const { code, told } = await machine.install();
     if (gets === undefined) {
       assertEquals([code, machine.installed()], [1, []]);
@@ -334,7 +334,7 @@ testUnless(
   "install.sh installs macos-arm64 when its shell is a translated one",
   async () => {
     const platform = { system: "Darwin", machine: "x86_64" };
-    await using machine = await Machine.with([downloader, CHECKER], platform);
+    await using machine = await InstallFixture.with([downloader, CHECKER], platform);
     machine.addTool("sysctl", '[ "$*" = "-n sysctl.proc_translated" ] && echo 1');
     assertEquals((await machine.install()).code, 0);
     assertStringIncludes(Deno.readTextFileSync(join(machine.to, "p2p")), "# macos-arm64\n");

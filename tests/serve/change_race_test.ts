@@ -1,6 +1,6 @@
 /** A file that is rewritten while it is sent: what a client gets is of one version, or is refused, or breaks off. */
 import { assert, assertEquals } from "@std/assert";
-import { type RawClient, RunningSeed, TempFolder, test } from "./support.ts";
+import { type RawClient, SeedFixture, TempFolder, test } from "./support.ts";
 
 const SIZE = 1_048_576;
 const REQUESTS = 16;
@@ -34,7 +34,7 @@ for (const { name, replace } of ways) {
     using folder = new TempFolder();
     const path = folder.write("file", new Uint8Array(SIZE).fill(BEFORE));
     folder.age("file");
-    await using seed = await RunningSeed.start(folder.path);
+    await using seed = await SeedFixture.start(folder.path);
     using client = await seed.session();
     // More than the buffers on the way can take, so the seed is in the middle of a body.
     await client.send(`DOWNLOAD file|0|${SIZE}\n`.repeat(REQUESTS));

@@ -21,7 +21,7 @@ export interface Behaviour {
   readonly comesAt: number;
 }
 
-class Place implements Occupant {
+class SimulatedConnection implements Occupant {
   constructor(readonly behaviour: Behaviour, readonly admittedAt: number) {}
 
   get client(): string {
@@ -35,8 +35,8 @@ class Place implements Occupant {
 }
 
 /** One connection of a crowd: it comes, is refused or admitted, is evicted or leaves, and comes again. */
-class Guest {
-  place: Place | undefined;
+class SimulatedClient {
+  place: SimulatedConnection | undefined;
   nextAt: number;
   tries = 0;
   /** Connects in a row that were refused; and the most of them. */
@@ -51,17 +51,17 @@ class Guest {
 }
 
 export class Crowd {
-  readonly guests: readonly Guest[];
+  readonly guests: readonly SimulatedClient[];
   readonly admission: Admission;
   readonly maxConnections: number;
   readonly #random: () => number;
-  readonly #guestOf = new Map<Occupant, Guest>();
+  readonly #guestOf = new Map<Occupant, SimulatedClient>();
   #now = 0;
 
   constructor(limits: AdmissionLimits, behaviours: readonly Behaviour[], random: () => number) {
     this.admission = new Admission(limits);
     this.maxConnections = limits.maxConnections;
-    this.guests = behaviours.map((behaviour) => new Guest(behaviour));
+    this.guests = behaviours.map((behaviour) => new SimulatedClient(behaviour));
     this.#random = random;
   }
 
@@ -77,7 +77,7 @@ export class Crowd {
     return this;
   }
 
-  #connect(guest: Guest): void {
+  #connect(guest: SimulatedClient): void {
     guest.tries++;
     const { client, stayMs } = guest.behaviour;
     const decision = this.admission.decide(client, this.#now);
@@ -92,13 +92,13 @@ export class Crowd {
       this.#leave(other);
     }
     guest.refused = 0;
-    guest.place = new Place(guest.behaviour, this.#now);
+    guest.place = new SimulatedConnection(guest.behaviour, this.#now);
     guest.nextAt = this.#now + stayMs;
     this.#guestOf.set(guest.place, guest);
     this.admission.enter(guest.place);
   }
 
-  #leave(guest: Guest): void {
+  #leave(guest: SimulatedClient): void {
     const place = guest.place!;
     guest.place = undefined;
     guest.nextAt = this.#retryAt();

@@ -5,13 +5,21 @@ import type { ServeSettings } from "../../core/config.ts";
 import { ClientConnection } from "../../core/serve/accept/client_connection.ts";
 import { handleConnection } from "../../core/serve/accept/handshake.ts";
 import type { ServeContext } from "../../core/serve/context.ts";
-import { ManualClock } from "../fakes/manual_clock.ts";
-import { memoryPair } from "../fakes/memory_stream.ts";
-import { assertNear, jainOf, patternOf, RawClient, seedOf, TempFolder, test } from "./support.ts";
+import { ManualClock } from "../support/manual_clock.ts";
+import { memoryPair } from "../support/memory_stream.ts";
+import {
+  assertNear,
+  contextOf,
+  jainOf,
+  patternOf,
+  RawClient,
+  TempFolder,
+  test,
+} from "./support.ts";
 
 const SIZE = 4_194_304;
 
-class Clients implements AsyncDisposable {
+class FairnessFixture implements AsyncDisposable {
   readonly clock = new ManualClock(1_000_000);
   readonly folder = new TempFolder();
   readonly connections: ClientConnection[] = [];
@@ -28,7 +36,7 @@ class Clients implements AsyncDisposable {
 
   constructor(settings: Partial<ServeSettings>) {
     this.folder.write("big", patternOf(SIZE));
-    this.seed = seedOf(this.folder.path, this.#jobs, { ...settings, clock: this.clock });
+    this.seed = contextOf(this.folder.path, this.#jobs, { ...settings, clock: this.clock });
   }
 
   connect(address: string): RawClient {
@@ -101,7 +109,7 @@ class Clients implements AsyncDisposable {
 const others = Array.from({ length: 7 }, (_, i) => `10.0.1.${i}`);
 
 test("Seven clients and one with sixteen connections get equal shares of --limit", async () => {
-  await using clients = new Clients({ limit: 1_000_000 });
+  await using clients = new FairnessFixture({ limit: 1_000_000 });
   clients.load("10.0.0.9", 16, 65_536);
   for (const address of others) clients.load(address, 1, 65_536);
   await clients.greeted();
@@ -111,7 +119,7 @@ test("Seven clients and one with sixteen connections get equal shares of --limit
 });
 
 test("Clients with small and with large bodies get equal shares of --limit", async () => {
-  await using clients = new Clients({ limit: 1_000_000 });
+  await using clients = new FairnessFixture({ limit: 1_000_000 });
   for (const [i, address] of others.entries()) {
     clients.load(address, i + 1, i % 2 === 0 ? 1_048_576 : 4096);
   }
@@ -121,7 +129,7 @@ test("Clients with small and with large bodies get equal shares of --limit", asy
 });
 
 test("Seven clients and one with sixteen connections get equal shares without a limit", async () => {
-  await using clients = new Clients({});
+  await using clients = new FairnessFixture({});
   for (const address of others) clients.load(address, 1, 65_536);
   clients.load("10.0.0.9", 16, 65_536);
   await clients.stopAt(64 * 1_048_576);
@@ -129,7 +137,7 @@ test("Seven clients and one with sixteen connections get equal shares without a 
 });
 
 test("A client that waits for --client-limit on sixteen connections keeps nobody else waiting", async () => {
-  await using clients = new Clients({ clientLimit: 10_240, uploads: 2 });
+  await using clients = new FairnessFixture({ clientLimit: 10_240, uploads: 2 });
   clients.load("10.0.0.9", 16, 65_536);
   await clients.greeted();
   await clients.clock.advance(5000);
@@ -143,7 +151,7 @@ test("A client that waits for --client-limit on sixteen connections keeps nobody
 });
 
 test("Listings, manifests and one-shot replies come under --limit, too", async () => {
-  await using clients = new Clients({ limit: 1000, chunkBytes: 1000 });
+  await using clients = new FairnessFixture({ limit: 1000, chunkBytes: 1000 });
   clients.folder.write("small", patternOf(1000));
   for (let i = 0; i < 40; i++) clients.folder.write(`file ${i}`, "x");
   const talk: [string, RegExp][] = [
@@ -167,7 +175,7 @@ test("Listings, manifests and one-shot replies come under --limit, too", async (
 });
 
 test("Who waits for --limit is neither idle nor slow", async () => {
-  await using clients = new Clients({ limit: 100 });
+  await using clients = new FairnessFixture({ limit: 100 });
   const client = await clients.session("10.0.0.5");
   await client.send("DOWNLOAD big|0|10000\n");
   for (let i = 0; i < 90; i++) {
@@ -179,7 +187,7 @@ test("Who waits for --limit is neither idle nor slow", async () => {
 });
 
 test("A client gets CHANGED until it asks for the new manifest, whatever others asked for", async () => {
-  await using clients = new Clients({});
+  await using clients = new FairnessFixture({});
   clients.folder.write("small", "first");
   const [old, second] = [await clients.session("10.0.0.1"), await clients.session("10.0.0.1")];
   const other = await clients.session("10.0.0.2");

@@ -4,15 +4,15 @@ import { setImmediate } from "node:timers";
 import { TaskGroup } from "../../core/base/task_group.ts";
 import { ClientConnection } from "../../core/serve/accept/client_connection.ts";
 import { handleConnection } from "../../core/serve/accept/handshake.ts";
-import { memoryPair } from "../fakes/memory_stream.ts";
-import { ManualClock, patternOf, RawClient, seedOf, TempFolder, test } from "./support.ts";
+import { memoryPair } from "../support/memory_stream.ts";
+import { contextOf, ManualClock, patternOf, RawClient, TempFolder, test } from "./support.ts";
 
 /** The protocol's limit, and the second in which the seed looks next; a seed may be stricter. */
 const MAX_SECONDS = 31;
 /** Longer than that. */
 const LONGEST_MS = 35_000;
 
-class Visit implements AsyncDisposable {
+class HandshakeFixture implements AsyncDisposable {
   readonly folder = new TempFolder();
   readonly clock = new ManualClock();
   readonly client: RawClient;
@@ -25,7 +25,7 @@ class Visit implements AsyncDisposable {
     this.folder.write("big", patternOf(1_048_576));
     this.client = new RawClient(theirs);
     this.connection = new ClientConnection(ours, this.clock);
-    const seed = seedOf(this.folder.path, this.#jobs, { clock: this.clock });
+    const seed = contextOf(this.folder.path, this.#jobs, { clock: this.clock });
     this.#talk = handleConnection(this.connection, seed, this.#jobs.signal);
   }
 
@@ -65,45 +65,45 @@ const drips = [
 
 for (const { what, text } of drips) {
   test(`handleConnection() closes a session that is sent ${what} a second, and no line`, async () => {
-    await using visit = await new Visit().greeted();
-    const seconds = await visit.secondsUntilClosed(() => visit.client.send(text));
+    await using fixture = await new HandshakeFixture().greeted();
+    const seconds = await fixture.secondsUntilClosed(() => fixture.client.send(text));
     assertEquals(seconds <= MAX_SECONDS, true, `closed after ${seconds} s`);
   });
 }
 
 test("handleConnection() closes a session that begins a line in time, and does not end it", async () => {
-  await using visit = await new Visit().greeted();
-  assertEquals(await visit.client.ask("PING"), "OK 0");
-  const seconds = await visit.secondsUntilClosed(async (second) => {
-    if (second === 5) await visit.client.send("FILESIZE b");
+  await using fixture = await new HandshakeFixture().greeted();
+  assertEquals(await fixture.client.ask("PING"), "OK 0");
+  const seconds = await fixture.secondsUntilClosed(async (second) => {
+    if (second === 5) await fixture.client.send("FILESIZE b");
   });
   assertEquals(seconds <= MAX_SECONDS, true, `closed after ${seconds} s`);
 });
 
 test("handleConnection() closes a connection that is sent a letter of a greeting at a time, each before the pause that ends a request", async () => {
-  await using visit = new Visit();
-  const seconds = await visit.secondsUntilClosed((second) =>
-    visit.client.send("HELLO 2".charAt(second - 1))
+  await using fixture = new HandshakeFixture();
+  const seconds = await fixture.secondsUntilClosed((second) =>
+    fixture.client.send("HELLO 2".charAt(second - 1))
   );
   assertEquals(seconds <= MAX_SECONDS, true, `closed after ${seconds} s`);
 });
 
 test("handleConnection() closes a session that takes a byte of its reply a second", async () => {
-  await using visit = await new Visit().greeted();
-  await visit.client.send("DOWNLOAD big|0|1048576\n".repeat(16));
-  assertEquals(await visit.client.line(), "OK 1048576");
+  await using fixture = await new HandshakeFixture().greeted();
+  await fixture.client.send("DOWNLOAD big|0|1048576\n".repeat(16));
+  assertEquals(await fixture.client.line(), "OK 1048576");
   const byte = new Uint8Array(1);
-  const seconds = await visit.secondsUntilClosed(async () =>
-    void await visit.client.stream.read(byte)
+  const seconds = await fixture.secondsUntilClosed(async () =>
+    void await fixture.client.stream.read(byte)
   );
   assertEquals(seconds <= MAX_SECONDS, true, `closed after ${seconds} s`);
 });
 
 test("handleConnection() keeps a session that asks for something every few seconds, and reads it", async () => {
-  await using visit = await new Visit().greeted();
-  const seconds = await visit.secondsUntilClosed(async (second) => {
+  await using fixture = await new HandshakeFixture().greeted();
+  const seconds = await fixture.secondsUntilClosed(async (second) => {
     if (second % 5 === 0) {
-      assertEquals((await visit.client.body("DOWNLOAD big|0|1000")).length, 1000);
+      assertEquals((await fixture.client.body("DOWNLOAD big|0|1000")).length, 1000);
     }
   });
   assertEquals(seconds, Infinity);

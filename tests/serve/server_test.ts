@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertInstanceOf, assertMatch, assertRejects } from "@std/assert";
 import { SERVE_DEFAULTS } from "../../core/config.ts";
 import { DiskError, P2pError, UsageError } from "../../core/base/errors.ts";
-import { ManualClock, patternOf, RawClient, RunningSeed, TempFolder, test } from "./support.ts";
+import { ManualClock, patternOf, RawClient, SeedFixture, TempFolder, test } from "./support.ts";
 
 function files(): TempFolder {
   const folder = new TempFolder();
@@ -11,7 +11,7 @@ function files(): TempFolder {
 }
 
 /** Asks for so much that no buffer on the way can take it. */
-async function stuck(seed: RunningSeed): Promise<RawClient> {
+async function stuck(seed: SeedFixture): Promise<RawClient> {
   const client = await seed.session();
   await client.send("DOWNLOAD sub/big|0|1048576\n".repeat(16));
   assertEquals(await client.line(), "OK 1048576");
@@ -20,14 +20,14 @@ async function stuck(seed: RunningSeed): Promise<RawClient> {
 
 test("serve() tells where it listens, and what it serves", async () => {
   using folder = files();
-  await using seed = await RunningSeed.start(folder.path);
+  await using seed = await SeedFixture.start(folder.path);
   const { addresses, files: count, bytes } = await seed.event("listening");
   assertEquals([addresses[0]!.host, count, bytes], ["127.0.0.1", 2, 1_048_582]);
   assert(addresses[0]!.port > 0);
 });
 
 test("serve() throws UsageError when there is no such folder", async () => {
-  const error = await assertRejects(() => RunningSeed.start("/none/such"), UsageError);
+  const error = await assertRejects(() => SeedFixture.start("/none/such"), UsageError);
   assertMatch(error.message, /Cannot serve "\/none\/such": there is no such folder/);
   assert(error.problem);
 });
@@ -35,7 +35,7 @@ test("serve() throws UsageError when there is no such folder", async () => {
 test("serve() throws UsageError when the folder is a file", async () => {
   using folder = files();
   const path = folder.pathOf("hello.txt");
-  const error = await assertRejects(() => RunningSeed.start(path), UsageError);
+  const error = await assertRejects(() => SeedFixture.start(path), UsageError);
   assertMatch(error.message, /it is not a folder/);
 });
 
@@ -43,14 +43,14 @@ test("serve() throws DiskError when the folder may not be read", async () => {
   if (Deno.build.os === "windows" || Deno.uid() === 0) return;
   using folder = files();
   Deno.chmodSync(folder.pathOf("sub"), 0);
-  const error = await assertRejects(() => RunningSeed.start(folder.pathOf("sub")), P2pError);
+  const error = await assertRejects(() => SeedFixture.start(folder.pathOf("sub")), P2pError);
   assertInstanceOf(error, DiskError);
   Deno.chmodSync(folder.pathOf("sub"), 0o700);
 });
 
 test("serve() listens on both families by default, and shows an IPv4 client as IPv4", async () => {
   using folder = files();
-  await using seed = await RunningSeed.start(folder.path, { host: SERVE_DEFAULTS.host });
+  await using seed = await SeedFixture.start(folder.path, { host: SERVE_DEFAULTS.host });
   const { addresses } = await seed.event("listening");
   if (addresses[0]!.host !== "::") return; // A machine without IPv6.
   for (const hostname of ["127.0.0.1", "::1"]) {
@@ -64,14 +64,14 @@ test("serve() listens on both families by default, and shows an IPv4 client as I
 
 test("serve() throws UsageError when the port is taken", async () => {
   using folder = files();
-  await using seed = await RunningSeed.start(folder.path);
+  await using seed = await SeedFixture.start(folder.path);
   const { port } = seed;
-  await assertRejects(() => RunningSeed.start(folder.path, { port }), UsageError);
+  await assertRejects(() => SeedFixture.start(folder.path, { port }), UsageError);
 });
 
 test("serve() ends without listening when it is told to end before", async () => {
   using folder = files();
-  const seed = await RunningSeed.start(folder.path);
+  const seed = await SeedFixture.start(folder.path);
   seed.stop();
   await seed.ended;
   await assertRejects(() => seed.connect());
@@ -79,7 +79,7 @@ test("serve() ends without listening when it is told to end before", async () =>
 
 test("serve() serves many clients at a time", async () => {
   using folder = files();
-  await using seed = await RunningSeed.start(folder.path, { uploads: 2 });
+  await using seed = await SeedFixture.start(folder.path, { uploads: 2 });
   const want = patternOf(1_048_576);
   await Promise.all(Array.from({ length: 12 }, async () => {
     using client = await seed.session();
@@ -91,7 +91,7 @@ test("serve() serves many clients at a time", async () => {
 
 test("serve() answers BUSY when one address has too many connections", async () => {
   using folder = files();
-  await using seed = await RunningSeed.start(folder.path, { clientConnections: 2 });
+  await using seed = await SeedFixture.start(folder.path, { clientConnections: 2 });
   using one = await seed.session();
   using two = await seed.session();
   using three = await seed.connect();
@@ -104,7 +104,7 @@ test("serve() answers BUSY when one address has too many connections", async () 
 
 test("serve() takes a new client when another one has left", async () => {
   using folder = files();
-  await using seed = await RunningSeed.start(folder.path, { maxConnections: 1 });
+  await using seed = await SeedFixture.start(folder.path, { maxConnections: 1 });
   using one = await seed.session();
   assertMatch(await seed.ask("FILESIZE hello.txt"), /^ERROR:BUSY /);
   assertEquals(await one.ask("BYE"), "OK 0");
@@ -117,7 +117,7 @@ test("serve() takes a new client when another one has left", async () => {
 
 test("serve() lets the other clients be when one does not read", async () => {
   using folder = files();
-  await using seed = await RunningSeed.start(folder.path);
+  await using seed = await SeedFixture.start(folder.path);
   using lazy = await stuck(seed);
   using other = await seed.session();
   assertEquals((await other.body("DOWNLOAD sub/big|0|1000")).length, 1000);
@@ -127,7 +127,7 @@ test("serve() lets the other clients be when one does not read", async () => {
 test("serve() frees the slot of a client that does not read for 30 s", async () => {
   using folder = files();
   const clock = new ManualClock();
-  await using seed = await RunningSeed.start(folder.path, { clock, uploads: 1 });
+  await using seed = await SeedFixture.start(folder.path, { clock, uploads: 1 });
   using lazy = await stuck(seed);
   using other = await seed.session();
   const pass = async (ms: number) => {
@@ -148,7 +148,7 @@ test("serve() frees the slot of a client that does not read for 30 s", async () 
 
 test("serve() closes idle connections and ends when `signal` aborts", async () => {
   using folder = files();
-  await using seed = await RunningSeed.start(folder.path);
+  await using seed = await SeedFixture.start(folder.path);
   using silent = await seed.connect();
   using idle = await seed.session();
   seed.stop();
@@ -160,7 +160,7 @@ test("serve() closes idle connections and ends when `signal` aborts", async () =
 
 test("serve() finishes what is being sent when `signal` aborts", async () => {
   using folder = files();
-  await using seed = await RunningSeed.start(folder.path);
+  await using seed = await SeedFixture.start(folder.path);
   using client = await stuck(seed);
   seed.stop();
   await seed.event("draining");
@@ -175,7 +175,7 @@ test("serve() finishes what is being sent when `signal` aborts", async () => {
 test("serve() waits no longer than 10 s for a client when `signal` aborts", async () => {
   using folder = files();
   const clock = new ManualClock();
-  await using seed = await RunningSeed.start(folder.path, { clock });
+  await using seed = await SeedFixture.start(folder.path, { clock });
   using client = await stuck(seed);
   seed.stop();
   await clock.sleeperFor(10_000);
@@ -187,7 +187,7 @@ test("serve() waits no longer than 10 s for a client when `signal` aborts", asyn
 
 test("serve() closes everything at once when `now` aborts", async () => {
   using folder = files();
-  const seed = await RunningSeed.start(folder.path);
+  const seed = await SeedFixture.start(folder.path);
   using client = await stuck(seed);
   using idle = await seed.session();
   seed.stopNow();
@@ -198,7 +198,7 @@ test("serve() closes everything at once when `now` aborts", async () => {
 
 test("serve() ends at once when `now` aborts while it drains", async () => {
   using folder = files();
-  const seed = await RunningSeed.start(folder.path);
+  const seed = await SeedFixture.start(folder.path);
   using client = await stuck(seed);
   seed.stop();
   await seed.event("draining");
@@ -209,7 +209,7 @@ test("serve() ends at once when `now` aborts while it drains", async () => {
 
 test("serve() goes on when clients come and go in every way", async () => {
   using folder = files();
-  await using seed = await RunningSeed.start(folder.path);
+  await using seed = await SeedFixture.start(folder.path);
   for (
     const words of [
       "",
@@ -230,7 +230,7 @@ test("serve() goes on when clients come and go in every way", async () => {
 
 test("serve() answers BUSY to everyone who comes in a rush", async () => {
   using folder = files();
-  await using seed = await RunningSeed.start(folder.path, { maxConnections: 1 });
+  await using seed = await SeedFixture.start(folder.path, { maxConnections: 1 });
   using _one = await seed.session();
   const replies = await Promise.all(Array.from({ length: 100 }, async () => {
     using client = await seed.connect();

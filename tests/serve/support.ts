@@ -141,7 +141,7 @@ export class ManualClock implements Clock {
 }
 
 /** What clients share, without a listener; hashing ends with `jobs`. */
-export function seedOf(
+export function contextOf(
   dir: string,
   jobs: TaskGroup,
   options: Partial<ServeSettings> & {
@@ -198,7 +198,7 @@ let nonces = 0;
 export const nonce = () => (nonces++).toString(16).padStart(32, "0");
 
 /** A seed that listens; disposing it ends it at once. */
-export class RunningSeed implements AsyncDisposable {
+export class SeedFixture implements AsyncDisposable {
   readonly events: ServeEvent[] = [];
   readonly #stop = new AbortController();
   readonly #now = new AbortController();
@@ -209,9 +209,9 @@ export class RunningSeed implements AsyncDisposable {
   static async start(
     dir: string,
     options: Partial<ServeSettings> & { cacheDir?: string; clock?: Clock } = {},
-  ): Promise<RunningSeed> {
+  ): Promise<SeedFixture> {
     const { cacheDir = join(dir, ".cache"), clock = systemClock, ...rest } = options;
-    const seed = new RunningSeed();
+    const seed = new SeedFixture();
     seed.ended = serve(
       { ...SERVE_DEFAULTS, dir, host: "127.0.0.1", port: 0, ...rest },
       cacheDir,

@@ -4,7 +4,7 @@ import { NotFoundError } from "../../core/base/errors.ts";
 import { Semaphore } from "../../core/base/semaphore.ts";
 import { SeedSource } from "../../core/source/seed_source.ts";
 import { dialer } from "../../core/source/transport.ts";
-import { CSeedProgram, withoutCSeed } from "../fakes/c_seed.ts";
+import { CSeedProgram, withoutCSeed } from "../support/c_seed.ts";
 import { noAbort, patternOf } from "./support.ts";
 
 /** Its last chunk is short. */

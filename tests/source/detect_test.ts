@@ -10,9 +10,9 @@ import { type NoGreeting, openSession, probe } from "../../core/source/detect.ts
 import type { Greeting } from "../../core/protocol/greeting.ts";
 import type { ByteStream } from "../../core/source/transport.ts";
 import { ReadBuffer } from "../../core/protocol/read_buffer.ts";
-import { ManualClock } from "../fakes/manual_clock.ts";
-import { memoryPair } from "../fakes/memory_stream.ts";
-import { SeedSide } from "../fakes/scripted_seed.ts";
+import { ManualClock } from "../support/manual_clock.ts";
+import { memoryPair } from "../support/memory_stream.ts";
+import { SeedSide } from "../support/scripted_seed.ts";
 import { bytesOf, noAbort, test, thrownBy, watch } from "./support.ts";
 
 const WAIT_MS = 5000;
@@ -24,7 +24,7 @@ const TOKEN = "correct horse";
 const RIGHT_ANSWER = "AUTH a3adbd58b0d2bc0c14558c16ac2db914e0a069130238a6f67a4d395220429cd5";
 
 /** Both sides of a connection before its greeting. */
-class Meeting implements Disposable {
+class DetectFixture implements Disposable {
   readonly clock = new ManualClock();
   readonly seed: SeedSide;
   readonly client: ByteStream;
@@ -51,10 +51,10 @@ class Meeting implements Disposable {
 }
 
 test("greet() gives the greeting of a seed that knows sessions", async () => {
-  using meeting = new Meeting();
-  const greeted = meeting.greet();
-  assertEquals(await meeting.seed.line(), "HELLO 2");
-  await meeting.seed.send(`${GREETING}\n`);
+  using fixture = new DetectFixture();
+  const greeted = fixture.greet();
+  assertEquals(await fixture.seed.line(), "HELLO 2");
+  await fixture.seed.send(`${GREETING}\n`);
   assertEquals(await greeted, {
     agent: "x/1",
     nonce: "000102030405060708090a0b0c0d0e0f",
@@ -66,11 +66,11 @@ test("greet() gives the greeting of a seed that knows sessions", async () => {
 });
 
 test("greet() gives the greeting when it comes byte by byte", async () => {
-  using meeting = new Meeting();
-  const greeted = meeting.greet();
+  using fixture = new DetectFixture();
+  const greeted = fixture.greet();
   for (const byte of bytesOf(`${GREETING}\r\n`)) {
-    await meeting.seed.send(Uint8Array.of(byte));
-    await meeting.clock.advance(1);
+    await fixture.seed.send(Uint8Array.of(byte));
+    await fixture.clock.advance(1);
   }
   assertEquals(greetingOf(await greeted).agent, "x/1");
 });
@@ -96,36 +96,36 @@ const oldSeeds: { name: string; says: string }[] = [
 
 for (const { name, says } of oldSeeds) {
   test(`greet() takes a seed for an old one when the seed ${name}`, async () => {
-    using meeting = new Meeting();
-    const greeted = meeting.greet();
-    await meeting.seed.line();
-    await meeting.seed.send(says);
-    meeting.seed.close();
+    using fixture = new DetectFixture();
+    const greeted = fixture.greet();
+    await fixture.seed.line();
+    await fixture.seed.send(says);
+    fixture.seed.close();
     assertEquals(await greeted, "old");
   });
 }
 
 test("greet() takes a seed for an old one when the seed answers with bytes that are no text", async () => {
-  using meeting = new Meeting();
-  const greeted = meeting.greet();
-  await meeting.seed.send(Uint8Array.of(0xff, 0xfe, 0x0a));
+  using fixture = new DetectFixture();
+  const greeted = fixture.greet();
+  await fixture.seed.send(Uint8Array.of(0xff, 0xfe, 0x0a));
   assertEquals(await greeted, "old");
 });
 
 test("greet() takes a seed for an old one when the seed resets the connection", async () => {
-  using meeting = new Meeting();
-  const greeted = meeting.greet();
-  await meeting.clock.advance(0);
-  meeting.seed.close();
+  using fixture = new DetectFixture();
+  const greeted = fixture.greet();
+  await fixture.clock.advance(0);
+  fixture.seed.close();
   assertEquals(await greeted, "old");
 });
 
 test("greet() knows nothing of a seed that keeps silent for as long as we wait", async () => {
-  using meeting = new Meeting();
-  const greeted = watch(meeting.greet());
-  await meeting.clock.advance(WAIT_MS - 1);
+  using fixture = new DetectFixture();
+  const greeted = watch(fixture.greet());
+  await fixture.clock.advance(WAIT_MS - 1);
   assertEquals(greeted.ending, undefined);
-  await meeting.clock.advance(1);
+  await fixture.clock.advance(1);
   assertEquals(greeted.ending, { value: "silent" });
 });
 
@@ -136,9 +136,9 @@ const busySeeds: { says: string; error: abstract new (...args: never[]) => P2pEr
 ];
 for (const { says, error } of busySeeds) {
   test(`greet() does not take a seed for an old one that answers ${says.trim()}`, async () => {
-    using meeting = new Meeting();
-    const thrown = assertRejects<P2pError>(() => meeting.greet(), error as typeof P2pError);
-    await meeting.seed.send(says);
+    using fixture = new DetectFixture();
+    const thrown = assertRejects<P2pError>(() => fixture.greet(), error as typeof P2pError);
+    await fixture.seed.send(says);
     await thrown;
   });
 }
@@ -154,88 +154,88 @@ const probes: { says: string | undefined; seen: "session" | NoGreeting }[] = [
 for (const { says, seen } of probes) {
   const what = says === undefined ? "nothing" : JSON.stringify(says.trim());
   test(`probe() ends its side at once and sees "${seen}" when the seed says ${what}`, async () => {
-    using meeting = new Meeting();
+    using fixture = new DetectFixture();
     const probing = probe(
-      meeting.client,
-      meeting.buffer,
-      { clock: meeting.clock, waitMs: WAIT_MS },
+      fixture.client,
+      fixture.buffer,
+      { clock: fixture.clock, waitMs: WAIT_MS },
       noAbort,
     );
-    assertEquals(await meeting.seed.line(), "HELLO 2");
-    assertEquals(await meeting.seed.line(), undefined);
-    if (says === undefined) await meeting.clock.advance(WAIT_MS);
+    assertEquals(await fixture.seed.line(), "HELLO 2");
+    assertEquals(await fixture.seed.line(), undefined);
+    if (says === undefined) await fixture.clock.advance(WAIT_MS);
     else {
-      await meeting.seed.send(says);
-      meeting.seed.close();
+      await fixture.seed.send(says);
+      fixture.seed.close();
     }
     assertEquals(await probing, seen);
   });
 }
 
 test("greet() throws BusyError with the seed's pause when it has no room", async () => {
-  using meeting = new Meeting();
-  const thrown = thrownBy(meeting.greet());
-  await meeting.seed.send("ERROR:BUSY retry-after-ms=700 full house\n");
+  using fixture = new DetectFixture();
+  const thrown = thrownBy(fixture.greet());
+  await fixture.seed.send("ERROR:BUSY retry-after-ms=700 full house\n");
   const error = await thrown;
   assert(error instanceof BusyError);
   assertEquals(error.retryAfterMs, 700);
 });
 
 test("greet() throws AuthError when the seed refuses with AUTH", async () => {
-  using meeting = new Meeting();
-  const thrown = assertRejects(() => meeting.greet(), AuthError);
-  await meeting.seed.send("ERROR:AUTH\n");
+  using fixture = new DetectFixture();
+  const thrown = assertRejects(() => fixture.greet(), AuthError);
+  await fixture.seed.send("ERROR:AUTH\n");
   await thrown;
 });
 
 test("greet() throws UnreachableError when the seed is going away", async () => {
-  using meeting = new Meeting();
-  const thrown = assertRejects(() => meeting.greet(), UnreachableError);
-  await meeting.seed.send("ERROR:SHUTDOWN bye\n");
+  using fixture = new DetectFixture();
+  const thrown = assertRejects(() => fixture.greet(), UnreachableError);
+  await fixture.seed.send("ERROR:SHUTDOWN bye\n");
   await thrown;
 });
 
 test("greet() throws UnreachableError when the seed says more than its greeting", async () => {
-  using meeting = new Meeting();
-  const thrown = assertRejects(() => meeting.greet(), UnreachableError);
-  await meeting.seed.send(`${GREETING}\nOK 0\n`);
+  using fixture = new DetectFixture();
+  const thrown = assertRejects(() => fixture.greet(), UnreachableError);
+  await fixture.seed.send(`${GREETING}\nOK 0\n`);
   await thrown;
 });
 
 test("greet() throws the signal's reason when it aborts during the silence", async () => {
-  using meeting = new Meeting();
+  using fixture = new DetectFixture();
   const stop = new AbortController();
   const reason = new Error("no longer wanted");
-  const thrown = thrownBy(meeting.greet(undefined, stop.signal));
-  await meeting.clock.advance(10);
+  const thrown = thrownBy(fixture.greet(undefined, stop.signal));
+  await fixture.clock.advance(10);
   stop.abort(reason);
   assertStrictEquals(await thrown, reason as P2pError);
 });
 
 test("greet() proves that it knows the token without sending it", async () => {
-  using meeting = new Meeting();
-  const greeted = meeting.greet(TOKEN);
-  await meeting.seed.line();
-  await meeting.seed.send(`${ASKS_FOR_TOKEN}\n`);
-  assertEquals(await meeting.seed.line(), RIGHT_ANSWER);
-  await meeting.seed.send("OK 0\n");
+  using fixture = new DetectFixture();
+  const greeted = fixture.greet(TOKEN);
+  await fixture.seed.line();
+  await fixture.seed.send(`${ASKS_FOR_TOKEN}\n`);
+  assertEquals(await fixture.seed.line(), RIGHT_ANSWER);
+  await fixture.seed.send("OK 0\n");
   assertEquals(greetingOf(await greeted).auth, "token");
 });
 
 test("greet() sends no proof when the seed asks for none", async () => {
-  using meeting = new Meeting();
-  const greeted = meeting.greet(TOKEN);
-  await meeting.seed.line();
-  await meeting.seed.send(`${GREETING}\n`);
+  using fixture = new DetectFixture();
+  const greeted = fixture.greet(TOKEN);
+  await fixture.seed.line();
+  await fixture.seed.send(`${GREETING}\n`);
   await greeted;
-  await meeting.client.endWriting();
-  assertEquals(await meeting.seed.line(), undefined);
+  await fixture.client.endWriting();
+  assertEquals(await fixture.seed.line(), undefined);
 });
 
 test("greet() throws AuthError with a way out when there is no token to give", async () => {
-  using meeting = new Meeting();
-  const thrown = thrownBy(meeting.greet());
-  await meeting.seed.send(`${ASKS_FOR_TOKEN}\n`);
+  using fixture = new DetectFixture();
+  const thrown = thrownBy(fixture.greet());
+  await fixture.seed.send(`${ASKS_FOR_TOKEN}\n`);
   const error = await thrown;
   assert(error instanceof AuthError);
   assertEquals(error.problem, undefined);
@@ -243,7 +243,7 @@ test("greet() throws AuthError with a way out when there is no token to give", a
 
 const answers: {
   name: string;
-  end: (meeting: Meeting) => Promise<void>;
+  end: (fixture: DetectFixture) => Promise<void>;
   error: abstract new (...args: never[]) => P2pError;
 }[] = [
   { name: "refuses it", end: says("ERROR:AUTH\n"), error: AuthError },
@@ -259,7 +259,7 @@ const answers: {
 ];
 
 function says(words: string) {
-  return async ({ seed }: Meeting) => {
+  return async ({ seed }: DetectFixture) => {
     await seed.send(words);
     seed.close();
   };
@@ -267,22 +267,22 @@ function says(words: string) {
 
 for (const { name, end, error } of answers) {
   test(`greet() throws ${error.name} when the seed is given a token and ${name}`, async () => {
-    using meeting = new Meeting();
-    const thrown = assertRejects<P2pError>(() => meeting.greet(TOKEN), error as typeof P2pError);
-    await meeting.seed.line();
-    await meeting.seed.send(`${ASKS_FOR_TOKEN}\n`);
-    await meeting.seed.line();
-    await end(meeting);
+    using fixture = new DetectFixture();
+    const thrown = assertRejects<P2pError>(() => fixture.greet(TOKEN), error as typeof P2pError);
+    await fixture.seed.line();
+    await fixture.seed.send(`${ASKS_FOR_TOKEN}\n`);
+    await fixture.seed.line();
+    await end(fixture);
     await thrown;
   });
 }
 
 test("greet() throws UnreachableError when the seed resets the connection instead of looking at the token", async () => {
-  using meeting = new Meeting();
-  const thrown = assertRejects(() => meeting.greet(TOKEN), UnreachableError);
-  await meeting.seed.line();
-  await meeting.seed.send(`${ASKS_FOR_TOKEN}\n`);
-  await meeting.clock.advance(0);
-  meeting.seed.close();
+  using fixture = new DetectFixture();
+  const thrown = assertRejects(() => fixture.greet(TOKEN), UnreachableError);
+  await fixture.seed.line();
+  await fixture.seed.send(`${ASKS_FOR_TOKEN}\n`);
+  await fixture.clock.advance(0);
+  fixture.seed.close();
   await thrown;
 });

@@ -1,6 +1,6 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { forEachConcurrent } from "../../core/source/for_each_concurrent.ts";
-import { ManualClock } from "../fakes/manual_clock.ts";
+import { ManualClock } from "../support/manual_clock.ts";
 import { noAbort, test } from "./support.ts";
 
 for (const most of [1, 3, 10]) {

@@ -5,7 +5,7 @@ import {
   ATTEMPT_DELAY_MS,
   connectToAny,
 } from "../../core/source/happy_eyeballs.ts";
-import { ManualClock } from "../fakes/manual_clock.ts";
+import { ManualClock } from "../support/manual_clock.ts";
 import { noAbort, test, watch } from "./support.ts";
 
 const orders = [
@@ -23,7 +23,7 @@ for (const { given, want } of orders) {
   });
 }
 
-class Conn {
+class FakeConnection {
   closed = false;
   close(): void {
     this.closed = true;
@@ -31,20 +31,20 @@ class Conn {
 }
 
 /** Attempts that end when the test says so. */
-class Attempts {
+class ConnectFixture {
   readonly clock = new ManualClock();
   readonly started: string[] = [];
-  readonly #ends = new Map<string, PromiseWithResolvers<Conn>>();
+  readonly #ends = new Map<string, PromiseWithResolvers<FakeConnection>>();
 
-  connect = (address: string): Promise<Conn> => {
+  connect = (address: string): Promise<FakeConnection> => {
     this.started.push(address);
-    const end = Promise.withResolvers<Conn>();
+    const end = Promise.withResolvers<FakeConnection>();
     this.#ends.set(address, end);
     return end.promise;
   };
 
-  succeed(address: string): Conn {
-    const conn = new Conn();
+  succeed(address: string): FakeConnection {
+    const conn = new FakeConnection();
     this.#ends.get(address)!.resolve(conn);
     return conn;
   }
@@ -59,7 +59,7 @@ class Attempts {
 }
 
 test("connectToAny() starts the next attempt when one has not succeeded in 250 ms, and closes the loser", async () => {
-  const attempts = new Attempts();
+  const attempts = new ConnectFixture();
   const race = attempts.race(["a", "b", "c"]);
   assertEquals(attempts.started, ["a"]);
   await attempts.clock.advance(ATTEMPT_DELAY_MS - 1);
@@ -76,7 +76,7 @@ test("connectToAny() starts the next attempt when one has not succeeded in 250 m
 });
 
 test("connectToAny() starts the next attempt at once when one fails", async () => {
-  const attempts = new Attempts();
+  const attempts = new ConnectFixture();
   const race = attempts.race(["a", "b"]);
   attempts.fail("a");
   await attempts.clock.advance(0);
@@ -87,7 +87,7 @@ test("connectToAny() starts the next attempt at once when one fails", async () =
 });
 
 test("connectToAny() takes the first address when it answers after the others have failed", async () => {
-  const attempts = new Attempts();
+  const attempts = new ConnectFixture();
   const race = attempts.race(["a", "b"]);
   await attempts.clock.advance(ATTEMPT_DELAY_MS);
   attempts.fail("b");
@@ -99,7 +99,7 @@ test("connectToAny() takes the first address when it answers after the others ha
 });
 
 test("connectToAny() throws the reason of each address when none answers", async () => {
-  const attempts = new Attempts();
+  const attempts = new ConnectFixture();
   const race = attempts.race(["a", "b"]);
   attempts.fail("a");
   await attempts.clock.advance(0);
@@ -112,12 +112,12 @@ test("connectToAny() throws the reason of each address when none answers", async
 });
 
 test("connectToAny() throws when there is no address", async () => {
-  const { connect, clock } = new Attempts();
+  const { connect, clock } = new ConnectFixture();
   await assertRejects(() => connectToAny([], connect, clock, noAbort), AllAttemptsFailed);
 });
 
 test("connectToAny() throws the signal's reason when it aborts, and closes what still comes", async () => {
-  const attempts = new Attempts();
+  const attempts = new ConnectFixture();
   const stop = new AbortController();
   const race = attempts.race(["a", "b"], stop.signal);
   const reason = new Error("no longer wanted");

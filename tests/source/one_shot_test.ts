@@ -1,9 +1,9 @@
 import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import { P2pError, ProtocolError, TimeoutError, UnreachableError } from "../../core/base/errors.ts";
 import { OneShotSource } from "../../core/source/one_shot.ts";
-import { ManualClock } from "../fakes/manual_clock.ts";
+import { ManualClock } from "../support/manual_clock.ts";
 import type { ByteStream } from "../../core/source/transport.ts";
-import { SeedSide } from "../fakes/scripted_seed.ts";
+import { SeedSide } from "../support/scripted_seed.ts";
 import { ADDRESS, bytesOf, noAbort, patternOf, RawSeed, test, thrownBy, watch } from "./support.ts";
 
 const quietly = { onBytes: () => {}, rateLimit: undefined };
@@ -16,7 +16,7 @@ function contentOf(name: string, size: number) {
 const STALL_MS = 5000;
 
 /** A client of an old seed whose connections are played one after the other. */
-class OldTalk implements AsyncDisposable {
+class OneShotFixture implements AsyncDisposable {
   readonly clock = new ManualClock();
   readonly stage: RawSeed;
   readonly client: OneShotSource;
@@ -53,34 +53,34 @@ function chunks(content: Uint8Array, most: number) {
 const FILE = patternOf(100);
 for (const most of [1, 7, 32, 60, 99, 100, 5000]) {
   test(`OneShotSource.read() fills the memory when the seed sends ${most} bytes at a time`, async () => {
-    await using talk = new OldTalk(chunks(FILE, most));
+    await using fixture = new OneShotFixture(chunks(FILE, most));
     const memory = new Uint8Array(60);
     let told = 0;
-    await talk.client.read(contentOf("a|b", 100), { start: 20, end: 80 }, memory, {
+    await fixture.client.read(contentOf("a|b", 100), { start: 20, end: 80 }, memory, {
       onBytes: (count: number) => told += count,
       rateLimit: undefined,
     }, noAbort);
     assertEquals(memory, FILE.subarray(20, 80));
     assertEquals(told, 60);
-    assertEquals(talk.requests.length, Math.ceil(60 / most));
-    assertEquals(talk.requests[0], "DOWNLOAD a|b|20");
+    assertEquals(fixture.requests.length, Math.ceil(60 / most));
+    assertEquals(fixture.requests[0], "DOWNLOAD a|b|20");
   });
 }
 
 test("OneShotSource.read() takes a chunk that comes in many parts", async () => {
-  await using talk = new OldTalk(async (_, seed) => {
+  await using fixture = new OneShotFixture(async (_, seed) => {
     for (const byte of FILE) await seed.send(Uint8Array.of(byte));
   });
   const memory = new Uint8Array(100);
-  await talk.client.read(contentOf("a", 100), { start: 0, end: 100 }, memory, quietly, noAbort);
+  await fixture.client.read(contentOf("a", 100), { start: 0, end: 100 }, memory, quietly, noAbort);
   assertEquals(memory, FILE);
-  assertEquals(talk.stage.connections, 1);
+  assertEquals(fixture.stage.connections, 1);
 });
 
 test("OneShotSource.read() throws ProtocolError when more comes than the file has", async () => {
-  await using talk = new OldTalk(async (_, seed) => await seed.send(patternOf(101)));
+  await using fixture = new OneShotFixture(async (_, seed) => await seed.send(patternOf(101)));
   const memory = new Uint8Array(50);
-  const reading = talk.client.read(
+  const reading = fixture.client.read(
     contentOf("a", 100),
     { start: 50, end: 100 },
     memory,
@@ -91,22 +91,22 @@ test("OneShotSource.read() throws ProtocolError when more comes than the file ha
 });
 
 test("OneShotSource.read() ignores the NUL bytes that fill the last buffer", async () => {
-  await using talk = new OldTalk(async (_, seed) => {
+  await using fixture = new OneShotFixture(async (_, seed) => {
     await seed.send(FILE);
     await seed.send(new Uint8Array(5000));
   });
   const memory = new Uint8Array(100);
-  await talk.client.read(contentOf("a", 100), { start: 0, end: 100 }, memory, quietly, noAbort);
+  await fixture.client.read(contentOf("a", 100), { start: 0, end: 100 }, memory, quietly, noAbort);
   assertEquals(memory, FILE);
 });
 
 test("OneShotSource.read() throws ProtocolError when NUL bytes come without end", async () => {
-  await using talk = new OldTalk(async (_, seed) => {
+  await using fixture = new OneShotFixture(async (_, seed) => {
     await seed.send(FILE);
     for (;;) await seed.send(new Uint8Array(5000));
   });
   const memory = new Uint8Array(100);
-  const reading = talk.client.read(
+  const reading = fixture.client.read(
     contentOf("a", 100),
     { start: 0, end: 100 },
     memory,
@@ -154,11 +154,11 @@ test("OneShotSource takes a reply for complete that is followed by a reset", asy
 });
 
 test("OneShotSource.read() throws UnreachableError when a reply is empty", async () => {
-  await using talk = new OldTalk(async (_, seed, connection) => {
+  await using fixture = new OneShotFixture(async (_, seed, connection) => {
     if (connection === 0) await seed.send(FILE.subarray(0, 10));
   });
   const memory = new Uint8Array(100);
-  const reading = talk.client.read(
+  const reading = fixture.client.read(
     contentOf("a", 100),
     { start: 0, end: 100 },
     memory,
@@ -166,29 +166,29 @@ test("OneShotSource.read() throws UnreachableError when a reply is empty", async
     noAbort,
   );
   await assertRejects(() => reading, UnreachableError, "byte 10");
-  assertEquals(talk.stage.connections, 2);
+  assertEquals(fixture.stage.connections, 2);
 });
 
 test("OneShotSource.read() throws TimeoutError when a chunk stalls", async () => {
   const gate = Promise.withResolvers<void>();
-  await using talk = new OldTalk(async (_, seed) => {
+  await using fixture = new OneShotFixture(async (_, seed) => {
     await seed.send(FILE.subarray(0, 10));
     await gate.promise;
   });
   const memory = new Uint8Array(100);
   const reading = watch(
-    talk.client.read(contentOf("a", 100), { start: 0, end: 100 }, memory, quietly, noAbort),
+    fixture.client.read(contentOf("a", 100), { start: 0, end: 100 }, memory, quietly, noAbort),
   );
-  await talk.clock.advance(STALL_MS - 1);
+  await fixture.clock.advance(STALL_MS - 1);
   assertEquals(reading.ending, undefined);
-  await talk.clock.advance(1);
+  await fixture.clock.advance(1);
   await assertRejects(() => endingOf(reading), TimeoutError);
   gate.resolve();
 });
 
 test("OneShotSource.read() throws the signal's reason and writes no more when it aborts", async () => {
   const gate = Promise.withResolvers<void>();
-  await using talk = new OldTalk(async (_, seed) => {
+  await using fixture = new OneShotFixture(async (_, seed) => {
     await seed.send(FILE.subarray(0, 10));
     await gate.promise;
     await seed.send(FILE.subarray(10));
@@ -196,39 +196,43 @@ test("OneShotSource.read() throws the signal's reason and writes no more when it
   const stop = new AbortController();
   const reason = new Error("no longer wanted");
   const memory = new Uint8Array(100);
-  const reading = talk.client.read(
+  const reading = fixture.client.read(
     contentOf("a", 100),
     { start: 0, end: 100 },
     memory,
     quietly,
     stop.signal,
   );
-  await talk.clock.advance(0);
+  await fixture.clock.advance(0);
   stop.abort(reason);
   assertStrictEquals(await thrownBy(reading), reason as P2pError);
   memory.fill(0xaa);
   gate.resolve();
-  await talk.clock.advance(0);
+  await fixture.clock.advance(0);
   assertEquals(memory, new Uint8Array(100).fill(0xaa));
 });
 
 test("OneShotSource.reply() gives the whole reply, wherever its characters are cut", async () => {
   const reply = bytesOf("naïve 😀\nSIZE\n");
-  await using talk = new OldTalk(async (_, seed) => {
+  await using fixture = new OneShotFixture(async (_, seed) => {
     for (const byte of reply) {
       await seed.send(Uint8Array.of(byte));
-      await talk.clock.advance(0);
+      await fixture.clock.advance(0);
     }
   });
-  assertEquals(await talk.client.reply({ verb: "LIST" }, noAbort), reply);
+  assertEquals(await fixture.client.reply({ verb: "LIST" }, noAbort), reply);
 });
 
 test("OneShotSource.reply() throws ProtocolError when the reply has no end", async () => {
   const noise = new Uint8Array(1024 * 1024).fill(0x78);
-  await using talk = new OldTalk(async (_, seed) => {
+  await using fixture = new OneShotFixture(async (_, seed) => {
     for (;;) await seed.send(noise);
   });
-  await assertRejects(() => talk.client.reply({ verb: "LIST" }, noAbort), ProtocolError, "endless");
+  await assertRejects(
+    () => fixture.client.reply({ verb: "LIST" }, noAbort),
+    ProtocolError,
+    "endless",
+  );
 });
 
 test("OneShotSource.reply() throws UnreachableError when the connection is reset", async () => {
@@ -306,7 +310,7 @@ test("OneShotSource.read() asks its pace before every chunk, for what may come",
   const file = patternOf(3 * USUAL_CHUNK_BYTES);
   const story: string[] = [];
   const answer = chunks(file, 20_000);
-  await using talk = new OldTalk((request, seed) => {
+  await using fixture = new OneShotFixture((request, seed) => {
     story.push("asks");
     return answer(request, seed);
   });
@@ -317,42 +321,42 @@ test("OneShotSource.read() asks its pace before every chunk, for what may come",
   const memory = new Uint8Array(50_000);
   const range = { start: 0, end: memory.length };
   const options = { onBytes: () => {}, rateLimit: pace };
-  await talk.client.read(contentOf("a", file.length), range, memory, options, noAbort);
+  await fixture.client.read(contentOf("a", file.length), range, memory, options, noAbort);
   assertEquals(memory, file.subarray(0, memory.length));
   // Nothing is known of the first one; behind it the seed sends as much each time.
   assertEquals(story, [`${USUAL_CHUNK_BYTES}`, "asks", "20000", "asks", "10000", "asks"]);
 });
 
 test("OneShotSource.read() asks nothing when the signal aborts while its pace waits", async () => {
-  await using talk = new OldTalk(chunks(FILE, 10));
+  await using fixture = new OneShotFixture(chunks(FILE, 10));
   const stop = new AbortController();
   const pace = {
     maxBytes: 1024,
-    wait: (_: number, signal: AbortSignal) => talk.clock.sleep(1000, signal),
+    wait: (_: number, signal: AbortSignal) => fixture.clock.sleep(1000, signal),
   };
   const options = { onBytes: () => {}, rateLimit: pace };
   const memory = new Uint8Array(100);
   const range = { start: 0, end: 100 };
   const thrown = thrownBy(
-    talk.client.read(contentOf("a", 100), range, memory, options, stop.signal),
+    fixture.client.read(contentOf("a", 100), range, memory, options, stop.signal),
   );
-  await talk.clock.advance(1500);
-  assertEquals(talk.requests.length, 1);
+  await fixture.clock.advance(1500);
+  assertEquals(fixture.requests.length, 1);
   stop.abort(new Error("enough"));
   assertEquals((await thrown).message, "enough");
-  assertEquals(talk.requests.length, 1);
+  assertEquals(fixture.requests.length, 1);
 });
 
 for (const verb of ["FILESIZE", "LIST"] as const) {
   test(`OneShotSource.reply() takes no more of a reply to ${verb} than it can be long`, async () => {
     let sent = 0;
     const part = "x".repeat(1000);
-    await using talk = new OldTalk(async (_, seed) => {
+    await using fixture = new OneShotFixture(async (_, seed) => {
       for (; sent < 1_000_000; sent += part.length) await seed.send(part);
       if (verb === "LIST") await seed.send("\n");
     });
     const request = verb === "LIST" ? { verb } : { verb, name: "a" };
-    const text = talk.client.reply(request, noAbort);
+    const text = fixture.client.reply(request, noAbort);
     if (verb === "LIST") return assertEquals((await text).length, 1_000_001);
     await assertRejects(() => text, ProtocolError, "endless");
     // What fits into the buffers of a connection came, and no more.
@@ -362,8 +366,11 @@ for (const verb of ["FILESIZE", "LIST"] as const) {
 
 test("OneShotSource.reply() takes a reply to FILESIZE that is as long as a line may be", async () => {
   const longest = `SIZE:${"0".repeat(4096 - 5)}\n`;
-  await using talk = new OldTalk(async (_, seed) => await seed.send(longest));
-  assertEquals(await talk.client.reply({ verb: "FILESIZE", name: "a" }, noAbort), bytesOf(longest));
+  await using fixture = new OneShotFixture(async (_, seed) => await seed.send(longest));
+  assertEquals(
+    await fixture.client.reply({ verb: "FILESIZE", name: "a" }, noAbort),
+    bytesOf(longest),
+  );
 });
 
 test("OneShotSource.reply() throws TimeoutError when the seed does not take the request", async () => {

@@ -19,14 +19,14 @@ import { authResponse } from "../../core/protocol/auth.ts";
 import { encodeGreeting } from "../../core/protocol/greeting.ts";
 import { encodeListing, MAX_LISTED_FILES } from "../../core/protocol/listing.ts";
 import { encodeManifest, makeManifest } from "../../core/protocol/manifest.ts";
-import { ManualClock } from "../fakes/manual_clock.ts";
+import { ManualClock } from "../support/manual_clock.ts";
 import {
   holding,
   refusing,
   ScriptedSeed,
   type SeedSide,
   sendBody,
-} from "../fakes/scripted_seed.ts";
+} from "../support/scripted_seed.ts";
 import { ADDRESS, noAbort, patternOf, RawSeed, test, watch } from "./support.ts";
 
 const CONNECT_MS = 5000;
@@ -34,7 +34,7 @@ const STALL_MS = 5000;
 const FILE = patternOf(10_000);
 
 /** A link to a seed behind `dial`, with a clock of its own. */
-class Linked implements AsyncDisposable {
+class SourceFixture implements AsyncDisposable {
   readonly clock = new ManualClock();
   readonly link: SeedSource;
 
@@ -97,18 +97,18 @@ function session(
 
 test("SeedSource.protocol() finds out once for all who ask meanwhile", async () => {
   await using seed = new ScriptedSeed({ a: FILE });
-  await using linked = new Linked(seed.dial);
-  const asked = Array.from({ length: 5 }, () => linked.link.protocol(noAbort));
+  await using fixture = new SourceFixture(seed.dial);
+  const asked = Array.from({ length: 5 }, () => fixture.link.protocol(noAbort));
   assertEquals(await Promise.all(asked), Array(5).fill("session"));
   assertEquals(seed.connections, 1);
 });
 
 test("SeedSource.protocol() goes on for the others when the one who asked first leaves", async () => {
   await using seed = new ScriptedSeed({ a: FILE });
-  await using linked = new Linked(seed.dial);
+  await using fixture = new SourceFixture(seed.dial);
   const stop = new AbortController();
-  const first = assertRejects(() => linked.link.protocol(stop.signal));
-  const second = linked.link.protocol(noAbort);
+  const first = assertRejects(() => fixture.link.protocol(stop.signal));
+  const second = fixture.link.protocol(noAbort);
   stop.abort();
   await first;
   assertEquals(await second, "session");
@@ -117,18 +117,18 @@ test("SeedSource.protocol() goes on for the others when the one who asked first 
 
 test("SeedSource.protocol() throws the reason and nothing else when the signal has aborted before", async () => {
   const dial: Dial = () => Promise.reject(new UnreachableError("nobody there"));
-  await using linked = new Linked(dial);
+  await using fixture = new SourceFixture(dial);
   const reason = new Error("no longer wanted");
-  await assertRejects(() => linked.link.protocol(AbortSignal.abort(reason)), Error, "no longer");
-  await linked.clock.advance(0);
+  await assertRejects(() => fixture.link.protocol(AbortSignal.abort(reason)), Error, "no longer");
+  await fixture.clock.advance(0);
 });
 
 test("SeedSource uses one connection when one ask follows the other", async () => {
   await using seed = new ScriptedSeed({ a: FILE });
-  await using linked = new Linked(seed.dial);
-  for (let i = 0; i < 20; i++) assertEquals(await linked.size(), FILE.length);
+  await using fixture = new SourceFixture(seed.dial);
+  for (let i = 0; i < 20; i++) assertEquals(await fixture.size(), FILE.length);
   assertEquals(seed.connections, 1);
-  assertEquals(linked.link.connections, 1);
+  assertEquals(fixture.link.connections, 1);
 });
 
 for (const connections of [1, 2, 4]) {
@@ -142,9 +142,9 @@ for (const connections of [1, 2, 4]) {
       await aTurn();
       return await seed.dial(address, signal);
     };
-    await using linked = new Linked(dial, { connections });
+    await using fixture = new SourceFixture(dial, { connections });
     const memories = Array.from({ length: 100 }, () => new Uint8Array(100));
-    await Promise.all(memories.map((memory, i) => linked.read(i * 100, memory)));
+    await Promise.all(memories.map((memory, i) => fixture.read(i * 100, memory)));
     memories.forEach((memory, i) => assertEquals(memory, FILE.subarray(i * 100, i * 100 + 100)));
     assertEquals(seed.mostOpen, connections);
   });
@@ -153,13 +153,13 @@ for (const connections of [1, 2, 4]) {
 test("SeedSource opens a second connection as soon as one request waits behind another", async () => {
   const gate = Promise.withResolvers<void>();
   await using seed = new ScriptedSeed({ a: FILE }, holding("FILESIZE", gate.promise));
-  await using linked = new Linked(seed.dial);
-  await linked.link.protocol(noAbort);
-  const first = linked.size();
-  await linked.clock.advance(0);
+  await using fixture = new SourceFixture(seed.dial);
+  await fixture.link.protocol(noAbort);
+  const first = fixture.size();
+  await fixture.clock.advance(0);
   assertEquals(seed.connections, 1);
-  const second = linked.size();
-  await linked.clock.advance(0);
+  const second = fixture.size();
+  await fixture.clock.advance(0);
   assertEquals(seed.connections, 2);
   gate.resolve();
   assertEquals(await Promise.all([first, second]), [FILE.length, FILE.length]);
@@ -191,12 +191,12 @@ test("SeedSource.read() divides a few ranges among all connections that it may h
   const clock = new ManualClock();
   const dial: Dial = async (address, signal) =>
     withDelayedReads(await seed.dial(address, signal), clock);
-  await using linked = new Linked(dial, { connections: 16, clock });
-  const dialect = linked.link.protocol(noAbort);
+  await using fixture = new SourceFixture(dial, { connections: 16, clock });
+  const dialect = fixture.link.protocol(noAbort);
   await clock.advance(ROUND_TRIP_MS);
   await dialect;
   const memories = Array.from({ length: 4 }, () => new Uint8Array(1024 * 1024));
-  const reads = memories.map((memory, i) => linked.read(i * memory.length, memory));
+  const reads = memories.map((memory, i) => fixture.read(i * memory.length, memory));
   await clock.advance(ROUND_TRIP_MS);
   gate.resolve();
   for (const read of reads) {
@@ -215,8 +215,8 @@ test("SeedSource opens at most as many connections as there are slots for all se
     await aTurn();
     return undefined;
   });
-  await using linked = new Linked(seed.dial, { slots: new Semaphore(2) });
-  await Promise.all(Array.from({ length: 50 }, () => linked.size()));
+  await using fixture = new SourceFixture(seed.dial, { slots: new Semaphore(2) });
+  await Promise.all(Array.from({ length: 50 }, () => fixture.size()));
   assertEquals(seed.mostOpen, 2);
 });
 
@@ -224,8 +224,8 @@ test("SeedSource goes on when another seed frees the only slot", async () => {
   await using one = new ScriptedSeed({ a: FILE });
   await using other = new ScriptedSeed({ a: FILE });
   const slots = new Semaphore(1);
-  await using first = new Linked(one.dial, { slots });
-  await using second = new Linked(other.dial, { slots });
+  await using first = new SourceFixture(one.dial, { slots });
+  await using second = new SourceFixture(other.dial, { slots });
   await first.size();
   one.hangUp();
   await aTurn();
@@ -255,8 +255,8 @@ for (const connections of [1, 3]) {
         return Promise.resolve();
       }, { maxInflight: 1 })(seed);
     });
-    await using linked = new Linked(stage.dial, { connections });
-    await Promise.all(Array.from({ length: 10 }, () => linked.size()));
+    await using fixture = new SourceFixture(stage.dial, { connections });
+    await Promise.all(Array.from({ length: 10 }, () => fixture.size()));
     assertEquals(most, 1);
   });
 }
@@ -265,16 +265,16 @@ test("SeedSource goes on with those who wait when the one before them left", asy
   const gate = Promise.withResolvers<void>();
   await using seed = new ScriptedSeed({ a: FILE }, holding("FILESIZE", gate.promise));
   seed.greeting = { ...seed.greeting, maxInflight: 1 };
-  await using linked = new Linked(seed.dial, { connections: 1 });
+  await using fixture = new SourceFixture(seed.dial, { connections: 1 });
   const stop = new AbortController();
-  const left = assertRejects(() => linked.size(stop.signal));
-  await linked.clock.advance(0);
-  const waiting = watch(linked.size());
-  await linked.clock.advance(0);
+  const left = assertRejects(() => fixture.size(stop.signal));
+  await fixture.clock.advance(0);
+  const waiting = watch(fixture.size());
+  await fixture.clock.advance(0);
   stop.abort();
   await left;
   gate.resolve();
-  await linked.clock.advance(100);
+  await fixture.clock.advance(100);
   assertEquals(waiting.ending, { value: FILE.length });
 });
 
@@ -282,9 +282,9 @@ for (const maxLength of [1, 7, 99, 100]) {
   test(`SeedSource.read() asks for at most ${maxLength} bytes at a time when the seed wants it so`, async () => {
     await using seed = new ScriptedSeed({ a: FILE });
     seed.greeting = { ...seed.greeting, maxLength };
-    await using linked = new Linked(seed.dial);
+    await using fixture = new SourceFixture(seed.dial);
     const memory = new Uint8Array(100);
-    await linked.read(50, memory);
+    await fixture.read(50, memory);
     assertEquals(memory, FILE.subarray(50, 150));
     const lengths = seed.asked("DOWNLOAD").map(({ range }) => range.end - range.start);
     assertEquals(Math.max(...lengths), maxLength);
@@ -296,12 +296,12 @@ test("SeedSource.read() has few requests in preparation when the seed takes a by
   const gate = Promise.withResolvers<void>();
   await using seed = new ScriptedSeed({ a: FILE }, holding("DOWNLOAD", gate.promise));
   seed.greeting = { ...seed.greeting, maxLength: 1 };
-  await using linked = new Linked(seed.dial);
+  await using fixture = new SourceFixture(seed.dial);
   let waits = 0;
   const pace = { maxBytes: 1000, wait: () => Promise.resolve(void waits++) };
   const stop = new AbortController();
-  const reading = assertRejects(() => linked.read(0, new Uint8Array(10_000), stop.signal, pace));
-  await linked.clock.advance(0);
+  const reading = assertRejects(() => fixture.read(0, new Uint8Array(10_000), stop.signal, pace));
+  await fixture.clock.advance(0);
   assertLessOrEqual(waits, 64);
   stop.abort();
   await reading;
@@ -315,50 +315,50 @@ function readingSeed(): ScriptedSeed {
   return seed;
 }
 
-function readContent(linked: Linked, id: string | null, into: Uint8Array): Promise<void> {
+function readContent(fixture: SourceFixture, id: string | null, into: Uint8Array): Promise<void> {
   const options = { onBytes: () => {}, rateLimit: undefined };
   const content = { name: "a", id, size: FILE.length };
-  return linked.link.read(content, { start: 10, end: 10 + into.length }, into, options, noAbort);
+  return fixture.link.read(content, { start: 10, end: 10 + into.length }, into, options, noAbort);
 }
 
 test("SeedSource.read() names the content by its id when the seed knows READ and the id is known", async () => {
   await using seed = readingSeed();
-  await using linked = new Linked(seed.dial);
+  await using fixture = new SourceFixture(seed.dial);
   const { id } = seed.manifestOf("a");
   const into = new Uint8Array(100);
-  await readContent(linked, id, into);
+  await readContent(fixture, id, into);
   assertEquals(into, FILE.subarray(10, 110));
   assertEquals(seed.asked("READ").map((request) => request.id), [id]);
-  await readContent(linked, null, into);
+  await readContent(fixture, null, into);
   assertEquals(seed.asked("DOWNLOAD").length, 1);
 });
 
 test("SeedSource.read() names the file when the seed does not know READ", async () => {
   await using seed = new ScriptedSeed({ a: FILE });
-  await using linked = new Linked(seed.dial);
-  await readContent(linked, seed.manifestOf("a").id, new Uint8Array(100));
+  await using fixture = new SourceFixture(seed.dial);
+  await readContent(fixture, seed.manifestOf("a").id, new Uint8Array(100));
   assertEquals([seed.asked("READ").length, seed.asked("DOWNLOAD").length], [0, 1]);
 });
 
 test("SeedSource.read() throws ChangedError when the seed has no content with that id any more", async () => {
   await using seed = readingSeed();
-  await using linked = new Linked(seed.dial);
-  await assertRejects(() => readContent(linked, "0".repeat(64), new Uint8Array(10)), ChangedError);
+  await using fixture = new SourceFixture(seed.dial);
+  await assertRejects(() => readContent(fixture, "0".repeat(64), new Uint8Array(10)), ChangedError);
 });
 
 test("SeedSource.read() waits for its turn before each part when there is a pace", async () => {
   await using seed = new ScriptedSeed({ a: FILE });
-  await using linked = new Linked(seed.dial);
+  await using fixture = new SourceFixture(seed.dial);
   const gates: { bytes: number; open: () => void }[] = [];
   const wait = (bytes: number) =>
     new Promise<void>((resolve) => gates.push({ bytes, open: resolve }));
   const memory = new Uint8Array(100);
-  const reading = linked.read(0, memory, noAbort, { maxBytes: 40, wait });
-  await linked.clock.advance(0);
+  const reading = fixture.read(0, memory, noAbort, { maxBytes: 40, wait });
+  await fixture.clock.advance(0);
   assertEquals(gates.map(({ bytes }) => bytes), [40, 40, 20]);
   assertEquals(seed.asked("DOWNLOAD").length, 0);
   gates[0]!.open();
-  await linked.clock.advance(0);
+  await fixture.clock.advance(0);
   assertEquals(seed.asked("DOWNLOAD").length, 1);
   gates.forEach(({ open }) => open());
   await reading;
@@ -378,12 +378,12 @@ test("SeedSource.read() settles only when none of its parts writes any more", as
     return undefined;
   });
   seed.greeting = { ...seed.greeting, maxLength: 50 };
-  await using linked = new Linked(seed.dial);
-  const reading = watch(linked.read(0, new Uint8Array(100)));
-  await linked.clock.advance(0);
+  await using fixture = new SourceFixture(seed.dial);
+  const reading = watch(fixture.read(0, new Uint8Array(100)));
+  await fixture.clock.advance(0);
   assertEquals(reading.ending, undefined);
   gate.resolve();
-  await linked.clock.advance(0);
+  await fixture.clock.advance(0);
   assert(reading.ending && "error" in reading.ending);
   assert(reading.ending.error instanceof ChangedError);
 });
@@ -405,8 +405,8 @@ const errorReplies: [string, abstract new (...args: never[]) => P2pError][] = [
 for (const [line, error] of errorReplies) {
   test(`SeedSource.manifest() throws ${error.name} when the seed says ${line}`, async () => {
     await using seed = new ScriptedSeed({ a: FILE }, refusing("MANIFEST", line, 1));
-    await using linked = new Linked(seed.dial);
-    const asked = () => linked.link.manifest("a", noAbort);
+    await using fixture = new SourceFixture(seed.dial);
+    const asked = () => fixture.link.manifest("a", noAbort);
     await assertRejects(asked, error as typeof P2pError);
     // The connection stays usable.
     assertEquals((await asked())?.layout.size, FILE.length);
@@ -419,14 +419,14 @@ test("SeedSource.manifest() throws ProtocolError when the manifest is none", asy
     await sendBody(client, "{}");
     return "answered";
   });
-  await using linked = new Linked(seed.dial);
-  await assertRejects(() => linked.link.manifest("a", noAbort), ProtocolError);
+  await using fixture = new SourceFixture(seed.dial);
+  await assertRejects(() => fixture.link.manifest("a", noAbort), ProtocolError);
 });
 
 test("SeedSource.size() throws ProtocolError when the seed answers without a size", async () => {
   await using seed = new ScriptedSeed({ a: FILE }, refusing("FILESIZE", "OK 0"));
-  await using linked = new Linked(seed.dial);
-  await assertRejects(() => linked.size(), ProtocolError);
+  await using fixture = new SourceFixture(seed.dial);
+  await assertRejects(() => fixture.size(), ProtocolError);
 });
 
 test("SeedSource gives the token to a seed that asks for it", async () => {
@@ -436,8 +436,8 @@ test("SeedSource gives the token to a seed that asks for it", async () => {
       assertEquals(line, `AUTH ${authResponse("0".repeat(32), "secret")}`);
     }
   }, { auth: "token" }));
-  await using linked = new Linked(stage.dial, { token: "secret" });
-  assertEquals(await linked.size(), 1);
+  await using fixture = new SourceFixture(stage.dial, { token: "secret" });
+  assertEquals(await fixture.size(), 1);
 });
 
 test("SeedSource throws TimeoutError, and is troubled, when nobody answers the connect", async () => {
@@ -445,11 +445,11 @@ test("SeedSource throws TimeoutError, and is troubled, when nobody answers the c
     new Promise((_, reject) => {
       signal.addEventListener("abort", () => reject(signal.reason), { once: true });
     });
-  await using linked = new Linked(dial);
-  const asked = watch(linked.size());
-  await linked.clock.advance(1000);
-  assert(linked.link.troubled);
-  await linked.clock.advance(CONNECT_MS);
+  await using fixture = new SourceFixture(dial);
+  const asked = watch(fixture.size());
+  await fixture.clock.advance(1000);
+  assert(fixture.link.troubled);
+  await fixture.clock.advance(CONNECT_MS);
   assert(asked.ending && "error" in asked.ending && asked.ending.error instanceof TimeoutError);
 });
 
@@ -458,13 +458,13 @@ test("SeedSource is troubled from a connect that failed until one that works", a
   let there = false;
   const dial: Dial = (address, signal) =>
     there ? seed.dial(address, signal) : Promise.reject(new UnreachableError("refused"));
-  await using linked = new Linked(dial);
-  assertEquals(linked.link.troubled, false);
-  await assertRejects(() => linked.size(), UnreachableError);
-  assertEquals(linked.link.troubled, true);
+  await using fixture = new SourceFixture(dial);
+  assertEquals(fixture.link.troubled, false);
+  await assertRejects(() => fixture.size(), UnreachableError);
+  assertEquals(fixture.link.troubled, true);
   there = true;
-  await linked.size();
-  assertEquals(linked.link.troubled, false);
+  await fixture.size();
+  assertEquals(fixture.link.troubled, false);
 });
 
 /** An old seed that knows the file "a". */
@@ -488,14 +488,14 @@ test("SeedSource speaks one-shot to an old seed, and greets it only once", async
     };
     await oldSeed(side);
   });
-  await using linked = new Linked(stage.dial);
-  assertEquals(await linked.link.protocol(noAbort), "one-shot");
-  assertEquals(await linked.link.manifest("a", noAbort), undefined);
-  assertEquals(await linked.size(), FILE.length);
+  await using fixture = new SourceFixture(stage.dial);
+  assertEquals(await fixture.link.protocol(noAbort), "one-shot");
+  assertEquals(await fixture.link.manifest("a", noAbort), undefined);
+  assertEquals(await fixture.size(), FILE.length);
   const memory = new Uint8Array(FILE.length);
-  await linked.read(0, memory);
+  await fixture.read(0, memory);
   assertEquals(memory, FILE);
-  assertEquals(await linked.link.list(noAbort), [{ name: "a", size: FILE.length, modified: 0 }]);
+  assertEquals(await fixture.link.list(noAbort), [{ name: "a", size: FILE.length, modified: 0 }]);
   assertEquals(requests.filter((line) => line === "HELLO 2").length, 1);
   assertEquals(stage.open, 0);
 });
@@ -505,8 +505,8 @@ test("SeedSource opens at most as many connections to an old seed as it may", as
     await aTurn();
     await oldSeed(seed);
   });
-  await using linked = new Linked(stage.dial, { connections: 2 });
-  await Promise.all(Array.from({ length: 20 }, () => linked.size()));
+  await using fixture = new SourceFixture(stage.dial, { connections: 2 });
+  await Promise.all(Array.from({ length: 20 }, () => fixture.size()));
   assertEquals(stage.mostOpen, 2);
 });
 
@@ -517,8 +517,8 @@ test("SeedSource.list() leaves out what an old seed lists and does not have", as
     else if (line === "FILESIZE a") await seed.send("SIZE:5\n");
     else if (line !== "HELLO 2") await seed.send("ERROR:NOT_FOUND no\n");
   });
-  await using linked = new Linked(stage.dial);
-  assertEquals(await linked.link.list(noAbort), [{ name: "a", size: 5, modified: 0 }]);
+  await using fixture = new SourceFixture(stage.dial);
+  assertEquals(await fixture.link.list(noAbort), [{ name: "a", size: 5, modified: 0 }]);
 });
 
 test("SeedSource.list() leaves out the folders that an old seed lists with a size without sense", async () => {
@@ -528,8 +528,8 @@ test("SeedSource.list() leaves out the folders that an old seed lists with a siz
     else if (line === "FILESIZE a") await seed.send("SIZE:5\n");
     else if (line === "FILESIZE dir") await seed.send("SIZE:9223372036854775807\n");
   });
-  await using linked = new Linked(stage.dial);
-  assertEquals(await linked.link.list(noAbort), [{ name: "a", size: 5, modified: 0 }]);
+  await using fixture = new SourceFixture(stage.dial);
+  assertEquals(await fixture.link.list(noAbort), [{ name: "a", size: 5, modified: 0 }]);
 });
 
 test("SeedSource.list() leaves nothing under way when an old seed fails in the middle", async () => {
@@ -543,8 +543,8 @@ test("SeedSource.list() leaves nothing under way when an old seed fails in the m
       await seed.send("SIZE:not a number\n");
     }
   });
-  await using linked = new Linked(stage.dial, { connections: 4 });
-  await assertRejects(() => linked.link.list(noAbort), ProtocolError);
+  await using fixture = new SourceFixture(stage.dial, { connections: 4 });
+  await assertRejects(() => fixture.link.list(noAbort), ProtocolError);
   assertEquals(stage.open, 0);
   assertLessOrEqual(asked, 40);
 });
@@ -602,25 +602,25 @@ function lineBefore(first: string | undefined, seed: SeedSide): () => Promise<st
 test("SeedSource greets a seed again that was silent at the greeting, before its file is taken unverified", async () => {
   let stopped = true;
   await using stage = new RawSeed(bothDialects(() => !stopped));
-  await using linked = new Linked(stage.dial);
-  const asked = watch(linked.link.manifest("a", noAbort));
-  await linked.clock.advance(CONNECT_MS - 1);
+  await using fixture = new SourceFixture(stage.dial);
+  const asked = watch(fixture.link.manifest("a", noAbort));
+  await fixture.clock.advance(CONNECT_MS - 1);
   stopped = false;
-  await linked.clock.advance(1);
+  await fixture.clock.advance(1);
   assert(asked.ending && "value" in asked.ending, "it is not answered");
   assertEquals(asked.ending.value?.layout.size, 6);
-  assertEquals(await linked.link.protocol(noAbort), "session");
+  assertEquals(await fixture.link.protocol(noAbort), "session");
 });
 
 test("SeedSource lists in a session what a seed offers that was silent at the greeting", async () => {
   let stopped = true;
   await using stage = new RawSeed(bothDialects(() => !stopped));
-  await using linked = new Linked(stage.dial);
-  const dialect = watch(linked.link.protocol(noAbort));
-  await linked.clock.advance(CONNECT_MS);
+  await using fixture = new SourceFixture(stage.dial);
+  const dialect = watch(fixture.link.protocol(noAbort));
+  await fixture.clock.advance(CONNECT_MS);
   assertEquals(dialect.ending, { value: "one-shot" });
   stopped = false;
-  assertEquals(await linked.link.list(noAbort), [{ name: "a", size: 1, modified: 1 }]);
+  assertEquals(await fixture.link.list(noAbort), [{ name: "a", size: 1, modified: 1 }]);
 });
 
 test("SeedSource uses a seed as an old one that never answers the greeting, and greets it again now and then", async () => {
@@ -629,91 +629,91 @@ test("SeedSource uses a seed as an old one that never answers the greeting, and 
   const over = Promise.withResolvers<void>();
   await using stage = new RawSeed(bothDialects(() => !silent, greetings, over.promise));
   using _over = { [Symbol.dispose]: () => over.resolve() };
-  await using linked = new Linked(stage.dial);
-  const asked = watch(linked.link.manifest("a", noAbort));
-  await linked.clock.advance(CONNECT_MS + 1000);
+  await using fixture = new SourceFixture(stage.dial);
+  const asked = watch(fixture.link.manifest("a", noAbort));
+  await fixture.clock.advance(CONNECT_MS + 1000);
   assertEquals(asked.ending, { value: undefined });
   assertEquals(greetings.length, 2);
-  assertEquals(await linked.size(), 6);
+  assertEquals(await fixture.size(), 6);
   assertEquals(greetings.length, 2);
-  await linked.clock.advance(10_000);
+  await fixture.clock.advance(10_000);
   // Nobody waits for the greeting.
-  assertEquals(await linked.size(), 6);
-  await linked.clock.advance(CONNECT_MS);
+  assertEquals(await fixture.size(), 6);
+  await fixture.clock.advance(CONNECT_MS);
   assertEquals(greetings.length, 3);
   silent = false;
-  await linked.clock.advance(10_000);
-  assertEquals(await linked.size(), 6);
-  await linked.clock.advance(0);
-  assertEquals(await linked.link.protocol(noAbort), "session");
-  assertEquals((await linked.link.manifest("a", noAbort))?.layout.size, 6);
+  await fixture.clock.advance(10_000);
+  assertEquals(await fixture.size(), 6);
+  await fixture.clock.advance(0);
+  assertEquals(await fixture.link.protocol(noAbort), "session");
+  assertEquals((await fixture.link.manifest("a", noAbort))?.layout.size, 6);
 });
 
 test("SeedSource does not take a seed for an old one that greeted before and is silent now", async () => {
   await using seed = new ScriptedSeed({ a: FILE });
   await using stopped = new RawSeed((side) => side.untilGone());
   const place = new Place(seed.dial);
-  await using linked = new Linked(place.dial);
-  await linked.size();
+  await using fixture = new SourceFixture(place.dial);
+  await fixture.size();
   seed.hangUp();
-  await linked.clock.advance(0);
+  await fixture.clock.advance(0);
   place.there = stopped.dial;
-  const asked = assertRejects(() => linked.link.manifest("a", noAbort), TimeoutError);
-  await linked.clock.advance(CONNECT_MS);
+  const asked = assertRejects(() => fixture.link.manifest("a", noAbort), TimeoutError);
+  await fixture.clock.advance(CONNECT_MS);
   await asked;
   place.there = seed.dial;
-  assertEquals((await linked.link.manifest("a", noAbort))?.layout.size, FILE.length);
+  assertEquals((await fixture.link.manifest("a", noAbort))?.layout.size, FILE.length);
 });
 
 test("SeedSource asks again who is there when a session seed has gone", async () => {
   await using seed = new ScriptedSeed({ a: FILE });
   await using old = new RawSeed(oldSeed);
   const place = new Place(seed.dial);
-  await using linked = new Linked(place.dial);
-  assertEquals(await linked.link.protocol(noAbort), "session");
+  await using fixture = new SourceFixture(place.dial);
+  assertEquals(await fixture.link.protocol(noAbort), "session");
   seed.hangUp();
-  await linked.clock.advance(0);
+  await fixture.clock.advance(0);
   place.there = () => Promise.reject(new UnreachableError("refused"));
-  await assertRejects(() => linked.size(), UnreachableError);
+  await assertRejects(() => fixture.size(), UnreachableError);
   place.there = old.dial;
-  assertEquals(await linked.link.protocol(noAbort), "one-shot");
-  assertEquals(await linked.size(), FILE.length);
+  assertEquals(await fixture.link.protocol(noAbort), "one-shot");
+  assertEquals(await fixture.size(), FILE.length);
 });
 
 test("SeedSource speaks one-shot when a session seed comes back as an old one", async () => {
   await using seed = new ScriptedSeed({ a: FILE });
   await using old = new RawSeed(oldSeed);
   const place = new Place(seed.dial);
-  await using linked = new Linked(place.dial);
-  await linked.size();
+  await using fixture = new SourceFixture(place.dial);
+  await fixture.size();
   seed.hangUp();
-  await linked.clock.advance(0);
+  await fixture.clock.advance(0);
   place.there = old.dial;
-  await assertRejects(() => linked.size(), UnreachableError);
-  assertEquals(await linked.link.protocol(noAbort), "one-shot");
-  assertEquals(await linked.size(), FILE.length);
+  await assertRejects(() => fixture.size(), UnreachableError);
+  assertEquals(await fixture.link.protocol(noAbort), "one-shot");
+  assertEquals(await fixture.size(), FILE.length);
 });
 
 test("SeedSource asks again who is there when an old seed has gone", async () => {
   await using seed = new ScriptedSeed({ a: FILE });
   await using old = new RawSeed(oldSeed);
   const place = new Place(old.dial);
-  await using linked = new Linked(place.dial);
-  assertEquals(await linked.link.protocol(noAbort), "one-shot");
+  await using fixture = new SourceFixture(place.dial);
+  assertEquals(await fixture.link.protocol(noAbort), "one-shot");
   place.there = () => Promise.reject(new UnreachableError("refused"));
-  await assertRejects(() => linked.size(), UnreachableError);
+  await assertRejects(() => fixture.size(), UnreachableError);
   place.there = seed.dial;
-  assertEquals(await linked.link.protocol(noAbort), "session");
+  assertEquals(await fixture.link.protocol(noAbort), "session");
 });
 
 test("SeedSource throws BusyError when the seed has no room, and greets again the next time", async () => {
   await using seed = new ScriptedSeed({ a: FILE });
   seed.turnsAwayWith = "ERROR:BUSY retry-after-ms=300 full\n";
-  await using linked = new Linked(seed.dial);
-  const error = await assertRejects(() => linked.size(), BusyError);
+  await using fixture = new SourceFixture(seed.dial);
+  const error = await assertRejects(() => fixture.size(), BusyError);
   assertEquals(error.retryAfterMs, 300);
   seed.turnsAwayWith = undefined;
-  assertEquals(await linked.size(), FILE.length);
+  assertEquals(await fixture.size(), FILE.length);
 });
 
 const noRoom: { name: string; play: (seed: SeedSide) => Promise<void> }[] = [
@@ -738,13 +738,13 @@ for (const { name, play } of noRoom) {
     await using stage = new RawSeed((seed, connection) =>
       connection === 0 ? slow(seed) : play(seed)
     );
-    await using linked = new Linked(stage.dial, { stallMs: 60_000 });
-    const asked = Array.from({ length: 10 }, () => watch(linked.size()));
-    await linked.clock.advance(CONNECT_MS);
+    await using fixture = new SourceFixture(stage.dial, { stallMs: 60_000 });
+    const asked = Array.from({ length: 10 }, () => watch(fixture.size()));
+    await fixture.clock.advance(CONNECT_MS);
     gate.resolve();
-    await linked.clock.advance(0);
+    await fixture.clock.advance(0);
     assertEquals(asked.map(({ ending }) => ending), Array(10).fill({ value: 5 }));
-    assertEquals(await linked.link.protocol(noAbort), "session");
+    assertEquals(await fixture.link.protocol(noAbort), "session");
     // It does not knock again and again.
     assertLessOrEqual(stage.connections, 8);
   });
@@ -762,14 +762,14 @@ test("SeedSource tries for more connections again when the seed's pause is over"
     await seed.line();
     await seed.send("ERROR:BUSY retry-after-ms=1000 full house\n");
   });
-  await using linked = new Linked(stage.dial, { connections: 2 });
+  await using fixture = new SourceFixture(stage.dial, { connections: 2 });
   for (; round < 2; round++) {
-    const asked = Array.from({ length: 10 }, () => linked.size());
-    await linked.clock.advance(500);
-    assertEquals(linked.link.connections, round + 1);
+    const asked = Array.from({ length: 10 }, () => fixture.size());
+    await fixture.clock.advance(500);
+    assertEquals(fixture.link.connections, round + 1);
     gates[round]!.resolve();
     await Promise.all(asked);
-    await linked.clock.advance(1000);
+    await fixture.clock.advance(1000);
   }
 });
 
@@ -780,8 +780,8 @@ test("SeedSource throws when a seed greets and then ends every session at once",
       encodeGreeting(new ScriptedSeed().greeting) + "ERROR:SHUTDOWN that was all\n",
     );
   });
-  await using linked = new Linked(stage.dial);
-  await assertRejects(() => linked.size(), UnreachableError);
+  await using fixture = new SourceFixture(stage.dial);
+  await assertRejects(() => fixture.size(), UnreachableError);
   assertEquals(stage.connections, 1);
 });
 
@@ -796,8 +796,8 @@ test("SeedSource.list() follows the pages to their end", async () => {
     await client.send(`OK ${page.length}${left.length > 3 ? " more=1" : ""}\n${page}`);
     return "answered";
   });
-  await using linked = new Linked(seed.dial);
-  assertEquals((await linked.link.list(noAbort)).map(({ name }) => name), names);
+  await using fixture = new SourceFixture(seed.dial);
+  assertEquals((await fixture.link.list(noAbort)).map(({ name }) => name), names);
   assertEquals(afters, ["", "c/d"]);
 });
 
@@ -841,8 +841,8 @@ for (const { name, page, error } of hostilePages) {
       await client.send(`OK ${body.length} more=1\n${body}`);
       return "answered";
     });
-    await using linked = new Linked(seed.dial);
-    const listing = linked.link.list(noAbort);
+    await using fixture = new SourceFixture(seed.dial);
+    const listing = fixture.link.list(noAbort);
     if (error === undefined) assertEquals(await listing, []);
     else await assertRejects(() => listing, ProtocolError, error);
   });
@@ -850,17 +850,17 @@ for (const { name, page, error } of hostilePages) {
 
 test("SeedSource.list() gives nothing when the seed offers nothing", async () => {
   await using seed = new ScriptedSeed();
-  await using linked = new Linked(seed.dial);
-  assertEquals(await linked.link.list(noAbort), []);
+  await using fixture = new SourceFixture(seed.dial);
+  assertEquals(await fixture.link.list(noAbort), []);
 });
 
 test("SeedSource[Symbol.asyncDispose]() ends all who ask or wait, and opens nothing any more", async () => {
   await using stage = new RawSeed(session(() => Promise.resolve()));
-  const linked = new Linked(stage.dial, { connections: 1 });
-  const asked = Array.from({ length: 20 }, () => watch(linked.size()));
-  await linked.clock.advance(0);
-  await linked[Symbol.asyncDispose]();
-  await linked.clock.advance(0);
+  const fixture = new SourceFixture(stage.dial, { connections: 1 });
+  const asked = Array.from({ length: 20 }, () => watch(fixture.size()));
+  await fixture.clock.advance(0);
+  await fixture[Symbol.asyncDispose]();
+  await fixture.clock.advance(0);
   for (const { ending } of asked) {
     assert(ending && "error" in ending && ending.error instanceof UnreachableError);
   }
@@ -881,21 +881,21 @@ test("SeedSource[Symbol.asyncDispose]() waits until a second connection on its w
     givenUp = true;
     throw signal.reason;
   };
-  const linked = new Linked(dial);
-  const asked = Array.from({ length: 5 }, () => assertRejects(() => linked.size()));
-  await linked.clock.advance(0);
+  const fixture = new SourceFixture(dial);
+  const asked = Array.from({ length: 5 }, () => assertRejects(() => fixture.size()));
+  await fixture.clock.advance(0);
   assertEquals([connects > 1, givenUp], [true, false]);
-  await linked[Symbol.asyncDispose]();
+  await fixture[Symbol.asyncDispose]();
   assertEquals(givenUp, true);
   await Promise.all(asked);
 });
 
 test("SeedSource[Symbol.asyncDispose]() ends the first greeting", async () => {
   await using stage = new RawSeed((seed) => seed.untilGone());
-  const linked = new Linked(stage.dial);
-  const asked = watch(linked.size());
-  await linked.clock.advance(0);
-  await linked[Symbol.asyncDispose]();
+  const fixture = new SourceFixture(stage.dial);
+  const asked = watch(fixture.size());
+  await fixture.clock.advance(0);
+  await fixture[Symbol.asyncDispose]();
   await aTurn();
   assert(asked.ending && "error" in asked.ending);
   assertEquals(stage.open, 0);
@@ -903,14 +903,14 @@ test("SeedSource[Symbol.asyncDispose]() ends the first greeting", async () => {
 
 test("SeedSource throws the signal's reason when it aborts while all connections are taken", async () => {
   await using stage = new RawSeed(session(() => Promise.resolve(), { maxInflight: 1 }));
-  await using linked = new Linked(stage.dial, { connections: 1 });
-  const first = assertRejects(() => linked.size(), UnreachableError);
-  await linked.clock.advance(0);
+  await using fixture = new SourceFixture(stage.dial, { connections: 1 });
+  const first = assertRejects(() => fixture.size(), UnreachableError);
+  await fixture.clock.advance(0);
   const stop = new AbortController();
-  const waiting = assertRejects(() => linked.size(stop.signal), Error, "no longer wanted");
-  await linked.clock.advance(0);
+  const waiting = assertRejects(() => fixture.size(stop.signal), Error, "no longer wanted");
+  await fixture.clock.advance(0);
   stop.abort(new Error("no longer wanted"));
   await waiting;
-  await linked.link[Symbol.asyncDispose]();
+  await fixture.link[Symbol.asyncDispose]();
   await first;
 });

@@ -4,9 +4,9 @@ import { type BodyTarget, SessionConnection } from "../../core/source/session_co
 import type { ByteStream } from "../../core/source/transport.ts";
 import { ReadBuffer } from "../../core/protocol/read_buffer.ts";
 import type { SessionRequest } from "../../core/protocol/requests.ts";
-import { ManualClock } from "../fakes/manual_clock.ts";
-import { memoryPair } from "../fakes/memory_stream.ts";
-import { SeedSide } from "../fakes/scripted_seed.ts";
+import { ManualClock } from "../support/manual_clock.ts";
+import { memoryPair } from "../support/memory_stream.ts";
+import { SeedSide } from "../support/scripted_seed.ts";
 import { bytesOf, noAbort, patternOf, test, thrownBy, watch } from "./support.ts";
 
 const GREETING = {
@@ -23,7 +23,7 @@ const PING: SessionRequest = { verb: "PING" };
 const NONE: BodyTarget = { kind: "none" };
 
 /** A connection after its greeting, the seed's side of it in the hands of a test. */
-class Talk implements AsyncDisposable {
+class ConnectionFixture implements AsyncDisposable {
   readonly clock = new ManualClock(1_000_000);
   readonly seed: SeedSide;
   readonly connection: SessionConnection;
@@ -68,35 +68,35 @@ class Talk implements AsyncDisposable {
 }
 
 test("SessionConnection.request() gives each of several pipelined requests its own reply", async () => {
-  await using talk = new Talk();
+  await using fixture = new ConnectionFixture();
   const replies = [
-    talk.ask({ verb: "FILESIZE", name: "a" }, NONE),
-    talk.ask({ verb: "FILESIZE", name: "b" }, NONE),
-    talk.ask({ verb: "MANIFEST", name: "c" }, { kind: "upTo", bytes: 100 }),
-    talk.ask(PING, NONE),
+    fixture.ask({ verb: "FILESIZE", name: "a" }, NONE),
+    fixture.ask({ verb: "FILESIZE", name: "b" }, NONE),
+    fixture.ask({ verb: "MANIFEST", name: "c" }, { kind: "upTo", bytes: 100 }),
+    fixture.ask(PING, NONE),
   ];
-  assertEquals(talk.connection.depth, 4);
-  assertEquals(await talk.seed.line(), "FILESIZE a");
-  assertEquals(await talk.seed.line(), "FILESIZE b");
-  assertEquals(await talk.seed.line(), "MANIFEST c");
-  assertEquals(await talk.seed.line(), "PING");
-  await talk.seed.send("SIZE:7\nERROR:NOT_FOUND no\nOK 3 more=1\nxyzOK 0\n");
+  assertEquals(fixture.connection.depth, 4);
+  assertEquals(await fixture.seed.line(), "FILESIZE a");
+  assertEquals(await fixture.seed.line(), "FILESIZE b");
+  assertEquals(await fixture.seed.line(), "MANIFEST c");
+  assertEquals(await fixture.seed.line(), "PING");
+  await fixture.seed.send("SIZE:7\nERROR:NOT_FOUND no\nOK 3 more=1\nxyzOK 0\n");
   const [size, error, body, pong] = await Promise.all(replies);
   assertEquals(size!.reply, { kind: "size", size: 7 });
   assert(error!.reply.kind === "error" && error!.reply.error.code === "NOT_FOUND");
   assertEquals(body!.body, bytesOf("xyz"));
   assert(body!.reply.kind === "ok" && body!.reply.fields.get("more") === "1");
   assertEquals(pong!.body.length, 0);
-  assertEquals(talk.connection.depth, 0);
+  assertEquals(fixture.connection.depth, 0);
 });
 
 test("SessionConnection.request() writes a body into the given memory and nowhere beside it", async () => {
-  await using talk = new Talk();
+  await using fixture = new ConnectionFixture();
   const memory = new Uint8Array(300_004).fill(0xee);
   const content = patternOf(300_000);
-  const asked = talk.download(memory.subarray(2, 300_002));
-  await talk.seed.send("OK 300000\n");
-  await talk.seed.send(content);
+  const asked = fixture.download(memory.subarray(2, 300_002));
+  await fixture.seed.send("OK 300000\n");
+  await fixture.seed.send(content);
   const { body } = await asked;
   assertStrictEquals(body.buffer, memory.buffer);
   assertEquals(body, content);
@@ -104,16 +104,16 @@ test("SessionConnection.request() writes a body into the given memory and nowher
 });
 
 test("SessionConnection.request() tells of all bytes of a body as they come", async () => {
-  await using talk = new Talk();
+  await using fixture = new ConnectionFixture();
   const counts: number[] = [];
   const range = { start: 0, end: 10 };
   const bytes = new Uint8Array(10);
   const place = { kind: "into", bytes, onBytes: (count: number) => counts.push(count) } as const;
-  const asked = talk.ask({ verb: "DOWNLOAD", name: "a", range }, place, noAbort);
-  await talk.seed.send("OK 10\nabcd");
-  await talk.settle();
+  const asked = fixture.ask({ verb: "DOWNLOAD", name: "a", range }, place, noAbort);
+  await fixture.seed.send("OK 10\nabcd");
+  await fixture.settle();
   assertEquals(counts, [4]);
-  await talk.seed.send("efghij");
+  await fixture.seed.send("efghij");
   await asked;
   assertEquals(counts, [4, 6]);
 });
@@ -121,18 +121,18 @@ test("SessionConnection.request() tells of all bytes of a body as they come", as
 const STREAM = bytesOf("OK 5\nhelloSIZE:12\r\nERROR:BUSY retry-after-ms=5 x\nOK 3 a=b\nabcOK 0\n");
 
 async function expectWholeStream(pieces: readonly Uint8Array[]): Promise<void> {
-  await using talk = new Talk();
+  await using fixture = new ConnectionFixture();
   const memory = new Uint8Array(5);
   const asked = Promise.all([
-    talk.download(memory),
-    talk.ask({ verb: "FILESIZE", name: "a" }, NONE),
-    talk.ask(PING, NONE),
-    talk.ask({ verb: "LIST", after: "" }, { kind: "upTo", bytes: 3 }),
-    talk.ask(PING, NONE),
+    fixture.download(memory),
+    fixture.ask({ verb: "FILESIZE", name: "a" }, NONE),
+    fixture.ask(PING, NONE),
+    fixture.ask({ verb: "LIST", after: "" }, { kind: "upTo", bytes: 3 }),
+    fixture.ask(PING, NONE),
   ]);
   for (const piece of pieces) {
-    await talk.seed.send(piece);
-    await talk.settle();
+    await fixture.seed.send(piece);
+    await fixture.settle();
   }
   const answers = await asked;
   assertEquals(memory, bytesOf("hello"));
@@ -184,31 +184,34 @@ function into(length: number) {
 
 for (const { name, request, place, reply } of wrongReplies) {
   test(`SessionConnection.request() throws ProtocolError only to the one that is answered, and closes, when the seed sends ${name}`, async () => {
-    await using talk = new Talk();
-    const asked = assertRejects(() => talk.ask(request, place), ProtocolError);
-    const others = [talk.ask(PING, NONE), talk.download(new Uint8Array(9))];
+    await using fixture = new ConnectionFixture();
+    const asked = assertRejects(() => fixture.ask(request, place), ProtocolError);
+    const others = [fixture.ask(PING, NONE), fixture.download(new Uint8Array(9))];
     // They were not being answered: the seed may be asked again for what they want.
     const lost = others.map((other) => assertRejects(() => other, UnreachableError, "seed"));
-    await talk.seed.send(reply);
+    await fixture.seed.send(reply);
     await Promise.all([asked, ...lost]);
-    assert(talk.connection.closed);
+    assert(fixture.connection.closed);
   });
 }
 
 test("SessionConnection.request() throws ProtocolError when a line is not UTF-8", async () => {
-  await using talk = new Talk();
-  const asked = assertRejects(() => talk.ask(PING, NONE), ProtocolError);
-  await talk.seed.send(Uint8Array.of(0x4f, 0x4b, 0xff, 0x0a));
+  await using fixture = new ConnectionFixture();
+  const asked = assertRejects(() => fixture.ask(PING, NONE), ProtocolError);
+  await fixture.seed.send(Uint8Array.of(0x4f, 0x4b, 0xff, 0x0a));
   await asked;
 });
 
-const ends: { name: string; end: (talk: Talk) => void | Promise<void> }[] = [
-  { name: "closes", end: (talk) => talk.seed.close() },
-  { name: "closes in the middle of a body", end: (talk) => closeAfter(talk, "OK 100\nhalf of it") },
-  { name: "closes in the middle of a line", end: (talk) => closeAfter(talk, "OK 10") },
+const ends: { name: string; end: (fixture: ConnectionFixture) => void | Promise<void> }[] = [
+  { name: "closes", end: (fixture) => fixture.seed.close() },
+  {
+    name: "closes in the middle of a body",
+    end: (fixture) => closeAfter(fixture, "OK 100\nhalf of it"),
+  },
+  { name: "closes in the middle of a line", end: (fixture) => closeAfter(fixture, "OK 10") },
 ];
 
-async function closeAfter({ seed }: Talk, said: string): Promise<void> {
+async function closeAfter({ seed }: ConnectionFixture, said: string): Promise<void> {
   // With the requests read, the close is no reset.
   for (let line = 0; line < 3; line++) await seed.line();
   await seed.send(said);
@@ -217,155 +220,155 @@ async function closeAfter({ seed }: Talk, said: string): Promise<void> {
 
 for (const { name, end } of ends) {
   test(`SessionConnection.request() throws UnreachableError to all who wait when the seed ${name}`, async () => {
-    await using talk = new Talk();
+    await using fixture = new ConnectionFixture();
     const memory = new Uint8Array(100);
-    const asked = [talk.download(memory), talk.ask(PING, NONE), talk.ask(PING, NONE)];
+    const asked = [fixture.download(memory), fixture.ask(PING, NONE), fixture.ask(PING, NONE)];
     const thrown = asked.map((one) => assertRejects(() => one, UnreachableError));
-    await talk.settle();
-    await end(talk);
+    await fixture.settle();
+    await end(fixture);
     await Promise.all(thrown);
-    assert(talk.connection.closed);
-    assertEquals(talk.connection.depth, 0);
+    assert(fixture.connection.closed);
+    assertEquals(fixture.connection.depth, 0);
   });
 }
 
 test("SessionConnection.request() throws UnreachableError when the connection has ended before", async () => {
-  await using talk = new Talk();
-  talk.seed.close();
-  await talk.settle();
-  assert(talk.connection.closed);
-  await assertRejects(() => talk.ask(PING, NONE), UnreachableError);
+  await using fixture = new ConnectionFixture();
+  fixture.seed.close();
+  await fixture.settle();
+  assert(fixture.connection.closed);
+  await assertRejects(() => fixture.ask(PING, NONE), UnreachableError);
 });
 
 test("SessionConnection closes when the seed speaks without being asked", async () => {
-  await using talk = new Talk();
-  await talk.seed.send("ERROR:SHUTDOWN bye\n");
-  await talk.settle();
-  assert(talk.connection.closed);
+  await using fixture = new ConnectionFixture();
+  await fixture.seed.send("ERROR:SHUTDOWN bye\n");
+  await fixture.settle();
+  assert(fixture.connection.closed);
 });
 
 test("SessionConnection.request() does not blame the seed for the time in which the process was stopped", async () => {
-  await using talk = new Talk();
-  const asked = watch(talk.ask(PING, NONE));
-  await talk.clock.oversleep(185_000);
+  await using fixture = new ConnectionFixture();
+  const asked = watch(fixture.ask(PING, NONE));
+  await fixture.clock.oversleep(185_000);
   assertEquals(asked.ending, undefined);
   // Another request right after it does not, either.
-  const other = watch(talk.ask(PING, NONE));
-  await talk.clock.advance(STALL_MS - 1);
+  const other = watch(fixture.ask(PING, NONE));
+  await fixture.clock.advance(STALL_MS - 1);
   assertEquals([asked.ending, other.ending], [undefined, undefined]);
-  await talk.clock.advance(1);
+  await fixture.clock.advance(1);
   assert(asked.ending && "error" in asked.ending && asked.ending.error instanceof TimeoutError);
   assertEquals(asked.ending.error.message, "seed stalled: nothing came for 5.0 s");
 });
 
 test("SessionConnection.request() throws TimeoutError when nothing comes for the stall time", async () => {
-  await using talk = new Talk();
-  const first = watch(talk.ask(PING, NONE));
-  const second = watch(talk.download(new Uint8Array(10)));
-  await talk.clock.advance(STALL_MS - 1);
+  await using fixture = new ConnectionFixture();
+  const first = watch(fixture.ask(PING, NONE));
+  const second = watch(fixture.download(new Uint8Array(10)));
+  await fixture.clock.advance(STALL_MS - 1);
   assertEquals([first.ending, second.ending], [undefined, undefined]);
-  await talk.clock.advance(1);
+  await fixture.clock.advance(1);
   assert(first.ending && "error" in first.ending && first.ending.error instanceof TimeoutError);
   assert(second.ending && "error" in second.ending && second.ending.error instanceof TimeoutError);
-  assert(talk.connection.closed);
+  assert(fixture.connection.closed);
 });
 
 test("SessionConnection.request() is patient as long as bytes come, however slowly", async () => {
-  await using talk = new Talk();
+  await using fixture = new ConnectionFixture();
   const memory = new Uint8Array(4);
-  const asked = talk.download(memory);
-  await talk.seed.send("OK 4\n");
+  const asked = fixture.download(memory);
+  await fixture.seed.send("OK 4\n");
   for (const byte of [1, 2, 3, 4]) {
-    await talk.clock.advance(STALL_MS - 1);
-    await talk.seed.send(Uint8Array.of(byte));
+    await fixture.clock.advance(STALL_MS - 1);
+    await fixture.seed.send(Uint8Array.of(byte));
   }
   await asked;
   assertEquals(memory, Uint8Array.of(1, 2, 3, 4));
 });
 
 test("SessionConnection.request() counts silence from the request on, not from the last reply", async () => {
-  await using talk = new Talk();
-  await talk.clock.advance(STALL_MS * 3);
-  const asked = talk.ask(PING, NONE);
-  await talk.clock.advance(STALL_MS - 1);
-  await talk.seed.send("OK 0\n");
+  await using fixture = new ConnectionFixture();
+  await fixture.clock.advance(STALL_MS * 3);
+  const asked = fixture.ask(PING, NONE);
+  await fixture.clock.advance(STALL_MS - 1);
+  await fixture.seed.send("OK 0\n");
   await asked;
 });
 
 test("SessionConnection closes when nobody has used it for the idle time", async () => {
-  await using talk = new Talk();
-  await talk.clock.advance(IDLE_MS - 1);
-  const asked = talk.ask(PING, NONE);
-  await talk.seed.send("OK 0\n");
+  await using fixture = new ConnectionFixture();
+  await fixture.clock.advance(IDLE_MS - 1);
+  const asked = fixture.ask(PING, NONE);
+  await fixture.seed.send("OK 0\n");
   await asked;
-  await talk.clock.advance(IDLE_MS - 1);
-  assertFalse(talk.connection.closed);
-  await talk.clock.advance(1);
-  assert(talk.connection.closed);
+  await fixture.clock.advance(IDLE_MS - 1);
+  assertFalse(fixture.connection.closed);
+  await fixture.clock.advance(1);
+  assert(fixture.connection.closed);
 });
 
 test("SessionConnection.request() sends nothing when its signal has aborted before", async () => {
-  await using talk = new Talk();
+  await using fixture = new ConnectionFixture();
   const reason = new Error("no longer wanted");
-  await assertRejects(() => talk.ask(PING, NONE, AbortSignal.abort(reason)), Error, "no longer");
-  assertEquals(talk.connection.depth, 0);
-  const next = talk.ask({ verb: "FILESIZE", name: "a" }, NONE);
-  assertEquals(await talk.seed.line(), "FILESIZE a");
-  await talk.seed.send("SIZE:1\n");
+  await assertRejects(() => fixture.ask(PING, NONE, AbortSignal.abort(reason)), Error, "no longer");
+  assertEquals(fixture.connection.depth, 0);
+  const next = fixture.ask({ verb: "FILESIZE", name: "a" }, NONE);
+  assertEquals(await fixture.seed.line(), "FILESIZE a");
+  await fixture.seed.send("SIZE:1\n");
   await next;
 });
 
 /** An ask that is given up after `before` bytes of its body. */
-async function giveUp(talk: Talk, length: number, before: number) {
+async function giveUp(fixture: ConnectionFixture, length: number, before: number) {
   const memory = new Uint8Array(length);
   const stop = new AbortController();
   const reason = new Error("no longer wanted");
-  const asked = watch(talk.download(memory, stop.signal));
+  const asked = watch(fixture.download(memory, stop.signal));
   const content = patternOf(length);
-  await talk.seed.line();
+  await fixture.seed.line();
   if (before > 0) {
-    await talk.seed.send(`OK ${length}\n`);
-    await talk.seed.send(content.subarray(0, before));
+    await fixture.seed.send(`OK ${length}\n`);
+    await fixture.seed.send(content.subarray(0, before));
   }
-  await talk.settle();
+  await fixture.settle();
   stop.abort(reason);
-  await talk.settle();
+  await fixture.settle();
   return { memory, asked, content, reason };
 }
 
 for (const before of [0, 1, 40, 99]) {
   test(`SessionConnection.request() never writes to the memory of a request that left after ${before} bytes`, async () => {
-    await using talk = new Talk();
-    const other = talk.ask({ verb: "FILESIZE", name: "b" }, NONE);
-    const { memory, asked, content, reason } = await giveUp(talk, 100, 0);
+    await using fixture = new ConnectionFixture();
+    const other = fixture.ask({ verb: "FILESIZE", name: "b" }, NONE);
+    const { memory, asked, content, reason } = await giveUp(fixture, 100, 0);
     // The other one is in front: the one that left is settled although nothing came yet.
     assertEquals(asked.ending, { error: reason });
     memory.fill(0xaa);
-    await talk.seed.send("SIZE:5\nOK 100\n");
-    await talk.seed.send(content.subarray(0, before));
-    await talk.settle();
-    await talk.seed.send(content.subarray(before));
+    await fixture.seed.send("SIZE:5\nOK 100\n");
+    await fixture.seed.send(content.subarray(0, before));
+    await fixture.settle();
+    await fixture.seed.send(content.subarray(before));
     await other;
-    const next = talk.ask(PING, NONE);
-    await talk.seed.send("OK 0\n");
+    const next = fixture.ask(PING, NONE);
+    await fixture.seed.send("OK 0\n");
     await next;
     assertEquals(memory, new Uint8Array(100).fill(0xaa));
   });
 
   test(`SessionConnection.request() frees its memory when it settles after an abort at byte ${before} of its body`, async () => {
-    await using talk = new Talk();
-    const { memory, asked, content, reason } = await giveUp(talk, 100, before);
-    if (before === 0) await talk.seed.send("OK 100\n");
-    await talk.seed.send(content.subarray(before, before + 1));
-    await talk.settle();
+    await using fixture = new ConnectionFixture();
+    const { memory, asked, content, reason } = await giveUp(fixture, 100, before);
+    if (before === 0) await fixture.seed.send("OK 100\n");
+    await fixture.seed.send(content.subarray(before, before + 1));
+    await fixture.settle();
     assertEquals(asked.ending, { error: reason });
     memory.fill(0xaa);
-    await talk.seed.send(content.subarray(before + 1));
-    const next = talk.ask(PING, NONE);
-    await talk.seed.send("OK 0\n");
+    await fixture.seed.send(content.subarray(before + 1));
+    const next = fixture.ask(PING, NONE);
+    await fixture.seed.send("OK 0\n");
     await next;
     assertEquals(memory, new Uint8Array(100).fill(0xaa));
-    assertFalse(talk.connection.closed);
+    assertFalse(fixture.connection.closed);
   });
 }
 
@@ -443,65 +446,65 @@ class LateReads implements ByteStream {
 }
 
 test("SessionConnection.request() ends soon after an abort when the seed stalls within a small body", async () => {
-  await using talk = new Talk();
-  const { asked, reason } = await giveUp(talk, 100, 40);
-  await talk.clock.advance(STALL_MS / 10);
+  await using fixture = new ConnectionFixture();
+  const { asked, reason } = await giveUp(fixture, 100, 40);
+  await fixture.clock.advance(STALL_MS / 10);
   assertEquals(asked.ending, { error: reason });
-  assert(talk.connection.closed);
+  assert(fixture.connection.closed);
 });
 
 test("SessionConnection.request() closes the connection at once when a big body is given up", async () => {
-  await using talk = new Talk();
-  const { asked, reason } = await giveUp(talk, 1_000_000, 10);
+  await using fixture = new ConnectionFixture();
+  const { asked, reason } = await giveUp(fixture, 1_000_000, 10);
   assertEquals(asked.ending, { error: reason });
-  assert(talk.connection.closed);
+  assert(fixture.connection.closed);
 });
 
 test("SessionConnection.request() closes the connection when a big body is given up before it began", async () => {
-  await using talk = new Talk();
-  const { asked, reason } = await giveUp(talk, 1_000_000, 0);
+  await using fixture = new ConnectionFixture();
+  const { asked, reason } = await giveUp(fixture, 1_000_000, 0);
   assertEquals(asked.ending, { error: reason });
-  assert(talk.connection.closed);
+  assert(fixture.connection.closed);
 });
 
 test("SessionConnection.request() reads past a big body for the sake of others who wait", async () => {
-  await using talk = new Talk();
+  await using fixture = new ConnectionFixture();
   const memory = new Uint8Array(1_000_000);
   const stop = new AbortController();
-  const gone = watch(talk.download(memory, stop.signal));
+  const gone = watch(fixture.download(memory, stop.signal));
   const wanted = new Uint8Array(100_000);
-  const other = talk.download(wanted);
-  await talk.seed.send("OK 1000000\nabc");
-  await talk.settle();
+  const other = fixture.download(wanted);
+  await fixture.seed.send("OK 1000000\nabc");
+  await fixture.settle();
   stop.abort(new Error("no longer wanted"));
-  await talk.seed.send(patternOf(999_997));
+  await fixture.seed.send(patternOf(999_997));
   assert(gone.ending && "error" in gone.ending);
   memory.fill(0xaa);
-  await talk.seed.send("OK 100000\n");
-  await talk.seed.send(patternOf(100_000, 2));
+  await fixture.seed.send("OK 100000\n");
+  await fixture.seed.send(patternOf(100_000, 2));
   await other;
   assertEquals(wanted, patternOf(100_000, 2));
 });
 
 test("SessionConnection.request() throws each one's own reason when all leave one after the other", async () => {
-  await using talk = new Talk();
+  await using fixture = new ConnectionFixture();
   const [first, second] = [new AbortController(), new AbortController()];
-  const one = watch(talk.download(new Uint8Array(100_000), first.signal));
-  const other = watch(talk.download(new Uint8Array(100_000), second.signal));
-  await talk.seed.send("OK 100000\nabc");
-  await talk.settle();
+  const one = watch(fixture.download(new Uint8Array(100_000), first.signal));
+  const other = watch(fixture.download(new Uint8Array(100_000), second.signal));
+  await fixture.seed.send("OK 100000\nabc");
+  await fixture.settle();
   first.abort("first");
   second.abort("second");
-  await talk.settle();
+  await fixture.settle();
   assertEquals([one.ending, other.ending], [{ error: "first" }, { error: "second" }]);
 });
 
 test("SessionConnection.close() ends what waits, only once, and tells so", async () => {
-  await using talk = new Talk();
-  const asked = talk.ask(PING, NONE);
+  await using fixture = new ConnectionFixture();
+  const asked = fixture.ask(PING, NONE);
   const reason = new UnreachableError("enough");
-  talk.connection.close(reason);
-  talk.connection.close();
+  fixture.connection.close(reason);
+  fixture.connection.close();
   assertStrictEquals(await thrownBy(asked), reason);
 });
 
@@ -531,12 +534,12 @@ test("SessionConnection tells of a change when the reply of one who left is thro
 });
 
 test("SessionConnection[Symbol.asyncDispose]() waits for the read that may still write to memory", async () => {
-  const talk = new Talk();
+  const fixture = new ConnectionFixture();
   const memory = new Uint8Array(100);
-  const asked = watch(talk.download(memory));
-  await talk.seed.send("OK 100\nabc");
-  await talk.settle();
-  await talk[Symbol.asyncDispose]();
+  const asked = watch(fixture.download(memory));
+  await fixture.seed.send("OK 100\nabc");
+  await fixture.settle();
+  await fixture[Symbol.asyncDispose]();
   await Promise.resolve();
   assert(asked.ending && "error" in asked.ending);
   assert(asked.ending.error instanceof UnreachableError);

@@ -1,8 +1,8 @@
 /** What the tests of `net` and `task` share. */
 import type { P2pError } from "../../core/base/errors.ts";
 import type { ByteStream, Dial } from "../../core/source/transport.ts";
-import { memoryPair } from "../fakes/memory_stream.ts";
-import { ClientLeft, SeedSide } from "../fakes/scripted_seed.ts";
+import { memoryPair } from "../support/memory_stream.ts";
+import { ClientLeft, SeedSide } from "../support/scripted_seed.ts";
 
 /** Leaks of timers, sockets and files fail the test. */
 export function test(name: string, fn: () => Promise<void> | void): void {

@@ -12,7 +12,7 @@ import {
   listen,
   systemDialPlatform,
 } from "../../core/source/transport.ts";
-import { ManualClock } from "../fakes/manual_clock.ts";
+import { ManualClock } from "../support/manual_clock.ts";
 import { bytesOf, noAbort, test, watch } from "./support.ts";
 
 const HOST = "127.0.0.1";
@@ -119,7 +119,7 @@ test("dialer() tries the address that answered last first", async () => {
 
 test("dialer() checks the certificate for the name, not the address, whichever address answers", async () => {
   const read = (name: string) =>
-    Deno.readTextFileSync(new URL(`../fakes/tls/${name}.pem`, import.meta.url));
+    Deno.readTextFileSync(new URL(`../support/tls/${name}.pem`, import.meta.url));
   using listening = listen({
     host: HOST,
     port: 0,
@@ -291,7 +291,7 @@ async function closedWhileWriting(stream: ByteStream) {
 
 test("ByteStream.released of a TLS client resolves, after close, only when it shakes hands, or goes", async () => {
   const read = (name: string) =>
-    Deno.readTextFileSync(new URL(`../fakes/tls/${name}.pem`, import.meta.url));
+    Deno.readTextFileSync(new URL(`../support/tls/${name}.pem`, import.meta.url));
   const tls = { cert: read("seed"), key: read("seed-key") };
   using listening = listen({ host: HOST, port: 0, tls });
   const clients = listening.clients()[Symbol.asyncIterator]();
@@ -313,7 +313,7 @@ test("listen() throws UsageError with a way out when the port is taken", () => {
 });
 
 /** Takes connections, as a listener does, and says nothing. */
-class Silent implements Disposable {
+class SilentListener implements Disposable {
   readonly #listener = Deno.listen({ hostname: HOST, port: 0 });
   readonly address = { host: HOST, port: this.#listener.addr.port, tls: true };
 
@@ -330,7 +330,7 @@ class Silent implements Disposable {
 }
 
 test("dialer() throws the signal's reason at once when a seed does not answer the TLS handshake", async () => {
-  using silent = new Silent();
+  using silent = new SilentListener();
   const stop = new AbortController();
   const dialing = watch(dialer()(silent.address, stop.signal));
   using _client = await silent.client();
@@ -343,7 +343,7 @@ test("dialer() throws the signal's reason at once when a seed does not answer th
 });
 
 test("SeedSource throws TimeoutError after connectMs when a seed does not answer the TLS handshake", async () => {
-  using silent = new Silent();
+  using silent = new SilentListener();
   const clock = new ManualClock();
   await using link = new SeedSource(silent.address, {
     clock,
@@ -365,7 +365,7 @@ test("SeedSource throws TimeoutError after connectMs when a seed does not answer
 });
 
 test("dialer() throws UnreachableError when a seed on TLS speaks plain", async () => {
-  using silent = new Silent();
+  using silent = new SilentListener();
   const dialing = assertRejects(() => dialer()(silent.address, noAbort), UnreachableError);
   using client = await silent.client();
   await client.write(bytesOf("P2P/1 hello\n"));

@@ -11,7 +11,7 @@ import {
   writeControlRequest,
   writeMax,
 } from "../../core/state/control.ts";
-import { ManualClock } from "../fakes/manual_clock.ts";
+import { ManualClock } from "../support/manual_clock.ts";
 import { NOW, StateFolder } from "./support.ts";
 
 /** Windows has other permissions, and cannot replace an open file. */
@@ -149,7 +149,7 @@ Deno.test("readControlRequests() ignores drafts, folders and unknown words", asy
 });
 
 /** A running watch, and what it applied. */
-class Watch implements AsyncDisposable {
+class ControlFixture implements AsyncDisposable {
   readonly applied: ControlRequests[] = [];
   readonly clock = new ManualClock();
   readonly #slept = new Notify();
@@ -201,7 +201,7 @@ class Watch implements AsyncDisposable {
 Deno.test("watchControlRequests() reads at once and then at each interval", async () => {
   using folder = new StateFolder();
   await writeControlRequest(folder.path, "a", "pause");
-  await using watch = new Watch(folder.path);
+  await using watch = new ControlFixture(folder.path);
   await watch.reads(1);
   await writeControlRequest(folder.path, "a", "cancel");
   await watch.readAgain();
@@ -217,7 +217,7 @@ Deno.test("watchControlRequests() skips a folder that cannot be read, and contin
   using folder = new StateFolder();
   const path = join(folder.path, "wishes");
   Deno.writeTextFileSync(path, "no folder");
-  await using watch = new Watch(folder.path);
+  await using watch = new ControlFixture(folder.path);
   await watch.reads(1);
   assertEquals(watch.applied, []);
   Deno.removeSync(path);
@@ -230,10 +230,10 @@ Deno.test("watchControlRequests() ends without an error when its signal aborts: 
   using folder = new StateFolder();
   const apply = () => {};
   await watchControlRequests(folder.path, apply, new ManualClock(), AbortSignal.abort());
-  await using early = new Watch(folder.path);
+  await using early = new ControlFixture(folder.path);
   early.stop();
   await early.ended;
-  await using waiting = new Watch(folder.path);
+  await using waiting = new ControlFixture(folder.path);
   await waiting.reads(1);
   waiting.stop();
   await waiting.ended;

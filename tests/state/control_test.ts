@@ -9,7 +9,7 @@ import {
   readControlRequests,
   writeControlRequest,
 } from "../../core/state/control.ts";
-import { ManualClock } from "../fakes/manual_clock.ts";
+import { ManualClock } from "../support/manual_clock.ts";
 import { done, eventOf, found, header, NOW, queued, state, StateFolder } from "./support.ts";
 
 const PID = 77;

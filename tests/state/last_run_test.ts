@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { readLastRun } from "../../core/state/read_tasks.ts";
 import { RunRecord } from "../../core/state/run_record.ts";
-import { ManualClock } from "../fakes/manual_clock.ts";
+import { ManualClock } from "../support/manual_clock.ts";
 import { done, eventOf, found, header, NOW, queued, state, StateFolder } from "./support.ts";
 
 const LIMITS = { max: 3, limit: 1000, taskLimit: null };

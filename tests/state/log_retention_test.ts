@@ -1,7 +1,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { join } from "@std/path";
 import { removeOldLogs } from "../../core/state/log_retention.ts";
-import { ManualClock } from "../fakes/manual_clock.ts";
+import { ManualClock } from "../support/manual_clock.ts";
 import { NOW, StateFolder } from "./support.ts";
 
 const MIB = 1024 * 1024;

@@ -4,7 +4,7 @@ import type { TaskEvent } from "../../core/events.ts";
 import { readLastRun } from "../../core/state/read_tasks.ts";
 import { RunRecord } from "../../core/state/run_record.ts";
 import { readTasks } from "../../core/state/read_tasks.ts";
-import { ManualClock } from "../fakes/manual_clock.ts";
+import { ManualClock } from "../support/manual_clock.ts";
 import {
   done,
   eventOf,

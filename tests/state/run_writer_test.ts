@@ -7,7 +7,7 @@ import { readLog } from "../../core/state/task_log.ts";
 import { LOG_DELAY_MS } from "../../core/state/task_log.ts";
 import { readTasks } from "../../core/state/read_tasks.ts";
 import { RunWriter } from "../../core/state/run_writer.ts";
-import { ManualClock } from "../fakes/manual_clock.ts";
+import { ManualClock } from "../support/manual_clock.ts";
 import { writeControlRequest, writeMax } from "../../core/state/control.ts";
 import {
   done,

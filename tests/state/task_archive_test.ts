@@ -8,7 +8,7 @@ import { archiveEndedRuns, TaskArchive } from "../../core/state/task_archive.ts"
 import { readTasks } from "../../core/state/read_tasks.ts";
 import { type TaskFilter, taskNamed, type TaskStatus } from "../../core/state/task_status.ts";
 import { writeControlRequest } from "../../core/state/control.ts";
-import { ManualClock } from "../fakes/manual_clock.ts";
+import { ManualClock } from "../support/manual_clock.ts";
 import { diceOf } from "../sim/dice.ts";
 import {
   done,

@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import { RunRecord } from "../../core/state/run_record.ts";
 import { readTasks } from "../../core/state/read_tasks.ts";
 import type { SourceChange, TaskEventData } from "../../core/events.ts";
-import { ManualClock } from "../fakes/manual_clock.ts";
+import { ManualClock } from "../support/manual_clock.ts";
 import { eventOf, failed, found, NOW, queued, state, StateFolder } from "./support.ts";
 
 const seedChange = (

@@ -4,7 +4,7 @@ import type { Clock } from "../../core/base/clock.ts";
 import type { TaskEvent, TaskEventData } from "../../core/events.ts";
 import { readLog } from "../../core/state/task_log.ts";
 import { LOG_DELAY_MS, type LogLine, TaskLog } from "../../core/state/task_log.ts";
-import { ManualClock } from "../fakes/manual_clock.ts";
+import { ManualClock } from "../support/manual_clock.ts";
 import {
   done,
   eventOf,

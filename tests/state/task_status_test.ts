@@ -6,7 +6,7 @@ import { RunRecord } from "../../core/state/run_record.ts";
 import { readOverview, readTasks } from "../../core/state/read_tasks.ts";
 import { taskNamed, type TaskStatus } from "../../core/state/task_status.ts";
 import { writeControlRequest } from "../../core/state/control.ts";
-import { ManualClock } from "../fakes/manual_clock.ts";
+import { ManualClock } from "../support/manual_clock.ts";
 import {
   done,
   eventOf,

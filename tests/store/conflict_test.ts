@@ -4,7 +4,7 @@ import { sha256 } from "../../core/base/digest.ts";
 import { ConflictError } from "../../core/base/errors.ts";
 import type { ConflictPolicy } from "../../core/base/policies.ts";
 import { type Bytes, resolveConflict } from "../../core/store/conflict.ts";
-import { bytesOf, Enough, manifestFor, never, TempFolder } from "./support.ts";
+import { bytesOf, manifestFor, never, TempFolder, TestAbort } from "./support.ts";
 
 const RIGHT = "the right bytes, of several pieces";
 const OTHER = RIGHT.toUpperCase();
@@ -80,10 +80,10 @@ const situations: Situation[] = [
 
 function put(folder: TempFolder, name: string, what: string | undefined): void {
   if (what === undefined) return;
-  if (what === "folder") return Deno.mkdirSync(folder.of(name));
+  if (what === "folder") return Deno.mkdirSync(folder.pathOf(name));
   if (what !== "link") return void folder.write(name, what);
   folder.write(`${name}.elsewhere`, RIGHT);
-  Deno.symlinkSync(folder.of(`${name}.elsewhere`), folder.of(name));
+  Deno.symlinkSync(folder.pathOf(`${name}.elsewhere`), folder.pathOf(name));
 }
 
 for (const { name, there, twin, want } of situations) {
@@ -93,7 +93,7 @@ for (const { name, there, twin, want } of situations) {
         using folder = new TempFolder();
         put(folder, "a.txt", there);
         put(folder, `a~${mark}.txt`, twin);
-        const path = folder.of("a.txt");
+        const path = folder.pathOf("a.txt");
         const got = await resolveConflict(path, bytes, policy, never).then(
           (place) => place.kind + (place.path === path ? "" : " ~"),
           (error) => {
@@ -118,7 +118,7 @@ for (const { name, there, want } of bySize) {
   Deno.test(`resolveConflict() returns ${want} by size when ${name}`, async () => {
     using folder = new TempFolder();
     put(folder, "a.txt", there);
-    const path = folder.of("a.txt");
+    const path = folder.pathOf("a.txt");
     const got = [];
     for (const policy of ["rename", "fail", "skip", "overwrite"] as const) {
       const resolution = resolveConflict(path, { size: RIGHT.length }, policy, never);
@@ -139,7 +139,7 @@ Deno.test("resolveConflict() puts the content's mark before the extension when i
   for (const [name, want] of names) {
     const path = folder.write(name!, OTHER);
     const place = await resolveConflict(path, { manifest: MANIFEST }, "rename", never);
-    assertEquals(place.path, folder.of(want!));
+    assertEquals(place.path, folder.pathOf(want!));
   }
 });
 
@@ -160,9 +160,9 @@ for (const extension of ["", ".txt", "." + "é".repeat(20)]) {
 Deno.test("resolveConflict() throws the signal's reason when it aborts", async () => {
   using folder = new TempFolder();
   const path = folder.write("a", RIGHT);
-  const reason = new Enough("enough");
+  const reason = new TestAbort("enough");
   await assertRejects(
     () => resolveConflict(path, { manifest: MANIFEST }, "rename", AbortSignal.abort(reason)),
-    Enough,
+    TestAbort,
   );
 });

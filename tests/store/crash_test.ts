@@ -108,7 +108,7 @@ const worlds: World[] = [
 /** Prepares the world in `folder`. */
 async function prepare(world: World, folder: TempFolder): Promise<Download> {
   const { text = TEXT, policy = "rename" } = world;
-  const target = folder.of("a.txt");
+  const target = folder.pathOf("a.txt");
   await world.before?.(target);
   return {
     target,
@@ -287,7 +287,7 @@ Deno.test("the store fetches only the lost pieces when the power fails and the j
   cut.strike(() => false);
   // Every claim survived, and of the bytes only piece 1.
   folder.write("a.txt.p2p-journal", journal);
-  using part = Deno.openSync(folder.of("a.txt.p2p-part"), { write: true });
+  using part = Deno.openSync(folder.pathOf("a.txt.p2p-part"), { write: true });
   part.truncateSync(TEXT.length);
   part.seekSync(8, Deno.SeekMode.Start);
   part.writeSync(pieceOf(TEXT, 1));

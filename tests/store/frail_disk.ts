@@ -109,7 +109,7 @@ export class PowerCut {
   }
 
   #files(): { ino: number; path: string }[] {
-    return this.#folder.names().map((name) => this.#folder.of(name)).flatMap((path) => {
+    return this.#folder.names().map((name) => this.#folder.pathOf(name)).flatMap((path) => {
       const { isFile, ino } = Deno.lstatSync(path);
       return isFile ? [{ ino: ino!, path }] : [];
     });

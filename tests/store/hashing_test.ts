@@ -2,7 +2,7 @@ import { assertEquals, assertRejects } from "@std/assert";
 import { sha256 } from "../../core/base/digest.ts";
 import { realDisk } from "../../core/store/disk.ts";
 import { checkPieces, holds, sha256OfFile } from "../../core/store/hashing.ts";
-import { bytesOf, Enough, manifestFor, never, TempFolder } from "./support.ts";
+import { bytesOf, manifestFor, never, TempFolder, TestAbort } from "./support.ts";
 
 const TEXT = "the quick brown fox jumps";
 
@@ -22,10 +22,10 @@ for (const { name, bytes } of sizes) {
 Deno.test("sha256OfFile() throws the signal's reason when it aborts", async () => {
   using folder = new TempFolder();
   const path = folder.write("a", TEXT);
-  const reason = new Enough("enough");
+  const reason = new TestAbort("enough");
   await assertRejects(
     () => sha256OfFile(path, AbortSignal.abort(reason)),
-    Enough,
+    TestAbort,
     "enough",
   );
 });
@@ -91,8 +91,8 @@ Deno.test("checkPieces() throws the signal's reason when it aborts between two p
   await assertRejects(async () => {
     for await (const { piece } of checkPieces(file, manifestFor(TEXT), stop.signal)) {
       judged.push(piece);
-      stop.abort(new Enough("enough"));
+      stop.abort(new TestAbort("enough"));
     }
-  }, Enough);
+  }, TestAbort);
   assertEquals(judged, [0]);
 });

@@ -50,13 +50,13 @@ function ownedDisk(
 }
 
 function inodeOf(folder: TempFolder, name: string): number {
-  return Deno.lstatSync(folder.of(name)).ino!;
+  return Deno.lstatSync(folder.pathOf(name)).ino!;
 }
 
 /** A part file and a journal as an attacker who knows the manifest would make them. */
 function plant(folder: TempFolder): void {
   folder.write(PART, EVIL);
-  const { mtime } = Deno.statSync(folder.of(PART));
+  const { mtime } = Deno.statSync(folder.pathOf(PART));
   const run = { ...OPTIONS, inode: inodeOf(folder, PART), mtime: mtime!.getTime() };
   const identity = { id: CONTENT.manifest!.id, size: TEXT.length, pieceSize: 8 };
   const claims = [0, 1, 2, 3].map((piece) => encodeRecord({ piece }));
@@ -91,7 +91,7 @@ for (const { name, part, journal, copied } of plants) {
     const disk = ownedDisk(
       new Map([[planted, part ?? {}], [inodeOf(folder, JOURNAL), journal ?? {}]]),
     );
-    using file = await open(folder.of("a.txt"), CONTENT, { ...OPTIONS, disk, user: USER });
+    using file = await open(folder.pathOf("a.txt"), CONTENT, { ...OPTIONS, disk, user: USER });
     assertEquals([file.resumed.rehashed, file.missing], [4, [0, 1]]);
     assertEquals(inodeOf(folder, PART) !== planted, copied);
     for (const piece of file.missing) file.write(piece, pieceOf(TEXT, piece));
@@ -102,11 +102,11 @@ for (const { name, part, journal, copied } of plants) {
 
 Deno.test("StoredFile writes to the part file when the user's own umask lets others write to it", async () => {
   using folder = new TempFolder();
-  await begin(folder.of("a.txt"), TEXT, [0, 2]);
+  await begin(folder.pathOf("a.txt"), TEXT, [0, 2]);
   const inode = inodeOf(folder, PART);
   const disk = ownedDisk(new Map([[inode, { mode: 0o100664 }]]));
   const user = { uid: US, umask: 0o002 };
-  using file = await open(folder.of("a.txt"), CONTENT, { ...OPTIONS, disk, user });
+  using file = await open(folder.pathOf("a.txt"), CONTENT, { ...OPTIONS, disk, user });
   assertEquals([file.resumed.rehashed, inodeOf(folder, PART)], [0, inode]);
 });
 
@@ -116,7 +116,7 @@ for (const all of [{ uid: NOBODY }, { mode: 0o100777 }]) {
     plant(folder);
     const planted = inodeOf(folder, PART);
     const disk = ownedDisk(new Map(), all);
-    using file = await open(folder.of("a.txt"), CONTENT, { ...OPTIONS, disk, user: USER });
+    using file = await open(folder.pathOf("a.txt"), CONTENT, { ...OPTIONS, disk, user: USER });
     assertEquals([file.resumed.rehashed, file.missing], [4, [0, 1]]);
     assertEquals([inodeOf(folder, PART), folder.names()], [planted, [JOURNAL, PART]]);
     for (const piece of file.missing) file.write(piece, pieceOf(TEXT, piece));
@@ -130,7 +130,11 @@ Deno.test("StoredFile copies the valid piece of a small file when the part file 
   folder.write(PART, "tiny");
   const planted = inodeOf(folder, PART);
   const disk = ownedDisk(new Map([[planted, { uid: NOBODY }]]));
-  using file = await open(folder.of("a.txt"), verified("tiny"), { ...OPTIONS, disk, user: USER });
+  using file = await open(folder.pathOf("a.txt"), verified("tiny"), {
+    ...OPTIONS,
+    disk,
+    user: USER,
+  });
   assertEquals([file.complete, inodeOf(folder, PART) !== planted], [true, true]);
   await file.finish({ ...FINISH, sha256: sha256(bytesOf("tiny")).toHex() }, never);
   assertEquals([folder.names(), folder.read("a.txt")], [["a.txt"], "tiny"]);
@@ -143,8 +147,8 @@ Deno.test("StoredFile quarantines another user's part file when there is no mani
     new Map([[inodeOf(folder, PART), { uid: NOBODY }], [inodeOf(folder, JOURNAL), {}]]),
   );
   const content = unverified(TEXT);
-  Deno.removeSync(folder.of(JOURNAL));
-  using file = await open(folder.of("a.txt"), content, { ...OPTIONS, disk, user: USER });
+  Deno.removeSync(folder.pathOf(JOURNAL));
+  using file = await open(folder.pathOf("a.txt"), content, { ...OPTIONS, disk, user: USER });
   assertEquals(file.missing, [0, 1, 2, 3]);
   assertEquals(folder.read("a.txt~unverified.p2p-part"), EVIL);
 });
@@ -160,7 +164,7 @@ Deno.test("StoredFile leaves no copy when another user's part file cannot be rep
   };
   const before = folder.names();
   await assertRejects(
-    () => open(folder.of("a.txt"), CONTENT, { ...OPTIONS, disk, user: USER }),
+    () => open(folder.pathOf("a.txt"), CONTENT, { ...OPTIONS, disk, user: USER }),
     ConflictError,
     "it is another user's",
   );
@@ -171,12 +175,12 @@ for (const content of [CONTENT, unverified(TEXT)]) {
   const kind = content.manifest ? "a verified" : "an unverified";
   Deno.test(`StoredFile loses nothing of ${kind} file when a snapshot has a hard link to the part file`, async () => {
     using folder = new TempFolder();
-    await begin(folder.of("a.txt"), TEXT, [0, 2, 3], content);
-    Deno.mkdirSync(folder.of("snapshot"));
-    const link = folder.of("snapshot/part");
-    Deno.linkSync(folder.of(PART), link);
+    await begin(folder.pathOf("a.txt"), TEXT, [0, 2, 3], content);
+    Deno.mkdirSync(folder.pathOf("snapshot"));
+    const link = folder.pathOf("snapshot/part");
+    Deno.linkSync(folder.pathOf(PART), link);
     const before = Deno.readTextFileSync(link);
-    using file = await open(folder.of("a.txt"), content);
+    using file = await open(folder.pathOf("a.txt"), content);
     assertEquals(file.missing, [1]);
     file.write(1, pieceOf(TEXT, 1));
     await file.finish(FINISH, never);
@@ -187,10 +191,10 @@ for (const content of [CONTENT, unverified(TEXT)]) {
 
 Deno.test("StoredFile resumes when an earlier copy of a linked part file was interrupted", async () => {
   using folder = new TempFolder();
-  await begin(folder.of("a.txt"), TEXT, [0, 2]);
-  Deno.linkSync(folder.of(PART), folder.of("link"));
+  await begin(folder.pathOf("a.txt"), TEXT, [0, 2]);
+  Deno.linkSync(folder.pathOf(PART), folder.pathOf("link"));
   folder.write("a.txt~copy.p2p-part", "torn");
-  using file = await open(folder.of("a.txt"), CONTENT);
+  using file = await open(folder.pathOf("a.txt"), CONTENT);
   assertEquals(file.missing, [1, 3]);
   assertEquals(folder.names(), [JOURNAL, PART, "link"]);
 });
@@ -225,9 +229,9 @@ Deno.test("PartFile.open() locks another user's read-only part file", () => {
       return Deno.openSync(path, options);
     },
   };
-  using _theirs = PartFile.open(folder.of("a"), { holder: () => "the first" });
+  using _theirs = PartFile.open(folder.pathOf("a"), { holder: () => "the first" });
   assertThrows(
-    () => PartFile.open(folder.of("a"), { disk: readOnly, holder: () => "the other one" }),
+    () => PartFile.open(folder.pathOf("a"), { disk: readOnly, holder: () => "the other one" }),
     ConflictError,
     "the other one works on it",
   );
@@ -241,14 +245,14 @@ Deno.test({
     using folder = new TempFolder();
     plant(folder);
     for (const name of [PART, JOURNAL]) {
-      Deno.chownSync(folder.of(name), NOBODY, NOBODY);
-      Deno.chmodSync(folder.of(name), 0o666);
+      Deno.chownSync(folder.pathOf(name), NOBODY, NOBODY);
+      Deno.chmodSync(folder.pathOf(name), 0o666);
     }
     const options = { ...OPTIONS, user: { uid: 0, umask: 0o022 } };
-    using file = await open(folder.of("a.txt"), CONTENT, options);
+    using file = await open(folder.pathOf("a.txt"), CONTENT, options);
     for (const piece of file.missing) file.write(piece, pieceOf(TEXT, piece));
     await file.finish(FINISH, never);
-    const { uid, mode } = Deno.statSync(folder.of("a.txt"));
+    const { uid, mode } = Deno.statSync(folder.pathOf("a.txt"));
     assertEquals([uid, mode! & 0o022, folder.read("a.txt")], [0, 0, TEXT]);
   },
 });

@@ -6,7 +6,7 @@ import { bytesOf, TempFolder } from "./support.ts";
 
 Deno.test("PartFile.open() creates an empty file", () => {
   using folder = new TempFolder();
-  using part = PartFile.open(folder.of("a"));
+  using part = PartFile.open(folder.pathOf("a"));
   assertEquals([part.before.size, folder.read("a")], [0, ""]);
 });
 
@@ -18,9 +18,9 @@ Deno.test("PartFile.open() does not change an existing file", () => {
 
 Deno.test("PartFile.open() names the process that has the file open", () => {
   using folder = new TempFolder();
-  using _first = PartFile.open(folder.of("a"));
+  using _first = PartFile.open(folder.pathOf("a"));
   const error = assertThrows(
-    () => PartFile.open(folder.of("a"), { holder: () => "the holder" }),
+    () => PartFile.open(folder.pathOf("a"), { holder: () => "the holder" }),
     ConflictError,
     "the holder works on it",
   );
@@ -29,8 +29,8 @@ Deno.test("PartFile.open() names the process that has the file open", () => {
 
 Deno.test("PartFile.open() opens a file that was closed", () => {
   using folder = new TempFolder();
-  (PartFile.open(folder.of("a"))).close();
-  using part = PartFile.open(folder.of("a"));
+  (PartFile.open(folder.pathOf("a"))).close();
+  using part = PartFile.open(folder.pathOf("a"));
   assertEquals(part.before.size, 0);
 });
 
@@ -51,7 +51,7 @@ function holderOf(path: string): Deno.ChildProcess {
 
 Deno.test("PartFile.open() throws ConflictError when another process holds the file, until it dies", async () => {
   using folder = new TempFolder();
-  const path = folder.of("a");
+  const path = folder.pathOf("a");
   const child = holderOf(path);
   const output = child.stdout.getReader();
   try {
@@ -79,8 +79,8 @@ for (const { name, make } of noFiles) {
   Deno.test(`PartFile.open() throws ConflictError when ${name} is at the path`, () => {
     using folder = new TempFolder();
     folder.write("victim", "precious");
-    make(folder.of("a"));
-    assertThrows(() => PartFile.open(folder.of("a")), ConflictError, "plain file");
+    make(folder.pathOf("a"));
+    assertThrows(() => PartFile.open(folder.pathOf("a")), ConflictError, "plain file");
     assertEquals(folder.read("victim"), "precious");
     assertEquals(folder.names(), ["a", "victim"]);
   });
@@ -108,9 +108,9 @@ for (const before of ["a file", "nothing"]) {
     if (before === "a file") folder.write("a", "");
     const disk = between((path) => {
       if (before === "a file") Deno.removeSync(path);
-      Deno.symlinkSync(folder.of("victim"), path);
+      Deno.symlinkSync(folder.pathOf("victim"), path);
     });
-    assertThrows(() => PartFile.open(folder.of("a"), { disk }), ConflictError);
+    assertThrows(() => PartFile.open(folder.pathOf("a"), { disk }), ConflictError);
     assertEquals(folder.read("victim"), "precious");
   });
 }
@@ -120,7 +120,7 @@ Deno.test("PartFile.open() throws ConflictError when another process creates the
   let other: PartFile | undefined;
   const disk = between((path) => void (other = PartFile.open(path)));
   assertThrows(
-    () => PartFile.open(folder.of("a"), { disk }),
+    () => PartFile.open(folder.pathOf("a"), { disk }),
     ConflictError,
     "another p2p works on it",
   );
@@ -131,7 +131,7 @@ Deno.test("PartFile.open() creates a file when the old one is removed at that mo
   using folder = new TempFolder();
   folder.write("a", "before");
   const disk = between((path) => Deno.removeSync(path));
-  using part = PartFile.open(folder.of("a"), { disk });
+  using part = PartFile.open(folder.pathOf("a"), { disk });
   assertEquals([part.before.size, folder.read("a")], [0, ""]);
 });
 
@@ -143,20 +143,20 @@ Deno.test("PartFile.open() does not write to a file that was finished between op
     openSync(path, options) {
       const file = Deno.openSync(path, options);
       if (folder.names().includes("a")) return file;
-      Deno.linkSync(path, folder.of("a"));
+      Deno.linkSync(path, folder.pathOf("a"));
       Deno.removeSync(path);
       return file;
     },
   };
-  using part = PartFile.open(folder.of("a.part"), { disk: finished });
+  using part = PartFile.open(folder.pathOf("a.part"), { disk: finished });
   part.write(0, bytesOf("torn"));
   assertEquals([folder.read("a"), folder.read("a.part")], ["whole", "torn"]);
 });
 
 Deno.test("PartFile.open() removes a part file that is a hard link to the target", () => {
   using folder = new TempFolder();
-  Deno.linkSync(folder.write("a", "whole"), folder.of("a.part"));
-  using part = PartFile.open(folder.of("a.part"), { target: folder.of("a") });
+  Deno.linkSync(folder.write("a", "whole"), folder.pathOf("a.part"));
+  using part = PartFile.open(folder.pathOf("a.part"), { target: folder.pathOf("a") });
   part.write(0, bytesOf("torn"));
   assertEquals([folder.read("a"), folder.read("a.part")], ["whole", "torn"]);
 });
@@ -169,12 +169,12 @@ Deno.test("PartFile.open() throws ConflictError when the file keeps being replac
     openSync(path, options) {
       const file = Deno.openSync(path, options);
       folder.write("b", "");
-      Deno.renameSync(folder.of("b"), path);
+      Deno.renameSync(folder.pathOf("b"), path);
       return file;
     },
   };
   assertThrows(
-    () => PartFile.open(folder.of("a"), { disk: replacing }),
+    () => PartFile.open(folder.pathOf("a"), { disk: replacing }),
     ConflictError,
     "keeps replacing",
   );
@@ -182,12 +182,12 @@ Deno.test("PartFile.open() throws ConflictError when the file keeps being replac
 
 Deno.test("PartFile.open() throws DiskError when its folder is missing", () => {
   using folder = new TempFolder();
-  assertThrows(() => PartFile.open(folder.of("no/a")), DiskError, "Cannot open");
+  assertThrows(() => PartFile.open(folder.pathOf("no/a")), DiskError, "Cannot open");
 });
 
 Deno.test("PartFile.write() writes at any position in any order", () => {
   using folder = new TempFolder();
-  using part = PartFile.open(folder.of("a"));
+  using part = PartFile.open(folder.pathOf("a"));
   part.resize(9);
   for (const at of [6, 0, 3]) part.write(at, bytesOf(`<${at}>`));
   assertEquals(folder.read("a"), "<0><3><6>");
@@ -195,7 +195,7 @@ Deno.test("PartFile.write() writes at any position in any order", () => {
 
 Deno.test("PartFile.resize() takes no space", async () => {
   using folder = new TempFolder();
-  using part = PartFile.open(folder.of("a"));
+  using part = PartFile.open(folder.pathOf("a"));
   part.resize(1024 ** 3);
   const { size, blocks } = await part.file.stat();
   assertEquals([size, blocks], [1024 ** 3, 0]);
@@ -205,15 +205,15 @@ Deno.test("PartFile.place() does not replace an existing file", () => {
   using folder = new TempFolder();
   using part = PartFile.open(folder.write("a.part", "new"));
   folder.write("a", "old");
-  assertEquals(part.place(folder.of("a"), { replace: false }), "taken");
+  assertEquals(part.place(folder.pathOf("a"), { replace: false }), "taken");
   assertEquals([folder.read("a"), folder.read("a.part")], ["old", "new"]);
 });
 
 Deno.test("PartFile.place() does not replace a dangling link", () => {
   using folder = new TempFolder();
   using part = PartFile.open(folder.write("a.part", "new"));
-  Deno.symlinkSync(folder.of("nowhere"), folder.of("a"));
-  assertEquals(part.place(folder.of("a"), { replace: false }), "taken");
+  Deno.symlinkSync(folder.pathOf("nowhere"), folder.pathOf("a"));
+  assertEquals(part.place(folder.pathOf("a"), { replace: false }), "taken");
   assertEquals(folder.names(), ["a", "a.part"]);
 });
 
@@ -222,7 +222,7 @@ for (const replace of [false, true]) {
     using folder = new TempFolder();
     using part = PartFile.open(folder.write("a.part", "new"));
     if (replace) folder.write("a", "old");
-    assertEquals(part.place(folder.of("a"), { replace }), "placed");
+    assertEquals(part.place(folder.pathOf("a"), { replace }), "placed");
     assertEquals([folder.names(), folder.read("a")], [["a"], "new"]);
   });
 }
@@ -232,12 +232,12 @@ for (const replace of [false, true]) {
     const [what, swap] of [
       ["another file", (folder: TempFolder) => {
         folder.write("other", "evil");
-        Deno.renameSync(folder.of("other"), folder.of("a.part"));
+        Deno.renameSync(folder.pathOf("other"), folder.pathOf("a.part"));
       }],
-      ["nothing", (folder: TempFolder) => Deno.removeSync(folder.of("a.part"))],
+      ["nothing", (folder: TempFolder) => Deno.removeSync(folder.pathOf("a.part"))],
       ["a link", (folder: TempFolder) => {
-        Deno.removeSync(folder.of("a.part"));
-        Deno.symlinkSync(folder.write("other", "evil"), folder.of("a.part"));
+        Deno.removeSync(folder.pathOf("a.part"));
+        Deno.symlinkSync(folder.write("other", "evil"), folder.pathOf("a.part"));
       }],
     ] as const
   ) {
@@ -245,7 +245,7 @@ for (const replace of [false, true]) {
       using folder = new TempFolder();
       using part = PartFile.open(folder.write("a.part", "right"));
       swap(folder);
-      const placing = () => part.place(folder.of("a"), { replace });
+      const placing = () => part.place(folder.pathOf("a"), { replace });
       assertThrows(placing, ConflictError, "another program removed or replaced it");
       assertEquals(folder.names().includes("a"), false);
     });
@@ -265,7 +265,7 @@ for (const taken of [false, true]) {
     using folder = new TempFolder();
     using part = PartFile.open(folder.write("a.part", "new"), { disk: withoutLinks });
     if (taken) folder.write("a", "old");
-    assertEquals(part.place(folder.of("a"), { replace: false }), taken ? "taken" : "placed");
+    assertEquals(part.place(folder.pathOf("a"), { replace: false }), taken ? "taken" : "placed");
     assertEquals(folder.read("a"), taken ? "old" : "new");
     assertEquals(folder.names(), taken ? ["a", "a.part"] : ["a"]);
   });
@@ -280,8 +280,8 @@ Deno.test("PartFile.place() succeeds when the folder cannot be opened for a sync
       return Deno.openSync(path, options);
     },
   };
-  using part = PartFile.open(folder.of("a.part"), { disk: blind });
-  assertEquals(part.place(folder.of("a"), { replace: false }), "placed");
+  using part = PartFile.open(folder.pathOf("a.part"), { disk: blind });
+  assertEquals(part.place(folder.pathOf("a"), { replace: false }), "placed");
 });
 
 Deno.test("PartFile.place() succeeds when another process removes the linked part file", () => {
@@ -293,8 +293,8 @@ Deno.test("PartFile.place() succeeds when another process removes the linked par
       Deno.removeSync(from);
     },
   };
-  using part = PartFile.open(folder.of("a.part"), { disk: tidied });
-  assertEquals(part.place(folder.of("a"), { replace: false }), "placed");
+  using part = PartFile.open(folder.pathOf("a.part"), { disk: tidied });
+  assertEquals(part.place(folder.pathOf("a"), { replace: false }), "placed");
   assertEquals(folder.names(), ["a"]);
 });
 
@@ -302,7 +302,7 @@ Deno.test("PartFile.write() throws DiskFullError when the disk is full", async (
   // The device that is always full.
   const file = await Deno.open("/dev/full", { write: true });
   using folder = new TempFolder();
-  using part = PartFile.open(folder.of("a"), {
+  using part = PartFile.open(folder.pathOf("a"), {
     disk: {
       ...realDisk,
       openSync: (path, options) => {
@@ -318,11 +318,14 @@ Deno.test("PartFile.write() throws DiskFullError when the disk is full", async (
 
 Deno.test("PartFile.mark() makes the writes of other processes visible in the modification time", () => {
   using folder = new TempFolder();
-  using part = PartFile.open(folder.of("a"));
+  using part = PartFile.open(folder.pathOf("a"));
   const mark = part.mark();
   part.write(0, bytesOf("own"));
-  assertEquals([part.isUntouched(), Deno.statSync(folder.of("a")).mtime?.getTime()], [true, mark]);
-  using other = Deno.openSync(folder.of("a"), { write: true });
+  assertEquals([part.isUntouched(), Deno.statSync(folder.pathOf("a")).mtime?.getTime()], [
+    true,
+    mark,
+  ]);
+  using other = Deno.openSync(folder.pathOf("a"), { write: true });
   other.writeSync(bytesOf("OWN"));
   assertEquals(part.isUntouched(), false);
 });
@@ -331,14 +334,14 @@ Deno.test("PartFile.mark() does not reuse a mark after which another process wro
   using folder = new TempFolder();
   const written = new Date(1_700_000_000_000);
   folder.write("a", "before");
-  Deno.utimeSync(folder.of("a"), written, written);
-  using first = PartFile.open(folder.of("a"));
+  Deno.utimeSync(folder.pathOf("a"), written, written);
+  using first = PartFile.open(folder.pathOf("a"));
   const mark = first.mark()!;
   assertEquals(first.mark(mark), mark);
   first.close();
   // Written in the same moment.
-  Deno.utimeSync(folder.of("a"), written, written);
-  using second = PartFile.open(folder.of("a"));
+  Deno.utimeSync(folder.pathOf("a"), written, written);
+  using second = PartFile.open(folder.pathOf("a"));
   assertEquals(second.mark(mark) === mark, false);
 });
 
@@ -354,10 +357,10 @@ Deno.test("PartFile notices writes of other processes where the time of a file c
       return file;
     },
   };
-  using part = PartFile.open(folder.of("a"), { disk });
+  using part = PartFile.open(folder.pathOf("a"), { disk });
   assertEquals(part.mark(), undefined);
   part.write(0, bytesOf("own"));
   assertEquals(part.isUntouched(), true);
-  Deno.utimeSync(folder.of("a"), 1000, 1000);
+  Deno.utimeSync(folder.pathOf("a"), 1000, 1000);
   assertEquals(part.isUntouched(), false);
 });

@@ -34,12 +34,12 @@ const places = [
 for (const { name, renamed } of places) {
   Deno.test(`StoredFile.open() adopts a quarantined part file of "${name.slice(0, 9)}" when its content is wanted again`, async () => {
     using folder = new TempFolder();
-    const target = folder.of(name);
+    const target = folder.pathOf(name);
     await begin(target, TEXT, [0, 2]);
     await runDownload({ target, text: OTHER, content: verified(OTHER) }, OPTIONS);
     assertEquals(partsOf(folder, ID), 1);
     // The name is taken now, so this content gets another one.
-    const second = folder.of(renamed ?? "other");
+    const second = folder.pathOf(renamed ?? "other");
     const hints = { requested: target };
     using file = await StoredFile.open(second, verified(TEXT), OPTIONS, never, hints);
     assertEquals([file.resumed.pieces, file.resumed.rehashed, file.missing], [2, 0, [1, 3]]);
@@ -50,7 +50,7 @@ for (const { name, renamed } of places) {
 
 Deno.test("StoredFile.open() adopts a quarantined part file when another content is unfinished in its place", async () => {
   using folder = new TempFolder();
-  const target = folder.of("a.txt");
+  const target = folder.pathOf("a.txt");
   await begin(target, TEXT, [0, 2]);
   await begin(target, OTHER, [1], verified(OTHER));
   using file = await StoredFile.open(target, verified(TEXT), OPTIONS, never);
@@ -60,17 +60,17 @@ Deno.test("StoredFile.open() adopts a quarantined part file when another content
 
 Deno.test("StoredFile.open() adopts a part file that version 0.1.0 quarantined", async () => {
   using folder = new TempFolder();
-  await begin(folder.of("a"), TEXT, [0, 2]);
+  await begin(folder.pathOf("a"), TEXT, [0, 2]);
   for (const suffix of [".p2p-part", ".p2p-journal"]) {
-    Deno.renameSync(folder.of(`a${suffix}`), folder.of(`a~${MARK}${suffix}`));
+    Deno.renameSync(folder.pathOf(`a${suffix}`), folder.pathOf(`a~${MARK}${suffix}`));
   }
-  using file = await StoredFile.open(folder.of("a"), verified(TEXT), OPTIONS, never);
+  using file = await StoredFile.open(folder.pathOf("a"), verified(TEXT), OPTIONS, never);
   assertEquals(file.resumed.pieces, 2);
 });
 
 Deno.test("StoredFile.open() leaves a quarantined part file whose journal is of another content", async () => {
   using folder = new TempFolder();
-  const target = folder.of("a.txt");
+  const target = folder.pathOf("a.txt");
   await begin(quarantineTarget(target, MARK), OTHER, [0], verified(OTHER));
   using file = await StoredFile.open(target, verified(TEXT), OPTIONS, never);
   assertEquals([file.resumed.pieces, partsOf(folder, ID)], [0, 1]);
@@ -79,9 +79,9 @@ Deno.test("StoredFile.open() leaves a quarantined part file whose journal is of 
 /** Quarantines part files of "a.txt" and "a", and adds files with similar names. */
 async function quarantineSome(folder: TempFolder): Promise<void> {
   for (const name of ["a.txt", "a"]) {
-    await begin(folder.of(name), TEXT, [0]);
-    await begin(folder.of(name), OTHER, [0], verified(OTHER));
-    await begin(folder.of(name), TEXT, [0], unverified(TEXT));
+    await begin(folder.pathOf(name), TEXT, [0]);
+    await begin(folder.pathOf(name), OTHER, [0], verified(OTHER));
+    await begin(folder.pathOf(name), TEXT, [0], unverified(TEXT));
   }
   folder.write(`a~${MARK}.p2p-part`, "a download of other bytes than are at a");
   folder.write(`a.txt~${MARK}`, "a file");
@@ -90,8 +90,8 @@ async function quarantineSome(folder: TempFolder): Promise<void> {
 Deno.test("removePartial() removes what was quarantined for the target, and nothing else", async () => {
   using folder = new TempFolder();
   await quarantineSome(folder);
-  removePartial(folder.of("a.txt"));
-  removePartial(folder.of("a"));
+  removePartial(folder.pathOf("a.txt"));
+  removePartial(folder.pathOf("a"));
   assertEquals(folder.names(), [`a.txt~${MARK}`, `a~${MARK}.p2p-part`]);
 });
 
@@ -99,7 +99,7 @@ Deno.test("removeQuarantined() leaves the part files of another target", async (
   using folder = new TempFolder();
   await quarantineSome(folder);
   const before = folder.names().filter((name) => !name.startsWith("a.txt~"));
-  removeQuarantined(folder.of("a.txt"));
+  removeQuarantined(folder.pathOf("a.txt"));
   assertEquals(folder.names(), [...before, `a.txt~${MARK}`].sort());
 });
 
@@ -109,7 +109,7 @@ Deno.test("quarantinedPartsIn() lists the quarantined part files of a folder", a
   const found = quarantinedPartsIn(folder.path);
   assertEquals(found.length, 4);
   assert(found.every(({ path, since }) => /~.*p2p-part$/.test(path) && since > 0));
-  assertEquals(quarantinedPartsIn(folder.of("nowhere")), []);
+  assertEquals(quarantinedPartsIn(folder.pathOf("nowhere")), []);
 });
 
 Deno.test("removeOldQuarantined() removes files that were quarantined 30 days ago, and nothing else", async () => {
@@ -131,16 +131,23 @@ Deno.test("removeOldQuarantined() removes files that were quarantined 30 days ag
 
 Deno.test("StoredFile quarantines no journal that is torn", async () => {
   using folder = new TempFolder();
-  await begin(folder.of("a.txt"), TEXT, [0]);
-  Deno.writeTextFileSync(folder.of("a.txt.p2p-journal"), "torn");
-  await runDownload({ target: folder.of("a.txt"), text: TEXT, content: verified(TEXT) }, OPTIONS);
+  await begin(folder.pathOf("a.txt"), TEXT, [0]);
+  Deno.writeTextFileSync(folder.pathOf("a.txt.p2p-journal"), "torn");
+  await runDownload(
+    { target: folder.pathOf("a.txt"), text: TEXT, content: verified(TEXT) },
+    OPTIONS,
+  );
   assertEquals(folder.names(), ["a.txt"]);
 });
 
 Deno.test("removePartial() throws ConflictError while another download works on the part file", async () => {
   using folder = new TempFolder();
-  await begin(folder.of("a.txt"), TEXT, [0]);
-  using _other = await StoredFile.open(folder.of("a.txt"), verified(TEXT), OPTIONS, never);
-  assertThrows(() => removePartial(folder.of("a.txt")), ConflictError, "another p2p works on it");
+  await begin(folder.pathOf("a.txt"), TEXT, [0]);
+  using _other = await StoredFile.open(folder.pathOf("a.txt"), verified(TEXT), OPTIONS, never);
+  assertThrows(
+    () => removePartial(folder.pathOf("a.txt")),
+    ConflictError,
+    "another p2p works on it",
+  );
   assertEquals(folder.names().length, 2);
 });

@@ -16,19 +16,19 @@ import { bytesOf, TempFolder } from "./support.ts";
 
 Deno.test("OutFolder.prepare() makes the folders of a name", async () => {
   using folder = new TempFolder();
-  const path = new OutFolder(folder.of("out")).prepare("a/b/c.txt");
-  assertEquals(path, folder.of("out/a/b/c.txt"));
-  assertEquals((await Deno.stat(folder.of("out/a/b"))).isDirectory, true);
+  const path = new OutFolder(folder.pathOf("out")).prepare("a/b/c.txt");
+  assertEquals(path, folder.pathOf("out/a/b/c.txt"));
+  assertEquals((await Deno.stat(folder.pathOf("out/a/b"))).isDirectory, true);
   assertEquals(folder.names(), ["out"]);
 });
 
 Deno.test("OutFolder() makes no folder before the first name", () => {
   using folder = new TempFolder();
-  const out = new OutFolder(folder.of("deep/out"));
+  const out = new OutFolder(folder.pathOf("deep/out"));
   assertEquals(folder.names(), []);
   assertEquals(
     [out.prepare("a"), out.prepare("b")],
-    ["a", "b"].map((n) => folder.of(`deep/out/${n}`)),
+    ["a", "b"].map((n) => folder.pathOf(`deep/out/${n}`)),
   );
 });
 
@@ -36,23 +36,23 @@ Deno.test("OutFolder.prepare() retries to make the folder", () => {
   using folder = new TempFolder();
   const out = new OutFolder(folder.write("out", ""));
   assertThrows(() => out.prepare("a"), DiskError);
-  Deno.removeSync(folder.of("out"));
-  assertEquals(out.prepare("a"), folder.of("out/a"));
+  Deno.removeSync(folder.pathOf("out"));
+  assertEquals(out.prepare("a"), folder.pathOf("out/a"));
 });
 
 Deno.test("OutFolder.prepare() does not touch existing files", () => {
   using folder = new TempFolder();
-  Deno.mkdirSync(folder.of("a"));
+  Deno.mkdirSync(folder.pathOf("a"));
   folder.write("a/b", "mine");
-  assertEquals(new OutFolder(folder.path).prepare("a/b"), folder.of("a/b"));
+  assertEquals(new OutFolder(folder.path).prepare("a/b"), folder.pathOf("a/b"));
   assertEquals(folder.read("a/b"), "mine");
 });
 
 Deno.test("OutFolder.prepare() resolves a root that is a link", () => {
   using folder = new TempFolder();
-  Deno.mkdirSync(folder.of("real"));
-  Deno.symlinkSync(folder.of("real"), folder.of("out"));
-  assertEquals(new OutFolder(folder.of("out")).prepare("a/b"), folder.of("real/a/b"));
+  Deno.mkdirSync(folder.pathOf("real"));
+  Deno.symlinkSync(folder.pathOf("real"), folder.pathOf("out"));
+  assertEquals(new OutFolder(folder.pathOf("out")).prepare("a/b"), folder.pathOf("real/a/b"));
 });
 
 const located = [
@@ -65,13 +65,13 @@ const located = [
 for (const { name, out, file, want } of located) {
   Deno.test(`OutFolder.locate() returns the path of prepare() when ${name}`, () => {
     using folder = new TempFolder();
-    Deno.mkdirSync(folder.of("out/a"), { recursive: true });
-    Deno.symlinkSync(folder.of("out"), folder.of("link"));
-    Deno.symlinkSync("a", folder.of("out/to-a"));
-    const outFolder = new OutFolder(folder.of(out));
+    Deno.mkdirSync(folder.pathOf("out/a"), { recursive: true });
+    Deno.symlinkSync(folder.pathOf("out"), folder.pathOf("link"));
+    Deno.symlinkSync("a", folder.pathOf("out/to-a"));
+    const outFolder = new OutFolder(folder.pathOf(out));
     const path = outFolder.locate(file);
-    assertEquals([path, outFolder.prepare(file)], [folder.of(want), folder.of(want)]);
-    assertEquals([outFolder.locate(file), new OutFolder(folder.of(out)).locate(file)], [
+    assertEquals([path, outFolder.prepare(file)], [folder.pathOf(want), folder.pathOf(want)]);
+    assertEquals([outFolder.locate(file), new OutFolder(folder.pathOf(out)).locate(file)], [
       path,
       path,
     ]);
@@ -80,19 +80,19 @@ for (const { name, out, file, want } of located) {
 
 Deno.test("OutFolder.locate() makes the root and nothing else", () => {
   using folder = new TempFolder();
-  new OutFolder(folder.of("out")).locate("a/b");
-  assertEquals([folder.names(), Array.from(Deno.readDirSync(folder.of("out")))], [["out"], []]);
+  new OutFolder(folder.pathOf("out")).locate("a/b");
+  assertEquals([folder.names(), Array.from(Deno.readDirSync(folder.pathOf("out")))], [["out"], []]);
 });
 
 Deno.test("OutFolder.prepare() throws ConflictError when a link replaced a folder after locate()", () => {
   using folder = new TempFolder();
-  const out = new OutFolder(folder.of("out"));
+  const out = new OutFolder(folder.pathOf("out"));
   const target = out.locate("a/b");
-  Deno.mkdirSync(folder.of("elsewhere"));
-  Deno.symlinkSync(folder.of("elsewhere"), folder.of("out/a"));
+  Deno.mkdirSync(folder.pathOf("elsewhere"));
+  Deno.symlinkSync(folder.pathOf("elsewhere"), folder.pathOf("out/a"));
   assertThrows(() => out.prepare("a/b"), ConflictError, "replaced by a link");
-  assertEquals([target, Array.from(Deno.readDirSync(folder.of("elsewhere")))], [
-    folder.of("out/a/b"),
+  assertEquals([target, Array.from(Deno.readDirSync(folder.pathOf("elsewhere")))], [
+    folder.pathOf("out/a/b"),
     [],
   ]);
 });
@@ -115,11 +115,11 @@ function noting(synced: string[], fault?: Error): Disk {
 Deno.test("OutFolder.sync() syncs the parents of new folders once", async () => {
   using folder = new TempFolder();
   const synced: string[] = [];
-  const out = new OutFolder(folder.of("x/out"), Deno.build.os, noting(synced));
+  const out = new OutFolder(folder.pathOf("x/out"), Deno.build.os, noting(synced));
   const path = out.prepare("a/b/c.txt");
   out.prepare("d/e.txt");
   await out.sync(path);
-  const parents = [folder.path, ...["x", "x/out", "x/out/a"].map((name) => folder.of(name))];
+  const parents = [folder.path, ...["x", "x/out", "x/out/a"].map((name) => folder.pathOf(name))];
   assertEquals(synced.sort(), parents);
   await out.sync(path);
   assertEquals(synced.length, 4);
@@ -127,7 +127,7 @@ Deno.test("OutFolder.sync() syncs the parents of new folders once", async () => 
 
 Deno.test("OutFolder.sync() syncs nothing when all folders existed", async () => {
   using folder = new TempFolder();
-  Deno.mkdirSync(folder.of("a"));
+  Deno.mkdirSync(folder.pathOf("a"));
   const synced: string[] = [];
   const out = new OutFolder(folder.path, Deno.build.os, noting(synced));
   await out.sync(out.prepare("a/b"));
@@ -156,9 +156,9 @@ const linksInside = [
 for (const { name, to } of linksInside) {
   Deno.test(`OutFolder.prepare() follows a link when it leads to ${name}`, () => {
     using folder = new TempFolder();
-    Deno.mkdirSync(folder.of("out/other"), { recursive: true });
-    Deno.symlinkSync(folder.of(to), folder.of("out/link"));
-    const path = new OutFolder(folder.of("out")).prepare("link/a.txt");
+    Deno.mkdirSync(folder.pathOf("out/other"), { recursive: true });
+    Deno.symlinkSync(folder.pathOf(to), folder.pathOf("out/link"));
+    const path = new OutFolder(folder.pathOf("out")).prepare("link/a.txt");
     Deno.writeTextFileSync(path, "x");
     assertEquals(folder.read(`${to}/a.txt`), "x");
   });
@@ -173,15 +173,15 @@ for (const { name, to } of linksOutside) {
   for (const rest of ["a.txt", "deeper/a.txt"]) {
     Deno.test(`OutFolder.prepare() throws ConflictError for ${rest} below a link to ${name}`, () => {
       using folder = new TempFolder();
-      Deno.mkdirSync(folder.of("out"));
-      Deno.mkdirSync(folder.of("out-of-it"));
-      Deno.symlinkSync(to, folder.of("out/link"));
+      Deno.mkdirSync(folder.pathOf("out"));
+      Deno.mkdirSync(folder.pathOf("out-of-it"));
+      Deno.symlinkSync(to, folder.pathOf("out/link"));
       assertThrows(
-        () => new OutFolder(folder.of("out")).prepare(`link/${rest}`),
+        () => new OutFolder(folder.pathOf("out")).prepare(`link/${rest}`),
         ConflictError,
         "leads out",
       );
-      assertEquals([...Deno.readDirSync(folder.of("out-of-it"))], []);
+      assertEquals([...Deno.readDirSync(folder.pathOf("out-of-it"))], []);
       assertEquals(folder.names(), ["out", "out-of-it"]);
     });
   }
@@ -211,9 +211,9 @@ const inTheWay: {
 for (const { name, make, want } of inTheWay) {
   Deno.test(`OutFolder.prepare() throws ${want.name} when ${name} is at the path of the folder`, () => {
     using folder = new TempFolder();
-    make(folder.of("a"));
+    make(folder.pathOf("a"));
     const prepared = () => new OutFolder(folder.path).prepare("a/b");
-    assertThrows<Error>(prepared, want, folder.of("a"));
+    assertThrows<Error>(prepared, want, folder.pathOf("a"));
   });
 }
 
@@ -227,13 +227,13 @@ Deno.test("OutFolder.prepare() does not change case or Unicode normalization", (
   const names = ["a.txt", "A.txt", "\u00e9", "e\u0301"];
   const paths = [];
   for (const name of names) paths.push(new OutFolder(folder.path, "linux").prepare(name));
-  assertEquals(paths, names.map((name) => folder.of(name)));
+  assertEquals(paths, names.map((name) => folder.pathOf(name)));
 });
 
 Deno.test("OutFolder.prepare() escapes reserved names when the platform is windows", () => {
   using folder = new TempFolder();
   const path = new OutFolder(folder.path, "windows").prepare("con/a:b");
-  assertEquals(path, folder.of("%63on/a%3Ab"));
+  assertEquals(path, folder.pathOf("%63on/a%3Ab"));
 });
 
 const windowsNames = [
@@ -296,8 +296,8 @@ for (const { name, stem, shortened } of long) {
     for (
       const [pathOf, suffix] of [[partPath, ".p2p-part"], [journalPath, ".p2p-journal"]] as const
     ) {
-      const path = pathOf(folder.of(stem));
-      assertEquals(path === folder.of(stem) + suffix, !shortened);
+      const path = pathOf(folder.pathOf(stem));
+      assertEquals(path === folder.pathOf(stem) + suffix, !shortened);
       assert(path.endsWith(suffix) && basename(path).isWellFormed(), path);
       Deno.writeTextFileSync(path, "");
       assertEquals(folder.names().includes(basename(path)), true);

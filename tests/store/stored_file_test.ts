@@ -11,7 +11,6 @@ import {
   AFTER_REBOOT,
   begin,
   bytesOf,
-  Enough,
   layoutFor,
   manifestFor,
   never,
@@ -19,6 +18,7 @@ import {
   OPTIONS,
   pieceOf,
   TempFolder,
+  TestAbort,
   textOf,
   unverified,
   verified,
@@ -45,16 +45,16 @@ async function resumeOf(target: string, content: StoredContent = CONTENT, option
 
 Deno.test("StoredFile.open() begins with all pieces missing when there is no part file", async () => {
   using folder = new TempFolder();
-  using file = await open(folder.of("a.txt"), CONTENT);
+  using file = await open(folder.pathOf("a.txt"), CONTENT);
   assertEquals(file.resumed, { pieces: 0, bytes: 0, rehashed: 0 });
   assertEquals([file.missing, file.complete], [[0, 1, 2, 3], false]);
   assertEquals(folder.names(), [JOURNAL, PART]);
-  assertEquals((await Deno.stat(folder.of(PART))).size, TEXT.length);
+  assertEquals((await Deno.stat(folder.pathOf(PART))).size, TEXT.length);
 });
 
 Deno.test("StoredFile.write() completes the file in any order of the pieces", async () => {
   using folder = new TempFolder();
-  using file = await open(folder.of("a.txt"), CONTENT);
+  using file = await open(folder.pathOf("a.txt"), CONTENT);
   for (const piece of [3, 1, 0]) file.write(piece, pieceOf(TEXT, piece));
   assertEquals([file.missing, file.complete], [[2], false]);
   file.write(2, pieceOf(TEXT, 2));
@@ -65,7 +65,7 @@ Deno.test("StoredFile.write() completes the file in any order of the pieces", as
 
 Deno.test("StoredFile.read() returns the bytes of stored pieces", async () => {
   using folder = new TempFolder();
-  using file = await open(folder.of("a.txt"), CONTENT);
+  using file = await open(folder.pathOf("a.txt"), CONTENT);
   for (const piece of [1, 2]) file.write(piece, pieceOf(TEXT, piece));
   assertEquals([0, 1, 2, 3].map((piece) => file.has(piece)), [false, true, true, false]);
   const bytes = new Uint8Array(12);
@@ -75,9 +75,9 @@ Deno.test("StoredFile.read() returns the bytes of stored pieces", async () => {
 
 Deno.test("StoredFile.read() throws DiskError when the part file was truncated", async () => {
   using folder = new TempFolder();
-  using file = await open(folder.of("a.txt"), CONTENT);
+  using file = await open(folder.pathOf("a.txt"), CONTENT);
   file.write(1, pieceOf(TEXT, 1));
-  Deno.truncateSync(folder.of(PART), 12);
+  Deno.truncateSync(folder.pathOf(PART), 12);
   assertThrows(() => file.read({ start: 8, end: 16 }, new Uint8Array(8)), DiskError, "too short");
 });
 
@@ -94,7 +94,7 @@ Deno.test("StoredFile.write() records a piece after its bytes are written", asyn
     };
     return journal;
   };
-  using file = await open(folder.of("a.txt"), CONTENT, {
+  using file = await open(folder.pathOf("a.txt"), CONTENT, {
     ...OPTIONS,
     disk: { ...realDisk, openSync },
   });
@@ -107,7 +107,7 @@ for (const text of [TEXT, "tiny"]) {
   Deno.test(`StoredFile.keepUnverified() keeps the beginning of a piece for the next run of a file of ${text.length} bytes`, async () => {
     using folder = new TempFolder();
     {
-      using file = await open(folder.of("a.txt"), verified(text));
+      using file = await open(folder.pathOf("a.txt"), verified(text));
       file.keepUnverified(piece, bytesOf(whole.slice(0, 2)));
       file.keepUnverified(piece, bytesOf(whole.slice(0, 3)));
       assertEquals([file.unverified, file.missing.includes(piece)], [
@@ -115,7 +115,7 @@ for (const text of [TEXT, "tiny"]) {
         true,
       ]);
     }
-    using file = await open(folder.of("a.txt"), verified(text));
+    using file = await open(folder.pathOf("a.txt"), verified(text));
     assertEquals([file.resumed.pieces, file.unverified], [0, new Map([[piece, 3]])]);
     const into = new Uint8Array(whole.length);
     assertEquals([file.readUnverified(piece, into), textOf(into.subarray(0, 3))], [
@@ -135,11 +135,11 @@ for (const text of [TEXT, "tiny"]) {
 Deno.test("StoredFile.keepUnverified() keeps nothing for the next run when there is no manifest", async () => {
   using folder = new TempFolder();
   {
-    using file = await open(folder.of("a.txt"), unverified(TEXT));
+    using file = await open(folder.pathOf("a.txt"), unverified(TEXT));
     file.keepUnverified(1, bytesOf("pie"));
     assertEquals(file.readUnverified(1, new Uint8Array(8)), 3);
   }
-  using file = await open(folder.of("a.txt"), unverified(TEXT));
+  using file = await open(folder.pathOf("a.txt"), unverified(TEXT));
   assertEquals(file.unverified.size, 0);
 });
 
@@ -154,15 +154,17 @@ interface Resume {
 }
 
 function editPart(folder: TempFolder, at: number, text: string): void {
-  using part = Deno.openSync(folder.of(PART), { write: true });
+  using part = Deno.openSync(folder.pathOf(PART), { write: true });
   part.seekSync(at, Deno.SeekMode.Start);
   part.writeSync(bytesOf(text));
 }
 
 /** Puts the part and its journal back as a backup would: the same bytes in other files. */
-function restore(folder: TempFolder, part = Deno.readFileSync(folder.of(PART))): void {
-  for (const [name, bytes] of [[PART, part], [JOURNAL, Deno.readFileSync(folder.of(JOURNAL))]]) {
-    Deno.renameSync(folder.write("copy", bytes as Uint8Array), folder.of(name as string));
+function restore(folder: TempFolder, part = Deno.readFileSync(folder.pathOf(PART))): void {
+  for (
+    const [name, bytes] of [[PART, part], [JOURNAL, Deno.readFileSync(folder.pathOf(JOURNAL))]]
+  ) {
+    Deno.renameSync(folder.write("copy", bytes as Uint8Array), folder.pathOf(name as string));
   }
 }
 
@@ -182,7 +184,8 @@ const resumes: Resume[] = [
   {
     name: "the part was copied away and back, and the journal was not",
     stored: [0, 3],
-    damage: (folder) => Deno.renameSync(folder.write("copy", folder.read(PART)), folder.of(PART)),
+    damage: (folder) =>
+      Deno.renameSync(folder.write("copy", folder.read(PART)), folder.pathOf(PART)),
     want: { pieces: 2, rehashed: 4, missing: [1, 2] },
   },
   {
@@ -212,25 +215,25 @@ const resumes: Resume[] = [
   {
     name: "the part is cut short",
     stored: [0, 1],
-    damage: (folder) => Deno.truncateSync(folder.of(PART), 12),
+    damage: (folder) => Deno.truncateSync(folder.pathOf(PART), 12),
     want: { pieces: 1, rehashed: 1, missing: [1, 2, 3] },
   },
   {
     name: "the part is longer than it should be",
     stored: [0, 3],
-    damage: (folder) => Deno.truncateSync(folder.of(PART), 100),
+    damage: (folder) => Deno.truncateSync(folder.pathOf(PART), 100),
     want: { pieces: 2, rehashed: 4, missing: [1, 2] },
   },
   {
     name: "the part is gone and its journal is not",
     stored: [0, 1],
-    damage: (folder) => Deno.removeSync(folder.of(PART)),
+    damage: (folder) => Deno.removeSync(folder.pathOf(PART)),
     want: { pieces: 0, rehashed: 0, missing: [0, 1, 2, 3] },
   },
   {
     name: "the journal is gone and its part is not",
     stored: [0, 1],
-    damage: (folder) => Deno.removeSync(folder.of(JOURNAL)),
+    damage: (folder) => Deno.removeSync(folder.pathOf(JOURNAL)),
     want: { pieces: 2, rehashed: 4, missing: [2, 3] },
   },
   {
@@ -255,8 +258,8 @@ const resumes: Resume[] = [
     name: "a folder has the journal's name",
     stored: [0, 1],
     damage: (folder) => {
-      Deno.removeSync(folder.of(JOURNAL));
-      Deno.mkdirSync(folder.of(JOURNAL));
+      Deno.removeSync(folder.pathOf(JOURNAL));
+      Deno.mkdirSync(folder.pathOf(JOURNAL));
     },
     want: { pieces: 2, rehashed: 4, missing: [2, 3] },
   },
@@ -271,15 +274,15 @@ const resumes: Resume[] = [
 for (const { name, stored, options, content, damage, want } of resumes) {
   Deno.test(`StoredFile.open() trusts only proven pieces when ${name}`, async () => {
     using folder = new TempFolder();
-    await begin(folder.of("a.txt"), TEXT, stored, content);
+    await begin(folder.pathOf("a.txt"), TEXT, stored, content);
     damage?.(folder);
-    assertEquals(await resumeOf(folder.of("a.txt"), CONTENT, options), want);
+    assertEquals(await resumeOf(folder.pathOf("a.txt"), CONTENT, options), want);
     // The next run finds the same pieces.
-    const next = await resumeOf(folder.of("a.txt"), CONTENT, options);
+    const next = await resumeOf(folder.pathOf("a.txt"), CONTENT, options);
     assertEquals(next, { ...want, rehashed: next.rehashed });
     // Wrong pieces stay in the journal as doubted until they are downloaded again.
     assert(next.rehashed <= want.rehashed - want.pieces || next.rehashed === 0, "hashes again");
-    using file = await open(folder.of("a.txt"), CONTENT, options);
+    using file = await open(folder.pathOf("a.txt"), CONTENT, options);
     fill(file);
     await file.finish(FINISH, never);
     assertEquals(folder.read("a.txt"), TEXT);
@@ -288,9 +291,9 @@ for (const { name, stored, options, content, damage, want } of resumes) {
 
 Deno.test("StoredFile.open() hashes no piece that an earlier run hashed in the same boot", async () => {
   using folder = new TempFolder();
-  await begin(folder.of("a.txt"), TEXT, [0, 2]);
-  await resumeOf(folder.of("a.txt"), CONTENT, AFTER_REBOOT);
-  assertEquals(await resumeOf(folder.of("a.txt"), CONTENT, AFTER_REBOOT), {
+  await begin(folder.pathOf("a.txt"), TEXT, [0, 2]);
+  await resumeOf(folder.pathOf("a.txt"), CONTENT, AFTER_REBOOT);
+  assertEquals(await resumeOf(folder.pathOf("a.txt"), CONTENT, AFTER_REBOOT), {
     pieces: 2,
     rehashed: 0,
     missing: [1, 3],
@@ -299,19 +302,19 @@ Deno.test("StoredFile.open() hashes no piece that an earlier run hashed in the s
 
 Deno.test("StoredFile.open() hashes nothing when the earlier run ended before its first piece", async () => {
   using folder = new TempFolder();
-  await begin(folder.of("a.txt"), TEXT, []);
-  assertEquals((await resumeOf(folder.of("a.txt"))).rehashed, 0);
+  await begin(folder.pathOf("a.txt"), TEXT, []);
+  assertEquals((await resumeOf(folder.pathOf("a.txt"))).rehashed, 0);
 });
 
 Deno.test("StoredFile.open() trusts synced pieces after a reboot when only the rename failed", async () => {
   using folder = new TempFolder();
   folder.write("a.txt", "taken");
   {
-    using file = await open(folder.of("a.txt"), CONTENT);
+    using file = await open(folder.pathOf("a.txt"), CONTENT);
     fill(file);
     await assertRejects(() => file.finish({ ...FINISH, policy: "fail" }, never), ConflictError);
   }
-  assertEquals(await resumeOf(folder.of("a.txt"), CONTENT, AFTER_REBOOT), {
+  assertEquals(await resumeOf(folder.pathOf("a.txt"), CONTENT, AFTER_REBOOT), {
     pieces: 4,
     rehashed: 0,
     missing: [],
@@ -321,11 +324,11 @@ Deno.test("StoredFile.open() trusts synced pieces after a reboot when only the r
 Deno.test("StoredFile.open() trusts unverified pieces in the same boot, and checks their CRC-32 in another one", async () => {
   using folder = new TempFolder();
   const content = unverified(TEXT);
-  await begin(folder.of("a.txt"), TEXT, [0, 1], content);
-  const kept = await resumeOf(folder.of("a.txt"), content);
+  await begin(folder.pathOf("a.txt"), TEXT, [0, 1], content);
+  const kept = await resumeOf(folder.pathOf("a.txt"), content);
   assertEquals(kept, { pieces: 2, rehashed: 0, missing: [2, 3] });
   editPart(folder, 9, "X");
-  const checked = await resumeOf(folder.of("a.txt"), content, AFTER_REBOOT);
+  const checked = await resumeOf(folder.pathOf("a.txt"), content, AFTER_REBOOT);
   assertEquals(checked, { pieces: 1, rehashed: 2, missing: [1, 2, 3] });
 });
 
@@ -344,7 +347,7 @@ for (const { name, content, mark } of otherContents) {
     const journal = encodeIdentity(identity) + claims;
     folder.write(JOURNAL, journal);
     folder.write(PART, "Z".repeat(layout.size));
-    using file = await open(folder.of("a.txt"), CONTENT);
+    using file = await open(folder.pathOf("a.txt"), CONTENT);
     assertEquals(file.missing, [0, 1, 2, 3]);
     const aside = `a.txt~${mark.slice(0, mark === "unverified" ? 99 : 8)}`;
     assertEquals(folder.read(`${aside}.p2p-journal`), journal);
@@ -354,8 +357,8 @@ for (const { name, content, mark } of otherContents) {
 
 Deno.test("StoredFile.open() quarantines a verified part file when no source offers a manifest any more", async () => {
   using folder = new TempFolder();
-  await begin(folder.of("a.txt"), TEXT, [0, 1]);
-  assertEquals((await resumeOf(folder.of("a.txt"), unverified(TEXT))).pieces, 0);
+  await begin(folder.pathOf("a.txt"), TEXT, [0, 1]);
+  assertEquals((await resumeOf(folder.pathOf("a.txt"), unverified(TEXT))).pieces, 0);
   const aside = `a.txt~${CONTENT.manifest!.id.slice(0, 8)}.p2p-part`;
   assertEquals(folder.read(aside).slice(0, 16), TEXT.slice(0, 16));
 });
@@ -363,7 +366,7 @@ Deno.test("StoredFile.open() quarantines a verified part file when no source off
 Deno.test("StoredFile.open() numbers the part files that it quarantines", async () => {
   using folder = new TempFolder();
   for (const text of [TEXT, TEXT + 1, TEXT + 12, TEXT + 123]) {
-    await begin(folder.of("a.txt"), text, [0], unverified(text));
+    await begin(folder.pathOf("a.txt"), text, [0], unverified(text));
   }
   assertEquals(folder.names().filter((name) => /~.*part$/.test(name)), [
     "a.txt~unverified-2.p2p-part",
@@ -375,8 +378,8 @@ Deno.test("StoredFile.open() numbers the part files that it quarantines", async 
 Deno.test("StoredFile.open() quarantines a part file whose name has 255 bytes", async () => {
   using folder = new TempFolder();
   const name = "é".repeat(127);
-  await begin(folder.of(name), OTHER, [0, 1], verified(OTHER));
-  using file = await open(folder.of(name), CONTENT);
+  await begin(folder.pathOf(name), OTHER, [0, 1], verified(OTHER));
+  using file = await open(folder.pathOf(name), CONTENT);
   fill(file);
   await file.finish(FINISH, never);
   assertEquals(folder.read(name), TEXT);
@@ -385,21 +388,21 @@ Deno.test("StoredFile.open() quarantines a part file whose name has 255 bytes", 
 
 Deno.test("StoredFile.open() does not follow a link at the path of the journal", async () => {
   using folder = new TempFolder();
-  await begin(folder.of("a.txt"), TEXT, [0]);
-  Deno.renameSync(folder.of(JOURNAL), folder.of("victim"));
+  await begin(folder.pathOf("a.txt"), TEXT, [0]);
+  Deno.renameSync(folder.pathOf(JOURNAL), folder.pathOf("victim"));
   const before = folder.read("victim");
-  Deno.symlinkSync(folder.of("victim"), folder.of(JOURNAL));
-  using file = await open(folder.of("a.txt"), CONTENT);
+  Deno.symlinkSync(folder.pathOf("victim"), folder.pathOf(JOURNAL));
+  using file = await open(folder.pathOf("a.txt"), CONTENT);
   file.write(1, pieceOf(TEXT, 1));
   assertEquals(folder.read("victim"), before);
 });
 
 Deno.test("StoredFile.open() names the process that works on the same target", async () => {
   using folder = new TempFolder();
-  await begin(folder.of("a.txt"), TEXT, [0], CONTENT, { ...OPTIONS, pid: 1 });
-  using _first = await open(folder.of("a.txt"), CONTENT, { ...OPTIONS, pid: 12345 });
+  await begin(folder.pathOf("a.txt"), TEXT, [0], CONTENT, { ...OPTIONS, pid: 1 });
+  using _first = await open(folder.pathOf("a.txt"), CONTENT, { ...OPTIONS, pid: 12345 });
   await assertRejects(
-    () => open(folder.of("a.txt"), CONTENT, { ...OPTIONS, pid: 2 }),
+    () => open(folder.pathOf("a.txt"), CONTENT, { ...OPTIONS, pid: 2 }),
     ConflictError,
     "another p2p (process 12345) works on it",
   );
@@ -407,26 +410,33 @@ Deno.test("StoredFile.open() names the process that works on the same target", a
 
 Deno.test("StoredFile.open() throws ConflictError when another process works on a file of one piece", async () => {
   using folder = new TempFolder();
-  using _first = await open(folder.of("a.txt"), verified("tiny"));
-  await assertRejects(() => open(folder.of("a.txt"), verified("tiny")), ConflictError, "works on");
+  using _first = await open(folder.pathOf("a.txt"), verified("tiny"));
+  await assertRejects(
+    () => open(folder.pathOf("a.txt"), verified("tiny")),
+    ConflictError,
+    "works on",
+  );
 });
 
 Deno.test("StoredFile.open() throws the signal's reason when it aborts while hashing", async () => {
   using folder = new TempFolder();
-  await begin(folder.of("a.txt"), TEXT, [0, 1]);
-  const aborted = AbortSignal.abort(new Enough());
-  await assertRejects(() => open(folder.of("a.txt"), CONTENT, AFTER_REBOOT, aborted), Enough);
+  await begin(folder.pathOf("a.txt"), TEXT, [0, 1]);
+  const aborted = AbortSignal.abort(new TestAbort());
+  await assertRejects(
+    () => open(folder.pathOf("a.txt"), CONTENT, AFTER_REBOOT, aborted),
+    TestAbort,
+  );
   // No piece was lost, and the file is not locked.
-  assertEquals((await resumeOf(folder.of("a.txt"))).pieces, 2);
+  assertEquals((await resumeOf(folder.pathOf("a.txt"))).pieces, 2);
 });
 
 Deno.test("StoredFile.open() throws DiskFullError when the missing bytes do not fit", async () => {
   using folder = new TempFolder();
   const size = 2 ** 52;
   const layout = { size, pieceSize: 2 ** 40, count: size / 2 ** 40 };
-  await begin(folder.of("a.txt"), TEXT, [0]);
+  await begin(folder.pathOf("a.txt"), TEXT, [0]);
   await assertRejects(
-    () => open(folder.of("a.txt"), { layout, manifest: undefined }),
+    () => open(folder.pathOf("a.txt"), { layout, manifest: undefined }),
     DiskFullError,
     "not enough disk space (4.0 PiB needed, ",
   );
@@ -436,7 +446,7 @@ for (const text of [TEXT, "tiny"]) {
   Deno.test(`StoredFile.open() leaves no part file when a new file of ${text.length} bytes does not fit`, async () => {
     using folder = new TempFolder();
     const space = new DiskSpace((id) => ({ id, free: 1, size: 1 }));
-    const opened = () => open(folder.of("a.txt"), verified(text), { ...OPTIONS, space });
+    const opened = () => open(folder.pathOf("a.txt"), verified(text), { ...OPTIONS, space });
     await assertRejects(opened, DiskFullError);
     assertEquals(folder.names(), []);
   });
@@ -446,7 +456,7 @@ for (const path of ["a.txt", "new.txt"]) {
   for (const mode of ["open", "write"] as const) {
     Deno.test(`StoredFile.open() closes all files when the journal of ${path} fails to ${mode}`, async () => {
       using folder = new TempFolder();
-      await begin(folder.of("a.txt"), TEXT, [0]);
+      await begin(folder.pathOf("a.txt"), TEXT, [0]);
       const openSync = (path: string, options: Deno.OpenOptions) => {
         if (mode === "open") throw new Deno.errors.PermissionDenied("no");
         const journal = Deno.openSync(path, options);
@@ -457,20 +467,20 @@ for (const path of ["a.txt", "new.txt"]) {
       };
       const disk = { ...realDisk, openSync };
       await assertRejects(
-        () => open(folder.of(path), CONTENT, { ...OPTIONS, disk }),
+        () => open(folder.pathOf(path), CONTENT, { ...OPTIONS, disk }),
         DiskError,
       );
-      assertEquals((await resumeOf(folder.of("a.txt"))).pieces, 1);
+      assertEquals((await resumeOf(folder.pathOf("a.txt"))).pieces, 1);
     });
   }
 }
 
 Deno.test("StoredFile.finish() leaves only the complete file", async () => {
   using folder = new TempFolder();
-  using file = await open(folder.of("a.txt"), CONTENT);
+  using file = await open(folder.pathOf("a.txt"), CONTENT);
   fill(file);
   const placed = await file.finish(FINISH, never);
-  assertEquals(placed, { path: folder.of("a.txt"), how: "downloaded" });
+  assertEquals(placed, { path: folder.pathOf("a.txt"), how: "downloaded" });
   assertEquals([folder.names(), folder.read("a.txt")], [["a.txt"], TEXT]);
 });
 
@@ -482,7 +492,7 @@ const small = [
 for (const { name, text } of small) {
   Deno.test(`StoredFile writes no journal when the file is ${name}`, async () => {
     using folder = new TempFolder();
-    using file = await open(folder.of("a.txt"), verified(text));
+    using file = await open(folder.pathOf("a.txt"), verified(text));
     assertEquals(file.complete, text === "");
     fill(file, text);
     assertEquals(folder.names(), [PART]);
@@ -493,8 +503,8 @@ for (const { name, text } of small) {
 
 Deno.test("StoredFile.open() hashes the only piece when a run ended before the rename", async () => {
   using folder = new TempFolder();
-  await begin(folder.of("a.txt"), "tiny", [0]);
-  const found = await resumeOf(folder.of("a.txt"), verified("tiny"));
+  await begin(folder.pathOf("a.txt"), "tiny", [0]);
+  const found = await resumeOf(folder.pathOf("a.txt"), verified("tiny"));
   assertEquals(found, { pieces: 1, rehashed: 1, missing: [] });
 });
 
@@ -522,7 +532,7 @@ for (const content of [CONTENT, unverified(TEXT)]) {
   for (const { policy, taken, want } of endings) {
     Deno.test(`StoredFile.finish() resolves the conflict of ${kind} file with ${taken} bytes when the policy is ${policy}`, async () => {
       using folder = new TempFolder();
-      using file = await open(folder.of("a.txt"), content);
+      using file = await open(folder.pathOf("a.txt"), content);
       fill(file);
       folder.write("a.txt", taken === "same" ? TEXT : OTHER);
       const finish = () => file.finish({ ...FINISH, policy }, never);
@@ -532,7 +542,7 @@ for (const content of [CONTENT, unverified(TEXT)]) {
         return;
       }
       const at = want.at.replace("~", `~${content.manifest ? mark : shaMark}`);
-      assertEquals(await finish(), { path: folder.of(at), how: want.how as "downloaded" });
+      assertEquals(await finish(), { path: folder.pathOf(at), how: want.how as "downloaded" });
       assertEquals(folder.read("a.txt"), want.there);
       if (want.how === "downloaded") assertEquals(folder.read(at), TEXT);
       assertEquals(folder.names(), [...new Set(["a.txt", at])]);
@@ -543,14 +553,14 @@ for (const content of [CONTENT, unverified(TEXT)]) {
 Deno.test("StoredFile.finish() resolves the conflict again when the name is taken just before the rename", async () => {
   using folder = new TempFolder();
   const linkSync: typeof realDisk.linkSync = (from, to) => {
-    if (to === folder.of("a.txt")) folder.write("a.txt", OTHER);
+    if (to === folder.pathOf("a.txt")) folder.write("a.txt", OTHER);
     Deno.linkSync(from, to);
   };
   const options = { ...OPTIONS, disk: { ...realDisk, linkSync } };
-  using file = await open(folder.of("a.txt"), CONTENT, options);
+  using file = await open(folder.pathOf("a.txt"), CONTENT, options);
   fill(file);
   const { path } = (await file.finish(FINISH, never))!;
-  assertEquals([path, folder.read("a.txt")], [folder.of(`a~${mark}.txt`), OTHER]);
+  assertEquals([path, folder.read("a.txt")], [folder.pathOf(`a~${mark}.txt`), OTHER]);
 });
 
 for (
@@ -558,11 +568,11 @@ for (
 ) {
   Deno.test(`StoredFile.finish() resolves the conflict with a dangling link when the policy is ${policy}`, async () => {
     using folder = new TempFolder();
-    Deno.symlinkSync("nowhere", folder.of("a.txt"));
-    using file = await open(folder.of("a.txt"), CONTENT);
+    Deno.symlinkSync("nowhere", folder.pathOf("a.txt"));
+    using file = await open(folder.pathOf("a.txt"), CONTENT);
     fill(file);
     const placed = await file.finish({ ...FINISH, policy }, never);
-    const isLink = Deno.lstatSync(folder.of("a.txt")).isSymlink;
+    const isLink = Deno.lstatSync(folder.pathOf("a.txt")).isSymlink;
     assertEquals([isLink, folder.names().length], [policy !== "overwrite", want === "~" ? 2 : 1]);
     if (want === "skipped") assertEquals(placed?.how, "skipped");
     else assertEquals(Deno.readTextFileSync(placed!.path), TEXT);
@@ -571,10 +581,10 @@ for (
 
 Deno.test("StoredFile.finish() succeeds when another run removed the linked part file", async () => {
   using folder = new TempFolder();
-  using file = await open(folder.of("a.txt"), CONTENT);
+  using file = await open(folder.pathOf("a.txt"), CONTENT);
   fill(file);
   folder.write("a.txt", TEXT);
-  removeLeftovers(folder.of("a.txt"), CONTENT);
+  removeLeftovers(folder.pathOf("a.txt"), CONTENT);
   assertEquals((await file.finish(FINISH, never))?.how, "already-there");
   assertEquals(folder.names(), ["a.txt"]);
 });
@@ -596,7 +606,7 @@ for (const sync of ["finish", "never"] as const) {
         Deno.linkSync(from, to);
       },
     };
-    using file = await open(folder.of("a.txt"), CONTENT, { ...OPTIONS, disk });
+    using file = await open(folder.pathOf("a.txt"), CONTENT, { ...OPTIONS, disk });
     fill(file);
     await file.finish({ ...FINISH, sync }, never);
     assertEquals(story, sync === "finish" ? ["sync", "name", "sync folder"] : ["name"]);
@@ -613,14 +623,14 @@ Deno.test("StoredFile.finish() throws DiskError when the folder cannot be synced
       return file;
     },
   };
-  using file = await open(folder.of("a.txt"), CONTENT, { ...OPTIONS, disk });
+  using file = await open(folder.pathOf("a.txt"), CONTENT, { ...OPTIONS, disk });
   fill(file);
   await assertRejects(() => file.finish(FINISH, never), DiskError, "Cannot sync folder");
 });
 
 Deno.test("StoredFile.reject() removes a file with a manifest", async () => {
   using folder = new TempFolder();
-  using file = await open(folder.of("a.txt"), CONTENT);
+  using file = await open(folder.pathOf("a.txt"), CONTENT);
   fill(file);
   assertEquals([file.reject(), folder.names()], [undefined, []]);
 });
@@ -629,13 +639,13 @@ for (const text of [TEXT, "tiny"]) {
   Deno.test(`StoredFile.reject() quarantines a file of ${text.length} bytes without a manifest, which the next run does not resume`, async () => {
     using folder = new TempFolder();
     {
-      using file = await open(folder.of("a.txt"), unverified(text));
+      using file = await open(folder.pathOf("a.txt"), unverified(text));
       fill(file, text);
-      assertEquals(file.reject(), folder.of("a.txt~unverified.p2p-part"));
+      assertEquals(file.reject(), folder.pathOf("a.txt~unverified.p2p-part"));
     }
     assertEquals(folder.names(), ["a.txt~unverified.p2p-part"]);
     assertEquals(folder.read("a.txt~unverified.p2p-part"), text);
-    using file = await open(folder.of("a.txt"), unverified(text));
+    using file = await open(folder.pathOf("a.txt"), unverified(text));
     assertEquals(file.resumed.pieces, 0);
   });
 }
@@ -649,21 +659,21 @@ const leftovers = [
 for (const { name, left, want } of leftovers) {
   Deno.test(`removeLeftovers() leaves only the file when ${name}`, async () => {
     using folder = new TempFolder();
-    await begin(folder.of("a.txt"), TEXT, [0, 1, 2, 3]);
+    await begin(folder.pathOf("a.txt"), TEXT, [0, 1, 2, 3]);
     folder.write("a.txt", TEXT);
     for (const name of [PART, JOURNAL]) {
-      if (!left.includes(name)) Deno.removeSync(folder.of(name));
+      if (!left.includes(name)) Deno.removeSync(folder.pathOf(name));
     }
-    removeLeftovers(folder.of("a.txt"), CONTENT);
+    removeLeftovers(folder.pathOf("a.txt"), CONTENT);
     assertEquals(folder.names(), ["a.txt", ...want]);
   });
 }
 
 Deno.test("removeLeftovers() leaves part file and journal of another content", async () => {
   using folder = new TempFolder();
-  await begin(folder.of("a.txt"), OTHER, [0, 1], verified(OTHER));
+  await begin(folder.pathOf("a.txt"), OTHER, [0, 1], verified(OTHER));
   folder.write("a.txt", TEXT);
-  removeLeftovers(folder.of("a.txt"), CONTENT);
+  removeLeftovers(folder.pathOf("a.txt"), CONTENT);
   assertEquals(folder.names(), ["a.txt", JOURNAL, PART]);
 });
 
@@ -671,15 +681,15 @@ Deno.test("removeLeftovers() leaves a part file of another size without a journa
   using folder = new TempFolder();
   folder.write("a.txt", TEXT);
   folder.write(PART, "another file");
-  removeLeftovers(folder.of("a.txt"), CONTENT);
+  removeLeftovers(folder.pathOf("a.txt"), CONTENT);
   assertEquals(folder.names(), ["a.txt", PART]);
 });
 
 Deno.test("StoredFile appends behind the last valid record of a torn journal", async () => {
   using folder = new TempFolder();
-  await begin(folder.of("a.txt"), TEXT, [0, 1]);
+  await begin(folder.pathOf("a.txt"), TEXT, [0, 1]);
   folder.write(JOURNAL, folder.read(JOURNAL).slice(0, -3));
-  await begin(folder.of("a.txt"), TEXT, [2]);
+  await begin(folder.pathOf("a.txt"), TEXT, [2]);
   const journal = folder.read(JOURNAL);
   const content = parseJournal(journal)!;
   assertEquals([[...content.claims.keys()], content.length], [[0, 2], journal.length]);
@@ -687,9 +697,9 @@ Deno.test("StoredFile appends behind the last valid record of a torn journal", a
 
 Deno.test("StoredFile ignores the claims behind a damaged record", async () => {
   using folder = new TempFolder();
-  await begin(folder.of("a.txt"), TEXT, [0, 1, 2]);
+  await begin(folder.pathOf("a.txt"), TEXT, [0, 1, 2]);
   folder.write(JOURNAL, folder.read(JOURNAL).replace('"piece":0', '"piece":3'));
-  await begin(folder.of("a.txt"), TEXT, []);
+  await begin(folder.pathOf("a.txt"), TEXT, []);
   const journal = folder.read(JOURNAL);
   const content = parseJournal(journal)!;
   assertEquals([content.claims.size, content.length], [0, journal.length]);
@@ -724,19 +734,19 @@ Deno.test({
   ignore: noTinyDisk !== undefined,
   async fn() {
     using folder = new TempFolder();
-    Deno.mkdirSync(folder.of("disk"));
-    mountTiny(folder.of("disk"), 256 * 1024);
+    Deno.mkdirSync(folder.pathOf("disk"));
+    mountTiny(folder.pathOf("disk"), 256 * 1024);
     try {
       await fillUpAndGoOn(folder);
     } finally {
-      unmount(folder.of("disk"));
+      unmount(folder.pathOf("disk"));
     }
   },
 });
 
 /** 16 pieces of 8 KiB; another file takes the room in the middle, and goes again. */
 async function fillUpAndGoOn(folder: TempFolder): Promise<void> {
-  const [target, hog] = [folder.of("disk/a"), folder.of("disk/hog")];
+  const [target, hog] = [folder.pathOf("disk/a"), folder.pathOf("disk/hog")];
   const layout = { ...layoutFor(16 * 8192), pieceSize: 8192, count: 16 };
   const bytes = new Uint8Array(8192).fill(7);
   {
@@ -766,7 +776,7 @@ async function failingAt(
   const thrown: unknown[] = [];
   for (let k = 1;; k++) {
     using folder = new TempFolder();
-    await begin(folder.of("a.txt"), TEXT, [2, 0]);
+    await begin(folder.pathOf("a.txt"), TEXT, [2, 0]);
     const frail = new FrailDisk(k, "throws");
     await act(frail.disk, folder).catch((error) => thrown.push(error));
     if (frail.operations < k) return thrown;
@@ -775,7 +785,7 @@ async function failingAt(
 
 Deno.test("StoredFile.open() throws DiskError whichever disk operation fails while it hashes", async () => {
   const thrown = await failingAt(async (disk, folder) => {
-    (await open(folder.of("a.txt"), CONTENT, { ...AFTER_REBOOT, disk }))[Symbol.dispose]();
+    (await open(folder.pathOf("a.txt"), CONTENT, { ...AFTER_REBOOT, disk }))[Symbol.dispose]();
   });
   const others = thrown.filter((error) => !(error instanceof DiskError));
   assertEquals(others, []);
@@ -796,7 +806,7 @@ for (const operation of ["seekSync", "read"] as const) {
         return Object.assign(file, { [operation]: fail });
       },
     };
-    using file = await open(folder.of("a.txt"), CONTENT, { ...OPTIONS, disk });
+    using file = await open(folder.pathOf("a.txt"), CONTENT, { ...OPTIONS, disk });
     await assertRejects(() => file.sha256(never), DiskError, "Cannot read");
   });
 }

@@ -16,7 +16,7 @@ import { resolveConflict } from "../../core/store/conflict.ts";
 import type { Manifest } from "../../core/protocol/manifest.ts";
 
 /** Why a test aborts. */
-export class Enough extends Error {}
+export class TestAbort extends Error {}
 export const never = new AbortController().signal;
 /** This process, on a machine that was started then. */
 export const OPTIONS = {
@@ -44,17 +44,17 @@ const IN_MEMORY = ((folder) => {
 export class TempFolder implements Disposable {
   readonly path = Deno.realPathSync(Deno.makeTempDirSync({ prefix: "p2p-store-", ...IN_MEMORY }));
 
-  of(name: string): string {
+  pathOf(name: string): string {
     return join(this.path, name);
   }
 
   write(name: string, content: string | Uint8Array): string {
-    Deno.writeFileSync(this.of(name), typeof content === "string" ? bytesOf(content) : content);
-    return this.of(name);
+    Deno.writeFileSync(this.pathOf(name), typeof content === "string" ? bytesOf(content) : content);
+    return this.pathOf(name);
   }
 
   read(name: string): string {
-    return textOf(Deno.readFileSync(this.of(name)));
+    return textOf(Deno.readFileSync(this.pathOf(name)));
   }
 
   names(): string[] {

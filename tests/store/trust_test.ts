@@ -76,18 +76,18 @@ for (const content of [CONTENT, unverified(TEXT)]) {
   for (const { name, act } of touches) {
     Deno.test(`StoredFile completes ${kind} file with the right bytes when the part file ${name} between two runs`, async () => {
       using folder = new TempFolder();
-      await begin(folder.of("a.txt"), TEXT, [0, 2, 3], content);
-      act(folder.of(PART));
-      using file = await open(folder.of("a.txt"), content);
+      await begin(folder.pathOf("a.txt"), TEXT, [0, 2, 3], content);
+      act(folder.pathOf(PART));
+      using file = await open(folder.pathOf("a.txt"), content);
       await complete(file);
       assertEquals([folder.names(), folder.read("a.txt")], [["a.txt"], TEXT]);
     });
 
     Deno.test(`StoredFile completes ${kind} file with the right bytes when the part file ${name} during the run`, async () => {
       using folder = new TempFolder();
-      using file = await open(folder.of("a.txt"), content);
+      using file = await open(folder.pathOf("a.txt"), content);
       for (const piece of [0, 2]) file.write(piece, pieceOf(TEXT, piece));
-      act(folder.of(PART));
+      act(folder.pathOf(PART));
       const fetched = await complete(file);
       assertEquals([folder.names(), folder.read("a.txt")], [["a.txt"], TEXT]);
       assert(!fetched.slice(2).includes(1), "fetches again what was stored after the touch");
@@ -95,9 +95,9 @@ for (const content of [CONTENT, unverified(TEXT)]) {
 
     Deno.test(`StoredFile completes ${kind} file with the right bytes when the part file ${name} after the last piece`, async () => {
       using folder = new TempFolder();
-      using file = await open(folder.of("a.txt"), content);
+      using file = await open(folder.pathOf("a.txt"), content);
       for (const piece of [0, 1, 2, 3]) file.write(piece, pieceOf(TEXT, piece));
-      act(folder.of(PART));
+      act(folder.pathOf(PART));
       await complete(file);
       assertEquals(folder.read("a.txt"), TEXT);
     });
@@ -105,12 +105,12 @@ for (const content of [CONTENT, unverified(TEXT)]) {
     Deno.test(`StoredFile trusts no earlier piece when the part of ${kind} file ${name} and the run is killed`, async () => {
       using folder = new TempFolder();
       {
-        using file = await open(folder.of("a.txt"), content);
+        using file = await open(folder.pathOf("a.txt"), content);
         for (const piece of [0, 2]) file.write(piece, pieceOf(TEXT, piece));
-        act(folder.of(PART));
+        act(folder.pathOf(PART));
         file.write(3, pieceOf(TEXT, 3));
       }
-      using file = await open(folder.of("a.txt"), content);
+      using file = await open(folder.pathOf("a.txt"), content);
       await complete(file);
       assertEquals(folder.read("a.txt"), TEXT);
     });
@@ -120,13 +120,13 @@ for (const content of [CONTENT, unverified(TEXT)]) {
 Deno.test("StoredFile.open() hashes only the pieces that were stored before another process wrote to the part file", async () => {
   using folder = new TempFolder();
   {
-    using file = await open(folder.of("a.txt"), CONTENT);
+    using file = await open(folder.pathOf("a.txt"), CONTENT);
     file.write(0, pieceOf(TEXT, 0));
     const later = new Date(Date.now() + 60_000);
-    Deno.utimeSync(folder.of(PART), later, later);
+    Deno.utimeSync(folder.pathOf(PART), later, later);
     file.write(2, pieceOf(TEXT, 2));
   }
-  using file = await open(folder.of("a.txt"), CONTENT);
+  using file = await open(folder.pathOf("a.txt"), CONTENT);
   assertEquals([file.resumed.pieces, file.resumed.rehashed], [2, 1]);
 });
 
@@ -134,13 +134,13 @@ for (const text of [TEXT, "tiny"]) {
   Deno.test(`StoredFile.finish() does not keep the marked modification time on a touched file of ${text.length} bytes`, async () => {
     using folder = new TempFolder();
     const before = Deno.statSync(folder.write("now", "")).mtime!;
-    using file = await open(folder.of("a.txt"), verified(text));
+    using file = await open(folder.pathOf("a.txt"), verified(text));
     for (const piece of file.missing) file.write(piece, pieceOf(text, piece));
-    Deno.utimeSync(folder.of(PART), 1000, 1000);
+    Deno.utimeSync(folder.pathOf(PART), 1000, 1000);
     while (!await file.finish(FINISH, never)) {
       for (const piece of file.missing) file.write(piece, pieceOf(text, piece));
     }
-    const { mtime } = Deno.statSync(folder.of("a.txt"));
+    const { mtime } = Deno.statSync(folder.pathOf("a.txt"));
     assert(text === "tiny" ? mtime!.getTime() === 1_000_000 : mtime! >= before);
   });
 }
@@ -158,7 +158,7 @@ function diskThatForgets(folder: TempFolder, shows: "the lost bytes" | "the writ
         failed = true;
         if (shows === "the lost bytes") {
           const { atime, mtime } = file.statSync();
-          overwrite(folder.of(PART), 8, "\0".repeat(8));
+          overwrite(folder.pathOf(PART), 8, "\0".repeat(8));
           file.utimeSync(atime!, mtime!);
         }
         return Promise.reject(new Error("Input/output error (os error 5)"));
@@ -172,10 +172,10 @@ Deno.test("StoredFile completes a file with the right bytes when a sync failed i
   using folder = new TempFolder();
   const disk = diskThatForgets(folder, "the lost bytes");
   {
-    using file = await open(folder.of("a.txt"), CONTENT, { ...OPTIONS, disk });
+    using file = await open(folder.pathOf("a.txt"), CONTENT, { ...OPTIONS, disk });
     await assertRejects(() => complete(file), DiskError, "Cannot sync");
   }
-  using file = await open(folder.of("a.txt"), CONTENT, { ...OPTIONS, disk });
+  using file = await open(folder.pathOf("a.txt"), CONTENT, { ...OPTIONS, disk });
   assertEquals(await complete(file), [1]);
   assertEquals(folder.read("a.txt"), TEXT);
 });
@@ -186,7 +186,7 @@ for (const text of [TEXT, "tiny"]) {
     const content = verified(text);
     const failing = diskThatForgets(folder, "the written bytes");
     {
-      using file = await open(folder.of("a.txt"), content, { ...OPTIONS, disk: failing });
+      using file = await open(folder.pathOf("a.txt"), content, { ...OPTIONS, disk: failing });
       for (const piece of file.missing) file.write(piece, pieceOf(text, piece));
       await assertRejects(() => file.finish(FINISH, never), DiskError, "Cannot sync");
     }
@@ -203,18 +203,18 @@ for (const text of [TEXT, "tiny"]) {
         return file;
       },
     };
-    using file = await open(folder.of("a.txt"), content, { ...OPTIONS, disk });
+    using file = await open(folder.pathOf("a.txt"), content, { ...OPTIONS, disk });
     assertEquals([written.join(""), file.complete], [text, true]);
   });
 }
 
 Deno.test("StoredFile.recheck() with `all` finds wrong pieces in an untouched part file", async () => {
   using folder = new TempFolder();
-  using file = await open(folder.of("a.txt"), CONTENT);
+  using file = await open(folder.pathOf("a.txt"), CONTENT);
   for (const piece of file.missing) file.write(piece, pieceOf(TEXT, piece));
-  const { atime, mtime } = Deno.statSync(folder.of(PART));
-  overwrite(folder.of(PART), 9, "X");
-  Deno.utimeSync(folder.of(PART), atime!, mtime!);
+  const { atime, mtime } = Deno.statSync(folder.pathOf(PART));
+  overwrite(folder.pathOf(PART), 9, "X");
+  Deno.utimeSync(folder.pathOf(PART), atime!, mtime!);
   assertEquals([await file.recheck(never), file.missing], [0, []]);
   assertEquals([await file.recheck(never, { all: true }), file.missing], [1, [1]]);
   assertEquals(await complete(file), [1]);
@@ -223,11 +223,11 @@ Deno.test("StoredFile.recheck() with `all` finds wrong pieces in an untouched pa
 
 Deno.test("StoredFile throws ConflictError when another program keeps writing to the part file", async () => {
   using folder = new TempFolder();
-  using file = await open(folder.of("a.txt"), CONTENT);
+  using file = await open(folder.pathOf("a.txt"), CONTENT);
   await assertRejects(
     async () => {
       for (let round = 0; round < 100; round++) {
-        overwrite(folder.of(PART), 0, "X");
+        overwrite(folder.pathOf(PART), 0, "X");
         file.write(0, pieceOf(TEXT, 0));
         await file.recheck(never);
       }
@@ -238,20 +238,20 @@ Deno.test("StoredFile throws ConflictError when another program keeps writing to
 });
 
 const departures = [
-  { name: "removed", act: (folder: TempFolder) => Deno.removeSync(folder.of(PART)) },
+  { name: "removed", act: (folder: TempFolder) => Deno.removeSync(folder.pathOf(PART)) },
   {
     name: "renamed",
-    act: (folder: TempFolder) => Deno.renameSync(folder.of(PART), folder.of("b")),
+    act: (folder: TempFolder) => Deno.renameSync(folder.pathOf(PART), folder.pathOf("b")),
   },
   {
     name: "replaced",
-    act: (folder: TempFolder) => Deno.renameSync(folder.write("b", TEXT), folder.of(PART)),
+    act: (folder: TempFolder) => Deno.renameSync(folder.write("b", TEXT), folder.pathOf(PART)),
   },
 ];
 for (const { name, act } of departures) {
   Deno.test(`StoredFile.write() throws ConflictError when the part file was ${name}`, async () => {
     using folder = new TempFolder();
-    using file = await open(folder.of("a.txt"), CONTENT);
+    using file = await open(folder.pathOf("a.txt"), CONTENT);
     file.write(0, pieceOf(TEXT, 0));
     act(folder);
     assertThrows(
@@ -264,7 +264,7 @@ for (const { name, act } of departures) {
 
 /** The journal that version 0.1.0 writes. */
 function oldJournal(folder: TempFolder): string {
-  const { ino } = Deno.statSync(folder.of(PART));
+  const { ino } = Deno.statSync(folder.pathOf(PART));
   const identity = { id: CONTENT.manifest!.id, size: TEXT.length, pieceSize: 8 };
   const run = { pid: 1, boot: OPTIONS.boot, inode: ino! };
   return encodeIdentity(identity) + encodeRecord({ run }) + encodeRecord({ piece: 0 }) +
@@ -281,9 +281,9 @@ for (
     using folder = new TempFolder();
     folder.write(PART, TEXT.slice(0, 8) + "\0".repeat(8) + TEXT.slice(16, 24) + "\0\0\0");
     folder.write(JOURNAL, oldJournal(folder));
-    Deno.utimeSync(folder.of(PART), 1000, 1000 + later);
-    Deno.utimeSync(folder.of(JOURNAL), 1000, 1000);
-    using file = await open(folder.of("a.txt"), CONTENT);
+    Deno.utimeSync(folder.pathOf(PART), 1000, 1000 + later);
+    Deno.utimeSync(folder.pathOf(JOURNAL), 1000, 1000);
+    using file = await open(folder.pathOf("a.txt"), CONTENT);
     const { pieces, rehashed } = file.resumed;
     assertEquals({ pieces, rehashed, missing: file.missing }, want);
   });
@@ -292,21 +292,21 @@ for (
 Deno.test("StoredFile.open() trusts only synced pieces when the platform has no boot id", async () => {
   using folder = new TempFolder();
   const options = { pid: 1, boot: OPTIONS.boot, space: OPTIONS.space };
-  await begin(folder.of("a.txt"), TEXT, [0, 2], CONTENT, options);
+  await begin(folder.pathOf("a.txt"), TEXT, [0, 2], CONTENT, options);
   // The power went, and the last piece with it.
-  const { atime, mtime } = Deno.statSync(folder.of(PART));
-  overwrite(folder.of(PART), 16, "\0".repeat(8));
-  Deno.utimeSync(folder.of(PART), atime!, mtime!);
-  using file = await open(folder.of("a.txt"), CONTENT, options);
+  const { atime, mtime } = Deno.statSync(folder.pathOf(PART));
+  overwrite(folder.pathOf(PART), 16, "\0".repeat(8));
+  Deno.utimeSync(folder.pathOf(PART), atime!, mtime!);
+  using file = await open(folder.pathOf("a.txt"), CONTENT, options);
   assertEquals([file.resumed.rehashed, file.missing], [2, [1, 2, 3]]);
 });
 
 Deno.test("StoredFile.finish() leaves the time of the last write on the file", async () => {
   using folder = new TempFolder();
   const before = Deno.statSync(folder.write("now", "")).mtime!;
-  using file = await open(folder.of("a.txt"), CONTENT);
+  using file = await open(folder.pathOf("a.txt"), CONTENT);
   await complete(file);
-  assert(Deno.statSync(folder.of("a.txt")).mtime! >= before);
+  assert(Deno.statSync(folder.pathOf("a.txt")).mtime! >= before);
 });
 
 /** A disk whose part file is synced when the test says so. */
@@ -331,7 +331,7 @@ Deno.test("StoredFile syncs in batches while it writes, and trusts synced pieces
   const { started, disk } = new SlowSync();
   const options = { ...OPTIONS, disk, syncEvery: 16 };
   {
-    using file = await open(folder.of("a.txt"), CONTENT, options);
+    using file = await open(folder.pathOf("a.txt"), CONTENT, options);
     file.write(0, pieceOf(TEXT, 0));
     assertEquals(started.length, 0);
     file.write(1, pieceOf(TEXT, 1));
@@ -340,7 +340,7 @@ Deno.test("StoredFile syncs in batches while it writes, and trusts synced pieces
     started[0]!.resolve();
     await turns();
   }
-  using file = await open(folder.of("a.txt"), CONTENT, AFTER_REBOOT);
+  using file = await open(folder.pathOf("a.txt"), CONTENT, AFTER_REBOOT);
   assertEquals([file.resumed.pieces, file.resumed.rehashed], [3, 1]);
 });
 
@@ -348,14 +348,14 @@ Deno.test("StoredFile.write() throws DiskError after a sync failed, and the next
   using folder = new TempFolder();
   const { started, disk } = new SlowSync();
   {
-    using file = await open(folder.of("a.txt"), CONTENT, { ...OPTIONS, disk, syncEvery: 8 });
+    using file = await open(folder.pathOf("a.txt"), CONTENT, { ...OPTIONS, disk, syncEvery: 8 });
     file.write(0, pieceOf(TEXT, 0));
     started[0]!.reject(new Error("Input/output error (os error 5)"));
     await turns();
     assertThrows(() => file.write(1, pieceOf(TEXT, 1)), DiskError, "Cannot sync");
     await assertRejects(() => file.finish(FINISH, never), DiskError, "Cannot sync");
   }
-  using file = await open(folder.of("a.txt"), CONTENT);
+  using file = await open(folder.pathOf("a.txt"), CONTENT);
   assertEquals([file.resumed.pieces, file.resumed.rehashed], [1, 1]);
 });
 
@@ -363,12 +363,12 @@ Deno.test("StoredFile can be closed while a sync runs", async () => {
   using folder = new TempFolder();
   const { started, disk } = new SlowSync();
   {
-    using file = await open(folder.of("a.txt"), CONTENT, { ...OPTIONS, disk, syncEvery: 8 });
+    using file = await open(folder.pathOf("a.txt"), CONTENT, { ...OPTIONS, disk, syncEvery: 8 });
     file.write(0, pieceOf(TEXT, 0));
   }
   started[0]!.resolve();
   await turns();
-  using file = await open(folder.of("a.txt"), CONTENT, AFTER_REBOOT);
+  using file = await open(folder.pathOf("a.txt"), CONTENT, AFTER_REBOOT);
   assertEquals([file.resumed.pieces, file.resumed.rehashed], [1, 1]);
 });
 
@@ -389,7 +389,7 @@ Deno.test("StoredFile.open() gets the lock while a sync of the closed file still
     },
   };
   for (let round = 0; round < 20; round++) {
-    using file = await open(folder.of("a.txt"), CONTENT, { ...OPTIONS, disk, syncEvery: 1 });
+    using file = await open(folder.pathOf("a.txt"), CONTENT, { ...OPTIONS, disk, syncEvery: 1 });
     file.write(round % 3, pieceOf(TEXT, round % 3));
   }
   assertEquals((await Promise.all(syncs)).length, 20);

@@ -14,7 +14,7 @@ const FINISH = { policy: "rename", sync: "finish", sha256: SHA256 } as const;
 
 function open(folder: TempFolder, content: StoredContent, name = "a.txt"): Promise<StoredFile> {
   const options = { ...OPTIONS, disk: windowsDisk(), platform: "windows" };
-  return StoredFile.open(folder.of(name), content, options, never);
+  return StoredFile.open(folder.pathOf(name), content, options, never);
 }
 
 function fill(file: StoredFile, text = TEXT): void {
@@ -37,7 +37,7 @@ for (const { what, content } of contents) {
     fill(file);
     assertEquals(await file.sha256(never), SHA256);
     const placed = await file.finish(FINISH, never);
-    assertEquals(placed, { path: folder.of("a.txt"), how: "downloaded" });
+    assertEquals(placed, { path: folder.pathOf("a.txt"), how: "downloaded" });
     assertEquals([folder.names(), folder.read("a.txt")], [["a.txt"], TEXT]);
   });
 }
@@ -67,7 +67,7 @@ for (const { what, content } of contents) {
     fill(file);
     const kept = file.reject();
     assertEquals(folder.names(), content.manifest ? [] : ["a.txt~unverified.p2p-part"]);
-    assertEquals(kept, content.manifest ? undefined : folder.of("a.txt~unverified.p2p-part"));
+    assertEquals(kept, content.manifest ? undefined : folder.pathOf("a.txt~unverified.p2p-part"));
   });
 }
 
@@ -95,7 +95,12 @@ Deno.test("adoptPartial() moves a part file to another name on Windows", async (
     file.write(2, pieceOf(TEXT, 2));
   }
   const options = { disk: windowsDisk(), platform: "windows" };
-  adoptPartial(folder.of("a.txt"), verified(TEXT), { others: [folder.of("b.txt")] }, options);
+  adoptPartial(
+    folder.pathOf("a.txt"),
+    verified(TEXT),
+    { others: [folder.pathOf("b.txt")] },
+    options,
+  );
   using file = await open(folder, verified(TEXT));
   assertEquals(file.missing, [0, 1, 3]);
 });
@@ -103,10 +108,10 @@ Deno.test("adoptPartial() moves a part file to another name on Windows", async (
 for (const platform of ["linux", "darwin"]) {
   Deno.test(`PartFile.moveTo() keeps the lock when the platform is ${platform}`, () => {
     using folder = new TempFolder();
-    using part = PartFile.open(folder.of("a.part"), { platform });
-    part.moveTo(folder.of("b.part"));
+    using part = PartFile.open(folder.pathOf("a.part"), { platform });
+    part.moveTo(folder.pathOf("b.part"));
     assertThrows(
-      () => PartFile.open(folder.of("b.part"), { platform }),
+      () => PartFile.open(folder.pathOf("b.part"), { platform }),
       Error,
       "another p2p works on it",
     );

@@ -13,7 +13,7 @@ import {
   taskCase,
   tasks,
 } from "../../core/tasks/tasks.ts";
-import { ManualClock } from "../fakes/manual_clock.ts";
+import { ManualClock } from "../support/manual_clock.ts";
 import {
   done,
   eventOf,

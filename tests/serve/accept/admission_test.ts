@@ -12,7 +12,7 @@ import { test } from "../support.ts";
 const LATE = 1_000_000;
 
 /** Places for `limit` connections; times and bytes are given by the test. */
-function seedOf(maxConnections: number, clientConnections = 16) {
+function contextOf(maxConnections: number, clientConnections = 16) {
   const admission = new Admission({ maxConnections, clientConnections });
   const enter = (client: string, bytes = 0, admittedAt = 0): Occupant => {
     const occupant = { client, admittedAt, recentBytes: () => bytes };
@@ -27,7 +27,7 @@ function seedOf(maxConnections: number, clientConnections = 16) {
 }
 
 test("Admission admits up to its limits, for one client and in all", () => {
-  const { enter, decide } = seedOf(3, 2);
+  const { enter, decide } = contextOf(3, 2);
   enter("a", 0, LATE);
   assertEquals(decide("a"), "admit");
   enter("a", 0, LATE);
@@ -37,7 +37,7 @@ test("Admission admits up to its limits, for one client and in all", () => {
 });
 
 test("Admission counts a connection that left its place for its client, until its descriptor is free", () => {
-  const { admission, enter, decide } = seedOf(10, 1);
+  const { admission, enter, decide } = contextOf(10, 1);
   const only = enter("a");
   admission.leave(only);
   admission.leave(only);
@@ -48,7 +48,7 @@ test("Admission counts a connection that left its place for its client, until it
 });
 
 test("Admission takes a place for a newcomer from the client that holds most, and there from the connection that moves least", () => {
-  const { enter, decide } = seedOf(5);
+  const { enter, decide } = contextOf(5);
   for (const bytes of [900_000, 800_000]) enter("pair", bytes);
   enter("crowd", 500_000);
   const slowest = enter("crowd", 400_000);
@@ -57,37 +57,37 @@ test("Admission takes a place for a newcomer from the client that holds most, an
 });
 
 test("Admission takes an idle place first, so that a client that uses many keeps them", () => {
-  const { enter, decide } = seedOf(4);
+  const { enter, decide } = contextOf(4);
   for (let i = 0; i < 3; i++) enter("office", 5_000_000);
   const idle = enter("idle", IDLE_BYTES - 1);
   assertEquals(decide("new"), idle);
 });
 
 test("Admission takes the only place of an idle client after a second, of a busy one after ten", () => {
-  const idle = seedOf(1);
+  const idle = contextOf(1);
   const idler = idle.enter("idle", 0, LATE);
   assertEquals(idle.decide("new", LATE + IDLE_TENURE_MS - 1), "too many connections");
   assertEquals(idle.decide("new", LATE + IDLE_TENURE_MS + 20), idler);
-  const busy = seedOf(1);
+  const busy = contextOf(1);
   const worker = busy.enter("busy", 1_000_000, LATE);
   assertEquals(busy.decide("new", LATE + BUSY_TENURE_MS - 1), "too many connections");
   assertEquals(busy.decide("new", LATE + BUSY_TENURE_MS + 20), worker);
 });
 
 test("Admission moves places towards equal shares, and never back", () => {
-  const { enter, decide } = seedOf(4);
+  const { enter, decide } = contextOf(4);
   const first = enter("a");
   for (let i = 0; i < 2; i++) enter("a");
   enter("b");
   assertEquals(decide("b"), first);
-  const even = seedOf(4);
+  const even = contextOf(4);
   for (const client of ["a", "a", "b", "b"]) even.enter(client);
   assertEquals(even.decide("a"), "too many connections");
   assertEquals(even.decide("b"), "too many connections");
 });
 
 test("Admission refuses newcomers rather than run out of descriptors, when those who gave way do not go", () => {
-  const { admission, enter, decide } = seedOf(200);
+  const { admission, enter, decide } = contextOf(200);
   const occupants = Array.from({ length: 600 }, (_, i) => enter(`${i}`));
   for (const occupant of occupants) admission.leave(occupant);
   // 88 of the 600 count as places.
@@ -98,7 +98,7 @@ test("Admission refuses newcomers rather than run out of descriptors, when those
 });
 
 test("Admission lets clients that wait take turns in the order in which they came", () => {
-  const { admission, enter, decide } = seedOf(1);
+  const { admission, enter, decide } = contextOf(1);
   const only = enter("first", 0, LATE);
   for (const client of ["second", "third"]) assertEquals(decide(client), "too many connections");
   admission.leave(only);

@@ -6,9 +6,9 @@ import type { ServeSettings } from "../../../core/config.ts";
 import type { ServeEvent } from "../../../core/events.ts";
 import { Connections } from "../../../core/serve/accept/connections.ts";
 import type { ServeContext } from "../../../core/serve/context.ts";
-import { ManualClock } from "../../fakes/manual_clock.ts";
-import { memoryPair } from "../../fakes/memory_stream.ts";
-import { patternOf, RawClient, seedOf, TempFolder, test } from "../support.ts";
+import { ManualClock } from "../../support/manual_clock.ts";
+import { memoryPair } from "../../support/memory_stream.ts";
+import { contextOf, patternOf, RawClient, TempFolder, test } from "../support.ts";
 
 const BIG = patternOf(1_048_576);
 /** Nobody gives way before: long enough to have asked for something. */
@@ -26,7 +26,7 @@ class ServerFixture implements AsyncDisposable {
   constructor(settings: Partial<ServeSettings>) {
     this.#folder.write("big", BIG);
     this.#folder.age("big");
-    this.seed = seedOf(this.#folder.path, this.#jobs, {
+    this.seed = contextOf(this.#folder.path, this.#jobs, {
       ...settings,
       clock: this.clock,
       emit: (event) => this.events.push(event),

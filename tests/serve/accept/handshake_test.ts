@@ -7,8 +7,8 @@ import type { ServeEvent } from "../../../core/events.ts";
 import { ClientConnection } from "../../../core/serve/accept/client_connection.ts";
 import { handleConnection } from "../../../core/serve/accept/handshake.ts";
 import { ErrorReply } from "../../../core/protocol/error_replies.ts";
-import { memoryPair } from "../../fakes/memory_stream.ts";
-import { ManualClock, patternOf, RawClient, seedOf, TempFolder, test } from "../support.ts";
+import { memoryPair } from "../../support/memory_stream.ts";
+import { contextOf, ManualClock, patternOf, RawClient, TempFolder, test } from "../support.ts";
 
 /** Lets the seed run until it has done something that no byte tells. */
 async function until(done: () => boolean): Promise<void> {
@@ -16,7 +16,7 @@ async function until(done: () => boolean): Promise<void> {
 }
 
 /** A client that is being received; the test is its other end. */
-class Visit implements AsyncDisposable {
+class HandshakeFixture implements AsyncDisposable {
   readonly folder = new TempFolder();
   readonly clock = new ManualClock();
   readonly events: ServeEvent[] = [];
@@ -37,7 +37,7 @@ class Visit implements AsyncDisposable {
     this.folder.age("big");
     this.client = new RawClient(theirs);
     this.connection = new ClientConnection(ours, this.clock);
-    const seed = seedOf(this.folder.path, this.#jobs, {
+    const seed = contextOf(this.folder.path, this.#jobs, {
       ...settings,
       clock: this.clock,
       draining: this.#draining.signal,
@@ -102,290 +102,290 @@ class Visit implements AsyncDisposable {
 }
 
 test("handleConnection() answers a one-shot request 200 ms after its last byte", async () => {
-  await using visit = new Visit();
-  await visit.client.send("FILESIZE hel");
-  await visit.clock.sleeperFor(200);
-  visit.clock.advance(199);
-  await visit.client.send("lo.txt");
-  await visit.clock.sleeperFor(200);
-  visit.clock.advance(200);
-  assertEquals(await visit.rest(), "SIZE:6\n");
+  await using fixture = new HandshakeFixture();
+  await fixture.client.send("FILESIZE hel");
+  await fixture.clock.sleeperFor(200);
+  fixture.clock.advance(199);
+  await fixture.client.send("lo.txt");
+  await fixture.clock.sleeperFor(200);
+  fixture.clock.advance(200);
+  assertEquals(await fixture.rest(), "SIZE:6\n");
 });
 
 for (const cut of [1, 3, 6, 7]) {
   test(`handleConnection() waits on when a greeting pauses after ${cut} bytes`, async () => {
-    await using visit = new Visit();
+    await using fixture = new HandshakeFixture();
     const greeting = "HELLO 2\n";
-    await visit.client.send(greeting.slice(0, cut));
-    await visit.clock.sleeperFor(200);
-    visit.clock.advance(200);
-    await visit.clock.sleeperFor(200);
-    await visit.client.send(greeting.slice(cut));
-    assertMatch(await visit.client.line(), /^HELLO 2 agent=/);
+    await fixture.client.send(greeting.slice(0, cut));
+    await fixture.clock.sleeperFor(200);
+    fixture.clock.advance(200);
+    await fixture.clock.sleeperFor(200);
+    await fixture.client.send(greeting.slice(cut));
+    assertMatch(await fixture.client.line(), /^HELLO 2 agent=/);
   });
 }
 
 test("handleConnection() closes when a client says nothing for 30 s", async () => {
-  await using visit = new Visit();
-  visit.pass(29_999);
-  assertEquals(visit.connection.closeReason, undefined);
-  visit.pass(1);
-  assertEquals(await visit.rest(), "");
-  assertMatch(visit.connection.closeReason!, /sent nothing/);
+  await using fixture = new HandshakeFixture();
+  fixture.pass(29_999);
+  assertEquals(fixture.connection.closeReason, undefined);
+  fixture.pass(1);
+  assertEquals(await fixture.rest(), "");
+  assertMatch(fixture.connection.closeReason!, /sent nothing/);
 });
 
 test("handleConnection() closes a session that sends no complete line for 30 s", async () => {
-  await using visit = await new Visit().greeted();
-  assertEquals(await visit.client.ask("PING"), "OK 0");
-  await visit.settled();
-  visit.pass(20_000);
-  await visit.client.send("PIN");
-  visit.pass(10_000);
-  assertEquals(await visit.rest(), "");
+  await using fixture = await new HandshakeFixture().greeted();
+  assertEquals(await fixture.client.ask("PING"), "OK 0");
+  await fixture.settled();
+  fixture.pass(20_000);
+  await fixture.client.send("PIN");
+  fixture.pass(10_000);
+  assertEquals(await fixture.rest(), "");
 });
 
 test("handleConnection() keeps a session that asks within 30 s", async () => {
-  await using visit = await new Visit().greeted();
+  await using fixture = await new HandshakeFixture().greeted();
   for (let i = 0; i < 5; i++) {
-    visit.pass(29_999);
-    assertEquals(await visit.client.ask("PING"), "OK 0");
-    await visit.settled();
+    fixture.pass(29_999);
+    assertEquals(await fixture.client.ask("PING"), "OK 0");
+    await fixture.settled();
   }
 });
 
 test("handleConnection() closes when a client does not read its reply for 30 s", async () => {
-  await using visit = await new Visit().greeted();
-  await visit.client.send("DOWNLOAD big|0|1048576\n");
-  assertEquals(await visit.client.line(), "OK 1048576");
-  await visit.stuck();
-  visit.pass(29_999);
-  assertEquals(visit.connection.closeReason, undefined);
-  visit.pass(30_000);
-  assertMatch(visit.connection.closeReason!, /did not read/);
-  const got = await visit.client.rest();
+  await using fixture = await new HandshakeFixture().greeted();
+  await fixture.client.send("DOWNLOAD big|0|1048576\n");
+  assertEquals(await fixture.client.line(), "OK 1048576");
+  await fixture.stuck();
+  fixture.pass(29_999);
+  assertEquals(fixture.connection.closeReason, undefined);
+  fixture.pass(30_000);
+  assertMatch(fixture.connection.closeReason!, /did not read/);
+  const got = await fixture.client.rest();
   assertEquals(got, patternOf(1_048_576).subarray(0, got.length));
 });
 
 test("handleConnection() keeps a client that reads slowly", async () => {
-  await using visit = await new Visit().greeted();
-  await visit.client.send("DOWNLOAD big|0|1048576\n");
-  assertEquals(await visit.client.line(), "OK 1048576");
+  await using fixture = await new HandshakeFixture().greeted();
+  await fixture.client.send("DOWNLOAD big|0|1048576\n");
+  assertEquals(await fixture.client.line(), "OK 1048576");
   for (let read = 0; read < 1_048_576; read += 65_536) {
-    await visit.client.bytes(65_536);
-    visit.pass(5000);
+    await fixture.client.bytes(65_536);
+    fixture.pass(5000);
   }
-  assertEquals(await visit.client.ask("PING"), "OK 0");
+  assertEquals(await fixture.client.ask("PING"), "OK 0");
 });
 
 test("handleConnection() closes the connection when the file changes while a body is sent", async () => {
-  await using visit = await new Visit().greeted();
-  await visit.client.send("DOWNLOAD big|0|1048576\n");
-  assertEquals(await visit.client.line(), "OK 1048576");
-  visit.folder.write("big", patternOf(1_048_576, 2));
-  const got = await visit.client.rest();
+  await using fixture = await new HandshakeFixture().greeted();
+  await fixture.client.send("DOWNLOAD big|0|1048576\n");
+  assertEquals(await fixture.client.line(), "OK 1048576");
+  fixture.folder.write("big", patternOf(1_048_576, 2));
+  const got = await fixture.client.rest();
   assertEquals(got.length < 1_048_576, true);
   assertEquals(got, patternOf(1_048_576).subarray(0, got.length));
-  await until(() => visit.refusals().length > 0);
-  assertMatch(visit.refusals().join(), /changed while it was read/);
+  await until(() => fixture.refusals().length > 0);
+  assertMatch(fixture.refusals().join(), /changed while it was read/);
 });
 
 test("handleConnection() closes the connection when the file is cut while a body is sent", async () => {
-  await using visit = await new Visit().greeted();
-  await visit.client.send("DOWNLOAD big|0|1048576\n");
-  assertEquals(await visit.client.line(), "OK 1048576");
-  Deno.truncateSync(visit.folder.pathOf("big"), 300_000);
-  const got = await visit.client.rest();
+  await using fixture = await new HandshakeFixture().greeted();
+  await fixture.client.send("DOWNLOAD big|0|1048576\n");
+  assertEquals(await fixture.client.line(), "OK 1048576");
+  Deno.truncateSync(fixture.folder.pathOf("big"), 300_000);
+  const got = await fixture.client.rest();
   assertEquals(got.length < 1_048_576, true);
   assertEquals(got, patternOf(1_048_576).subarray(0, got.length));
 });
 
 test("handleConnection() stops reading when a client asks for more than it takes", async () => {
-  await using visit = await new Visit().greeted();
+  await using fixture = await new HandshakeFixture().greeted();
   const flood = "DOWNLOAD big|0|1048576\n".repeat(10_000);
-  const sending = visit.client.send(flood).then(() => "sent", () => "closed");
+  const sending = fixture.client.send(flood).then(() => "sent", () => "closed");
   // The seed is stuck in its first reply, so only as much was read as it queues.
-  assertEquals(await visit.client.line(), "OK 1048576");
+  assertEquals(await fixture.client.line(), "OK 1048576");
   const first = await Promise.race([sending, Promise.resolve("waiting")]);
   assertEquals(first, "waiting");
-  visit.client.close();
+  fixture.client.close();
   assertEquals(await sending, "closed");
 });
 
 test("handleConnection() finishes the body that is being sent, refuses the rest and ends when the seed drains", async () => {
-  await using visit = await new Visit().greeted();
-  await visit.client.send("DOWNLOAD big|0|1048576\nDOWNLOAD big|0|9\nPING\n");
-  assertEquals(await visit.client.line(), "OK 1048576");
-  visit.drain();
-  assertEquals(await visit.client.bytes(1_048_576), patternOf(1_048_576));
-  assertMatch(await visit.client.line(), /^ERROR:SHUTDOWN /);
-  assertMatch(await visit.client.line(), /^ERROR:SHUTDOWN /);
-  assertEquals(await visit.rest(), "");
+  await using fixture = await new HandshakeFixture().greeted();
+  await fixture.client.send("DOWNLOAD big|0|1048576\nDOWNLOAD big|0|9\nPING\n");
+  assertEquals(await fixture.client.line(), "OK 1048576");
+  fixture.drain();
+  assertEquals(await fixture.client.bytes(1_048_576), patternOf(1_048_576));
+  assertMatch(await fixture.client.line(), /^ERROR:SHUTDOWN /);
+  assertMatch(await fixture.client.line(), /^ERROR:SHUTDOWN /);
+  assertEquals(await fixture.rest(), "");
 });
 
 test("handleConnection() answers SHUTDOWN to a greeting when the seed drains", async () => {
-  await using visit = new Visit();
-  visit.drain();
-  await visit.client.send("HELLO 2\n");
-  assertMatch(await visit.rest(), /^ERROR:SHUTDOWN [^\n]*\n$/);
+  await using fixture = new HandshakeFixture();
+  fixture.drain();
+  await fixture.client.send("HELLO 2\n");
+  assertMatch(await fixture.rest(), /^ERROR:SHUTDOWN [^\n]*\n$/);
 });
 
 test("handleConnection() in a full seed answers BUSY with a pause to a greeting", async () => {
-  await using visit = new Visit("full");
-  await visit.client.send("HELLO 2\n");
+  await using fixture = new HandshakeFixture("full");
+  await fixture.client.send("HELLO 2\n");
   assertEquals(
-    await visit.rest(),
+    await fixture.rest(),
     "ERROR:BUSY retry-after-ms=500 too many connections\n",
   );
 });
 
 test("handleConnection() in a full seed sends nothing to a one-shot DOWNLOAD, whose client would take it for the file", async () => {
-  await using visit = new Visit("full");
-  await visit.client.send("DOWNLOAD hello.txt|0\n");
-  assertEquals(await visit.rest(), "");
+  await using fixture = new HandshakeFixture("full");
+  await fixture.client.send("DOWNLOAD hello.txt|0\n");
+  assertEquals(await fixture.rest(), "");
 });
 
 test("handleConnection() in a full seed answers BUSY to a one-shot FILESIZE", async () => {
-  await using visit = new Visit("full");
-  await visit.client.send("FILESIZE hello.txt\n");
-  assertMatch(await visit.rest(), /^ERROR:BUSY /);
+  await using fixture = new HandshakeFixture("full");
+  await fixture.client.send("FILESIZE hello.txt\n");
+  assertMatch(await fixture.rest(), /^ERROR:BUSY /);
 });
 
 test("handleConnection() in a full seed answers BUSY and closes when a client says nothing", async () => {
-  await using visit = new Visit("full");
-  await visit.clock.sleeperFor(500);
-  visit.clock.advance(500);
-  assertMatch(await visit.rest(), /^ERROR:BUSY /);
+  await using fixture = new HandshakeFixture("full");
+  await fixture.clock.sleeperFor(500);
+  fixture.clock.advance(500);
+  assertMatch(await fixture.rest(), /^ERROR:BUSY /);
 });
 
 test("handleConnection() in a full seed closes when a client begins a greeting and does not end it", async () => {
-  await using visit = new Visit("full");
-  await visit.client.send("HELLO");
-  visit.pass(1000);
-  assertEquals(await visit.rest(), "");
+  await using fixture = new HandshakeFixture("full");
+  await fixture.client.send("HELLO");
+  fixture.pass(1000);
+  assertEquals(await fixture.rest(), "");
 });
 
 test("handleConnection() closes when a line that was begun is not finished in 10 s", async () => {
-  await using visit = await new Visit().greeted();
-  await visit.settled();
+  await using fixture = await new HandshakeFixture().greeted();
+  await fixture.settled();
   for (let i = 0; i < 9; i++) {
-    await visit.client.send("x");
-    await visit.stuck();
-    visit.pass(1000);
-    assertEquals(visit.connection.closeReason, undefined);
+    await fixture.client.send("x");
+    await fixture.stuck();
+    fixture.pass(1000);
+    assertEquals(fixture.connection.closeReason, undefined);
   }
-  await visit.client.send("x");
-  await visit.stuck();
-  visit.pass(1000);
-  assertMatch(visit.connection.closeReason!, /did not finish its line/);
+  await fixture.client.send("x");
+  await fixture.stuck();
+  fixture.pass(1000);
+  assertMatch(fixture.connection.closeReason!, /did not finish its line/);
 });
 
 test("handleConnection() closes when a greeting comes a byte in two seconds", async () => {
-  await using visit = new Visit();
+  await using fixture = new HandshakeFixture();
   for (const byte of "HELLO") {
-    await visit.client.send(byte);
-    await visit.stuck();
-    visit.pass(2000);
+    await fixture.client.send(byte);
+    await fixture.stuck();
+    fixture.pass(2000);
   }
-  visit.pass(1000);
-  assertMatch(visit.connection.closeReason!, /did not finish its line/);
+  fixture.pass(1000);
+  assertMatch(fixture.connection.closeReason!, /did not finish its line/);
 });
 
 test("handleConnection() takes lines that come slowly, one after the other", async () => {
-  await using visit = await new Visit().greeted();
+  await using fixture = await new HandshakeFixture().greeted();
   for (let i = 0; i < 4; i++) {
-    await visit.client.send("PI");
-    await visit.stuck();
-    visit.pass(6000);
-    await visit.client.send("NG\n");
-    assertEquals(await visit.client.line(), "OK 0");
+    await fixture.client.send("PI");
+    await fixture.stuck();
+    fixture.pass(6000);
+    await fixture.client.send("NG\n");
+    assertEquals(await fixture.client.line(), "OK 0");
   }
 });
 
 for (const request of ["PING", "nonsense", "FILESIZE none"]) {
   test(`handleConnection() says goodbye to a session that in 5 minutes only said ${request}`, async () => {
-    await using visit = await new Visit().greeted();
+    await using fixture = await new HandshakeFixture().greeted();
     for (let i = 0; i < 14; i++) {
-      visit.pass(20_000);
-      assertMatch(await visit.client.ask(request), /^OK 0$|^ERROR:/);
-      await visit.settled();
+      fixture.pass(20_000);
+      assertMatch(await fixture.client.ask(request), /^OK 0$|^ERROR:/);
+      await fixture.settled();
     }
-    visit.pass(20_000);
-    assertMatch(await visit.client.ask(request), /^OK 0$|^ERROR:/);
-    assertEquals(await visit.rest(), "");
+    fixture.pass(20_000);
+    assertMatch(await fixture.client.ask(request), /^OK 0$|^ERROR:/);
+    assertEquals(await fixture.rest(), "");
   });
 }
 
 test("handleConnection() keeps a session that is of use now and then", async () => {
-  await using visit = await new Visit().greeted();
+  await using fixture = await new HandshakeFixture().greeted();
   for (let i = 1; i < 40; i++) {
-    visit.pass(20_000);
+    fixture.pass(20_000);
     const request = i % 10 === 0 ? "FILESIZE hello.txt" : "PING";
-    assertMatch(await visit.client.ask(request), /^OK 0$|^SIZE:6$/);
-    await visit.settled();
+    assertMatch(await fixture.client.ask(request), /^OK 0$|^SIZE:6$/);
+    await fixture.settled();
   }
 });
 
 const TOKEN = { token: "correct horse" };
 
 test("handleConnection() closes a session that does not prove the token in 10 s", async () => {
-  await using visit = await new Visit("free", TOKEN).greeted();
-  await visit.settled();
-  visit.pass(9999);
-  assertEquals(visit.connection.closeReason, undefined);
-  visit.pass(1);
-  assertEquals(await visit.rest(), "");
+  await using fixture = await new HandshakeFixture("free", TOKEN).greeted();
+  await fixture.settled();
+  fixture.pass(9999);
+  assertEquals(fixture.connection.closeReason, undefined);
+  fixture.pass(1);
+  assertEquals(await fixture.rest(), "");
 });
 
 test("handleConnection() holds the answer to a wrong token back, and its place with it", async () => {
-  await using visit = await new Visit("free", TOKEN).greeted();
-  await visit.client.send("AUTH 00\n");
-  await visit.client.end();
-  await visit.clock.sleeperFor(100);
-  assertEquals(visit.connection.closeReason, undefined);
-  visit.clock.advance(100);
-  assertMatch(await visit.rest(), /^ERROR:AUTH /);
+  await using fixture = await new HandshakeFixture("free", TOKEN).greeted();
+  await fixture.client.send("AUTH 00\n");
+  await fixture.client.end();
+  await fixture.clock.sleeperFor(100);
+  assertEquals(fixture.connection.closeReason, undefined);
+  fixture.clock.advance(100);
+  assertMatch(await fixture.rest(), /^ERROR:AUTH /);
 });
 
 test("handleConnection() keeps the place of a wrong token for as long when its client is gone", async () => {
-  await using visit = await new Visit("free", TOKEN).greeted();
-  await visit.client.send("AUTH 00\n");
-  await visit.clock.sleeperFor(100);
+  await using fixture = await new HandshakeFixture("free", TOKEN).greeted();
+  await fixture.client.send("AUTH 00\n");
+  await fixture.clock.sleeperFor(100);
   let ended = false;
-  visit.ended.then(() => ended = true);
-  visit.connection.close("reset by the client");
-  for (let i = 0; i < 10; i++) await visit.stuck();
+  fixture.ended.then(() => ended = true);
+  fixture.connection.close("reset by the client");
+  for (let i = 0; i < 10; i++) await fixture.stuck();
   assertEquals(ended, false);
-  visit.clock.advance(100);
-  await visit.ended;
+  fixture.clock.advance(100);
+  await fixture.ended;
 });
 
 test("handleConnection() ends a resting session in good order when the seed drains", async () => {
-  await using visit = await new Visit().greeted();
-  await visit.client.send("DOWNLOAD big|0|60000\n");
-  await visit.stuck();
+  await using fixture = await new HandshakeFixture().greeted();
+  await fixture.client.send("DOWNLOAD big|0|60000\n");
+  await fixture.stuck();
   // Half a line that stays unread would reset the connection, had it simply been closed.
-  await visit.client.send("PIN");
-  visit.drain();
-  visit.connection.leave(new ErrorReply("SHUTDOWN", "the seed is going away"));
-  assertEquals(await visit.client.line(), "OK 60000");
-  assertEquals(await visit.client.bytes(60_000), patternOf(1_048_576).subarray(0, 60_000));
-  assertEquals(await visit.rest(), "");
+  await fixture.client.send("PIN");
+  fixture.drain();
+  fixture.connection.leave(new ErrorReply("SHUTDOWN", "the seed is going away"));
+  assertEquals(await fixture.client.line(), "OK 60000");
+  assertEquals(await fixture.client.bytes(60_000), patternOf(1_048_576).subarray(0, 60_000));
+  assertEquals(await fixture.rest(), "");
 });
 
 test("handleConnection() in a full seed answers BUSY at once when others want the room of one that is silent", async () => {
-  await using visit = new Visit("full");
-  await visit.stuck();
-  visit.clock.advance(50);
-  visit.hurry();
-  assertMatch(await visit.rest(), /^ERROR:BUSY retry-after-ms=500 [^\n]*\n$/);
+  await using fixture = new HandshakeFixture("full");
+  await fixture.stuck();
+  fixture.clock.advance(50);
+  fixture.hurry();
+  assertMatch(await fixture.rest(), /^ERROR:BUSY retry-after-ms=500 [^\n]*\n$/);
 });
 
 test("handleConnection() in a full seed closes without a word when others want the room of one that has just come, or has begun to speak", async () => {
-  await using young = new Visit("full");
+  await using young = new HandshakeFixture("full");
   await young.stuck();
   young.hurry();
   assertEquals(await young.rest(), "");
-  await using speaking = new Visit("full");
+  await using speaking = new HandshakeFixture("full");
   await speaking.client.send("DOWNLOAD hel");
   await speaking.stuck();
   speaking.clock.advance(100);

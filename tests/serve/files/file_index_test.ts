@@ -4,7 +4,7 @@ import { TaskGroup } from "../../../core/base/task_group.ts";
 import { FileIndex, type IndexPage } from "../../../core/serve/files/file_index.ts";
 import type { WalkResult } from "../../../core/serve/files/directory_walk.ts";
 import { type ListedFile, parseListing } from "../../../core/protocol/listing.ts";
-import { ManualClock, RunningSeed, TempFolder, test } from "../support.ts";
+import { ManualClock, SeedFixture, TempFolder, test } from "../support.ts";
 
 /** For walks that end by themselves. */
 const jobs = new TaskGroup(new AbortController().signal);
@@ -169,7 +169,7 @@ test("Session pages through more files than fit into one reply", async () => {
   for (let i = 0; i < 10_001; i++) {
     Deno.writeFileSync(folder.pathOf(`f${i}`), new Uint8Array());
   }
-  await using seed = await RunningSeed.start(folder.path);
+  await using seed = await SeedFixture.start(folder.path);
   using client = await seed.session();
   const line = await client.ask("LIST");
   const [, length] = line.match(/^OK (\d+) more=1$/) ?? [];

@@ -8,7 +8,7 @@ import {
   type OpenFile,
 } from "../../../core/serve/files/open_file.ts";
 import { ErrorReply } from "../../../core/protocol/error_replies.ts";
-import { RunningSeed, TempFolder, test } from "../support.ts";
+import { SeedFixture, TempFolder, test } from "../support.ts";
 
 const ON_WINDOWS = Deno.build.os === "windows";
 
@@ -191,7 +191,7 @@ test("serve() lists exactly what it serves", async () => {
     fixture.write("served/new\nline", "x");
     fixture.write("served/back\\slash", "x");
   }
-  await using seed = await RunningSeed.start(fixture.root);
+  await using seed = await SeedFixture.start(fixture.root);
   const names = (await seed.ask("LIST")).split("\n").slice(0, -1);
   const want = ["inside", "open.txt", "sub/deep.txt"];
   assertEquals(names, ON_WINDOWS ? want.slice(1) : want);
@@ -202,7 +202,7 @@ test("serve() lists exactly what it serves", async () => {
 
 test("serve() notices files that appear and vanish", async () => {
   using fixture = makeFixture();
-  await using seed = await RunningSeed.start(fixture.root);
+  await using seed = await SeedFixture.start(fixture.root);
   using client = await seed.session();
   assertMatch(await client.ask("FILESIZE new"), /^ERROR:NOT_FOUND /);
   fixture.write("served/new", "12345");
@@ -216,7 +216,7 @@ for (const first of ["FILESIZE open.txt", "DOWNLOAD open.txt|0|1"]) {
   test(`Session says CHANGED to a DOWNLOAD when the file changed since "${first}"`, async () => {
     using fixture = makeFixture();
     fixture.age("served/open.txt");
-    await using seed = await RunningSeed.start(fixture.root);
+    await using seed = await SeedFixture.start(fixture.root);
     using client = await seed.session();
     await client.ask(first);
     if (first.startsWith("DOWNLOAD")) await client.bytes(1);
@@ -230,7 +230,7 @@ for (const first of ["FILESIZE open.txt", "DOWNLOAD open.txt|0|1"]) {
 test("Session says CHANGED on every connection until the manifest is asked for again", async () => {
   using fixture = makeFixture();
   fixture.age("served/open.txt");
-  await using seed = await RunningSeed.start(fixture.root);
+  await using seed = await SeedFixture.start(fixture.root);
   using one = await seed.session();
   using other = await seed.session();
   await one.text("MANIFEST open.txt");

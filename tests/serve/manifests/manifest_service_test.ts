@@ -8,10 +8,10 @@ import { type Manifest, parseManifest } from "../../../core/protocol/manifest.ts
 import { ErrorReply } from "../../../core/protocol/error_replies.ts";
 import {
   bytesOf,
+  contextOf,
   ManualClock,
   patternOf,
-  RunningSeed,
-  seedOf,
+  SeedFixture,
   TempFolder,
   test,
 } from "../support.ts";
@@ -21,7 +21,7 @@ const LARGE = 9 * 1024 * 1024;
 const LARGE_CONTENT = patternOf(LARGE);
 const never = new AbortController().signal;
 
-function hashings(seed: RunningSeed): number {
+function hashings(seed: SeedFixture): number {
   return seed.events.filter(({ kind }) => kind === "hashed").length;
 }
 
@@ -29,7 +29,7 @@ test("MANIFEST digests every piece and the whole file", async () => {
   using folder = new TempFolder();
   const content = patternOf(2_500_000);
   folder.write("file", content);
-  await using seed = await RunningSeed.start(folder.path);
+  await using seed = await SeedFixture.start(folder.path);
   using client = await seed.session();
   const manifest = parseManifest(await client.text("MANIFEST file"));
   assertEquals(manifest.layout.count, 3);
@@ -42,7 +42,7 @@ test("MANIFEST answers PENDING with a percentage after 100 ms, and hashing goes 
   using folder = new TempFolder();
   folder.write("large", LARGE_CONTENT);
   const clock = new ManualClock();
-  await using seed = await RunningSeed.start(folder.path, { clock });
+  await using seed = await SeedFixture.start(folder.path, { clock });
   using client = await seed.session();
   await client.send("MANIFEST large\n");
   await clock.sleeperFor(100);
@@ -57,7 +57,7 @@ test("MANIFEST answers PENDING with a percentage after 100 ms, and hashing goes 
 test("MANIFEST hashes once when many clients request it together", async () => {
   using folder = new TempFolder();
   folder.write("large", LARGE_CONTENT);
-  await using seed = await RunningSeed.start(folder.path);
+  await using seed = await SeedFixture.start(folder.path);
   const texts = await Promise.all(Array.from({ length: 5 }, async () => {
     using client = await seed.session();
     return await client.text("MANIFEST large");
@@ -71,7 +71,7 @@ test("MANIFEST begins again when the file changes while it is hashed", async () 
   folder.write("large", LARGE_CONTENT);
   folder.age("large");
   const clock = new ManualClock();
-  await using seed = await RunningSeed.start(folder.path, { clock });
+  await using seed = await SeedFixture.start(folder.path, { clock });
   using client = await seed.session();
   await client.send("MANIFEST large\n");
   await clock.sleeperFor(100);
@@ -94,7 +94,7 @@ test("MANIFEST does not block other requests while the file is hashed", async ()
   // Sparse, and larger than what can be hashed during this test.
   folder.write("huge", "");
   Deno.truncateSync(folder.pathOf("huge"), 64 * 1024 ** 3);
-  await using seed = await RunningSeed.start(folder.path);
+  await using seed = await SeedFixture.start(folder.path);
   using asker = await seed.session();
   using other = await seed.session();
   assertMatch(await asker.ask("MANIFEST huge"), /^ERROR:PENDING \d{1,2}$/);
@@ -111,7 +111,7 @@ test("MANIFEST of a file that is not large does not wait for large ones", async 
   for (const name of ["huge 1", "huge 2", "huge 3"]) {
     Deno.truncateSync(folder.write(name, ""), 64 * 1024 ** 3);
   }
-  await using seed = await RunningSeed.start(folder.path);
+  await using seed = await SeedFixture.start(folder.path);
   using client = await seed.session();
   for (const number of [1, 2, 3]) {
     assertMatch(await client.ask(`MANIFEST huge ${number}`), /^ERROR:PENDING /);
@@ -127,7 +127,7 @@ test("MANIFEST does not hash again after a restart", async () => {
   const options = { clock: new ManualClock(), cacheDir: cache.path };
   const texts: string[] = [];
   for (const want of [1, 0]) {
-    await using seed = await RunningSeed.start(folder.path, options);
+    await using seed = await SeedFixture.start(folder.path, options);
     using client = await seed.session();
     texts.push(await client.text("MANIFEST large"));
     assertEquals(hashings(seed), want);
@@ -143,7 +143,7 @@ test("MANIFEST works when the cache cannot be written", async () => {
   using cache = new TempFolder();
   folder.write("large", LARGE_CONTENT);
   const cacheDir = cache.write("a-file", "");
-  await using seed = await RunningSeed.start(folder.path, { cacheDir });
+  await using seed = await SeedFixture.start(folder.path, { cacheDir });
   using client = await seed.session();
   assert(parseManifest(await client.text("MANIFEST large")));
 });
@@ -152,7 +152,7 @@ test("Hashing ends with the server", async () => {
   using folder = new TempFolder();
   folder.write("large", LARGE_CONTENT);
   const clock = new ManualClock();
-  const seed = await RunningSeed.start(folder.path, { clock });
+  const seed = await SeedFixture.start(folder.path, { clock });
   using client = await seed.session();
   await client.send("MANIFEST large\n");
   await clock.sleeperFor(100);
@@ -166,7 +166,7 @@ test("ManifestService.manifestOf() opens a file only to hash it, and never retur
   folder.write("a", "one");
   const clock = new ManualClock();
   await using jobs = new TaskGroup(never);
-  const { manifests, files } = seedOf(folder.path, jobs, { clock });
+  const { manifests, files } = contextOf(folder.path, jobs, { clock });
   using opened = new DisposableStack();
   let openings = 0;
   const ask = (found: Located) => {
@@ -199,7 +199,7 @@ test("ManifestService hashes large files on a worker, which ends when no file is
   };
   using hasher = new HasherPool(1, start, 0);
   await using jobs = jobsOf();
-  const seed = seedOf(folder.path, jobs, { hasher });
+  const seed = contextOf(folder.path, jobs, { hasher });
   for (const [i, name] of ["a", "b"].entries()) {
     assertEquals((await hash(seed, name)).sha256, sha256(LARGE_CONTENT).toHex());
     await ended[i];
@@ -209,7 +209,7 @@ test("ManifestService hashes large files on a worker, which ends when no file is
 
 const jobsOf = () => new TaskGroup(never);
 
-function hash(seed: ReturnType<typeof seedOf>, name: string): Promise<Manifest> {
+function hash(seed: ReturnType<typeof contextOf>, name: string): Promise<Manifest> {
   const found = seed.files.find(name);
   using opened = new DisposableStack();
   const open = () => opened.use(seed.files.open(found));
@@ -220,7 +220,7 @@ test("ManifestService.fileOf() finds the file that was hashed, although it was w
   using folder = new TempFolder();
   folder.write("a", "one");
   await using jobs = jobsOf();
-  const seed = seedOf(folder.path, jobs);
+  const seed = contextOf(folder.path, jobs);
   const { id } = await hash(seed, "a");
   const { name, version } = seed.manifests.fileOf(id)!;
   assertEquals([name, version.id], ["a", seed.files.find("a").version.id]);
@@ -231,7 +231,7 @@ test("ManifestService.fileOf() finds no file that changed or is gone, but anothe
   using folder = new TempFolder();
   for (const name of ["a", "b", "c"]) folder.write(name, "one");
   await using jobs = jobsOf();
-  const seed = seedOf(folder.path, jobs);
+  const seed = contextOf(folder.path, jobs);
   const { id } = await hash(seed, "a");
   for (const name of ["b", "c"]) assertEquals((await hash(seed, name)).id, id);
   Deno.removeSync(folder.pathOf("a"));

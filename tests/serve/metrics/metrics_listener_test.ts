@@ -3,14 +3,14 @@ import { UsageError } from "../../../core/base/errors.ts";
 import type { Clock } from "../../../core/base/clock.ts";
 import type { ServeSettings } from "../../../core/config.ts";
 import { dialer } from "../../../core/source/transport.ts";
-import { readMetrics } from "../../fakes/prometheus.ts";
-import { ManualClock, RawClient, RunningSeed, TempFolder, test } from "../support.ts";
+import { readMetrics } from "../../support/prometheus.ts";
+import { ManualClock, RawClient, SeedFixture, TempFolder, test } from "../support.ts";
 
 const METRICS = { host: "127.0.0.1", port: 0 };
 
 class WatchedSeed implements AsyncDisposable {
   readonly #folder = new TempFolder();
-  seed!: RunningSeed;
+  seed!: SeedFixture;
   port = 0;
 
   static async start(
@@ -19,7 +19,7 @@ class WatchedSeed implements AsyncDisposable {
     const watched = new WatchedSeed();
     watched.#folder.write("hello.txt", "hello\n");
     const path = watched.#folder.path;
-    watched.seed = await RunningSeed.start(path, { metrics: METRICS, ...options });
+    watched.seed = await SeedFixture.start(path, { metrics: METRICS, ...options });
     watched.port = (await watched.seed.event("metrics")).port;
     return watched;
   }
@@ -177,7 +177,7 @@ test("listenForMetrics() throws UsageError when the address is taken, and serve(
   using folder = new TempFolder();
   const metrics = { host: "127.0.0.1", port: watched.port };
   const error = await assertRejects(
-    () => RunningSeed.start(folder.path, { metrics }),
+    () => SeedFixture.start(folder.path, { metrics }),
     UsageError,
   );
   assertMatch(error.message, /^Cannot offer metrics: .*in use/);

@@ -1,5 +1,5 @@
 import { assertEquals, assertMatch } from "@std/assert";
-import { RunningSeed, TempFolder, test } from "../support.ts";
+import { SeedFixture, TempFolder, test } from "../support.ts";
 
 function files(): TempFolder {
   const folder = new TempFolder();
@@ -38,7 +38,7 @@ for (const { request, reply } of cases) {
   for (const { name, tail, end } of endings) {
     test(`serve() answers one-shot "${request}" when the request ends ${name}`, async () => {
       using folder = files();
-      await using seed = await RunningSeed.start(folder.path);
+      await using seed = await SeedFixture.start(folder.path);
       using client = await seed.connect();
       await client.send(request + tail);
       if (end) await client.end();
@@ -49,7 +49,7 @@ for (const { request, reply } of cases) {
 
 test("serve() answers a one-shot request when 200 ms pass without a further byte", async () => {
   using folder = files();
-  await using seed = await RunningSeed.start(folder.path);
+  await using seed = await SeedFixture.start(folder.path);
   using client = await seed.connect();
   await client.send("FILESIZE hello.txt");
   assertEquals(await client.line(), "SIZE:6");
@@ -59,14 +59,14 @@ test("serve() answers a one-shot request when 200 ms pass without a further byte
 test("serve() sends at most a chunk when a one-shot client downloads", async () => {
   using folder = files();
   folder.write("long", "0123456789".repeat(10));
-  await using seed = await RunningSeed.start(folder.path, { chunkBytes: 32 });
+  await using seed = await SeedFixture.start(folder.path, { chunkBytes: 32 });
   assertEquals(await seed.ask("DOWNLOAD long|0"), "01234567890123456789012345678901");
   assertEquals(await seed.ask("DOWNLOAD long|96"), "6789");
 });
 
 test("serve() answers BAD_REQUEST when the first line is nothing it knows", async () => {
   using folder = files();
-  await using seed = await RunningSeed.start(folder.path);
+  await using seed = await SeedFixture.start(folder.path);
   for (const line of ["GET / HTTP/1.1\r\n", "HELLO 3\n", "HELLO 2 \n", "list\n"]) {
     assertMatch(await seed.ask(line), /^ERROR:BAD_REQUEST .*\n$/);
   }
@@ -74,7 +74,7 @@ test("serve() answers BAD_REQUEST when the first line is nothing it knows", asyn
 
 test("serve() closes without a word when the first line is not text", async () => {
   using folder = files();
-  await using seed = await RunningSeed.start(folder.path);
+  await using seed = await SeedFixture.start(folder.path);
   using client = await seed.connect();
   await client.send(new Uint8Array([0x16, 0x03, 0x01, 0xff, 0xfe, 10]));
   assertEquals(await client.rest(), new Uint8Array());
@@ -82,7 +82,7 @@ test("serve() closes without a word when the first line is not text", async () =
 
 test("serve() refuses one-shot requests when a token is set", async () => {
   using folder = files();
-  await using seed = await RunningSeed.start(folder.path, { token: "secret" });
+  await using seed = await SeedFixture.start(folder.path, { token: "secret" });
   assertMatch(await seed.ask("LIST"), /^ERROR:AUTH .*\n$/);
   assertMatch(await seed.ask("FILESIZE hello.txt"), /^ERROR:AUTH .*\n$/);
   assertEquals(await seed.ask("DOWNLOAD hello.txt|0"), "");
@@ -90,7 +90,7 @@ test("serve() refuses one-shot requests when a token is set", async () => {
 
 test("serve() tells of one transfer when a one-shot client takes a file in chunks", async () => {
   using folder = files();
-  await using seed = await RunningSeed.start(folder.path, { chunkBytes: 4 });
+  await using seed = await SeedFixture.start(folder.path, { chunkBytes: 4 });
   await seed.ask("DOWNLOAD hello.txt|0");
   await seed.ask("DOWNLOAD hello.txt|4");
   const sent = await seed.event("sent");

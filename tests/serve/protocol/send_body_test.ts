@@ -3,7 +3,7 @@ import { TaskGroup } from "../../../core/base/task_group.ts";
 import type { ByteStream } from "../../../core/source/transport.ts";
 import { sendBytes } from "../../../core/serve/protocol/send_body.ts";
 import { ClientConnection } from "../../../core/serve/accept/client_connection.ts";
-import { ManualClock, patternOf, seedOf, TempFolder, test } from "../support.ts";
+import { contextOf, ManualClock, patternOf, TempFolder, test } from "../support.ts";
 
 /** Takes everything, and keeps apart what came in each write. */
 class Sink implements ByteStream {
@@ -44,7 +44,7 @@ for (
     await using jobs = new TaskGroup(new AbortController().signal);
     const sink = new Sink();
     const link = new ClientConnection(sink, new ManualClock());
-    using turn = seedOf(folder.path, jobs).scheduler.open(link.client, jobs.signal);
+    using turn = contextOf(folder.path, jobs).scheduler.open(link.client, jobs.signal);
     const bytes = patternOf(size);
     const head = `OK ${size}\n`;
     await sendBytes(link, turn, bytes, head);

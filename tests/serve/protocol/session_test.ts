@@ -1,6 +1,6 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { authResponse } from "../../../core/protocol/auth.ts";
-import { bytesOf, patternOf, RunningSeed, TempFolder, test } from "../support.ts";
+import { bytesOf, patternOf, SeedFixture, TempFolder, test } from "../support.ts";
 
 function files(): TempFolder {
   const folder = new TempFolder();
@@ -13,7 +13,7 @@ function files(): TempFolder {
 
 test("Session greets as the protocol says", async () => {
   using folder = files();
-  await using seed = await RunningSeed.start(folder.path);
+  await using seed = await SeedFixture.start(folder.path);
   using client = await seed.connect();
   await client.send("HELLO 2\n");
   assertMatch(
@@ -52,7 +52,7 @@ const cases: { request: string; reply: RegExp }[] = [
 for (const { request, reply } of cases) {
   test(`Session answers "${request}" and goes on`, async () => {
     using folder = files();
-    await using seed = await RunningSeed.start(folder.path);
+    await using seed = await SeedFixture.start(folder.path);
     using client = await seed.session();
     assertMatch(await client.ask(request), reply);
     assertEquals(await client.ask("PING"), "OK 0");
@@ -61,7 +61,7 @@ for (const { request, reply } of cases) {
 
 test("Session goes on when a line is not UTF-8", async () => {
   using folder = files();
-  await using seed = await RunningSeed.start(folder.path);
+  await using seed = await SeedFixture.start(folder.path);
   using client = await seed.session();
   await client.send(new Uint8Array([0xff, 10]));
   assertMatch(await client.line(), /^ERROR:BAD_REQUEST /);
@@ -70,7 +70,7 @@ test("Session goes on when a line is not UTF-8", async () => {
 
 test("Session closes when a line is too long", async () => {
   using folder = files();
-  await using seed = await RunningSeed.start(folder.path);
+  await using seed = await SeedFixture.start(folder.path);
   using client = await seed.session();
   await client.send(`PING\nFILESIZE ${"x".repeat(5000)}`);
   assertEquals(await client.line(), "OK 0");
@@ -80,7 +80,7 @@ test("Session closes when a line is too long", async () => {
 
 test("Session takes a line of 4,096 bytes", async () => {
   using folder = files();
-  await using seed = await RunningSeed.start(folder.path);
+  await using seed = await SeedFixture.start(folder.path);
   using client = await seed.session();
   assertMatch(await client.ask("x".repeat(4096)), /^ERROR:BAD_REQUEST /);
   assertMatch(await client.ask("x".repeat(4097)), /^ERROR:TOO_LONG /);
@@ -88,7 +88,7 @@ test("Session takes a line of 4,096 bytes", async () => {
 
 test("Session closes after BYE, and answers nothing behind it", async () => {
   using folder = files();
-  await using seed = await RunningSeed.start(folder.path);
+  await using seed = await SeedFixture.start(folder.path);
   using client = await seed.session();
   await client.send("PING\nBYE\nPING\n");
   assertEquals(await client.rest(), bytesOf("OK 0\nOK 0\n"));
@@ -96,7 +96,7 @@ test("Session closes after BYE, and answers nothing behind it", async () => {
 
 test("Session answers what was asked when the client ends its direction", async () => {
   using folder = files();
-  await using seed = await RunningSeed.start(folder.path);
+  await using seed = await SeedFixture.start(folder.path);
   using client = await seed.session();
   await client.send("FILESIZE hello.txt\nDOWNLOAD hello.txt|0|6\nPING");
   await client.end();
@@ -107,7 +107,7 @@ test("Session sends exactly the range that was asked for", async () => {
   using folder = files();
   const content = patternOf(1_500_000);
   folder.write("file", content);
-  await using seed = await RunningSeed.start(folder.path);
+  await using seed = await SeedFixture.start(folder.path);
   using client = await seed.session();
   const ranges = [[0, 1], [0, 1_048_576], [1_499_999, 1], [262_143, 2], [7, 600_000]];
   for (const [start, length] of ranges as [number, number][]) {
@@ -121,7 +121,7 @@ const HELLO_ID = "3e43403d73f45ea23adb8bdd94a93e0a20e6d2e7d24a01c3d55b3b4e186d1a
 
 test("Session reads a content by its id once its manifest was asked for", async () => {
   using folder = files();
-  await using seed = await RunningSeed.start(folder.path);
+  await using seed = await SeedFixture.start(folder.path);
   using client = await seed.session();
   assertMatch(await client.ask(`READ ${HELLO_ID}|1|4`), /^ERROR:NOT_FOUND /);
   await client.text("MANIFEST hello.txt");
@@ -134,7 +134,7 @@ test("Session reads a content by its id once its manifest was asked for", async 
 
 test("Session answers NOT_FOUND to a read by id when the file has other bytes now", async () => {
   using folder = files();
-  await using seed = await RunningSeed.start(folder.path);
+  await using seed = await SeedFixture.start(folder.path);
   using client = await seed.session();
   await client.text("MANIFEST hello.txt");
   folder.write("hello.txt", "other bytes\n");
@@ -143,7 +143,7 @@ test("Session answers NOT_FOUND to a read by id when the file has other bytes no
 
 test("Session takes a name with a bar apart from the right", async () => {
   using folder = files();
-  await using seed = await RunningSeed.start(folder.path);
+  await using seed = await SeedFixture.start(folder.path);
   using client = await seed.session();
   assertEquals((await client.body("DOWNLOAD a|b.txt|7|100")).length, 100);
 });
@@ -152,7 +152,7 @@ test("Session answers in the order of the requests when many are on the way", as
   using folder = files();
   const content = patternOf(3_000_000);
   folder.write("file", content);
-  await using seed = await RunningSeed.start(folder.path);
+  await using seed = await SeedFixture.start(folder.path);
   using client = await seed.session();
   const starts = Array.from({ length: 64 }, (_, i) => (i * 99_991) % 1_900_000);
   const lines = starts.map((start) => `DOWNLOAD file|${start}|1000000\nPING\n`);
@@ -169,7 +169,7 @@ test("Session answers in the order of the requests when many are on the way", as
 
 test("Session answers every request when they come byte by byte", async () => {
   using folder = files();
-  await using seed = await RunningSeed.start(folder.path);
+  await using seed = await SeedFixture.start(folder.path);
   using client = await seed.session();
   for (const byte of bytesOf("FILESIZE hello.txt\r\nPING\n")) {
     await client.send(new Uint8Array([byte]));
@@ -188,7 +188,7 @@ for (const text of manifests) {
   const want = JSON.parse(text);
   test(`Session gives the protocol's manifest of ${want.name}`, async () => {
     using folder = files();
-    await using seed = await RunningSeed.start(folder.path);
+    await using seed = await SeedFixture.start(folder.path);
     using client = await seed.session();
     assertEquals(JSON.parse(await client.text(`MANIFEST ${want.name}`)), want);
   });
@@ -196,7 +196,7 @@ for (const text of manifests) {
 
 test("Session lists names greater than the one given", async () => {
   using folder = files();
-  await using seed = await RunningSeed.start(folder.path);
+  await using seed = await SeedFixture.start(folder.path);
   using client = await seed.session();
   const names = (text: string) =>
     text.split("\n").slice(0, -1).map((line) => JSON.parse(line).name);
@@ -213,7 +213,7 @@ test("Session lists names greater than the one given", async () => {
 test("Session lists size and time of a file", async () => {
   using folder = files();
   folder.age("hello.txt");
-  await using seed = await RunningSeed.start(folder.path);
+  await using seed = await SeedFixture.start(folder.path);
   using client = await seed.session();
   const lines = (await client.text("LIST empty")).split("\n");
   assertEquals(JSON.parse(lines[0]!), {
@@ -228,7 +228,7 @@ const NONCE = /nonce=([0-9a-f]{32}) auth=token/;
 
 test("Session serves a client that proves the token", async () => {
   using folder = files();
-  await using seed = await RunningSeed.start(folder.path, { token: TOKEN });
+  await using seed = await SeedFixture.start(folder.path, { token: TOKEN });
   using client = await seed.connect();
   await client.send("HELLO 2\n");
   const nonce = (await client.line()).match(NONCE)![1]!;
@@ -250,7 +250,7 @@ const strangers = [
 for (const request of strangers) {
   test(`Session refuses "${request}" and closes when the token is not proven`, async () => {
     using folder = files();
-    await using seed = await RunningSeed.start(folder.path, { token: TOKEN });
+    await using seed = await SeedFixture.start(folder.path, { token: TOKEN });
     using client = await seed.connect();
     await client.send("HELLO 2\n");
     assertMatch(await client.line(), NONCE);
@@ -262,7 +262,7 @@ for (const request of strangers) {
 
 test("Session refuses a proof that was made for another connection", async () => {
   using folder = files();
-  await using seed = await RunningSeed.start(folder.path, { token: TOKEN });
+  await using seed = await SeedFixture.start(folder.path, { token: TOKEN });
   using first = await seed.connect();
   await first.send("HELLO 2\n");
   const proof = authResponse((await first.line()).match(NONCE)![1]!, TOKEN);
@@ -274,7 +274,7 @@ test("Session refuses a proof that was made for another connection", async () =>
 
 test("Session tells of one transfer when a file was taken in ranges", async () => {
   using folder = files();
-  await using seed = await RunningSeed.start(folder.path);
+  await using seed = await SeedFixture.start(folder.path);
   using client = await seed.session();
   await client.body("DOWNLOAD hello.txt|0|3");
   await client.body("DOWNLOAD hello.txt|3|3");
@@ -284,7 +284,7 @@ test("Session tells of one transfer when a file was taken in ranges", async () =
 
 test("Session tells of a transfer when the client leaves in the middle", async () => {
   using folder = files();
-  await using seed = await RunningSeed.start(folder.path);
+  await using seed = await SeedFixture.start(folder.path);
   using client = await seed.session();
   await client.body("DOWNLOAD hello.txt|0|3");
   client.close();
@@ -294,7 +294,7 @@ test("Session tells of a transfer when the client leaves in the middle", async (
 
 test("Session tells what was refused, and why, but no answer to a token", async () => {
   using folder = files();
-  await using seed = await RunningSeed.start(folder.path, { token: "secret" });
+  await using seed = await SeedFixture.start(folder.path, { token: "secret" });
   using client = await seed.session();
   await client.ask("FILESIZE hello.txt");
   using other = await seed.session();

@@ -3,7 +3,7 @@ import { setImmediate } from "node:timers";
 import type { Clock } from "../../../core/base/clock.ts";
 import { busyReply } from "../../../core/protocol/error_replies.ts";
 import { Scheduler } from "../../../core/serve/schedule/scheduler.ts";
-import { ManualClock } from "../../fakes/manual_clock.ts";
+import { ManualClock } from "../../support/manual_clock.ts";
 import { watch } from "../../source/support.ts";
 import { assertNear, test } from "../support.ts";
 

@@ -6,8 +6,8 @@
 import { assert, assertEquals } from "@std/assert";
 import { setImmediate } from "node:timers";
 import { BODY_BYTES, GoodClient } from "./good_client.ts";
-import { assertCode, from, noise, type Seed, type World } from "./harness.ts";
-import { Intruder, SECRET } from "./intruder.ts";
+import { assertCode, type CliFixture, from, noise, type Seed } from "./harness.ts";
+import { HostileClient, SECRET } from "./hostile_client.ts";
 
 export const GOOD = "good.bin";
 const CONTENT = noise(32 * BODY_BYTES);
@@ -15,12 +15,12 @@ const CONTENT = noise(32 * BODY_BYTES);
 /** Bodies that the good client of the quiet seed gets while shares are compared: enough to even out single hiccups. */
 const COMPARED = 256;
 const COMPARISONS = 3;
-/** Half of its fair share, where the intruders take nothing that they have a right to. */
+/** Half of its fair share, where the attackers take nothing that they have a right to. */
 export const FAIR = 0.5;
 /** The same where those of one address take bytes, as they may: half of everything is theirs. */
 export const FAIR_BESIDE_ONE = 0.25;
 /**
- * Beside intruders that keep the seed's processor busy as fast as they can. Each address has its
+ * Beside attackers that keep the seed's processor busy as fast as they can. Each address has its
  * turn there, but a turn with a new connection takes longer than one with a body, so this is not
  * half of a fair share: measured 0.09 to 0.6 on a machine with five times its work. Where
  * requests were taken as they came it was 0.016.
@@ -33,17 +33,17 @@ const MAX_RESIDENT_MIB = 120;
 /** Goes on until it is told not to. */
 export type Attack = (goesOn: () => boolean) => Promise<void>;
 
-export class Siege implements AsyncDisposable {
-  readonly world: World;
+export class AttackFixture implements AsyncDisposable {
+  readonly world: CliFixture;
   readonly seed: Seed;
   readonly #quiet: Seed;
   /** Connected all the time. */
   readonly #watch: GoodClient;
   readonly #descriptors: number | undefined;
-  readonly #intruders: Intruder[] = [];
+  readonly #attackers: HostileClient[] = [];
   #leaked = false;
 
-  private constructor(world: World, seed: Seed, quiet: Seed, watch: GoodClient) {
+  private constructor(world: CliFixture, seed: Seed, quiet: Seed, watch: GoodClient) {
     this.world = world;
     this.seed = seed;
     this.#quiet = quiet;
@@ -52,7 +52,7 @@ export class Siege implements AsyncDisposable {
   }
 
   /** Serves a folder with one good file, and whatever is below `share` in the world already. */
-  static async lay(world: World, ...flags: string[]): Promise<Siege> {
+  static async start(world: CliFixture, ...flags: string[]): Promise<AttackFixture> {
     world.write(`share/${GOOD}`, CONTENT);
     world.write(`outside/${SECRET}.txt`, SECRET.repeat(100));
     const [seed, quiet] = await Promise.all([
@@ -65,23 +65,23 @@ export class Siege implements AsyncDisposable {
       await client.download(() => client.bodies >= 32);
     }
     const watch = await GoodClient.connect(seed.address, GOOD, CONTENT);
-    const siege = new Siege(world, seed, quiet, watch);
-    return siege;
+    const fixture = new AttackFixture(world, seed, quiet, watch);
+    return fixture;
   }
 
-  /** @param host as for `Intruder.connect`. */
-  async intruder(host?: number): Promise<Intruder> {
-    const intruder = await Intruder.connect(this.seed.address, host);
-    this.#intruders.push(intruder);
-    return intruder;
+  /** @param host as for `Attacker.connect`. */
+  async attacker(host?: number): Promise<HostileClient> {
+    const attacker = await HostileClient.connect(this.seed.address, host);
+    this.#attackers.push(attacker);
+    return attacker;
   }
 
-  async intruders(count: number, host?: number): Promise<Intruder[]> {
-    const all: Intruder[] = [];
+  async attackers(count: number, host?: number): Promise<HostileClient[]> {
+    const all: HostileClient[] = [];
     // In groups: the system's queue of connections that nobody accepted yet is short.
     while (all.length < count) {
       const group = Math.min(50, count - all.length);
-      all.push(...await Promise.all(Array.from({ length: group }, () => this.intruder(host))));
+      all.push(...await Promise.all(Array.from({ length: group }, () => this.attacker(host))));
     }
     return all;
   }
@@ -137,28 +137,28 @@ export class Siege implements AsyncDisposable {
       await this.assertGets();
     } finally {
       over = true;
-      await this.lift();
+      await this.disconnectAll();
       await attacking;
     }
     await this.assertUnharmed();
   }
 
   /** A round trip of an idle client. */
-  async beat(): Promise<void> {
+  async ping(): Promise<void> {
     await this.#watch.ping();
   }
 
-  /** The intruders go. */
-  async lift(): Promise<void> {
-    for (const intruder of this.#intruders.splice(0)) {
-      await intruder[Symbol.asyncDispose]();
-      this.#leaked ||= intruder.leaked;
+  /** The attackers go. */
+  async disconnectAll(): Promise<void> {
+    for (const attacker of this.#attackers.splice(0)) {
+      await attacker[Symbol.asyncDispose]();
+      this.#leaked ||= attacker.leaked;
     }
   }
 
   /** The attack is over, and it is as if it had never been. */
   async assertUnharmed(): Promise<void> {
-    await this.lift();
+    await this.disconnectAll();
     assert(!this.#leaked, "nothing from outside the folder was sent");
     await this.assertGets();
     await this.#allReleased();
@@ -169,7 +169,7 @@ export class Siege implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#watch[Symbol.dispose]();
-    await this.lift();
+    await this.disconnectAll();
   }
 
   /** Descriptors are released as the seed notices that clients are gone: some round trips later, not some time later. */

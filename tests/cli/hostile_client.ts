@@ -5,7 +5,7 @@
 import * as net from "node:net";
 import { Buffer } from "node:buffer";
 
-/** On Linux all of 127.0.0.0/8 is this machine; elsewhere only 127.0.0.1 is, and intruders share the good client's address. */
+/** On Linux all of 127.0.0.0/8 is this machine; elsewhere only 127.0.0.1 is, and attackers share the good client's address. */
 export const HAS_ADDRESSES = Deno.build.os === "linux";
 
 /** Stands in every file that no seed may give out, and in its name. */
@@ -14,7 +14,7 @@ export const SECRET = "nobody-may-see-this";
 /** Of what was received; all of it is searched. */
 const MAX_KEPT = 256 * 1024;
 
-export class Intruder implements AsyncDisposable {
+export class HostileClient implements AsyncDisposable {
   /** Resolves when the connection is gone, however that came. */
   readonly closed: Promise<void>;
   readonly #socket: net.Socket;
@@ -30,7 +30,7 @@ export class Intruder implements AsyncDisposable {
 
   private constructor(socket: net.Socket) {
     this.#socket = socket;
-    // Resets are what intruders must expect.
+    // Resets are what attackers must expect.
     socket.on("error", () => {});
     socket.once("end", () => {
       this.#ended = true;
@@ -45,8 +45,8 @@ export class Intruder implements AsyncDisposable {
     );
   }
 
-  /** @param host the number of the intruder's address, from 2 on. */
-  static async connect(address: string, host = 2): Promise<Intruder> {
+  /** @param host the number of the attacker's address, from 2 on. */
+  static async connect(address: string, host = 2): Promise<HostileClient> {
     const [hostname, port] = address.split(":") as [string, string];
     const socket = net.connect({
       host: hostname,
@@ -56,9 +56,9 @@ export class Intruder implements AsyncDisposable {
     });
     // Nothing is read, not even by the platform, until `listen`.
     socket.pause();
-    const intruder = new Intruder(socket);
+    const attacker = new HostileClient(socket);
     await new Promise<void>((resolve) => socket.once("connect", resolve).once("close", resolve));
-    return intruder;
+    return attacker;
   }
 
   get open(): boolean {
@@ -100,7 +100,7 @@ export class Intruder implements AsyncDisposable {
   }
 
   /** Reads what the system has at hand, and no more. */
-  sip(): void {
+  readOnce(): void {
     this.#socket.once("data", (chunk: Uint8Array) => {
       this.#socket.pause();
       this.#take(chunk);
@@ -109,7 +109,7 @@ export class Intruder implements AsyncDisposable {
   }
 
   /** Resolves when `fits`, or nothing more will come; `listen` was called before. */
-  async until(fits: (intruder: this) => boolean): Promise<void> {
+  async until(fits: (attacker: this) => boolean): Promise<void> {
     while (this.#open && !this.#ended && !fits(this)) await this.#changed.promise;
   }
 

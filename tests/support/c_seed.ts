@@ -1,4 +1,4 @@
-/** Runs tests/fakes/old_seed.c: an original seed as C programs are. */
+/** Runs tests/support/old_seed.c: an original seed as C programs are. */
 import { fromFileUrl, join } from "@std/path";
 
 const SOURCE = fromFileUrl(new URL("old_seed.c", import.meta.url));
