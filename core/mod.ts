@@ -11,7 +11,7 @@ import { type FreeDescriptors, isOutOfDescriptors } from "./base/descriptors.ts"
 import type { DownloadSettings, ServeSettings } from "./config.ts";
 import type { EventSink, ServeEvent, TaskEvent } from "./events.ts";
 import { HasherPool } from "./hash/pool.ts";
-import { dialer } from "./source/transport.ts";
+import { dialer, listen } from "./source/transport.ts";
 import { serve as serveFolder } from "./serve/server.ts";
 import * as directories from "./state/directories.ts";
 import { DiskSpace } from "./store/free_space.ts";
@@ -244,6 +244,7 @@ export async function serve(
     random: () => systemRandom.fraction(),
     nonce: () => systemRandom.hex(16),
     hasher,
+    listen,
   };
   await serveFolder(settings, directories.cache, parts, emit, signal, now);
 }

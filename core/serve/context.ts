@@ -1,55 +1,91 @@
-/** What all clients of one seed share. */
+/** What all clients of a server share. */
 import type { Clock } from "../base/clock.ts";
+import { LruCache } from "../base/lru_cache.ts";
+import type { TaskGroup } from "../base/task_group.ts";
 import type { ServeSettings } from "../config.ts";
 import type { EventSink, ServeEvent } from "../events.ts";
-import { ErrorReply } from "../protocol/error_replies.ts";
-import type { BodyBuffers } from "./protocol/send_body.ts";
-import type { FileIndex } from "./files/file_index.ts";
-import type { ManifestService } from "./manifests/manifest_service.ts";
-import type { FileResolver } from "./files/file_resolver.ts";
-import type { Root } from "./files/root.ts";
-import type { AuthThrottle } from "./accept/auth_throttle.ts";
-import type { SentVersions } from "./protocol/sent_versions.ts";
-import type { MetricsRegistry } from "./metrics/metrics_registry.ts";
-import type { AccessLog } from "./metrics/access_log.ts";
-import type { Scheduler } from "./schedule/scheduler.ts";
+import type { HasherPool } from "../hash/pool.ts";
+import type { Listening, ListenOptions } from "../source/transport.ts";
+import { AuthThrottle } from "./accept/auth_throttle.ts";
+import { walkDirectory } from "./files/directory_walk.ts";
+import { FileIndex } from "./files/file_index.ts";
+import { FileResolver } from "./files/file_resolver.ts";
+import { openRoot, type Root } from "./files/root.ts";
+import { DiskCache } from "./manifests/disk_cache.ts";
+import { ManifestService } from "./manifests/manifest_service.ts";
+import { AccessLog } from "./metrics/access_log.ts";
+import { MetricsRegistry } from "./metrics/metrics_registry.ts";
+import { BodyBuffers } from "./protocol/body_buffers.ts";
+import { Scheduler } from "./schedule/scheduler.ts";
 
-export interface ServeContext {
-  readonly settings: ServeSettings;
-  readonly root: Root;
-  readonly files: FileResolver;
-  readonly index: FileIndex;
-  readonly manifests: ManifestService;
-  readonly sentVersions: SentVersions;
-  readonly scheduler: Scheduler;
-  readonly authThrottle: AuthThrottle;
-  readonly buffers: BodyBuffers;
-  readonly accessLog: AccessLog;
-  readonly metrics: MetricsRegistry;
+export interface ServeRuntime {
   readonly clock: Clock;
   /** From 0 up to but not including 1. */
   readonly random: () => number;
   /** 32 hex digits, never the same. */
   readonly nonce: () => string;
+  /** Hashes files; workers run while a large file is hashed. */
+  readonly hasher: HasherPool;
+  readonly listen: (options: ListenOptions) => Listening;
+}
+
+export interface ServeContext extends Pick<ServeRuntime, "clock" | "random" | "nonce"> {
+  readonly settings: ServeSettings;
+  readonly root: Root;
+  readonly files: FileResolver;
+  readonly index: FileIndex;
+  readonly diskCache: DiskCache;
+  readonly manifests: ManifestService;
+  /** By client and name, for `DOWNLOAD`: the version of the file that the client knows. */
+  readonly sentVersions: LruCache<string, string>;
+  readonly scheduler: Scheduler;
+  readonly authThrottle: AuthThrottle;
+  readonly buffers: BodyBuffers;
+  readonly accessLog: AccessLog;
+  readonly metrics: MetricsRegistry;
   readonly emit: EventSink<ServeEvent>;
-  /** Aborts when the seed begins to go away: what is being sent is finished, nothing new is begun. */
+  /** Aborts when the server is to end: replies that have begun are finished, and no others begin. */
   readonly draining: AbortSignal;
 }
 
-export function shutdown(): ErrorReply {
-  return new ErrorReply("SHUTDOWN", "the seed is going away");
+/** Some clients that download thousands of files each. A client whose version was forgotten gets the current one, and its digest tells. */
+const MAX_SENT_VERSIONS = 8192;
+
+export interface ContextOptions {
+  readonly settings: ServeSettings;
+  readonly cacheDir: string;
+  readonly runtime: Omit<ServeRuntime, "listen">;
+  readonly emit: EventSink<ServeEvent>;
+  /** Walks and hashing run in this group and end with it. */
+  readonly jobs: TaskGroup;
+  readonly draining: AbortSignal;
 }
 
-/** A token is wanted, and this is not it. */
-export function unauthorized(): ErrorReply {
-  return new ErrorReply("AUTH", "this seed wants a token");
-}
-
-/** Longer requests are not told whole: they may be 4 KiB of anything. */
-const MAX_LOGGED_CHARACTERS = 200;
-
-/** A request's line as it may be told to the seed's owner: what answers for a token is nobody's business. */
-export function loggable(line: string): string {
-  if (/^AUTH\b/.test(line)) return "AUTH";
-  return line.length > MAX_LOGGED_CHARACTERS ? `${line.slice(0, MAX_LOGGED_CHARACTERS)}…` : line;
+/** @throws {UsageError} if there is no such folder. @throws {DiskError} if it may not be read. */
+export function createContext(options: ContextOptions): ServeContext {
+  const { settings, cacheDir, runtime, emit, jobs, draining } = options;
+  const { clock, random, nonce, hasher } = runtime;
+  const root = openRoot(settings.dir, settings.hidden);
+  const files = new FileResolver(root);
+  const diskCache = new DiskCache(cacheDir, clock);
+  const metrics = new MetricsRegistry(clock);
+  return {
+    clock,
+    random,
+    nonce,
+    settings,
+    root,
+    files,
+    index: new FileIndex((signal) => walkDirectory(root, signal), jobs, clock),
+    diskCache,
+    manifests: new ManifestService({ files, diskCache, clock, emit, jobs, metrics, hasher }),
+    sentVersions: new LruCache({ maxSize: MAX_SENT_VERSIONS }),
+    scheduler: new Scheduler({ ...settings, slots: settings.uploads }, clock),
+    authThrottle: new AuthThrottle(clock),
+    buffers: new BodyBuffers(),
+    accessLog: new AccessLog(clock, emit, metrics),
+    metrics,
+    emit,
+    draining,
+  };
 }

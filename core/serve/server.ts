@@ -1,134 +1,70 @@
 /**
- * A seed from the first listening to the last goodbye.
+ * A server from the first listener to the last reply.
  *
- * Loops, and what each owns: the listener's with the house (`house.ts`), who is
- * let in; one for each client (`reception.ts`), its conversation; hashing
- * (`digests.ts`), the digests; and the sweep, which once a second ends what has
- * taken too long.
- *
- * Two signals end it. `signal`: nobody new, nothing new, but what is being sent
- * is finished. `now`: everything closes at once.
+ * Loops, and what each owns: one for each listener and the check of timeouts once a second
+ * (`accept/connections.ts`), the connections; one for each client (`protocol/session.ts`), its
+ * conversation; hashing (`manifests/manifest_service.ts`), the manifests.
  */
 import { onAbort } from "../base/abort.ts";
-import type { Clock } from "../base/clock.ts";
 import { TaskGroup } from "../base/task_group.ts";
 import type { ServeSettings } from "../config.ts";
 import type { EventSink, ServeEvent } from "../events.ts";
-import type { HasherPool } from "../hash/pool.ts";
 import { listenOn } from "../source/listen_on.ts";
 import type { Listening } from "../source/transport.ts";
-import { BodyBuffers } from "./protocol/send_body.ts";
-import { FileIndex } from "./files/file_index.ts";
-import { DiskCache } from "./manifests/disk_cache.ts";
-import { ManifestService } from "./manifests/manifest_service.ts";
-import { FileResolver } from "./files/file_resolver.ts";
-import { openRoot, type Root } from "./files/root.ts";
-import { AuthThrottle } from "./accept/auth_throttle.ts";
 import { Connections } from "./accept/connections.ts";
+import { createContext, type ServeContext, type ServeRuntime } from "./context.ts";
+import { walkDirectory, type WalkResult } from "./files/directory_walk.ts";
 import { renderMetrics } from "./metrics/metrics.ts";
 import { listenForMetrics, serveMetrics } from "./metrics/metrics_listener.ts";
-import { type ServeContext, shutdown } from "./context.ts";
-import { type Gauges, MetricsRegistry } from "./metrics/metrics_registry.ts";
-import { SentVersions } from "./protocol/sent_versions.ts";
-import { AccessLog } from "./metrics/access_log.ts";
-import { Scheduler } from "./schedule/scheduler.ts";
-import { walkDirectory, type WalkResult } from "./files/directory_walk.ts";
+import type { Gauges } from "./metrics/metrics_registry.ts";
+import { shutdown } from "./protocol/errors.ts";
 
-export interface ServeRuntime {
-  readonly clock: Clock;
-  /** From 0 up to but not including 1. */
-  readonly random: () => number;
-  /** 32 hex digits, never the same. */
-  readonly nonce: () => string;
-  /** Hashes files; workers run while a large file is hashed. */
-  readonly hasher: HasherPool;
-}
-
-/** For what is being sent when the seed is told to end. */
+/** Time for replies that have begun when the server is to end. */
 const DRAIN_TIMEOUT_MS = 10_000;
-/** Names that are told at the start: one of them will do for a person to try. */
+/** Names in the first event: the user needs one to try. */
 const MAX_EXAMPLES = 100;
 
 /**
- * Serves the folder until `signal` aborts and what is being sent is finished, or `now` aborts.
+ * Serves the folder. When `signal` aborts, replies that have begun are finished and no
+ * others begin; when `now` aborts, everything closes at once.
  *
- * @param cacheDir where digests are kept over restarts; made when missing, missed by nobody when it cannot be.
+ * @param cacheDir keeps digests over restarts. It is created if possible; without it, files are hashed again.
  * @throws {UsageError} if there is no such folder, or the address cannot be listened on.
  * @throws {DiskError} if the folder may not be read.
  */
 export async function serve(
   settings: ServeSettings,
   cacheDir: string,
-  parts: ServeRuntime,
+  runtime: ServeRuntime,
   emit: EventSink<ServeEvent>,
   signal: AbortSignal,
   now: AbortSignal,
 ): Promise<void> {
-  const root = openRoot(settings.dir, settings.hidden);
+  await using jobs = new TaskGroup(now);
+  const draining = AbortSignal.any([signal, now]);
+  const context = createContext({ settings, cacheDir, runtime, emit, jobs, draining });
   const { host, port, tls } = settings;
-  const listeners = listenOn({ host, port, ...(tls && { tls }) });
+  const listeners = listenOn({ host, port, ...(tls && { tls }) }, runtime.listen);
   using listening = new DisposableStack();
   for (const listener of listeners) listening.use(listener);
-  using metrics = settings.metrics && listenForMetrics(settings.metrics);
-  const ending = AbortSignal.any([signal, now]);
-  if (ending.aborted) return;
-  using _stop = onAbort(ending, () => listening.dispose());
-  await using work = new TaskGroup(now);
-  const cache = new DiskCache(cacheDir, parts.clock);
-  const seed = makeSeed(settings, root, cache, parts, emit, work, ending);
-  const connections = new Connections(seed);
-  work.spawn((signal) => connections.sweep(signal));
-  work.spawn((signal) => cache.prune(signal));
+  using metrics = settings.metrics && listenForMetrics(settings.metrics, runtime.listen);
+  if (draining.aborted) return;
+  using _stop = onAbort(draining, () => listening.dispose());
+  const connections = new Connections(context);
+  jobs.spawn((signal) => connections.checkTimeouts(signal));
+  jobs.spawn((signal) => context.diskCache.prune(signal));
   if (metrics) {
-    const page = () => renderMetrics(seed.metrics.metrics(gaugesOf(seed, connections)));
-    work.spawn((signal) => serveMetrics(metrics, page, parts.clock, signal));
+    const page = () => renderMetrics(context.metrics.metrics(gaugesOf(context, connections)));
+    jobs.spawn((signal) => serveMetrics(metrics, page, context.clock, signal));
   }
   await using clients = new TaskGroup(now);
-  await announce(listeners, seed);
+  await announce(listeners, context);
   if (metrics) emit({ kind: "metrics", host: metrics.host, port: metrics.port });
   const accept = async (listener: Listening) => {
     for await (const stream of listener.clients()) connections.accept(stream, clients);
   };
   await Promise.all(listeners.map(accept));
-  await drain(connections, clients, seed, now);
-}
-
-function makeSeed(
-  settings: ServeSettings,
-  root: Root,
-  cache: DiskCache,
-  parts: ServeRuntime,
-  emit: EventSink<ServeEvent>,
-  jobs: TaskGroup,
-  draining: AbortSignal,
-): ServeContext {
-  const { clock } = parts;
-  const metrics = new MetricsRegistry(clock);
-  const files = new FileResolver(root);
-  return {
-    ...parts,
-    settings,
-    root,
-    files,
-    index: new FileIndex((signal) => walkDirectory(root, signal), jobs, clock),
-    manifests: new ManifestService({
-      files,
-      diskCache: cache,
-      clock,
-      emit,
-      jobs,
-      metrics,
-      hasher: parts.hasher,
-    }),
-    sentVersions: new SentVersions(),
-    scheduler: new Scheduler({ ...settings, slots: settings.uploads }, clock),
-    authThrottle: new AuthThrottle(clock),
-    buffers: new BodyBuffers(),
-    accessLog: new AccessLog(clock, emit, metrics),
-    metrics,
-    emit,
-    draining,
-  };
+  await drain(connections, clients, context, now);
 }
 
 function gaugesOf(
@@ -144,7 +80,7 @@ function gaugesOf(
   };
 }
 
-/** Walks the folder first: a seed that says that it listens can also answer. */
+/** Walks the folder first: a server that is announced can also answer. */
 async function announce(
   listeners: readonly Listening[],
   { root, index, emit, draining }: ServeContext,
@@ -156,28 +92,28 @@ async function announce(
     if (draining.aborted) return;
     throw error;
   }
-  const first = (await index.accept(walked)).slice(0, MAX_EXAMPLES).map(({ name }) => name);
+  const names = (await index.accept(walked)).slice(0, MAX_EXAMPLES).map(({ name }) => name);
   const addresses = listeners.map(({ host, port }) => ({ host, port }));
-  emit({ kind: "listening", addresses, ...index.offered, names: first });
+  emit({ kind: "listening", addresses, ...index.offered, names });
   if (walked.omitted.count > 0) emit({ kind: "omitted", ...walked.omitted });
 }
 
 async function drain(
   connections: Connections,
   clients: TaskGroup,
-  seed: ServeContext,
+  { emit, scheduler, clock, accessLog }: ServeContext,
   now: AbortSignal,
 ): Promise<void> {
   if (!now.aborted) {
-    seed.emit({ kind: "draining", connections: clients.size });
-    seed.scheduler.close(shutdown());
+    emit({ kind: "draining", connections: clients.size });
+    scheduler.close(shutdown());
     connections.closeIdle();
-    await using patience = new TaskGroup(now);
-    patience.spawn(async (signal) => {
-      await seed.clock.sleep(DRAIN_TIMEOUT_MS, signal);
+    await using timer = new TaskGroup(now);
+    timer.spawn(async (signal) => {
+      await clock.sleep(DRAIN_TIMEOUT_MS, signal);
       clients.abort();
     });
     await clients.join();
   }
-  seed.accessLog.endAll();
+  accessLog.endAll();
 }

@@ -1,6 +1,6 @@
 /** Which sockets a host name means to a listener: both families where it stands for both. */
 import { reasonOf } from "../base/errors.ts";
-import { listen, type Listening, type ListenOptions } from "./transport.ts";
+import type { Listening, ListenOptions } from "./transport.ts";
 
 /** All addresses of the machine, and its loopback addresses; the first one chooses the port. */
 const BOTH_FAMILIES: ReadonlyMap<string, readonly string[]> = new Map([
@@ -21,7 +21,7 @@ const MAX_TRIES = 5;
  */
 export function listenOn(
   options: ListenOptions,
-  listenOnce: (options: ListenOptions) => Listening = listen,
+  listenOnce: (options: ListenOptions) => Listening,
 ): readonly Listening[] {
   const hosts = BOTH_FAMILIES.get(options.host.toLowerCase());
   if (!hosts) return [listenOnce(options)];

@@ -4,23 +4,11 @@ import { join } from "@std/path";
 import { type Clock, systemClock } from "../../core/base/clock.ts";
 import { SERVE_DEFAULTS, type ServeSettings } from "../../core/config.ts";
 import type { ServeEvent } from "../../core/events.ts";
-import { type ByteStream, dialer } from "../../core/source/transport.ts";
+import { type ByteStream, dialer, listen } from "../../core/source/transport.ts";
 import type { TaskGroup } from "../../core/base/task_group.ts";
 import { HasherPool } from "../../core/hash/pool.ts";
-import { BodyBuffers } from "../../core/serve/protocol/send_body.ts";
-import { FileIndex } from "../../core/serve/files/file_index.ts";
-import { DiskCache } from "../../core/serve/manifests/disk_cache.ts";
-import { ManifestService } from "../../core/serve/manifests/manifest_service.ts";
-import { FileResolver } from "../../core/serve/files/file_resolver.ts";
-import { openRoot } from "../../core/serve/files/root.ts";
-import { AuthThrottle } from "../../core/serve/accept/auth_throttle.ts";
-import type { ServeContext } from "../../core/serve/context.ts";
+import { createContext, type ServeContext } from "../../core/serve/context.ts";
 import { serve } from "../../core/serve/server.ts";
-import { MetricsRegistry } from "../../core/serve/metrics/metrics_registry.ts";
-import { SentVersions } from "../../core/serve/protocol/sent_versions.ts";
-import { AccessLog } from "../../core/serve/metrics/access_log.ts";
-import { Scheduler } from "../../core/serve/schedule/scheduler.ts";
-import { walkDirectory } from "../../core/serve/files/directory_walk.ts";
 import { startHasher } from "../hash/support.ts";
 
 /** Leaks of timers, sockets and files fail the test. */
@@ -158,37 +146,14 @@ export function contextOf(
     hasher = noWorkers,
     ...rest
   } = options;
-  const settings = { ...SERVE_DEFAULTS, dir, port: 0, ...rest };
-  const root = openRoot(dir, settings.hidden);
-  const metrics = new MetricsRegistry(clock);
-  const files = new FileResolver(root);
-  const diskCache = new DiskCache(join(dir, ".cache"), clock);
-  return {
-    settings,
-    root,
-    files,
-    index: new FileIndex((signal) => walkDirectory(root, signal), jobs, clock),
-    manifests: new ManifestService({
-      files,
-      diskCache,
-      clock,
-      emit,
-      jobs,
-      metrics,
-      hasher,
-    }),
-    sentVersions: new SentVersions(),
-    scheduler: new Scheduler({ ...settings, slots: settings.uploads }, clock),
-    authThrottle: new AuthThrottle(clock),
-    buffers: new BodyBuffers(),
-    accessLog: new AccessLog(clock, emit, metrics),
-    metrics,
-    clock,
-    random: () => 0,
-    nonce,
+  return createContext({
+    settings: { ...SERVE_DEFAULTS, dir, port: 0, ...rest },
+    cacheDir: join(dir, ".cache"),
+    runtime: { clock, random: () => 0, nonce, hasher },
     emit,
+    jobs,
     draining,
-  };
+  });
 }
 
 /** As on a single processor. */
@@ -215,7 +180,7 @@ export class SeedFixture implements AsyncDisposable {
     seed.ended = serve(
       { ...SERVE_DEFAULTS, dir, host: "127.0.0.1", port: 0, ...rest },
       cacheDir,
-      { clock, random: () => 0, nonce, hasher: noWorkers },
+      { clock, random: () => 0, nonce, hasher: noWorkers, listen },
       (event) => seed.#record(event),
       seed.#stop.signal,
       seed.#now.signal,

@@ -1,7 +1,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { UsageError } from "../../core/base/errors.ts";
 import { listenOn } from "../../core/source/listen_on.ts";
-import type { Listening, ListenOptions } from "../../core/source/transport.ts";
+import { listen, type Listening, type ListenOptions } from "../../core/source/transport.ts";
 
 const FREE = 4711;
 
@@ -63,12 +63,12 @@ Deno.test("listenOn() takes any other host as it is", () => {
 
 Deno.test("listenOn() says in plain words why it cannot listen, with brackets around IPv6", () => {
   assertThrows(
-    () => listenOn({ host: "2001:db8::1", port: 7270 }),
+    () => listenOn({ host: "2001:db8::1", port: 7270 }, listen),
     UsageError,
     "Cannot listen on [2001:db8::1]:7270: this machine has no such address",
   );
   assertThrows(
-    () => listenOn({ host: "no-such-host.invalid", port: 7270 }),
+    () => listenOn({ host: "no-such-host.invalid", port: 7270 }, listen),
     UsageError,
     "Cannot listen on no-such-host.invalid:7270: ",
   );

@@ -1,73 +1,73 @@
 /**
- * The connections of a seed: accepts, limits, evicts and drains them. Who may enter, and who gives
- * way when the seed is full, is decided in `admission.ts`.
+ * The connections of a server: accepts, checks, evicts and drains them. Who may enter, and
+ * who gives way when the server is full, is decided in `admission.ts`.
  */
 import type { TaskGroup } from "../../base/task_group.ts";
-import type { ByteStream } from "../../source/transport.ts";
 import { busyReply } from "../../protocol/error_replies.ts";
+import type { ByteStream } from "../../source/transport.ts";
+import type { ServeContext } from "../context.ts";
+import { shutdown } from "../protocol/errors.ts";
 import { Admission, type Decision } from "./admission.ts";
 import { ClientConnection } from "./client_connection.ts";
 import { handleConnection, ONE_SHOT_SILENCE_MS, type Pending } from "./handshake.ts";
-import { type ServeContext, shutdown } from "../context.ts";
 
-/** How exactly limits of time are kept. */
-const SWEEP_INTERVAL_MS = 1000;
-/** Pending connections. Each takes a round trip or two; a slower one makes room for a further one. */
+/** How exactly time limits are kept. */
+const CHECK_INTERVAL_MS = 1000;
+/** Each pending connection takes a round trip or two; a slower one makes room for a new one. */
 const MAX_PENDING_HANDSHAKES = 64;
-/** Even in a rush: with the others and their files, it keeps below 1,024 descriptors. */
+/** Even in a rush: with all other connections and their files, this stays below 1,024 descriptors. */
 const MAX_PENDING = 400;
-/** An evicted connection may finish what it is being sent, for so long. */
+/** Time for an evicted connection to finish its current reply. */
 const EVICTED_TIMEOUT_MS = 5000;
-/** An evicted client may come back at once: it may hold more places than its share no longer. */
+/** An evicted client may return at once: it holds no more than its share of places now. */
 const EVICTED_RETRY_MS = 100;
 
 export class Connections {
-  readonly #seed: ServeContext;
+  readonly #context: ServeContext;
   readonly #admission: Admission;
-  readonly #connections = new Set<ClientConnection>();
+  readonly #open = new Set<ClientConnection>();
   /** Connections that wait for a place or are being rejected, and since when; the longest first. */
   readonly #pending = new Map<AbortController, number>();
   /** Evicted connections that are still open, and since when; the longest first. */
   readonly #evicted = new Map<ClientConnection, number>();
 
-  constructor(seed: ServeContext) {
-    this.#seed = seed;
-    this.#admission = new Admission(seed.settings);
+  constructor(context: ServeContext) {
+    this.#context = context;
+    this.#admission = new Admission(context.settings);
   }
 
-  /** Open connections, also those without a place. */
+  /** Open connections, including those without a place. */
   get size(): number {
-    return this.#connections.size;
+    return this.#open.size;
   }
 
-  /** Takes a connection over. It gets a place at once, or stays pending until it has sent a request. */
+  /** Handles a new connection in `clients`. It gets a place at once, or is pending until it has sent a request. */
   accept(stream: ByteStream, clients: TaskGroup): void {
-    const { clock } = this.#seed;
+    const { clock } = this.#context;
     const connection = new ClientConnection(stream, clock);
     if (this.#admission.hasRoomFor(connection.client, clock.now())) {
       this.#admit(connection);
-      clients.spawn((signal) => this.#host(connection, signal));
+      clients.spawn((signal) => this.#handle(connection, signal));
     } else {
       this.#makeRoom();
-      clients.spawn((signal) => this.#hostPending(connection, signal));
+      clients.spawn((signal) => this.#handlePending(connection, signal));
     }
   }
 
-  /** Ends the connections that have nothing in flight. */
   closeIdle(): void {
-    for (const connection of this.#connections) {
+    for (const connection of this.#open) {
       if (connection.isIdle) connection.leave(shutdown());
     }
   }
 
-  /** Ends connections that exceed a limit of time, until `signal` aborts. */
-  async sweep(signal: AbortSignal): Promise<void> {
-    const { clock, accessLog } = this.#seed;
+  /** Ends connections that exceed a time limit, until `signal` aborts. */
+  async checkTimeouts(signal: AbortSignal): Promise<void> {
+    const { clock, accessLog } = this.#context;
     for (;;) {
-      await clock.sleep(SWEEP_INTERVAL_MS, signal);
+      await clock.sleep(CHECK_INTERVAL_MS, signal);
       const now = clock.now();
-      const full = this.#admission.isFull ? fullRefusal() : undefined;
-      for (const connection of this.#connections) connection.checkTimeouts(now, full);
+      const full = this.#admission.isFull ? evictedReply() : undefined;
+      for (const connection of this.#open) connection.checkTimeouts(now, full);
       for (const [connection, since] of this.#evicted) {
         if (now - since < EVICTED_TIMEOUT_MS) break;
         connection.close("another client needs its place");
@@ -76,63 +76,63 @@ export class Connections {
     }
   }
 
-  async #host(connection: ClientConnection, signal: AbortSignal, pending?: Pending): Promise<void> {
-    this.#connections.add(connection);
-    await this.#seed.scheduler.startRequest(connection.client);
-    await handleConnection(connection, this.#seed, signal, pending);
-    this.#connections.delete(connection);
+  async #handle(
+    connection: ClientConnection,
+    signal: AbortSignal,
+    pending?: Pending,
+  ): Promise<void> {
+    this.#open.add(connection);
+    await handleConnection(connection, this.#context, signal, pending);
+    this.#open.delete(connection);
     this.#evicted.delete(connection);
     this.#admission.leave(connection);
-    // Not waited for: a client that does not read can make this last as long as
-    // it likes. Until then it keeps one of our descriptors.
+    // A client that does not read can delay this at will, and keeps a descriptor until then.
     connection.released.then(() => this.#admission.release(connection));
   }
 
-  async #hostPending(connection: ClientConnection, signal: AbortSignal): Promise<void> {
-    const { clock, metrics } = this.#seed;
+  async #handlePending(connection: ClientConnection, signal: AbortSignal): Promise<void> {
+    const { clock, metrics } = this.#context;
     const hurry = new AbortController();
     this.#pending.set(hurry, clock.now());
-    const enter = (silent: boolean) => {
-      const decision = silent ? NO_PLACE : this.#admission.decide(connection.client, clock.now());
+    const enter = (isSilent: boolean) => {
+      const decision = isSilent ? NO_PLACE : this.#admission.decide(connection.client, clock.now());
       if (decision.kind === "refuse") {
         metrics.connected(decision.reason);
         return decision.reason;
       }
       this.#pending.delete(hurry);
-      // Every occupant is a connection: `enter` is called in `#admit`, and nowhere else.
+      // Every occupant is a connection: only `#admit` calls `enter`.
       if (decision.instead) this.#evict(decision.instead as ClientConnection);
       this.#admit(connection);
       return undefined;
     };
-    await this.#host(connection, signal, { enter, hurry: hurry.signal });
+    await this.#handle(connection, signal, { enter, hurry: hurry.signal });
     this.#pending.delete(hurry);
   }
 
   #admit(connection: ClientConnection): void {
-    connection.admittedAt = this.#seed.clock.now();
+    const { clock, metrics } = this.#context;
+    connection.admittedAt = clock.now();
     this.#admission.enter(connection);
-    this.#seed.metrics.connected();
+    metrics.connected();
   }
 
-  /** Takes its place away from `connection`, which finishes what it is being sent. */
+  /** Takes the place of `connection`, which finishes its current reply. */
   #evict(connection: ClientConnection): void {
-    const { metrics, clock, emit } = this.#seed;
+    const { metrics, clock, emit } = this.#context;
     this.#admission.leave(connection);
     this.#evicted.set(connection, clock.now());
     metrics.evicted.add(1);
-    emit({
-      kind: "refused",
-      client: connection.address,
-      reason: "its place went to a client that had none, or fewer",
-    });
-    connection.leave(fullRefusal());
+    const reason = "its place went to a client that had none, or fewer";
+    emit({ kind: "refused", client: connection.address, reason });
+    connection.leave(evictedReply());
   }
 
-  /** Ends one of the pending connections, where there are too many. */
+  /** Ends the oldest pending connection if there are too many. */
   #makeRoom(): void {
     const { size } = this.#pending;
     if (size < MAX_PENDING_HANDSHAKES) return;
-    const now = this.#seed.clock.now();
+    const now = this.#context.clock.now();
     for (const [oldest, since] of this.#pending) {
       if (now - since < ONE_SHOT_SILENCE_MS && size < MAX_PENDING) return;
       this.#pending.delete(oldest);
@@ -143,6 +143,6 @@ export class Connections {
 
 const NO_PLACE: Decision = { kind: "refuse", reason: "too many connections" };
 
-function fullRefusal() {
+function evictedReply() {
   return busyReply(EVICTED_RETRY_MS, "too many connections");
 }

@@ -9,7 +9,7 @@ import type { Clock } from "../../base/clock.ts";
 import { reasonOf, UsageError } from "../../base/errors.ts";
 import { TaskGroup } from "../../base/task_group.ts";
 import type { MetricsAddress } from "../../config.ts";
-import { type ByteStream, listen, type Listening } from "../../source/transport.ts";
+import type { ByteStream, Listening, ListenOptions } from "../../source/transport.ts";
 import { METRICS_TYPE } from "./metrics.ts";
 
 /** A scraper needs one connection. Further ones are closed without a reply. */
@@ -19,7 +19,10 @@ const CLIENT_TIMEOUT_MS = 10_000;
 const MAX_HEAD_BYTES = 8 * 1024;
 
 /** @throws {UsageError} if the address cannot be listened on. */
-export function listenForMetrics({ host, port }: MetricsAddress): Listening {
+export function listenForMetrics(
+  { host, port }: MetricsAddress,
+  listen: (options: ListenOptions) => Listening,
+): Listening {
   try {
     return listen({ host, port });
   } catch (error) {
