@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { BoundedWriter } from "../../commands/bounded_writer.ts";
-import { type FakeOutput, fakeOutput } from "./stand_in.ts";
+import { type FakeOutput, fakeOutput } from "./fake_environment.ts";
 
 /** A reader that takes what it is given only when it is told to. */
 function slowOutput(): FakeOutput & { read(): void } {
@@ -19,7 +19,7 @@ function slowOutput(): FakeOutput & { read(): void } {
   };
 }
 
-Deno.test("Outlet writes its lines in order", async () => {
+Deno.test("BoundedWriter writes its lines in order", async () => {
   const output = fakeOutput();
   {
     await using outlet = new BoundedWriter(output);
@@ -28,7 +28,7 @@ Deno.test("Outlet writes its lines in order", async () => {
   assertEquals(output.text, "a\nb\nc\n");
 });
 
-Deno.test("Outlet keeps only so many lines for a reader that does not read, and says how many it lost", async () => {
+Deno.test("BoundedWriter keeps 1000 lines for a reader that does not read, and reports how many it lost", async () => {
   const output = slowOutput();
   {
     await using outlet = new BoundedWriter(output);
@@ -45,7 +45,7 @@ Deno.test("Outlet keeps only so many lines for a reader that does not read, and 
   assertEquals(JSON.parse(lines.at(-1)!), { event: "lost", lines: 4000 });
 });
 
-Deno.test("Outlet ends although nobody reads", async () => {
+Deno.test("BoundedWriter ends although nothing reads", async () => {
   await using outlet = new BoundedWriter(slowOutput());
   outlet.put("a");
 });

@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { type CommandWords, questionOf } from "../../commands/candidates.ts";
 import { commandTree } from "../../commands/mod.ts";
-import { fakeEnvironment } from "./stand_in.ts";
+import { fakeEnvironment } from "./fake_environment.ts";
 
 const root = commandTree(fakeEnvironment()) as unknown as CommandWords;
 
@@ -34,26 +34,26 @@ const values = [
   { line: "completions ", want: "<shell>" },
 ];
 for (const { line, want } of values) {
-  Deno.test(`questionOf() asks for ${want} behind: p2p ${line}`, () => {
+  Deno.test(`questionOf() asks for ${want} after: p2p ${line}`, () => {
     assertEquals(asked(line), want);
   });
 }
 
 const nothing = ["logs a b", "list a b", "get --json=", "status a b", "config x"];
 for (const line of nothing) {
-  Deno.test(`questionOf() asks for nothing behind: p2p ${line}`, () => {
+  Deno.test(`questionOf() asks for nothing after: p2p ${line}`, () => {
     assertEquals(asked(line), []);
   });
 }
 
-Deno.test("questionOf() offers commands, but not the hidden one", () => {
+Deno.test("questionOf() offers all commands but the hidden one", () => {
   const commands = asked("") as string[];
   assertEquals(commands.slice(0, 3), ["get", "serve", "list"]);
   assertEquals(commands.includes("complete"), false);
   assertEquals(asked("seeds "), ["add", "remove"]);
 });
 
-Deno.test("questionOf() offers the long flags of a command and of all", () => {
+Deno.test("questionOf() offers the long flags of the command and the global ones", () => {
   const flags = asked("logs a -") as string[];
   for (const flag of ["--follow", "--level", "--json", "--help", "--quiet"]) {
     assertEquals(flags.includes(flag), true, flag);

@@ -2,7 +2,7 @@ import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import type { Core } from "../../commands/environment.ts";
 import { run } from "../../commands/run.ts";
 import { type ControlOutcome, NotFoundError, type TaskStatus, UsageError } from "../../core/mod.ts";
-import { directoriesIn, fakeEnvironment } from "./stand_in.ts";
+import { directoriesIn, fakeEnvironment } from "./fake_environment.ts";
 
 function taskOf(task: string, more: Partial<TaskStatus> = {}): TaskStatus {
   return { task, name: `${task}.iso`, state: "downloading", pid: 12, ...more } as TaskStatus;
@@ -56,7 +56,7 @@ const usage = [
   ["max 1 2", "Too many arguments", ""],
 ] as const;
 for (const [line, message, hint] of usage) {
-  Deno.test(`run() exits 2 and says why for: p2p ${line}`, async () => {
+  Deno.test(`run() exits 2 with the reason for: p2p ${line}`, async () => {
     const { code, stdout, stderr } = await p2p(line);
     assertEquals([code, stdout], [2, ""]);
     assertMatch(stderr, /^p2p: .+\n(hint: .+\n)?$/);
@@ -118,35 +118,35 @@ Deno.test("pause takes several tasks, by id and by name, in the order given", as
 });
 
 for (const order of ["pause", "resume", "cancel"]) {
-  Deno.test(`${order} --all ${order === "pause" ? "leaves out" : "takes"} what no process works on`, async () => {
+  Deno.test(`${order} --all ${order === "pause" ? "leaves out" : "takes"} tasks without a process`, async () => {
     const { core, told } = obeying("told", [taskOf("a"), taskOf("b", { pid: null }), taskOf("c")]);
     const { code } = await p2p(`${order} --all`, core);
     const taken = order === "pause" ? ["a", "c"] : ["a", "b", "c"];
     assertEquals([code, told], [0, taken.map((task) => `${order} ${task}`)]);
   });
 
-  Deno.test(`${order} --all says so and exits 0 when there is nothing`, async () => {
+  Deno.test(`${order} --all reports that there is nothing and exits 0`, async () => {
     const { core, told } = obeying("told", []);
     const { code, stdout, stderr } = await p2p(`${order} --all`, core);
     assertEquals([code, stderr, told], [0, "", []]);
     assertStringIncludes(stdout, "No active downloads.");
   });
 
-  Deno.test(`${order} changes nothing when one of its tasks is not known`, async () => {
+  Deno.test(`${order} changes nothing if one of its tasks is unknown`, async () => {
     const { core, told } = obeying("told");
     const { code, stdout, stderr } = await p2p(`${order} t7k other`, core);
     assertEquals([code, stdout, told], [3, "", []]);
     assertStringIncludes(stderr, 'Cannot find a download "other"');
   });
 
-  Deno.test(`${order} exits 2 when the task is done`, async () => {
+  Deno.test(`${order} exits 2 for a finished task`, async () => {
     const { core, told } = obeying("told", [taskOf("a", { state: "done", pid: null })]);
     const { code, stderr } = await p2p(`${order} a`, core);
     assertEquals([code, told], [2, []]);
     assertStringIncludes(stderr, "it is done");
   });
 
-  Deno.test(`${order} tells what obeyed, and of each that could not, why`, async () => {
+  Deno.test(`${order} reports each result, and the reason of each failure`, async () => {
     const done = { state: "done", pid: null } as const;
     const { core, told } = obeying("told", [taskOf("a"), taskOf("b", done), taskOf("c", done)]);
     const { code, stdout, stderr } = await p2p(`${order} b a c`, core);
@@ -155,7 +155,7 @@ for (const order of ["pause", "resume", "cancel"]) {
     assertMatch(stderr, /"b\.iso": it is done\n(hint: .+\n)?p2p: .+"c\.iso": it is done\n/);
   });
 
-  Deno.test(`${order} --json prints what was asked and what came of it`, async () => {
+  Deno.test(`${order} --json prints the action and the results`, async () => {
     const { core } = obeying("kept");
     const { code, stdout } = await p2p(`${order} t7k --json`, core);
     assertEquals(code, 0);
@@ -164,7 +164,7 @@ for (const order of ["pause", "resume", "cancel"]) {
   });
 }
 
-Deno.test("cancel makes a name harmless that holds what a terminal obeys", async () => {
+Deno.test("cancel escapes control characters in names", async () => {
   const { core } = obeying("told", [taskOf("a", { name: "\x1b[2Ja.iso" })]);
   const { stdout } = await p2p("cancel a", core);
   assertEquals(stdout.includes("\x1b"), false);
@@ -176,7 +176,7 @@ const running: readonly [processes: number, count: number, said: string][] = [
   [2, 5, "Now running up to 5 downloads at once in each of 2 processes"],
 ];
 for (const [processes, count, said] of running) {
-  Deno.test(`max ${count} says "${said}" when ${processes} processes run`, async () => {
+  Deno.test(`max ${count} says "${said}" with ${processes} running processes`, async () => {
     const asked: unknown[] = [];
     const core: Partial<Core> = {
       setMax: (...args) => {
@@ -190,7 +190,7 @@ for (const [processes, count, said] of running) {
   });
 }
 
-Deno.test("max without a number shows what each running get does now", async () => {
+Deno.test("max without a number shows the number of each running get", async () => {
   const core: Partial<Core> = {
     runningMax: () => Promise.resolve([{ pid: 7, max: 1 }, { pid: 9, max: 4 }]),
   };

@@ -8,7 +8,7 @@ import {
   renderFailure,
   renderTaskFailure,
 } from "../../commands/ui/failure.ts";
-import { doneOutcome, failedOutcome } from "./stand_in.ts";
+import { doneOutcome, failedOutcome } from "./fake_environment.ts";
 
 const exits: Record<ErrorCode | "bug" | "cancelled" | "interrupted", number> = {
   bug: 1,
@@ -77,7 +77,7 @@ for (const { name, outcomes, exit } of runs) {
   });
 }
 
-Deno.test("renderFailure() writes one line and the hint, inert", () => {
+Deno.test("renderFailure() writes one line and the hint, with control characters escaped", () => {
   assertEquals(
     renderFailure({ message: "Cannot read \x1b[2J\nmore", hint: "Do\x07 it" }),
     ["p2p: Cannot read \\x1b[2J; more", "hint: Do\\x07 it"],
@@ -106,7 +106,7 @@ const missing = [
   { name: "data/*", step: undefined },
 ];
 for (const { name, step } of missing) {
-  Deno.test(`renderTaskFailure() of a missing ${name} says ${step ?? "nothing of folders"}`, () => {
+  Deno.test(`renderTaskFailure() of a missing ${name} suggests ${step ?? "no folder"}`, () => {
     const failure = { code: "not-found", message: "No seed has it" } as const;
     const look = "hint: See the seeds' files with p2p list";
     const wanted = step === undefined ? look : `${look}; for a folder: ${step}`;
@@ -122,7 +122,7 @@ Deno.test("EXITS has every code that a failure can have, once", () => {
   for (const exit of Object.values(exits)) assertEquals(told.includes(exit), true, `${exit}`);
 });
 
-Deno.test("renderBug() ends with the wish for a report", () => {
+Deno.test("renderBug() ends with a request for a report", () => {
   const lines = renderBug(new TypeError("x is not a function"));
   assertEquals(lines[0], "TypeError: x is not a function");
   assertEquals(lines.at(-1), "this is a bug in p2p, please report it");

@@ -1,7 +1,7 @@
 import { assertEquals, assertLess } from "@std/assert";
 import { FullScreen } from "../../commands/screen.ts";
 import { TerminalScreen } from "../support/terminal_screen.ts";
-import { fakeOutput } from "./stand_in.ts";
+import { fakeOutput } from "./fake_environment.ts";
 
 function screenOn(columns = 20, rows = 4) {
   const terminal = new TerminalScreen({ columns, rows });
@@ -13,7 +13,7 @@ function screenOn(columns = 20, rows = 4) {
   return { terminal, screen: new FullScreen(output) };
 }
 
-Deno.test("FullScreen shows frames, and gives the terminal back once", () => {
+Deno.test("FullScreen shows frames, and restores the terminal once", () => {
   const { terminal, screen } = screenOn();
   screen.paint({ lines: ["one", "two", "three"], picked: 1 });
   assertEquals([terminal.lines, terminal.inverse], [["one", "two", "three"], ["two"]]);
@@ -40,14 +40,14 @@ Deno.test("FullScreen writes only the lines that changed", () => {
   assertLess(written.length, 50);
 });
 
-Deno.test("FullScreen leaves nothing of a longer frame, nor of wide characters", () => {
+Deno.test("FullScreen clears what is left of a longer frame and of wide characters", () => {
   const { terminal, screen } = screenOn();
   screen.paint({ lines: ["👍🏽日本語 and more", "two", "three"], picked: 0 });
   screen.paint({ lines: ["☃\ufe0f 1"], picked: 0 });
   assertEquals(terminal.lines, ["☃\ufe0f  1"]);
 });
 
-Deno.test("FullScreen paints all of it again when the terminal forgot it", () => {
+Deno.test("FullScreen repaints everything after forget()", () => {
   const { terminal, screen } = screenOn();
   screen.paint({ lines: ["one", "two"], picked: undefined });
   terminal.write("\x1b[2J");

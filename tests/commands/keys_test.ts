@@ -38,7 +38,7 @@ for (const [name, text, want] of cases) {
     assertEquals(parseKeys(text).rest, "");
   });
 
-  Deno.test(`parseKeys() reads ${name} wherever it is cut, with a rest for each cut in a sequence`, () => {
+  Deno.test(`parseKeys() reads ${name} wherever the bytes are split`, () => {
     for (let cut = 1; cut < text.length; cut++) {
       const first = parseKeys(text.slice(0, cut));
       const second = parseKeys(first.rest + text.slice(cut));
@@ -50,7 +50,7 @@ for (const [name, text, want] of cases) {
   });
 }
 
-Deno.test("keysOfRest() is Escape for a lone ESC, and nothing for half a sequence", () => {
+Deno.test("keysOfRest() is Escape for a single ESC, and nothing for half a sequence", () => {
   assertEquals(named(keysOfRest(parseKeys("\x1b").rest)), ["escape"]);
   assertEquals(named(keysOfRest(parseKeys("\x1b[1;").rest)), []);
 });

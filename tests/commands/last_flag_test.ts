@@ -1,7 +1,7 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import type { DownloadJob } from "../../core/mod.ts";
 import { run } from "../../commands/run.ts";
-import { doneOutcome, fakeEnvironment } from "./stand_in.ts";
+import { doneOutcome, fakeEnvironment } from "./fake_environment.ts";
 
 /** Runs one `get` that downloads nothing, and returns what it was asked for. */
 async function get(words: readonly string[], env: Record<string, string> = {}) {
@@ -27,7 +27,7 @@ const repeated = [
   ["get a -m 2 -m 2", 2],
 ] as const;
 for (const [line, max] of repeated) {
-  Deno.test(`the last flag wins: ${line} (B9)`, async () => {
+  Deno.test(`the last flag wins: ${line}`, async () => {
     const { code, job, stderr } = await get(line.split(" "));
     assertEquals([code, job?.settings.max, stderr.includes("can only occur once")], [
       0,
@@ -37,7 +37,7 @@ for (const [line, max] of repeated) {
   });
 }
 
-Deno.test("seeds are collected, and every one is kept when --seed is repeated (B9)", async () => {
+Deno.test("a repeated --seed keeps every seed", async () => {
   const { job } = await get(["get", "a", "--seed", "x", "-s", "y"]);
   assertEquals(job?.settings.seeds.map(({ host }) => host), ["x", "y"]);
 });
@@ -51,7 +51,7 @@ const undone = [
   ["--require-verified=yes", true],
 ] as const;
 for (const [flags, want] of undone) {
-  Deno.test(`a switch of the environment can be changed by ${flags} (B9)`, async () => {
+  Deno.test(`a switch of the environment can be changed by ${flags}`, async () => {
     const env = { P2P_REQUIRE_VERIFIED: "on" };
     const { code, job } = await get(["get", "a", ...flags.split(" ")], env);
     assertEquals([code, job?.settings.requireVerified], [0, want]);
@@ -59,7 +59,7 @@ for (const [flags, want] of undone) {
 }
 
 for (const words of [["get", "a", "--quiet=false"], ["--no-quiet", "get", "a"]]) {
-  Deno.test(`an exported P2P_QUIET is undone by ${words.join(" ")} (B9)`, async () => {
+  Deno.test(`an exported P2P_QUIET is undone by ${words.join(" ")}`, async () => {
     const loud = fakeEnvironment({
       env: { P2P_QUIET: "1" },
       core: {
@@ -72,7 +72,7 @@ for (const words of [["get", "a", "--quiet=false"], ["--no-quiet", "get", "a"]])
   });
 }
 
-Deno.test("a repeated flag after -- is a name (B9)", async () => {
+Deno.test("a repeated flag after -- is a name", async () => {
   const { job } = await get(["get", "--max", "2", "--", "--max", "-m"]);
   assertEquals(job?.requests.map(({ name }) => name), ["--max", "-m"]);
 });

@@ -4,7 +4,14 @@ import { renderLogLine } from "../../commands/ui/event_text.ts";
 import { renderDone, renderEvent, renderSummary, renderTotal } from "../../commands/ui/plain.ts";
 import { RepeatFilter } from "../../commands/watchers.ts";
 import type { TaskEvent } from "../../core/mod.ts";
-import { doneOutcome, event, failedOutcome, NOON, resultOf, StampedProgress } from "./stand_in.ts";
+import {
+  doneOutcome,
+  event,
+  failedOutcome,
+  NOON,
+  resultOf,
+  StampedProgress,
+} from "./fake_environment.ts";
 
 const failure = { code: "not-found", message: 'Cannot find "a.iso": no seed has it' } as const;
 
@@ -49,7 +56,7 @@ const plain: { event: TaskEvent; want: string[] }[] = [
   { event: event({ kind: "note", level: "debug", text: "hm" }), want: [] },
 ];
 for (const { event, want } of plain) {
-  Deno.test(`renderEvent() tells of ${event.kind}: ${want[0] ?? "nothing"}`, () => {
+  Deno.test(`renderEvent() of ${event.kind}: ${want[0] ?? "nothing"}`, () => {
     assertEquals(renderEvent(event, "a.iso", "info"), want);
   });
 }
@@ -65,7 +72,7 @@ Deno.test("RepeatFilter finds repeated trouble until the seed answers", () => {
   assertEquals(news("failing", "stalled"), false);
 });
 
-Deno.test("renderDone() says where the file is when its name does not", () => {
+Deno.test("renderDone() shows the path if the name does not tell it", () => {
   const renamed = resultOf({ path: "out/a~cdcdcdcd.iso", verified: false });
   assertEquals(
     renderDone(renamed, "a.iso"),
@@ -86,7 +93,7 @@ Deno.test("renderDone() says where the file is when its name does not", () => {
   );
 });
 
-Deno.test("renderTotal() sums up a run on one line", () => {
+Deno.test("renderTotal() summarizes a run in one line", () => {
   const view = new StampedProgress();
   view.apply(event({ kind: "queued", name: "a", target: "a" }));
   view.apply(event({ kind: "found", size: 4096, id: null, seeds: [] }));
@@ -97,7 +104,7 @@ Deno.test("renderTotal() sums up a run on one line", () => {
   );
 });
 
-Deno.test("renderSummary() says what was downloaded, and what was not", () => {
+Deno.test("renderSummary() counts what was downloaded and what was not", () => {
   const there = doneOutcome("c");
   const already = {
     ...there,
@@ -146,7 +153,7 @@ const queued = event({ kind: "queued", name: "a.iso", target: "out/a.iso" });
 const found = event({ kind: "found", size: 4000, id: "4e", seeds: ["nas1"] });
 const time = new Date(NOON).toISOString();
 
-Deno.test("JsonLines tells task, seed, done and failed with the fields of the manual", () => {
+Deno.test("JsonLines writes task, seed, done and failed with the documented fields", () => {
   const result = resultOf();
   const { how, ...shown } = result;
   const hint = "See the seeds' files with p2p list";
@@ -195,7 +202,7 @@ Deno.test("JsonLines tells task, seed, done and failed with the fields of the ma
   );
 });
 
-Deno.test("JsonLines tells progress at most twice a second, and each new state", () => {
+Deno.test("JsonLines writes progress at most twice a second, and every new state", () => {
   const stored = (at: number) =>
     event({ kind: "stored", seed: "nas1", piece: 0, bytes: 100 }, { at });
   const lines = jsonOf([
@@ -211,7 +218,7 @@ Deno.test("JsonLines tells progress at most twice a second, and each new state",
   assertEquals(lines.at(-1)!.state, "verifying");
 });
 
-Deno.test("JsonLines.summary() has one entry a task, in their order", () => {
+Deno.test("JsonLines.summary() has one entry for each task, in order", () => {
   const lines = new JsonLines(new StampedProgress());
   const outcomes = [doneOutcome("a"), failedOutcome("b", "disk")];
   assertEquals(JSON.parse(lines.summary(outcomes, 5, NOON)), {
@@ -247,7 +254,7 @@ Deno.test("JsonLines.summary() has one entry a task, in their order", () => {
   });
 });
 
-Deno.test("jsonLine() escapes what could move the cursor or turn the text, and means the same", () => {
+Deno.test("jsonLine() escapes control and bidirectional characters without changing the value", () => {
   const value = { name: "C1\u009b31mred\u202egpj.exe\u2028" };
   const line = jsonLine(value);
   assertEquals(line, '{"name":"C1\\u009b31mred\\u202egpj.exe\\u2028"}');
@@ -259,7 +266,7 @@ const CONTENTS = [
   { id: "ab".repeat(32), size: 2048, seeds: ["nas:7270"] },
 ] as const;
 
-Deno.test("renderEvent() says which other bytes seeds hold, also where nothing but errors is wanted", () => {
+Deno.test("renderEvent() names other versions on the seeds, even if only errors are shown", () => {
   const result = { ...resultOf(), id: CONTENTS[1].id, contents: CONTENTS };
   assertEquals(renderEvent(event({ kind: "done", result }), "a.iso", "error"), [
     'p2p: Seeds differ on "a.iso" (1 seed): ' +
@@ -268,7 +275,7 @@ Deno.test("renderEvent() says which other bytes seeds hold, also where nothing b
   ]);
 });
 
-Deno.test("renderEvent() names the contents of all seeds when a download fails", () => {
+Deno.test("renderEvent() names the versions of all seeds when a download fails", () => {
   const lines = renderEvent(
     event({ kind: "failed", failure: { ...failure, contents: CONTENTS } }),
     "a.iso",
@@ -281,7 +288,7 @@ Deno.test("renderEvent() names the contents of all seeds when a download fails",
   );
 });
 
-Deno.test("JsonLines.summary() says how the vote went where seeds differ", () => {
+Deno.test("JsonLines.summary() has the versions where seeds differ", () => {
   const outcome = { ok: true, result: resultOf({ contents: CONTENTS }) } as const;
   const lines = new JsonLines(new StampedProgress());
   const summary = JSON.parse(lines.summary([{ ...doneOutcome("a"), outcome }], 5, NOON));

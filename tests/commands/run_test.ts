@@ -23,7 +23,7 @@ import {
   type FakeOutput,
   fakeOutput,
   resultOf,
-} from "./stand_in.ts";
+} from "./fake_environment.ts";
 import { seedOf } from "./watch_support.ts";
 
 /** Runs one command line in a small world. */
@@ -86,7 +86,7 @@ const usage = [
   ["serve --port 70000", 'Cannot use "70000" from --port', ""],
 ] as const;
 for (const [line, message, hint] of usage) {
-  Deno.test(`run() exits 2 and says why for: p2p ${line}`, async () => {
+  Deno.test(`run() exits 2 with the reason for: p2p ${line}`, async () => {
     const { code, stdout, stderr } = await p2p(line);
     assertEquals([code, stdout], [2, ""]);
     assertMatch(stderr, /^p2p: .+\nhint: .+\n$/);
@@ -141,19 +141,19 @@ for (const { name } of TOPICS) {
   });
 }
 
-Deno.test("help shows a command's help, and all of it when nothing is asked for", async () => {
+Deno.test("help shows a command's help, and the whole help without an argument", async () => {
   assertEquals((await p2p("help get")).stdout, (await p2p("get --help")).stdout);
   assertEquals((await p2p("help")).stdout, (await p2p("--help")).stdout);
 });
 
-Deno.test("help names what was meant when there is no such topic", async () => {
+Deno.test("help suggests a topic for an unknown one", async () => {
   const { code, stderr } = await p2p("help resum");
   assertEquals(code, 2);
   assertMatch(stderr, /"resum".*\nhint: Did you mean "resume"\?/);
   assertMatch((await p2p("help xyzxyz")).stderr, /hint: The topics are seeds, /);
 });
 
-Deno.test("help exit-codes and help config tell what the program does", async () => {
+Deno.test("help exit-codes and help config match the program", async () => {
   const exits = (await p2p("help exit-codes")).stdout;
   for (const [code, meaning] of EXITS) {
     const line = exits.split("\n").find((line) => line.endsWith(meaning));
@@ -163,7 +163,7 @@ Deno.test("help exit-codes and help config tell what the program does", async ()
   for (const name of SETTING_NAMES) assertStringIncludes(config, variableOf(name));
 });
 
-Deno.test("run() shows help when nothing is asked for", async () => {
+Deno.test("run() shows help without arguments", async () => {
   const { code, stdout } = await p2p("");
   assertEquals(code, 0);
   assertStringIncludes(stdout, "Commands:\n  get ");
@@ -177,7 +177,7 @@ Deno.test("run() exits 1 with the stack for a bug", async () => {
   assertStringIncludes(stderr, "this is a bug in p2p, please report it\n");
 });
 
-Deno.test("run() ends quietly with 0 when nobody reads its output", async () => {
+Deno.test("run() exits 0 quietly when its output is closed", async () => {
   const stdout = fakeOutput();
   const overview = () => {
     stdout.shut.abort();
@@ -199,7 +199,7 @@ Deno.test("run() exits 6 when its output cannot be written", async () => {
   ]);
 });
 
-Deno.test("get passes on names and settings, flag before variable before file", async () => {
+Deno.test("get passes names and settings to core, flag before variable before file", async () => {
   const { core, jobs } = downloader();
   const directory = await Deno.makeTempDir();
   try {
@@ -231,7 +231,7 @@ Deno.test("get takes several seeds, and names after -- that begin with a dash", 
   assertEquals(jobs[0]!.settings.seeds.map(({ host }) => host), ["a", "b"]);
 });
 
-Deno.test("get downloads the names that a glob means", async () => {
+Deno.test("get downloads the names that match a glob", async () => {
   const { core, jobs } = downloader();
   await p2p("get a*", { core });
   assertEquals(jobs[0]!.requests, [{ name: "a1" }]);
@@ -262,7 +262,7 @@ Deno.test("get prints JSON lines that end with a summary", async () => {
   assertEquals(events.map(({ event }) => event), ["task", "done", "summary"]);
 });
 
-Deno.test("get prints a summary also when no name could be found", async () => {
+Deno.test("get prints a summary even if no name was found", async () => {
   const resolveNames = () => Promise.reject(new NotFoundError('Cannot find "x*": no seed has it'));
   const { code, stdout, stderr } = await p2p("get x* --json", { core: { resolveNames } });
   assertEquals(code, 3);
@@ -273,7 +273,7 @@ Deno.test("get prints a summary also when no name could be found", async () => {
   );
 });
 
-Deno.test("get downloads the other names and exits 3 when one glob fits nothing", async () => {
+Deno.test("get downloads the other names and exits 3 when one glob has no match", async () => {
   const { core, jobs } = downloader();
   const resolveNames = () =>
     Promise.resolve([{ name: "a" }, { name: "zip/*", unmatched: true as const }]);
@@ -287,7 +287,7 @@ Deno.test("get downloads the other names and exits 3 when one glob fits nothing"
   assertEquals([summary.done, summary.failed], [1, 1]);
 });
 
-Deno.test("get -q says nothing but failures", async () => {
+Deno.test("get -q writes only failures", async () => {
   const { core } = downloader();
   const { stderr } = await p2p("get a -q", { core });
   assertEquals(stderr, "");
@@ -298,7 +298,7 @@ Deno.test("get exits with the code of its failures", async () => {
   assertEquals((await p2p("get a b", { core })).code, 6);
 });
 
-Deno.test("get draws bars on a terminal, and leaves only what must stay", async () => {
+Deno.test("get draws bars on a terminal, and leaves only permanent lines", async () => {
   const { core } = downloader();
   const stderr = fakeOutput({ terminal: true });
   const { code } = await p2p("get a", { core, stderr });
@@ -319,7 +319,7 @@ for (
   });
 }
 
-Deno.test("get says once why fewer downloads run than --max allows", async () => {
+Deno.test("get reports once why fewer downloads run than --max allows", async () => {
   const environment = fakeEnvironment({
     core: {
       download({ onFewDescriptors }) {
@@ -363,7 +363,7 @@ const interruptions: readonly [signal: StopSignal, partial: boolean, exit: numbe
   ];
 for (const [signal, partial, exit, says] of interruptions) {
   const what = partial ? "a partial file" : "none";
-  Deno.test(`get stops at ${signal}, exits ${exit}, and says what is kept where there is ${what}`, async () => {
+  Deno.test(`get stops at ${signal}, exits ${exit}, and reports what is kept with ${what}`, async () => {
     const begun = Promise.withResolvers<void>();
     const failure = { code: "interrupted", message: "interrupted" } as const;
     const outcome = { ok: false, failure, partial } as const;
@@ -385,7 +385,7 @@ for (const [signal, partial, exit, says] of interruptions) {
   });
 }
 
-Deno.test("get finishes its files when nobody reads its output, and exits with their code", async () => {
+Deno.test("get finishes its files when its output is closed, and exits with their code", async () => {
   const stdout = fakeOutput();
   const { core } = downloader([failedOutcome("a", "disk")]);
   stdout.shut.abort();
@@ -442,7 +442,7 @@ const offer: Offer = {
   ],
 };
 
-Deno.test("list prints a table, and on stderr who does not answer", async () => {
+Deno.test("list prints a table, and silent seeds on stderr", async () => {
   const core = { list: () => Promise.resolve(offer) };
   const { code, stdout, stderr } = await p2p("list", { core });
   assertEquals(code, 0);
@@ -500,7 +500,7 @@ const task: TaskStatus = {
   updatedAt: 0,
 };
 
-Deno.test("status says so when there is nothing", async () => {
+Deno.test("status reports that there is nothing", async () => {
   const core = {
     tasks: () => Promise.resolve([]),
     overview: () => Promise.resolve({ tasks: [], moreWaiting: 0 }),
@@ -509,7 +509,7 @@ Deno.test("status says so when there is nothing", async () => {
   assertEquals((await p2p("status --json", { core })).stdout, '{"tasks":[]}\n');
 });
 
-Deno.test("status --all lists what was set aside", async () => {
+Deno.test("status --all lists partial files of other versions", async () => {
   const asides = [{ path: "/out/a~01234567.p2p-part", bytes: 12 * 1024 * 1024, since: 1000 }];
   const core = { tasks: () => Promise.resolve([]), asides: () => Promise.resolve(asides) };
   const { stdout } = await p2p("status --all", { core });
@@ -548,7 +548,7 @@ function logOf(levels: readonly ("debug" | "info" | "warn")[]) {
   }));
 }
 
-Deno.test("logs shows the last lines that matter, and follows from there", async () => {
+Deno.test("logs shows the last lines at the level, and follows", async () => {
   const all = logOf(["info", "debug", "warn", "debug", "info"]);
   const [stored, later] = [all.slice(0, 3), all.slice(3)];
   const core: Partial<Core> = {
@@ -570,7 +570,7 @@ Deno.test("logs shows the last lines that matter, and follows from there", async
   assertEquals(JSON.parse(json.stdout), stored[2]);
 });
 
-Deno.test("seeds add and remove change config.json and nothing else in it", async () => {
+Deno.test("seeds add and remove change only the seeds in config.json", async () => {
   const directory = join(await Deno.makeTempDir(), "deep");
   const path = join(directory, "config.json");
   const read = async () => JSON.parse(await Deno.readTextFile(path));
@@ -608,7 +608,7 @@ const health: SeedHealth[] = [
   },
 ];
 
-Deno.test("seeds shows how each is doing", async () => {
+Deno.test("seeds shows the state of each seed", async () => {
   const core = { seedHealth: () => Promise.resolve(health) };
   const { code, stdout } = await p2p("seeds", { core });
   assertEquals(code, 0);
@@ -624,7 +624,7 @@ Deno.test("seeds shows how each is doing", async () => {
   assertEquals(JSON.parse(json.stdout), { seeds: health });
 });
 
-Deno.test("seeds asks those of --seed, and exits 4 when each of them fails", async () => {
+Deno.test("seeds asks those of --seed, and exits 4 if all of them fail", async () => {
   const asked: DownloadSettings[] = [];
   const failing = health.filter(({ ok }) => !ok);
   const core = {
@@ -654,7 +654,7 @@ Deno.test("get undoes an exported P2P_QUIET when --no-quiet is given, and the la
 });
 
 for (const line of ["list", "status", "status t7k", "seeds"]) {
-  Deno.test(`p2p ${line} fits its tables into a narrow terminal, and cuts nothing in a pipe`, async () => {
+  Deno.test(`p2p ${line} fits tables into a narrow terminal, and cuts nothing in a pipe`, async () => {
     const detail = {
       pieces: null,
       seeds: [seedOf({ seed: "a-seed-with-a-rather-long-name.example.org:7270" })],
@@ -693,7 +693,7 @@ Deno.test("config shows every setting, its value and where it came from", async 
   assertEquals(json.file, "/nowhere/config.json");
 });
 
-Deno.test("config says large sizes as people read them, and as they are in JSON", async () => {
+Deno.test("config shows large sizes in units, and exactly in JSON", async () => {
   const env = { P2P_LIMIT: "1.5GB", P2P_TASK_LIMIT: "1500000KiB", P2P_CHUNK: "64KiB" };
   const { stdout } = await p2p("config", { env });
   assertMatch(stdout, /^limit +1500000000 \(1\.4 GiB\) +P2P_LIMIT$/m);
@@ -711,7 +711,7 @@ Deno.test("config says large sizes as people read them, and as they are in JSON"
   ]);
 });
 
-Deno.test("serve prints where it listens, and the line for the other side", async () => {
+Deno.test("serve prints where it listens, and the command for clients", async () => {
   const directory = await Deno.makeTempDir();
   const core: Partial<Core> = {
     serve(_settings, _directories, emit) {
@@ -757,7 +757,7 @@ Deno.test("serve prints where it listens, and the line for the other side", asyn
   await Deno.remove(directory, { recursive: true });
 });
 
-Deno.test("serve drains at the first signal, and cuts short at the second", async () => {
+Deno.test("serve drains at the first signal, and ends at the second", async () => {
   const said: string[] = [];
   const begun = Promise.withResolvers<void>();
   const environment = fakeEnvironment({
@@ -781,7 +781,7 @@ Deno.test("serve drains at the first signal, and cuts short at the second", asyn
   assertEquals(said, ["drain", "now"]);
 });
 
-Deno.test("p2p config names the folders that the README says to remove (B7)", async () => {
+Deno.test("p2p config names the folders that the README says to remove", async () => {
   const env = { P2P_CONFIG_DIR: "/c", P2P_STATE_DIR: "/s", P2P_CACHE_DIR: "/k" };
   const core = { directoriesOf: () => ({ config: "/c", state: "/s", cache: "/k" }) };
   const { code, stdout } = await p2p("config", { core, env });
@@ -798,7 +798,7 @@ for (
     false,
   ]] as const
 ) {
-  Deno.test(`get --progress bar draws bars, or says why not, with ${where} (B13)`, async () => {
+  Deno.test(`get --progress bar draws bars, or explains why not, with ${where}`, async () => {
     const { core } = downloader();
     const stderr = fakeOutput({ terminal });
     await p2p("get a --progress bar", { core, stderr, env });

@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { Screen } from "../../commands/screen.ts";
 import { TerminalScreen } from "../support/terminal_screen.ts";
-import { fakeOutput } from "./stand_in.ts";
+import { fakeOutput } from "./fake_environment.ts";
 
 function screenOn(columns = 80) {
   const terminal = new TerminalScreen({ columns, rows: 24 });
@@ -38,7 +38,7 @@ Deno.test("Screen keeps what is written above the block", () => {
   assertEquals(terminal.lines, ["a done", "b failed", "hint: x", "p2p: end"]);
 });
 
-Deno.test("Screen leaves nothing of the block behind a line that wraps", () => {
+Deno.test("Screen clears the block behind a line that wraps", () => {
   const { terminal, screen } = screenOn(20);
   screen.paint([], ["x".repeat(19), "y".repeat(19), "z".repeat(19)]);
   screen.paint(["a line of 日本 that is wider than it all"], ["total"]);
@@ -52,7 +52,7 @@ Deno.test("Screen writes nothing when nothing changed", () => {
   assertEquals(output.writes, 1);
 });
 
-Deno.test("Screen takes the whole block away when the terminal became narrower", () => {
+Deno.test("Screen removes the whole block after the terminal became narrower", () => {
   const { terminal, output, screen } = screenOn();
   terminal.write("$ p2p get\r\n");
   screen.paint([], ["x".repeat(30), "y".repeat(10)]);
@@ -63,7 +63,7 @@ Deno.test("Screen takes the whole block away when the terminal became narrower",
   assertEquals(terminal.lines, ["$ p2p get", "z"]);
 });
 
-Deno.test("Screen keeps columns below each other where a terminal counts otherwise", () => {
+Deno.test("Screen aligns columns on a terminal that counts widths differently", () => {
   const { terminal, screen } = screenOn();
   // Two columns for us, four for a terminal that takes each code point for itself; then two and one.
   screen.paint([], ["👍🏽 10%", "☃\ufe0f 20%", "日 30%", "ab 40%"]);

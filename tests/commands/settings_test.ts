@@ -49,7 +49,7 @@ for (const { name, given, max, origin } of precedence) {
   });
 }
 
-Deno.test("resolveSettings() gives the seed on this machine when none is configured", () => {
+Deno.test("resolveSettings() defaults to the seed on this computer", () => {
   assertEquals(resolve({}).values.seeds, [{ host: "127.0.0.1", port: 7270, tls: false }]);
 });
 
@@ -62,7 +62,7 @@ Deno.test("resolveSettings() reads seeds from flags, a variable with commas, and
   assertEquals(hosts({ config: { seeds: [] } }), ["127.0.0.1"]);
 });
 
-Deno.test("resolveSettings() lets a flag take away the limit of a file", () => {
+Deno.test("resolveSettings() lets a flag lift the limit of config.json", () => {
   assertEquals(resolve({ config: { limit: "1MiB" } }).values.limit, 1_048_576);
   const both = { config: { limit: "1MiB" }, flags: { limit: "none" } };
   assertEquals(resolve(both).values.limit, undefined);
@@ -130,7 +130,7 @@ for (const { given, message } of faults) {
   });
 }
 
-Deno.test("configPlace() names the file when it is no JSON", () => {
+Deno.test("configSource() names the file if it is not JSON", () => {
   const error = assertThrows(() => configSource("{", "/c/x.json"), CommandError);
   assertEquals(error.message.startsWith("Cannot use /c/x.json: "), true);
 });

@@ -27,7 +27,7 @@ for (const { line, quote = "", kept = "", ...rest } of lines) {
 
 const openings = ["p2p get ", "p2p get --seed=", "p2p get '", 'p2p get "'];
 for (const opening of openings) {
-  Deno.test(`bashWord() is read again as the same name behind: ${opening}`, () => {
+  Deno.test(`bashWord() is parsed as the same name after: ${opening}`, () => {
     // No name that is offered has a control character.
     const names = fc.string({ unit: "grapheme", minLength: 1 })
       // deno-lint-ignore no-control-regex -- what it leaves out

@@ -1,13 +1,13 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import type { TaskStatus } from "../../core/mod.ts";
 import { renderStatus, renderTask, summaryOf } from "../../commands/ui/status.ts";
-import { NOON } from "./stand_in.ts";
+import { NOON } from "./fake_environment.ts";
 import { taskOf } from "./watch_support.ts";
 
 const MIB = 2 ** 20;
 const paused = { state: "paused", size: 9 * MIB, downloaded: MIB, rate: 0 } as const;
 
-Deno.test("summaryOf() gives no time of arrival when all is paused", () => {
+Deno.test("summaryOf() has no ETA when everything is paused", () => {
   const tasks = [taskOf(paused)];
   assertEquals(summaryOf({ tasks, moreWaiting: 0 }, 80), "0 active, 1 paused  0 B/s");
 });
@@ -44,7 +44,7 @@ const tables: readonly [width: number, want: readonly string[]][] = [
   ]],
 ];
 for (const [width, want] of tables) {
-  Deno.test(`renderStatus() leaves out what there is no room for on ${width} columns`, () => {
+  Deno.test(`renderStatus() drops what does not fit on ${width} columns`, () => {
     const waiting = { state: "waiting", size: null, downloaded: 0, percent: null } as const;
     const tasks = [
       taskOf({ name: long }),
@@ -54,7 +54,7 @@ for (const [width, want] of tables) {
   });
 }
 
-Deno.test("renderStatus() leaves out first what no task has", () => {
+Deno.test("renderStatus() drops empty columns first", () => {
   const over = {
     state: "done",
     downloaded: 5 * 2 ** 30,
@@ -69,7 +69,7 @@ Deno.test("renderStatus() leaves out first what no task has", () => {
   ]);
 });
 
-Deno.test("status tells what the user paused from what only stopped", () => {
+Deno.test("status distinguishes paused from stopped tasks", () => {
   const look = (pausedBy: "user" | "interrupt") => {
     const task = taskOf({ ...paused, pid: null, pausedBy });
     const table = renderStatus({ tasks: [task], moreWaiting: 0 }, 200).join("\n");
@@ -82,7 +82,7 @@ Deno.test("status tells what the user paused from what only stopped", () => {
   assertMatch(interrupt[1]!, /^state: +stopped; run the same p2p get again to resume$/);
 });
 
-Deno.test("status tells when and why of tasks that are over, where there is room", () => {
+Deno.test("status shows time and error of finished tasks if they fit", () => {
   const failed = taskOf({ state: "failed", error: "no seed has it", updatedAt: NOON });
   const tableOf = (width: number) => renderStatus({ tasks: [failed], moreWaiting: 0 }, width);
   assertMatch(tableOf(200)[0]!, / UPDATED +NAME +ERROR$/);

@@ -63,7 +63,7 @@ for (const [name, changes, want] of words) {
   });
 }
 
-Deno.test("renderRow() lets nothing of a seed's name or reason act on the terminal", () => {
+Deno.test("renderRow() escapes control characters in a seed's name and reason", () => {
   const evil = seedOf({ seed: "\x1b[2J", standing: "failing", reason: "\x1b[31m\u202e" });
   for (const state of ["downloading", "waiting"] as const) {
     const line = lineOf(taskOf({ state, detail: inside([evil]) }));
@@ -71,7 +71,7 @@ Deno.test("renderRow() lets nothing of a seed's name or reason act on the termin
   }
 });
 
-Deno.test("layoutRows() has no column for what no task has", () => {
+Deno.test("layoutRows() has no empty column", () => {
   const waiting = taskOf({ state: "waiting", size: null, seeds: [], downloaded: 0 });
   const { cells } = layoutRows([waiting, waiting], 200);
   assertEquals([cells.has("seeds"), cells.has("part"), cells.has("word")], [false, false, false]);

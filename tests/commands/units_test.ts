@@ -47,7 +47,7 @@ for (const [ms, want] of etas) {
   });
 }
 
-Deno.test("formatElapsed() has the precision that the time deserves", () => {
+Deno.test("formatElapsed() is precise for short times", () => {
   assertEquals([850, 3100, 89_400, 723_000].map(formatElapsed), [
     "850 ms",
     "3.1 s",
@@ -56,13 +56,13 @@ Deno.test("formatElapsed() has the precision that the time deserves", () => {
   ]);
 });
 
-Deno.test("percentOf() says 100 only of what is complete", () => {
+Deno.test("percentOf() is 100 only for complete files", () => {
   assertEquals(percentOf(999, 1000), 99);
   assertEquals(percentOf(1000, 1000), 100);
   assertEquals(percentOf(2000, 1000), 100);
   assertEquals(percentOf(0, 0), 100);
 });
 
-Deno.test("plural() knows one", () => {
+Deno.test("plural() of one has no s", () => {
   assertEquals([0, 1, 2].map((count) => plural(count, "seed")), ["0 seeds", "1 seed", "2 seeds"]);
 });

@@ -121,13 +121,13 @@ accepts("a switch", SWITCH, [
 ]);
 rejects("a switch", SWITCH, ["", "2", "o", "enable"]);
 
-Deno.test("a switch is shown as a value that it accepts, the same as in the help (B6)", () => {
+Deno.test("a switch is formatted as a value that it accepts", () => {
   assertEquals([true, false].map(SWITCH.format), ["on", "off"]);
   assertEquals(SWITCH.fromJson("off"), "off");
   assertEquals(SWITCH.fromJson(false), "off");
 });
 
-Deno.test("a pasted URL is answered with the command that downloads it (B26)", () => {
+Deno.test("a pasted URL gives a hint with the command that downloads it", () => {
   for (
     const [url, hint] of [
       ["http://h:7270/model.bin", "p2p get model.bin --seed h"],
@@ -161,7 +161,7 @@ const misnamed = [
   ["./a\x1b[2J", undefined],
 ] as const;
 for (const [text, name] of misnamed) {
-  Deno.test(`parseValue() of the name ${JSON.stringify(text)} hints at ${name ?? "nothing"}`, () => {
+  Deno.test(`parseValue() of the name ${JSON.stringify(text)} suggests ${name ?? "nothing"}`, () => {
     const { hint } = assertThrows(() => parseValue(NAME, text, "as name"), CommandError);
     const wanted = `Names begin at the served folder, without "./" or "/": ${name}`;
     assertEquals(hint, name === undefined ? undefined : wanted);

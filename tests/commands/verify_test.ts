@@ -22,7 +22,7 @@ const cases: readonly [path: string, name: string, out: string][] = [
   ["ba.bin", "a.bin", ""],
 ];
 for (const [path, name, out] of cases) {
-  Deno.test(`verify tells how ${path} is downloaded again to where it is`, () => {
+  Deno.test(`verify suggests the command that downloads ${path} again in place`, () => {
     assertEquals(renderVerifyFault({ path, name, verdict: differs }), [
       `hint: p2p get ${name}${out} --on-conflict overwrite downloads it again`,
     ]);

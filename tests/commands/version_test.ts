@@ -34,21 +34,21 @@ const starts = [
   },
 ];
 for (const { name, args, compiled, want } of starts) {
-  Deno.test(`startedWith() gives ${name}`, () => {
+  Deno.test(`startedWith() returns ${name}`, () => {
     assertEquals(startedWith(args, compiled), want);
   });
 }
 
 const RUNTIME = { deno: "2.7.11", target: "x86_64-unknown-linux-gnu" };
 
-Deno.test("versionText() tells version, commit, Deno and platform", () => {
+Deno.test("versionText() has version, commit, Deno and platform", () => {
   assertEquals(
     versionText("0.1.0", "0123456789ab", RUNTIME),
     "0.1.0 (commit 0123456789ab, Deno 2.7.11, x86_64-unknown-linux-gnu)",
   );
 });
 
-Deno.test("versionText() tells no commit when there is none", () => {
+Deno.test("versionText() has no commit if there is none", () => {
   assertEquals(
     versionText("0.1.0", undefined, RUNTIME),
     "0.1.0 (Deno 2.7.11, x86_64-unknown-linux-gnu)",

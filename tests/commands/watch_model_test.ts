@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import { listRows, wantsFinished } from "../../commands/ui/watch/model.ts";
 import { taskOf, tasksOf, USUAL, Watching } from "./watch_support.ts";
 
-Deno.test("reduce() shows what moves first, then what is paused, then what waits; what is over only on request", () => {
+Deno.test("reduce() lists active, paused and waiting tasks in this order, and finished ones only on request", () => {
   const watching = new Watching(tasksOf(9));
   const shown = () => watching.model.shown.map(({ task }) => task);
   assertEquals(shown(), ["t3", "t5", "t6", "t1", "t0", "t7", "t8"]);
@@ -23,7 +23,7 @@ Deno.test("reduce() shows what moves first, then what is paused, then what waits
   assertEquals(watching.model.filter, "done");
 });
 
-Deno.test("reduce() asks for what is over only where it is shown, and looks at once", () => {
+Deno.test("reduce() reads finished tasks only for a filter that shows them, and at once", () => {
   const watching = new Watching(tasksOf(9));
   assertEquals(wantsFinished(watching.model), false);
   watching.type("F");
@@ -34,7 +34,7 @@ Deno.test("reduce() asks for what is over only where it is shown, and looks at o
   assertEquals(wantsFinished(watching.model), false);
 });
 
-Deno.test("reduce() keeps the picked task picked when others come, go and change their state", () => {
+Deno.test("reduce() keeps the picked task while others appear, disappear and change", () => {
   const watching = new Watching(tasksOf(30));
   watching.press("down", "down", "down", "down", "down");
   assertEquals(watching.picked, "t7");
@@ -49,7 +49,7 @@ Deno.test("reduce() keeps the picked task picked when others come, go and change
   assertEquals(watching.model.shown.length > watching.model.at, true);
 });
 
-Deno.test("reduce() has the picked task on the screen, wherever keys and sizes lead", () => {
+Deno.test("reduce() keeps the picked task on the screen for all keys and sizes", () => {
   const watching = new Watching(tasksOf(1000));
   const keys = ["end", "up", "page-up", "home", "down", "page-down", "page-down"] as const;
   for (const columns of [40, 200]) {
@@ -65,7 +65,7 @@ Deno.test("reduce() has the picked task on the screen, wherever keys and sizes l
   }
 });
 
-Deno.test("reduce() turns whole pages", () => {
+Deno.test("reduce() pages by whole screens", () => {
   const watching = new Watching(tasksOf(1000));
   const rows = listRows(USUAL);
   watching.press("down", "page-down");
@@ -74,7 +74,7 @@ Deno.test("reduce() turns whole pages", () => {
   assertEquals([watching.model.top, watching.model.at], [0, 1]);
 });
 
-Deno.test("reduce() commands what keys say of the picked task", () => {
+Deno.test("reduce() returns the command of a key for the picked task", () => {
   const watching = new Watching(tasksOf(9));
   watching.press("down");
   watching.type("pr");
@@ -86,7 +86,7 @@ Deno.test("reduce() commands what keys say of the picked task", () => {
   );
 });
 
-Deno.test("reduce() cancels after a yes only", () => {
+Deno.test("reduce() cancels only after y", () => {
   for (const [answer, cancelled] of [["y", 1], ["Y", 1], ["n", 0], ["x", 0], ["q", 0]] as const) {
     const watching = new Watching(tasksOf(9));
     watching.type("c");
@@ -98,7 +98,7 @@ Deno.test("reduce() cancels after a yes only", () => {
   }
 });
 
-Deno.test("reduce() cancels the task that was asked about, though another came to its place", () => {
+Deno.test("reduce() cancels the task of the question even if another one took its place", () => {
   const watching = new Watching([taskOf({ task: "a" })]);
   watching.type("c");
   watching.look([taskOf({ task: "b" })]);
@@ -107,7 +107,7 @@ Deno.test("reduce() cancels the task that was asked about, though another came t
   assertEquals(command?.kind === "control" && command.task.task, "a");
 });
 
-Deno.test("reduce() does not ask about what is over", () => {
+Deno.test("reduce() does not ask to cancel a finished task", () => {
   const watching = new Watching([taskOf({ state: "failed" })]);
   watching.type("ffff");
   watching.type("c");
@@ -117,7 +117,7 @@ Deno.test("reduce() does not ask about what is over", () => {
   ]);
 });
 
-Deno.test("reduce() says so when there is nothing to act on", () => {
+Deno.test("reduce() reports that there is no task", () => {
   const watching = new Watching([]);
   for (const key of ["p", "r", "c", "l"]) {
     watching.type(key);
@@ -127,7 +127,7 @@ Deno.test("reduce() says so when there is nothing to act on", () => {
   assertEquals(watching.model.page.kind, "list");
 });
 
-Deno.test("reduce() looks into a task and shows it as it is, over or not", () => {
+Deno.test("reduce() shows the details of a task, finished or not", () => {
   const watching = new Watching(tasksOf(9));
   watching.press("enter");
   watching.look([taskOf({ task: "t3", state: "done" })]);
@@ -140,7 +140,7 @@ Deno.test("reduce() looks into a task and shows it as it is, over or not", () =>
   assertEquals(watching.model.page.kind, "list");
 });
 
-Deno.test("reduce() scrolls what is looked into no further than its end", () => {
+Deno.test("reduce() scrolls details no further than their end", () => {
   const watching = new Watching(tasksOf(9), { columns: 80, rows: 5 });
   watching.press("enter", "end", "down", "down");
   const { page } = watching.model;
@@ -151,7 +151,7 @@ Deno.test("reduce() scrolls what is looked into no further than its end", () => 
   assertEquals(watching.model.page.kind === "task" && watching.model.page.top, 0);
 });
 
-Deno.test("reduce() opens a log, follows its end, and holds still for who scrolled up", () => {
+Deno.test("reduce() opens a log, follows its end, and stays in place when scrolled up", () => {
   const watching = new Watching(tasksOf(9));
   watching.type("l");
   const log = (...lines: string[]) => watching.take({ kind: "logged", task: "t3", lines });
@@ -171,7 +171,7 @@ Deno.test("reduce() opens a log, follows its end, and holds still for who scroll
   assertEquals(watching.commands.map(({ kind }) => kind), ["open-log", "close-log", "poll"]);
 });
 
-Deno.test("Escape leads from a log back to the page it was opened from, and from the list nowhere", () => {
+Deno.test("Escape returns from a log to the page it was opened from, and does not leave the list", () => {
   for (const [keys, back] of [[["enter"], "task"], [[], "list"]] as const) {
     const watching = new Watching(tasksOf(9));
     watching.press(...keys, { character: "l" });
@@ -184,7 +184,7 @@ Deno.test("Escape leads from a log back to the page it was opened from, and from
   }
 });
 
-Deno.test("reduce() explains the keys for ?, and the next key only leads back", () => {
+Deno.test("reduce() shows the keys for ?, and the next key returns", () => {
   const watching = new Watching(tasksOf(9));
   watching.press("down", { character: "?" });
   assertEquals([watching.model.help, watching.picked], [true, "t5"]);
@@ -192,7 +192,7 @@ Deno.test("reduce() explains the keys for ?, and the next key only leads back", 
   assertEquals([watching.model.help, watching.picked, watching.commands], [false, "t5", []]);
 });
 
-Deno.test("reduce() ends for q anywhere, and for Ctrl-C even within a question", () => {
+Deno.test("reduce() ends for q on every page, and for Ctrl-C even within a question", () => {
   const ends = (act: (watching: Watching) => void) => {
     const watching = new Watching(tasksOf(9));
     act(watching);

@@ -2,7 +2,7 @@ import { assertEquals, assertLess } from "@std/assert";
 import { renderWatch } from "../../commands/ui/watch/screen.ts";
 import { displayWidth } from "../../commands/ui/width.ts";
 import { assertGolden } from "../support/golden.ts";
-import { NOON } from "./stand_in.ts";
+import { NOON } from "./fake_environment.ts";
 import { caseOf, seedOf, taskOf, tasksOf, Watching } from "./watch_support.ts";
 
 /** At work, with a seed of each kind, a long path, and holes in the file. */
@@ -92,7 +92,7 @@ for (const count of [0, 1, 30, 10_000]) {
   });
 }
 
-Deno.test("renderWatch() says that a queue goes on beyond what can be picked", () => {
+Deno.test("renderWatch() counts waiting tasks that cannot be picked", () => {
   const watching = new Watching([]);
   watching.look(tasksOf(9), 90_000);
   const { lines } = renderWatch(watching.model);

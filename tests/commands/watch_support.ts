@@ -3,7 +3,7 @@ import type { SeedSnapshot, TaskCase, TaskStatus } from "../../core/mod.ts";
 import type { NamedKey } from "../../commands/ui/watch/key_parser.ts";
 import { type WatchCommand, type WatchModel, watchModel } from "../../commands/ui/watch/model.ts";
 import { reduce, type WatchEvent } from "../../commands/ui/watch/reduce.ts";
-import { NOON } from "./stand_in.ts";
+import { NOON } from "./fake_environment.ts";
 
 export const USUAL = { columns: 80, rows: 24 };
 

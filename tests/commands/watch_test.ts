@@ -4,7 +4,12 @@ import type { Core } from "../../commands/environment.ts";
 import { run } from "../../commands/run.ts";
 import { NotFoundError, type Overview, type TaskStatus, UsageError } from "../../core/mod.ts";
 import { TerminalScreen } from "../support/terminal_screen.ts";
-import { type FakeEnvironment, fakeEnvironment, FakeInput, fakeOutput } from "./stand_in.ts";
+import {
+  type FakeEnvironment,
+  fakeEnvironment,
+  FakeInput,
+  fakeOutput,
+} from "./fake_environment.ts";
 import { caseOf, taskOf, USUAL } from "./watch_support.ts";
 
 /** A person before a terminal: sees, types, and in the end has an exit code. */
@@ -57,68 +62,68 @@ class WatchFixture {
   }
 }
 
-Deno.test("status --watch acts on the picked task and ends for q with 0", async () => {
-  const person = new WatchFixture();
-  await person.sees(/^> t1\.bin/);
-  assertEquals(person.environment.stdin.isRaw, true);
-  person.type("\x1b[B");
-  await person.sees(/^> t2\.bin/);
-  person.type("p");
-  await person.sees(/^t2 {2}t2\.bin: paused$/);
-  person.type("cy");
-  await person.sees(/^t2 {2}t2\.bin: cancelled$/);
-  person.type("q");
-  assertEquals(await person.code, 0);
-  assertEquals(person.controls, ["pause t2", "cancel t2"]);
-  person.assertTerminalGivenBack();
+Deno.test("status --watch acts on the picked task and exits 0 for q", async () => {
+  const watch = new WatchFixture();
+  await watch.sees(/^> t1\.bin/);
+  assertEquals(watch.environment.stdin.isRaw, true);
+  watch.type("\x1b[B");
+  await watch.sees(/^> t2\.bin/);
+  watch.type("p");
+  await watch.sees(/^t2 {2}t2\.bin: paused$/);
+  watch.type("cy");
+  await watch.sees(/^t2 {2}t2\.bin: cancelled$/);
+  watch.type("q");
+  assertEquals(await watch.code, 0);
+  assertEquals(watch.controls, ["pause t2", "cancel t2"]);
+  watch.assertTerminalGivenBack();
 });
 
-Deno.test("status --watch reads an arrow key that comes in two parts, and a lone Escape", async () => {
-  const person = new WatchFixture();
-  await person.sees(/^> t1\.bin/);
-  person.type("\x1b");
-  person.type("[B");
-  await person.sees(/^> t2\.bin/);
-  person.type("\x1b");
-  await person.sees(/^q quits$/);
-  person.type("q");
-  assertEquals(await person.code, 0);
-  person.assertTerminalGivenBack();
+Deno.test("status --watch reads an arrow key in two parts, and a single Escape", async () => {
+  const watch = new WatchFixture();
+  await watch.sees(/^> t1\.bin/);
+  watch.type("\x1b");
+  watch.type("[B");
+  await watch.sees(/^> t2\.bin/);
+  watch.type("\x1b");
+  await watch.sees(/^q quits$/);
+  watch.type("q");
+  assertEquals(await watch.code, 0);
+  watch.assertTerminalGivenBack();
 });
 
-Deno.test("status --watch ends for Ctrl-C with 130, and for a signal with that signal's code", async () => {
+Deno.test("status --watch exits 130 for Ctrl-C, and with the code of a signal", async () => {
   for (
     const [leave, code] of [
-      [(person: WatchFixture) => person.type("\x03"), 130],
-      [(person: WatchFixture) => person.environment.send("SIGINT"), 130],
-      [(person: WatchFixture) => person.environment.send("SIGTERM"), 143],
+      [(watch: WatchFixture) => watch.type("\x03"), 130],
+      [(watch: WatchFixture) => watch.environment.send("SIGINT"), 130],
+      [(watch: WatchFixture) => watch.environment.send("SIGTERM"), 143],
     ] as const
   ) {
-    const person = new WatchFixture();
-    await person.sees(/^> t1\.bin/);
-    leave(person);
-    assertEquals(await person.code, code);
-    person.assertTerminalGivenBack();
+    const watch = new WatchFixture();
+    await watch.sees(/^> t1\.bin/);
+    leave(watch);
+    assertEquals(await watch.code, code);
+    watch.assertTerminalGivenBack();
   }
 });
 
 Deno.test("status --watch shows the result of an action, also when it is not possible", async () => {
   const control = () => Promise.reject(new UsageError('Cannot pause "t1.bin": it is done'));
-  const person = new WatchFixture({ control });
-  await person.sees(/^> t1\.bin/);
-  person.type("p");
-  await person.sees(/^Cannot pause "t1\.bin": it is done$/);
-  person.type("q");
-  assertEquals(await person.code, 0);
+  const watch = new WatchFixture({ control });
+  await watch.sees(/^> t1\.bin/);
+  watch.type("p");
+  await watch.sees(/^Cannot pause "t1\.bin": it is done$/);
+  watch.type("q");
+  assertEquals(await watch.code, 0);
 });
 
-Deno.test("status --watch gives the terminal back when a bug ends it", async () => {
+Deno.test("status --watch restores the terminal after a bug", async () => {
   const control = () => Promise.reject(new TypeError("boom"));
-  const person = new WatchFixture({ control });
-  await person.sees(/^> t1\.bin/);
-  person.type("p");
-  assertEquals(await person.code, 1);
-  person.assertTerminalGivenBack();
+  const watch = new WatchFixture({ control });
+  await watch.sees(/^> t1\.bin/);
+  watch.type("p");
+  assertEquals(await watch.code, 1);
+  watch.assertTerminalGivenBack();
 });
 
 Deno.test("status --watch shows a log as it grows, and stops following when it is closed", async () => {
@@ -129,18 +134,18 @@ Deno.test("status --watch shows a log as it grows, and stops following when it i
     yield [{ time: new Date(0).toISOString(), level: "info" as const, task, event }];
     await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve()));
   }
-  const person = new WatchFixture({ logLines });
-  await person.sees(/^> t1\.bin/);
-  person.type("l");
-  await person.sees(/asking the seeds$/);
-  person.type("\x1b[D");
-  await person.sees(/^> t1\.bin/);
+  const watch = new WatchFixture({ logLines });
+  await watch.sees(/^> t1\.bin/);
+  watch.type("l");
+  await watch.sees(/asking the seeds$/);
+  watch.type("\x1b[D");
+  await watch.sees(/^> t1\.bin/);
   assertEquals(following?.aborted, true);
-  person.type("q");
-  assertEquals(await person.code, 0);
+  watch.type("q");
+  assertEquals(await watch.code, 0);
 });
 
-Deno.test("status --watch shows the log that was opened last, however soon after another", async () => {
+Deno.test("status --watch shows the log that was opened last, even right after another", async () => {
   let opened = 0;
   async function* logLines(_: unknown, task: string, __: unknown, signal: AbortSignal) {
     const event = { kind: "note", level: "info", text: `opened ${++opened}` } as const;
@@ -149,52 +154,52 @@ Deno.test("status --watch shows the log that was opened last, however soon after
     if (signal.aborted) return;
     await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve()));
   }
-  const person = new WatchFixture({ logLines });
-  await person.sees(/^> t1\.bin/);
-  person.type("l\x1b[Dl");
-  await person.sees(/opened 2$/);
-  assertEquals(person.screen.lines.some((line) => line.includes("opened 1")), false);
-  person.type("q");
-  assertEquals(await person.code, 0);
+  const watch = new WatchFixture({ logLines });
+  await watch.sees(/^> t1\.bin/);
+  watch.type("l\x1b[Dl");
+  await watch.sees(/opened 2$/);
+  assertEquals(watch.screen.lines.some((line) => line.includes("opened 1")), false);
+  watch.type("q");
+  assertEquals(await watch.code, 0);
 });
 
-Deno.test("status --watch draws itself anew when the terminal has another size", async () => {
-  const person = new WatchFixture();
-  await person.sees(/^> t1\.bin/);
-  person.environment.stdout.size = () => ({ columns: 40, rows: 5 });
-  person.screen.resize({ columns: 40, rows: 5 });
-  person.environment.changeTerminal();
-  await person.sees(/^unfinished: 1-2 of 2$/);
-  assertEquals([person.screen.lines.length, person.screen.widest < 40], [5, true]);
-  person.type("q");
-  await person.code;
+Deno.test("status --watch repaints after a resize", async () => {
+  const watch = new WatchFixture();
+  await watch.sees(/^> t1\.bin/);
+  watch.environment.stdout.size = () => ({ columns: 40, rows: 5 });
+  watch.screen.resize({ columns: 40, rows: 5 });
+  watch.environment.changeTerminal();
+  await watch.sees(/^unfinished: 1-2 of 2$/);
+  assertEquals([watch.screen.lines.length, watch.screen.widest < 40], [5, true]);
+  watch.type("q");
+  await watch.code;
 });
 
-Deno.test("status <task> --watch begins with that task", async () => {
+Deno.test("status <task> --watch starts with that task", async () => {
   const findTask = () => Promise.resolve(taskOf({ task: "t2" }));
-  const person = new WatchFixture({ findTask }, { args: ["status", "t2", "--watch"] });
-  await person.sees(/^task: +t2$/);
-  await person.sees(/^time: receiving 2:09 \(97%\), in the queue 4\.0 s/);
-  person.type("q");
-  assertEquals(await person.code, 0);
+  const watch = new WatchFixture({ findTask }, { args: ["status", "t2", "--watch"] });
+  await watch.sees(/^task: +t2$/);
+  await watch.sees(/^time: receiving 2:09 \(97%\), in the queue 4\.0 s/);
+  watch.type("q");
+  assertEquals(await watch.code, 0);
 });
 
-Deno.test("status --watch shows a task on, though nobody can say what limits it", async () => {
+Deno.test("status --watch keeps showing a task without a record", async () => {
   const why = () => Promise.reject(new NotFoundError('Cannot find task "t1"'));
-  const person = new WatchFixture({ why });
-  await person.sees(/^> t1\.bin/);
-  person.type("\r");
-  await person.sees(/^task: +t1$/);
-  person.type("q");
-  assertEquals(await person.code, 0);
+  const watch = new WatchFixture({ why });
+  await watch.sees(/^> t1\.bin/);
+  watch.type("\r");
+  await watch.sees(/^task: +t1$/);
+  watch.type("q");
+  assertEquals(await watch.code, 0);
 });
 
-Deno.test("status --watch without a keyboard ends by a signal", async () => {
-  const person = new WatchFixture({}, { typing: false });
-  await person.sees(/^> t1\.bin/);
-  assertEquals(person.environment.stdin.isRaw, false);
-  person.environment.send("SIGINT");
-  assertEquals(await person.code, 130);
+Deno.test("status --watch without a keyboard ends at a signal", async () => {
+  const watch = new WatchFixture({}, { typing: false });
+  await watch.sees(/^> t1\.bin/);
+  assertEquals(watch.environment.stdin.isRaw, false);
+  watch.environment.send("SIGINT");
+  assertEquals(await watch.code, 130);
 });
 
 for (
@@ -204,7 +209,7 @@ for (
     ["is dumb", { TERM: "dumb" }, true],
   ] as const
 ) {
-  Deno.test(`status --watch prints list after list where the output ${name}`, async () => {
+  Deno.test(`status --watch prints repeated lists if the output ${name}`, async () => {
     const stdout = fakeOutput({ terminal });
     const looks = Promise.withResolvers<void>();
     let times = 0;
@@ -222,7 +227,7 @@ for (
   });
 }
 
-Deno.test("status --watch --json writes a line at a time, until nobody reads", async () => {
+Deno.test("status --watch --json writes lines until the output is closed", async () => {
   const stdout = fakeOutput();
   let times = 0;
   const tasks = () => {

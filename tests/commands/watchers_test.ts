@@ -2,9 +2,15 @@ import { assertEquals } from "@std/assert";
 import { RunProgress, type TaskEvent } from "../../core/mod.ts";
 import { BarWatcher, QuietWatcher } from "../../commands/watchers.ts";
 import { TerminalScreen } from "../support/terminal_screen.ts";
-import { event, fakeEnvironment, fakeOutput, resultOf, StampedProgress } from "./stand_in.ts";
+import {
+  event,
+  fakeEnvironment,
+  fakeOutput,
+  resultOf,
+  StampedProgress,
+} from "./fake_environment.ts";
 
-Deno.test("BarWatcher tells each failure, what to do about them once, and leaves no block", () => {
+Deno.test("BarWatcher writes each failure, a repeated hint once, and leaves no block", () => {
   const terminal = new TerminalScreen({ columns: 80, rows: 24 });
   const write = (text: string) => terminal.write(text.replaceAll("\n", "\r\n"));
   const stderr = { ...fakeOutput({ terminal: true }), write };

@@ -224,14 +224,14 @@ const cases: Case[] = [
   },
 ];
 for (const { name, cause, says, ...rest } of cases) {
-  Deno.test(`why names ${cause} when a task ${name}`, () => {
+  Deno.test(`why names ${cause} for a task that ${name}`, () => {
     const theCase = caseOf(rest);
     assertEquals(diagnosisOf(theCase).cause, cause);
     assertStringIncludes(renderCase(theCase)[0]!, says);
   });
 }
 
-Deno.test("why shows where the time went, what each seed gave, and what to do", () => {
+Deno.test("why shows where the time went, what each seed sent, and what to try", () => {
   const account = {
     spent: { bytes: 7500, limit: 500, asking: 2000 },
     seeds: [
@@ -246,7 +246,7 @@ Deno.test("why shows where the time went, what each seed gave, and what to do", 
   ]);
 });
 
-Deno.test("why says of one that is over what its seeds did, in plain words", () => {
+Deno.test("why describes the seeds of a finished task in plain words", () => {
   const account = {
     now: null,
     spent: { limit: 2000 },
@@ -263,7 +263,7 @@ Deno.test("why says of one that is over what its seeds did, in plain words", () 
   ]);
 });
 
-Deno.test("why names the limit that is one", () => {
+Deno.test("why names only the limit that is set", () => {
   const account = { now: "limit", spent: { limit: 2000 } } as const;
   const more = { limits: { max: 3, limit: null, taskLimit: MIB } };
   assertStringIncludes(
@@ -293,7 +293,7 @@ Deno.test("why --json has the figures", () => {
   assertEquals([fields.cause, fields.spentMs], ["bytes", { bytes: 5 }]);
 });
 
-Deno.test("why keeps what came over the wire from the terminal", () => {
+Deno.test("why escapes control characters from seeds", () => {
   const account = {
     now: "unreachable",
     seeds: [seed("nas1", { standing: "failing", reason: "\x1b[2Jgone" })],

@@ -32,7 +32,7 @@ for (const [text, want] of widths) {
   });
 }
 
-Deno.test("clip() never cuts a character in two", () => {
+Deno.test("clip() never splits a character", () => {
   assertEquals(clip("日本語", 3), "日");
   assertEquals(clip("ae\u0301b", 2), "ae\u0301");
 });
@@ -45,7 +45,7 @@ Deno.test("shortenMiddle() keeps both ends within the width", () => {
   }
 });
 
-Deno.test("shortenEnd() keeps the beginning, and shows that there was more", () => {
+Deno.test("shortenEnd() keeps the beginning and marks the cut", () => {
   assertEquals(shortenEnd("waiting: refused", 16), "waiting: refused");
   assertEquals(shortenEnd("waiting: refused", 10), "waiting: …");
   assertEquals(shortenEnd("日本語", 4), "日…");

@@ -1,6 +1,6 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { renderProgress } from "../../commands/ui/progress_block.ts";
-import { event, NOON, resultOf, StampedProgress } from "../commands/stand_in.ts";
+import { event, NOON, resultOf, StampedProgress } from "../commands/fake_environment.ts";
 
 function started(): StampedProgress {
   const progress = new StampedProgress();

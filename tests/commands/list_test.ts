@@ -65,7 +65,7 @@ const offers = [
   },
 ];
 for (const { width, want } of offers) {
-  Deno.test(`renderOffer() leaves out what there is no room for on ${width} columns`, () => {
+  Deno.test(`renderOffer() drops what does not fit on ${width} columns`, () => {
     assertEquals(renderOffer({ files, seeds: [] }, width), want);
   });
 }
@@ -89,7 +89,7 @@ const away: SeedHealth = {
   bytes: null,
 };
 
-Deno.test("renderSeeds() tells why a seed fails in its row when there is room, else below", () => {
+Deno.test("renderSeeds() shows an error in its row if it fits, else below", () => {
   assertEquals(renderSeeds([healthy, away], 100), [
     "SEED       STATE   PROTOCOL  PING  FILES     SIZE  ERROR",
     "nas1:7270  ok      v2        3 ms     12  9.0 MiB",
@@ -104,7 +104,7 @@ Deno.test("renderSeeds() tells why a seed fails in its row when there is room, e
   ]);
 });
 
-Deno.test("renderOffer() and renderSeeds() make no line wider than they may", () => {
+Deno.test("renderOffer() and renderSeeds() never exceed the width", () => {
   const seeds = [{ ...away, seed: "[2001:db8:0:0:1111:2222:3333:4444]:7270" }, healthy];
   for (let width = 2; width < 120; width++) {
     for (

@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import { renderProgress } from "../../commands/ui/progress_block.ts";
 import { displayWidth } from "../../commands/ui/width.ts";
 import { assertGolden } from "../support/golden.ts";
-import { event, NOON, resultOf, StampedProgress } from "./stand_in.ts";
+import { event, NOON, resultOf, StampedProgress } from "./fake_environment.ts";
 
 const MIB = 2 ** 20;
 
@@ -48,7 +48,7 @@ for (const columns of [40, 80, 200]) {
 }
 
 for (const columns of [1, 2, 5, 10, 20, 39, 40, 60, 79, 80, 81, 120, 200, 500]) {
-  Deno.test(`renderProgress() stays within ${columns} columns and lets nothing foreign act`, () => {
+  Deno.test(`renderProgress() stays within ${columns} columns and escapes control characters`, () => {
     const lines = renderProgress(busyView(), { columns, rows: 24 }, NOON + 2000);
     for (const line of lines) {
       assertEquals(displayWidth(line) < Math.max(columns, 2), true, line);
@@ -72,7 +72,7 @@ for (const [rows, want] of [[1, 1], [3, 1], [4, 2], [12, 10], [24, 10], [60, 10]
   });
 }
 
-Deno.test("renderProgress() counts a cancelled download apart from those that failed", () => {
+Deno.test("renderProgress() counts cancelled and failed downloads separately", () => {
   const view = busyView();
   view.apply(event({ kind: "state", state: "cancelled" }, { task: "t4" }));
   const total = renderProgress(view, { columns: 200, rows: 24 }, NOON + 2000).at(-1)!;

@@ -1,7 +1,7 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { renderListening, renderServeEvent } from "../../commands/ui/serve.ts";
 import type { Level, OmitReason, ServeEvent } from "../../core/mod.ts";
-import { NOON } from "./stand_in.ts";
+import { NOON } from "./fake_environment.ts";
 
 Deno.test("renderServeEvent() reports draining only while connections are open", () => {
   const said = (connections: number) =>
