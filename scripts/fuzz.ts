@@ -8,7 +8,7 @@ import { addToCorpus, readCorpus, vectorOf } from "../tests/fuzz/corpus.ts";
 import { Coverage } from "../tests/fuzz/coverage.ts";
 import { faultOf, Fuzzer } from "../tests/fuzz/fuzzer.ts";
 import { growthFault, PATTERNS } from "../tests/fuzz/growth.ts";
-import { INBOX_TARGET } from "../tests/fuzz/inbox_target.ts";
+import { READ_BUFFER_TARGET } from "../tests/fuzz/read_buffer_target.ts";
 import { StateFolder, stateTargets } from "../tests/fuzz/state_targets.ts";
 import type { Target } from "../tests/fuzz/target.ts";
 import { TEXT_TARGETS } from "../tests/fuzz/text_targets.ts";
@@ -34,7 +34,7 @@ if (Number.isNaN(seconds) || Number.isNaN(count)) throw new Error(`Cannot use am
 
 using folder = new StateFolder();
 const state = stateTargets(folder);
-const targets = [...WIRE_TARGETS, INBOX_TARGET, ...TEXT_TARGETS, ...state]
+const targets = [...WIRE_TARGETS, READ_BUFFER_TARGET, ...TEXT_TARGETS, ...state]
   .filter(({ name }) => only === undefined || name === only);
 if (targets.length === 0) throw new Error(`Cannot find target "${only}"`);
 const fuzzers = targets.map((target) =>

@@ -1,5 +1,5 @@
-/** A seed's `ERROR:<CODE> <text>`, on either side of the wire. */
-import { MAX_LINE_BYTES } from "./lines.ts";
+/** A seed's `ERROR:<CODE> <text>`. */
+import { MAX_LINE_BYTES } from "./syntax.ts";
 
 export const ERROR_REPLY_CODES = [
   "BAD_REQUEST",
@@ -20,7 +20,7 @@ export function isErrorReplyCode(text: string | undefined): text is ErrorReplyCo
   return ERROR_REPLY_CODES.some((code) => code === text);
 }
 
-/** Thrown by a seed to be sent, and by a client when it was received. */
+/** A seed throws it to send it; a client throws it when it has received it. */
 export class ErrorReply extends Error {
   constructor(readonly code: ErrorReplyCode, readonly text: string) {
     super(`${code} ${text}`.trimEnd());
@@ -28,22 +28,16 @@ export class ErrorReply extends Error {
   }
 }
 
-const LINE = /^ERROR:([A-Z_]+)(?: (.*))?$/s;
-
+/** One line, cut to the length of a line between two characters. */
 export function encodeErrorReply({ code, text }: ErrorReply): string {
-  // A text is one line, and not too long a one, whatever went into it.
-  return beginningOf(`ERROR:${code} ${text.replace(/[\r\n]+/g, " ")}`).trimEnd() + "\n";
-}
-
-/** As many whole characters of `line` as a line may hold. */
-function beginningOf(line: string): string {
+  const line = `ERROR:${code} ${text.replace(/[\r\n]+/g, " ")}`;
   const { read } = new TextEncoder().encodeInto(line, new Uint8Array(MAX_LINE_BYTES));
-  return line.slice(0, read);
+  return line.slice(0, read).trimEnd() + "\n";
 }
 
-/** undefined when `line` is no error reply. A code that we do not know counts as INTERNAL. */
+/** Returns undefined if `line` is no error reply. An unknown code counts as INTERNAL. */
 export function parseErrorReply(line: string): ErrorReply | undefined {
-  const [, code, text = ""] = line.match(LINE) ?? [];
+  const [, code, text = ""] = line.match(/^ERROR:([A-Z_]+)(?: (.*))?$/s) ?? [];
   if (code === undefined) return undefined;
   return isErrorReplyCode(code)
     ? new ErrorReply(code, text)
@@ -54,11 +48,11 @@ export function busyReply(retryAfterMs: number, why: string): ErrorReply {
   return new ErrorReply("BUSY", `retry-after-ms=${retryAfterMs} ${why}`);
 }
 
-/** The longest pause that a seed can ask for: a minute, so that a lie costs no more. */
+/** Limits the delay that a hostile seed can cause. */
 const MAX_RETRY_MS = 60_000;
-/** Asked again at once, a busy seed and we would only keep each other busy. */
+/** Immediate retries would keep a busy seed busy. */
 const MIN_RETRY_MS = 100;
-/** For a seed that says BUSY without a number. */
+/** For a BUSY without a number. */
 const DEFAULT_RETRY_MS = 1000;
 
 export function retryAfterMsOf({ text }: ErrorReply): number {
@@ -68,7 +62,7 @@ export function retryAfterMsOf({ text }: ErrorReply): number {
     : Math.min(Math.max(Number(digits), MIN_RETRY_MS), MAX_RETRY_MS);
 }
 
-/** How far the hashing is, of 100; 0 when the seed does not say. */
+/** The progress of hashing in percent; 0 if the reply has none. */
 export function percentOf({ text }: ErrorReply): number {
   const digits = text.match(/^([0-9]{1,3})(?:[ .%]|$)/)?.[1];
   return digits === undefined ? 0 : Math.min(Number(digits), 100);

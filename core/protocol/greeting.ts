@@ -1,18 +1,19 @@
-/** The seed's first line in a session. */
+/** The seed's greeting, the first line of a session, and the proof of the token that it may ask for. */
+import { createHmac, timingSafeEqual } from "node:crypto";
 import { HELLO } from "./requests.ts";
-import { parseSize } from "./numbers.ts";
+import { parsePairs, parseSize } from "./syntax.ts";
 
 export interface Greeting {
-  /** Who speaks, for logs; no spaces. */
+  /** The seed's software, for logs; without spaces. */
   readonly agent: string;
-  /** 32 hex digits, fresh for each connection; what `AUTH` answers. */
+  /** 32 hex digits, new for each connection; `AUTH` proves the token over it. */
   readonly nonce: string;
   readonly auth: "none" | "token";
-  /** The most bytes that one `DOWNLOAD` may ask for. */
+  /** The longest range of one request, in bytes. */
   readonly maxLength: number;
   /** Requests that may wait for their reply. */
   readonly maxInflight: number;
-  /** What the seed can do beyond the verbs that every session has. */
+  /** What the seed supports beyond the verbs of every session. */
   readonly features: readonly string[];
 }
 
@@ -25,35 +26,34 @@ export function encodeGreeting(greeting: Greeting): string {
   return `${HELLO} agent=${agent} nonce=${nonce} auth=${auth} max-length=${maxLength} max-inflight=${maxInflight}${more}\n`;
 }
 
-/** undefined when `line` is no greeting: then an old seed answered. Unknown pairs are ignored. */
+/** Returns undefined if `line` is no greeting: it comes from a one-shot seed. Unknown pairs are ignored. */
 export function parseGreeting(line: string): Greeting | undefined {
   if (!line.startsWith(`${HELLO} `)) return undefined;
-  const fields = parsePairs(line.slice(HELLO.length + 1));
-  const auth = fields.get("auth");
-  const nonce = fields.get("nonce") ?? "";
-  const maxLength = parseSize(fields.get("max-length") ?? "");
-  const maxInflight = parseSize(fields.get("max-inflight") ?? "");
+  const pairs = parsePairs(line.slice(HELLO.length + 1));
+  const field = (key: string) => pairs.get(key) ?? "";
+  const auth = field("auth");
+  const nonce = field("nonce");
+  const maxLength = parseSize(field("max-length"));
+  const maxInflight = parseSize(field("max-inflight"));
   if (auth !== "none" && auth !== "token") return undefined;
-  if (!/^[0-9a-fA-F]{32}$/.test(nonce)) return undefined;
-  if (!maxLength || !maxInflight) return undefined;
-  return {
-    agent: fields.get("agent") ?? "",
-    nonce,
-    auth,
-    maxLength,
-    maxInflight,
-    features: (fields.get("features") ?? "").split(",").filter((feature) => feature !== ""),
-  };
+  if (!/^[0-9a-fA-F]{32}$/.test(nonce) || !maxLength || !maxInflight) return undefined;
+  const features = field("features").split(",").filter((feature) => feature !== "");
+  return { agent: field("agent"), nonce, auth, maxLength, maxInflight, features };
 }
 
-/** `key=value key=value`; the first of two equal keys counts, a word without `=` does not. */
-export function parsePairs(text: string): Map<string, string> {
-  const pairs = new Map<string, string>();
-  for (const word of text.split(" ")) {
-    const at = word.indexOf("=");
-    if (at > 0 && !pairs.has(word.slice(0, at))) {
-      pairs.set(word.slice(0, at), word.slice(at + 1));
-    }
-  }
-  return pairs;
+/**
+ * The argument of `AUTH`: HMAC-SHA-256 of the nonce's characters under the token, in hex.
+ *
+ * The proof is bound to a nonce, not to a seed: a hostile seed can present another seed's nonce and
+ * forward the proof. The protocol cannot prevent this, so a token is only for trusted seeds.
+ */
+export function authResponse(nonce: string, token: string): string {
+  return createHmac("sha256", token).update(nonce).digest("hex");
+}
+
+/** Compares in constant time: the duration must not help to guess. */
+export function isValidAuthResponse(response: string, nonce: string, token: string): boolean {
+  if (!/^[0-9a-fA-F]{64}$/.test(response)) return false;
+  const expected = Uint8Array.fromHex(authResponse(nonce, token));
+  return timingSafeEqual(Uint8Array.fromHex(response), expected);
 }

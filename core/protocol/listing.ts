@@ -1,16 +1,16 @@
-/** What a seed offers, in both dialects. */
+/** Parses and encodes the replies to `LIST`, of sessions and one-shot. */
 import { ProtocolError } from "../base/errors.ts";
 import { compareNames, isValidName, MAX_NAME_BYTES } from "../base/names.ts";
-import { MAX_LINE_BYTES } from "./lines.ts";
 import { type ErrorReply, type ErrorReplyCode, parseErrorReply } from "./error_replies.ts";
 import { withoutPadding } from "./replies.ts";
+import { MAX_LINE_BYTES } from "./syntax.ts";
 
-/** Lines in one reply to `LIST`. */
+/** Lines of one reply to `LIST`. */
 export const MAX_LISTED_FILES = 10_000;
 /**
- * 10,000 lines of 6,291 bytes: a name of 1,024 bytes, each of them written as six
- * (`\u0061`), is 6,144, and the field names and two numbers of 17 digits take less
- * than the 147 that are left. Memory is taken as a seed announces it, so no more.
+ * 10,000 lines of 6,291 bytes: a name of 1,024 bytes, each escaped as six (`\u0061`), takes 6,144,
+ * and the field names and two numbers of 17 digits take less than 147. No more, because a client
+ * allocates what the seed announces.
  */
 export const MAX_LISTING_BYTES = 60 * 1024 * 1024;
 
@@ -27,25 +27,20 @@ export function encodeListing(files: readonly ListedFile[]): string {
 }
 
 /**
- * The files of one page, taken a few lines at a time, so that the caller can let
- * others run between them. Skips names that are not valid: one bad name must not
- * hide the others.
+ * Parses one page in parts, so that the caller can yield between them. Skips invalid names: one bad
+ * name must not hide the others.
  */
 export class ListingPage {
   readonly files: ListedFile[] = [];
   #lines = 0;
   #last: string;
 
-  /** @param after the last name of the page before. */
+  /** @param after the last name of the previous page. */
   constructor(after: string) {
     this.#last = after;
   }
 
-  /**
-   * Takes whole lines.
-   *
-   * @throws {ProtocolError} if a line is no entry, or the order or the length is not the protocol's.
-   */
+  /** Parses complete lines. @throws {ProtocolError} for a malformed line, a wrong order or too many lines. */
   add(text: string): void {
     for (let at = 0; at < text.length;) {
       const end = text.indexOf("\n", at);
@@ -61,7 +56,7 @@ export class ListingPage {
     }
     const file = parseEntry(line);
     if (!isValidName(file.name)) return;
-    // Strictly growing names also mean that paging comes to an end.
+    // Strictly ascending names also guarantee that paging ends.
     if (compareNames(file.name, this.#last) <= 0) {
       throw new ProtocolError("Cannot use listing: it is not sorted");
     }
@@ -70,14 +65,7 @@ export class ListingPage {
   }
 }
 
-/** The files of one page that is there as a whole. @throws {ProtocolError} as `ListingPage.add`. */
-export function parseListing(text: string, after: string): ListedFile[] {
-  const page = new ListingPage(after);
-  page.add(text);
-  return page.files;
-}
-
-/** The longest name, escaped at worst, and two numbers. */
+/** The longest name, fully escaped, and two numbers. */
 const MAX_ENTRY_CHARACTERS = 8192;
 
 function parseEntry(line: string): ListedFile {
@@ -88,17 +76,15 @@ function parseEntry(line: string): ListedFile {
   try {
     value = JSON.parse(line);
   } catch {
-    // Told below, in our words.
+    // Falls through to the error below.
   }
   const { name, size, modified } = Object(value) as Record<string, unknown>;
   if (
     typeof name !== "string" || !isSize(size) ||
-    // JSON's 1e999 is Infinity here, and no date.
+    // JSON's 1e999 becomes Infinity, which is no date.
     typeof modified !== "number" || !Number.isFinite(modified)
   ) {
-    throw new ProtocolError(
-      `Cannot use listing: "${line.slice(0, 60)}" is no entry`,
-    );
+    throw new ProtocolError(`Cannot use listing: "${line.slice(0, 60)}" is no entry`);
   }
   return { name, size, modified };
 }
@@ -114,22 +100,21 @@ export function encodeOneShotListing(names: readonly string[]): string {
 const LF = 10;
 const CR = 13;
 const NUL = 0;
-/** Only these mean that an old seed gives no listing; any other word may be a file's name. */
-const LISTING_REFUSALS: readonly string[] = ["BUSY", "AUTH", "SHUTDOWN"] satisfies ErrorReplyCode[];
+/** Only these are errors in a one-shot listing; any other `ERROR:…` may be the name of a file. */
+const LISTING_ERRORS: readonly string[] = ["BUSY", "AUTH", "SHUTDOWN"] satisfies ErrorReplyCode[];
 
-/** What a seed says that gives no listing; undefined when `reply` is one. */
+/** The error that a one-shot seed sent in place of a listing, if any. */
 export function parseOneShotListingError(reply: Uint8Array): ErrorReply | undefined {
   if (reply.length > MAX_LINE_BYTES) return undefined;
-  const refusal = parseErrorReply(withoutPadding(new TextDecoder().decode(reply)));
-  return refusal && LISTING_REFUSALS.includes(refusal.code) && !refusal.text.includes("\n")
-    ? refusal
+  const error = parseErrorReply(withoutPadding(new TextDecoder().decode(reply)));
+  return error && LISTING_ERRORS.includes(error.code) && !error.text.includes("\n")
+    ? error
     : undefined;
 }
 
 /**
- * The names in an old seed's listing, one by one, for there may be millions. LF,
- * CRLF or NUL separates them, and the last one may stand without. Skips what is
- * not a valid name.
+ * Yields the names in a one-shot listing; there may be millions. They are separated by LF, CRLF or
+ * NUL, and the last one may have no separator. Skips invalid names.
  */
 export function* parseOneShotListing(reply: Uint8Array): Iterable<string> {
   const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
@@ -137,7 +122,7 @@ export function* parseOneShotListing(reply: Uint8Array): Iterable<string> {
     const end = endOfName(reply, at);
     const cut = end > at && reply[end - 1] === CR ? end - 1 : end;
     const name = nameOf(reply.subarray(at, cut), decoder);
-    // Spaces behind the last line end fill a buffer.
+    // Spaces after the last line end pad a buffer.
     const isPadding = end === reply.length && name?.trim() === "";
     if (name !== undefined && !isPadding) yield name;
     at = end + 1;

@@ -1,62 +1,46 @@
-/** What a file's bytes are: its size and the digest of every piece, under one id. */
+/** Describes the content of a file: its size, the digest of every piece, and an id for all of it. */
 import { DIGEST_BYTES, RunningDigest, sha256 } from "../base/digest.ts";
 import { ProtocolError } from "../base/errors.ts";
 import { layoutOf, type PieceLayout, pieceSizeOf } from "../base/pieces.ts";
 
-/** A client takes no more than this for a manifest. */
+/** The largest manifest that a client accepts. */
 export const MAX_MANIFEST_BYTES = 8 * 1024 * 1024;
 
 export interface Manifest {
   readonly layout: PieceLayout;
-  /** Of the whole file, hex; the seed's word: the id does not cover it. */
+  /** Of the whole file, in hex. The id does not cover it, so it is only the seed's claim. */
   readonly sha256: string;
-  /** Names the content: equal ids, equal bytes. Hex. */
+  /** Identifies the content: equal ids mean equal bytes. Hex. */
   readonly id: string;
-  /** The raw digests of all pieces, one behind the other. */
+  /** The raw digests of all pieces, concatenated. */
   readonly digests: Uint8Array;
 }
 
 export function digestOfPiece(manifest: Manifest, piece: number): Uint8Array {
-  return manifest.digests.subarray(
-    piece * DIGEST_BYTES,
-    (piece + 1) * DIGEST_BYTES,
-  );
+  return manifest.digests.subarray(piece * DIGEST_BYTES, (piece + 1) * DIGEST_BYTES);
 }
 
-export function makeManifest(
-  size: number,
-  sha256: string,
-  digests: Uint8Array,
-): Manifest {
+export function makeManifest(size: number, sha256: string, digests: Uint8Array): Manifest {
   const layout = layoutOf(size);
   return { layout, sha256, id: idOf(layout, digests), digests };
 }
 
 function idOf({ size, pieceSize }: PieceLayout, digests: Uint8Array): string {
   const digest = new RunningDigest();
-  digest.update(
-    new TextEncoder().encode(`p2p-manifest-1\n${size}\n${pieceSize}\n`),
-  );
+  digest.update(new TextEncoder().encode(`p2p-manifest-1\n${size}\n${pieceSize}\n`));
   digest.update(digests);
   return digest.hex();
 }
 
 export function encodeManifest(name: string, manifest: Manifest): string {
   const { layout: { size, pieceSize }, sha256, id, digests } = manifest;
-  return JSON.stringify({
-    name,
-    size,
-    pieceSize,
-    sha256,
-    id,
-    pieces: digests.toBase64(),
-  });
+  return JSON.stringify({ name, size, pieceSize, sha256, id, pieces: digests.toBase64() });
 }
 
 /**
- * The manifest in `text`, after recomputing all that can be recomputed.
+ * Parses a manifest and recomputes everything in it that can be recomputed.
  *
- * @throws {ProtocolError} if anything in it does not fit the rest.
+ * @throws {ProtocolError} if the fields do not agree.
  */
 export function parseManifest(text: string): Manifest {
   const fields = parseObject(text);
@@ -75,29 +59,25 @@ export function parseManifest(text: string): Manifest {
   }
   const manifest = makeManifest(size, sha256, parseDigests(fields["pieces"], layoutOf(size).count));
   if (manifest.digests.length !== manifest.layout.count * DIGEST_BYTES) {
-    throw new ProtocolError(
-      `Cannot use manifest: it must hold ${manifest.layout.count} digests`,
-    );
+    throw new ProtocolError(`Cannot use manifest: it must hold ${manifest.layout.count} digests`);
   }
   if (manifest.id !== fields["id"]) {
-    throw new ProtocolError(
-      "Cannot use manifest: its id does not fit its pieces",
-    );
+    throw new ProtocolError("Cannot use manifest: its id does not fit its pieces");
   }
   requireConsistentDigests(manifest);
   return manifest;
 }
 
-/** A manifest is flat; fields that later versions add may be a little deeper. */
+/** A manifest is flat; fields of later versions may be nested a little. */
 const MAX_DEPTH = 8;
-/** Brackets, commas, colons and strings. A manifest has 30; parsing millions of them blocks the process for seconds. */
+/** Brackets, commas, colons and strings. A manifest has 30; parsing millions of them takes seconds. */
 const MAX_TOKENS = 10_000;
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 
 /**
- * Whether JSON.parse is quick for `text`: neither deep nor of many values. Each
- * character is looked at once, so that no input takes more than linear time.
+ * Whether JSON.parse is fast for `text`: neither nested deeply nor of many values. Takes linear
+ * time for any input.
  */
 function isSmallJson(text: string): boolean {
   let depth = 0;
@@ -143,13 +123,13 @@ function parseObject(text: string): Record<string, unknown> {
       return value as Record<string, unknown>;
     }
   } catch {
-    // Reported below, in our words.
+    // Falls through to the error below.
   }
   throw new ProtocolError("Cannot use manifest: it is no JSON object");
 }
 
 function parseDigests(value: unknown, count: number): Uint8Array {
-  // Base64 makes four characters of three bytes; twice that leaves room for line breaks.
+  // Base64 has four characters for three bytes; twice that leaves room for line breaks.
   if (typeof value === "string" && value.length > 2 * (4 * count * DIGEST_BYTES / 3 + 64)) {
     throw new ProtocolError(`Cannot use manifest: it must hold ${count} digests`);
   }
@@ -158,18 +138,16 @@ function parseDigests(value: unknown, count: number): Uint8Array {
       return Uint8Array.fromBase64(value, { lastChunkHandling: "strict" });
     }
   } catch {
-    // Reported below, in our words.
+    // Falls through to the error below.
   }
   throw new ProtocolError("Cannot use manifest: its pieces are no base64");
 }
 
-/** A file of at most one piece has one digest, told twice. */
+/** For a file of at most one piece, the digest of the piece is that of the file. */
 function requireConsistentDigests({ layout, sha256: whole, digests }: Manifest): void {
   if (layout.count > 1) return;
   const only = layout.count === 1 ? digests : sha256(new Uint8Array());
   if (only.toHex() !== whole) {
-    throw new ProtocolError(
-      "Cannot use manifest: its sha256 does not fit its only piece",
-    );
+    throw new ProtocolError("Cannot use manifest: its sha256 does not fit its only piece");
   }
 }

@@ -1,20 +1,20 @@
 import { ProtocolError } from "../base/errors.ts";
-import { MAX_LINE_BYTES } from "./requests.ts";
+import { MAX_LINE_BYTES } from "./syntax.ts";
 
 const LF = 10;
 const CR = 13;
-/** Room for a full line and for the lines behind it; small, because what belongs to a body is copied out. */
+/** Room for a full line and the lines after it; small, because bodies are copied out. */
 const BUFFER_BYTES = 16 * 1024;
 const DECODER = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-/** A line grew past the limit: nothing behind it can be understood. */
+/** A line exceeds the limit; the stream cannot be parsed further. */
 export class LineTooLongError extends ProtocolError {
   constructor() {
     super(`Cannot read line: it is longer than ${MAX_LINE_BYTES} bytes`);
   }
 }
 
-/** A complete line that is not UTF-8; the next one may be. */
+/** A complete line is not UTF-8; parsing can continue after it. */
 export class LineNotTextError extends ProtocolError {
   constructor() {
     super("Cannot read line: it is not UTF-8");
@@ -22,18 +22,17 @@ export class LineNotTextError extends ProtocolError {
 }
 
 /**
- * Bytes that have arrived and are not understood yet. A reader fills `space()`,
- * says how much came with `filled()`, and takes lines and bodies out, however
- * the stream was cut.
+ * Buffers received bytes until they are parsed. A reader writes to `space()`, reports the number of
+ * bytes with `filled()`, and takes out lines and bodies, wherever the stream was divided.
  */
 export class ReadBuffer {
   #bytes: Uint8Array;
   #start = 0;
   #end = 0;
-  /** Up to here there is no line end, so it is not searched again. */
+  /** There is no line end before this position. */
   #searched = 0;
 
-  /** @param capacity to begin with: where there are many, most never need more. */
+  /** @param capacity the initial size; it grows to `BUFFER_BYTES` when needed. */
   constructor(capacity = BUFFER_BYTES) {
     this.#bytes = new Uint8Array(capacity);
   }
@@ -42,7 +41,7 @@ export class ReadBuffer {
     return this.#end - this.#start;
   }
 
-  /** Where the next read goes; never empty when `takeLine` was asked before. */
+  /** Where the next read writes; not empty after `takeLine` returned undefined. */
   space(): Uint8Array {
     if (this.#start > 0) {
       this.#bytes.copyWithin(0, this.#start, this.#end);
@@ -65,14 +64,14 @@ export class ReadBuffer {
   /**
    * The next line without its end, or undefined while it is not complete.
    *
-   * @throws {LineTooLongError} @throws {LineNotTextError} the line is taken out.
+   * @throws {LineTooLongError} @throws {LineNotTextError} and removes the line.
    */
   takeLine(): string | undefined {
     const from = Math.max(this.#start, this.#searched);
     const at = this.#bytes.subarray(0, this.#end).indexOf(LF, from);
     const lineEnd = at < 0 ? this.#end : at;
     this.#searched = lineEnd;
-    // A CR at the end belongs to the line end, or may yet.
+    // A CR at the end is part of the line end, or will be when LF comes.
     const endsInCr = lineEnd > this.#start && this.#bytes[lineEnd - 1] === CR;
     const cut = endsInCr ? lineEnd - 1 : lineEnd;
     if (cut - this.#start > MAX_LINE_BYTES) throw new LineTooLongError();
@@ -83,9 +82,9 @@ export class ReadBuffer {
   }
 
   /**
-   * All that is there, as the last line of a stream that ended without a line end.
+   * All buffered bytes, as the last line of a stream that ended without a line end.
    *
-   * @throws {LineTooLongError} @throws {LineNotTextError} it is taken out.
+   * @throws {LineTooLongError} @throws {LineNotTextError} and removes it.
    */
   takeRest(): string {
     const rest = this.#bytes.subarray(this.#start, this.#end);
@@ -94,7 +93,7 @@ export class ReadBuffer {
     return this.#decode(rest);
   }
 
-  /** Moves bytes to the beginning of `target`, as many as there are and fit; says how many. */
+  /** Moves as many bytes as possible to the beginning of `target` and returns their number. */
   takeInto(target: Uint8Array): number {
     const count = Math.min(target.length, this.buffered);
     target.set(this.#bytes.subarray(this.#start, this.#start + count));

@@ -1,8 +1,7 @@
 /** A seed's replies in a session: one line, then a body where the line announces one. */
 import { ProtocolError } from "../base/errors.ts";
-import { parsePairs } from "./greeting.ts";
-import { parseSize } from "./numbers.ts";
 import { ErrorReply, isErrorReplyCode, parseErrorReply } from "./error_replies.ts";
+import { parsePairs, parseSize } from "./syntax.ts";
 
 export type Reply =
   | {
@@ -35,28 +34,23 @@ export function parseReply(line: string): Reply {
   }
   const [, digits, pairs = ""] = line.match(/^OK ([0-9]+)(?: (.*))?$/s) ?? [];
   const length = parseSize(digits ?? "");
-  if (length !== undefined) {
-    return { kind: "ok", length, fields: parsePairs(pairs) };
-  }
+  if (length !== undefined) return { kind: "ok", length, fields: parsePairs(pairs) };
   throw new ProtocolError(`Cannot read reply "${line.slice(0, 60)}"`);
 }
 
-/** What C programs send behind a reply: line ends, and the rest of a fixed buffer. */
-const PADDING = "\0\r\n ";
-
-/** `reply` without what C programs send behind it. */
+/** Removes the line ends and the rest of a fixed buffer, which C programs send after a reply. */
 export function withoutPadding(reply: string): string {
   let end = reply.length;
-  while (end > 0 && PADDING.includes(reply.charAt(end - 1))) end--;
+  while (end > 0 && "\0\r\n ".includes(reply.charAt(end - 1))) end--;
   return reply.slice(0, end);
 }
 
 /**
- * The size in the whole reply of a one-shot `FILESIZE`, as programs of many
- * authors write it: without a line end, with several, or padded to the length of
- * a buffer, and maybe with one space before the number.
+ * The size in a complete reply to a one-shot `FILESIZE`. Old seeds send it with or without line
+ * ends, padded to the length of a buffer, and sometimes with a space before the number.
  *
- * @throws {ProtocolError} if it is neither a size nor an error. @throws {ErrorReply} NOT_FOUND for any error in other words than the protocol's.
+ * @throws {ProtocolError} if it is neither a size nor an error.
+ * @throws {ErrorReply} NOT_FOUND for any error that is not in the protocol's words.
  */
 export function parseOneShotSize(reply: string): number {
   const line = withoutPadding(reply);

@@ -1,13 +1,10 @@
-/** Requests of both dialects: text ↔ meaning, strict both ways. */
-import type { ByteRange } from "../base/ranges.ts";
-import { lengthOf } from "../base/ranges.ts";
+/** Parses and encodes requests, of sessions and one-shot. */
+import { type ByteRange, lengthOf } from "../base/ranges.ts";
 import { invalidNameReason } from "../base/names.ts";
-import { parseNumber } from "./numbers.ts";
 import { ErrorReply } from "./error_replies.ts";
+import { parseNumber } from "./syntax.ts";
 
-export { MAX_LINE_BYTES } from "./lines.ts";
-
-/** What opens a session. */
+/** The request that opens a session. */
 export const HELLO = "HELLO 2";
 
 const CONTENT_ID = /^[0-9a-f]{64}$/;
@@ -18,12 +15,8 @@ export type SessionRequest =
   | { readonly verb: "LIST"; readonly after: string }
   | { readonly verb: "FILESIZE"; readonly name: string }
   | { readonly verb: "MANIFEST"; readonly name: string }
-  | {
-    readonly verb: "DOWNLOAD";
-    readonly name: string;
-    readonly range: ByteRange;
-  }
-  /** As `DOWNLOAD`, of the content with this id, 64 lower-case hex digits, whatever its name. */
+  | { readonly verb: "DOWNLOAD"; readonly name: string; readonly range: ByteRange }
+  /** As `DOWNLOAD`, but names the content by its id, 64 lower-case hex digits. */
   | { readonly verb: "READ"; readonly id: string; readonly range: ByteRange }
   | { readonly verb: "PING" }
   | { readonly verb: "BYE" };
@@ -31,13 +24,9 @@ export type SessionRequest =
 export type OneShotRequest =
   | { readonly verb: "LIST" }
   | { readonly verb: "FILESIZE"; readonly name: string }
-  | {
-    readonly verb: "DOWNLOAD";
-    readonly name: string;
-    readonly offset: number;
-  };
+  | { readonly verb: "DOWNLOAD"; readonly name: string; readonly offset: number };
 
-/** One line without its end. */
+/** One line without its line end. */
 export function encodeSessionRequest(request: SessionRequest): string {
   switch (request.verb) {
     case "AUTH":
@@ -57,8 +46,8 @@ export function encodeSessionRequest(request: SessionRequest): string {
 }
 
 /**
- * The meaning of one line. A number that no file can reach is `Infinity`, which
- * is outside of every file; whether a range fits is not decided here.
+ * Parses one line. A number that no file can reach becomes `Infinity`, which is outside of every
+ * file; whether a range lies in the file is checked later.
  *
  * @throws {ErrorReply} BAD_REQUEST if the line is no request, NOT_FOUND if the name is not valid.
  */
@@ -82,24 +71,24 @@ export function parseSessionRequest(line: string): SessionRequest {
     case "DOWNLOAD": {
       const parsed = parseRange(rest);
       if (parsed === undefined) break;
-      return { verb, name: validName(parsed.what), range: parsed.range };
+      return { verb, name: validName(parsed.target), range: parsed.range };
     }
     case "READ": {
       const parsed = parseRange(rest);
-      if (parsed === undefined || !CONTENT_ID.test(parsed.what)) break;
-      return { verb, id: parsed.what, range: parsed.range };
+      if (parsed === undefined || !CONTENT_ID.test(parsed.target)) break;
+      return { verb, id: parsed.target, range: parsed.range };
     }
   }
   throw notARequest();
 }
 
-/** `<what>|<offset>|<length>`; what is read may itself contain `|`. */
-function parseRange(text = ""): { what: string; range: ByteRange } | undefined {
-  const [, what, offset, length] = text.match(/^(.*)\|([^|]*)\|([^|]*)$/s) ?? [];
+/** `<target>|<offset>|<length>`; the target may contain `|`. */
+function parseRange(text = ""): { target: string; range: ByteRange } | undefined {
+  const [, target, offset, length] = text.match(/^(.*)\|([^|]*)\|([^|]*)$/s) ?? [];
   const start = parseNumber(offset ?? "");
   const bytes = parseNumber(length ?? "");
-  if (what === undefined || start === undefined || bytes === undefined) return undefined;
-  return { what, range: { start, end: start + bytes } };
+  if (target === undefined || start === undefined || bytes === undefined) return undefined;
+  return { target, range: { start, end: start + bytes } };
 }
 
 export function encodeOneShotRequest(request: OneShotRequest): string {
@@ -141,7 +130,7 @@ function splitVerb(line: string): { verb: string; rest: string | undefined } {
 }
 
 function validName(name: string): string {
-  // Nobody learns from us whether something is there under a forbidden name.
+  // The reply must not show whether a file exists under a forbidden name.
   if (invalidNameReason(name) !== undefined) {
     throw new ErrorReply("NOT_FOUND", "no such file");
   }

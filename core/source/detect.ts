@@ -8,7 +8,7 @@ import {
   TimeoutError,
   UnreachableError,
 } from "../base/errors.ts";
-import { authResponse } from "../protocol/auth.ts";
+import { authResponse } from "../protocol/greeting.ts";
 import { type Greeting, parseGreeting } from "../protocol/greeting.ts";
 import { ReadBuffer } from "../protocol/read_buffer.ts";
 import { type ErrorReply, parseErrorReply } from "../protocol/error_replies.ts";

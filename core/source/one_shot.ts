@@ -12,7 +12,7 @@ import type { ByteRange } from "../base/ranges.ts";
 import { ErrorReply } from "../protocol/error_replies.ts";
 import { parseOneShotListingError } from "../protocol/listing.ts";
 import { parseOneShotSize } from "../protocol/replies.ts";
-import { MAX_LINE_BYTES } from "../protocol/lines.ts";
+import { MAX_LINE_BYTES } from "../protocol/syntax.ts";
 import { encodeOneShotRequest, type OneShotRequest } from "../protocol/requests.ts";
 import type { ContentRef, ReadOptions } from "./source.ts";
 import { errorFromReply } from "./errors.ts";

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { authResponse } from "../../core/protocol/auth.ts";
+import { authResponse } from "../../core/protocol/greeting.ts";
 import { assertCode, type CliFixture, from, noise, type Seed, test } from "./harness.ts";
 import { HostileClient, SECRET } from "./hostile_client.ts";
 

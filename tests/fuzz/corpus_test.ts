@@ -4,7 +4,7 @@ import { parseVector, readCorpus, vectorOf } from "./corpus.ts";
 import { Coverage } from "./coverage.ts";
 import { Fuzzer } from "./fuzzer.ts";
 import { growthFault, PATTERNS } from "./growth.ts";
-import { INBOX_TARGET } from "./inbox_target.ts";
+import { READ_BUFFER_TARGET } from "./read_buffer_target.ts";
 import { StateFolder, stateTargets } from "./state_targets.ts";
 import type { Target } from "./target.ts";
 import { TEXT_TARGETS } from "./text_targets.ts";
@@ -13,7 +13,7 @@ import { WIRE_TARGETS } from "./wire_targets.ts";
 /** Enough to notice a parser that breaks often; deno task fuzz looks longer. */
 const INPUTS = 300;
 
-const PURE: readonly Target[] = [...WIRE_TARGETS, INBOX_TARGET, ...TEXT_TARGETS];
+const PURE: readonly Target[] = [...WIRE_TARGETS, READ_BUFFER_TARGET, ...TEXT_TARGETS];
 
 for (const target of PURE) {
   Deno.test(`the parser of ${target.name} keeps its promises for all kept and some new inputs`, async () => {

@@ -1,20 +1,23 @@
-/** The parsers of what comes over the wire, each with its promises; where it is cheap, a second opinion. */
+/** The parsers of the protocol, each with its invariants and, where it is cheap, a second implementation. */
 import { assert, assertEquals } from "@std/assert";
 import { ProtocolError } from "../../core/base/errors.ts";
 import { compareNames, invalidNameReason, isValidName } from "../../core/base/names.ts";
 import { pieceSizeOf } from "../../core/base/pieces.ts";
 import { sha256 } from "../../core/base/digest.ts";
-import { authResponse, isValidAuthResponse } from "../../core/protocol/auth.ts";
-import { encodeGreeting, parseGreeting } from "../../core/protocol/greeting.ts";
+import {
+  authResponse,
+  encodeGreeting,
+  isValidAuthResponse,
+  parseGreeting,
+} from "../../core/protocol/greeting.ts";
 import {
   encodeListing,
   encodeOneShotListing,
   MAX_LISTED_FILES,
-  parseListing,
   parseOneShotListing,
 } from "../../core/protocol/listing.ts";
 import { encodeManifest, makeManifest, parseManifest } from "../../core/protocol/manifest.ts";
-import { parseNumber, parseSize } from "../../core/protocol/numbers.ts";
+import { MAX_LINE_BYTES, parseNumber, parseSize } from "../../core/protocol/syntax.ts";
 import {
   encodeErrorReply,
   ERROR_REPLY_CODES,
@@ -27,10 +30,10 @@ import { encodeOk, encodeSize, parseOneShotSize, parseReply } from "../../core/p
 import {
   encodeOneShotRequest,
   encodeSessionRequest,
-  MAX_LINE_BYTES,
   parseOneShotRequest,
   parseSessionRequest,
 } from "../../core/protocol/requests.ts";
+import { parseListing } from "../protocol/support.ts";
 import { assertSame, attempt, bytesOf, type Target, textOf } from "./target.ts";
 
 function texts(...all: string[]): Uint8Array[] {

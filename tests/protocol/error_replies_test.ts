@@ -9,19 +9,19 @@ import {
   percentOf,
   retryAfterMsOf,
 } from "../../core/protocol/error_replies.ts";
-import { MAX_LINE_BYTES } from "../../core/protocol/requests.ts";
+import { MAX_LINE_BYTES } from "../../core/protocol/syntax.ts";
 import { anyText, nearly, property } from "../base/property.ts";
 import { bytesOf, show } from "./support.ts";
 
 for (const code of ERROR_REPLY_CODES) {
-  Deno.test(`parseRefusal() and encodeRefusal() agree on ${code}`, () => {
-    const refusal = new ErrorReply(code, "why not");
-    assertEquals(encodeErrorReply(refusal), `ERROR:${code} why not\n`);
+  Deno.test(`parseErrorReply() and encodeErrorReply() agree on ${code}`, () => {
+    const reply = new ErrorReply(code, "why not");
+    assertEquals(encodeErrorReply(reply), `ERROR:${code} why not\n`);
     assertSame(parseErrorReply(`ERROR:${code} why not`), code, "why not");
   });
 }
 
-Deno.test("REFUSAL_CODES are those of the protocol", () => {
+Deno.test("ERROR_REPLY_CODES are those of the protocol", () => {
   assertEquals(
     [...ERROR_REPLY_CODES].join(" "),
     "BAD_REQUEST TOO_LONG NOT_FOUND RANGE BUSY PENDING CHANGED AUTH SHUTDOWN INTERNAL",
@@ -41,7 +41,7 @@ const lines = [
   { line: "ERROR:BUS", code: "INTERNAL", text: "BUS" },
 ];
 for (const { line, code, text } of lines) {
-  Deno.test(`parseRefusal() reads ${show(line)} as ${code}`, () => {
+  Deno.test(`parseErrorReply() reads ${show(line)} as ${code}`, () => {
     assertSame(parseErrorReply(line), code, text);
   });
 }
@@ -61,7 +61,7 @@ const others = [
   "xERROR:BUSY",
 ];
 for (const line of others) {
-  Deno.test(`parseRefusal() does not take ${show(line)}`, () => {
+  Deno.test(`parseErrorReply() does not take ${show(line)}`, () => {
     assertEquals(parseErrorReply(line), undefined);
   });
 }
@@ -74,7 +74,7 @@ const texts = [
   { text: "ERROR:BUSY", want: "ERROR:INTERNAL ERROR:BUSY\n" },
 ];
 for (const { text, want } of texts) {
-  Deno.test(`encodeRefusal() makes one line of ${show(text)}`, () => {
+  Deno.test(`encodeErrorReply() makes one line of ${show(text)}`, () => {
     assertEquals(encodeErrorReply(new ErrorReply("INTERNAL", text)), want);
   });
 }
@@ -85,7 +85,7 @@ const long = [
   { name: "letters of four bytes", text: "😀".repeat(4000), keeps: "😀".repeat(1000) },
 ];
 for (const { name, text, keeps } of long) {
-  Deno.test(`encodeRefusal() keeps to the length of a line when given too many ${name}`, () => {
+  Deno.test(`encodeErrorReply() keeps to the length of a line when given too many ${name}`, () => {
     const line = encodeErrorReply(new ErrorReply("INTERNAL", text));
     assert(bytesOf(line).length <= MAX_LINE_BYTES + 1);
     assert(line.startsWith(`ERROR:INTERNAL ${keeps}`));
@@ -124,10 +124,10 @@ for (const { text, want } of pauses) {
   });
 }
 
-Deno.test("busy() says what retryAfterMsOf() understands", () => {
-  const refusal = busyReply(1234, "too many clients");
-  assertSame(refusal, "BUSY", "retry-after-ms=1234 too many clients");
-  assertEquals(retryAfterMsOf(refusal), 1234);
+Deno.test("busyReply() writes what retryAfterMsOf() understands", () => {
+  const reply = busyReply(1234, "too many clients");
+  assertSame(reply, "BUSY", "retry-after-ms=1234 too many clients");
+  assertEquals(retryAfterMsOf(reply), 1234);
 });
 
 const percents = [
@@ -163,7 +163,7 @@ Deno.test("ErrorReply has code and text as its message", () => {
 
 const code = fc.constantFrom(...ERROR_REPLY_CODES);
 property(
-  "parseRefusal() takes back what was encoded, the text as one line",
+  "parseErrorReply() takes back what was encoded, the text as one line",
   fc.tuple(code, anyText),
   ([code, text]) => {
     const line = encodeErrorReply(new ErrorReply(code, text));
@@ -173,16 +173,16 @@ property(
 );
 
 const anyLine = fc.oneof(anyText, nearly(...lines.map(({ line }) => line)));
-property("parseRefusal(), retryAfterMsOf() and percentOf() never throw", anyLine, (line) => {
-  const refusal = parseErrorReply(line);
-  assertEquals(refusal === undefined, !/^ERROR:[A-Z_]+( |$)/.test(line));
-  for (const one of [refusal ?? new ErrorReply("BUSY", line), new ErrorReply("BUSY", line)]) {
+property("parseErrorReply(), retryAfterMsOf() and percentOf() never throw", anyLine, (line) => {
+  const reply = parseErrorReply(line);
+  assertEquals(reply === undefined, !/^ERROR:[A-Z_]+( |$)/.test(line));
+  for (const one of [reply ?? new ErrorReply("BUSY", line), new ErrorReply("BUSY", line)]) {
     const [ms, percent] = [retryAfterMsOf(one), percentOf(one)];
     assert(Number.isInteger(ms) && ms >= 0 && ms <= 60_000);
     assert(Number.isInteger(percent) && percent >= 0 && percent <= 100);
   }
 });
 
-function assertSame(refusal: ErrorReply | undefined, code: string, text: string): void {
-  assertEquals([refusal?.code, refusal?.text], [code, text]);
+function assertSame(reply: ErrorReply | undefined, code: string, text: string): void {
+  assertEquals([reply?.code, reply?.text], [code, text]);
 }

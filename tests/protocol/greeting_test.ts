@@ -1,14 +1,17 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import {
+  authResponse,
   encodeGreeting,
   type Greeting,
+  isValidAuthResponse,
   parseGreeting,
-  parsePairs,
 } from "../../core/protocol/greeting.ts";
 import { anyText, nearly, property } from "../base/property.ts";
-import { show, word } from "./support.ts";
+import { word } from "./support.ts";
 
+const TOKEN = "correct horse";
+const RESPONSE = "a3adbd58b0d2bc0c14558c16ac2db914e0a069130238a6f67a4d395220429cd5";
 const NONCE = "000102030405060708090a0b0c0d0e0f";
 const LINE = `HELLO 2 agent=p2p/1 nonce=${NONCE} auth=none max-length=1048576 max-inflight=16`;
 const GREETING: Greeting = {
@@ -27,7 +30,7 @@ Deno.test("parseGreeting() and encodeGreeting() agree", () => {
 
 const variants: { name: string; line: string; want: Greeting }[] = [
   {
-    name: "a token is wanted",
+    name: "a token is required",
     line: LINE.replace("none", "token"),
     want: { ...GREETING, auth: "token" },
   },
@@ -40,14 +43,14 @@ const variants: { name: string; line: string; want: Greeting }[] = [
     want: { ...GREETING, features: ["read", "swarm"] },
   },
   { name: "a key comes twice", line: `${LINE} auth=token max-length=1`, want: GREETING },
-  { name: "the order is another one", line: reversed(LINE), want: GREETING },
+  { name: "the pairs are in another order", line: reversed(LINE), want: GREETING },
   {
     name: "spaces are doubled",
     line: `${LINE.replaceAll(" ", "  ").replace("  2", " 2")} `,
     want: GREETING,
   },
   {
-    name: "nobody says who speaks",
+    name: "there is no agent",
     line: LINE.replace("agent=p2p/1 ", ""),
     want: { ...GREETING, agent: "" },
   },
@@ -68,21 +71,21 @@ const variants: { name: string; line: string; want: Greeting }[] = [
   },
 ];
 for (const { name, line, want } of variants) {
-  Deno.test(`parseGreeting() understands the line when ${name}`, () => {
+  Deno.test(`parseGreeting() parses the line when ${name}`, () => {
     assertEquals(parseGreeting(line), want);
   });
 }
 
 const others = [
   { name: "nothing", line: "" },
-  { name: "only the word", line: "HELLO 2" },
+  { name: "only the verb", line: "HELLO 2" },
   { name: "no pairs", line: "HELLO 2 " },
   { name: "another version", line: LINE.replace("HELLO 2", "HELLO 3") },
   { name: "a longer version", line: LINE.replace("HELLO 2", "HELLO 22") },
   { name: "small letters", line: LINE.replace("HELLO", "hello") },
   { name: "a space before", line: ` ${LINE}` },
   { name: "an old seed's error", line: "ERROR:INVALID Unknown command" },
-  { name: "a refusal", line: "ERROR:BUSY retry-after-ms=500" },
+  { name: "a reply", line: "ERROR:BUSY retry-after-ms=500" },
   { name: "no nonce", line: LINE.replace(/ nonce=\w+/, "") },
   { name: "an empty nonce", line: LINE.replace(NONCE, "") },
   { name: "a short nonce", line: LINE.replace(NONCE, NONCE.slice(1)) },
@@ -101,26 +104,8 @@ const others = [
   { name: "max-inflight that is no number", line: LINE.replace("=16", "=many") },
 ];
 for (const { name, line } of others) {
-  Deno.test(`parseGreeting() takes no line with ${name}`, () => {
+  Deno.test(`parseGreeting() rejects a line with ${name}`, () => {
     assertEquals(parseGreeting(line), undefined);
-  });
-}
-
-const pairs = [
-  { text: "", want: {} },
-  { text: " ", want: {} },
-  { text: "a=b", want: { a: "b" } },
-  { text: "a=b c=d", want: { a: "b", c: "d" } },
-  { text: "a=b=c", want: { a: "b=c" } },
-  { text: "a= b", want: { a: "" } },
-  { text: "=b a", want: {} },
-  { text: "a=1 a=2", want: { a: "1" } },
-  { text: "A=1 a=2", want: { A: "1", a: "2" } },
-  { text: "a=\tx", want: { a: "\tx" } },
-];
-for (const { text, want } of pairs) {
-  Deno.test(`parsePairs() of ${show(text)}`, () => {
-    assertEquals(parsePairs(text), new Map(Object.entries(want)));
   });
 }
 
@@ -132,14 +117,14 @@ const greeting: fc.Arbitrary<Greeting> = fc.record({
   maxInflight: fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER }),
   features: fc.array(fc.constantFrom("read", "swarm", "x-1"), { maxLength: 3 }),
 });
-property("parseGreeting() takes back what was encoded", greeting, (greeting) => {
+property("parseGreeting() parses what encodeGreeting() made", greeting, (greeting) => {
   const line = encodeGreeting(greeting);
   assert(line.endsWith("\n"));
   assertEquals(parseGreeting(line.slice(0, -1)), greeting);
 });
 
 property(
-  "parseGreeting() never throws, and gives sound values",
+  "parseGreeting() never throws, and returns valid values",
   fc.oneof(anyText, nearly(LINE)),
   (line) => {
     const greeting = parseGreeting(line);
@@ -151,11 +136,54 @@ property(
   },
 );
 
-property("parsePairs() never throws, and knows every pair's first value", anyText, (text) => {
-  for (const [key, value] of parsePairs(text)) {
-    assert(key !== "" && ` ${text} `.includes(` ${key}=${value} `));
-  }
+Deno.test("authResponse() is the protocol's vector", () => {
+  assertEquals(authResponse(NONCE, TOKEN), RESPONSE);
 });
+
+const responses = [
+  { name: "the valid one", response: RESPONSE, want: true },
+  { name: "the valid one in capitals", response: RESPONSE.toUpperCase(), want: true },
+  { name: "nothing", response: "", want: false },
+  { name: "another last digit", response: RESPONSE.slice(0, -1) + "4", want: false },
+  { name: "another first digit", response: "b" + RESPONSE.slice(1), want: false },
+  { name: "a digit less", response: RESPONSE.slice(0, -1), want: false },
+  { name: "a byte more", response: RESPONSE + "00", want: false },
+  { name: "a space before", response: " " + RESPONSE, want: false },
+  { name: "a line end behind", response: RESPONSE + "\n", want: false },
+  { name: "no hex digit", response: "g" + RESPONSE.slice(1), want: false },
+  { name: "the token itself", response: TOKEN, want: false },
+  {
+    name: "the response to another nonce",
+    response: authResponse("f".repeat(32), TOKEN),
+    want: false,
+  },
+  {
+    name: "the response for another token",
+    response: authResponse(NONCE, "wrong horse"),
+    want: false,
+  },
+];
+for (const { name, response, want } of responses) {
+  Deno.test(`isValidAuthResponse() is ${want} when given ${name}`, () => {
+    assertEquals(isValidAuthResponse(response, NONCE, TOKEN), want);
+  });
+}
+
+property(
+  "isValidAuthResponse() accepts the response of any token",
+  fc.tuple(anyText, fc.uint8Array({ minLength: 16, maxLength: 16 })),
+  ([token, nonce]) => {
+    assert(isValidAuthResponse(authResponse(nonce.toHex(), token), nonce.toHex(), token));
+  },
+);
+
+property(
+  "isValidAuthResponse() accepts nothing else",
+  fc.oneof(anyText, nearly(RESPONSE)),
+  (response) => {
+    assertEquals(isValidAuthResponse(response, NONCE, TOKEN), response.toLowerCase() === RESPONSE);
+  },
+);
 
 function reversed(line: string): string {
   const [hello, version, ...pairs] = line.split(" ");

@@ -8,12 +8,11 @@ import {
   type ListedFile,
   MAX_LISTED_FILES,
   MAX_LISTING_BYTES,
-  parseListing,
   parseOneShotListing,
   parseOneShotListingError,
 } from "../../core/protocol/listing.ts";
 import { anySize, anyText, nearly, property, validName } from "../base/property.ts";
-import { bytesOf, concat, show } from "./support.ts";
+import { bytesOf, concat, parseListing, show } from "./support.ts";
 
 /** U+FFFF comes before U+1F600 by code point and in UTF-8, and behind it by UTF-16 unit. */
 const FILES: ListedFile[] = [
@@ -39,11 +38,11 @@ Deno.test("encodeListing() writes the protocol's fields only", () => {
   assertEquals(encodeListing([file]), '{"name":"a","size":1,"modified":2}\n');
 });
 
-Deno.test("parseListing() takes back all names in the order of code points", () => {
+Deno.test("ListingPage.add() takes back all names in the order of code points", () => {
   assertEquals(parseListing(encodeListing(FILES), ""), FILES);
 });
 
-Deno.test("parseListing() takes a page that goes on behind after", () => {
+Deno.test("ListingPage.add() takes a page that goes on behind after", () => {
   assertEquals(parseListing(encodeListing(FILES.slice(2)), "a/b"), FILES.slice(2));
   assertEquals(parseListing("", "a/b"), []);
 });
@@ -65,7 +64,7 @@ const unsorted = [
   },
 ];
 for (const { name, text, after } of unsorted) {
-  Deno.test(`parseListing() throws ProtocolError when ${name}`, () => {
+  Deno.test(`ListingPage.add() throws ProtocolError when ${name}`, () => {
     assertThrows(() => parseListing(text, after), ProtocolError, "not sorted");
   });
 }
@@ -77,7 +76,7 @@ const cutOff = [
   "x",
 ];
 for (const text of cutOff) {
-  Deno.test(`parseListing() throws ProtocolError when cut off: ${show(text)}`, () => {
+  Deno.test(`ListingPage.add() throws ProtocolError when cut off: ${show(text)}`, () => {
     assertThrows(() => parseListing(text, ""), ProtocolError, "cut off");
   });
 }
@@ -109,7 +108,7 @@ const noEntries = [
   '{"name":"a","size":1,"modified":2}{"name":"b","size":1,"modified":2}',
 ];
 for (const line of noEntries) {
-  Deno.test(`parseListing() throws ProtocolError when a line is ${show(line)}`, () => {
+  Deno.test(`ListingPage.add() throws ProtocolError when a line is ${show(line)}`, () => {
     assertThrows(() => parseListing(`${line}\n`, ""), ProtocolError, "is no entry");
     assertThrows(() => parseListing(`${entry("0")}${line}\n`, ""), ProtocolError, "is no entry");
   });
@@ -117,18 +116,18 @@ for (const line of noEntries) {
 
 const bad = ["", ".", "..", "/a", "a/", "a\\b", "a\0", "a\nb", "\ud800", "x".repeat(1025)];
 for (const name of bad) {
-  Deno.test(`parseListing() passes over the name ${show(name)} and keeps the others`, () => {
+  Deno.test(`ListingPage.add() passes over the name ${show(name)} and keeps the others`, () => {
     const text = entry("!") + entry(name) + entry("😀");
     assertEquals(parseListing(text, "").map((file) => file.name), ["!", "😀"]);
   });
 }
 
-Deno.test("parseListing() passes over unknown fields", () => {
+Deno.test("ListingPage.add() passes over unknown fields", () => {
   const text = '{"name":"a","kind":"file","size":1,"modified":2,"x":{"y":[]}}\n';
   assertEquals(parseListing(text, ""), [{ name: "a", size: 1, modified: 2 }]);
 });
 
-Deno.test("parseListing() throws ProtocolError when a page has a line more than the protocol allows", () => {
+Deno.test("ListingPage.add() throws ProtocolError when a page has a line more than the protocol allows", () => {
   const page = (lines: number) =>
     encodeListing(
       Array.from({ length: lines }, (_, i) => ({ name: `${1e6 + i}`, size: 1, modified: 1 })),
@@ -141,7 +140,7 @@ Deno.test("parseListing() throws ProtocolError when a page has a line more than 
   );
 });
 
-Deno.test("parseListing() counts the lines whose name is not valid, so that a page of them ends too", () => {
+Deno.test("ListingPage.add() counts the lines whose name is not valid, so that a page of them ends too", () => {
   const page = (lines: number) => entry("..").repeat(lines);
   assertEquals(parseListing(page(MAX_LISTED_FILES), ""), []);
   assertThrows(
@@ -151,7 +150,7 @@ Deno.test("parseListing() counts the lines whose name is not valid, so that a pa
   );
 });
 
-Deno.test("MOST_LISTING_BYTES has room for the longest page, each character escaped", () => {
+Deno.test("MAX_LISTING_BYTES has room for the longest page, each character escaped", () => {
   const name = "\\u0061".repeat(1024);
   const longest = `{"name": "${name}", "size": ${2 ** 53 - 1}, "modified": ${-(2 ** 53 - 1)}}\n`;
   assert(longest.length * MAX_LISTED_FILES <= MAX_LISTING_BYTES);
@@ -216,7 +215,7 @@ const files = names.chain((names) =>
     ),
   )
 );
-property("parseListing() takes back what was encoded", files, (files) => {
+property("ListingPage.add() takes back what was encoded", files, (files) => {
   assertEquals(parseListing(encodeListing(files), ""), files);
 });
 
@@ -234,7 +233,7 @@ const anyListing = fc.oneof(
   fc.array(fc.json(), { maxLength: 3 }).map((values) => values.map((one) => `${one}\n`).join("")),
 );
 property(
-  "parseListing() gives sorted valid files or throws ProtocolError",
+  "ListingPage.add() gives sorted valid files or throws ProtocolError",
   fc.tuple(anyListing, fc.oneof(fc.constant(""), validName)),
   ([text, after]) => {
     let files: ListedFile[];

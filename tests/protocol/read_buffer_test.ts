@@ -2,7 +2,7 @@ import { Buffer } from "node:buffer";
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { LineNotTextError, LineTooLongError, ReadBuffer } from "../../core/protocol/read_buffer.ts";
-import { MAX_LINE_BYTES } from "../../core/protocol/requests.ts";
+import { MAX_LINE_BYTES } from "../../core/protocol/syntax.ts";
 import { anyBytes, anyText, property } from "../base/property.ts";
 import { bytesOf, concat, fill } from "./support.ts";
 
@@ -97,11 +97,11 @@ const streams: { name: string; stream: Uint8Array; want: Line[] }[] = [
 ];
 for (const { name, stream, want } of streams) {
   for (let cut = 0; cut <= stream.length; cut++) {
-    Deno.test(`Inbox yields ${name} when the stream is cut at byte ${cut}`, () => {
+    Deno.test(`ReadBuffer yields ${name} when the stream is cut at byte ${cut}`, () => {
       assertEquals(linesOf(stream, [cut || stream.length, stream.length]), want);
     });
   }
-  Deno.test(`Inbox yields ${name} when the stream comes byte by byte`, () => {
+  Deno.test(`ReadBuffer yields ${name} when the stream comes byte by byte`, () => {
     assertEquals(linesOf(stream, [1]), want);
     assertEquals(linesByTheBook(stream), want);
   });
@@ -134,20 +134,20 @@ const lengths: { name: string; text: string; want: Line[] }[] = [
 for (const { name, text, want } of lengths) {
   const stream = bytesOf(text);
   for (const sizes of [[stream.length], [1], [4095], [4096], [4097], [1000]]) {
-    Deno.test(`Inbox yields ${brief(want)} when given ${name} in parts of ${sizes}`, () => {
+    Deno.test(`ReadBuffer yields ${brief(want)} when given ${name} in parts of ${sizes}`, () => {
       assertEquals(linesOf(stream, sizes), want);
     });
   }
 }
 
-Deno.test("Inbox yields a line of 4096 bytes whole when the stream is cut at any byte", () => {
+Deno.test("ReadBuffer yields a line of 4096 bytes whole when the stream is cut at any byte", () => {
   const stream = bytesOf(`${x(4096)}\r\nb\n`);
   for (let cut = 1; cut < stream.length; cut++) {
     assertEquals(linesOf(stream, [cut, stream.length]), [x(4096), "b", ""], `cut at ${cut}`);
   }
 });
 
-Deno.test("Inbox.takeLine() throws as soon as a line has grown too long, its end or not", () => {
+Deno.test("ReadBuffer.takeLine() throws as soon as a line has grown too long, its end or not", () => {
   const buffer = new ReadBuffer();
   fill(buffer, bytesOf(x(4096)));
   assertEquals(buffer.takeLine(), undefined);
@@ -155,7 +155,7 @@ Deno.test("Inbox.takeLine() throws as soon as a line has grown too long, its end
   assertThrows(() => buffer.takeLine(), LineTooLongError, "longer than 4096 bytes");
 });
 
-Deno.test("Inbox.takeLine() waits for LF when 4096 bytes and CR have come", () => {
+Deno.test("ReadBuffer.takeLine() waits for LF when 4096 bytes and CR have come", () => {
   const buffer = new ReadBuffer();
   fill(buffer, bytesOf(`${x(4096)}\r`));
   assertEquals(buffer.takeLine(), undefined);
@@ -163,14 +163,14 @@ Deno.test("Inbox.takeLine() waits for LF when 4096 bytes and CR have come", () =
   assertThrows(() => buffer.takeLine(), LineTooLongError);
 });
 
-Deno.test("Inbox.takeLine() throws again when it is asked again behind a line that was too long", () => {
+Deno.test("ReadBuffer.takeLine() throws again when it is asked again behind a line that was too long", () => {
   const buffer = new ReadBuffer();
   fill(buffer, bytesOf(`${x(5000)}\nLIST\n`));
   assertThrows(() => buffer.takeLine(), LineTooLongError);
   assertThrows(() => buffer.takeLine(), LineTooLongError);
 });
 
-Deno.test("Inbox.takeLine() leaves the beginning of a line that was too long to be read", () => {
+Deno.test("ReadBuffer.takeLine() leaves the beginning of a line that was too long to be read", () => {
   const buffer = new ReadBuffer();
   fill(buffer, bytesOf(`DOWNLOAD ${x(5000)}`));
   assertThrows(() => buffer.takeLine(), LineTooLongError);
@@ -179,7 +179,7 @@ Deno.test("Inbox.takeLine() leaves the beginning of a line that was too long to 
   assertEquals(verb, bytesOf("DOWNLOAD"));
 });
 
-Deno.test("Inbox.space() is never empty when a line is asked for", () => {
+Deno.test("ReadBuffer.space() is never empty when a line is asked for", () => {
   const buffer = new ReadBuffer();
   const line = bytesOf(`${x(4000)}\n`);
   const stream = concat(...new Array(50).fill(line));
@@ -192,7 +192,7 @@ Deno.test("Inbox.space() is never empty when a line is asked for", () => {
   assertEquals(lines, 50);
 });
 
-Deno.test("Inbox.takeRest() takes all that is there, line ends too", () => {
+Deno.test("ReadBuffer.takeRest() takes all that is there, line ends too", () => {
   const buffer = new ReadBuffer();
   fill(buffer, bytesOf("a\nb\nc"));
   assertEquals(buffer.takeLine(), "a");
@@ -201,7 +201,7 @@ Deno.test("Inbox.takeRest() takes all that is there, line ends too", () => {
   assertEquals(buffer.takeRest(), "");
 });
 
-Deno.test("Inbox.takeRest() has taken the bytes when they are not text", () => {
+Deno.test("ReadBuffer.takeRest() has taken the bytes when they are not text", () => {
   const buffer = new ReadBuffer();
   fill(buffer, Uint8Array.of(0xff));
   assertThrows(() => buffer.takeRest(), LineNotTextError);
@@ -209,7 +209,7 @@ Deno.test("Inbox.takeRest() has taken the bytes when they are not text", () => {
   assertEquals(buffer.takeLine(), "LIST");
 });
 
-Deno.test("Inbox.takeInto() moves as much as there is and fits", () => {
+Deno.test("ReadBuffer.takeInto() moves as much as there is and fits", () => {
   const buffer = new ReadBuffer();
   const target = new Uint8Array(4);
   assertEquals(buffer.takeInto(target), 0);
@@ -223,7 +223,7 @@ Deno.test("Inbox.takeInto() moves as much as there is and fits", () => {
   assertEquals(buffer.buffered, 0);
 });
 
-Deno.test("Inbox.takeInto() gives a copy when the space is used again", () => {
+Deno.test("ReadBuffer.takeInto() gives a copy when the space is used again", () => {
   const buffer = new ReadBuffer();
   const target = new Uint8Array(3);
   fill(buffer, bytesOf("abc"));
@@ -277,13 +277,13 @@ const MESSAGES: Message[] = [
 ];
 const STREAM = streamOf(MESSAGES);
 for (let cut = 1; cut <= STREAM.length; cut++) {
-  Deno.test(`Inbox yields bodies directly behind lines when the stream is cut at byte ${cut}`, () => {
+  Deno.test(`ReadBuffer yields bodies directly behind lines when the stream is cut at byte ${cut}`, () => {
     const lengths = MESSAGES.map(({ body }) => body.length);
     assertEquals(messagesOf(STREAM, lengths, [cut, STREAM.length]), MESSAGES);
   });
 }
 
-Deno.test("Inbox yields a body larger than its buffer", () => {
+Deno.test("ReadBuffer yields a body larger than its buffer", () => {
   const body = Uint8Array.from({ length: 100_000 }, (_, i) => i % 251);
   const messages = [{ line: "OK 100000", body }, { line: "OK 0", body: new Uint8Array() }];
   assertEquals(messagesOf(streamOf(messages), [100_000, 0], [7777]), messages);
@@ -334,7 +334,7 @@ function brief(lines: readonly Line[]): string {
   return lines.map((line) => typeof line === "string" ? line.length : line.fault).join(", ");
 }
 
-Deno.test("Inbox grows when it began small and a line does not fit", () => {
+Deno.test("ReadBuffer grows when it began small and a line does not fit", () => {
   const buffer = new ReadBuffer(4);
   let sent = 0;
   const line = "x".repeat(4000) + "\n";

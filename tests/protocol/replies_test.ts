@@ -41,7 +41,7 @@ for (const { line, reply } of loose) {
   });
 }
 
-Deno.test("parseReply() gives the refusal when the line is one", () => {
+Deno.test("parseReply() returns an error reply", () => {
   const reply = parseReply("ERROR:RANGE too far");
   assert(reply.kind === "error");
   assertEquals([reply.error.code, reply.error.text], ["RANGE", "too far"]);
@@ -132,7 +132,7 @@ for (const reply of noSizes) {
   });
 }
 
-Deno.test("parseOneShotSize() throws the refusal when the seed refuses", () => {
+Deno.test("parseOneShotSize() throws the error reply", () => {
   assertErrorReply(() => parseOneShotSize("ERROR:NOT_FOUND no such file\n"), "NOT_FOUND");
   assertErrorReply(() => parseOneShotSize("ERROR:BUSY\r\n"), "BUSY");
   assertErrorReply(() => parseOneShotSize("ERROR:NOT_FOUND a\u2028b\n"), "NOT_FOUND");

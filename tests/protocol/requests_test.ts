@@ -136,7 +136,7 @@ const badInSession = [
   "\ufeffPING",
 ];
 for (const line of badInSession) {
-  Deno.test(`parseSessionRequest() refuses ${show(line)} with BAD_REQUEST`, () => {
+  Deno.test(`parseSessionRequest() rejects ${show(line)} with BAD_REQUEST`, () => {
     assertErrorReply(() => parseSessionRequest(line), "BAD_REQUEST");
   });
 }
@@ -160,11 +160,11 @@ const badNames = [
 ];
 for (const name of badNames) {
   const lines = [`FILESIZE ${name}`, `MANIFEST ${name}`, `DOWNLOAD ${name}|0|1`];
-  Deno.test(`parseSessionRequest() refuses the name ${show(name)} with NOT_FOUND`, () => {
+  Deno.test(`parseSessionRequest() rejects the name ${show(name)} with NOT_FOUND`, () => {
     for (const line of lines) assertErrorReply(() => parseSessionRequest(line), "NOT_FOUND");
   });
 
-  Deno.test(`parseOneShotRequest() refuses the name ${show(name)} with NOT_FOUND`, () => {
+  Deno.test(`parseOneShotRequest() rejects the name ${show(name)} with NOT_FOUND`, () => {
     assertErrorReply(() => parseOneShotRequest(`FILESIZE ${name}`), "NOT_FOUND");
     assertErrorReply(() => parseOneShotRequest(`DOWNLOAD ${name}|0`), "NOT_FOUND");
   });
@@ -219,7 +219,7 @@ const badOneShot = [
   "DOWNLOAD a|1\r",
 ];
 for (const line of badOneShot) {
-  Deno.test(`parseOneShotRequest() refuses ${show(line)} with BAD_REQUEST`, () => {
+  Deno.test(`parseOneShotRequest() rejects ${show(line)} with BAD_REQUEST`, () => {
     assertErrorReply(() => parseOneShotRequest(line), "BAD_REQUEST");
   });
 }

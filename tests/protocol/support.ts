@@ -1,8 +1,9 @@
-/** What the tests of `wire` share. */
+/** Helpers of the protocol tests. */
 import fc from "fast-check";
 import { assertEquals, assertThrows } from "@std/assert";
-import type { ReadBuffer } from "../../core/protocol/read_buffer.ts";
 import { ErrorReply, type ErrorReplyCode } from "../../core/protocol/error_replies.ts";
+import { type ListedFile, ListingPage } from "../../core/protocol/listing.ts";
+import type { ReadBuffer } from "../../core/protocol/read_buffer.ts";
 
 export function bytesOf(text: string): Uint8Array<ArrayBuffer> {
   return new TextEncoder().encode(text);
@@ -12,7 +13,7 @@ export function concat(...parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer>
   return Uint8Array.from(parts.flatMap((part) => [...part]));
 }
 
-/** Gives `buffer` the beginning of `bytes`, as much as it has room for; says how much. */
+/** Writes as much of `bytes` to `buffer` as it has room for, and returns how much. */
 export function fill(buffer: ReadBuffer, bytes: Uint8Array): number {
   for (let given = 0;;) {
     const space = buffer.space();
@@ -24,11 +25,18 @@ export function fill(buffer: ReadBuffer, bytes: Uint8Array): number {
   }
 }
 
+/** The files of a complete page. */
+export function parseListing(text: string, after: string): ListedFile[] {
+  const page = new ListingPage(after);
+  page.add(text);
+  return page.files;
+}
+
 export function assertErrorReply(run: () => unknown, code: ErrorReplyCode): void {
   assertEquals(assertThrows(run, ErrorReply).code, code);
 }
 
-/** For the name of a test: the text, in quotes, its end left out when it is long. */
+/** The text for the name of a test: in quotes, and shortened when it is long. */
 export function show(text: string): string {
   const quoted = JSON.stringify(text);
   return quoted.length > 60 ? `${quoted.slice(0, 40)}… of ${text.length} units` : quoted;

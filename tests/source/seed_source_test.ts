@@ -15,7 +15,7 @@ import { PendingError } from "../../core/source/errors.ts";
 import { SeedSource, type SeedSourceOptions } from "../../core/source/seed_source.ts";
 import type { ReadOptions } from "../../core/source/source.ts";
 import type { ByteStream, Dial } from "../../core/source/transport.ts";
-import { authResponse } from "../../core/protocol/auth.ts";
+import { authResponse } from "../../core/protocol/greeting.ts";
 import { encodeGreeting } from "../../core/protocol/greeting.ts";
 import { encodeListing, MAX_LISTED_FILES } from "../../core/protocol/listing.ts";
 import { encodeManifest, makeManifest } from "../../core/protocol/manifest.ts";

@@ -3,9 +3,8 @@
  * answered, the next one is read ahead; a client that sends requests faster than it reads
  * replies is not read from.
  */
-import { isValidAuthResponse } from "../../protocol/auth.ts";
 import { encodeErrorReply, ErrorReply } from "../../protocol/error_replies.ts";
-import { encodeGreeting, READ_FEATURE } from "../../protocol/greeting.ts";
+import { encodeGreeting, isValidAuthResponse, READ_FEATURE } from "../../protocol/greeting.ts";
 import { LineNotTextError, LineTooLongError } from "../../protocol/read_buffer.ts";
 import { encodeOk } from "../../protocol/replies.ts";
 import {

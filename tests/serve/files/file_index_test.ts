@@ -3,7 +3,8 @@ import { compareNames } from "../../../core/base/names.ts";
 import { TaskGroup } from "../../../core/base/task_group.ts";
 import { FileIndex, type IndexPage } from "../../../core/serve/files/file_index.ts";
 import type { WalkResult } from "../../../core/serve/files/directory_walk.ts";
-import { type ListedFile, parseListing } from "../../../core/protocol/listing.ts";
+import type { ListedFile } from "../../../core/protocol/listing.ts";
+import { parseListing } from "../../protocol/support.ts";
 import { ManualClock, SeedFixture, TempFolder, test } from "../support.ts";
 
 /** For walks that end by themselves. */

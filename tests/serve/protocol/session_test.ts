@@ -1,5 +1,5 @@
 import { assertEquals, assertMatch } from "@std/assert";
-import { authResponse } from "../../../core/protocol/auth.ts";
+import { authResponse } from "../../../core/protocol/greeting.ts";
 import { bytesOf, patternOf, SeedFixture, TempFolder, test } from "../support.ts";
 
 function files(): TempFolder {

@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { parseNumber, parseSize } from "../../core/protocol/numbers.ts";
+import { parseNumber, parsePairs, parseSize } from "../../core/protocol/syntax.ts";
 import { anySize, anyText, property } from "../base/property.ts";
 import { show } from "./support.ts";
 
@@ -64,4 +64,28 @@ property("parseNumber() takes only the shortest spelling", fc.oneof(anyText, dig
   if (number === undefined) assert(!/^[0-9]+$/.test(text) || /^0./.test(text));
   else if (number === Infinity) assert(BigInt(text) >= 2n ** 53n && `${BigInt(text)}` === text);
   else assertEquals(`${number}`, text);
+});
+
+const pairs = [
+  { text: "", want: {} },
+  { text: " ", want: {} },
+  { text: "a=b", want: { a: "b" } },
+  { text: "a=b c=d", want: { a: "b", c: "d" } },
+  { text: "a=b=c", want: { a: "b=c" } },
+  { text: "a= b", want: { a: "" } },
+  { text: "=b a", want: {} },
+  { text: "a=1 a=2", want: { a: "1" } },
+  { text: "A=1 a=2", want: { A: "1", a: "2" } },
+  { text: "a=\tx", want: { a: "\tx" } },
+];
+for (const { text, want } of pairs) {
+  Deno.test(`parsePairs() of ${show(text)}`, () => {
+    assertEquals(parsePairs(text), new Map(Object.entries(want)));
+  });
+}
+
+property("parsePairs() never throws, and keeps the first value of every key", anyText, (text) => {
+  for (const [key, value] of parsePairs(text)) {
+    assert(key !== "" && ` ${text} `.includes(` ${key}=${value} `));
+  }
 });

@@ -1,17 +1,17 @@
-/** The inbox, given a stream in pieces, against a reader that has all of it at once. */
+/** ReadBuffer, given a stream in parts, compared with a reader that has all of it at once. */
 import { assert, assertEquals } from "@std/assert";
 import { isUtf8 } from "node:buffer";
 import { LineNotTextError, LineTooLongError, ReadBuffer } from "../../core/protocol/read_buffer.ts";
-import { MAX_LINE_BYTES } from "../../core/protocol/lines.ts";
+import { MAX_LINE_BYTES } from "../../core/protocol/syntax.ts";
 import { diceOf } from "../sim/dice.ts";
 import { assertSame, bytesOf, type Target, textOf } from "./target.ts";
 
 const MAX_INPUT = 9000;
-/** What an inbox holds at most. */
+/** The capacity of a ReadBuffer. */
 const MAX_BUFFERED = 16 * 1024;
 
-export const INBOX_TARGET: Target = {
-  name: "inbox",
+export const READ_BUFFER_TARGET: Target = {
+  name: "read-buffer",
   seeds: [
     bytesOf("HELLO 2\nPING\r\nBYE\n"),
     bytesOf("\n\r\n\r\r\nOK 5\nhello"),
@@ -19,9 +19,9 @@ export const INBOX_TARGET: Target = {
     Uint8Array.from([0xff, 10, 0xc3, 0xa9, 13, 10, 0xc3, 10, 0xef, 0xbb, 0xbf, 10]),
   ],
   run(whole) {
-    // Two lines that are too long fit; thousands that are no text would take all of the time.
+    // Two lines that are too long fit; thousands of lines that are not UTF-8 would take too long.
     const input = whole.subarray(0, MAX_INPUT);
-    // The cuts are chosen by the input itself, so that it tells all of a failure.
+    // The input chooses the cuts, so that it reproduces a failure.
     const seed = input.reduce((sum, byte) => (sum * 31 + byte) >>> 0, input.length);
     const bodies = seed % 3 === 0;
     assertSame(readInPieces(input, diceOf(seed), bodies), readAtOnce(input, bodies), "lines");
@@ -30,22 +30,22 @@ export const INBOX_TARGET: Target = {
 
 const TOO_LONG = "(too long)";
 const NOT_TEXT = "(not text)";
-/** Behind every fifth line there is a body of so many bytes, where bodies are read. */
+/** Every fifth line is followed by a body of this length, when bodies are read. */
 const BODY = 7;
 const EVERY = 5;
 
 function readInPieces(input: Uint8Array, random: () => number, bodies: boolean): string[] {
-  const inbox = new ReadBuffer();
+  const buffer = new ReadBuffer();
   const read: string[] = [];
   let given = 0;
   for (;;) {
-    const taken = takeAll(inbox, read, bodies, given === input.length);
+    const taken = takeAll(buffer, read, bodies, given === input.length);
     if (taken === "over") return read;
     if (given === input.length) {
-      read.push(takeRest(inbox));
+      read.push(takeRest(buffer));
       return read;
     }
-    const space = inbox.space();
+    const space = buffer.space();
     assert(space.length > 0, "there is always room for more");
     const count = Math.min(
       1 + Math.floor(random() ** 2 * 9000),
@@ -53,38 +53,38 @@ function readInPieces(input: Uint8Array, random: () => number, bodies: boolean):
       input.length - given,
     );
     space.set(input.subarray(given, given + count));
-    inbox.filled(count);
+    buffer.filled(count);
     given += count;
-    assert(inbox.buffered <= MAX_BUFFERED);
+    assert(buffer.buffered <= MAX_BUFFERED);
   }
 }
 
-/** Takes lines and bodies until there is no whole one. */
+/** Takes lines and bodies until none is complete. */
 function takeAll(
-  inbox: ReadBuffer,
+  buffer: ReadBuffer,
   read: string[],
   bodies: boolean,
   ended: boolean,
 ): "over" | "more" {
   for (;;) {
     if (bodies && read.length % EVERY === EVERY - 1) {
-      if (inbox.buffered < BODY && !ended) return "more";
+      if (buffer.buffered < BODY && !ended) return "more";
       const body = new Uint8Array(BODY);
-      const count = inbox.takeInto(body);
+      const count = buffer.takeInto(body);
       read.push(body.subarray(0, count).toHex());
       if (count < BODY) return "over";
       continue;
     }
-    const line = attemptLine(() => inbox.takeLine());
+    const line = attemptLine(() => buffer.takeLine());
     if (line === undefined) return "more";
     read.push(line);
     if (line === TOO_LONG) return "over";
   }
 }
 
-function takeRest(inbox: ReadBuffer): string {
-  const rest = attemptLine(() => inbox.takeRest())!;
-  assertEquals(inbox.buffered, 0);
+function takeRest(buffer: ReadBuffer): string {
+  const rest = attemptLine(() => buffer.takeRest())!;
+  assertEquals(buffer.buffered, 0);
   return rest;
 }
 
@@ -99,7 +99,7 @@ function attemptLine(take: () => string | undefined): string | undefined {
   }
 }
 
-/** The same, told from the whole of the stream. */
+/** The expected lines, from the whole stream. */
 function readAtOnce(input: Uint8Array, bodies: boolean): string[] {
   const read: string[] = [];
   for (let at = 0;;) {
