@@ -8,22 +8,13 @@ export interface ActiveTask extends TaskView {
   readonly detail: TaskDetail | null;
 }
 
-export interface Totals {
-  readonly done: number;
-  readonly failed: number;
-  readonly cancelled: number;
-  readonly active: number;
-  readonly waiting: number;
-  readonly paused: number;
-  readonly downloaded: number;
-  /** Bytes of all tasks whose size is known. */
-  readonly size: number;
+export type Totals = Readonly<Omit<Sums, "unsized" | "resting" | "count">> & {
   /** Whether the size of every task is known. */
   readonly sizeKnown: boolean;
-  readonly received: number;
+  /** Bytes a second. */
   readonly rate: number;
   readonly etaMs: number | null;
-}
+};
 
 export class RunProgress {
   readonly #tasks = new Map<string, TaskProgress>();
@@ -101,6 +92,7 @@ class Sums {
   waiting = 0;
   paused = 0;
   downloaded = 0;
+  /** Bytes of all tasks whose size is known. */
   size = 0;
   received = 0;
   /** Unfinished tasks of unknown size. */

@@ -83,6 +83,11 @@ export class TaskProgress {
     this.downloaded = earlier?.downloaded ?? 0;
   }
 
+  /** Whether its turn has come. */
+  get begun(): boolean {
+    return this.#work !== undefined || this.ended;
+  }
+
   /** Whether no event changes it any more. An interrupted task has ended, and is paused. */
   get ended(): boolean {
     return isOver(this.state) || this.failure !== undefined;

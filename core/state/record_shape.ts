@@ -71,9 +71,14 @@ const STATUS_EVENTS: ReadonlyMap<unknown, is.Guard<unknown>> = new Map(Object.en
   failed: is.object({ failure: is.object({ message: is.string }) }),
 }));
 
+/** Milliseconds since 1970 that a Date can have. */
+function isTime(value: unknown): boolean {
+  return is.number(value) && Math.abs(value) < 8.64e15;
+}
+
 export function isTaskEvent(line: object): line is TaskEvent {
   const { task, time, kind } = line as Readonly<Record<string, unknown>>;
-  return isTaskId(task) && is.number(time) && (STATUS_EVENTS.get(kind)?.(line) ?? is.string(kind));
+  return isTaskId(task) && isTime(time) && (STATUS_EVENTS.get(kind)?.(line) ?? is.string(kind));
 }
 
 export function isStatusEvent({ kind }: TaskEvent): boolean {

@@ -133,9 +133,15 @@ export function statusesOf(
     }
   }
   const pid = lines.find(isHeader)?.pid ?? null;
-  const all = Array.from(tasks.values(), (task) => statusOf(task, pid, run.snapshot, nowMs));
-  const moreWaiting = alive ? Math.max(0, waiting - maxWaiting) : 0;
-  return { tasks: alive ? all : all.flatMap(abandoned), moreWaiting };
+  // A task that was only queued by a process that is gone leaves nothing.
+  const left = alive ? [...tasks.values()] : [...tasks.values()].filter(({ begun }) => begun);
+  return {
+    tasks: left.map((task) => {
+      const status = statusOf(task, pid, run.snapshot, nowMs);
+      return alive ? status : stopped(status);
+    }),
+    moreWaiting: alive ? Math.max(0, waiting - maxWaiting) : 0,
+  };
 }
 
 /** @param snapshot what the run wrote last about its tasks at work. */
@@ -179,10 +185,9 @@ function withoutRates(detail: TaskDetail): TaskDetail {
   return { ...detail, seeds: detail.seeds.map((seed) => ({ ...seed, rate: 0 })) };
 }
 
-/** Tasks whose process is gone: what was begun is kept, and continues with the same command. */
-function abandoned(task: TaskStatus): TaskStatus[] {
-  if (isOver(task.state)) return [{ ...task, pid: null }];
-  return task.state === "waiting"
-    ? []
-    : [{ ...task, state: "paused", pid: null, rate: 0, etaMs: null }];
+/** A task whose process is gone: the next download of it continues it. */
+function stopped(task: TaskStatus): TaskStatus {
+  return isOver(task.state)
+    ? { ...task, pid: null }
+    : { ...task, state: "paused", pid: null, rate: 0, etaMs: null };
 }

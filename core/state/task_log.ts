@@ -6,7 +6,9 @@
 import { Logger, type LogRecord, RotatingFileHandler } from "@std/log";
 import { join } from "@std/path";
 import type { Clock } from "../base/clock.ts";
+import * as is from "../base/guards.ts";
 import { isOver, isTrouble, type Level, type TaskEvent, type TaskEventData } from "../events.ts";
+import { linesIn } from "./run_files.ts";
 import { readRuns, taskRunsOf } from "./run_reader.ts";
 import { ignoringErrors, PRIVATE_FILE } from "./state_files.ts";
 import { TaskArchive } from "./task_archive.ts";
@@ -204,15 +206,10 @@ async function recordedLines(stateDir: string, task: string): Promise<LogLine[]>
   using archive = TaskArchive.open(stateDir);
   const archived = archive?.taskRun(task)?.events ?? [];
   const events = new Map([...archived, ...recorded].map((event) => [JSON.stringify(event), event]));
-  return Array.from(events.values()).filter(isPlausible).flatMap((event) => {
+  return Array.from(events.values()).flatMap((event) => {
     const level = levelOf(event);
     return level === undefined ? [] : [lineOf(event, level)];
   });
-}
-
-/** A record may have been edited. */
-function isPlausible({ kind, time }: TaskEvent): boolean {
-  return typeof kind === "string" && Math.abs(time) < 8.64e15;
 }
 
 function endsTask({ event }: LogLine): boolean {
@@ -227,20 +224,12 @@ async function textOf(path: string): Promise<string> {
   });
 }
 
-/** Lines that a crash damaged are skipped. */
 function linesOf(text: string): LogLine[] {
-  return text.split("\n").slice(0, -1).flatMap((line) => {
-    try {
-      const value: unknown = JSON.parse(line);
-      return isLogLine(value) ? [value] : [];
-    } catch {
-      return [];
-    }
-  });
+  return linesIn(text).filter((line): line is LogLine => isLogLine(line));
 }
 
-function isLogLine(value: unknown): value is LogLine {
-  const { time, level, event } = Object(value) as Record<string, unknown>;
-  const { kind } = Object(event) as Record<string, unknown>;
-  return typeof time === "string" && typeof level === "string" && typeof kind === "string";
-}
+const isLogLine = is.object({
+  time: is.string,
+  level: is.string,
+  event: is.object({ kind: is.string }),
+});

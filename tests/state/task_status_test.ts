@@ -119,6 +119,11 @@ const endings: Ending[] = [
   { name: "it was being verified", events: [state("a", "verifying")], want: { state: "paused" } },
   { name: "seeds were being asked", events: [state("a", "finding")], want: { state: "paused" } },
   {
+    name: "it was waiting for a seed after it had begun",
+    events: [found("a", 8), state("a", "downloading"), state("a", "waiting")],
+    want: { state: "paused", size: 8 },
+  },
+  {
     name: "it had resumed",
     events: [
       found("a", 8),
