@@ -46,7 +46,7 @@ async function logs(environment: Environment, flags: Flags, text: string): Promi
   const directories = directoriesIn(environment);
   const { task } = await core.findTask(directories, text);
   using interruption = interruptible(environment);
-  // Where nobody reads any more, there is nothing to follow for.
+  // Stop following when the reader of the pipe is gone.
   const signal = AbortSignal.any([interruption.signal, environment.stdout.closed]);
   const { follow = false, lines: count = Infinity, level } = flags;
   let first = true;

@@ -1,13 +1,7 @@
 /** `p2p serve`: shares a folder until Ctrl-C. */
 import { Command } from "@cliffy/command";
 import { resolve } from "@std/path";
-import {
-  type Level,
-  SERVE_DEFAULTS,
-  type ServeEvent,
-  type ServeSettings,
-  UsageError,
-} from "../core/mod.ts";
+import { SERVE_DEFAULTS, type ServeEvent, type ServeSettings, UsageError } from "../core/mod.ts";
 import { ValueArgumentType, withSettings } from "./options.ts";
 import { type Environment, writeLines } from "./environment.ts";
 import { Interrupted, interruptible } from "./exit.ts";
@@ -42,29 +36,31 @@ async function serve(
   flags: Readonly<Record<string, unknown>>,
   dir: string | undefined,
 ): Promise<void> {
+  const { core, stdout, stderr, wallTime } = environment;
   const { values, directories } = await loadSettings(environment, flags);
   const settings = await serveSettingsOf(values, dir ?? SERVE_DEFAULTS.dir);
-  await using writer = new BoundedWriter(environment.stdout);
-  const reporter = new ServeReporter(environment, writer, {
-    json: flags.json === true,
-    least: values.quiet ? "error" : values["log-level"],
-    invitation: invitationTo(settings, values["token-file"]),
-  });
+  const least = values.quiet ? "error" : values["log-level"];
+  const invitation = invitationTo(settings, values["token-file"]);
+  await using writer = new BoundedWriter(stdout);
   const now = new AbortController();
   using interruption = interruptible(environment, {
     signals: 2,
     onSignal(times, signal) {
-      if (times === 1) reporter.note(stoppingText(signal));
-      else now.abort(new Interrupted("SIGINT"));
+      if (times > 1) now.abort(new Interrupted("SIGINT"));
+      else if (reaches("info", least)) writeLines(stderr, [`p2p: ${stoppingText(signal)}`]);
     },
   });
-  await environment.core.serve(
-    settings,
-    directories,
-    (event) => reporter.handle(event),
-    interruption.signal,
-    now.signal,
-  );
+  /** Addresses go to stdout and everything else to stderr; with --json, later events to stdout as well. */
+  const handle = (event: ServeEvent) => {
+    if (event.kind === "listening") {
+      writeLines(stdout, renderListening(event, flags.json === true));
+    } else if (flags.json) {
+      const line = renderServeJson(event, wallTime(), least);
+      if (line !== undefined) writer.put(line);
+    }
+    writeLines(stderr, renderServeEvent(event, wallTime(), least, invitation));
+  };
+  await core.serve(settings, directories, handle, interruption.signal, now.signal);
   // Ctrl-C is the normal end of a seed; only the second one interrupts it.
   now.signal.throwIfAborted();
 }
@@ -77,42 +73,6 @@ function invitationTo({ tls }: ServeSettings, tokenFile: string | undefined): In
     // An absolute path, because the line may be pasted anywhere.
     tokenFile: tokenFile === undefined ? undefined : resolve(tokenFile),
   };
-}
-
-interface ReportOptions {
-  readonly json: boolean;
-  readonly least: Level;
-  readonly invitation: Invitation;
-}
-
-/** Writes the addresses to stdout and everything else to stderr; with --json, later events to stdout as well. */
-class ServeReporter {
-  readonly #environment: Environment;
-  readonly #writer: BoundedWriter;
-  readonly #options: ReportOptions;
-
-  constructor(environment: Environment, writer: BoundedWriter, options: ReportOptions) {
-    this.#environment = environment;
-    this.#writer = writer;
-    this.#options = options;
-  }
-
-  handle(event: ServeEvent): void {
-    const { stdout, stderr, wallTime } = this.#environment;
-    const { json, least, invitation } = this.#options;
-    if (event.kind === "listening") {
-      writeLines(stdout, renderListening(event, json));
-    } else if (json) {
-      const line = renderServeJson(event, wallTime(), least);
-      if (line !== undefined) this.#writer.put(line);
-    }
-    writeLines(stderr, renderServeEvent(event, wallTime(), least, invitation));
-  }
-
-  note(text: string): void {
-    if (!reaches("info", this.#options.least)) return;
-    writeLines(this.#environment.stderr, [`p2p: ${text}`]);
-  }
 }
 
 async function serveSettingsOf(values: Values, dir: string): Promise<ServeSettings> {

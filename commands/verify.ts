@@ -46,21 +46,20 @@ async function verify(
   options: Flags,
   files: readonly string[],
 ): Promise<void> {
+  const { core, stdout, stderr } = environment;
   const { values } = await loadSettings(environment, { ...options });
   const settings = await downloadSettingsOf(values);
   const requests = files.map(requestFor);
   using interruption = interruptible(environment);
-  using progress = new HashProgress(environment, values.quiet);
-  const report = progress.report.bind(progress);
+  using progress = hashProgress(environment, values.quiet);
   let results: Verification[];
   try {
-    results = await environment.core.verify(requests, settings, report, interruption.signal);
+    results = await core.verify(requests, settings, progress.report, interruption.signal);
   } catch (error) {
     interruption.throwIfInterrupted();
     throw error;
   }
   progress[Symbol.dispose]();
-  const { stdout, stderr } = environment;
   if (options.json) writeLines(stdout, [jsonLine({ files: results.map(verificationFields) })]);
   else for (const result of results) writeLines(stdout, renderVerification(result));
   for (const result of results) writeLines(stderr, renderVerifyFault(result, options.seed));
@@ -92,33 +91,20 @@ const PAINT_INTERVAL_MS = 200;
 /** Without cursor movement, as often as the total of `get`. */
 const LINE_INTERVAL_MS = 30_000;
 
-/** Shows the file that is being hashed, on standard error. */
-class HashProgress implements Disposable {
-  readonly #environment: Environment;
-  readonly #screen: Screen | undefined;
-  readonly #quiet: boolean;
-  #reportedAt: number;
-
-  constructor(environment: Environment, quiet: boolean) {
-    this.#environment = environment;
-    this.#quiet = quiet;
-    const { stderr } = environment;
-    this.#screen = mayMoveCursor(environment, stderr) ? new Screen(stderr) : undefined;
-    this.#reportedAt = environment.now();
-  }
-
-  report(path: string, hashed: number, size: number): void {
-    const now = this.#environment.now();
-    const everyMs = this.#screen ? PAINT_INTERVAL_MS : LINE_INTERVAL_MS;
-    if (this.#quiet || now - this.#reportedAt < everyMs) return;
-    this.#reportedAt = now;
-    const line = renderHashed(path, hashed, size);
-    if (this.#screen) this.#screen.paint([], [line]);
-    else writeLines(this.#environment.stderr, [line]);
-  }
-
-  /** May be called more than once. */
-  [Symbol.dispose](): void {
-    this.#screen?.clear();
-  }
+/** Shows the file that is being hashed, on standard error; disposing it clears the line, and may be repeated. */
+function hashProgress(environment: Environment, quiet: boolean) {
+  const { stderr, now } = environment;
+  const screen = mayMoveCursor(environment, stderr) ? new Screen(stderr) : undefined;
+  const intervalMs = screen ? PAINT_INTERVAL_MS : LINE_INTERVAL_MS;
+  let reportedAt = now();
+  return {
+    report(path: string, hashed: number, size: number): void {
+      if (quiet || now() - reportedAt < intervalMs) return;
+      reportedAt = now();
+      const line = renderHashed(path, hashed, size);
+      if (screen) screen.paint([], [line]);
+      else writeLines(stderr, [line]);
+    },
+    [Symbol.dispose]: () => screen?.clear(),
+  };
 }

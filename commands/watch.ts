@@ -16,7 +16,7 @@ import { wantsFinished, type WatchCommand, watchModel } from "./ui/watch/model.t
 import { reduce, type WatchEvent } from "./ui/watch/reduce.ts";
 import { renderWatch } from "./ui/watch/screen.ts";
 
-/** Processes write their progress twice a second; nobody reads faster than this. */
+/** Processes write their progress twice a second; once a second is enough for a reader. */
 const POLL_INTERVAL_MS = 1000;
 /** Reading a very long queue takes time: the pause is at least this many times as long. */
 const POLL_PAUSE_FACTOR = 10;

@@ -38,7 +38,7 @@ export class BarWatcher implements Watcher {
   readonly #environment: Environment;
   readonly #screen: Screen;
   readonly #progress: RunProgress;
-  readonly #lines: EventLines;
+  readonly #linesOf: (event: TaskEvent) => string[];
   readonly #timer: number;
   #above: string[] = [];
   #lastHint: string | undefined;
@@ -48,13 +48,13 @@ export class BarWatcher implements Watcher {
     this.#environment = environment;
     this.#progress = progress;
     // The block shows what "info" would, except for finished files.
-    this.#lines = new EventLines({ ...options, level: level === "info" ? "warn" : level });
+    this.#linesOf = eventLines({ ...options, level: level === "info" ? "warn" : level });
     this.#screen = new Screen(environment.stderr);
     this.#timer = setInterval(() => this.#paint(), PAINT_INTERVAL_MS);
   }
 
   handle(event: TaskEvent): void {
-    this.#above.push(...this.#lines.of(event).filter((line) => !this.#isRepeatedHint(line)));
+    this.#above.push(...this.#linesOf(event).filter((line) => !this.#isRepeatedHint(line)));
   }
 
   /** Hundreds of downloads may fail for one reason: each has a line, but the hint appears once. */
@@ -90,20 +90,20 @@ export class BarWatcher implements Watcher {
 /** One line for each event on stderr, and a total at intervals. */
 export class PlainWatcher implements Watcher {
   readonly #environment: Environment;
-  readonly #lines: EventLines;
+  readonly #linesOf: (event: TaskEvent) => string[];
   readonly #timer: number | undefined;
 
   constructor(options: WatcherOptions) {
     const { environment: { now, wallTime }, progress, level } = options;
     this.#environment = options.environment;
-    this.#lines = new EventLines(options);
+    this.#linesOf = eventLines(options);
     if (!reaches("info", level)) return;
     const total = () => this.note([renderTotal(progress.totals(now()), wallTime())]);
     this.#timer = setInterval(total, TOTAL_INTERVAL_MS);
   }
 
   handle(event: TaskEvent): void {
-    this.note(this.#lines.of(event));
+    this.note(this.#linesOf(event));
   }
 
   fail(lines: readonly string[]): void {
@@ -122,18 +122,18 @@ export class PlainWatcher implements Watcher {
 /** Only failures on stderr and, unless quiet, downloads that could not be verified. */
 export class QuietWatcher implements Watcher {
   readonly #environment: Environment;
-  readonly #lines: EventLines;
+  readonly #linesOf: (event: TaskEvent) => string[];
   readonly #quiet: boolean;
 
   constructor(options: WatcherOptions, quiet: boolean) {
     this.#environment = options.environment;
-    this.#lines = new EventLines({ ...options, level: "error" });
+    this.#linesOf = eventLines({ ...options, level: "error" });
     this.#quiet = quiet;
   }
 
   handle(event: TaskEvent): void {
     if (event.kind === "failed" || (event.kind === "done" && !this.#quiet)) {
-      this.fail(this.#lines.of(event));
+      this.fail(this.#linesOf(event));
     }
   }
 
@@ -176,23 +176,16 @@ export class ResultWriter {
 /** Thousands of these come for each download, so they are never a line. */
 const PAYLOAD: ReadonlySet<TaskEvent["kind"]> = new Set(["received", "stored", "flight", "pieces"]);
 
-/** The lines of events that matter and are not repeats. */
-class EventLines {
-  readonly #options: WatcherOptions;
-  readonly #repeats = new RepeatFilter();
-
-  constructor(options: WatcherOptions) {
-    this.#options = options;
-  }
-
-  of(event: TaskEvent): string[] {
-    const { progress, level, seeds } = this.#options;
+/** Returns the lines of an event, if it matters and is not a repeat. */
+function eventLines({ progress, level, seeds }: WatcherOptions): (event: TaskEvent) => string[] {
+  const repeats = new RepeatFilter();
+  return (event) => {
     if (PAYLOAD.has(event.kind)) return [];
-    if (this.#repeats.isRepeat(event) && level !== "debug") return [];
+    if (repeats.isRepeat(event) && level !== "debug") return [];
     const name = progress.task(event.task)?.name ?? event.task;
     const least = event.kind === "done" && level === "warn" ? "info" : level;
     return renderEvent(event, name, least, seeds);
-  }
+  };
 }
 
 /** A seed that is unreachable fails again and again, for every download; that is news only once. */

@@ -1,15 +1,14 @@
 /**
- * What a shell needs to ask p2p itself how a line may go on: a few lines for
- * each, and all that is to be known of commands, flags, tasks and names stays
- * in one place. p2p answers in lines: first "words", "files" or "dirs", then a
- * word each, in zsh and fish with what it means behind a tab.
+ * The scripts that make a shell ask p2p for completions, so that commands, flags, tasks and names are
+ * known in one place. p2p answers in lines: first "words", "files" or "dirs", then one word a line, in
+ * zsh and fish followed by a tab and its meaning.
  */
 
 export const SHELLS = ["bash", "zsh", "fish"] as const;
 export type Shell = typeof SHELLS[number];
 
-// Nothing here is younger than bash 3.2, which macOS has: without compopt and nosort it does with less.
-// Bash passes the line as it is written, because its own words are cut at ":" and "=".
+// Works with bash 3.2, which macOS has: compopt and nosort are optional.
+// Bash passes the line as written, because it splits words at ":" and "=".
 const BASH = `# p2p completes its commands (such as get, serve and status), flags, tasks and names.
 _p2p() {
   local kind= line

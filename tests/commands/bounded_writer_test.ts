@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import { BoundedWriter } from "../../commands/bounded_writer.ts";
 import { type FakeOutput, fakeOutput } from "./fake_environment.ts";
 
-/** A reader that takes what it is given only when it is told to. */
+/** A reader that takes written text only when `read` is called. */
 function slowOutput(): FakeOutput & { read(): void } {
   let taken: (() => void) | undefined;
   return {

@@ -8,9 +8,9 @@ function taskOf(task: string, more: Partial<TaskStatus> = {}): TaskStatus {
   return { task, name: `${task}.iso`, state: "downloading", pid: 12, ...more } as TaskStatus;
 }
 
-/** A core whose tasks are these, and that obeys so; it remembers what it was told. */
-function obeying(obedience: ControlOutcome, tasks: readonly TaskStatus[] = [taskOf("t7k")]) {
-  const told: string[] = [];
+/** A core with these tasks and this outcome; it records the actions. */
+function coreWith(outcome: ControlOutcome, tasks: readonly TaskStatus[] = [taskOf("t7k")]) {
+  const sent: string[] = [];
   const core: Partial<Core> = {
     tasks: (directories, { all }) => {
       assertEquals([directories, all], [directoriesIn("/nowhere"), false]);
@@ -22,16 +22,16 @@ function obeying(obedience: ControlOutcome, tasks: readonly TaskStatus[] = [task
         ? Promise.resolve(found)
         : Promise.reject(new NotFoundError(`Cannot find a download "${text}"`));
     },
-    control: (_, { task, state, name }, order) => {
+    control: (_, { task, state, name }, action) => {
       if (state === "done") {
-        const error = new UsageError(`Cannot ${order} "${name}": it is done`);
+        const error = new UsageError(`Cannot ${action} "${name}": it is done`);
         return Promise.reject(error);
       }
-      told.push(`${order} ${task}`);
-      return Promise.resolve(obedience);
+      sent.push(`${action} ${task}`);
+      return Promise.resolve(outcome);
     },
   };
-  return { core, told };
+  return { core, sent };
 }
 
 async function p2p(line: string, core: Partial<Core> = {}) {
@@ -65,118 +65,117 @@ for (const [line, message, hint] of usage) {
   });
 }
 
-const OF_FAILED: readonly [line: string, obedience: ControlOutcome, said: string][] = [
+const OF_FAILED: readonly [line: string, outcome: ControlOutcome, text: string][] = [
   ["cancel t7k", "already", "had failed already"],
   ["cancel t7k --delete", "done", "had failed already; its partial file was removed"],
 ];
-for (const [line, obedience, said] of OF_FAILED) {
+for (const [line, outcome, text] of OF_FAILED) {
   Deno.test(`${line} does not call a failed download cancelled`, async () => {
-    const { core } = obeying(obedience, [taskOf("t7k", { state: "failed", pid: null })]);
+    const { core } = coreWith(outcome, [taskOf("t7k", { state: "failed", pid: null })]);
     const { code, stdout } = await p2p(line, core);
-    assertEquals([code, stdout], [0, `t7k  t7k.iso: ${said}\n`]);
+    assertEquals([code, stdout], [0, `t7k  t7k.iso: ${text}\n`]);
   });
 }
 
-const sentences: readonly [line: string, obedience: ControlOutcome, told: string, said: string][] =
+const sentences: readonly [line: string, outcome: ControlOutcome, sent: string, text: string][] = [
+  ["pause t7k", "told", "pause t7k", "paused"],
+  ["pause t7k", "kept", "pause t7k", "paused; not running, p2p get continues it"],
+  ["pause t7k", "already", "pause t7k", "was paused already"],
+  ["resume t7k.iso", "told", "resume t7k", "resumed"],
+  ["resume t7k", "kept", "resume t7k", "unpaused; run p2p get to continue"],
+  ["resume t7k", "already", "resume t7k", "was not paused"],
+  ["cancel t7k", "told", "cancel t7k", "cancelled"],
+  ["cancel t7k", "done", "cancel t7k", "cancelled"],
+  ["cancel t7k", "already", "cancel t7k", "was cancelled already"],
   [
-    ["pause t7k", "told", "pause t7k", "paused"],
-    ["pause t7k", "kept", "pause t7k", "paused; not running, p2p get continues it"],
-    ["pause t7k", "already", "pause t7k", "was paused already"],
-    ["resume t7k.iso", "told", "resume t7k", "resumed"],
-    ["resume t7k", "kept", "resume t7k", "unpaused; run p2p get to continue"],
-    ["resume t7k", "already", "resume t7k", "was not paused"],
-    ["cancel t7k", "told", "cancel t7k", "cancelled"],
-    ["cancel t7k", "done", "cancel t7k", "cancelled"],
-    ["cancel t7k", "already", "cancel t7k", "was cancelled already"],
-    [
-      "cancel t7k --delete",
-      "told",
-      "cancel-and-delete t7k",
-      "cancelled and its partial file removed",
-    ],
-    [
-      "cancel t7k --delete",
-      "done",
-      "cancel-and-delete t7k",
-      "cancelled and its partial file removed",
-    ],
-  ];
-for (const [line, obedience, order, said] of sentences) {
-  Deno.test(`${line} says "${said}" when the answer is "${obedience}"`, async () => {
-    const { core, told } = obeying(obedience);
+    "cancel t7k --delete",
+    "told",
+    "cancel-and-delete t7k",
+    "cancelled and its partial file removed",
+  ],
+  [
+    "cancel t7k --delete",
+    "done",
+    "cancel-and-delete t7k",
+    "cancelled and its partial file removed",
+  ],
+];
+for (const [line, outcome, action, text] of sentences) {
+  Deno.test(`${line} says "${text}" when the answer is "${outcome}"`, async () => {
+    const { core, sent } = coreWith(outcome);
     const { code, stdout, stderr } = await p2p(line, core);
-    assertEquals([code, stdout, stderr], [0, `t7k  t7k.iso: ${said}\n`, ""]);
-    assertEquals(told, [order]);
+    assertEquals([code, stdout, stderr], [0, `t7k  t7k.iso: ${text}\n`, ""]);
+    assertEquals(sent, [action]);
   });
 }
 
-Deno.test("pause takes several tasks, by id and by name, in the order given", async () => {
-  const { core, told } = obeying("told", [taskOf("a"), taskOf("b"), taskOf("c")]);
+Deno.test("pause takes several tasks, by id and by name, in the action given", async () => {
+  const { core, sent } = coreWith("told", [taskOf("a"), taskOf("b"), taskOf("c")]);
   const { code, stdout } = await p2p("pause c a.iso", core);
   assertEquals([code, stdout], [0, "c  c.iso: paused\na  a.iso: paused\n"]);
-  assertEquals(told, ["pause c", "pause a"]);
+  assertEquals(sent, ["pause c", "pause a"]);
 });
 
-for (const order of ["pause", "resume", "cancel"]) {
-  Deno.test(`${order} --all ${order === "pause" ? "leaves out" : "takes"} tasks without a process`, async () => {
-    const { core, told } = obeying("told", [taskOf("a"), taskOf("b", { pid: null }), taskOf("c")]);
-    const { code } = await p2p(`${order} --all`, core);
-    const taken = order === "pause" ? ["a", "c"] : ["a", "b", "c"];
-    assertEquals([code, told], [0, taken.map((task) => `${order} ${task}`)]);
+for (const action of ["pause", "resume", "cancel"]) {
+  Deno.test(`${action} --all ${action === "pause" ? "leaves out" : "takes"} tasks without a process`, async () => {
+    const { core, sent } = coreWith("told", [taskOf("a"), taskOf("b", { pid: null }), taskOf("c")]);
+    const { code } = await p2p(`${action} --all`, core);
+    const taken = action === "pause" ? ["a", "c"] : ["a", "b", "c"];
+    assertEquals([code, sent], [0, taken.map((task) => `${action} ${task}`)]);
   });
 
-  Deno.test(`${order} --all reports that there is nothing and exits 0`, async () => {
-    const { core, told } = obeying("told", []);
-    const { code, stdout, stderr } = await p2p(`${order} --all`, core);
-    assertEquals([code, stderr, told], [0, "", []]);
+  Deno.test(`${action} --all reports that there is nothing and exits 0`, async () => {
+    const { core, sent } = coreWith("told", []);
+    const { code, stdout, stderr } = await p2p(`${action} --all`, core);
+    assertEquals([code, stderr, sent], [0, "", []]);
     assertStringIncludes(stdout, "No active downloads.");
   });
 
-  Deno.test(`${order} changes nothing if one of its tasks is unknown`, async () => {
-    const { core, told } = obeying("told");
-    const { code, stdout, stderr } = await p2p(`${order} t7k other`, core);
-    assertEquals([code, stdout, told], [3, "", []]);
+  Deno.test(`${action} changes nothing if one of its tasks is unknown`, async () => {
+    const { core, sent } = coreWith("told");
+    const { code, stdout, stderr } = await p2p(`${action} t7k other`, core);
+    assertEquals([code, stdout, sent], [3, "", []]);
     assertStringIncludes(stderr, 'Cannot find a download "other"');
   });
 
-  Deno.test(`${order} exits 2 for a finished task`, async () => {
-    const { core, told } = obeying("told", [taskOf("a", { state: "done", pid: null })]);
-    const { code, stderr } = await p2p(`${order} a`, core);
-    assertEquals([code, told], [2, []]);
+  Deno.test(`${action} exits 2 for a finished task`, async () => {
+    const { core, sent } = coreWith("told", [taskOf("a", { state: "done", pid: null })]);
+    const { code, stderr } = await p2p(`${action} a`, core);
+    assertEquals([code, sent], [2, []]);
     assertStringIncludes(stderr, "it is done");
   });
 
-  Deno.test(`${order} reports each result, and the reason of each failure`, async () => {
+  Deno.test(`${action} reports each result, and the reason of each failure`, async () => {
     const done = { state: "done", pid: null } as const;
-    const { core, told } = obeying("told", [taskOf("a"), taskOf("b", done), taskOf("c", done)]);
-    const { code, stdout, stderr } = await p2p(`${order} b a c`, core);
-    assertEquals([code, told], [2, [`${order} a`]]);
+    const { core, sent } = coreWith("told", [taskOf("a"), taskOf("b", done), taskOf("c", done)]);
+    const { code, stdout, stderr } = await p2p(`${action} b a c`, core);
+    assertEquals([code, sent], [2, [`${action} a`]]);
     assertMatch(stdout, /^a {2}a\.iso: .+\n$/);
     assertMatch(stderr, /"b\.iso": it is done\n(hint: .+\n)?p2p: .+"c\.iso": it is done\n/);
   });
 
-  Deno.test(`${order} --json prints the action and the results`, async () => {
-    const { core } = obeying("kept");
-    const { code, stdout } = await p2p(`${order} t7k --json`, core);
+  Deno.test(`${action} --json prints the action and the results`, async () => {
+    const { core } = coreWith("kept");
+    const { code, stdout } = await p2p(`${action} t7k --json`, core);
     assertEquals(code, 0);
     const tasks = [{ task: "t7k", name: "t7k.iso", result: "kept" }];
-    assertEquals(JSON.parse(stdout), { order, tasks });
+    assertEquals(JSON.parse(stdout), { order: action, tasks });
   });
 }
 
 Deno.test("cancel escapes control characters in names", async () => {
-  const { core } = obeying("told", [taskOf("a", { name: "\x1b[2Ja.iso" })]);
+  const { core } = coreWith("told", [taskOf("a", { name: "\x1b[2Ja.iso" })]);
   const { stdout } = await p2p("cancel a", core);
   assertEquals(stdout.includes("\x1b"), false);
 });
 
-const running: readonly [processes: number, count: number, said: string][] = [
+const running: readonly [processes: number, count: number, text: string][] = [
   [0, 5, "No downloads running. For the next one: p2p get --max 5"],
   [1, 1, "Now running up to 1 download at once"],
   [2, 5, "Now running up to 5 downloads at once in each of 2 processes"],
 ];
-for (const [processes, count, said] of running) {
-  Deno.test(`max ${count} says "${said}" with ${processes} running processes`, async () => {
+for (const [processes, count, text] of running) {
+  Deno.test(`max ${count} says "${text}" with ${processes} running processes`, async () => {
     const asked: unknown[] = [];
     const core: Partial<Core> = {
       setMax: (...args) => {
@@ -185,7 +184,7 @@ for (const [processes, count, said] of running) {
       },
     };
     const { code, stdout, stderr } = await p2p(`max ${count}`, core);
-    assertEquals([code, stdout, stderr], [0, `${said}\n`, ""]);
+    assertEquals([code, stdout, stderr], [0, `${text}\n`, ""]);
     assertEquals(asked, [[directoriesIn("/nowhere"), count]]);
   });
 }

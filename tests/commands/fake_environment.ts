@@ -114,7 +114,7 @@ export function fakeEnvironment(
     env: (name) => env[name],
     now: () => 1000,
     wallTime: () => 1000,
-    // A turn of the event loop: nobody here waits for time to pass.
+    // One turn of the event loop instead of the time.
     sleep: () => new Promise((resolve) => setTimeout(resolve, 0)),
     onSignal(handler) {
       handlers.add(handler);

@@ -27,7 +27,7 @@ const starts = [
     want: { commit: undefined, args: [`${BUILT_FROM}x`] },
   },
   {
-    name: "nothing when nothing is said",
+    name: "nothing without arguments",
     args: [],
     compiled: true,
     want: { commit: undefined, args: [] },

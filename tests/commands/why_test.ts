@@ -126,7 +126,7 @@ const cases: Case[] = [
     says: "is waiting for a busy seed: nas1: is busy.",
   },
   {
-    name: "reaches nobody",
+    name: "reaches no seed",
     account: { now: "unreachable", seeds: [seed("nas1", { standing: "failing", reason: "away" })] },
     cause: "unreachable",
     says: "is waiting for a reachable seed: nas1: away.",

@@ -139,7 +139,7 @@ export function only(model: WatchModel): Step {
   return { model, commands: [] };
 }
 
-/** Makes the list anew and keeps the picked task picked. */
+/** Rebuilds the list and keeps the picked task. */
 export function withTasks(model: WatchModel): WatchModel {
   const { overview: { tasks }, filter, page } = model;
   const before = model.shown[model.at]?.task;

@@ -27,7 +27,8 @@ export function diagnosisOf(theCase: TaskCase): Diagnosis {
   const now = state === "paused" ? "paused" : account?.now ?? SPAN_OF_STATE[state];
   const cause = now === "bytes" || now === "limit" ? heavier(theCase) : now;
   if (cause === "bytes") return bytesDiagnosis(account, rate, "present");
-  return { cause, ...SENTENCES[cause](theCase) };
+  const [sentence, advice] = SENTENCES[cause](theCase);
+  return { cause, sentence, advice };
 }
 
 /** For a process that has reported only the state so far. */
@@ -44,62 +45,60 @@ function heavier({ account }: TaskCase): "bytes" | "limit" {
   return limit > bytes ? "limit" : "bytes";
 }
 
+/** The sentence and the advice while a task is running. */
 const SENTENCES: Record<
   Exclude<Span, "bytes">,
-  (theCase: TaskCase) => Omit<Diagnosis, "cause">
+  (theCase: TaskCase) => readonly [sentence: string, advice?: string]
 > = {
-  place: ({ running, ahead, task, now, queuedAt, account, limits }) => ({
-    sentence: `has been queued for ${
-      formatElapsed(account?.spent.place ?? Math.max(0, now - queuedAt))
-    }: ${plural(running, "download")} ${running === 1 ? "is" : "are"} running, ${ahead} ${
-      ahead === 1 ? "is" : "are"
-    } ahead of it${limits ? ` (--max ${limits.max} when it began)` : ""}`,
-    advice: `p2p max ${(limits?.max ?? running) + 1} starts one more; p2p pause of another ` +
-      `makes room for ${task.task}`,
-  }),
-  paused: ({ task, account }) => ({
-    sentence: `is paused by you${timeOf(account, "paused")}, ${partOf(task)} downloaded`,
-    advice: `p2p resume ${task.task}`,
-  }),
-  room: ({ task, account }) => ({
-    sentence: `is waiting for disk space${timeOf(account, "room")}: ${
-      formatBytes((task.size ?? 0) - task.downloaded)
-    } more needed`,
-    advice: `free some space where ${task.path} is; it resumes by itself`,
-  }),
-  asking: ({ account }) => ({
-    sentence: `is asking the seeds what they have${timeOf(account, "asking")}`,
-    advice: undefined,
-  }),
-  pending: ({ account }) => ({
-    sentence: `is waiting for a seed to hash the file${timeOf(account, "pending")}: ${
-      reasonsOf(account, "pending")
-    }`,
-    advice: "wait: a seed hashes a file once, about a second a gigabyte",
-  }),
-  busy: ({ account }) => ({
-    sentence: `is waiting for a busy seed${timeOf(account, "busy")}: ${reasonsOf(account, "busy")}`,
-    advice: "add a seed with --seed, or raise the seed's --max-connections, " +
-      "--client-connections or --uploads",
-  }),
-  unreachable: ({ account }) => ({
-    sentence: `is waiting for a reachable seed${timeOf(account, "unreachable")}: ${
-      reasonsOf(account, "failing")
-    }`,
-    advice: "see how the seeds are doing with p2p seeds; it retries by itself until --give-up",
-  }),
-  checking: ({ account }) => ({
-    sentence: `is verifying what is on this disk already${timeOf(account, "checking")}`,
-    advice: undefined,
-  }),
-  finishing: ({ account }) => ({
-    sentence: `has all its bytes and is syncing them to the disk${timeOf(account, "finishing")}`,
-    advice: "--sync never leaves that to the system",
-  }),
-  limit: (theCase) => ({
-    sentence: `is limited by ${limitOf(theCase)} for ${limitedTime(theCase.account)}`,
-    advice: `raise or drop ${limitFlagsOf(theCase)} and run the same p2p get again`,
-  }),
+  place({ running, ahead, task, now, queuedAt, account, limits }) {
+    const time = formatElapsed(account?.spent.place ?? Math.max(0, now - queuedAt));
+    const downloads = `${plural(running, "download")} ${running === 1 ? "is" : "are"} running`;
+    const others = `${ahead} ${ahead === 1 ? "is" : "are"} ahead of it`;
+    const max = limits ? ` (--max ${limits.max} when it began)` : "";
+    const next = (limits?.max ?? running) + 1;
+    return [
+      `has been queued for ${time}: ${downloads}, ${others}${max}`,
+      `p2p max ${next} starts one more; p2p pause of another makes room for ${task.task}`,
+    ];
+  },
+  paused: ({ task, account }) => [
+    `is paused by you${timeOf(account, "paused")}, ${partOf(task)} downloaded`,
+    `p2p resume ${task.task}`,
+  ],
+  room({ task, account }) {
+    const missing = formatBytes((task.size ?? 0) - task.downloaded);
+    return [
+      `is waiting for disk space${timeOf(account, "room")}: ${missing} more needed`,
+      `free some space where ${task.path} is; it resumes by itself`,
+    ];
+  },
+  asking: ({ account }) => [`is asking the seeds what they have${timeOf(account, "asking")}`],
+  pending: ({ account }) => [
+    `is waiting for a seed to hash the file${timeOf(account, "pending")}: ` +
+    reasonsOf(account, "pending"),
+    "wait: a seed hashes a file once, about a second per gigabyte",
+  ],
+  busy: ({ account }) => [
+    `is waiting for a busy seed${timeOf(account, "busy")}: ${reasonsOf(account, "busy")}`,
+    "add a seed with --seed, or raise the seed's --max-connections, " +
+    "--client-connections or --uploads",
+  ],
+  unreachable: ({ account }) => [
+    `is waiting for a reachable seed${timeOf(account, "unreachable")}: ` +
+    reasonsOf(account, "failing"),
+    "see how the seeds are doing with p2p seeds; it retries by itself until --give-up",
+  ],
+  checking: ({ account }) => [
+    `is verifying what is on this disk already${timeOf(account, "checking")}`,
+  ],
+  finishing: ({ account }) => [
+    `has all its bytes and is syncing them to the disk${timeOf(account, "finishing")}`,
+    "--sync never leaves that to the system",
+  ],
+  limit: (theCase) => [
+    `is limited by ${limitOf(theCase)} for ${limitedTime(theCase.account)}`,
+    `raise or drop ${limitFlagsOf(theCase)} and run the same p2p get again`,
+  ],
 };
 
 function stopped({ task }: TaskCase): Diagnosis {
