@@ -10,7 +10,7 @@ import { AuthThrottle } from "./accept/auth_throttle.ts";
 import { walkDirectory } from "./files/directory_walk.ts";
 import { FileIndex } from "./files/file_index.ts";
 import { FileResolver } from "./files/file_resolver.ts";
-import { openRoot, type Root } from "./files/root.ts";
+import { openRoot } from "./files/root.ts";
 import { DiskCache } from "./manifests/disk_cache.ts";
 import { ManifestService } from "./manifests/manifest_service.ts";
 import { AccessLog } from "./metrics/access_log.ts";
@@ -29,40 +29,22 @@ export interface ServeRuntime {
   readonly listen: (options: ListenOptions) => Listening;
 }
 
-export interface ServeContext extends Pick<ServeRuntime, "clock" | "random" | "nonce"> {
-  readonly settings: ServeSettings;
-  readonly root: Root;
-  readonly files: FileResolver;
-  readonly index: FileIndex;
-  readonly diskCache: DiskCache;
-  readonly manifests: ManifestService;
-  /** By client and name, for `DOWNLOAD`: the version of the file that the client knows. */
-  readonly sentVersions: LruCache<string, string>;
-  readonly scheduler: Scheduler;
-  readonly authThrottle: AuthThrottle;
-  readonly buffers: BodyBuffers;
-  readonly accessLog: AccessLog;
-  readonly metrics: MetricsRegistry;
-  readonly emit: EventSink<ServeEvent>;
-  /** Aborts when the server is to end: replies that have begun are finished, and no others begin. */
-  readonly draining: AbortSignal;
-}
+export type ServeContext = ReturnType<typeof createContext>;
 
 /** Some clients that download thousands of files each. A client whose version was forgotten gets the current one, and its digest tells. */
 const MAX_SENT_VERSIONS = 8192;
 
-export interface ContextOptions {
+/** @throws {UsageError} if there is no such folder. @throws {DiskError} if it may not be read. */
+export function createContext(options: {
   readonly settings: ServeSettings;
   readonly cacheDir: string;
   readonly runtime: Omit<ServeRuntime, "listen">;
   readonly emit: EventSink<ServeEvent>;
   /** Walks and hashing run in this group and end with it. */
   readonly jobs: TaskGroup;
+  /** Aborts when the server is to end: replies that have begun are finished, and no others begin. */
   readonly draining: AbortSignal;
-}
-
-/** @throws {UsageError} if there is no such folder. @throws {DiskError} if it may not be read. */
-export function createContext(options: ContextOptions): ServeContext {
+}) {
   const { settings, cacheDir, runtime, emit, jobs, draining } = options;
   const { clock, random, nonce, hasher } = runtime;
   const root = openRoot(settings.dir, settings.hidden);
@@ -79,7 +61,8 @@ export function createContext(options: ContextOptions): ServeContext {
     index: new FileIndex((signal) => walkDirectory(root, signal), jobs, clock),
     diskCache,
     manifests: new ManifestService({ files, diskCache, clock, emit, jobs, metrics, hasher }),
-    sentVersions: new LruCache({ maxSize: MAX_SENT_VERSIONS }),
+    /** By client and name, for `DOWNLOAD`: the version of the file that the client knows. */
+    sentVersions: new LruCache<string, string>({ maxSize: MAX_SENT_VERSIONS }),
     scheduler: new Scheduler({ ...settings, slots: settings.uploads }, clock),
     authThrottle: new AuthThrottle(clock),
     buffers: new BodyBuffers(),

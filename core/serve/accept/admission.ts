@@ -1,16 +1,15 @@
 /**
- * Who may be connected, and who gives way when a seed is full. Pure: it decides, `connections.ts`
- * acts.
+ * Who may be connected, and who gives way when the server is full. Pure: it decides,
+ * `connections.ts` acts.
  *
- * A full seed prefers clients that have nothing. A newcomer may take a place of a client that
- * would still hold more than the newcomer afterwards, so the places move towards equal shares and
- * nobody can take one back. A newcomer without a place may also take the only place of a client,
- * once that client had time to use it: soon when it does nothing with it, later when it does.
- * So clients that hold all places cannot keep others out, however few or many they are.
+ * A full server prefers clients that have nothing. A newcomer may take a place of a client that
+ * would still hold more than the newcomer afterwards, so places move towards equal shares and
+ * never back. A client without a place may also take the only place of another one that has had
+ * time to use it: soon if that one is idle, later if it is busy. So clients that hold all places
+ * cannot keep others out, however few or many they are.
  *
  * Where more clients want a place than there are, they take turns: a refused client keeps its
- * position in a queue as long as it comes back, and a place goes to the client that has waited
- * longest.
+ * position in a queue while it keeps coming back, and the client that has waited longest is first.
  */
 export interface AdmissionLimits {
   readonly maxConnections: number;
@@ -22,7 +21,7 @@ export interface Occupant {
   /** As `clientIdOf` returns it. */
   readonly client: string;
   readonly admittedAt: number;
-  /** Bytes sent to it, of which each counts less as it gets older. */
+  /** Bytes sent to it; each counts less as it gets older. */
   recentBytes(nowMs: number): number;
 }
 
@@ -30,36 +29,36 @@ export type Decision =
   | { readonly kind: "admit"; readonly instead?: Occupant }
   | { readonly kind: "refuse"; readonly reason: string };
 
-/** A connection that was sent less than this lately is idle: less than 1 KiB a second. */
+/** A connection with fewer recent bytes is idle: less than 1 KiB a second. */
 export const IDLE_BYTES = 8 * 1024;
-/** Minimum time with its only place for an idle client: some round trips, to ask for something. */
+/** An idle client keeps its only place for this time: some round trips, to send a request. */
 export const IDLE_TENURE_MS = 1000;
-/** The same for a client that is being sent something. */
 export const BUSY_TENURE_MS = 10_000;
 
 /**
- * Connections that have left their place and may still hold a descriptor: a client that never
- * reads, or never shakes hands for TLS, keeps it until it goes. Beyond this, they count as places,
- * so that descriptors remain for files.
+ * Connections that have left their place may still hold a descriptor: a client that never reads,
+ * or never completes a TLS handshake, keeps it until it goes. Beyond this number they count as
+ * places, so that descriptors remain for files.
  */
 const MAX_LEAVING = 512;
-
-/** A refused client that does not come back for so long loses its position in the queue. */
+/** A refused client that does not return for this time loses its position in the queue. */
 const POSITION_TIMEOUT_MS = 2500;
-/** Clients in the queue. Further ones have no position: they take what is left over. */
+/** Clients in the queue. Further ones have no position. */
 const MAX_WAITING = 1024;
+/** How often a full server looks for idle clients while newcomers keep coming. */
+const RECHECK_INTERVAL_MS = 20;
 
-/** The places of a seed, and what each client holds of them. */
 export class Admission {
   readonly #limits: AdmissionLimits;
+  /** By client. */
   readonly #places = new Map<string, Set<Occupant>>();
-  /** Connections that left their place and still hold a descriptor; and how many each client has. */
+  /** Connections that left their place and still hold a descriptor, and their number by client. */
   readonly #leaving = new Set<Occupant>();
   readonly #leavingOf = new Map<string, number>();
-  /** When each client without a place was last refused; the one that has waited longest comes first. */
+  /** When each client without a place was last refused; the one that has waited longest first. */
   readonly #waiting = new Map<string, number>();
   #size = 0;
-  /** No client's only place comes free by time before this moment. */
+  /** No tenure of a client's only place ends before this. */
   #nextTenureEnd = 0;
 
   constructor(limits: AdmissionLimits) {
@@ -72,17 +71,17 @@ export class Admission {
   }
 
   get isFull(): boolean {
-    return this.#taken >= this.#limits.maxConnections;
+    return this.#free <= 0;
   }
 
-  get #taken(): number {
-    return this.#size + Math.max(0, this.#leaving.size - MAX_LEAVING);
+  get #free(): number {
+    const taken = this.#size + Math.max(0, this.#leaving.size - MAX_LEAVING);
+    return this.#limits.maxConnections - taken;
   }
 
   /** Whether a place is free for a client, and no other client has waited for it. Takes no place. */
   hasRoomFor(client: string, nowMs: number): boolean {
-    const free = this.#limits.maxConnections - this.#taken;
-    return this.#isBelowLimit(client) && free > 0 && this.#isTurnOf(client, free, nowMs);
+    return this.#isBelowLimit(client) && !this.isFull && this.#isTurnOf(client, this.#free, nowMs);
   }
 
   /** Decides on a newcomer that has sent a request. Takes no place. */
@@ -93,13 +92,14 @@ export class Admission {
     if (this.hasRoomFor(client, nowMs)) return { kind: "admit" };
     const held = this.#places.get(client)?.size ?? 0;
     const mayEvict = this.isFull && this.#leaving.size < MAX_LEAVING;
-    const { count, first } = mayEvict ? this.#whoGivesWay(held, nowMs) : NOBODY;
+    const { count, first } = mayEvict
+      ? this.#whoGivesWay(held, nowMs)
+      : { count: 0, first: undefined };
     if (first && this.#isTurnOf(client, count, nowMs)) return { kind: "admit", instead: first };
     if (held === 0) this.#wait(client, nowMs);
     return { kind: "refuse", reason: "too many connections" };
   }
 
-  /** Gives a place to a connection. */
   enter(occupant: Occupant): void {
     const own = this.#places.get(occupant.client);
     if (own) own.add(occupant);
@@ -109,20 +109,20 @@ export class Admission {
     this.#nextTenureEnd = Math.min(this.#nextTenureEnd, occupant.admittedAt + IDLE_TENURE_MS);
   }
 
-  /** Takes its place away from a connection that has one. It counts for its client until `release`. */
+  /** Takes the place of a connection, which counts for its client until `release`. */
   leave(occupant: Occupant): void {
     const { client } = occupant;
     const own = this.#places.get(client);
     if (!own?.delete(occupant)) return;
     if (own.size === 0) this.#places.delete(client);
-    // The client that stays behind with one place may be past its tenure.
+    // The tenure of the one that remains may have ended.
     else if (own.size === 1) this.#nextTenureEnd = 0;
     this.#size--;
     this.#leaving.add(occupant);
     this.#leavingOf.set(client, (this.#leavingOf.get(client) ?? 0) + 1);
   }
 
-  /** The descriptor of a connection that had a place, and left it, is free. */
+  /** The descriptor of a connection that left its place is free. */
   release(occupant: Occupant): void {
     if (!this.#leaving.delete(occupant)) return;
     const { client } = occupant;
@@ -136,7 +136,7 @@ export class Admission {
     return held + (this.#leavingOf.get(client) ?? 0) < this.#limits.clientConnections;
   }
 
-  /** Whether one of `count` places is left when all clients that have waited longer have theirs. */
+  /** Whether one of `count` places remains when all clients that have waited longer have one. */
   #isTurnOf(client: string, count: number, nowMs: number): boolean {
     let ahead = 0;
     for (const [waiting, refusedAt] of this.#waiting) {
@@ -153,11 +153,7 @@ export class Admission {
     }
   }
 
-  /**
-   * How many could give way to a newcomer, and who does so first.
-   *
-   * @param held places of the newcomer's client.
-   */
+  /** How many connections could give way to a client that holds `held` places, and the first of them. */
   #whoGivesWay(held: number, nowMs: number): { count: number; first: Occupant | undefined } {
     const mayTakeOnlyPlace = held === 0 && nowMs >= this.#nextTenureEnd;
     let count = 0;
@@ -170,7 +166,7 @@ export class Admission {
       const { admittedAt } = candidate.occupant;
       const tenureMs = candidate.idle ? IDLE_TENURE_MS : BUSY_TENURE_MS;
       if (only && nowMs < admittedAt + tenureMs) {
-        // It may become idle before.
+        // It may become idle earlier.
         const earliest = Math.max(admittedAt + IDLE_TENURE_MS, nowMs + RECHECK_INTERVAL_MS);
         nextTenureEnd = Math.min(nextTenureEnd, earliest);
         continue;
@@ -178,15 +174,11 @@ export class Admission {
       count += only ? 1 : occupants.size - held - 1;
       if (!best || givesWayBefore(candidate, best)) best = candidate;
     }
-    // Under a flood of newcomers the search is made once for many of them.
+    // Saves the search for further newcomers of a flood.
     if (mayTakeOnlyPlace && !best) this.#nextTenureEnd = nextTenureEnd;
     return { count, first: best?.occupant };
   }
 }
-
-const NOBODY = { count: 0, first: undefined };
-/** How often a full seed looks for idle clients while newcomers keep coming. */
-const RECHECK_INTERVAL_MS = 20;
 
 /** The connection that a client would lose, and what the client has. */
 interface Candidate {
@@ -196,7 +188,7 @@ interface Candidate {
   readonly clientBytes: number;
 }
 
-/** Of one client's connections the one that was sent least lately; among equals the oldest. */
+/** The connection of a client with the fewest recent bytes; among equals the oldest. */
 function leastUseful(occupants: ReadonlySet<Occupant>, nowMs: number): Candidate {
   let clientBytes = 0;
   let least = Infinity;
@@ -211,7 +203,7 @@ function leastUseful(occupants: ReadonlySet<Occupant>, nowMs: number): Candidate
   return { occupant: found!, idle: least < IDLE_BYTES, places: occupants.size, clientBytes };
 }
 
-/** Idle connections first, then those of the client that holds most, and moves least. */
+/** Idle connections first, then those of the client with the most places, and the fewest bytes. */
 function givesWayBefore(one: Candidate, other: Candidate): boolean {
   if (one.idle !== other.idle) return one.idle;
   if (one.places !== other.places) return one.places > other.places;

@@ -21,26 +21,28 @@ export interface FairQueueOptions {
   readonly clientLimit: number | undefined;
 }
 
-/** A step takes longer only where the client hardly reads. With 250 ms, 256 such connections pass 32 slots on in 2 s. */
+/** A longer step means that the client hardly reads. With 250 ms, 256 such connections pass 32 slots on in 2 s. */
 const STALL_TIMEOUT_MS = 250;
-/** A client stays active so long between two bodies: a round trip must not cost it its share. */
+/** A client stays active for this time between two bodies: a round trip must not cost it its share. */
 const LINGER_MS = 50;
-/** A connection sends so long before another one of its client: enough to empty the socket buffers of the others, which would otherwise all take a share of a full line. */
+/**
+ * How long a connection sends before another one of its client: enough to empty the socket
+ * buffers of the others, which would otherwise all take a share of a full line.
+ */
 const TURN_MS = 200;
-/** With many waiting connections turns are shorter, so that each sends before its client's stall time-out of 5 s. */
+/** With many connections turns are shorter, so that each sends before its client's stall time-out of 5 s. */
 const ALL_TURNS_MS = 2500;
-/** Under a limit, all waiting connections together send this much time's worth in a round: no client waits long for a byte. */
+/** Under a limit, all waiting connections together are granted this much time's worth in a round. */
 const ROUND_MS = 100;
-/** Timers are late by up to this; the lost time is made up for. More is never saved up. */
+/** Timers are late by up to this, which is made up for. No more unused time is saved. */
 const TIMER_SLACK_MS = 25;
-/** Without a limit, a client that was late for its turn is preferred for this much at most. */
+/** Without a limit, a client that was late for its turn is preferred for this much. */
 const CREDIT_BYTES = 256 * 1024;
-/** Cost of a request without a body: what the processor could send in the time. */
+/** Cost of a request without a body: what could be sent in the processor time that it takes. */
 const REQUEST_COST_BYTES = 4096;
-/** Idle clients are looked for only among more than this. */
-const MIN_CLIENTS_TO_PRUNE = 64;
-/** An idle client is forgotten after this. */
+/** Idle clients are forgotten after a time, when there are many. */
 const FORGET_AFTER_MS = 1000;
+const MIN_CLIENTS_TO_PRUNE = 64;
 
 class Client {
   /** Virtual time at which its last step ends. */
@@ -113,8 +115,9 @@ export class FairQueue {
   /** The flow's last step has ended, and it wants to send up to `maxBytes`; 0 for a slot alone. */
   request(flow: Flow, maxBytes: number, nowMs: number): Grant[] {
     const client = this.#clientOf(flow.client, nowMs);
-    const turnMs = Math.min(TURN_MS, ALL_TURNS_MS / (this.#waiting + 1));
-    flow.keepsTurn = flow.holdsSlot && !this.#isLimited && nowMs - flow.turnAt < turnMs;
+    const { limit, clientLimit } = this.#options;
+    const turnMs = limit ?? clientLimit ? 0 : Math.min(TURN_MS, ALL_TURNS_MS / (this.#waiting + 1));
+    flow.keepsTurn = flow.holdsSlot && nowMs - flow.turnAt < turnMs;
     flow.maxBytes = maxBytes;
     this.#vacate(flow);
     if (flow.keepsTurn) client.waiting.unshift(flow);
@@ -195,10 +198,6 @@ export class FairQueue {
     return this.#round.size > 0;
   }
 
-  get #isLimited(): boolean {
-    return this.#options.limit !== undefined || this.#options.clientLimit !== undefined;
-  }
-
   #clientOf(id: string, nowMs: number): Client {
     const known = this.#clients.get(id);
     if (known) return known;
@@ -210,11 +209,8 @@ export class FairQueue {
 
   #prune(nowMs: number): void {
     for (const [id, client] of this.#clients) {
-      const isIdle = !client.isActive(nowMs) && !client.requests && client.freeAt <= nowMs;
-      const isBehind = client.finish <= this.#virtualNow;
-      if (isIdle && (isBehind || nowMs - client.activeAt >= FORGET_AFTER_MS)) {
-        this.#clients.delete(id);
-      }
+      if (client.isActive(nowMs) || client.requests || client.freeAt > nowMs) continue;
+      if (nowMs - client.activeAt >= FORGET_AFTER_MS) this.#clients.delete(id);
     }
     this.#pruneAt = Math.max(MIN_CLIENTS_TO_PRUNE, 2 * this.#clients.size);
   }
@@ -247,16 +243,18 @@ export class FairQueue {
 
   /** Of the clients that may send now, the one with the lowest virtual start time. */
   #nextClient(nowMs: number): Client | undefined {
-    const demands = new TwoLowest();
+    let modest: Client | undefined;
+    let [lowestDemand, nextDemand] = [Infinity, Infinity];
     for (const client of this.#clients.values()) {
-      if (client.isActive(nowMs)) demands.add(client, client.demand);
+      if (client.demand >= nextDemand || !client.isActive(nowMs)) continue;
+      if (client.demand >= lowestDemand) nextDemand = client.demand;
+      else [lowestDemand, nextDemand, modest] = [client.demand, lowestDemand, client];
     }
     let best: Client | undefined;
     for (const client of this.#clients.values()) {
       if (client.waiting.length === 0 || client.freeAt > nowMs) continue;
-      if (client.held >= demands.ofOthers(client)) continue;
-      const start = this.#startOf(client);
-      const lead = best ? start - this.#startOf(best) : -1;
+      if (client.held >= (client === modest ? nextDemand : lowestDemand)) continue;
+      const lead = best ? this.#startOf(client) - this.#startOf(best) : -1;
       // Of two that were moved up, the one that has sent less; a newcomer has sent nothing.
       if (lead < 0 || (lead === 0 && client.finish < best!.finish)) best = client;
     }
@@ -294,27 +292,6 @@ export class FairQueue {
     const { limit } = this.#options;
     const credit = limit === undefined ? CREDIT_BYTES : limit * ROUND_MS / 1000;
     return Math.max(client.finish, this.#virtualNow - credit);
-  }
-}
-
-/** The two lowest values, so that the lowest one of all others is known for each client. */
-class TwoLowest {
-  #lowest = Infinity;
-  #second = Infinity;
-  #owner: Client | undefined;
-
-  add(client: Client, value: number): void {
-    if (value < this.#lowest) {
-      this.#second = this.#lowest;
-      this.#lowest = value;
-      this.#owner = client;
-    } else if (value < this.#second) {
-      this.#second = value;
-    }
-  }
-
-  ofOthers(client: Client): number {
-    return client === this.#owner ? this.#second : this.#lowest;
   }
 }
 

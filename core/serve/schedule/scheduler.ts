@@ -1,4 +1,4 @@
-/** Lets requests and bodies wait for what the fair queue grants: promises, the timer, and rounds of the event loop. */
+/** The edge of the fair queue: promises for its grants, its timer, and the rounds of the event loop. */
 import { setImmediate } from "node:timers";
 import { onAbort } from "../../base/abort.ts";
 import type { Clock } from "../../base/clock.ts";
