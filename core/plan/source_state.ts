@@ -47,6 +47,8 @@ export class SourceState {
   failedProbes = 0;
   /** Progress of its hashing, and when that grew last. */
   hashing: { readonly percent: number; readonly grewAtMs: number; readonly size?: number };
+  /** Stalled reads since its last right piece. */
+  stalls = 0;
   /** Its reads that are not complete. */
   readonly inFlight = new Set<number>();
   #pieces: ReadonlySet<number> | undefined;
@@ -133,6 +135,7 @@ export class SourceState {
     // Bytes from before the connection was lost prove nothing about now.
     if (!this.ready) return false;
     const recovered = this.#onProbation;
+    this.stalls = 0;
     this.#failures = 0;
     this.#onProbation = false;
     this.#slowAtMs = -Infinity;

@@ -92,6 +92,8 @@ const MIN_REQUEST_AGE_MS = 5000;
 const MIN_REQUEST_AGE_PROVEN_MS = 1000;
 /** Assumed time for one piece from a source of unknown rate. */
 const TRIAL_SECONDS = 2;
+/** Each stall in a row makes the assumed time this many times longer. */
+const STALL_FACTOR = 4;
 /** With a rival, a content must arrive this many times faster than the slowest useful rate. */
 const RIVAL_FACTOR = 4;
 
@@ -220,6 +222,7 @@ export class TransferPhase {
       case "changed":
       case "lost":
       case "stalled": {
+        if (failure.kind === "stalled") source.stalls++;
         const retryInMs = source.failed(nowMs, random());
         if (retryInMs !== undefined) this.#report(source, "failing", failure.reason, { retryInMs });
       }
@@ -437,7 +440,8 @@ export class TransferPhase {
     for (const source of this.#sources.values()) {
       if (this.#windowLeft(source, nowMs) <= 0 || !source.has(piece)) continue;
       if (requests.some((request) => request.source === source)) continue;
-      const rate = source.goodput(nowMs) || (source.isSlow(nowMs) ? 0 : bytes / TRIAL_SECONDS);
+      const trialSeconds = TRIAL_SECONDS * STALL_FACTOR ** source.stalls;
+      const rate = source.goodput(nowMs) || (source.isSlow(nowMs) ? 0 : bytes / trialSeconds);
       // Nothing is gained by moving a piece to a source that is as good as silent.
       if (rate < this.#options.minBytesPerSecond) continue;
       const seconds = (this.#bytesAhead(source) + bytes) / rate;
