@@ -114,7 +114,9 @@ function faultsOfEnd(plan: WorldPlan, download: DownloadPlan, end: DownloadEnd):
   const alone = all / rate * 1000 + all / breaksAfter * MAX_PAUSE_MS;
   // The vote waits for sources that do not answer.
   const voteMs = plan.seeds.some(({ late }) => late) ? VOTE_GRACE_MS : 0;
-  if (ms > 1.5 * alone + 12_000 + voteMs) faults.push(`took ${ms} ms, s0 alone would have taken ${alone}`);
+  if (ms > 1.5 * alone + 12_000 + voteMs) {
+    faults.push(`took ${ms} ms, s0 alone would have taken ${alone}`);
+  }
   // What a lost connection or a slow seed brought is kept, so this holds in every world.
   // A piece to which a liar contributed is fetched whole from one seed; what others had of it is lost.
   const liars = plan.seeds.filter(({ lies }) => lies !== undefined).length;
