@@ -11,7 +11,8 @@ import { type FreeDescriptors, isOutOfDescriptors } from "./base/descriptors.ts"
 import type { DownloadSettings, ServeSettings } from "./config.ts";
 import type { EventSink, ServeEvent, TaskEvent } from "./events.ts";
 import { HasherPool } from "./hash/pool.ts";
-import { dialer, listen } from "./source/transport.ts";
+import { dialer } from "./source/dial.ts";
+import { listen } from "./source/listen.ts";
 import { serve as serveFolder } from "./serve/server.ts";
 import * as directories from "./state/directories.ts";
 import { DiskSpace } from "./store/free_space.ts";

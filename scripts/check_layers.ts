@@ -71,7 +71,7 @@ const PLATFORM_RULES = [
   {
     names: /\b(?:setTimeout|setInterval|Date\.now|performance\.now|AbortSignal\.timeout)\b/g,
     in: ["core"],
-    except: ["core/mod.ts", "core/base/clock.ts", "core/source/transport.ts"],
+    except: ["core/mod.ts", "core/base/clock.ts"],
   },
   {
     names: /\b(?:Math\.random|crypto\.getRandomValues|crypto\.randomUUID)\b/g,
@@ -81,7 +81,7 @@ const PLATFORM_RULES = [
   {
     names: /\bDeno\.(?:connect|connectTls|startTls|listen|listenTls|listenDatagram|serve)\b/g,
     in: ["core"],
-    except: ["core/mod.ts", "core/source/transport.ts"],
+    except: ["core/mod.ts", "core/source/dial.ts", "core/source/listen.ts"],
   },
   { names: /\bDeno\.env\b/g, in: ["core"], except: ["core/mod.ts"] },
   {

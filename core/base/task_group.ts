@@ -69,3 +69,34 @@ export class TaskGroup implements AsyncDisposable {
     }
   }
 }
+
+/**
+ * Runs `run` for every item, in order, at most `limit` at a time. After a failure it starts no
+ * further ones; it settles when all that were started have ended.
+ *
+ * @throws the first failure.
+ */
+export async function forEachConcurrent<Item>(
+  items: Iterable<Item>,
+  limit: number,
+  run: (item: Item) => Promise<void>,
+): Promise<void> {
+  const remaining = items[Symbol.iterator]();
+  let done = false;
+  let failure: { readonly error: unknown } | undefined;
+  const work = async () => {
+    while (failure === undefined) {
+      const next = remaining.next();
+      if (next.done) {
+        done = true;
+        return;
+      }
+      await run(next.value).catch((error) => failure ??= { error });
+    }
+  };
+  // A worker starts with its first item, so none is created without one, however large the limit.
+  const workers: Promise<void>[] = [];
+  while (workers.length < limit && !done && failure === undefined) workers.push(work());
+  await Promise.all(workers);
+  if (failure) throw failure.error;
+}

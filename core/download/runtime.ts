@@ -3,7 +3,7 @@ import type { Random } from "../base/random.ts";
 import type { Clock } from "../base/clock.ts";
 import type { FreeDescriptors } from "../base/descriptors.ts";
 import type { Hasher } from "../hash/pool.ts";
-import type { Dial } from "../source/transport.ts";
+import type { Dial } from "../source/dial.ts";
 import type { StoreOptions } from "../store/stored_file.ts";
 
 /** … to whoever talks to seeds … */

@@ -5,7 +5,7 @@ import type { TaskGroup } from "../base/task_group.ts";
 import type { ServeSettings } from "../config.ts";
 import type { EventSink, ServeEvent } from "../events.ts";
 import type { HasherPool } from "../hash/pool.ts";
-import type { Listening, ListenOptions } from "../source/transport.ts";
+import type { Listening, ListenOptions } from "../source/listen.ts";
 import { AuthThrottle } from "./accept/auth_throttle.ts";
 import { walkDirectory } from "./files/directory_walk.ts";
 import { FileIndex } from "./files/file_index.ts";

@@ -2,7 +2,7 @@
 import { plainReasonOf, reasonOf } from "../base/errors.ts";
 import { AllAttemptsFailed, type FailedAttempt } from "./happy_eyeballs.ts";
 
-/** What TLS calls it → what it means. */
+/** The names of TLS errors and their meanings. */
 const TLS_REASONS: readonly (readonly [RegExp, string])[] = [
   [/UnknownIssuer/, "certificate signed by unknown authority"],
   [/CaUsedAsEndEntity/, "its certificate is an authority's own"],
@@ -11,7 +11,7 @@ const TLS_REASONS: readonly (readonly [RegExp, string])[] = [
   [/InvalidContentType|unexpected end of file|unexpected eof/i, "it does not speak TLS"],
 ];
 
-/** What a resolver says of a name, on Linux, macOS and Windows → what it means. */
+/** Messages of resolvers on Linux, macOS and Windows, and their meanings. */
 const LOOKUP_REASONS: readonly (readonly [RegExp, string])[] = [
   [
     /Name or service not known|nodename nor servname provided|No such host is known|ENOTFOUND/,
@@ -25,7 +25,7 @@ const LOOKUP_REASONS: readonly (readonly [RegExp, string])[] = [
   [/failed to lookup address information/, "could not resolve host"],
 ];
 
-/** Why a connection could not be made, in words that help. */
+/** The reason of a failed connect, in plain terms. */
 export function connectReasonOf(error: unknown, tls: boolean): string {
   if (error instanceof AllAttemptsFailed) return reasonOfAttempts(error.attempts, tls);
   const reason = reasonOf(error);
@@ -46,7 +46,7 @@ function reasonOfAttempts(attempts: readonly FailedAttempt[], tls: boolean): str
   return reasons.map(({ address, reason }) => `${address}: ${reason}`).join("; ");
 }
 
-/** A certificate of another host, and the names that it is for. */
+/** The names in a certificate that is not for this host. */
 function wrongNameOf(reason: string): string | undefined {
   if (!/NotValidForName|not valid for (?:any )?name/.test(reason)) return undefined;
   const names = Array.from(

@@ -4,7 +4,8 @@ import { deadline } from "../base/abort.ts";
 import { BusyError, TimeoutError } from "../base/errors.ts";
 import { Semaphore } from "../base/semaphore.ts";
 import { formatSourceAddress, type SourceAddress } from "../base/source_address.ts";
-import { type ByteStream, type Dial, freeing } from "./transport.ts";
+import type { Dial } from "./dial.ts";
+import { type ByteStream, withOnClose } from "./transport.ts";
 
 export interface ConnectorOptions {
   readonly clock: Clock;
@@ -61,7 +62,7 @@ export class Connector {
       shared[Symbol.dispose]();
     };
     try {
-      return freeing(await this.#dial(signal), free);
+      return withOnClose(await this.#dial(signal), free);
     } catch (error) {
       free();
       throw error;

@@ -2,7 +2,7 @@
 import { NotFoundError, ProtocolError } from "../base/errors.ts";
 import { yieldToEventLoop } from "../base/event_loop.ts";
 import { type ListedFile, ListingPage, parseOneShotListing } from "../protocol/listing.ts";
-import { forEachConcurrent } from "./for_each_concurrent.ts";
+import { forEachConcurrent } from "../base/task_group.ts";
 import type { SessionReply } from "./session_connection.ts";
 
 /** Bounds for memory, and for the time that a hostile seed can take. */

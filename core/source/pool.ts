@@ -3,7 +3,7 @@ import type { Clock } from "../base/clock.ts";
 import { formatSourceAddress, type SourceAddress } from "../base/source_address.ts";
 import { Semaphore } from "../base/semaphore.ts";
 import { SeedSource } from "./seed_source.ts";
-import type { Dial } from "./transport.ts";
+import type { Dial } from "./dial.ts";
 
 export interface SourcePoolOptions {
   readonly clock: Clock;

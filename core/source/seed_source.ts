@@ -16,14 +16,13 @@ import {
 } from "../base/errors.ts";
 import { type ByteRange, lengthOf } from "../base/ranges.ts";
 import { formatSourceAddress, type SourceAddress } from "../base/source_address.ts";
-import { TaskGroup } from "../base/task_group.ts";
 import { READ_FEATURE } from "../protocol/greeting.ts";
 import { type ListedFile, MAX_LISTING_BYTES } from "../protocol/listing.ts";
 import { type Manifest, MAX_MANIFEST_BYTES, parseManifest } from "../protocol/manifest.ts";
 import { ReadBuffer } from "../protocol/read_buffer.ts";
 import { Connector, type ConnectorOptions } from "./connector.ts";
 import { probe } from "./detect.ts";
-import { forEachConcurrent } from "./for_each_concurrent.ts";
+import { forEachConcurrent, TaskGroup } from "../base/task_group.ts";
 import { listOneShot, listPages, textOf } from "./listing.ts";
 import { OneShotSource } from "./one_shot.ts";
 import { SessionPool } from "./session_pool.ts";

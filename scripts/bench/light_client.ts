@@ -7,7 +7,7 @@ import { splitRange } from "../../core/base/ranges.ts";
 import { parseSourceAddress } from "../../core/base/source_address.ts";
 import { openSession } from "../../core/source/detect.ts";
 import { SessionConnection } from "../../core/source/session_connection.ts";
-import { dialer } from "../../core/source/transport.ts";
+import { dialer } from "../../core/source/dial.ts";
 import { ReadBuffer } from "../../core/protocol/read_buffer.ts";
 import { MAX_MANIFEST_BYTES } from "../../core/protocol/manifest.ts";
 

@@ -1,6 +1,8 @@
 /** What every ByteStream promises: the same cases on the one in memory and on a socket. */
 import { assert, assertEquals, assertLessOrEqual, assertRejects } from "@std/assert";
-import { type ByteStream, dialer, listen, readOrAbort } from "../../core/source/transport.ts";
+import { dialer } from "../../core/source/dial.ts";
+import { listen } from "../../core/source/listen.ts";
+import { type ByteStream, readOrAbort } from "../../core/source/transport.ts";
 import { memoryPair } from "../support/memory_stream.ts";
 import { bytesOf, noAbort, patternOf, test } from "../source/support.ts";
 

@@ -11,7 +11,7 @@ import { DOWNLOAD_DEFAULTS, type DownloadSettings } from "../../core/config.ts";
 import type { TaskEventData } from "../../core/events.ts";
 import { mainThreadHasher } from "../../core/hash/pool.ts";
 import { SourcePool } from "../../core/source/pool.ts";
-import type { Dial } from "../../core/source/transport.ts";
+import type { Dial } from "../../core/source/dial.ts";
 import { type StoredContent, StoredFile } from "../../core/store/stored_file.ts";
 import { partPath } from "../../core/store/paths.ts";
 import { Prefetch } from "../../core/download/prefetch.ts";

@@ -2,7 +2,7 @@ import { assert, assertEquals, assertGreater, assertLessOrEqual } from "@std/ass
 import { systemClock } from "../../core/base/clock.ts";
 import { CorruptError, DiskError, TimeoutError } from "../../core/base/errors.ts";
 import { lengthOf } from "../../core/base/ranges.ts";
-import { dialer } from "../../core/source/transport.ts";
+import { dialer } from "../../core/source/dial.ts";
 import { realDisk } from "../../core/store/disk.ts";
 import { Permit } from "../../core/download/permit.ts";
 import {

@@ -114,7 +114,7 @@ for (const { name, modules, want } of worlds) {
   });
 }
 
-const CLOCK_FILES = "only core/mod.ts, core/base/clock.ts, core/source/transport.ts may";
+const CLOCK_FILES = "only core/mod.ts, core/base/clock.ts may";
 
 const sources = [
   {
@@ -138,12 +138,12 @@ const sources = [
     want: ["core/plan/picker.ts:1 uses Math.random: only core/mod.ts, core/base/random.ts may"],
   },
   {
-    name: "a fault for each socket when a file other than the transport opens them",
+    name: "a fault for each socket when a file other than dial.ts and listen.ts opens them",
     file: "core/serve/server.ts",
     source: "Deno.connect(a);\nDeno.connectTls(a);\nDeno.listen(a);",
     want: ["connect", "connectTls", "listen"].map((name, index) =>
       `core/serve/server.ts:${index + 1} uses Deno.${name}: ` +
-      "only core/mod.ts, core/source/transport.ts may"
+      "only core/mod.ts, core/source/dial.ts, core/source/listen.ts may"
     ),
   },
   {

@@ -3,7 +3,7 @@ import { systemClock } from "../../core/base/clock.ts";
 import { NotFoundError } from "../../core/base/errors.ts";
 import { Semaphore } from "../../core/base/semaphore.ts";
 import { SeedSource } from "../../core/source/seed_source.ts";
-import { dialer } from "../../core/source/transport.ts";
+import { dialer } from "../../core/source/dial.ts";
 import { CSeedProgram, withoutCSeed } from "../support/c_seed.ts";
 import { noAbort, patternOf } from "./support.ts";
 

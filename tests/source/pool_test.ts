@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import { BusyError, TimeoutError } from "../../core/base/errors.ts";
 import { SourcePool } from "../../core/source/pool.ts";
-import type { Dial } from "../../core/source/transport.ts";
+import type { Dial } from "../../core/source/dial.ts";
 import { ManualClock } from "../support/manual_clock.ts";
 import { ScriptedSeed } from "../support/scripted_seed.ts";
 import { ADDRESS, bytesOf, noAbort, test, thrownBy, watch } from "./support.ts";

@@ -1,6 +1,7 @@
 /** What the tests of `net` and `task` share. */
 import type { P2pError } from "../../core/base/errors.ts";
-import type { ByteStream, Dial } from "../../core/source/transport.ts";
+import type { Dial } from "../../core/source/dial.ts";
+import type { ByteStream } from "../../core/source/transport.ts";
 import { memoryPair } from "../support/memory_stream.ts";
 import { ClientLeft, SeedSide } from "../support/scripted_seed.ts";
 

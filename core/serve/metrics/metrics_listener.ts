@@ -9,7 +9,8 @@ import type { Clock } from "../../base/clock.ts";
 import { reasonOf, UsageError } from "../../base/errors.ts";
 import { TaskGroup } from "../../base/task_group.ts";
 import type { MetricsAddress } from "../../config.ts";
-import type { ByteStream, Listening, ListenOptions } from "../../source/transport.ts";
+import type { Listening, ListenOptions } from "../../source/listen.ts";
+import type { ByteStream } from "../../source/transport.ts";
 import { METRICS_TYPE } from "./metrics.ts";
 
 /** A scraper needs one connection. Further ones are closed without a reply. */

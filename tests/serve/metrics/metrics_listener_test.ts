@@ -2,7 +2,7 @@ import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { UsageError } from "../../../core/base/errors.ts";
 import type { Clock } from "../../../core/base/clock.ts";
 import type { ServeSettings } from "../../../core/config.ts";
-import { dialer } from "../../../core/source/transport.ts";
+import { dialer } from "../../../core/source/dial.ts";
 import { readMetrics } from "../../support/prometheus.ts";
 import { ManualClock, RawClient, SeedFixture, TempFolder, test } from "../support.ts";
 

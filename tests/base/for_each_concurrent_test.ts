@@ -1,28 +1,28 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { forEachConcurrent } from "../../core/source/for_each_concurrent.ts";
+import { forEachConcurrent } from "../../core/base/task_group.ts";
 import { ManualClock } from "../support/manual_clock.ts";
-import { noAbort, test } from "./support.ts";
+import { noAbort, test } from "../source/support.ts";
 
-for (const most of [1, 3, 10]) {
-  test(`forEachConcurrent() begins all items in their order, at most ${most} at a time`, async () => {
+for (const limit of [1, 3, 10]) {
+  test(`forEachConcurrent() starts all items in order, at most ${limit} at a time`, async () => {
     const clock = new ManualClock();
-    const begun: number[] = [];
+    const started: number[] = [];
     let running = 0;
-    let mostRunning = 0;
-    const ended = forEachConcurrent([30, 10, 20, 10, 10], most, async (ms) => {
-      begun.push(ms);
-      mostRunning = Math.max(mostRunning, ++running);
+    let maxRunning = 0;
+    const ended = forEachConcurrent([30, 10, 20, 10, 10], limit, async (ms) => {
+      started.push(ms);
+      maxRunning = Math.max(maxRunning, ++running);
       await clock.sleep(ms, noAbort);
       running--;
     });
     await clock.advance(100);
     await ended;
-    assertEquals(begun, [30, 10, 20, 10, 10]);
-    assertEquals([mostRunning, running], [Math.min(most, 5), 0]);
+    assertEquals(started, [30, 10, 20, 10, 10]);
+    assertEquals([maxRunning, running], [Math.min(limit, 5), 0]);
   });
 }
 
-test("forEachConcurrent() throws the first failure when all that began have ended, and begins no more", async () => {
+test("forEachConcurrent() throws the first failure when all that were started have ended, and starts no more", async () => {
   const clock = new ManualClock();
   const ended: number[] = [];
   const running = assertRejects(
@@ -40,7 +40,7 @@ test("forEachConcurrent() throws the first failure when all that began have ende
   assertEquals(ended, [10, 30]);
 });
 
-test("forEachConcurrent() takes no more of its items than it can begin", async () => {
+test("forEachConcurrent() takes no more items than it can start", async () => {
   let taken = 0;
   function* endless() {
     for (;;) yield taken++;
