@@ -5,7 +5,6 @@
 import type { Output } from "./environment.ts";
 import { jsonLine } from "./ui/json.ts";
 
-/** Some hundred KiB. */
 const MAX_WAITING_LINES = 1000;
 /** Time for a slow reader to take the last lines. */
 const FLUSH_TIMEOUT_MS = 1000;

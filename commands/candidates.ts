@@ -13,7 +13,6 @@ export interface CommandWords {
   }[];
 }
 
-/** A word and its meaning. */
 export interface Candidate {
   readonly word: string;
   readonly about: string;

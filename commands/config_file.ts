@@ -11,7 +11,6 @@ export function configPathIn(folder: string): string {
   return join(folder, "config.json");
 }
 
-/** The text of the file, or undefined if it does not exist. */
 export async function readConfigText(path: string): Promise<string | undefined> {
   try {
     return await Deno.readTextFile(path);

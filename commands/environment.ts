@@ -47,11 +47,9 @@ export interface Environment {
   onSignal(handler: (signal: StopSignal) => void): Disposable;
   /** Calls `handler` when the terminal was resized or the job was resumed. */
   onTerminalChange(handler: () => void): Disposable;
-  /** Ends the process immediately. */
   exit(code: number): never;
 }
 
-/** Whether the cursor of `output` may be moved. */
 export function mayMoveCursor({ env }: Pick<Environment, "env">, output: Output): boolean {
   return output.terminal && !env("NO_COLOR") && env("TERM") !== "dumb";
 }

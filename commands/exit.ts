@@ -19,7 +19,6 @@ export class Interrupted extends Error {
 export interface Interruption extends Disposable {
   /** Aborts at the first signal. */
   readonly signal: AbortSignal;
-  /** The first signal that came. */
   stoppedBy(): StopSignal | undefined;
   /** @throws {Interrupted} if a signal came. */
   throwIfInterrupted(): void;

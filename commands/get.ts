@@ -101,7 +101,6 @@ async function get(
   }
 }
 
-/** One run of the command. */
 interface Run extends Omit<WatcherOptions, "level"> {
   readonly flags: Flags;
   readonly loaded: LoadedSettings;
@@ -173,7 +172,6 @@ function checkUsage(flags: Flags, names: readonly string[]): void {
   checkPins(flags, flags.all ? 2 : names.length);
 }
 
-/** A digest or an id belongs to one file. */
 function checkPins({ sha256, id }: Flags, count: number): void {
   const pin = sha256 !== undefined ? "--sha256" : id !== undefined ? "--id" : "";
   if (pin !== "" && count !== 1) {

@@ -66,7 +66,6 @@ export function resolveSettings(sources: readonly SettingSource[]): ResolvedSett
   return { values: values as Values, origins: origins as Record<SettingName, string> };
 }
 
-/** The flags of this command line. */
 export function flagSource(options: Readonly<Record<string, unknown>>): SettingSource {
   return {
     where: (name) => `--${flagOf(name)}`,

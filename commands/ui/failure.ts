@@ -8,7 +8,6 @@ import {
 } from "../../core/mod.ts";
 import { hintOf, orFolder } from "./hints.ts";
 
-/** The signal that stopped us. */
 export type StopSignal = "SIGINT" | "SIGTERM" | "SIGHUP";
 
 export const EXIT_OF_BUG = 1;
@@ -22,21 +21,11 @@ const EXIT_OF_SIGNAL: Readonly<Record<StopSignal, number>> = {
 };
 
 const EXIT_OF_CODE: Readonly<Record<ErrorCode | "bug", number>> = {
-  bug: EXIT_OF_BUG,
-  usage: EXIT_OF_USAGE,
-  "not-found": 3,
-  unreachable: 4,
-  timeout: 4,
-  busy: 4,
-  auth: 4,
-  protocol: 5,
-  corrupt: 5,
-  changed: 5,
-  disk: 6,
-  conflict: 7,
+  ...{ bug: EXIT_OF_BUG, usage: EXIT_OF_USAGE, "not-found": 3 },
+  ...{ unreachable: 4, timeout: 4, busy: 4, auth: 4 },
+  ...{ protocol: 5, corrupt: 5, changed: 5, disk: 6, conflict: 7 },
 };
 
-/** Every exit code and what it means. */
 export const EXITS: readonly (readonly [code: number, meaning: string])[] = [
   [0, "success: everything asked for is there"],
   [EXIT_OF_BUG, "a bug, or several downloads failed for different reasons"],
@@ -95,7 +84,6 @@ export function renderInterruption(outcomes: readonly TaskOutcome[]): string[] {
     : ["p2p: interrupted", `${HINT}Run the same command again`];
 }
 
-/** The beginning of a line with the next step. */
 export const HINT = "hint: ";
 
 /** `p2p: <what failed>: <why>`, and the hint where there is one. */
@@ -128,12 +116,11 @@ export function renderTaskFailure(
 /** The seeds of each version, and the flag that selects it. */
 export function otherContents(contents: readonly ContentVotes[]): string {
   return contents.map(({ id, seeds, setAside }) => {
-    const bytes = id === null
-      ? "a version without digests"
-      : `a different version: --id ${id.slice(0, 8)}`;
-    const verb = seeds.length === 1 ? "has" : "have";
+    const version = id === null
+      ? "version without digests"
+      : `different version: --id ${id.slice(0, 8)}`;
     const tried = setAside === undefined ? "" : ` (${SET_ASIDE[setAside]})`;
-    return `${seeds.join(", ")} ${verb} ${bytes}${tried}`;
+    return `${seeds.join(", ")} ${seeds.length === 1 ? "has" : "have"} a ${version}${tried}`;
   }).join("; ");
 }
 
@@ -148,10 +135,7 @@ const SET_ASIDE: Readonly<Record<NonNullable<ContentVotes["setAside"]>, string>>
 /** A bug of ours, with everything that a report needs. */
 export function renderBug(error: unknown): string[] {
   const text = error instanceof Error ? error.stack ?? error.message : String(error);
-  return [
-    ...text.split("\n").map(printable),
-    "this is a bug in p2p, please report it",
-  ];
+  return [...text.split("\n").map(printable), "this is a bug in p2p, please report it"];
 }
 
 function oneLine(text: string): string {

@@ -7,7 +7,6 @@ import {
   type TaskFailure,
 } from "../../core/mod.ts";
 
-/** What a hint depends on. */
 type Failure = Pick<TaskFailure, "code" | "message" | "problem">;
 
 /** An error of a command itself, which knows the next step best. */
@@ -116,7 +115,6 @@ export function orFolder(hint: string, command: "get" | "list", name: string): s
   return `${hint}${FOLDER}${command} ${shellWord(`${name}/**`)}`;
 }
 
-/** The part of a hint that does not depend on the name. */
 export function withoutFolder(hint: string): string {
   return hint.split(FOLDER)[0]!;
 }

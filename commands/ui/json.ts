@@ -32,7 +32,6 @@ export function pick<T extends object, Name extends keyof T>(
 /** Enough for a progress bar, not too much for a log; for each download. */
 const PROGRESS_INTERVAL_MS = 500;
 
-/** Turns events into lines; `progress` must have received each event before. */
 export class JsonLines {
   readonly #progress: RunProgress;
   readonly #seeds: readonly string[];
@@ -145,7 +144,6 @@ function summaryOfTask({ task, name, state, outcome }: TaskOutcome): object {
   };
 }
 
-/** The versions on the seeds, if they differ. */
 function contentsOf({ contents }: TaskResult | TaskFailure): object {
   return contents === undefined ? {} : { contents };
 }

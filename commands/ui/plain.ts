@@ -44,7 +44,6 @@ function renderVote(name: string, { id, contents = [] }: TaskResult): string[] {
   });
 }
 
-/** Whether the bytes of a finished file have no proof. */
 function isUnverified(event: TaskEvent): boolean {
   return event.kind === "done" && !event.result.verified && event.result.how !== "skipped";
 }
@@ -60,7 +59,6 @@ export function renderDone(result: TaskResult, name: string): string {
   return `done, ${size} in ${formatElapsed(elapsedMs)}${speedText(result)}, ${proof}${place}`;
 }
 
-/** The line that comes at intervals. */
 export function renderTotal(totals: Totals, now: number): string {
   const { done, active, waiting, paused, failed, cancelled } = totals;
   return [
@@ -82,7 +80,6 @@ export function renderFewDescriptors({ running, wanted, limit }: FewDescriptors)
     `this system allows ${limit ?? "few"} open files; raise it with ulimit -n`;
 }
 
-/** The result of a run of several downloads. */
 export function renderSummary(
   outcomes: readonly TaskOutcome[],
   elapsedMs: number,

@@ -23,7 +23,6 @@ export interface Invitation {
   readonly tokenFile: string | undefined;
 }
 
-/** One line for each listener. */
 export function renderListening(event: Listening, json: boolean): string[] {
   const { addresses, files, bytes } = event;
   return addresses.map(({ host, port }) =>
@@ -99,7 +98,6 @@ function sentenceOf(event: Exclude<ServeEvent, Listening>): string {
   }
 }
 
-/** Of an omitted name. */
 const MAX_NAME_CHARACTERS = 60;
 
 /** Singular and plural, in the order in which they are shown. */

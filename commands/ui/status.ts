@@ -65,7 +65,6 @@ const ERROR: Column<TaskStatus> = {
   text: ({ error }) => shortenEnd(printable(error ?? "-"), MAX_ERROR_WIDTH),
 };
 
-/** Partial files of other versions. */
 export function renderAsides(asides: readonly QuarantinedPart[]): string[] {
   if (asides.length === 0) return [];
   return [

@@ -45,7 +45,6 @@ export function renderTable<Row>(
 }
 
 const GAP = "  ";
-/** A missing figure. */
 const NOTHING = "-";
 
 interface Cell {
@@ -70,7 +69,6 @@ function fitted(all: readonly Cell[], width: number): readonly Cell[] {
   return kept.map((cell) => cutBy(cell, over));
 }
 
-/** The width of all columns with their gaps. */
 function totalWidth(cells: readonly Cell[]): number {
   return cells.reduce((sum, { width }) => sum + width, (cells.length - 1) * GAP.length);
 }

@@ -11,7 +11,6 @@ import {
   shortenMiddle,
 } from "./width.ts";
 
-/** A task of a running `get`, or of any process. */
 export interface TaskRow
   extends Pick<TaskStatus, "name" | "state" | "size" | "downloaded" | "rate" | "etaMs" | "seeds"> {
   readonly detail: TaskDetail | null;
@@ -73,7 +72,6 @@ export function layoutRows(rows: readonly TaskRow[], width: number): RowLayout {
   };
 }
 
-/** One line, at most as wide as the layout. */
 export function renderRow(row: TaskRow, layout: RowLayout): string {
   const word = wordOf(row);
   // Without a column for the word, it replaces the figures.

@@ -7,7 +7,6 @@ export interface Topic {
   readonly text: string;
 }
 
-/** The part of a setting that a page shows. */
 export interface SettingLine {
   readonly name: string;
   readonly variable: string;

@@ -10,10 +10,8 @@ import { HINT, renderFailure } from "./failure.ts";
 import { hintOf, seedFlags, shellWord } from "./hints.ts";
 import { formatBytes, percentOf, plural } from "./units.ts";
 
-/** Further ranges are only counted. */
 const MAX_RANGES = 10;
 
-/** The result of one file, for standard output; none if it failed. */
 export function renderVerification({ path, name, verdict }: Verification): string[] {
   if (verdict.kind === "failed") return [];
   const as = name === path ? "" : ` (as "${name}")`;

@@ -25,7 +25,6 @@ export function displayWidth(text: string): number {
   return width;
 }
 
-/** The grapheme clusters of `text` with their widths. */
 export function* columnsOf(text: string): Iterable<{ segment: string; width: number }> {
   for (const segment of segmentsOf(text)) yield { segment, width: widthOf(segment) };
 }
@@ -35,7 +34,6 @@ function widthOf(grapheme: string): number {
   return WIDE.test(grapheme) ? 2 : 1;
 }
 
-/** The beginning of `text` that fits. */
 export function clip(text: string, width: number): string {
   if (displayWidth(text) <= width) return text;
   let used = 0;
@@ -48,7 +46,6 @@ export function clip(text: string, width: number): string {
   return kept;
 }
 
-/** The end of `text` that fits. */
 function clipStart(text: string, width: number): string {
   const all = Array.from(segmentsOf(text));
   let used = 0;
@@ -90,10 +87,9 @@ export function wrap(text: string, width: number): string[] {
 
 function broken(word: string, width: number): string[] {
   const parts: string[] = [];
-  for (let rest = word; rest !== "";) {
-    const part = clip(rest, width);
-    // Not even one character fits.
-    if (part === "") break;
+  let rest = word;
+  // Ends if not even one character fits.
+  for (let part = clip(rest, width); part !== ""; part = clip(rest, width)) {
     parts.push(part);
     rest = rest.slice(part.length);
   }

@@ -17,7 +17,6 @@ interface Keystrokes {
 /** ESC [ or ESC O, parameters, and a letter or a tilde. */
 // deno-lint-ignore no-control-regex -- escape sequences are what it reads
 const SEQUENCE = /^\x1b(?:\[[0-9;:<=>?]*[ -/]*[@-~]|O[A-Za-z])/;
-/** The beginning of one. */
 // deno-lint-ignore no-control-regex -- as above
 const BEGUN = /^\x1b(?:\[[0-9;:<=>?]*[ -/]*|O)?$/;
 /** No key sends more; the limit bounds what is kept of a sequence that never ends. */

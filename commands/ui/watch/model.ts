@@ -21,7 +21,6 @@ export type Page =
     readonly task: TaskStatus;
     /** Where its time goes; undefined until read. */
     readonly theCase?: TaskCase;
-    /** Lines scrolled down. */
     readonly top: number;
   }
   | {
@@ -50,12 +49,10 @@ export interface WatchModel {
   readonly help: boolean;
   /** The task to cancel if the user answers yes. */
   readonly question: TaskStatus | undefined;
-  /** The result of the last action. */
   readonly message: string;
 }
 
 export type WatchCommand =
-  /** Read the tasks again, now. */
   | { readonly kind: "poll" }
   | { readonly kind: "control"; readonly task: TaskStatus; readonly action: ControlAction }
   | { readonly kind: "open-log"; readonly task: string }
@@ -134,7 +131,6 @@ export function footerRows(rows: number): number {
   return rows < 3 ? 0 : rows < 8 ? 1 : 2;
 }
 
-/** A step without a command. */
 export function only(model: WatchModel): Step {
   return { model, commands: [] };
 }

@@ -18,12 +18,9 @@ export type WatchEvent =
   | { readonly kind: "resized"; readonly size: ScreenSize }
   /** How the task on the page is doing, and what limits it. */
   | { readonly kind: "details"; readonly theCase: TaskCase }
-  /** The result of an action, in a sentence. */
   | { readonly kind: "message"; readonly text: string }
-  /** More lines of the open log. */
   | { readonly kind: "logged"; readonly task: string; readonly lines: readonly string[] };
 
-/** Log lines that are kept for scrolling. */
 const MAX_LOG_LINES = 2000;
 
 export function reduce(model: WatchModel, event: WatchEvent): Step {
@@ -72,17 +69,12 @@ function answer(model: WatchModel, task: TaskStatus, key: Key): Step {
   return { model: answered, commands: [{ kind: "control", task, action: "cancel" }] };
 }
 
-/** Letters that mean the same as another key. */
-const ALIASES: Readonly<Partial<Record<string, NamedKey>>> = {
-  j: "down",
-  k: "up",
-  g: "home",
-  G: "end",
-  " ": "page-down",
-};
+const ALIASES = new Map<string, NamedKey>(
+  [["j", "down"], ["k", "up"], ["g", "home"], ["G", "end"], [" ", "page-down"]],
+);
 
 function pressCharacter(model: WatchModel, character: string): Step {
-  const alias = ALIASES[character];
+  const alias = ALIASES.get(character);
   if (alias !== undefined) return pressNamed(model, alias);
   switch (character) {
     case "q":
@@ -112,7 +104,6 @@ function pressCharacter(model: WatchModel, character: string): Step {
   }
 }
 
-/** Runs `act` on the picked task. */
 function withPicked(model: WatchModel, act: (task: TaskStatus) => Step): Step {
   const { page, shown, at } = model;
   const task = page.kind === "list" ? shown[at] : page.task;
@@ -152,49 +143,31 @@ function pressNamed(model: WatchModel, kind: NamedKey): Step {
 /** Returns to the page before. Only q leaves the list, so one Escape too many does not quit. */
 function leave(model: WatchModel): Step {
   const { page } = model;
-  switch (page.kind) {
-    case "list":
-      return only({ ...model, message: "q quits" });
-    case "task":
-      return only({ ...model, page: { kind: "list" } });
-    case "log": {
-      const { from, task } = page;
-      const back = from.kind === "task" ? { ...from, task } : from;
-      return {
-        model: { ...model, page: back },
-        commands: [{ kind: "close-log" }, { kind: "poll" }],
-      };
-    }
-  }
+  if (page.kind === "list") return only({ ...model, message: "q quits" });
+  if (page.kind === "task") return only({ ...model, page: { kind: "list" } });
+  const { from, task } = page;
+  const back = from.kind === "task" ? { ...from, task } : from;
+  return { model: { ...model, page: back }, commands: [{ kind: "close-log" }, { kind: "poll" }] };
 }
 
-/** Moves through the list, a task or a log. */
 function scroll(model: WatchModel, kind: NamedKey): WatchModel {
   const rows = listRows(model.size);
   const steps: Partial<Record<NamedKey, number>> = {
-    up: -1,
-    down: 1,
-    "page-up": -rows,
-    "page-down": rows,
-    home: -Infinity,
-    end: Infinity,
+    ...{ up: -1, down: 1, home: -Infinity, end: Infinity },
+    ...{ "page-up": -rows, "page-down": rows },
   };
   const by = steps[kind] ?? 0;
   const { page } = model;
-  switch (page.kind) {
-    case "list": {
-      // Paging keeps the picked task at its height on the screen.
-      const top = kind.startsWith("page") ? model.top + by : model.top;
-      return inView({ ...model, at: model.at + by, top });
-    }
-    case "task": {
-      const lines = renderTaskPage(page, model.now, lineWidth(model.size.columns)).length;
-      const top = Math.max(0, Math.min(page.top + by, Math.max(0, lines - rows)));
-      return { ...model, page: { ...page, top } };
-    }
-    case "log": {
-      const up = Math.min(page.lines.length, Math.max(0, page.up - by));
-      return { ...model, page: { ...page, up } };
-    }
+  if (page.kind === "list") {
+    // Paging keeps the picked task at its height on the screen.
+    const top = kind.startsWith("page") ? model.top + by : model.top;
+    return inView({ ...model, at: model.at + by, top });
   }
+  if (page.kind === "log") {
+    const up = Math.min(page.lines.length, Math.max(0, page.up - by));
+    return { ...model, page: { ...page, up } };
+  }
+  const lines = renderTaskPage(page, model.now, lineWidth(model.size.columns)).length;
+  const top = Math.max(0, Math.min(page.top + by, Math.max(0, lines - rows)));
+  return { ...model, page: { ...page, top } };
 }

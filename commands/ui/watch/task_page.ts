@@ -34,7 +34,6 @@ export function renderTaskPage({ task, theCase }: TaskFacts, now: number, width:
   ].map((line) => shortenEnd(line, width));
 }
 
-/** The pieces and seeds of a running task. */
 export function renderInside(detail: TaskDetail | null, now: number, width: number): string[] {
   if (detail === null) return [];
   const { pieces, seeds, moreSeeds } = detail;
@@ -85,7 +84,6 @@ function stateText(task: TaskStatus, now: number): string {
   return `${word} for ${formatElapsed(Math.max(0, now - since))}, since ${formatTime(since)}`;
 }
 
-/** The seed that will be retried first. */
 function nextTry(detail: TaskDetail | null, now: number): string | null {
   const [next] = (detail?.seeds ?? [])
     .flatMap(({ seed, retryAt }) => retryAt === null ? [] : [{ seed, retryAt }])

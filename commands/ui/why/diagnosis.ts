@@ -16,7 +16,6 @@ export interface Diagnosis {
   readonly cause: Span | "stopped" | "processor" | "disk" | "nothing";
   /** Follows the name of the task. */
   readonly sentence: string;
-  /** The next step, if there is one. */
   readonly advice: string | undefined;
 }
 
@@ -152,7 +151,6 @@ function pastDiagnosis(theCase: TaskCase): Diagnosis {
   };
 }
 
-/** The end of a sentence that begins with the time. */
 function pastOf(span: Span, theCase: TaskCase): Diagnosis {
   const { account } = theCase;
   const sentence = `were spent ${LABELS[span]}`;
