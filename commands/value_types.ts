@@ -9,8 +9,9 @@ import {
   parseSourceAddress,
   printable,
   type SourceAddress,
+  UsageError,
 } from "../core/mod.ts";
-import { CommandError, shellWord } from "./ui/hints.ts";
+import { CommandError, hintOf, shellWord } from "./ui/hints.ts";
 
 /** Thrown by `ValueType.parse`; the message says what is allowed. */
 export class InvalidValueError extends Error {
@@ -171,14 +172,17 @@ export const DURATION: ValueType<number> = valueType(
   },
 );
 
+const SEED_FORMS = "host, host:port, [v6]:port or tls://host:port";
+
 export const SEED: ValueType<SourceAddress> = valueType(
   "seed",
-  "host, host:port, [v6]:port or tls://host:port",
+  SEED_FORMS,
   (text) => {
     try {
       return { value: parseSourceAddress(text) };
-    } catch {
-      return undefined;
+    } catch (error) {
+      if (!(error instanceof UsageError) || error.problem !== "address-scheme") return undefined;
+      throw new InvalidValueError(SEED_FORMS, hintOf(error));
     }
   },
   { format: formatSourceAddress },

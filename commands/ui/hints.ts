@@ -40,6 +40,7 @@ const OF_CODE: Readonly<Record<ErrorCode | "interrupted", string>> = {
 };
 
 const OF_PROBLEM: Readonly<Record<Problem, string>> = {
+  "address-scheme": "Write host:port, p2p://host:port or tls://host:port",
   "disk-access": "Check the folder and its permissions, or choose another one with --out",
   "disk-full": "Free some space or choose another folder with --out, then run it again",
   "foreign-file": "Ask its owner to remove it, or choose another folder with --out",

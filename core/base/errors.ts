@@ -19,6 +19,7 @@ export type ErrorCode =
 
 /** What exactly is wrong, where `code` is too coarse to choose the user's next step by. */
 export type Problem =
+  | "address-scheme"
   | "disk-access"
   | "disk-full"
   | "foreign-file"

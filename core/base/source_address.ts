@@ -1,5 +1,5 @@
-/** Where a seed listens, as people write it: `host`, `host:port`, `[v6]:port`, `tls://host:port`. */
-import { UsageError } from "./errors.ts";
+/** Where a source listens: `host`, `host:port`, `[v6]:port`, or a URL `p2p://host:port` or `tls://host:port`. */
+import { type Problem, UsageError } from "./errors.ts";
 
 export const DEFAULT_PORT = 7270;
 
@@ -9,23 +9,29 @@ export interface SourceAddress {
   readonly tls: boolean;
 }
 
-const FORM =
-  /^(?<tls>tls:\/\/)?(?:\[(?<v6>[0-9a-fA-F.]*:[0-9a-fA-F:.]*(?:%\w+)?)\]|(?<host>[^\s:/@[\]]+))(?::(?<port>\d{1,5}))?$/;
+const URL_FORM = /^(?<scheme>[a-z][a-z0-9+.-]*):\/\/(?<authority>[^/]*)(?<path>\/.*)?$/is;
+const AUTHORITY_FORM =
+  /^(?:\[(?<v6>[0-9a-f.]*:[0-9a-f:.]*(?:%\w+)?)\]|(?<host>[^\s:/?#@[\]]+))(?::(?<port>\d{1,5}))?$/i;
 
-/** @throws {UsageError} if `text` is no address. */
+/** @throws {UsageError} with the problem `address-scheme` for a URL of another scheme, `seed-address` otherwise. */
 export function parseSourceAddress(text: string): SourceAddress {
-  const { tls, v6, host, port } = text.match(FORM)?.groups ?? {};
+  const { scheme = "p2p", authority = text, path = "/" } = text.match(URL_FORM)?.groups ?? {};
+  const tls = scheme.toLowerCase() === "tls";
+  if (!tls && scheme.toLowerCase() !== "p2p") throw unusable(text, "address-scheme");
+  const { v6, host, port } = authority.match(AUTHORITY_FORM)?.groups ?? {};
   const number = port === undefined ? DEFAULT_PORT : Number(port);
   const name = v6 ?? host;
-  if (name === undefined || number < 1 || number > 65_535) {
-    throw new UsageError(`Cannot use "${text}" as a seed`, {
-      problem: "seed-address",
-    });
+  if (name === undefined || path !== "/" || number < 1 || number > 65_535) {
+    throw unusable(text, "seed-address");
   }
-  return { host: name.toLowerCase(), port: number, tls: tls !== undefined };
+  return { host: name.toLowerCase(), port: number, tls };
 }
 
-/** The one spelling of an address; two seeds are the same when it is equal. */
+function unusable(text: string, problem: Problem): UsageError {
+  return new UsageError(`Cannot use "${text}" as a seed`, { problem });
+}
+
+/** The canonical text, which users see: `host:port` or `tls://host:port`. Equal texts mean the same source. */
 export function formatSourceAddress({ host, port, tls }: SourceAddress): string {
   const name = host.includes(":") ? `[${host}]` : host;
   return `${tls ? "tls://" : ""}${name}:${port}`;

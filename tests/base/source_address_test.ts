@@ -48,6 +48,12 @@ const good = [
   { text: "tls://host", host: "host", port: 7270, tls: true, format: "tls://host:7270" },
   { text: "tls://host:443", host: "host", port: 443, tls: true, format: "tls://host:443" },
   { text: "tls://[::1]:443", host: "::1", port: 443, tls: true, format: "tls://[::1]:443" },
+  { text: "tls://host:443/", host: "host", port: 443, tls: true, format: "tls://host:443" },
+  { text: "TLS://host", host: "host", port: 7270, tls: true, format: "tls://host:7270" },
+  { text: "p2p://host", host: "host", port: 7270, tls: false, format: "host:7270" },
+  { text: "p2p://host/", host: "host", port: 7270, tls: false, format: "host:7270" },
+  { text: "P2P://Host:80", host: "host", port: 80, tls: false, format: "host:80" },
+  { text: "p2p://[::1]:80/", host: "::1", port: 80, tls: false, format: "[::1]:80" },
   { text: "my_host-1", host: "my_host-1", port: 7270, tls: false, format: "my_host-1:7270" },
 ];
 for (const { text, format, ...address } of good) {
@@ -88,7 +94,19 @@ const bad = [
   "host/",
   "host/file",
   "user@host",
-  "http://host",
+  "p2p:host",
+  "p2p:/host",
+  "p2p://",
+  "p2p:///",
+  "p2p://host//",
+  "p2p://host/file",
+  "p2p://host?query",
+  "p2p://host:/",
+  "p2p://host:0/",
+  "p2p://user@host/",
+  "p2p://host/\n",
+  "//host",
+  "://host",
   "tls:host",
   "tls:/host",
   "tls://",
@@ -102,6 +120,15 @@ for (const text of bad) {
   });
 }
 
+for (
+  const text of ["http://host", "https://host:443/file", "ftp://host", "tcp://host:7270", "http://"]
+) {
+  Deno.test(`parseSourceAddress() names the scheme as the problem of ${text}`, () => {
+    const error = assertThrows(() => parseSourceAddress(text), UsageError, `"${text}"`);
+    assertEquals(error.problem, "address-scheme");
+  });
+}
+
 const host = fc.oneof(
   fc.domain(),
   fc.ipV4(),
@@ -112,17 +139,24 @@ const address: fc.Arbitrary<SourceAddress> = fc.record({
   port: fc.oneof(fc.constant(DEFAULT_PORT), fc.integer({ min: 1, max: 65_535 })),
   tls: fc.boolean(),
 });
-property("parseSourceAddress() takes back what formatSourceAddress() wrote", address, (address) => {
+property("parseSourceAddress() parses what formatSourceAddress() wrote", address, (address) => {
   assertEquals(parseSourceAddress(formatSourceAddress(address)), address);
 });
 
-const anything = fc.oneof(anyText, nearly("tls://host:80", "[2001:db8::7%1]:9000", "a.b"));
-property("parseSourceAddress() gives one spelling or throws UsageError", anything, (text) => {
-  let address: SourceAddress;
-  try {
-    address = parseSourceAddress(text);
-  } catch (error) {
-    return assertInstanceOf(error, UsageError);
-  }
-  assertEquals(parseSourceAddress(formatSourceAddress(address)), address);
-});
+const anything = fc.oneof(
+  anyText,
+  nearly("tls://host:80", "p2p://host/", "[2001:db8::7%1]:9000", "a.b"),
+);
+property(
+  "parseSourceAddress() returns one canonical form or throws UsageError",
+  anything,
+  (text) => {
+    let address: SourceAddress;
+    try {
+      address = parseSourceAddress(text);
+    } catch (error) {
+      return assertInstanceOf(error, UsageError);
+    }
+    assertEquals(parseSourceAddress(formatSourceAddress(address)), address);
+  },
+);

@@ -130,6 +130,11 @@ for (const { given, message } of faults) {
   });
 }
 
+Deno.test("resolveSettings() says which seeds can be written when the scheme is unknown", () => {
+  const error = assertThrows(() => resolve({ flags: { seed: ["http://nas1"] } }), CommandError);
+  assertEquals(error.hint, "Write host:port, p2p://host:port or tls://host:port");
+});
+
 Deno.test("configSource() names the file if it is not JSON", () => {
   const error = assertThrows(() => configSource("{", "/c/x.json"), CommandError);
   assertEquals(error.message.startsWith("Cannot use /c/x.json: "), true);

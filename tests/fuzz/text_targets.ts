@@ -57,7 +57,7 @@ const shown: Target = {
 };
 
 const addresses: Target = {
-  name: "seed-address",
+  name: "source-address",
   seeds: [
     "host",
     "Host:7270",
@@ -65,6 +65,8 @@ const addresses: Target = {
     "[::1]:65535",
     "[fe80::1%eth0]",
     "tls://a.example:443",
+    "p2p://A.example/",
+    "http://a.example:80",
   ]
     .map(bytesOf),
   run(input) {
