@@ -3,7 +3,11 @@ import type * as core from "../core/mod.ts";
 import type { StopSignal } from "./ui/failure.ts";
 import { lineWidth } from "./ui/width.ts";
 
-export type Core = typeof core;
+/** Core as commands call it: with every argument. */
+export type Core = { readonly [Name in keyof typeof core]: WithAllArguments<typeof core[Name]> };
+type WithAllArguments<T> = T extends (...args: infer Args) => infer Result
+  ? (...args: Required<Args>) => Result
+  : T;
 
 /** Standard output or standard error. */
 export interface Output {

@@ -72,7 +72,7 @@ async function linesOf(
   if (json) return [jsonOf(await core.tasks(directories, { all: all === true }), asides)];
   const known = all
     ? { tasks: await core.tasks(directories, { all }), moreWaiting: 0 }
-    : await core.overview(directories, MAX_WAITING_TASKS);
+    : await core.overview(directories, MAX_WAITING_TASKS, { all: false });
   return [...renderStatus(known, width), ...renderAsides(asides ?? [])];
 }
 

@@ -1,34 +1,40 @@
 /**
- * The only door to core: what the command line, or another program, can ask
- * for. It brings the platform in (clock, dice, sockets, process); nothing below
- * asks for these.
+ * p2p as a library: downloads files from several sources at once, verifies them by digests, and
+ * serves folders. The commands use these same functions. Every function works with defaults.
+ *
+ * Progress and results are data: events go to the `emit` function of a call, errors are
+ * `P2pError`s with a `code`. See `core/README.md` for examples.
+ *
+ * @module
  */
 import { homedir } from "node:os";
 import { isAbsolute, resolve } from "@std/path";
-import { systemRandom } from "./base/random.ts";
 import { systemClock } from "./base/clock.ts";
-import { type FreeDescriptors, isOutOfDescriptors } from "./base/descriptors.ts";
-import type { DownloadSettings, ServeSettings } from "./config.ts";
-import type { EventSink, ServeEvent, TaskEvent } from "./events.ts";
-import { HasherPool } from "./hash/pool.ts";
-import { dialer } from "./source/dial.ts";
-import { listen } from "./source/listen.ts";
-import { serve as serveFolder } from "./serve/server.ts";
-import * as directories from "./state/directories.ts";
-import { DiskSpace } from "./store/free_space.ts";
-import type { Directories } from "./state/directories.ts";
-import type { ControlAction, ControlOutcome } from "./state/control.ts";
-import { readLog } from "./state/task_log.ts";
-import type { LogLine } from "./state/task_log.ts";
-import type { Overview } from "./state/read_tasks.ts";
-import type { TaskStatus } from "./state/task_status.ts";
+import { DEFAULT_PORT, parseSourceAddress, type SourceAddress } from "./base/source_address.ts";
+import {
+  DOWNLOAD_DEFAULTS,
+  type DownloadSettings,
+  SERVE_DEFAULTS,
+  type ServeSettings,
+} from "./config.ts";
 import * as jobs from "./download/download.ts";
+import type { TaskOutcome } from "./download/download.ts";
 import * as offers from "./download/list.ts";
-import * as known from "./tasks/tasks.ts";
-import type { QuarantinedPart } from "./store/partials.ts";
-import type { User } from "./store/disk.ts";
-import type { NetworkRuntime } from "./download/runtime.ts";
+import type { ListQuery, NamedFile, Offer, SeedHealth } from "./download/list.ts";
 import * as verification from "./download/verify.ts";
+import type { Verification, VerifyProgress, VerifyRequest } from "./download/verify.ts";
+import type { EventSink, ServeEvent, TaskEvent } from "./events.ts";
+import { systemRuntime } from "./runtime.ts";
+import { serve as serveFolder } from "./serve/server.ts";
+import type { ControlAction, ControlOutcome } from "./state/control.ts";
+import * as directories from "./state/directories.ts";
+import type { Directories } from "./state/directories.ts";
+import type { Overview } from "./state/read_tasks.ts";
+import { type LogLine, readLog } from "./state/task_log.ts";
+import type { TaskStatus } from "./state/task_status.ts";
+import type { QuarantinedPart } from "./store/partials.ts";
+import * as known from "./tasks/tasks.ts";
+import type { RunningMax, TaskCase } from "./tasks/tasks.ts";
 
 export * from "./base/errors.ts";
 export * from "./config.ts";
@@ -64,13 +70,14 @@ export type { LogLine } from "./state/task_log.ts";
 export type { Overview } from "./state/read_tasks.ts";
 export type { TaskStatus } from "./state/task_status.ts";
 export type { QuarantinedPart } from "./store/partials.ts";
+export type { DownloadRequest, FewDescriptors, TaskOutcome } from "./download/download.ts";
 export type {
-  DownloadJob,
-  DownloadRequest,
-  FewDescriptors,
-  TaskOutcome,
-} from "./download/download.ts";
-export type { Verdict, Verification, VerifyRequest, WrongPieces } from "./download/verify.ts";
+  Verdict,
+  Verification,
+  VerifyProgress,
+  VerifyRequest,
+  WrongPieces,
+} from "./download/verify.ts";
 export { isGlob, noMatchMessage } from "./download/list.ts";
 export type {
   ListQuery,
@@ -82,31 +89,47 @@ export type {
 } from "./download/list.ts";
 export type { RunningMax, TaskCase } from "./tasks/tasks.ts";
 
-function surroundings({ caCerts }: DownloadSettings): NetworkRuntime {
-  return { clock: systemClock, dial: dialer({ caCerts }) };
-}
-
-/**
- * Beside the main thread, which moves the bytes: one hasher is about as fast as
- * that, so on two processors one is enough, and a third has nothing to do.
- */
-function hasherThreads(): HasherPool {
-  const most = Math.min(2, navigator.hardwareConcurrency - 1);
-  const code = new URL("./hash/worker.ts", import.meta.url);
-  return new HasherPool(most, () => new Worker(code, { type: "module" }));
-}
-
 /**
  * Where this user's configuration, state and cache are.
  *
  * @param platform as `Deno.build.os` names it. @throws {UsageError} where there is no home folder.
  */
 export function directoriesOf(
-  env: (name: string) => string | undefined,
-  platform: string,
+  env: (name: string) => string | undefined = (name) => Deno.env.get(name),
+  platform: string = Deno.build.os,
 ): Directories {
   return directories.directoriesOf(env, platform, accountHome);
 }
+
+/** What to download, and where. */
+export interface DownloadJob extends Omit<jobs.DownloadJob, "outDir" | "directories"> {
+  /** Created if it is missing; the working directory if it is not given. Names may have folders, which are kept. */
+  readonly outDir?: string;
+  /** Records and logs go there; those of this user if not given. */
+  readonly directories?: Directories;
+}
+
+/**
+ * Completes the settings of downloads by their defaults.
+ *
+ * @param seeds addresses, or texts such as `nas1` and `tls://nas2:7270`.
+ * @throws {UsageError} if a text is not an address.
+ */
+export function downloadSettings(
+  seeds: readonly (string | SourceAddress)[],
+  options: Partial<DownloadSettings> = {},
+): DownloadSettings {
+  const addresses = seeds.map((seed) => typeof seed === "string" ? parseSourceAddress(seed) : seed);
+  return { ...DOWNLOAD_DEFAULTS, ...options, seeds: addresses };
+}
+
+/** Completes the settings of a server by their defaults. */
+export function serveSettings(options: Partial<ServeSettings> = {}): ServeSettings {
+  return { ...SERVE_DEFAULTS, port: DEFAULT_PORT, ...options };
+}
+
+const never = new AbortController().signal;
+const ignore = () => {};
 
 /** The home folder in the system's list of users; undefined for a user who is not in it, or has none. */
 function accountHome(): string | undefined {
@@ -118,136 +141,74 @@ function accountHome(): string | undefined {
   }
 }
 
-/** The kernel's id of this boot; undefined where the platform gives none. */
-function bootId(): string | undefined {
-  try {
-    return Deno.readTextFileSync("/proc/sys/kernel/random/boot_id").trim();
-  } catch {
-    return undefined;
-  }
-}
-
-/** undefined where files have no owners. */
-function currentUser(): User | undefined {
-  const uid = Deno.uid();
-  return uid === null ? undefined : { uid, umask: Deno.umask() };
-}
-
-/** Found by opening: the limit of `ulimit -n` itself cannot be read without rights that p2p does without. */
-function freeDescriptors(atMost: number): FreeDescriptors {
-  if (Deno.build.os === "windows") return { count: atMost };
-  const opened: Disposable[] = [];
-  try {
-    while (opened.length < atMost) opened.push(Deno.openSync("/dev/null"));
-    return { count: atMost };
-  } catch (error) {
-    if (!isOutOfDescriptors(error)) return { count: atMost };
-    const count = opened.length;
-    for (const file of opened.splice(0, KEPT_FREE)) file[Symbol.dispose]();
-    return { count, limit: descriptorLimit() };
-  } finally {
-    for (const file of opened) file[Symbol.dispose]();
-  }
-}
-
-/** Reading a folder needs some descriptors itself. */
-const KEPT_FREE = 3;
-
-/** The limit, while all but a few descriptors are open: those below it leave no greater gap. */
-function descriptorLimit(): number | undefined {
-  try {
-    const open = Array.from(Deno.readDirSync("/dev/fd"), ({ name }) => Number(name));
-    open.sort((a, b) => a - b);
-    // A descriptor above the limit can be inherited from a process that had a higher one.
-    const last = open.findLast((number, index) => number - index <= KEPT_FREE);
-    return last === undefined ? undefined : last + 1;
-  } catch {
-    return undefined;
-  }
-}
-
-/** Downloads everything asked for: one outcome for each different name, in their order, whatever happens to the others. */
+/** Downloads the files. The outcomes come in the order of the requests, one for each different name. */
 export async function download(
-  job: jobs.DownloadJob,
-  emit: EventSink<TaskEvent>,
-  signal: AbortSignal,
-): Promise<jobs.TaskOutcome[]> {
-  // A task is known by its target again, from whichever folder it is asked for.
-  const outDir = resolve(job.outDir);
-  using hashers = hasherThreads();
-  const platform = {
-    ...surroundings(job.settings),
-    chance: systemRandom,
-    store: {
-      pid: Deno.pid,
-      boot: systemClock.wallTime() - Deno.osUptime() * 1000,
-      bootId: bootId(),
-      user: currentUser(),
-      space: new DiskSpace(),
-      hasher: hashers,
-    },
-    hashers,
-    freeDescriptors,
-  };
-  return await jobs.download({ ...job, outDir }, platform, emit, signal);
+  { outDir = ".", settings, directories = directoriesOf(), ...job }: DownloadJob,
+  emit: EventSink<TaskEvent> = ignore,
+  signal: AbortSignal = never,
+): Promise<TaskOutcome[]> {
+  using runtime = systemRuntime(settings.caCerts);
+  // A task is identified by its absolute target, whatever the working directory is.
+  const whole = { ...job, outDir: resolve(outDir), settings, directories };
+  return await jobs.download(whole, runtime, emit, signal);
 }
 
-/** What the seeds offer; one-shot seeds tell no time: `modified` is then 0. */
+/** Lists the files that the seeds offer. */
 export async function list(
-  query: offers.ListQuery,
+  query: ListQuery,
   settings: DownloadSettings,
-  signal: AbortSignal,
-): Promise<offers.Offer> {
-  return await offers.list(query, settings, surroundings(settings), signal);
+  signal: AbortSignal = never,
+): Promise<Offer> {
+  using runtime = systemRuntime(settings.caCerts);
+  return await offers.list(query, settings, runtime, signal);
 }
 
-/** How the seeds are, in the order of the settings. */
+/** Asks each seed how it is; the results are in the order of the settings. */
 export async function seedHealth(
   settings: DownloadSettings,
-  signal: AbortSignal,
-): Promise<offers.SeedHealth[]> {
-  return await offers.seedHealth(settings, surroundings(settings), signal);
+  signal: AbortSignal = never,
+): Promise<SeedHealth[]> {
+  using runtime = systemRuntime(settings.caCerts);
+  return await offers.seedHealth(settings, runtime, signal);
 }
 
-/** Compares local files with what the seeds have; see `task/verify.ts`. */
+/** Compares local files with the manifests of the seeds. It downloads and changes nothing. */
 export async function verify(
-  requests: readonly verification.VerifyRequest[],
+  requests: readonly VerifyRequest[],
   settings: DownloadSettings,
-  progress: verification.Progress,
-  signal: AbortSignal,
-): Promise<verification.Verification[]> {
-  using hasher = hasherThreads();
-  const runtime = { ...surroundings(settings), hasher };
+  progress: VerifyProgress = ignore,
+  signal: AbortSignal = never,
+): Promise<Verification[]> {
+  using runtime = systemRuntime(settings.caCerts);
   return await verification.verify(requests, settings, runtime, progress, signal);
 }
 
-/** The names that patterns mean; see `task/list.ts`. */
+/** Expands globs to the names that the seeds offer; with `all`, returns all of them. */
 export async function resolveNames(
   patterns: readonly string[],
   all: boolean,
   settings: DownloadSettings,
-  signal: AbortSignal,
-): Promise<offers.NamedFile[]> {
-  return await offers.resolveNames(patterns, all, settings, surroundings(settings), signal);
+  signal: AbortSignal = never,
+): Promise<NamedFile[]> {
+  using runtime = systemRuntime(settings.caCerts);
+  return await offers.resolveNames(patterns, all, settings, runtime, signal);
 }
 
-/** Serves until `signal` aborts and what is being sent is finished; `now` ends everything at once. */
+/**
+ * Serves a folder. When `signal` aborts, replies that have begun are finished and the promise
+ * resolves; when `now` aborts, everything ends at once.
+ *
+ * @param directories the cache keeps digests over restarts.
+ */
 export async function serve(
   settings: ServeSettings,
-  directories: Directories,
-  emit: EventSink<ServeEvent>,
-  signal: AbortSignal,
-  now: AbortSignal,
+  directories: Pick<Directories, "cache"> = directoriesOf(),
+  emit: EventSink<ServeEvent> = ignore,
+  signal: AbortSignal = never,
+  now: AbortSignal = never,
 ): Promise<void> {
-  using hasher = hasherThreads();
-  const parts = {
-    clock: systemClock,
-    random: () => systemRandom.fraction(),
-    nonce: () => systemRandom.hex(16),
-    hasher,
-    listen,
-  };
-  await serveFolder(settings, directories.cache, parts, emit, signal, now);
+  using runtime = systemRuntime();
+  await serveFolder(settings, directories.cache, runtime, emit, signal, now);
 }
 
 /** Every task that is known, oldest first; those that are over only with `all`. */
@@ -287,7 +248,7 @@ export async function findTask({ state }: Directories, text: string): Promise<Ta
 }
 
 /** What there is to say about why a task is as fast as it is. `text` as in `findTask`. */
-export async function why({ state }: Directories, text: string): Promise<known.TaskCase> {
+export async function why({ state }: Directories, text: string): Promise<TaskCase> {
   return await known.taskCase(state, text, systemClock.wallTime());
 }
 
@@ -301,7 +262,7 @@ export async function control(
 }
 
 /** How many downloads at a time each running process does. */
-export async function runningMax({ state }: Directories): Promise<known.RunningMax[]> {
+export async function runningMax({ state }: Directories): Promise<RunningMax[]> {
   return await known.runningMax(state);
 }
 

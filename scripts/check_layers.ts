@@ -30,7 +30,9 @@ const CORE: Readonly<Record<string, readonly string[]>> = {
   "core/progress": ["core/events.ts", "core/base"],
   "core/state": ["core/progress", "core/events.ts", "core/base"],
   "core/tasks": ["core/state", "core/store", "core/progress", "core/events.ts", "core/base"],
+  "core/runtime.ts": ["core/hash", "core/source", "core/store", "core/base"],
   "core/download": [
+    "core/runtime.ts",
     "core/hash",
     "core/plan",
     "core/source",
@@ -43,6 +45,7 @@ const CORE: Readonly<Record<string, readonly string[]>> = {
     "core/base",
   ],
   "core/serve": [
+    "core/runtime.ts",
     "core/hash",
     "core/store",
     "core/source",
@@ -87,7 +90,7 @@ const PLATFORM_RULES = [
   {
     names: /\bDeno\.makeTemp(?:Dir|File)(?:Sync)?\b/g,
     in: ["core"],
-    except: ["core/mod.ts", "core/download/download.ts"],
+    except: ["core/runtime.ts"],
   },
   // An exit from anywhere else would skip what is still to be flushed and closed.
   {

@@ -22,7 +22,7 @@ import { removeOldQuarantined } from "../store/partials.ts";
 import { isReservedName, OutFolder } from "../store/paths.ts";
 import { Prefetch } from "./prefetch.ts";
 import { runQueue } from "./run_queue.ts";
-import type { Runtime } from "./runtime.ts";
+import type { Runtime } from "../runtime.ts";
 import { type Task, type TaskOutcome, TaskRunner } from "./task_runner.ts";
 
 export type { TaskOutcome };
@@ -69,7 +69,7 @@ const OWN_NAME = "p2p keeps that name for unfinished downloads";
  */
 export async function download(
   job: DownloadJob,
-  platform: Runtime,
+  runtime: Runtime,
   emit: EventSink<TaskEvent>,
   signal: AbortSignal,
 ): Promise<TaskOutcome[]> {
@@ -80,22 +80,22 @@ export async function download(
     const fault = invalidNameReason(name) ?? (isReservedName(name) ? OWN_NAME : undefined);
     if (fault) throw new UsageError(`Cannot download "${name}": ${fault}`);
   }
-  const { clock, chance } = platform;
+  const { clock, random } = runtime;
   const { outDir, settings } = job;
-  const shares = sharesOf(job, requests.length, platform);
+  const shares = sharesOf(job, requests.length, runtime);
   await using cleanup = new AsyncDisposableStack();
-  const { stateDir, stories: opened } = await openStories(job, platform, cleanup, signal);
+  const { stateDir, stories: opened } = await openStories(job, runtime, cleanup, signal);
   await using stories = opened;
   await using pool = new SourcePool({
     ...settings,
     clock,
-    dial: platform.dial,
+    dial: runtime.dial,
     connections: shares.connections,
   });
   await using foresight = prefetchFor(requests, settings, pool, clock, signal);
   await using watches = new TaskGroup(signal);
   const slots = new Semaphore(shares.tasks);
-  const out = new OutFolder(outDir, platform.store.platform, platform.store.disk);
+  const out = new OutFolder(outDir, runtime.store.platform, runtime.store.disk);
   const shared = {
     out,
     stateDir,
@@ -105,11 +105,11 @@ export async function download(
     slots,
     foresight,
   };
-  const runner = new TaskRunner(shared, platform, emit);
+  const runner = new TaskRunner(shared, runtime, emit);
   if (requests.length > 0) out.open();
   const tasks = requests.map((request): Task => {
     const target = out.locate(request.name);
-    return { ...request, target, task: stories.idFor(target, chance) };
+    return { ...request, target, task: stories.idFor(target, random) };
   });
   for (const task of tasks) runner.queued(task);
   await runner.begin(tasks);
@@ -118,7 +118,7 @@ export async function download(
   );
   // Too many old logs are no reason for a download to fail.
   watches.spawn((signal) => stories.removeOldLogs(signal).catch(() => {}));
-  watches.spawn((signal) => forgetAsides(out, platform, signal).catch(() => {}));
+  watches.spawn((signal) => forgetAsides(out, runtime, signal).catch(() => {}));
   return await runQueue(tasks, slots, runner, signal);
 }
 
@@ -129,7 +129,7 @@ export async function download(
 async function openStories(
   { settings, directories: { state }, progress = new RunProgress(), onStateUnavailable }:
     DownloadJob,
-  { store, clock }: Runtime,
+  { store, clock, makeTempDir }: Runtime,
   cleanup: AsyncDisposableStack,
   signal: AbortSignal,
 ): Promise<{ stateDir: string; stories: RunWriter }> {
@@ -145,7 +145,7 @@ async function openStories(
   } catch (error) {
     if (!(error instanceof DiskError)) throw error;
     // Where there is no place for temporary files either, the state folder is what to mend.
-    const folder = await Deno.makeTempDir({ prefix: "p2p-state-" }).catch(() => {
+    const folder = await makeTempDir("p2p-state-").catch(() => {
       throw error;
     });
     cleanup.defer(() => Deno.remove(folder, { recursive: true }));
@@ -158,11 +158,11 @@ async function openStories(
 function sharesOf(
   { settings: { max, seeds, seedConnections }, onFewDescriptors }: DownloadJob,
   requests: number,
-  platform: Runtime,
+  runtime: Runtime,
 ): DescriptorShares {
   const tasks = Math.max(1, Math.min(max, requests));
   const wanted = { tasks, connections: Math.min(MAX_CONNECTIONS, seeds.length * seedConnections) };
-  const { count, limit } = platform.freeDescriptors(descriptorsFor(wanted));
+  const { count, limit } = runtime.freeDescriptors(descriptorsFor(wanted));
   if (count < MIN_DESCRIPTORS) {
     const allowed = limit === undefined ? "too few" : `only ${limit}`;
     throw new UsageError(`Cannot download anything: this system allows ${allowed} open files`, {

@@ -12,7 +12,7 @@ import { SourcePool } from "../source/pool.ts";
 import type { Source, SourceProtocol } from "../source/source.ts";
 import type { ListedFile } from "../protocol/listing.ts";
 import { probeUntil } from "./probe.ts";
-import type { NetworkRuntime } from "./runtime.ts";
+import type { NetworkRuntime } from "../runtime.ts";
 
 /** Whether a seed answered the request for its listing. */
 export interface SeedReport {

@@ -34,7 +34,7 @@ import { PieceBuffers } from "./piece_memory.ts";
 import { combinedLimit, observedLimit, pacerFor } from "./rate_limit.ts";
 import { Permit } from "./permit.ts";
 import type { QueueRunner } from "./run_queue.ts";
-import type { Runtime } from "./runtime.ts";
+import type { Runtime } from "../runtime.ts";
 import { downloadFile } from "./download_file.ts";
 
 export interface Task {
@@ -82,7 +82,7 @@ const MAX_PIECES_IN_FLIGHT = 32;
 
 export class TaskRunner implements QueueRunner<Task, TaskOutcome> {
   readonly #shared: RunContext;
-  readonly #platform: Runtime;
+  readonly #runtime: Runtime;
   readonly #emit: EventSink<TaskEvent>;
   readonly #limit: Pacer | undefined;
   readonly #memory = new PieceBuffers(PIECE_MEMORY_BYTES);
@@ -96,12 +96,12 @@ export class TaskRunner implements QueueRunner<Task, TaskOutcome> {
   readonly #targets = new Map<Task, string>();
   #controlRequests: ReadonlyMap<string, ControlRequest> = new Map();
 
-  constructor(shared: RunContext, platform: Runtime, emit: EventSink<TaskEvent>) {
+  constructor(shared: RunContext, runtime: Runtime, emit: EventSink<TaskEvent>) {
     this.#shared = shared;
-    this.#platform = platform;
+    this.#runtime = runtime;
     this.#emit = emit;
-    this.#startedAt = platform.clock.wallTime();
-    this.#limit = pacerFor(shared.settings.limit, platform.clock);
+    this.#startedAt = runtime.clock.wallTime();
+    this.#limit = pacerFor(shared.settings.limit, runtime.clock);
   }
 
   queued(task: Task): void {
@@ -134,7 +134,7 @@ export class TaskRunner implements QueueRunner<Task, TaskOutcome> {
     const { slots } = this.#shared;
     const more = max.value - slots.size;
     const { count } = more > 0
-      ? this.#platform.freeDescriptors(descriptorsFor({
+      ? this.#runtime.freeDescriptors(descriptorsFor({
         tasks: more,
         connections: 0,
       }))
@@ -194,7 +194,7 @@ export class TaskRunner implements QueueRunner<Task, TaskOutcome> {
   }
 
   #emitEvent(task: Task, news: TaskEventData): void {
-    const event: TaskEvent = { ...news, task: task.task, time: this.#platform.clock.wallTime() };
+    const event: TaskEvent = { ...news, task: task.task, time: this.#runtime.clock.wallTime() };
     if (event.kind === "target") this.#targets.set(task, event.path);
     this.#shared.stories.add(event);
     this.#emit(event);
@@ -209,17 +209,17 @@ export class TaskRunner implements QueueRunner<Task, TaskOutcome> {
 
   #contextFor(task: Task, permit: Permit): TaskContext {
     const { settings, pool, foresight: prefetch, stories } = this.#shared;
-    const { clock, chance, store, hashers } = this.#platform;
+    const { clock, random, store, hasher } = this.#runtime;
     return {
       settings,
       pool,
       prefetch,
       clock,
-      random: () => chance.fraction(),
+      random: () => random.fraction(),
       store,
       permit,
       memory: this.#memory,
-      hashers,
+      hashers: hasher,
       partialsOf: (id) => stories.partialsWith(id),
       maxInFlight: (pieceSize) => this.#maxInFlight(pieceSize),
       rateLimit: observedLimit(

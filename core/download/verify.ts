@@ -13,7 +13,7 @@ import { checkPieces } from "../store/hashing.ts";
 import type { Manifest } from "../protocol/manifest.ts";
 import { type ProbeResult, probeUntil } from "./probe.ts";
 import type { Hasher } from "../hash/pool.ts";
-import type { NetworkRuntime } from "./runtime.ts";
+import type { VerifyRuntime } from "../runtime.ts";
 
 export interface VerifyRequest {
   readonly path: string;
@@ -58,14 +58,14 @@ export interface WrongPieces {
   readonly range: ByteRange;
 }
 
-export type Progress = (path: string, hashed: number, size: number) => void;
+export type VerifyProgress = (path: string, hashed: number, size: number) => void;
 
 /** One verification each, in order. @throws the signal's reason if it aborts. */
 export async function verify(
   requests: readonly VerifyRequest[],
   settings: DownloadSettings,
-  { clock, dial, hasher }: NetworkRuntime & { readonly hasher: Hasher },
-  progress: Progress,
+  { clock, dial, hasher }: VerifyRuntime,
+  progress: VerifyProgress,
   signal: AbortSignal,
 ): Promise<Verification[]> {
   await using pool = new SourcePool({ ...settings, clock, dial });
@@ -81,7 +81,7 @@ interface Options {
   readonly sources: readonly Source[];
   readonly clock: Clock;
   readonly giveUpMs: number;
-  readonly progress: Progress;
+  readonly progress: VerifyProgress;
   readonly hasher: Hasher;
 }
 

@@ -1,11 +1,9 @@
 /** What all clients of a server share. */
-import type { Clock } from "../base/clock.ts";
 import { LruCache } from "../base/lru_cache.ts";
 import type { TaskGroup } from "../base/task_group.ts";
 import type { ServeSettings } from "../config.ts";
 import type { EventSink, ServeEvent } from "../events.ts";
-import type { HasherPool } from "../hash/pool.ts";
-import type { Listening, ListenOptions } from "../source/listen.ts";
+import type { ServeRuntime } from "../runtime.ts";
 import { AuthThrottle } from "./accept/auth_throttle.ts";
 import { walkDirectory } from "./files/directory_walk.ts";
 import { FileIndex } from "./files/file_index.ts";
@@ -18,17 +16,6 @@ import { MetricsRegistry } from "./metrics/metrics_registry.ts";
 import { BodyBuffers } from "./protocol/body_buffers.ts";
 import { Scheduler } from "./schedule/scheduler.ts";
 
-export interface ServeRuntime {
-  readonly clock: Clock;
-  /** From 0 up to but not including 1. */
-  readonly random: () => number;
-  /** 32 hex digits, never the same. */
-  readonly nonce: () => string;
-  /** Hashes files; workers run while a large file is hashed. */
-  readonly hasher: HasherPool;
-  readonly listen: (options: ListenOptions) => Listening;
-}
-
 export type ServeContext = ReturnType<typeof createContext>;
 
 /** Some clients that download thousands of files each. A client whose version was forgotten gets the current one, and its digest tells. */
@@ -38,7 +25,7 @@ const MAX_SENT_VERSIONS = 8192;
 export function createContext(options: {
   readonly settings: ServeSettings;
   readonly cacheDir: string;
-  readonly runtime: Omit<ServeRuntime, "listen">;
+  readonly runtime: ServeRuntime;
   readonly emit: EventSink<ServeEvent>;
   /** Walks and hashing run in this group and end with it. */
   readonly jobs: TaskGroup;
@@ -46,7 +33,7 @@ export function createContext(options: {
   readonly draining: AbortSignal;
 }) {
   const { settings, cacheDir, runtime, emit, jobs, draining } = options;
-  const { clock, random, nonce, hasher } = runtime;
+  const { clock, random, hasher } = runtime;
   const root = openRoot(settings.dir, settings.hidden);
   const files = new FileResolver(root);
   const diskCache = new DiskCache(cacheDir, clock);
@@ -54,7 +41,6 @@ export function createContext(options: {
   return {
     clock,
     random,
-    nonce,
     settings,
     root,
     files,

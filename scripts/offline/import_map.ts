@@ -7,11 +7,17 @@
 
 type Imports = Readonly<Record<string, string>>;
 
-/** What deno.json says of packages: an import map. */
-export interface Packages {
+interface ImportMap {
   readonly imports: Imports;
   /** Folder → the names that only files below it may import. */
   readonly scopes?: Readonly<Record<string, Imports>>;
+}
+
+/** What deno.json says of packages. */
+export interface Packages extends ImportMap {
+  /** Our own name, which leads to the library. */
+  readonly name: string;
+  readonly exports: string;
 }
 
 /** JSR package → its entry points among the files of the stand-ins. */
@@ -27,12 +33,12 @@ const ENTRY_POINTS: Readonly<Record<string, Imports>> = {
 };
 
 /** The import map for .npm-only/<folder>/, where the stand-ins lie beside it. */
-export function importMapOf({ imports, scopes = {} }: Packages): Packages {
+export function importMapOf({ name, exports, imports, scopes = {} }: Packages): ImportMap {
   const mappedScopes = Object.entries(scopes).map(([folder, names]) =>
     [fromStore(folder), mapped(names)] as const
   );
   return {
-    imports: mapped(imports),
+    imports: { ...mapped(imports), [name]: fromStore(exports) },
     scopes: Object.fromEntries(mappedScopes),
   };
 }

@@ -40,8 +40,8 @@ export async function standInsId(packages: Packages): Promise<string> {
   const sources = [HERE, TYPES].flatMap((folder) =>
     namesIn(folder).map((name) => Deno.readFileSync(new URL(name, folder)))
   );
-  const { imports, scopes } = packages;
-  const all = new Blob([...sources, JSON.stringify({ imports, scopes })]);
+  const { name, exports, imports, scopes } = packages;
+  const all = new Blob([...sources, JSON.stringify({ name, exports, imports, scopes })]);
   return `deps-${(await hex("SHA-256", await all.bytes())).slice(0, 12)}`;
 }
 

@@ -1,3 +1,5 @@
+import { noWorkers } from "../support/hasher.ts";
+import { listen } from "../../core/source/listen.ts";
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { join } from "@std/path";
 import { systemRandom } from "../../core/base/random.ts";
@@ -54,16 +56,18 @@ class DownloadFixture implements AsyncDisposable {
   }
 
   runAll(requests: readonly DownloadRequest[]): Promise<TaskOutcome[]> {
-    const { settings, store, hashers } = this.bench.parts;
+    const { settings, store } = this.bench.parts;
     const directories = { config: this.state, state: this.state, cache: this.state };
     const onFewDescriptors = (found: FewDescriptors) => void this.few.push(found);
     const job = { requests, outDir: this.out, settings, directories, onFewDescriptors };
     const platform = {
       clock: this.#clock,
-      chance: systemRandom,
+      random: systemRandom,
       dial: this.bench.dial,
       store: { ...store, platform: this.platform },
-      hashers,
+      hasher: noWorkers,
+      listen,
+      makeTempDir: (prefix: string) => Deno.makeTempDir({ prefix }),
       freeDescriptors: (atMost: number) => ({
         count: Math.min(atMost, this.freeDescriptors),
         limit: this.freeDescriptors + 20,

@@ -6,7 +6,6 @@ import {
   assertStrictEquals,
 } from "@std/assert";
 import { NotFoundError, TimeoutError, UnreachableError } from "../../core/base/errors.ts";
-import { systemRandom } from "../../core/base/random.ts";
 import { list, type Offer, resolveNames } from "../../core/download/list.ts";
 import { encodeListing } from "../../core/protocol/listing.ts";
 import { type Hook, refusing } from "../support/scripted_seed.ts";
@@ -17,7 +16,7 @@ const GIVE_UP_MS = 20_000;
 const SMALL = bytesOf("content");
 
 function platformOf(bench: TaskFixture) {
-  return { clock: bench.clock, chance: systemRandom, dial: bench.dial, store: bench.parts.store };
+  return { clock: bench.clock, dial: bench.dial };
 }
 
 async function listed(

@@ -31,7 +31,7 @@ import {
   sendBody,
 } from "../support/scripted_seed.ts";
 import { noAbort, test } from "../source/support.ts";
-import { startHasher } from "../hash/support.ts";
+import { startHasher } from "../support/hasher.ts";
 import { addressOf, contentOf, FILE, MIB, nameOf, Seeds, TaskFixture } from "./support.ts";
 
 const HOST = "one";

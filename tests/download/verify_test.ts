@@ -1,8 +1,8 @@
+import { noWorkers } from "../support/hasher.ts";
 import { assert, assertEquals, assertMatch, assertStrictEquals } from "@std/assert";
 import { join } from "@std/path";
 import type { DownloadSettings } from "../../core/config.ts";
 import { type Verdict, type Verification, verify } from "../../core/download/verify.ts";
-import { mainThreadHasher } from "../../core/hash/pool.ts";
 import { type Hook, refusing } from "../support/scripted_seed.ts";
 import { noAbort, patternOf, RawSeed, test, thrownBy } from "../source/support.ts";
 import {
@@ -40,7 +40,7 @@ class VerifyFixture extends TaskFixture {
     signal = noAbort,
   ): Promise<{ value: Verification[]; ms: number }> {
     const progress = (...told: Told[number]) => void this.told.push(told);
-    const platform = { clock: this.clock, dial: this.dial, hasher: mainThreadHasher };
+    const platform = { clock: this.clock, dial: this.dial, hasher: noWorkers };
     return await this.timed(verify(requests, this.parts.settings, platform, progress, signal));
   }
 
@@ -393,7 +393,7 @@ test("verify() throws the signal's reason when it aborts while a file is hashed"
   const path = fixture.write("a", FILE);
   const reason = new Error("enough");
   const progress = () => stop.abort(reason);
-  const platform = { clock: fixture.clock, dial: fixture.dial, hasher: mainThreadHasher };
+  const platform = { clock: fixture.clock, dial: fixture.dial, hasher: noWorkers };
   const requests = [{ path, names: ["a"] }];
   const { settings } = fixture.parts;
   const verifying = verify(requests, settings, platform, progress, stop.signal);

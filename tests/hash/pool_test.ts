@@ -4,7 +4,7 @@ import { RunningDigest, sha256 } from "../../core/base/digest.ts";
 import { type Hasher, HasherPool, mainThreadHasher } from "../../core/hash/pool.ts";
 import type { HashReply, HashRequest } from "../../core/hash/worker.ts";
 import { patternOf } from "../source/support.ts";
-import { startHasher } from "./support.ts";
+import { startHasher } from "../support/hasher.ts";
 
 const MIB = 1024 * 1024;
 

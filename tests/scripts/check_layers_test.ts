@@ -152,7 +152,7 @@ const sources = [
     source: "await Deno.makeTempDir();",
     want: [
       "core/state/control.ts:1 uses Deno.makeTempDir: " +
-      "only core/mod.ts, core/download/download.ts may",
+      "only core/runtime.ts may",
     ],
   },
   {

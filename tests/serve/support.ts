@@ -2,16 +2,17 @@
 import { assert, assertEquals } from "@std/assert";
 import { join } from "@std/path";
 import { type Clock, systemClock } from "../../core/base/clock.ts";
+import type { Random } from "../../core/base/random.ts";
 import { SERVE_DEFAULTS, type ServeSettings } from "../../core/config.ts";
 import type { ServeEvent } from "../../core/events.ts";
 import { dialer } from "../../core/source/dial.ts";
 import { listen } from "../../core/source/listen.ts";
 import type { ByteStream } from "../../core/source/transport.ts";
 import type { TaskGroup } from "../../core/base/task_group.ts";
-import { HasherPool } from "../../core/hash/pool.ts";
+import type { HasherPool } from "../../core/hash/pool.ts";
 import { createContext, type ServeContext } from "../../core/serve/context.ts";
 import { serve } from "../../core/serve/server.ts";
-import { startHasher } from "../hash/support.ts";
+import { noWorkers } from "../support/hasher.ts";
 
 /** Leaks of timers, sockets and files fail the test. */
 export function test(name: string, fn: () => Promise<void> | void): void {
@@ -151,18 +152,18 @@ export function contextOf(
   return createContext({
     settings: { ...SERVE_DEFAULTS, dir, port: 0, ...rest },
     cacheDir: join(dir, ".cache"),
-    runtime: { clock, random: () => 0, nonce, hasher },
+    runtime: { clock, random, hasher, listen },
     emit,
     jobs,
     draining,
   });
 }
 
-/** As on a single processor. */
-const noWorkers = new HasherPool(0, startHasher);
-
 let nonces = 0;
-export const nonce = () => (nonces++).toString(16).padStart(32, "0");
+const random: Random = {
+  fraction: () => 0,
+  hex: (bytes) => (nonces++).toString(16).padStart(2 * bytes, "0"),
+};
 
 /** A seed that listens; disposing it ends it at once. */
 export class SeedFixture implements AsyncDisposable {
@@ -182,7 +183,7 @@ export class SeedFixture implements AsyncDisposable {
     seed.ended = serve(
       { ...SERVE_DEFAULTS, dir, host: "127.0.0.1", port: 0, ...rest },
       cacheDir,
-      { clock, random: () => 0, nonce, hasher: noWorkers, listen },
+      { clock, random, hasher: noWorkers, listen },
       (event) => seed.#record(event),
       seed.#stop.signal,
       seed.#now.signal,

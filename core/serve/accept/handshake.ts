@@ -116,7 +116,7 @@ async function waitForPlace(
 
 function busy(connection: ClientConnection, context: ServeContext, reason: string): ErrorReply {
   report(connection, context, `BUSY ${reason}`);
-  return busyReply(Math.ceil(RETRY_MS * (1 + context.random())), reason);
+  return busyReply(Math.ceil(RETRY_MS * (1 + context.random.fraction())), reason);
 }
 
 async function rejectConnection(

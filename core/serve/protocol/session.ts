@@ -46,7 +46,7 @@ export class Session {
   constructor(connection: ClientConnection, context: ServeContext) {
     this.#connection = connection;
     this.#context = context;
-    this.#nonce = context.nonce();
+    this.#nonce = context.random.hex(16);
     this.#isTrusted = context.settings.token === undefined;
     this.#usefulAt = context.clock.now();
   }

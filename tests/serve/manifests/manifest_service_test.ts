@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { sha256 } from "../../../core/base/digest.ts";
 import { HasherPool } from "../../../core/hash/pool.ts";
-import { startHasher } from "../../hash/support.ts";
+import { startHasher } from "../../support/hasher.ts";
 import { TaskGroup } from "../../../core/base/task_group.ts";
 import type { Located } from "../../../core/serve/files/open_file.ts";
 import { type Manifest, parseManifest } from "../../../core/protocol/manifest.ts";
