@@ -66,10 +66,10 @@ export class Scheduler {
   ): Promise<number> {
     signal.throwIfAborted();
     if (this.#closed && !hasBegun) throw this.#closed;
+    const own = this.#deliver(this.#queue.request(flow, maxBytes, this.#clock.now()), flow);
+    if (own !== undefined) return own;
     const { promise, resolve, reject } = Promise.withResolvers<number>();
     this.#waiters.set(flow, { hasBegun, resolve, reject });
-    this.#deliver(this.#queue.request(flow, maxBytes, this.#clock.now()));
-    if (!this.#waiters.has(flow)) return await promise;
     using _abort = onAbort(signal, () => {
       this.release(flow);
       reject(signal.reason);
@@ -83,12 +83,16 @@ export class Scheduler {
     this.#deliver(this.#queue.release(flow, this.#clock.now()));
   }
 
-  #deliver(grants: readonly Grant[]): void {
+  /** @returns what was granted to `own`, which has no waiter yet. */
+  #deliver(grants: readonly Grant[], own?: Flow): number | undefined {
+    let granted: number | undefined;
     for (const { flow, bytes } of grants) {
-      this.#waiters.get(flow)!.resolve(bytes);
+      if (flow === own) granted = bytes;
+      this.#waiters.get(flow)?.resolve(bytes);
       this.#waiters.delete(flow);
     }
     this.#setTimer();
+    return granted;
   }
 
   /** A timer that is too early stays: it costs less than a new one. */
