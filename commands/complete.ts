@@ -71,13 +71,8 @@ async function answerOf(
       return plain(settingOf("seeds").kind.format(values.seeds).split(","));
     }
     case "file":
-    case "setting-token-file":
-    case "setting-tls-ca":
-    case "setting-tls-cert":
-    case "setting-tls-key":
       return "files";
     case "dir":
-    case "setting-out":
       return "dirs";
     case "level":
       return plain(LEVELS);
@@ -87,7 +82,9 @@ async function answerOf(
       return plain(SHELLS);
   }
   const setting = type.replace(/^setting-/, "");
-  return plain(isSettingName(setting) ? settingOf(setting).kind.choices ?? [] : []);
+  if (!isSettingName(setting)) return [];
+  const { placeholder, choices = [] } = settingOf(setting).kind;
+  return placeholder === "file" ? "files" : placeholder === "dir" ? "dirs" : plain(choices);
 }
 
 /** What `p2p help` explains; a topic hides a command of the same name. */

@@ -84,7 +84,9 @@ async function control(
     }
   }
   if (results.length > 0 || errors.length === 0) {
-    writeLines(stdout, json ? [jsonOf(action, results)] : linesOf(action, results));
+    const lines = results.map((each) => renderControlOutcome(action, each.task, each.outcome));
+    if (json) writeLines(stdout, [jsonOf(action, results)]);
+    else writeLines(stdout, lines.length > 0 ? lines : [NOTHING_ACTIVE]);
   }
   const last = errors.pop();
   for (const error of errors) {
@@ -101,11 +103,6 @@ interface ActionResult {
 /** A task without a process is not running: `pause --all` leaves it out, `resume` and `cancel` do not. */
 function takesPart(action: ControlAction, { pid }: TaskStatus): boolean {
   return action !== "pause" || pid !== null;
-}
-
-function linesOf(action: ControlAction, results: readonly ActionResult[]): string[] {
-  if (results.length === 0) return [NOTHING_ACTIVE];
-  return results.map(({ task, outcome }) => renderControlOutcome(action, task, outcome));
 }
 
 function jsonOf(action: ControlAction, results: readonly ActionResult[]): string {

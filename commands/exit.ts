@@ -24,17 +24,18 @@ export interface Interruption extends Disposable {
   throwIfInterrupted(): void;
 }
 
-export interface InterruptOptions {
-  /** Called at each signal with the number of signals so far. */
-  readonly onSignal?: (times: number, signal: StopSignal) => void;
-  /** The number of signals that may come while work ends gracefully; one more ends the process. */
-  readonly signals?: number;
-}
-
-/** At the first signal (Ctrl-C) work stops gracefully; at the next the process ends. */
+/**
+ * At the first signal (Ctrl-C) work stops gracefully; at the next the process ends.
+ *
+ * @param onSignal called at each signal with the number of signals so far.
+ * @param signals how many signals may come while work ends gracefully; one more ends the process.
+ */
 export function interruptible(
   environment: Environment,
-  { onSignal = () => {}, signals = 1 }: InterruptOptions = {},
+  { onSignal = () => {}, signals = 1 }: {
+    readonly onSignal?: (times: number, signal: StopSignal) => void;
+    readonly signals?: number;
+  } = {},
 ): Interruption {
   const stop = new AbortController();
   let stoppedBy: StopSignal | undefined;

@@ -28,7 +28,7 @@ import { renderFewDescriptors, renderSummary } from "./ui/plain.ts";
 import {
   BarWatcher,
   PlainWatcher,
-  QuietWatcher,
+  quietWatcher,
   ResultWriter,
   type Watcher,
   type WatcherOptions,
@@ -195,7 +195,7 @@ function watcherFor(run: Run): Watcher {
   const options = { ...run, level: values["log-level"] };
   // Bars between JSON lines on one terminal would be unreadable.
   const mixed = flags.json && style === "auto" && stdout.terminal;
-  if (quiet || style === "none" || mixed) return new QuietWatcher(options, quiet);
+  if (quiet || style === "none" || mixed) return quietWatcher(options, quiet);
   // Bars have no colour, so NO_COLOR does not hide bars that were asked for.
   const isSet = (name: string) => style === "bar" && name === "NO_COLOR" ? undefined : env(name);
   return style !== "plain" && mayMoveCursor({ env: isSet }, stderr)

@@ -6,7 +6,7 @@ import { type Environment, widthOf, writeLines } from "./environment.ts";
 import { interruptible } from "./exit.ts";
 import { NAME } from "./value_types.ts";
 import { downloadSettingsOf, loadSettings } from "./load_settings.ts";
-import { CommandError, hintOfReason, orFolder } from "./ui/hints.ts";
+import { CommandError, hintOfReason, orFolder, seedFlags } from "./ui/hints.ts";
 import { jsonLine, pick } from "./ui/json.ts";
 import { renderOffer, renderSilentSeeds } from "./ui/list.ts";
 
@@ -28,9 +28,14 @@ export function listCommand(environment: Environment) {
     .action((options, glob) => list(environment, options, glob));
 }
 
+interface Flags {
+  readonly json?: boolean | undefined;
+  readonly seed?: readonly string[] | undefined;
+}
+
 async function list(
   environment: Environment,
-  options: { readonly json?: boolean | undefined },
+  options: Flags,
   glob: string | undefined,
 ): Promise<void> {
   const { values } = await loadSettings(environment, { ...options });
@@ -46,19 +51,22 @@ async function list(
     writeLines(stdout, renderOffer(offer, widthOf(stdout)));
   }
   if (answered && !values.quiet) writeLines(stderr, renderSilentSeeds(silent));
-  checkOffer(offer, glob);
+  checkOffer(offer, glob, options.seed);
 }
 
 /** @throws {CommandError} if no seed answered or nothing matches `glob`. */
-function checkOffer({ files, seeds }: Offer, glob: string | undefined): void {
+function checkOffer(
+  { files, seeds }: Offer,
+  glob: string | undefined,
+  from?: readonly string[],
+): void {
   if (seeds.length > 0 && seeds.every(({ ok }) => !ok)) {
     const reasons = renderSilentSeeds(seeds).join("; ");
-    const hint = hintOfReason(reasons) ??
-      "Name seeds with --seed, or add them with p2p seeds add";
+    const hint = hintOfReason(reasons) ?? "Name seeds with --seed, or add them with p2p seeds add";
     throw new CommandError("unreachable", `Cannot list files: ${reasons}`, hint);
   }
   if (files.length === 0 && glob !== undefined) {
-    const hint = orFolder("See all files with p2p list", "list", glob);
+    const hint = orFolder(`See all files with p2p list${seedFlags(from)}`, "list", glob, from);
     throw new CommandError("not-found", `Cannot list "${glob}": no seed has a match`, hint);
   }
 }

@@ -20,13 +20,10 @@ import {
 import { CommandError } from "./ui/hints.ts";
 import { parseValue } from "./value_types.ts";
 
-export interface ResolvedSettings {
+export interface LoadedSettings {
   readonly values: Values;
   /** "default", or the place that gave the value. */
   readonly origins: Readonly<Record<SettingName, string>>;
-}
-
-export interface LoadedSettings extends ResolvedSettings {
   readonly directories: Directories;
   readonly configPath: string;
 }
@@ -48,7 +45,9 @@ export async function loadSettings(
 }
 
 /** @param sources the first wins. @throws {CommandError} naming the place of a value that is not allowed. */
-export function resolveSettings(sources: readonly SettingSource[]): ResolvedSettings {
+export function resolveSettings(
+  sources: readonly SettingSource[],
+): Pick<LoadedSettings, "values" | "origins"> {
   const values: Partial<Record<SettingName, unknown>> = {};
   const origins: Partial<Record<SettingName, string>> = {};
   for (const name of SETTING_NAMES) {

@@ -8,13 +8,13 @@ import { jsonLine } from "./ui/json.ts";
 import { plural } from "./ui/units.ts";
 import { MAX_DOWNLOADS } from "./settings.ts";
 
+const DESCRIPTION = `Shows or changes how many downloads every running get does at once.
+
+A smaller number does not stop running downloads; fewer waiting ones start.`;
+
 export function maxCommand(environment: Environment) {
   return new Command()
-    .description(
-      `Shows or changes how many downloads every running get does at once.
-
-A smaller number does not stop running downloads; fewer waiting ones start.`,
-    )
+    .description(DESCRIPTION)
     .example("the current numbers", "p2p max")
     .example("five at once from now on", "p2p max 5")
     .example("one after the other", "p2p max 1")

@@ -42,6 +42,10 @@ export function commandTree(environment: Environment) {
 /** What applies to all commands must be set before the first of them is added. */
 function rootCommand(environment: Environment) {
   const { stdout, version } = environment;
+  const showVersion = () => stdout.write(`p2p ${version}\n`);
+  function showHelp(this: Described): void {
+    stdout.write(renderHelp(this));
+  }
   const root = new Command()
     .name("p2p")
     .description(
@@ -54,19 +58,8 @@ p2p help <topic> explains more: ${TOPICS.map(({ name }) => name).join(", ")}.`,
     .example("watch from another terminal", "p2p status")
     .help((command: Described) => renderHelp(command))
     .noExit()
-    .helpOption("-h, --help", "Show this help", {
-      global: true,
-      action(this: Described) {
-        stdout.write(renderHelp(this));
-      },
-    })
-    .versionOption("-V, --version", "Show the version", {
-      global: true,
-      action: () => stdout.write(`p2p ${version}\n`),
-    })
+    .helpOption("-h, --help", "Show this help", { global: true, action: showHelp })
+    .versionOption("-V, --version", "Show the version", { global: true, action: showVersion })
     .version(version);
-  return withSettings(root, "all")
-    .action(function (this: Described) {
-      stdout.write(renderHelp(this));
-    });
+  return withSettings(root, "all").action(showHelp);
 }

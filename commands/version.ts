@@ -3,15 +3,11 @@
 /** The build embeds it, followed by the commit, before the user's arguments. */
 export const BUILT_FROM = "--built-from=";
 
-export interface Started {
-  /** undefined for a run from the sources, or if the build knew none. */
-  readonly commit: string | undefined;
-  /** The user's arguments. */
-  readonly args: readonly string[];
-}
-
 /** Separates the embedded arguments from the user's. */
-export function startedWith(args: readonly string[], compiled: boolean): Started {
+export function startedWith(
+  args: readonly string[],
+  compiled: boolean,
+): { readonly commit: string | undefined; readonly args: readonly string[] } {
   const [first, ...rest] = args;
   return compiled && first?.startsWith(BUILT_FROM)
     ? { commit: first.slice(BUILT_FROM.length), args: rest }

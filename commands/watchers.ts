@@ -120,29 +120,17 @@ export class PlainWatcher implements Watcher {
 }
 
 /** Only failures on stderr and, unless quiet, downloads that could not be verified. */
-export class QuietWatcher implements Watcher {
-  readonly #environment: Environment;
-  readonly #linesOf: (event: TaskEvent) => string[];
-  readonly #quiet: boolean;
-
-  constructor(options: WatcherOptions, quiet: boolean) {
-    this.#environment = options.environment;
-    this.#linesOf = eventLines({ ...options, level: "error" });
-    this.#quiet = quiet;
-  }
-
-  handle(event: TaskEvent): void {
-    if (event.kind === "failed" || (event.kind === "done" && !this.#quiet)) {
-      this.fail(this.#linesOf(event));
-    }
-  }
-
-  fail(lines: readonly string[]): void {
-    writeLines(this.#environment.stderr, lines);
-  }
-
-  note(): void {}
-  end(): void {}
+export function quietWatcher(options: WatcherOptions, quiet: boolean): Watcher {
+  const linesOf = eventLines({ ...options, level: "error" });
+  const fail = (lines: readonly string[]) => writeLines(options.environment.stderr, lines);
+  return {
+    handle(event) {
+      if (event.kind === "failed" || (event.kind === "done" && !quiet)) fail(linesOf(event));
+    },
+    fail,
+    note() {},
+    end() {},
+  };
 }
 
 /** Writes stdout: JSON lines, or the path of each finished file for the next program in a pipe. */

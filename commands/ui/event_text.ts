@@ -114,26 +114,20 @@ function foundSentence({ asked, id, seeds, size }: TaskEvent & { kind: "found" }
 }
 
 function seedSentence({ seed, what, reason, retryInMs }: TaskEvent & { kind: "seed" }): string {
-  const why = withoutSeed(seed, reason) ? `: ${withoutSeed(seed, reason)}` : "";
+  const short = withoutSeed(seed, reason);
+  const why = short ? `: ${short}` : "";
   const retry = retryInMs === undefined ? "" : `; next try in ${formatElapsed(retryInMs)}`;
-  switch (what) {
-    case "joined":
-      return `seed ${seed} joined${why}`;
-    case "dissents":
-      return `ignoring seed ${seed}${why}`;
-    case "lacks":
-      return `seed ${seed} does not have the file`;
-    case "busy":
-      return `seed ${seed} is busy${why}${retry}`;
-    case "failing":
-      return `seed ${seed}${why || " failed"}${retry}`;
-    case "corrupt":
-      return `seed ${seed} sent corrupt data${why}${retry}`;
-    case "back":
-      return `seed ${seed} answers again${why}`;
-    case "dropped":
-      return `gave up on seed ${seed}${why}`;
-  }
+  const sentences: Record<typeof what, string> = {
+    joined: `seed ${seed} joined${why}`,
+    dissents: `ignoring seed ${seed}${why}`,
+    lacks: `seed ${seed} does not have the file`,
+    busy: `seed ${seed} is busy${why}${retry}`,
+    failing: `seed ${seed}${why || " failed"}${retry}`,
+    corrupt: `seed ${seed} sent corrupt data${why}${retry}`,
+    back: `seed ${seed} answers again${why}`,
+    dropped: `gave up on seed ${seed}${why}`,
+  };
+  return sentences[what];
 }
 
 function failedSentence(failure: TaskFailure): string {

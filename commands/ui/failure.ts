@@ -103,7 +103,9 @@ export function renderTaskFailure(
 ): string[] {
   const { code, message } = failure;
   const step = hintOf(failure, seeds);
-  const hint = step !== undefined && code === "not-found" ? orFolder(step, "get", name) : step;
+  const hint = step !== undefined && code === "not-found"
+    ? orFolder(step, "get", name, seeds)
+    : step;
   const contents = failure.contents ?? [];
   const lines = renderFailure({
     message: message.includes(`"${name}"`) ? message : `Cannot get "${name}": ${message}`,

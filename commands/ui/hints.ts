@@ -7,8 +7,6 @@ import {
   type TaskFailure,
 } from "../../core/mod.ts";
 
-type Failure = Pick<TaskFailure, "code" | "message" | "problem">;
-
 /** An error of a command itself, which knows the next step best. */
 export class CommandError extends P2pError {
   constructor(
@@ -80,7 +78,10 @@ const OF_REASON: readonly (readonly [RegExp, string])[] = [
 ];
 
 /** @param seeds as `--seed` names them on the command line that failed. */
-export function hintOf(failure: Failure, seeds: readonly string[] = []): string | undefined {
+export function hintOf(
+  failure: Pick<TaskFailure, "code" | "message" | "problem">,
+  seeds: readonly string[] = [],
+): string | undefined {
   const { code, message, problem } = failure;
   if (failure instanceof CommandError && failure.hint !== undefined) return failure.hint;
   const hint = problem !== undefined
@@ -94,7 +95,7 @@ export function hintOfReason(message: string): string | undefined {
 }
 
 /** ` --seed nas1 --seed nas2`, to be put behind a command. */
-export function seedFlags(seeds: readonly string[]): string {
+export function seedFlags(seeds: readonly string[] = []): string {
   return seeds.map((seed) => ` --seed ${shellWord(seed)}`).join("");
 }
 
@@ -110,12 +111,18 @@ export function seedsAmong(words: readonly string[]): string[] {
 const EXTENSION = /\.(?=\w*[a-z])\w{1,7}$/i;
 const FOLDER = "; for a folder: p2p ";
 
-/** `hint`, and how `command` takes the files of a folder if `name` may be one: seeds have only files. */
-export function orFolder(hint: string, command: "get" | "list", name: string): string {
+/** `hint`, and the command for the files of a folder if `name` may be one: seeds have only files. */
+export function orFolder(
+  hint: string,
+  command: "get" | "list",
+  name: string,
+  seeds: readonly string[] = [],
+): string {
   if (EXTENSION.test(name) || isGlob(name)) return hint;
-  return `${hint}${FOLDER}${command} ${shellWord(`${name}/**`)}`;
+  return `${hint}${FOLDER}${command} ${shellWord(`${name}/**`)}${seedFlags(seeds)}`;
 }
 
+/** `hint` without the command for a folder, which differs for each name. */
 export function withoutFolder(hint: string): string {
   return hint.split(FOLDER)[0]!;
 }

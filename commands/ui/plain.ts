@@ -11,7 +11,7 @@ import {
 } from "../../core/mod.ts";
 import { eventText, levelOf, reaches, speedText } from "./event_text.ts";
 import { otherContents, renderFailure, renderTaskFailure } from "./failure.ts";
-import { shareText } from "./progress_block.ts";
+import { countsText, shareText } from "./progress_block.ts";
 import { formatBytes, formatElapsed, formatEta, formatRate, formatTime, plural } from "./units.ts";
 
 /** The lines of one event; none below `least`, except for failures and unverified results. */
@@ -61,15 +61,11 @@ export function renderDone(result: TaskResult, name: string): string {
 
 export function renderTotal(totals: Totals, now: number): string {
   const { done, active, waiting, paused, failed, cancelled } = totals;
+  const counts = { done, active, waiting, paused, failed, cancelled };
   return [
     `${formatTime(now)} total: ${totals.size > 0 ? `${shareText(totals)}, ` : ""}` +
     formatRate(totals.rate),
-    `${done} done`,
-    `${active} active`,
-    `${waiting} waiting`,
-    ...paused > 0 ? [`${paused} paused`] : [],
-    `${failed} failed`,
-    ...cancelled > 0 ? [`${cancelled} cancelled`] : [],
+    countsText(counts, ["done", "active", "waiting", "failed"]),
     `ETA ${formatEta(totals.etaMs)}`,
   ].join(", ");
 }

@@ -31,9 +31,10 @@ function renderTotals(totals: Totals, width: number): string {
   const share = totals.size > 0 ? shareText(totals) : "";
   const failed = totals.failed > 0 ? `${totals.failed} failed` : "";
   const { done, active, waiting, paused, cancelled } = totals;
+  const counts = { done, active, waiting, paused, failed: totals.failed, cancelled };
   const part = `${done}/${done + active + waiting + paused + totals.failed + cancelled}`;
   const forms = [
-    [countsText(totals), share, rate, eta],
+    [countsText(counts, ["done", "active"]), share, rate, eta],
     [`${part} done`, failed, share, rate, eta],
     [`${part} done`, failed, rate, eta],
     [`${part} done`, failed, rate],
@@ -42,15 +43,13 @@ function renderTotals(totals: Totals, width: number): string {
   return fitLine(forms, width);
 }
 
-function countsText({ done, active, waiting, paused, failed, cancelled }: Totals): string {
-  return [
-    `${done} done`,
-    `${active} active`,
-    ...waiting > 0 ? [`${waiting} waiting`] : [],
-    ...paused > 0 ? [`${paused} paused`] : [],
-    ...failed > 0 ? [`${failed} failed`] : [],
-    ...cancelled > 0 ? [`${cancelled} cancelled`] : [],
-  ].join(", ");
+/** "1 done, 2 active, 3 paused": the counts that are not 0, and those that are `always` shown. */
+export function countsText(
+  counts: Readonly<Record<string, number>>,
+  always: readonly string[],
+): string {
+  return Object.entries(counts).filter(([name, count]) => count > 0 || always.includes(name))
+    .map(([name, count]) => `${count} ${name}`).join(", ");
 }
 
 export function shareText({ downloaded, size, sizeKnown }: Totals): string {

@@ -61,18 +61,11 @@ export function renderServeEvent(
 const MIN_REPORTED_HASH_BYTES = 2 ** 30;
 
 function levelOf(event: ServeEvent): Level {
-  switch (event.kind) {
-    case "omitted":
-      // Hidden files and unfinished downloads have no example: they are skipped on purpose.
-      return event.examples.length > 0 ? "warn" : "info";
-    case "refused":
-      return "debug";
-    case "hashing":
-    case "hashed":
-      return event.bytes > MIN_REPORTED_HASH_BYTES ? "info" : "debug";
-    default:
-      return "info";
-  }
+  // Hidden files and unfinished downloads have no example: they are skipped on purpose.
+  if (event.kind === "omitted") return event.examples.length > 0 ? "warn" : "info";
+  if (event.kind === "refused") return "debug";
+  if (event.kind !== "hashing" && event.kind !== "hashed") return "info";
+  return event.bytes > MIN_REPORTED_HASH_BYTES ? "info" : "debug";
 }
 
 function sentenceOf(event: Exclude<ServeEvent, Listening>): string {
@@ -83,16 +76,16 @@ function sentenceOf(event: Exclude<ServeEvent, Listening>): string {
       return omittedSentence(event);
     case "hashing":
       return `hashing ${event.name}, ${formatBytes(event.bytes)}, requested by ${event.client}`;
-    case "hashed":
-      return `hashed ${event.name}, ${formatBytes(event.bytes)} in ${
-        formatElapsed(event.elapsedMs)
-      }`;
+    case "hashed": {
+      const time = formatElapsed(event.elapsedMs);
+      return `hashed ${event.name}, ${formatBytes(event.bytes)} in ${time}`;
+    }
     case "sent":
       return sentSentence(event);
-    case "refused":
-      return `refused ${event.client}${
-        event.request === undefined ? "" : ` "${event.request}"`
-      }: ${event.reason}`;
+    case "refused": {
+      const request = event.request === undefined ? "" : ` "${event.request}"`;
+      return `refused ${event.client}${request}: ${event.reason}`;
+    }
     case "draining":
       return `waiting for ${plural(event.connections, "connection")} to finish`;
   }

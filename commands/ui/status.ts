@@ -21,6 +21,7 @@ import {
   formatPart,
   formatRate,
 } from "./units.ts";
+import { countsText } from "./progress_block.ts";
 import { renderInside } from "./watch/task_page.ts";
 import { fitLine, shortenEnd } from "./width.ts";
 
@@ -45,25 +46,20 @@ function tableOf(tasks: readonly TaskStatus[], width: number): string[] {
     { title: "RATE", right: true, spare: 4, text: rateText },
     { title: "ETA", right: true, spare: 3, text: ({ etaMs }) => formatEta(etaMs) },
     { title: "SEEDS", right: true, spare: 1, text: ({ seeds }) => String(seeds.length || "-") },
-    ...over ? [UPDATED] : [],
+    { title: "UPDATED", spare: 2, text: ({ updatedAt }) => formatMinute(updatedAt) },
     { title: "NAME", cut: true, text: ({ name }) => name },
-    ...over ? [ERROR] : [],
+    { title: "ERROR", spare: 0, text: errorText },
   ];
-  return renderTable(columns, tasks, width);
+  const shown = columns.filter(({ title }) => over || (title !== "UPDATED" && title !== "ERROR"));
+  return renderTable(shown, tasks, width);
 }
 
 /** The details of a task show the whole error. */
 const MAX_ERROR_WIDTH = 50;
-const UPDATED: Column<TaskStatus> = {
-  title: "UPDATED",
-  spare: 2,
-  text: ({ updatedAt }) => formatMinute(updatedAt),
-};
-const ERROR: Column<TaskStatus> = {
-  title: "ERROR",
-  spare: 0,
-  text: ({ error }) => shortenEnd(printable(error ?? "-"), MAX_ERROR_WIDTH),
-};
+
+function errorText({ error }: TaskStatus): string {
+  return shortenEnd(printable(error ?? "-"), MAX_ERROR_WIDTH);
+}
 
 export function renderAsides(asides: readonly QuarantinedPart[]): string[] {
   if (asides.length === 0) return [];
@@ -90,16 +86,12 @@ export function summaryOf({ tasks, moreWaiting }: Overview, width: number): stri
   const { active, paused, waiting } = counts;
   if (active + paused + waiting === 0) return NOTHING_ACTIVE;
   const eta = missing === null || active + waiting === 0 ? null : etaMs(missing, rate);
-  const counted = [
-    `${active} active`,
-    ...waiting > 0 ? [`${waiting} waiting`] : [],
-    ...paused > 0 ? [`${paused} paused`] : [],
-  ];
+  const counted = countsText({ active, waiting, paused }, ["active"]);
   const speed = formatRate(rate);
   const forms = [
-    ...eta === null ? [] : [`${counted.join(", ")}  ${speed}  ETA ${formatEta(eta)}`],
-    `${counted.join(", ")}  ${speed}`,
-    `${counted.slice(0, 2).join(", ")}  ${speed}`,
+    ...eta === null ? [] : [`${counted}  ${speed}  ETA ${formatEta(eta)}`],
+    `${counted}  ${speed}`,
+    `${counted.split(", ", 2).join(", ")}  ${speed}`,
     `${active} active  ${speed}`,
   ];
   return fitLine(forms, width);
@@ -176,9 +168,9 @@ function sentenceOf(
   outcome: ControlOutcome,
   state: TaskStatus["state"],
 ): string {
-  if (state === "failed" && action === "cancel") return "had failed already";
-  if (state === "failed" && action === "cancel-and-delete") {
-    return "had failed already; its partial file was removed";
+  if (state === "failed" && action.startsWith("cancel")) {
+    const removed = action === "cancel-and-delete" ? "; its partial file was removed" : "";
+    return `had failed already${removed}`;
   }
   if (outcome === "already") {
     return action === "resume" ? "was not paused" : `was ${DONE[action]} already`;

@@ -67,17 +67,15 @@ function differenceOf({ size, seedSize, pieces, wrong }: Compared & { kind: "dif
   const count = wrong.reduce((sum, { first, last }) => sum + last - first + 1, 0);
   const shown = wrong.slice(0, MAX_RANGES).map(rangeText);
   const more = wrong.length > MAX_RANGES ? `, and ${wrong.length - MAX_RANGES} more ranges` : "";
+  const length = `${plural(Math.abs(size - seedSize), "byte")} too ${
+    size > seedSize ? "long" : "short"
+  }`;
   return [
-    ...size === seedSize ? [] : [lengthText(size - seedSize)],
+    ...size === seedSize ? [] : [length],
     count === 0
       ? size === seedSize ? "no piece differs" : "the rest matches"
       : `${count} of ${plural(pieces, "piece")} differ: ${shown.join(", ")}${more}`,
   ].join("; ");
-}
-
-function lengthText(surplus: number): string {
-  const bytes = plural(Math.abs(surplus), "byte");
-  return surplus > 0 ? `${bytes} too long` : `${bytes} too short`;
 }
 
 function rangeText({ first, last, range: { start, end } }: WrongPieces): string {

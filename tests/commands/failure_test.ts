@@ -116,6 +116,15 @@ for (const { name, step } of missing) {
   });
 }
 
+Deno.test("renderTaskFailure() repeats the --seed flags of the command in its hint", () => {
+  const failure = { code: "not-found", message: "No seed has it" } as const;
+  assertEquals(
+    renderTaskFailure("data", failure, ["nas1", "a b"])[1],
+    "hint: See the seeds' files with p2p list --seed nas1 --seed 'a b'; " +
+      "for a folder: p2p get 'data/**' --seed nas1 --seed 'a b'",
+  );
+});
+
 Deno.test("EXITS has every code that a failure can have, once", () => {
   const told = EXITS.map(([code]) => code);
   assertEquals(told, [0, 1, 2, 3, 4, 5, 6, 7, 8, 129, 130, 143]);

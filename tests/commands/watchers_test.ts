@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { RunProgress, type TaskEvent } from "../../core/mod.ts";
-import { BarWatcher, QuietWatcher } from "../../commands/watchers.ts";
+import { BarWatcher, quietWatcher } from "../../commands/watchers.ts";
 import { TerminalScreen } from "../support/terminal_screen.ts";
 import {
   event,
@@ -46,10 +46,10 @@ Deno.test("BarWatcher writes each failure, a repeated hint once, and leaves no b
 });
 
 for (const quiet of [false, true]) {
-  Deno.test(`QuietWatcher ${quiet ? "with --quiet says nothing" : "says"} that a download could not be verified`, () => {
+  Deno.test(`quietWatcher ${quiet ? "with --quiet says nothing" : "says"} that a download could not be verified`, () => {
     let text = "";
     const stderr = { ...fakeOutput(), write: (more: string) => void (text += more) };
-    const watcher = new QuietWatcher(
+    const watcher = quietWatcher(
       { environment: fakeEnvironment({ stderr }), progress: new RunProgress(), level: "info" },
       quiet,
     );

@@ -95,18 +95,10 @@ export const FILTERS = [
 export type Filter = typeof FILTERS[number];
 
 function passes(state: TaskState, filter: Filter): boolean {
-  switch (filter) {
-    case "unfinished":
-      return !isOver(state);
-    case "active":
-      return isActive(state);
-    case "failed":
-      return state === "failed" || state === "cancelled";
-    case "all":
-      return true;
-    default:
-      return state === filter;
-  }
+  if (filter === "unfinished") return !isOver(state);
+  if (filter === "active") return isActive(state);
+  if (filter === "failed") return state === "failed" || state === "cancelled";
+  return filter === "all" || state === filter;
 }
 
 /** Whether finished tasks must be read as well; there may be a hundred thousand. */

@@ -72,17 +72,11 @@ function renderHead({ page, overview, now, help }: WatchModel, width: number): s
 }
 
 function renderBody(model: WatchModel, width: number): Body {
+  const { page, now, size } = model;
   if (model.help) return renderHelp(model, width);
-  switch (model.page.kind) {
-    case "list":
-      return renderList(model, width);
-    case "task": {
-      const lines = renderTaskPage(model.page, model.now, width);
-      return part(lines, model.page.top, model);
-    }
-    case "log":
-      return renderLog(model.page.lines, model.page.up, listRows(model.size), width);
-  }
+  if (page.kind === "list") return renderList(model, width);
+  if (page.kind === "log") return renderLog(page.lines, page.up, listRows(size), width);
+  return part(renderTaskPage(page, now, width), page.top, model);
 }
 
 function renderHelp({ size }: WatchModel, width: number): Body {
