@@ -1,4 +1,4 @@
-/** Connects to one seed: within the limits on connections, and in time. */
+/** Connects to one seed, within the limits on connections and time. */
 import type { Clock } from "../base/clock.ts";
 import { deadline } from "../base/abort.ts";
 import { BusyError, TimeoutError } from "../base/errors.ts";
@@ -46,7 +46,7 @@ export class Connector {
   }
 
   /**
-   * A connection in a slot of this seed's and of all; closing it frees both.
+   * Takes a slot of this seed and one of all seeds; closing the connection frees both.
    *
    * @throws {UnreachableError} @throws {TimeoutError} @throws {BusyError} without free descriptors.
    */

@@ -1,169 +1,133 @@
-/** The first line of a connection: it shows which dialect the seed speaks. */
+/** Finds out which protocol a seed speaks, from its answer to the greeting, and opens sessions. */
 import type { Clock } from "../base/clock.ts";
 import { deadline } from "../base/abort.ts";
-import {
-  AuthError,
-  P2pError,
-  plainReasonOf,
-  TimeoutError,
-  UnreachableError,
-} from "../base/errors.ts";
-import { authResponse } from "../protocol/greeting.ts";
-import { type Greeting, parseGreeting } from "../protocol/greeting.ts";
-import { ReadBuffer } from "../protocol/read_buffer.ts";
-import { type ErrorReply, parseErrorReply } from "../protocol/error_replies.ts";
+import { AuthError, TimeoutError, UnreachableError } from "../base/errors.ts";
+import { authResponse, type Greeting, parseGreeting } from "../protocol/greeting.ts";
+import type { ReadBuffer } from "../protocol/read_buffer.ts";
+import { ErrorReply, parseErrorReply } from "../protocol/error_replies.ts";
 import { encodeSessionRequest, HELLO } from "../protocol/requests.ts";
-import { errorFromReply } from "./errors.ts";
+import { connectionError, errorFromReply } from "./errors.ts";
 import { type ByteStream, readOrAbort, writeOrAbort } from "./transport.ts";
 
 export interface GreetingOptions {
   readonly clock: Clock;
-  /** How long to wait for each answer. */
+  /** The timeout of each answer. */
   readonly waitMs: number;
   readonly token: string | undefined;
 }
 
-/** An old seed answered otherwise or closed; or nothing came in time, which proves nothing. */
+/** "old": the seed answered otherwise or closed. "silent": no answer in time; the protocol stays unknown. */
 export type NoGreeting = "old" | "silent";
 
 /**
- * Opens a session on a fresh `stream`, proving the token where the seed asks for
- * it. Without a greeting the stream is of no more use.
+ * Opens a session on a new `stream` and proves the token if the seed requires it. Without a greeting
+ * the stream cannot be used further.
  *
- * @throws {BusyError} @throws {AuthError} @throws {UnreachableError} if it knows sessions but takes none.
+ * @throws {BusyError} @throws {AuthError} @throws {UnreachableError} if the seed rejects the session.
  */
 export async function openSession(
   seed: string,
   stream: ByteStream,
   buffer: ReadBuffer,
-  terms: GreetingOptions,
+  options: GreetingOptions,
   signal: AbortSignal,
 ): Promise<Greeting | NoGreeting> {
-  const line = await firstLine(stream, buffer, terms, false, signal);
-  if (line === "silent") return "silent";
-  if (line === undefined) {
-    if (isTlsAlert(buffer)) {
-      throw new UnreachableError(`${seed} speaks TLS`);
-    }
-    return "old";
+  const answer = await greet(stream, buffer, options, false, signal);
+  if (answer instanceof ErrorReply) throw errorFromReply(seed, answer);
+  if (answer === "old" && isTlsAlert(buffer)) throw new UnreachableError(`${seed} speaks TLS`);
+  if (typeof answer === "string") return answer;
+  if (answer.auth === "token") {
+    await authenticate(seed, stream, buffer, answer.nonce, options, signal);
   }
-  const refusal = parseErrorReply(line);
-  if (refusal && knowsSessions(refusal)) throw errorFromReply(seed, refusal);
-  const greeting = parseGreeting(line);
-  if (greeting === undefined) return "old";
-  if (greeting.auth === "token") {
-    await prove(seed, stream, buffer, greeting, terms, signal);
-  }
-  // Nothing was asked yet: whatever it says now, it is the end of the session.
-  if (buffer.buffered > 0) {
-    throw new UnreachableError(`${seed} ended the session at once`);
-  }
-  return greeting;
+  // There was no request yet, so anything else that the seed sent ends the session.
+  if (buffer.buffered > 0) throw new UnreachableError(`${seed} ended the session at once`);
+  return answer;
 }
 
 /**
- * Asks only which dialect the seed speaks, and ends its own side at once: an old
- * seed that waits for the end of the request answers or closes then.
+ * Only finds out the protocol. Ends its own direction at once: an old seed that waits for the end of
+ * the request then answers or closes.
  */
 export async function probe(
   stream: ByteStream,
   buffer: ReadBuffer,
-  terms: Pick<GreetingOptions, "clock" | "waitMs">,
+  options: Pick<GreetingOptions, "clock" | "waitMs">,
   signal: AbortSignal,
 ): Promise<"session" | NoGreeting> {
-  const line = await firstLine(stream, buffer, terms, true, signal);
-  if (line === "silent") return "silent";
-  if (line === undefined) return "old";
-  const refusal = parseErrorReply(line);
-  return parseGreeting(line) || refusal && knowsSessions(refusal) ? "session" : "old";
+  const answer = await greet(stream, buffer, options, true, signal);
+  return typeof answer === "string" ? answer : "session";
 }
 
-/** What a seed behind TLS says to our greeting: an alert, of TLS 1.x. No line of an old seed begins so. */
-function isTlsAlert(buffer: ReadBuffer): boolean {
-  const beginning = new Uint8Array(2);
-  buffer.takeInto(beginning);
-  return beginning[0] === 0x15 && beginning[1] === 3;
-}
-
-/** Only these refuse a session; an old seed may answer any other error to a request that it does not know. */
-function knowsSessions({ code }: ErrorReply): boolean {
-  return code === "BUSY" || code === "AUTH" || code === "SHUTDOWN";
-}
-
-/** The seed's first line; undefined when it closed, or sent what is not a line. */
-async function firstLine(
+/** Returns the seed's greeting, or its error reply if the seed knows sessions. */
+async function greet(
   stream: ByteStream,
   buffer: ReadBuffer,
   { clock, waitMs }: Pick<GreetingOptions, "clock" | "waitMs">,
-  ending: boolean,
+  ends: boolean,
   signal: AbortSignal,
-): Promise<string | undefined | "silent"> {
+): Promise<Greeting | ErrorReply | NoGreeting> {
   const silence = new TimeoutError("The greeting was not answered");
   using limit = deadline(signal, clock, waitMs, () => silence);
+  let line;
   try {
-    await writeOrAbort(stream, new TextEncoder().encode(`${HELLO}\n`), limit.signal);
-    if (ending) await stream.endWriting();
-    return await lineFrom(stream, buffer, limit.signal);
+    line = await exchange(HELLO, stream, buffer, ends, limit.signal);
   } catch (error) {
     signal.throwIfAborted();
-    return error === silence ? "silent" : undefined;
+    return error === silence ? "silent" : "old";
   }
+  if (line === undefined) return "old";
+  const error = parseErrorReply(line);
+  // An old seed may send any other error for a request that it does not know.
+  if (error && ["BUSY", "AUTH", "SHUTDOWN"].includes(error.code)) return error;
+  return parseGreeting(line) ?? "old";
 }
 
-async function prove(
+/** Whether the answer is an alert of TLS 1.x. An old seed sends no line that begins like this. */
+function isTlsAlert(buffer: ReadBuffer): boolean {
+  const start = new Uint8Array(2);
+  buffer.takeInto(start);
+  return start[0] === 0x15 && start[1] === 3;
+}
+
+async function authenticate(
   seed: string,
   stream: ByteStream,
   buffer: ReadBuffer,
-  { nonce }: Greeting,
+  nonce: string,
   { token, clock, waitMs }: GreetingOptions,
   signal: AbortSignal,
 ): Promise<void> {
-  if (token === undefined) {
-    throw new AuthError(`${seed} asks for a token`);
-  }
+  if (token === undefined) throw new AuthError(`${seed} asks for a token`);
   const request = encodeSessionRequest({ verb: "AUTH", answer: authResponse(nonce, token) });
-  using limit = deadline(
-    signal,
-    clock,
-    waitMs,
-    () => new TimeoutError(`${seed} did not answer AUTH`),
-  );
-  const reply = await replyTo(request, seed, stream, buffer, limit.signal);
-  if (reply === "OK 0") return;
-  const refusal = parseErrorReply(reply);
-  if (refusal && refusal.code !== "AUTH") throw errorFromReply(seed, refusal);
+  const late = () => new TimeoutError(`${seed} did not answer AUTH`);
+  using limit = deadline(signal, clock, waitMs, late);
+  let line;
+  try {
+    line = await exchange(request, stream, buffer, false, limit.signal);
+  } catch (error) {
+    limit.signal.throwIfAborted();
+    throw connectionError(seed, error);
+  }
+  if (line === undefined) throw new UnreachableError(`${seed} closed the connection`);
+  if (line === "OK 0") return;
+  const error = parseErrorReply(line);
+  if (error && error.code !== "AUTH") throw errorFromReply(seed, error);
   throw new AuthError(`${seed} does not accept the token`, { problem: "token-rejected" });
 }
 
-async function replyTo(
-  request: string,
-  seed: string,
+/** Sends one line and returns the line that answers it, or undefined if the stream ends before. */
+async function exchange(
+  line: string,
   stream: ByteStream,
   buffer: ReadBuffer,
-  signal: AbortSignal,
-): Promise<string> {
-  try {
-    await writeOrAbort(stream, new TextEncoder().encode(`${request}\n`), signal);
-    const line = await lineFrom(stream, buffer, signal);
-    if (line !== undefined) return line;
-  } catch (error) {
-    signal.throwIfAborted();
-    if (error instanceof P2pError) throw error;
-    throw new UnreachableError(`Lost the connection to ${seed}: ${plainReasonOf(error)}`, {
-      cause: error,
-    });
-  }
-  throw new UnreachableError(`${seed} closed the connection`);
-}
-
-/** One line, or undefined when the stream ends before it. */
-async function lineFrom(
-  stream: ByteStream,
-  buffer: ReadBuffer,
+  ends: boolean,
   signal: AbortSignal,
 ): Promise<string | undefined> {
-  for (let line = buffer.takeLine();; line = buffer.takeLine()) {
-    if (line !== undefined) return line;
+  await writeOrAbort(stream, new TextEncoder().encode(`${line}\n`), signal);
+  if (ends) await stream.endWriting();
+  for (;;) {
+    const answer = buffer.takeLine();
+    if (answer !== undefined) return answer;
     const count = await readOrAbort(stream, buffer.space(), signal);
     if (count === null) return undefined;
     buffer.filled(count);

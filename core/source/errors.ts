@@ -1,36 +1,35 @@
-/** What a seed's refusal means to a client, as an error of ours. */
+/** What a seed's error replies and lost connections mean to a client. */
 import {
   AuthError,
   BusyError,
   ChangedError,
   NotFoundError,
-  type P2pError,
+  P2pError,
+  plainReasonOf,
   ProtocolError,
   UnreachableError,
 } from "../base/errors.ts";
 import { printable } from "../base/printable.ts";
 import { type ErrorReply, percentOf, retryAfterMsOf } from "../protocol/error_replies.ts";
 
-/** The seed is still hashing the file: ask again, it is not a failure. */
+/** The seed is still hashing the file. This is not a failure: the request is repeated later. */
 export class PendingError extends BusyError {
   constructor(seed: string, readonly percent: number) {
-    // Often enough that a small file does not wait, seldom enough to be no load.
-    super(
-      `${seed} is still hashing the file (${percent} %)`,
-      percent < 50 ? 500 : 250,
-    );
+    // Frequent enough that a small file does not wait, and rare enough to be no load.
+    const retryAfterMs = percent < 50 ? 500 : 250;
+    super(`${seed} is still hashing the file (${percent} %)`, retryAfterMs);
   }
 }
 
-export function errorFromReply(seed: string, refusal: ErrorReply): P2pError {
-  const text = printable(refusal.text);
-  switch (refusal.code) {
+export function errorFromReply(seed: string, reply: ErrorReply): P2pError {
+  const detail = reply.text === "" ? "" : `: ${printable(reply.text)}`;
+  switch (reply.code) {
     case "NOT_FOUND":
       return new NotFoundError(`${seed} does not have it`);
     case "BUSY":
-      return new BusyError(`${seed} is busy`, retryAfterMsOf(refusal));
+      return new BusyError(`${seed} is busy`, retryAfterMsOf(reply));
     case "PENDING":
-      return new PendingError(seed, percentOf(refusal));
+      return new PendingError(seed, percentOf(reply));
     case "CHANGED":
       return new ChangedError(`the file has changed at ${seed}`);
     case "RANGE":
@@ -40,9 +39,16 @@ export function errorFromReply(seed: string, refusal: ErrorReply): P2pError {
     case "SHUTDOWN":
       return new UnreachableError(`${seed} is shutting down`);
     case "INTERNAL":
-      return new UnreachableError(`${seed} had an internal error${text && `: ${text}`}`);
+      return new UnreachableError(`${seed} had an internal error${detail}`);
     case "BAD_REQUEST":
     case "TOO_LONG":
-      return new ProtocolError(`${seed} did not understand the request${text && `: ${text}`}`);
+      return new ProtocolError(`${seed} did not understand the request${detail}`);
   }
+}
+
+/** `error` itself if it is one of ours, or an error for a connection that the platform reports as broken. */
+export function connectionError(seed: string, error: unknown): P2pError {
+  if (error instanceof P2pError) return error;
+  const reason = plainReasonOf(error);
+  return new UnreachableError(`Lost the connection to ${seed}: ${reason}`, { cause: error });
 }

@@ -1,12 +1,11 @@
 /**
- * Connecting to a host that has several addresses, after RFC 8305: attempts start
- * one after the other without waiting for the failure of the one before, families
- * alternate, and the first connection wins.
+ * Connects to a host with several addresses as in RFC 8305: attempts start one after the other
+ * without waiting for the previous one to fail, families alternate, and the first connection wins.
  */
 import type { Clock } from "../base/clock.ts";
 import { onAbort } from "../base/abort.ts";
 
-/** An attempt that takes longer has a rival beside it; RFC 8305 recommends this. */
+/** The delay between the starts of two attempts, as RFC 8305 recommends. */
 export const ATTEMPT_DELAY_MS = 250;
 
 export interface Connected<Conn> {
@@ -14,20 +13,18 @@ export interface Connected<Conn> {
   readonly address: string;
 }
 
-/** Why a connection to an address could not be made. */
 export interface FailedAttempt {
   readonly address: string;
   readonly error: unknown;
 }
 
-/** No address could be connected to. */
 export class AllAttemptsFailed extends Error {
   constructor(readonly attempts: readonly FailedAttempt[]) {
     super("No address could be connected to");
   }
 }
 
-/** IPv6 and IPv4 by turns, the family of the first one first; otherwise in the resolver's order. */
+/** Alternates IPv6 and IPv4, beginning with the family of the first address; otherwise keeps the order. */
 export function alternateFamilies(addresses: readonly string[]): string[] {
   const isV6 = (address: string) => address.includes(":");
   const firstIsV6 = addresses.length > 0 && isV6(addresses[0]!);
@@ -41,8 +38,7 @@ export function alternateFamilies(addresses: readonly string[]): string[] {
 }
 
 /**
- * The first connection that can be made to one of `addresses`, tried in their order.
- * Connections that come later are closed.
+ * The first connection to one of `addresses`, which are tried in order. Later connections are closed.
  *
  * @throws {AllAttemptsFailed} @throws the signal's reason if it aborts.
  */

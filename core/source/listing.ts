@@ -1,21 +1,21 @@
-/** What one seed offers, put together from its replies, however many or hostile they are. */
+/** Assembles the listing of one seed from its replies, within limits: the seed may be hostile. */
 import { NotFoundError, ProtocolError } from "../base/errors.ts";
 import { yieldToEventLoop } from "../base/event_loop.ts";
 import { type ListedFile, ListingPage, parseOneShotListing } from "../protocol/listing.ts";
 import { forEachConcurrent } from "../base/task_group.ts";
 import type { SessionReply } from "./session_connection.ts";
 
-/** Bounds for memory, and for the time that a hostile seed can take. */
+/** Limits for memory and time. */
 const MAX_FILES = 1_000_000;
 const MAX_PAGES = 1000;
-/** Parsed without a pause: some 10 ms. */
+/** Parsed without yielding; takes about 10 ms. */
 const PART_BYTES = 256 * 1024;
-const NAMES_AT_ONCE = 10_000;
-/** Sizes without sense that an old seed may give before its first right one. */
-const MAX_MALFORMED = 32;
+const NAMES_PER_YIELD = 10_000;
+/** Malformed sizes from an old seed before the first valid one. */
+const MAX_MALFORMED_SIZES = 32;
 const LF = 10;
 
-/** Page after page; `ask` gets the names behind `after`. @throws {ProtocolError} if it never ends. */
+/** Requests all pages; `ask` requests the names after `after`. @throws {ProtocolError} if there are too many. */
 export async function listPages(
   seed: string,
   ask: (after: string) => Promise<SessionReply>,
@@ -35,7 +35,7 @@ export async function listPages(
   return files;
 }
 
-/** Parses a page in parts of whole lines: a page may be as long as 60 MiB, and others run between two parts. */
+/** Parses a page of up to 60 MiB in parts of whole lines, and yields between them. */
 async function parsePage(seed: string, body: Uint8Array, after: string): Promise<ListedFile[]> {
   const page = new ListingPage(after);
   for (let at = 0; at < body.length;) {
@@ -48,31 +48,31 @@ async function parsePage(seed: string, body: Uint8Array, after: string): Promise
   return page.files;
 }
 
-/** An old seed tells names only; their sizes are asked for in so many lanes. Names without a size are left out. */
+/** A one-shot seed lists names only; their sizes are requested `limit` at a time. Omits names without a size. */
 export async function listOneShot(
   seed: string,
   reply: Uint8Array,
   sizeOf: (name: string) => Promise<number>,
-  lanes: number,
+  limit: number,
 ): Promise<ListedFile[]> {
   const names: string[] = [];
   for (const name of parseOneShotListing(reply)) {
     if (names.push(name) > MAX_FILES) {
       throw new ProtocolError(`${seed} offers more than can be listed`);
     }
-    if (names.length % NAMES_AT_ONCE === 0) await yieldToEventLoop();
+    if (names.length % NAMES_PER_YIELD === 0) await yieldToEventLoop();
   }
   const sizes = new Map<string, number>();
   const malformed: ProtocolError[] = [];
-  await forEachConcurrent(names, lanes, async (name) => {
+  await forEachConcurrent(names, limit, async (name) => {
     try {
       sizes.set(name, await sizeOf(name));
     } catch (error) {
       if (error instanceof NotFoundError) return;
-      // Some list folders, too, which have no size that makes sense.
+      // Some seeds also list folders, whose sizes are malformed.
       if (!(error instanceof ProtocolError)) throw error;
       malformed.push(error);
-      if (sizes.size === 0 && malformed.length > MAX_MALFORMED) throw error;
+      if (sizes.size === 0 && malformed.length > MAX_MALFORMED_SIZES) throw error;
     }
   });
   if (sizes.size === 0 && malformed.length > 0) throw malformed[0];
@@ -82,7 +82,7 @@ export async function listOneShot(
   });
 }
 
-/** @throws {ProtocolError} if it is no UTF-8. */
+/** @throws {ProtocolError} if it is not UTF-8. */
 export function textOf(seed: string, body: Uint8Array): string {
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(body);

@@ -51,14 +51,14 @@ export class SeedSource implements Source, AsyncDisposable {
   /** When a seed that was silent at the greeting is greeted again; Infinity while it is. */
   #probeAt: number | undefined;
   /** The first greeting, while it lasts. */
-  #contact: Promise<SourceProtocol> | undefined;
+  #greeting: Promise<SourceProtocol> | undefined;
 
   constructor(address: SourceAddress, options: SeedSourceOptions) {
     this.id = formatSourceAddress(address);
     this.#options = options;
     this.#connector = new Connector(address, options);
     const connect = (signal: AbortSignal) => this.#connector.connect(signal);
-    // Another seed may answer there next: find out again what it speaks.
+    // Another seed may listen there next, so the protocol is unknown again.
     const onLost = () => this.#settle(undefined);
     this.#sessions = new SessionPool(this.id, { ...options, connect, onLost });
     this.#oneShot = new OneShotSource(this.id, { ...options, connect });
@@ -83,9 +83,9 @@ export class SeedSource implements Source, AsyncDisposable {
       if (this.#options.clock.now() >= this.#probeAt) this.#probeInBackground();
       return "one-shot";
     }
-    // One contact for all callers: it goes on when one of them leaves.
-    this.#contact ??= this.#greet(this.#closing.signal).finally(() => this.#contact = undefined);
-    return await abortable(this.#contact, signal);
+    // All callers share one greeting, which continues when one of them aborts.
+    this.#greeting ??= this.#greet(this.#closing.signal).finally(() => this.#greeting = undefined);
+    return await abortable(this.#greeting, signal);
   }
 
   async manifest(name: string, signal: AbortSignal): Promise<Manifest | undefined> {
@@ -150,7 +150,7 @@ export class SeedSource implements Source, AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closing.abort(new UnreachableError(`The connections to ${this.id} were closed`));
-    await this.#contact?.catch(() => {});
+    await this.#greeting?.catch(() => {});
     await this.#probes[Symbol.asyncDispose]();
     await this.#sessions[Symbol.asyncDispose]();
   }
@@ -193,7 +193,7 @@ export class SeedSource implements Source, AsyncDisposable {
   }
 
   #probeInBackground(): void {
-    // What it fails with shows in the next request, too.
+    // The next request reports the same error.
     this.#probes.spawn((signal) => this.#probe(this.#options.connectMs, signal).catch(() => {}));
   }
 
@@ -219,7 +219,7 @@ export class SeedSource implements Source, AsyncDisposable {
     const { maxLength, maxRequests } = this.#sessions;
     const partBytes = this.#sessions.partBytes(lengthOf(range));
     const maxBytes = Math.min(partBytes, maxLength, rateLimit?.maxBytes ?? Infinity);
-    // Whatever happens to one part, the memory is free only when all have ended.
+    // The memory is free only when all parts have ended, even after a failure.
     await forEachConcurrent(partsOf(range, maxBytes), maxRequests, async (part) => {
       await rateLimit?.wait(lengthOf(part), signal);
       const offset = part.start - range.start;
@@ -244,7 +244,7 @@ export class SeedSource implements Source, AsyncDisposable {
     try {
       await this.#sessions.request({ verb: "READ", id, range }, target, signal);
     } catch (error) {
-      // The file changed, or the seed forgot the id: the manifest tells which.
+      // The file changed, or the seed forgot the id. A new manifest shows which.
       if (!(error instanceof NotFoundError)) throw error;
       throw new ChangedError(`${this.id} does not know the content by its id any more`);
     }
@@ -254,8 +254,8 @@ export class SeedSource implements Source, AsyncDisposable {
     try {
       return await ask();
     } catch (error) {
-      // Another seed may answer there next; a seed that says BUSY knows sessions and missed the
-      // greeting; one that is silent again is away.
+      // Another seed may listen there next; a seed that answers BUSY knows sessions and missed the
+      // greeting; one that is silent again is down.
       const isSilent = this.#probeAt !== undefined && error instanceof TimeoutError;
       if (isSilent || error instanceof UnreachableError || error instanceof BusyError) {
         this.#settle(undefined);
@@ -265,7 +265,7 @@ export class SeedSource implements Source, AsyncDisposable {
   }
 }
 
-/** `range` in parts of at most `maxBytes`, made one by one: a seed may want a million of them. */
+/** Yields parts of at most `maxBytes`, one by one: with the limits of a hostile seed there are a million. */
 function* partsOf({ start, end }: ByteRange, maxBytes: number): Iterable<ByteRange> {
   for (let at = start; at < end; at += maxBytes) {
     yield { start: at, end: Math.min(at + maxBytes, end) };

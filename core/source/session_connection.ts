@@ -1,26 +1,18 @@
 /**
- * One connection that speaks the session dialect: many requests may wait for
- * their replies, which come in order. It owns its pending requests, and a body
- * is read straight into the memory that its asker gave.
- *
- * It does not know which range is wanted, nor what a digest is.
+ * One session connection: sends many requests without waiting, and matches the replies, which come
+ * in order. A body is read directly into the caller's memory.
  */
 import { type Clock, SUSPEND_THRESHOLD_MS } from "../base/clock.ts";
 import { onAbort } from "../base/abort.ts";
-import {
-  P2pError,
-  plainReasonOf,
-  ProtocolError,
-  TimeoutError,
-  UnreachableError,
-} from "../base/errors.ts";
+import { ProtocolError, TimeoutError, UnreachableError } from "../base/errors.ts";
 import type { Greeting } from "../protocol/greeting.ts";
 import type { ReadBuffer } from "../protocol/read_buffer.ts";
 import { parseReply, type Reply } from "../protocol/replies.ts";
 import { encodeSessionRequest, type SessionRequest } from "../protocol/requests.ts";
+import { connectionError } from "./errors.ts";
 import type { ByteStream } from "./transport.ts";
 
-/** Where a reply's body goes: memory of exactly its length, or any length up to a limit. */
+/** What receives the body of a reply: memory of exactly its length, or any length up to a limit. */
 export type BodyTarget =
   | { readonly kind: "none" }
   | {
@@ -35,27 +27,27 @@ export interface SessionReply {
   readonly body: Uint8Array;
 }
 
-interface Pending {
-  readonly place: BodyTarget;
-  readonly settle: (answer: SessionReply) => void;
-  readonly fail: (error: unknown) => void;
-  /** The asker has left, and why: the body is read past. */
-  left?: { readonly reason: unknown };
-  /** What of the body has not come yet, as far as we know. */
+interface PendingRequest {
+  readonly target: BodyTarget;
+  readonly resolve: (reply: SessionReply) => void;
+  readonly reject: (error: unknown) => void;
+  /** Set when the caller has aborted: the body is discarded. */
+  aborted?: { readonly reason: unknown };
+  /** Bytes of the body that are still to come, as far as known. */
   missing: number;
 }
 
 export interface ConnectionLimits {
   readonly clock: Clock;
-  /** Silence for so long, with a request pending, ends the connection. */
+  /** Silence for this long with a request pending ends the connection. */
   readonly stallMs: number;
-  /** A connection that nobody uses for so long is closed; less than the 30 s after which a seed would. */
+  /** A connection without requests for this long is closed. Must be below the seed's 30 s. */
   readonly idleMs: number;
 }
 
-/** An abandoned body of more than this is not worth reading past: a new connection is cheaper. */
+/** A new connection is cheaper than discarding more bytes than this. */
 const MAX_DRAIN_BYTES = 64 * 1024;
-/** Nor is one that does not come: who left is waiting for his memory. */
+/** The same for the wait for them: an aborted caller still waits for its memory. */
 const MAX_DRAIN_MS = 200;
 const EMPTY = new Uint8Array();
 
@@ -64,21 +56,25 @@ export class SessionConnection implements AsyncDisposable {
   readonly #stream: ByteStream;
   readonly #buffer: ReadBuffer;
   readonly #limits: ConnectionLimits;
-  readonly #pending: Pending[] = [];
+  readonly #pending: PendingRequest[] = [];
   readonly #reading: Promise<void>;
   readonly #onChange: () => void;
   #writing: Promise<void> | undefined;
   #outgoing = "";
+  /** Receives discarded bytes. */
   #scratch: Uint8Array | undefined;
   #lastByteAt: number;
-  #watch: Disposable | undefined;
-  /** When it goes off. */
-  #watchAt = Infinity;
+  #timer: Disposable | undefined;
+  #timerAt = Infinity;
   #closed = false;
-  /** The pending request whose memory a read may be writing to right now. */
-  #receiving: Pending | undefined;
+  /** The request whose memory a read may be writing to at the moment. */
+  #receiving: PendingRequest | undefined;
 
-  /** Takes over `stream`, whose greeting was read through `buffer`. @param onChange told when `depth` fell, and when the connection has closed. */
+  /**
+   * Takes over `stream`, whose greeting was read through `buffer`.
+   *
+   * @param onChange is called when `depth` has decreased and when the connection has closed.
+   */
   constructor(
     seed: string,
     stream: ByteStream,
@@ -94,73 +90,62 @@ export class SessionConnection implements AsyncDisposable {
     this.#onChange = onChange;
     this.#lastByteAt = limits.clock.now();
     this.#reading = this.#readReplies();
-    this.#keepWatch();
+    this.#checkTimeouts();
   }
 
   get closed(): boolean {
     return this.#closed;
   }
 
-  /** Requests that wait for their reply. */
+  /** The number of pending requests. */
   get depth(): number {
     return this.#pending.length;
   }
 
   /**
-   * Sends `request` and waits for its reply. Several may wait; the caller keeps
-   * `depth` at or below the seed's `maxInflight`.
-   *
-   * When it settles, in whatever way, nothing writes to the place's memory any more.
+   * Sends `request` and waits for its reply. Several may be pending; the caller keeps `depth` within
+   * the seed's `maxInflight`. Nothing writes to the target's memory after this has settled.
    *
    * @throws {UnreachableError} if the connection ended. @throws {TimeoutError} if it stalled.
-   * @throws {ProtocolError} if the seed breaks the protocol.
+   * @throws {ProtocolError} if the seed violates the protocol.
    * @throws the signal's reason if it aborts.
    */
   async request(
     request: SessionRequest,
-    place: BodyTarget,
+    target: BodyTarget,
     signal: AbortSignal,
   ): Promise<SessionReply> {
     if (this.#closed) {
-      throw new UnreachableError(
-        `Cannot ask ${this.#seed}: the connection has ended`,
-      );
+      throw new UnreachableError(`Cannot ask ${this.#seed}: the connection has ended`);
     }
     const { promise, resolve, reject } = Promise.withResolvers<SessionReply>();
-    const pending: Pending = {
-      place,
-      settle: resolve,
-      fail: reject,
-      missing: place.kind === "into" ? place.bytes.length : 0,
-    };
-    using _leave = onAbort(signal, () => this.#abandon(pending, signal.reason));
+    const missing = target.kind === "into" ? target.bytes.length : 0;
+    const pending: PendingRequest = { target, resolve, reject, missing };
+    using _abort = onAbort(signal, () => this.#abort(pending, signal.reason));
     if (this.#pending.length === 0) this.#lastByteAt = this.#limits.clock.now();
     this.#pending.push(pending);
-    this.#keepWatch();
+    this.#checkTimeouts();
     this.#send(encodeSessionRequest(request) + "\n");
     return await promise;
   }
 
-  /** Ends the connection at once; what is pending fails with `error`. */
+  /** Ends the connection at once; pending requests fail with `error`. */
   close(
-    error: unknown = new UnreachableError(
-      `The connection to ${this.#seed} was closed`,
-    ),
+    error: unknown = new UnreachableError(`The connection to ${this.#seed} was closed`),
   ): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#watch?.[Symbol.dispose]();
+    this.#timer?.[Symbol.dispose]();
     this.#stream.close();
-    // Only the first one was being answered: a line that nobody understands is not the others' fault.
-    const broken = error instanceof ProtocolError;
     for (const [i, pending] of this.#pending.splice(0).entries()) {
-      const reason = broken && i > 0
+      // A protocol error concerns only the first request: the seed may be able to answer the others.
+      const reason = error instanceof ProtocolError && i > 0
         ? new UnreachableError(`Lost the connection to ${this.#seed}: ${error.message}`)
         : error;
-      const fail = () => pending.fail(pending.left ? pending.left.reason : reason);
-      // Its memory is still being written to: it is told when that read has ended.
-      if (pending !== this.#receiving) fail();
-      else this.#reading.then(fail);
+      const reject = () => pending.reject(pending.aborted ? pending.aborted.reason : reason);
+      // A read may still write to its memory, so it is rejected only when that has ended.
+      if (pending === this.#receiving) this.#reading.then(reject);
+      else reject();
     }
     this.#onChange();
   }
@@ -170,21 +155,21 @@ export class SessionConnection implements AsyncDisposable {
     await Promise.all([this.#reading, this.#writing]);
   }
 
-  #abandon(pending: Pending, reason: unknown): void {
-    pending.left = { reason };
-    if (pending !== this.#receiving) pending.fail(reason);
-    if (!this.#worthless) return;
+  #abort(pending: PendingRequest, reason: unknown): void {
+    pending.aborted = { reason };
+    if (pending !== this.#receiving) pending.reject(reason);
+    if (!this.#isDraining) return;
     const missing = this.#pending.reduce((sum, one) => sum + one.missing, 0);
     if (missing > MAX_DRAIN_BYTES) this.close(reason);
-    else this.#keepWatch();
+    else this.#checkTimeouts();
   }
 
-  /** Whether nobody waits for what is still to come. */
-  get #worthless(): boolean {
-    return this.#pending.every((one) => one.left);
+  /** Whether everything that is still to come will be discarded. */
+  get #isDraining(): boolean {
+    return this.#pending.every(({ aborted }) => aborted);
   }
 
-  /** Requests made in one turn leave in one write. */
+  /** Requests of one turn of the event loop are sent with one write. */
   #send(line: string): void {
     this.#outgoing += line;
     this.#writing ??= this.#flush();
@@ -199,7 +184,7 @@ export class SessionConnection implements AsyncDisposable {
         await this.#stream.write(bytes);
       }
     } catch (error) {
-      this.close(this.#lost(error));
+      this.close(connectionError(this.#seed, error));
     } finally {
       this.#writing = undefined;
     }
@@ -210,63 +195,56 @@ export class SessionConnection implements AsyncDisposable {
       while (true) {
         const line = await this.#readLine();
         const pending = this.#pending[0];
-        if (pending === undefined) {
-          throw new UnreachableError(
-            `${this.#seed} ended the session: ${line}`,
-          );
-        }
+        if (!pending) throw new UnreachableError(`${this.#seed} ended the session: ${line}`);
         const reply = parseReply(line);
         const body = await this.#readBody(pending, reply);
         this.#pending.shift();
         this.#receiving = undefined;
-        pending.settle({ reply, body });
-        if (this.#pending.length === 0) this.#keepWatch();
+        pending.resolve({ reply, body });
+        if (this.#pending.length === 0) this.#checkTimeouts();
         this.#onChange();
       }
     } catch (error) {
-      this.close(this.#lost(error));
+      this.close(connectionError(this.#seed, error));
     }
   }
 
   async #readLine(): Promise<string> {
-    for (let line = this.#buffer.takeLine();; line = this.#buffer.takeLine()) {
+    for (;;) {
+      const line = this.#buffer.takeLine();
       if (line !== undefined) return line;
-      const space = this.#buffer.space();
-      this.#buffer.filled(await this.#read(space));
+      this.#buffer.filled(await this.#read(this.#buffer.space()));
     }
   }
 
-  async #readBody(pending: Pending, reply: Reply): Promise<Uint8Array> {
-    const body = this.#memoryFor(pending, reply);
+  async #readBody(pending: PendingRequest, reply: Reply): Promise<Uint8Array> {
+    const body = this.#memoryFor(pending.target, reply);
     pending.missing = body.length;
     for (let at = 0; at < body.length;) {
       this.#receiving = pending;
-      const target = pending.left ? this.#scratchOf(body.length - at) : body.subarray(at);
-      const count = this.#buffer.takeInto(target) || await this.#read(target);
+      const into = pending.aborted ? this.#scratchOf(body.length - at) : body.subarray(at);
+      const count = this.#buffer.takeInto(into) || await this.#read(into);
       pending.missing -= count;
-      // From here on, nothing writes to the memory of one who left.
-      if (pending.left) pending.fail(pending.left.reason);
-      else if (pending.place.kind === "into") pending.place.onBytes?.(count, at);
+      // After an abort, the remaining bytes go to the scratch memory.
+      if (pending.aborted) pending.reject(pending.aborted.reason);
+      else if (pending.target.kind === "into") pending.target.onBytes?.(count, at);
       at += count;
     }
     return body;
   }
 
-  #memoryFor({ place }: Pending, reply: Reply): Uint8Array {
+  #memoryFor(target: BodyTarget, reply: Reply): Uint8Array {
     if (reply.kind === "error") return EMPTY;
     if (reply.kind === "size") {
-      if (place.kind === "none") return EMPTY;
+      if (target.kind === "none") return EMPTY;
       throw new ProtocolError(`${this.#seed} sent a size instead of a body`);
     }
-    if (place.kind === "into" && reply.length === place.bytes.length) {
-      return place.bytes;
-    }
-    if (place.kind === "upTo" && reply.length <= place.bytes) {
-      return new Uint8Array(reply.length);
-    }
-    if (place.kind === "none" && reply.length === 0) return EMPTY;
+    const { length } = reply;
+    if (target.kind === "into" && length === target.bytes.length) return target.bytes;
+    if (target.kind === "upTo" && length <= target.bytes) return new Uint8Array(length);
+    if (target.kind === "none" && length === 0) return EMPTY;
     throw new ProtocolError(
-      `${this.#seed} announced a body of ${reply.length} bytes, which was not asked for`,
+      `${this.#seed} announced a body of ${length} bytes, which was not asked for`,
     );
   }
 
@@ -277,50 +255,32 @@ export class SessionConnection implements AsyncDisposable {
 
   async #read(into: Uint8Array): Promise<number> {
     const count = await this.#stream.read(into);
-    if (count === null) {
-      throw new UnreachableError(`${this.#seed} closed the connection`);
-    }
+    if (count === null) throw new UnreachableError(`${this.#seed} closed the connection`);
     this.#lastByteAt = this.#limits.clock.now();
     return count;
   }
 
-  /** One timer: it looks for silence while something is pending, and for idleness otherwise. */
-  #keepWatch(): void {
+  /** Closes a stalled or idle connection, or sets the timer for the next check. */
+  #checkTimeouts(timerFired = false): void {
     if (this.#closed) return;
     const { clock, stallMs, idleMs } = this.#limits;
-    const busy = this.#pending.length > 0;
-    const leaving = this.#receiving?.left && this.#worthless;
-    this.#forgiveSleep();
     const now = clock.now();
-    const dueAt = this.#lastByteAt + (!busy ? idleMs : leaving ? MAX_DRAIN_MS : stallMs);
-    if (now >= dueAt) return this.close(busy ? this.#stalled(now) : undefined);
-    // One that goes off too early only looks again; a new one for every request costs more.
-    if (this.#watchAt <= dueAt) return;
-    this.#watch?.[Symbol.dispose]();
-    this.#watchAt = dueAt;
-    this.#watch = clock.after(dueAt - now, () => {
-      this.#forgiveSleep();
-      this.#watchAt = Infinity;
-      this.#keepWatch();
-    });
-  }
-
-  /** Nothing could be read while the process was stopped: that is not the seed's silence. */
-  #forgiveSleep(): void {
-    const now = this.#limits.clock.now();
-    if (now - this.#watchAt >= SUSPEND_THRESHOLD_MS) this.#lastByteAt = now;
+    // The process was suspended and could not read, so this time was not the seed's silence.
+    if (now - this.#timerAt >= SUSPEND_THRESHOLD_MS) this.#lastByteAt = now;
+    const isBusy = this.#pending.length > 0;
+    const drains = this.#receiving?.aborted && this.#isDraining;
+    const timeoutMs = !isBusy ? idleMs : drains ? MAX_DRAIN_MS : stallMs;
+    const dueAt = this.#lastByteAt + timeoutMs;
+    if (now >= dueAt) return this.close(isBusy ? this.#stalled(now) : undefined);
+    // An early timer only checks again, which is cheaper than a new timer for every request.
+    if (!timerFired && this.#timerAt <= dueAt) return;
+    this.#timer?.[Symbol.dispose]();
+    this.#timerAt = dueAt;
+    this.#timer = clock.after(dueAt - now, () => this.#checkTimeouts(true));
   }
 
   #stalled(now: number): TimeoutError {
     const seconds = ((now - this.#lastByteAt) / 1000).toFixed(1);
     return new TimeoutError(`${this.#seed} stalled: nothing came for ${seconds} s`);
-  }
-
-  #lost(error: unknown): unknown {
-    if (error instanceof P2pError) return error;
-    return new UnreachableError(
-      `Lost the connection to ${this.#seed}: ${plainReasonOf(error)}`,
-      { cause: error },
-    );
   }
 }

@@ -37,7 +37,7 @@ const LONG_ROUND_TRIP_MS = 20;
 const MIN_PART_BYTES = 128 * 1024;
 /** Below the 30 s after which a seed drops a silent client. */
 const IDLE_TIMEOUT_MS = 20_000;
-/** A seed that refused a further connection gets no other request for one in this time, unless it names one. */
+/** Time without further connections to a seed after it rejected one, unless its reply says how long. */
 const NO_NEW_CONNECTION_MS = 10_000;
 
 export class SessionPool implements AsyncDisposable {
@@ -48,7 +48,7 @@ export class SessionPool implements AsyncDisposable {
   readonly #jobs = new TaskGroup(this.#closing.signal);
   /** A reply came, or a connection came or went. */
   readonly #change = new Notify();
-  /** The last one. */
+  /** The most recent one. */
   #greeting: Greeting | undefined;
   /** The shortest time in which a greeting was answered. */
   #roundTripMs = Infinity;
@@ -115,7 +115,7 @@ export class SessionPool implements AsyncDisposable {
       for (;;) {
         this.#closing.signal.throwIfAborted();
         const session = this.#free();
-        // No wait between this choice and the request, or the depth would be another one.
+        // No await between the choice and the request: the depth must not change.
         if (session) return this.#accepted(await session.request(request, target, signal));
         await this.#waitForRoom(signal);
       }
@@ -124,7 +124,7 @@ export class SessionPool implements AsyncDisposable {
     }
   }
 
-  /** The part of a range for one connection where others are idle: a line with losses needs many to be filled. */
+  /** The length of the parts of a range, so that idle connections share it: a lossy path needs several. */
   partBytes(length: number): number {
     if (this.#roundTripMs < LONG_ROUND_TRIP_MS) return length;
     const connections = this.#mayOpen() ? this.#options.connections : this.#sessions.size;
@@ -149,7 +149,7 @@ export class SessionPool implements AsyncDisposable {
     if (session === undefined) return undefined;
     const mayOpen = this.#mayOpen();
     const isFull = session.depth >= maxDepth(session, mayOpen);
-    // The request waits for another one there: the next one is to have a connection of its own.
+    // This request waits for another one; the next one gets a connection of its own.
     if (mayOpen && (isFull || session.depth > 0)) this.#openMore();
     return isFull ? undefined : session;
   }
@@ -167,7 +167,7 @@ export class SessionPool implements AsyncDisposable {
     throw errorFromReply(this.#seed, answer.reply.error);
   }
 
-  /** Opens one more in the background. If that fails, the present connections must do. */
+  /** Opens one more in the background. If that fails, requests use the existing ones. */
   #openMore(): void {
     this.#jobs.spawn(async (signal) => {
       try {
@@ -200,8 +200,8 @@ export class SessionPool implements AsyncDisposable {
     const { clock, connectMs, stallMs, token } = this.#options;
     const buffer = new ReadBuffer();
     const askedAt = clock.now();
-    const terms = { clock, waitMs: connectMs, token };
-    const greeting = await openSession(this.#seed, stream, buffer, terms, signal);
+    const options = { clock, waitMs: connectMs, token };
+    const greeting = await openSession(this.#seed, stream, buffer, options, signal);
     this.#closing.signal.throwIfAborted();
     if (typeof greeting === "string") {
       const error = `${this.#seed} did not answer the greeting`;
