@@ -30,7 +30,7 @@ const ways: { name: string; replace: (path: string, bytes: Uint8Array) => void }
 ];
 
 for (const { name, replace } of ways) {
-  test(`DOWNLOAD gives bytes of one version only when the file is ${name} while it is sent`, async () => {
+  test(`DOWNLOAD sends bytes of one version only when the file is ${name} meanwhile`, async () => {
     using folder = new TempFolder();
     const path = folder.write("file", new Uint8Array(SIZE).fill(BEFORE));
     folder.age("file");

@@ -51,7 +51,7 @@ class SimulatedClient {
 }
 
 export class Crowd {
-  readonly guests: readonly SimulatedClient[];
+  readonly clients: readonly SimulatedClient[];
   readonly admission: Admission;
   readonly maxConnections: number;
   readonly #random: () => number;
@@ -61,13 +61,13 @@ export class Crowd {
   constructor(limits: AdmissionLimits, behaviours: readonly Behaviour[], random: () => number) {
     this.admission = new Admission(limits);
     this.maxConnections = limits.maxConnections;
-    this.guests = behaviours.map((behaviour) => new SimulatedClient(behaviour));
+    this.clients = behaviours.map((behaviour) => new SimulatedClient(behaviour));
     this.#random = random;
   }
 
   run(untilMs: number): this {
     for (; this.#now < untilMs; this.#now += TICK_MS) {
-      for (const guest of this.guests) {
+      for (const guest of this.clients) {
         if (guest.place) guest.placedMs += TICK_MS;
         if (this.#now < guest.nextAt) continue;
         if (guest.place) this.#leave(guest);

@@ -136,7 +136,7 @@ test("Seven clients and one with sixteen connections get equal shares without a 
   assert(jainOf(clients.got.values()) >= 0.95, JSON.stringify([...clients.got]));
 });
 
-test("A client that waits for --client-limit on sixteen connections keeps nobody else waiting", async () => {
+test("A client that waits for --client-limit on sixteen connections does not delay others", async () => {
   await using clients = new FairnessFixture({ clientLimit: 10_240, uploads: 2 });
   clients.load("10.0.0.9", 16, 65_536);
   await clients.greeted();
@@ -150,7 +150,7 @@ test("A client that waits for --client-limit on sixteen connections keeps nobody
   assertNear(clients.total() / 102_400, 1, 0.05);
 });
 
-test("Listings, manifests and one-shot replies come under --limit, too", async () => {
+test("Listings, manifests and one-shot replies are subject to --limit", async () => {
   await using clients = new FairnessFixture({ limit: 1000, chunkBytes: 1000 });
   clients.folder.write("small", patternOf(1000));
   for (let i = 0; i < 40; i++) clients.folder.write(`file ${i}`, "x");
@@ -174,7 +174,7 @@ test("Listings, manifests and one-shot replies come under --limit, too", async (
   assert(got <= 400, `${got} bytes`);
 });
 
-test("Who waits for --limit is neither idle nor slow", async () => {
+test("A client that waits for --limit is neither idle nor slow", async () => {
   await using clients = new FairnessFixture({ limit: 100 });
   const client = await clients.session("10.0.0.5");
   await client.send("DOWNLOAD big|0|10000\n");
@@ -186,7 +186,7 @@ test("Who waits for --limit is neither idle nor slow", async () => {
   assertEquals(await client.line(), "OK 10000");
 });
 
-test("A client gets CHANGED until it asks for the new manifest, whatever others asked for", async () => {
+test("A client gets CHANGED until it requests the new manifest, whatever others request", async () => {
   await using clients = new FairnessFixture({});
   clients.folder.write("small", "first");
   const [old, second] = [await clients.session("10.0.0.1"), await clients.session("10.0.0.1")];

@@ -64,14 +64,14 @@ const drips = [
 ];
 
 for (const { what, text } of drips) {
-  test(`handleConnection() closes a session that is sent ${what} a second, and no line`, async () => {
+  test(`handleConnection() closes a session that sends ${what} a second, and no line`, async () => {
     await using fixture = await new HandshakeFixture().greeted();
     const seconds = await fixture.secondsUntilClosed(() => fixture.client.send(text));
     assertEquals(seconds <= MAX_SECONDS, true, `closed after ${seconds} s`);
   });
 }
 
-test("handleConnection() closes a session that begins a line in time, and does not end it", async () => {
+test("handleConnection() closes a session that begins a line and does not complete it", async () => {
   await using fixture = await new HandshakeFixture().greeted();
   assertEquals(await fixture.client.ask("PING"), "OK 0");
   const seconds = await fixture.secondsUntilClosed(async (second) => {
@@ -80,7 +80,7 @@ test("handleConnection() closes a session that begins a line in time, and does n
   assertEquals(seconds <= MAX_SECONDS, true, `closed after ${seconds} s`);
 });
 
-test("handleConnection() closes a connection that is sent a letter of a greeting at a time, each before the pause that ends a request", async () => {
+test("handleConnection() closes a connection that sends a letter of a greeting a second", async () => {
   await using fixture = new HandshakeFixture();
   const seconds = await fixture.secondsUntilClosed((second) =>
     fixture.client.send("HELLO 2".charAt(second - 1))
@@ -88,7 +88,7 @@ test("handleConnection() closes a connection that is sent a letter of a greeting
   assertEquals(seconds <= MAX_SECONDS, true, `closed after ${seconds} s`);
 });
 
-test("handleConnection() closes a session that takes a byte of its reply a second", async () => {
+test("handleConnection() closes a session that reads a byte of its reply a second", async () => {
   await using fixture = await new HandshakeFixture().greeted();
   await fixture.client.send("DOWNLOAD big|0|1048576\n".repeat(16));
   assertEquals(await fixture.client.line(), "OK 1048576");
@@ -99,7 +99,7 @@ test("handleConnection() closes a session that takes a byte of its reply a secon
   assertEquals(seconds <= MAX_SECONDS, true, `closed after ${seconds} s`);
 });
 
-test("handleConnection() keeps a session that asks for something every few seconds, and reads it", async () => {
+test("handleConnection() keeps a session that makes a request every few seconds and reads the reply", async () => {
   await using fixture = await new HandshakeFixture().greeted();
   const seconds = await fixture.secondsUntilClosed(async (second) => {
     if (second % 5 === 0) {

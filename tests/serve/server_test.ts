@@ -18,7 +18,7 @@ async function stuck(seed: SeedFixture): Promise<RawClient> {
   return client;
 }
 
-test("serve() tells where it listens, and what it serves", async () => {
+test("serve() reports where it listens and what it serves", async () => {
   using folder = files();
   await using seed = await SeedFixture.start(folder.path);
   const { addresses, files: count, bytes } = await seed.event("listening");
@@ -69,7 +69,7 @@ test("serve() throws UsageError when the port is taken", async () => {
   await assertRejects(() => SeedFixture.start(folder.path, { port }), UsageError);
 });
 
-test("serve() ends without listening when it is told to end before", async () => {
+test("serve() ends without listening when its signal has aborted already", async () => {
   using folder = files();
   const seed = await SeedFixture.start(folder.path);
   seed.stop();
@@ -102,7 +102,7 @@ test("serve() answers BUSY when one address has too many connections", async () 
   assertEquals(await two.ask("PING"), "OK 0");
 });
 
-test("serve() takes a new client when another one has left", async () => {
+test("serve() accepts a new client when another one has left", async () => {
   using folder = files();
   await using seed = await SeedFixture.start(folder.path, { maxConnections: 1 });
   using one = await seed.session();
@@ -115,7 +115,7 @@ test("serve() takes a new client when another one has left", async () => {
   assertEquals(reply, "SIZE:6\n");
 });
 
-test("serve() lets the other clients be when one does not read", async () => {
+test("serve() serves other clients when one does not read", async () => {
   using folder = files();
   await using seed = await SeedFixture.start(folder.path);
   using lazy = await stuck(seed);
@@ -158,7 +158,7 @@ test("serve() closes idle connections and ends when `signal` aborts", async () =
   assertEquals((await seed.event("draining")).connections, 2);
 });
 
-test("serve() finishes what is being sent when `signal` aborts", async () => {
+test("serve() finishes the current replies when `signal` aborts", async () => {
   using folder = files();
   await using seed = await SeedFixture.start(folder.path);
   using client = await stuck(seed);
@@ -207,7 +207,7 @@ test("serve() ends at once when `now` aborts while it drains", async () => {
   client.close();
 });
 
-test("serve() goes on when clients come and go in every way", async () => {
+test("serve() goes on when clients connect and leave in every way", async () => {
   using folder = files();
   await using seed = await SeedFixture.start(folder.path);
   for (
@@ -228,7 +228,7 @@ test("serve() goes on when clients come and go in every way", async () => {
   assertEquals(await seed.ask("FILESIZE hello.txt"), "SIZE:6\n");
 });
 
-test("serve() answers BUSY to everyone who comes in a rush", async () => {
+test("serve() answers BUSY to every client of a rush that it cannot admit", async () => {
   using folder = files();
   await using seed = await SeedFixture.start(folder.path, { maxConnections: 1 });
   using _one = await seed.session();

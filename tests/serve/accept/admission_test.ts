@@ -26,7 +26,7 @@ function contextOf(maxConnections: number, clientConnections = 16) {
   return { admission, enter, decide };
 }
 
-test("Admission admits up to its limits, for one client and in all", () => {
+test("Admission admits up to its limits, for one client and in total", () => {
   const { enter, decide } = contextOf(3, 2);
   enter("a", 0, LATE);
   assertEquals(decide("a"), "admit");
@@ -36,7 +36,7 @@ test("Admission admits up to its limits, for one client and in all", () => {
   assertEquals(decide("b"), "too many connections");
 });
 
-test("Admission counts a connection that left its place for its client, until its descriptor is free", () => {
+test("Admission counts a connection that left its place until its descriptor is free", () => {
   const { admission, enter, decide } = contextOf(10, 1);
   const only = enter("a");
   admission.leave(only);
@@ -47,7 +47,7 @@ test("Admission counts a connection that left its place for its client, until it
   assertEquals(decide("a"), "admit");
 });
 
-test("Admission takes a place for a newcomer from the client that holds most, and there from the connection that moves least", () => {
+test("Admission evicts the connection with the fewest recent bytes of the client with the most places", () => {
   const { enter, decide } = contextOf(5);
   for (const bytes of [900_000, 800_000]) enter("pair", bytes);
   enter("crowd", 500_000);
@@ -56,14 +56,14 @@ test("Admission takes a place for a newcomer from the client that holds most, an
   assertEquals(decide("new"), slowest);
 });
 
-test("Admission takes an idle place first, so that a client that uses many keeps them", () => {
+test("Admission evicts an idle connection first, so that a client that uses many keeps them", () => {
   const { enter, decide } = contextOf(4);
   for (let i = 0; i < 3; i++) enter("office", 5_000_000);
   const idle = enter("idle", IDLE_BYTES - 1);
   assertEquals(decide("new"), idle);
 });
 
-test("Admission takes the only place of an idle client after a second, of a busy one after ten", () => {
+test("Admission evicts the only connection of an idle client after a second, of a busy one after ten", () => {
   const idle = contextOf(1);
   const idler = idle.enter("idle", 0, LATE);
   assertEquals(idle.decide("new", LATE + IDLE_TENURE_MS - 1), "too many connections");
@@ -86,7 +86,7 @@ test("Admission moves places towards equal shares, and never back", () => {
   assertEquals(even.decide("b"), "too many connections");
 });
 
-test("Admission refuses newcomers rather than run out of descriptors, when those who gave way do not go", () => {
+test("Admission refuses newcomers rather than run out of descriptors when evicted connections do not end", () => {
   const { admission, enter, decide } = contextOf(200);
   const occupants = Array.from({ length: 600 }, (_, i) => enter(`${i}`));
   for (const occupant of occupants) admission.leave(occupant);
@@ -97,7 +97,7 @@ test("Admission refuses newcomers rather than run out of descriptors, when those
   assertEquals(decide("one more"), "admit");
 });
 
-test("Admission lets clients that wait take turns in the order in which they came", () => {
+test("Admission serves waiting clients in the order of their arrival", () => {
   const { admission, enter, decide } = contextOf(1);
   const only = enter("first", 0, LATE);
   for (const client of ["second", "third"]) assertEquals(decide(client), "too many connections");
@@ -152,17 +152,17 @@ const CROWDS = 2000;
 const RETRY_MS = 750;
 
 /** How often a client may be refused while all who came before it have their turn. */
-function mostRefused({ guests, maxConnections }: Crowd): number {
-  const clients = new Set(guests.map(({ behaviour }) => behaviour.client)).size;
-  const busy = guests.slice(0, -1).some(({ behaviour }) => behaviour.rate > IDLE_BYTES / 8);
+function mostRefused({ clients: all, maxConnections }: Crowd): number {
+  const clients = new Set(all.map(({ behaviour }) => behaviour.client)).size;
+  const busy = all.slice(0, -1).some(({ behaviour }) => behaviour.rate > IDLE_BYTES / 8);
   const turnMs = busy ? BUSY_TENURE_MS : IDLE_TENURE_MS;
   return 5 + 2 * clients / maxConnections * turnMs / RETRY_MS;
 }
 
-test(`Admission gives a place to a good client in ${CROWDS} made-up crowds`, () => {
+test(`Admission gives a place to a good client in ${CROWDS} simulated crowds`, () => {
   for (let number = 0; number < CROWDS; number++) {
     const crowd = madeUpCrowd(dice(number)).run(40_000);
-    const good = crowd.guests.at(-1)!;
+    const good = crowd.clients.at(-1)!;
     assert(good.placedMs > 0, `crowd ${number}: the good client had no place at all`);
     assert(
       good.mostRefused < mostRefused(crowd),
@@ -184,13 +184,13 @@ function polite(clients: number, each: number): Crowd {
   return new Crowd({ maxConnections: 256, clientConnections: 16 }, [...behaviours, GOOD], dice(1));
 }
 
-test("16 polite addresses that hold all places do not lock a good client out", () => {
-  const good = polite(16, 16).run(20_000).guests.at(-1)!;
+test("Admission does not lock a good client out when 16 addresses hold all places and make requests", () => {
+  const good = polite(16, 16).run(20_000).clients.at(-1)!;
   assertEquals([good.tries, good.evictions], [1, 0], "admitted at once, for good");
 });
 
-test("1,000 polite addresses do not lock a good client out", () => {
-  const good = polite(1000, 1).run(30_000).guests.at(-1)!;
+test("Admission does not lock a good client out when 1,000 addresses come and make requests", () => {
+  const good = polite(1000, 1).run(30_000).clients.at(-1)!;
   assert(good.tries <= 10, `admitted after ${good.tries} tries`);
-  assertEquals(good.evictions, 0, "those who do nothing with their place give way before");
+  assertEquals(good.evictions, 0, "clients that do not use their place are evicted first");
 });

@@ -2,14 +2,14 @@ import { assertEquals } from "@std/assert";
 import { AuthThrottle } from "../../../core/serve/accept/auth_throttle.ts";
 import { ManualClock, test } from "../support.ts";
 
-test("AuthThrottle.fail() holds answers back for longer and longer, up to 2 s, for each address", () => {
+test("AuthThrottle.fail() doubles the delay for each client, up to 2 s", () => {
   const authThrottle = new AuthThrottle(new ManualClock());
   const waits = Array.from({ length: 7 }, () => authThrottle.fail("a"));
   assertEquals(waits, [100, 200, 400, 800, 1600, 2000, 2000]);
   assertEquals(authThrottle.fail("b"), 100);
 });
 
-test("AuthThrottle.fail() forgets after a minute", () => {
+test("AuthThrottle.fail() forgets a client after a minute", () => {
   const clock = new ManualClock();
   const authThrottle = new AuthThrottle(clock);
   for (let i = 0; i < 5; i++) authThrottle.fail("a");
@@ -19,7 +19,7 @@ test("AuthThrottle.fail() forgets after a minute", () => {
   assertEquals(authThrottle.fail("a"), 100);
 });
 
-test("AuthThrottle.fail() forgets those who failed longest ago when there are too many", () => {
+test("AuthThrottle.fail() forgets the clients that failed longest ago when there are too many", () => {
   const authThrottle = new AuthThrottle(new ManualClock());
   for (let i = 0; i < 5; i++) authThrottle.fail("a");
   for (let i = 0; i < 1024; i++) authThrottle.fail(`other ${i}`);

@@ -2,14 +2,14 @@ import { assertEquals } from "@std/assert";
 import { clientIdOf, displayAddress } from "../../../core/serve/accept/client_address.ts";
 import { test } from "../support.ts";
 
-test("shownAddress() shows an IPv4 client of a listener on both families as IPv4", () => {
+test("displayAddress() shows an IPv4 client of a listener on both families as IPv4", () => {
   assertEquals(displayAddress("::ffff:10.0.0.1"), "10.0.0.1");
   assertEquals(displayAddress("::FFFF:10.0.0.1"), "10.0.0.1");
   assertEquals(displayAddress("2001:db8::1"), "2001:db8::1");
   assertEquals(displayAddress("10.0.0.1"), "10.0.0.1");
 });
 
-test("clientIdOf() counts all IPv6 addresses of one /64 as one client, so that none takes more places by changing its address", () => {
+test("clientIdOf() counts all IPv6 addresses of one /64 as one client", () => {
   const id = "2001:db8:1:2::/64";
   const one = [
     "2001:db8:1:2::1",
@@ -22,7 +22,7 @@ test("clientIdOf() counts all IPv6 addresses of one /64 as one client, so that n
   assertEquals(new Set([id, ...others.map(clientIdOf)]).size, others.length + 1);
 });
 
-test("clientIdOf() takes an IPv4 address as it is, and keeps the zones of link-local addresses apart", () => {
+test("clientIdOf() returns an IPv4 address unchanged, and distinguishes the zones of link-local addresses", () => {
   assertEquals(clientIdOf("10.0.0.1"), "10.0.0.1");
   assertEquals(clientIdOf("fe80::1%eth0"), "fe80:0:0:0::/64%eth0");
   assertEquals(clientIdOf("::1"), "0:0:0:0::/64");

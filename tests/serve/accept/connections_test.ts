@@ -67,7 +67,7 @@ async function settled(): Promise<void> {
   for (let i = 0; i < 10; i++) await new Promise((resolve) => setImmediate(resolve));
 }
 
-test("a full seed lets a client in that has nothing, instead of an idle one, which loses no reply", async () => {
+test("Connections admits a new client instead of an idle one, which loses no reply", async () => {
   await using server = new ServerFixture({ maxConnections: 4, clientConnections: 2 });
   const polite = [];
   for (const address of ["10.0.0.2", "10.0.0.3"]) {
@@ -82,7 +82,7 @@ test("a full seed lets a client in that has nothing, instead of an idle one, whi
   assertEquals(server.seed.metrics.evicted.samples, [{ labels: {}, value: 1 }]);
 });
 
-test("an evicted session gets the body that is being sent, and BUSY for what it asked behind it", async () => {
+test("Connections lets an evicted session finish its current body, and answers its other requests BUSY", async () => {
   await using server = new ServerFixture({ maxConnections: 1 });
   const { client: first } = await server.session("10.0.0.2");
   await first.send("DOWNLOAD big|0|1048576\nDOWNLOAD big|0|9\nPING\n");
@@ -96,7 +96,7 @@ test("an evicted session gets the body that is being sent, and BUSY for what it 
   assertEquals(await restOf(first), "");
 });
 
-test("an evicted client that has said nothing gets BUSY, one that has begun a request nothing", async () => {
+test("Connections sends BUSY to an evicted client that was silent, and nothing to one that has begun a request", async () => {
   await using server = new ServerFixture({ maxConnections: 2 });
   const silent = server.connect("10.0.0.2");
   const loris = server.connect("10.0.0.3");
@@ -110,7 +110,7 @@ test("an evicted client that has said nothing gets BUSY, one that has begun a re
   assertEquals(await restOf(loris), "");
 });
 
-test("a client that is evicted while it is being greeted ends, too", async () => {
+test("Connections ends a client that is evicted while it is being greeted", async () => {
   await using server = new ServerFixture({ maxConnections: 2, clientConnections: 2 });
   const pair = [server.connect("10.0.0.2"), server.connect("10.0.0.2")];
   // All of them at once: the newcomer takes a place before a greeting is written.
@@ -122,7 +122,7 @@ test("a client that is evicted while it is being greeted ends, too", async () =>
   assertEquals(await pair[1]!.ask("PING"), "OK 0");
 });
 
-test("connections that say nothing evict nobody", async () => {
+test("Connections evicts no client for a silent connection", async () => {
   await using server = new ServerFixture({ maxConnections: 2 });
   const polite = [];
   for (const address of ["10.0.0.2", "10.0.0.3"]) {
@@ -136,7 +136,7 @@ test("connections that say nothing evict nobody", async () => {
   for (const client of polite) assertEquals(await client.ask("PING"), "OK 0");
 });
 
-test("addresses of one IPv6 /64 share the connections of one client", async () => {
+test("Connections limits all addresses of one IPv6 /64 as one client", async () => {
   await using server = new ServerFixture({ clientConnections: 2 });
   for (const address of ["2001:db8::1", "2001:db8::2"]) await server.session(address);
   const { greeting } = await server.session("2001:db8::3");

@@ -113,7 +113,7 @@ test("handleConnection() answers a one-shot request 200 ms after its last byte",
 });
 
 for (const cut of [1, 3, 6, 7]) {
-  test(`handleConnection() waits on when a greeting pauses after ${cut} bytes`, async () => {
+  test(`handleConnection() waits when a greeting pauses after ${cut} bytes`, async () => {
     await using fixture = new HandshakeFixture();
     const greeting = "HELLO 2\n";
     await fixture.client.send(greeting.slice(0, cut));
@@ -125,7 +125,7 @@ for (const cut of [1, 3, 6, 7]) {
   });
 }
 
-test("handleConnection() closes when a client says nothing for 30 s", async () => {
+test("handleConnection() closes when a client sends nothing for 30 s", async () => {
   await using fixture = new HandshakeFixture();
   fixture.pass(29_999);
   assertEquals(fixture.connection.closeReason, undefined);
@@ -144,7 +144,7 @@ test("handleConnection() closes a session that sends no complete line for 30 s",
   assertEquals(await fixture.rest(), "");
 });
 
-test("handleConnection() keeps a session that asks within 30 s", async () => {
+test("handleConnection() keeps a session that sends a request within 30 s", async () => {
   await using fixture = await new HandshakeFixture().greeted();
   for (let i = 0; i < 5; i++) {
     fixture.pass(29_999);
@@ -189,7 +189,7 @@ test("handleConnection() closes the connection when the file changes while a bod
   assertMatch(fixture.refusals().join(), /changed while it was read/);
 });
 
-test("handleConnection() closes the connection when the file is cut while a body is sent", async () => {
+test("handleConnection() closes the connection when the file is truncated while a body is sent", async () => {
   await using fixture = await new HandshakeFixture().greeted();
   await fixture.client.send("DOWNLOAD big|0|1048576\n");
   assertEquals(await fixture.client.line(), "OK 1048576");
@@ -199,7 +199,7 @@ test("handleConnection() closes the connection when the file is cut while a body
   assertEquals(got, patternOf(1_048_576).subarray(0, got.length));
 });
 
-test("handleConnection() stops reading when a client asks for more than it takes", async () => {
+test("handleConnection() stops reading from a client that does not read its replies", async () => {
   await using fixture = await new HandshakeFixture().greeted();
   const flood = "DOWNLOAD big|0|1048576\n".repeat(10_000);
   const sending = fixture.client.send(flood).then(() => "sent", () => "closed");
@@ -211,7 +211,7 @@ test("handleConnection() stops reading when a client asks for more than it takes
   assertEquals(await sending, "closed");
 });
 
-test("handleConnection() finishes the body that is being sent, refuses the rest and ends when the seed drains", async () => {
+test("handleConnection() finishes the current body, refuses the rest and ends when the server drains", async () => {
   await using fixture = await new HandshakeFixture().greeted();
   await fixture.client.send("DOWNLOAD big|0|1048576\nDOWNLOAD big|0|9\nPING\n");
   assertEquals(await fixture.client.line(), "OK 1048576");
@@ -222,14 +222,14 @@ test("handleConnection() finishes the body that is being sent, refuses the rest 
   assertEquals(await fixture.rest(), "");
 });
 
-test("handleConnection() answers SHUTDOWN to a greeting when the seed drains", async () => {
+test("handleConnection() answers SHUTDOWN to a greeting when the server drains", async () => {
   await using fixture = new HandshakeFixture();
   fixture.drain();
   await fixture.client.send("HELLO 2\n");
   assertMatch(await fixture.rest(), /^ERROR:SHUTDOWN [^\n]*\n$/);
 });
 
-test("handleConnection() in a full seed answers BUSY with a pause to a greeting", async () => {
+test("handleConnection() answers a greeting with BUSY and a pause when the server is full", async () => {
   await using fixture = new HandshakeFixture("full");
   await fixture.client.send("HELLO 2\n");
   assertEquals(
@@ -238,33 +238,33 @@ test("handleConnection() in a full seed answers BUSY with a pause to a greeting"
   );
 });
 
-test("handleConnection() in a full seed sends nothing to a one-shot DOWNLOAD, whose client would take it for the file", async () => {
+test("handleConnection() sends nothing to a one-shot DOWNLOAD when the server is full", async () => {
   await using fixture = new HandshakeFixture("full");
   await fixture.client.send("DOWNLOAD hello.txt|0\n");
   assertEquals(await fixture.rest(), "");
 });
 
-test("handleConnection() in a full seed answers BUSY to a one-shot FILESIZE", async () => {
+test("handleConnection() answers a one-shot FILESIZE with BUSY when the server is full", async () => {
   await using fixture = new HandshakeFixture("full");
   await fixture.client.send("FILESIZE hello.txt\n");
   assertMatch(await fixture.rest(), /^ERROR:BUSY /);
 });
 
-test("handleConnection() in a full seed answers BUSY and closes when a client says nothing", async () => {
+test("handleConnection() answers a silent client with BUSY when the server is full", async () => {
   await using fixture = new HandshakeFixture("full");
   await fixture.clock.sleeperFor(500);
   fixture.clock.advance(500);
   assertMatch(await fixture.rest(), /^ERROR:BUSY /);
 });
 
-test("handleConnection() in a full seed closes when a client begins a greeting and does not end it", async () => {
+test("handleConnection() closes a connection with an unfinished greeting when the server is full", async () => {
   await using fixture = new HandshakeFixture("full");
   await fixture.client.send("HELLO");
   fixture.pass(1000);
   assertEquals(await fixture.rest(), "");
 });
 
-test("handleConnection() closes when a line that was begun is not finished in 10 s", async () => {
+test("handleConnection() closes when a line is not complete 10 s after its first byte", async () => {
   await using fixture = await new HandshakeFixture().greeted();
   await fixture.settled();
   for (let i = 0; i < 9; i++) {
@@ -279,7 +279,7 @@ test("handleConnection() closes when a line that was begun is not finished in 10
   assertMatch(fixture.connection.closeReason!, /did not finish its line/);
 });
 
-test("handleConnection() closes when a greeting comes a byte in two seconds", async () => {
+test("handleConnection() closes when a greeting arrives at a byte in two seconds", async () => {
   await using fixture = new HandshakeFixture();
   for (const byte of "HELLO") {
     await fixture.client.send(byte);
@@ -290,7 +290,7 @@ test("handleConnection() closes when a greeting comes a byte in two seconds", as
   assertMatch(fixture.connection.closeReason!, /did not finish its line/);
 });
 
-test("handleConnection() takes lines that come slowly, one after the other", async () => {
+test("handleConnection() accepts lines that arrive slowly, one after the other", async () => {
   await using fixture = await new HandshakeFixture().greeted();
   for (let i = 0; i < 4; i++) {
     await fixture.client.send("PI");
@@ -302,7 +302,7 @@ test("handleConnection() takes lines that come slowly, one after the other", asy
 });
 
 for (const request of ["PING", "nonsense", "FILESIZE none"]) {
-  test(`handleConnection() says goodbye to a session that in 5 minutes only said ${request}`, async () => {
+  test(`handleConnection() ends a session that only sent ${request} for 5 minutes`, async () => {
     await using fixture = await new HandshakeFixture().greeted();
     for (let i = 0; i < 14; i++) {
       fixture.pass(20_000);
@@ -315,7 +315,7 @@ for (const request of ["PING", "nonsense", "FILESIZE none"]) {
   });
 }
 
-test("handleConnection() keeps a session that is of use now and then", async () => {
+test("handleConnection() keeps a session that makes a useful request now and then", async () => {
   await using fixture = await new HandshakeFixture().greeted();
   for (let i = 1; i < 40; i++) {
     fixture.pass(20_000);
@@ -336,7 +336,7 @@ test("handleConnection() closes a session that does not prove the token in 10 s"
   assertEquals(await fixture.rest(), "");
 });
 
-test("handleConnection() holds the answer to a wrong token back, and its place with it", async () => {
+test("handleConnection() delays the reply to a wrong token, and keeps its place meanwhile", async () => {
   await using fixture = await new HandshakeFixture("free", TOKEN).greeted();
   await fixture.client.send("AUTH 00\n");
   await fixture.client.end();
@@ -346,7 +346,7 @@ test("handleConnection() holds the answer to a wrong token back, and its place w
   assertMatch(await fixture.rest(), /^ERROR:AUTH /);
 });
 
-test("handleConnection() keeps the place of a wrong token for as long when its client is gone", async () => {
+test("handleConnection() keeps the place of a wrong token as long when its client has left", async () => {
   await using fixture = await new HandshakeFixture("free", TOKEN).greeted();
   await fixture.client.send("AUTH 00\n");
   await fixture.clock.sleeperFor(100);
@@ -359,7 +359,7 @@ test("handleConnection() keeps the place of a wrong token for as long when its c
   await fixture.ended;
 });
 
-test("handleConnection() ends a resting session in good order when the seed drains", async () => {
+test("handleConnection() ends an idle session gracefully when the server drains", async () => {
   await using fixture = await new HandshakeFixture().greeted();
   await fixture.client.send("DOWNLOAD big|0|60000\n");
   await fixture.stuck();
@@ -372,7 +372,7 @@ test("handleConnection() ends a resting session in good order when the seed drai
   assertEquals(await fixture.rest(), "");
 });
 
-test("handleConnection() in a full seed answers BUSY at once when others want the room of one that is silent", async () => {
+test("handleConnection() answers a silent pending connection with BUSY at once when newer ones need its room", async () => {
   await using fixture = new HandshakeFixture("full");
   await fixture.stuck();
   fixture.clock.advance(50);
@@ -380,7 +380,7 @@ test("handleConnection() in a full seed answers BUSY at once when others want th
   assertMatch(await fixture.rest(), /^ERROR:BUSY retry-after-ms=500 [^\n]*\n$/);
 });
 
-test("handleConnection() in a full seed closes without a word when others want the room of one that has just come, or has begun to speak", async () => {
+test("handleConnection() closes a new pending connection, or one with an unfinished line, without a reply when newer ones need its room", async () => {
   await using young = new HandshakeFixture("full");
   await young.stuck();
   young.hurry();

@@ -64,7 +64,7 @@ test("serve() sends at most a chunk when a one-shot client downloads", async () 
   assertEquals(await seed.ask("DOWNLOAD long|96"), "6789");
 });
 
-test("serve() answers BAD_REQUEST when the first line is nothing it knows", async () => {
+test("serve() answers BAD_REQUEST when the first line is no request", async () => {
   using folder = files();
   await using seed = await SeedFixture.start(folder.path);
   for (const line of ["GET / HTTP/1.1\r\n", "HELLO 3\n", "HELLO 2 \n", "list\n"]) {
@@ -72,7 +72,7 @@ test("serve() answers BAD_REQUEST when the first line is nothing it knows", asyn
   }
 });
 
-test("serve() closes without a word when the first line is not text", async () => {
+test("serve() closes without a reply when the first line is not text", async () => {
   using folder = files();
   await using seed = await SeedFixture.start(folder.path);
   using client = await seed.connect();
@@ -88,7 +88,7 @@ test("serve() refuses one-shot requests when a token is set", async () => {
   assertEquals(await seed.ask("DOWNLOAD hello.txt|0"), "");
 });
 
-test("serve() tells of one transfer when a one-shot client takes a file in chunks", async () => {
+test("serve() reports one transfer when a one-shot client downloads a file in chunks", async () => {
   using folder = files();
   await using seed = await SeedFixture.start(folder.path, { chunkBytes: 4 });
   await seed.ask("DOWNLOAD hello.txt|0");

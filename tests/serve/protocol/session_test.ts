@@ -11,7 +11,7 @@ function files(): TempFolder {
   return folder;
 }
 
-test("Session greets as the protocol says", async () => {
+test("Session greets as the protocol specifies", async () => {
   using folder = files();
   await using seed = await SeedFixture.start(folder.path);
   using client = await seed.connect();
@@ -78,7 +78,7 @@ test("Session closes when a line is too long", async () => {
   assertEquals(await client.rest(), new Uint8Array());
 });
 
-test("Session takes a line of 4,096 bytes", async () => {
+test("Session accepts a line of 4,096 bytes", async () => {
   using folder = files();
   await using seed = await SeedFixture.start(folder.path);
   using client = await seed.session();
@@ -94,7 +94,7 @@ test("Session closes after BYE, and answers nothing behind it", async () => {
   assertEquals(await client.rest(), bytesOf("OK 0\nOK 0\n"));
 });
 
-test("Session answers what was asked when the client ends its direction", async () => {
+test("Session answers all requests when the client ends its direction", async () => {
   using folder = files();
   await using seed = await SeedFixture.start(folder.path);
   using client = await seed.session();
@@ -119,7 +119,7 @@ test("Session sends exactly the range that was asked for", async () => {
 /** Of `hello\n`, as the protocol's test vectors say. */
 const HELLO_ID = "3e43403d73f45ea23adb8bdd94a93e0a20e6d2e7d24a01c3d55b3b4e186d1a5b";
 
-test("Session reads a content by its id once its manifest was asked for", async () => {
+test("Session answers READ once the content's manifest was requested", async () => {
   using folder = files();
   await using seed = await SeedFixture.start(folder.path);
   using client = await seed.session();
@@ -132,7 +132,7 @@ test("Session reads a content by its id once its manifest was asked for", async 
   assertEquals(await other.body(`READ ${HELLO_ID}|0|6`), bytesOf("hello\n"));
 });
 
-test("Session answers NOT_FOUND to a read by id when the file has other bytes now", async () => {
+test("Session answers READ with NOT_FOUND when the file has other bytes now", async () => {
   using folder = files();
   await using seed = await SeedFixture.start(folder.path);
   using client = await seed.session();
@@ -141,14 +141,14 @@ test("Session answers NOT_FOUND to a read by id when the file has other bytes no
   assertMatch(await client.ask(`READ ${HELLO_ID}|0|6`), /^ERROR:NOT_FOUND /);
 });
 
-test("Session takes a name with a bar apart from the right", async () => {
+test("Session splits the numbers off a name with a bar from the right", async () => {
   using folder = files();
   await using seed = await SeedFixture.start(folder.path);
   using client = await seed.session();
   assertEquals((await client.body("DOWNLOAD a|b.txt|7|100")).length, 100);
 });
 
-test("Session answers in the order of the requests when many are on the way", async () => {
+test("Session answers in the order of the requests when many are in flight", async () => {
   using folder = files();
   const content = patternOf(3_000_000);
   folder.write("file", content);
@@ -186,7 +186,7 @@ const manifests = [
 
 for (const text of manifests) {
   const want = JSON.parse(text);
-  test(`Session gives the protocol's manifest of ${want.name}`, async () => {
+  test(`Session sends the protocol's manifest of ${want.name}`, async () => {
     using folder = files();
     await using seed = await SeedFixture.start(folder.path);
     using client = await seed.session();
@@ -260,7 +260,7 @@ for (const request of strangers) {
   });
 }
 
-test("Session refuses a proof that was made for another connection", async () => {
+test("Session refuses the answer to another connection's nonce", async () => {
   using folder = files();
   await using seed = await SeedFixture.start(folder.path, { token: TOKEN });
   using first = await seed.connect();
@@ -272,7 +272,7 @@ test("Session refuses a proof that was made for another connection", async () =>
   assertMatch(await second.ask(`AUTH ${proof}`), /^ERROR:AUTH /);
 });
 
-test("Session tells of one transfer when a file was taken in ranges", async () => {
+test("Session reports one transfer when a file is downloaded in ranges", async () => {
   using folder = files();
   await using seed = await SeedFixture.start(folder.path);
   using client = await seed.session();
@@ -282,7 +282,7 @@ test("Session tells of one transfer when a file was taken in ranges", async () =
   assertEquals([sent.name, sent.size, sent.bytes], ["hello.txt", 6, 6]);
 });
 
-test("Session tells of a transfer when the client leaves in the middle", async () => {
+test("Session reports a transfer when the client leaves in the middle", async () => {
   using folder = files();
   await using seed = await SeedFixture.start(folder.path);
   using client = await seed.session();
@@ -292,7 +292,7 @@ test("Session tells of a transfer when the client leaves in the middle", async (
   assertEquals([sent.name, sent.size, sent.bytes], ["hello.txt", 6, 3]);
 });
 
-test("Session tells what was refused, and why, but no answer to a token", async () => {
+test("Session reports refused requests and reasons, but no answer to a nonce", async () => {
   using folder = files();
   await using seed = await SeedFixture.start(folder.path, { token: "secret" });
   using client = await seed.session();
@@ -300,10 +300,10 @@ test("Session tells what was refused, and why, but no answer to a token", async 
   using other = await seed.session();
   await other.ask(`AUTH ${"0".repeat(64)}`);
   await seed.event("refused", 1);
-  const told = seed.events.flatMap((event) =>
+  const reported = seed.events.flatMap((event) =>
     event.kind === "refused" ? [[event.client, event.request, event.reason]] : []
   );
-  assertEquals(told, [
+  assertEquals(reported, [
     ["127.0.0.1", "FILESIZE hello.txt", "AUTH this seed wants a token"],
     ["127.0.0.1", "AUTH", "AUTH this seed wants a token"],
   ]);
