@@ -1,4 +1,4 @@
-/** A small world for commands: no terminal, no environment, no network. */
+/** A fake environment for commands: no terminal, no variables, no network. */
 import {
   type Directories,
   RunProgress,
@@ -40,14 +40,14 @@ export function fakeOutput({ terminal = false, columns = 80, rows = 24 } = {}): 
   };
 }
 
-/** Thrown where the process would end. */
+/** Thrown instead of ending the process. */
 export class Exited extends Error {
   constructor(readonly code: number) {
     super(`Exited with ${code}`);
   }
 }
 
-/** A keyboard: what is typed comes out, and whether the terminal is raw is known. */
+/** A keyboard that returns what is typed, and records whether the terminal is in raw mode. */
 export class FakeInput implements Input {
   isRaw = false;
   readonly #typed: Uint8Array[] = [];
@@ -82,9 +82,9 @@ export interface FakeEnvironment extends Environment {
   readonly stdin: FakeInput;
   readonly stdout: FakeOutput;
   readonly stderr: FakeOutput;
-  /** As if the signal came. */
+  /** Simulates a signal. */
   send(signal: StopSignal): void;
-  /** As if the terminal got another size. */
+  /** Simulates a resize. */
   changeTerminal(): void;
 }
 
@@ -132,7 +132,7 @@ export function fakeEnvironment(
   };
 }
 
-/** Where there is no glob, names mean themselves. */
+/** Without globs, names resolve to themselves. */
 function asTheyAre(patterns: readonly string[]): Promise<{ name: string }[]> {
   return Promise.resolve(patterns.map((name) => ({ name })));
 }

@@ -55,7 +55,7 @@ Deno.test("FullScreen repaints everything after forget()", () => {
   screen.paint({ lines: ["one", "two"], picked: undefined });
   assertEquals(terminal.lines, ["one", "two"]);
   screen[Symbol.dispose]();
-  // Where it was before, not where it was when the screen was painted again.
+  // The position before the first frame, not that of the repaint.
   terminal.write("end");
   assertEquals(terminal.lines, ["$ watch", "end"]);
 });

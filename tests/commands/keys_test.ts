@@ -43,7 +43,7 @@ for (const [name, text, want] of cases) {
       const first = parseKeys(text.slice(0, cut));
       const second = parseKeys(first.rest + text.slice(cut));
       const all = [...first.keys, ...second.keys];
-      // A wide character is not cut in two: the decoder before has put it together.
+      // The decoder never splits a character.
       if (/[\ud800-\udbff]/.test(text[cut - 1]!)) continue;
       assertEquals(named(all), want, `cut at ${cut}`);
     }

@@ -3,7 +3,7 @@ import type { DownloadJob } from "../../core/mod.ts";
 import { run } from "../../commands/run.ts";
 import { doneOutcome, fakeEnvironment } from "./fake_environment.ts";
 
-/** Runs one `get` that downloads nothing, and returns what it was asked for. */
+/** Runs one `get` that downloads nothing, and returns its job. */
 async function get(words: readonly string[], env: Record<string, string> = {}) {
   const jobs: DownloadJob[] = [];
   const environment = fakeEnvironment({

@@ -6,7 +6,7 @@ import { event, NOON, resultOf, StampedProgress } from "./fake_environment.ts";
 
 const MIB = 2 ** 20;
 
-/** One task that runs, one that verifies, one that asks, one that waits and one that is done. */
+/** Tasks that download, verify, find, wait and are done. */
 function busyView(): StampedProgress {
   const view = new StampedProgress();
   const queue = (task: string, name: string) =>

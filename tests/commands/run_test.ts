@@ -26,7 +26,7 @@ import {
 } from "./fake_environment.ts";
 import { seedOf } from "./watch_support.ts";
 
-/** Runs one command line in a small world. */
+/** Runs one command line in a fake environment. */
 async function p2p(line: string, options: Parameters<typeof fakeEnvironment>[0] = {}) {
   const environment = fakeEnvironment(options);
   const code = await run(line.split(" ").filter(Boolean), environment);
@@ -34,7 +34,7 @@ async function p2p(line: string, options: Parameters<typeof fakeEnvironment>[0] 
   return { code, stdout: stdout.text, stderr: stderr.text };
 }
 
-/** A core that downloads whatever it is asked for, and remembers what that was. */
+/** A core that downloads everything and records the jobs. */
 function downloader(outcomes = [doneOutcome("a")]) {
   const jobs: DownloadJob[] = [];
   const core: Partial<Core> = {

@@ -65,7 +65,7 @@ Deno.test("Screen removes the whole block after the terminal became narrower", (
 
 Deno.test("Screen aligns columns on a terminal that counts widths differently", () => {
   const { terminal, screen } = screenOn();
-  // Two columns for us, four for a terminal that takes each code point for itself; then two and one.
+  // Two columns for us and four for a terminal that counts code points; then two and one.
   screen.paint([], ["👍🏽 10%", "☃\ufe0f 20%", "日 30%", "ab 40%"]);
   for (const line of terminal.lines) assertEquals(line.match(/ (\d+%)$/)?.index, line.length - 4);
   screen.paint([], ["ab 10%", "xy 20%", "日 30%", "👍🏽 40%"]);

@@ -114,7 +114,7 @@ const faults = [
   },
   { given: { config: [1] }, message: "Cannot use /c/config.json: it must be one JSON object" },
   {
-    // A stronger place does not hide that a weaker one is wrong.
+    // A valid stronger place does not hide an invalid weaker one.
     given: { env: { P2P_PORT: "x" }, flags: { port: "1" } },
     message: 'Cannot use "x" from P2P_PORT: it must be a whole number from 0 to 65535',
   },

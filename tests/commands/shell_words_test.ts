@@ -28,7 +28,7 @@ for (const { line, quote = "", kept = "", ...rest } of lines) {
 const openings = ["p2p get ", "p2p get --seed=", "p2p get '", 'p2p get "'];
 for (const opening of openings) {
   Deno.test(`bashWord() is parsed as the same name after: ${opening}`, () => {
-    // No name that is offered has a control character.
+    // Offered names have no control characters.
     const names = fc.string({ unit: "grapheme", minLength: 1 })
       // deno-lint-ignore no-control-regex -- what it leaves out
       .filter((name) => !/[\u0000-\u001f\u007f]/.test(name));

@@ -29,7 +29,7 @@ Deno.test("reduce() reads finished tasks only for a filter that shows them, and 
   watching.type("F");
   assertEquals([wantsFinished(watching.model), watching.commands], [true, [{ kind: "poll" }]]);
   watching.type("f");
-  // The page of one task looks that task up, not all of history each second.
+  // The page of one task reads that task, not all finished ones each second.
   watching.press("enter");
   assertEquals(wantsFinished(watching.model), false);
 });
@@ -44,7 +44,7 @@ Deno.test("reduce() keeps the picked task while others appear, disappear and cha
   assertEquals(watching.picked, "t7");
   watching.look(tasksOf(30).filter(({ task }) => task !== "t3"));
   assertEquals(watching.picked, "t7");
-  // It is gone: its neighbour is picked, and never nothing.
+  // When it disappears, its neighbour is picked.
   watching.look(tasksOf(6));
   assertEquals(watching.model.shown.length > watching.model.at, true);
 });
@@ -133,7 +133,7 @@ Deno.test("reduce() shows the details of a task, finished or not", () => {
   watching.look([taskOf({ task: "t3", state: "done" })]);
   const { page } = watching.model;
   assertEquals(page.kind === "task" && page.task.state, "done");
-  // Gone from the records: the last that was seen stays.
+  // Without a record, the last known state stays.
   watching.look([]);
   assertEquals(watching.model.page, page);
   watching.press("escape");

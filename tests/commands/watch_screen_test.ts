@@ -5,7 +5,7 @@ import { assertGolden } from "../support/golden.ts";
 import { NOON } from "./fake_environment.ts";
 import { caseOf, seedOf, taskOf, tasksOf, Watching } from "./watch_support.ts";
 
-/** At work, with a seed of each kind, a long path, and holes in the file. */
+/** A running task with a seed of each kind, a long path and missing pieces. */
 const INSIDE = taskOf({
   task: "4d8f2a9c01",
   name: "写真/家族旅行の思い出.iso",
@@ -107,6 +107,6 @@ Deno.test("renderWatch() draws 10,000 tasks a hundred times in less than a secon
     watching.press("page-down");
     renderWatch(watching.model);
   }
-  // A tenth of it where nothing else runs: the bound is for a frame that walks the whole list.
+  // It takes a tenth of that; a frame that walks the whole list exceeds it.
   assertLess(performance.now() - startedAt, 1000);
 });

@@ -1,4 +1,4 @@
-/** Tasks as `status --watch` meets them. */
+/** Tasks for the tests of `status --watch`. */
 import type { SeedSnapshot, TaskCase, TaskStatus } from "../../core/mod.ts";
 import type { NamedKey } from "../../commands/ui/watch/key_parser.ts";
 import { type WatchCommand, type WatchModel, watchModel } from "../../commands/ui/watch/model.ts";
@@ -33,7 +33,7 @@ export function taskOf(changes: Partial<TaskStatus> = {}): TaskStatus {
   };
 }
 
-/** It spent most of its time on bytes, and some on its turn. */
+/** Most of its time went to receiving, some to the queue. */
 export function caseOf(task: TaskStatus): TaskCase {
   const spent = { place: 4000, asking: 60, bytes: 129_000 };
   const account = { spent, now: "bytes", at: NOON, hashMs: 900, diskMs: 1500, seeds: [] } as const;
@@ -55,7 +55,7 @@ export function seedOf(changes: Partial<SeedSnapshot> = {}): SeedSnapshot {
   };
 }
 
-/** So many tasks: three at work, one paused, one failed, one done; the others wait. */
+/** `count` tasks: three active, one paused, one failed, one done; the others wait. */
 export function tasksOf(count: number): TaskStatus[] {
   const first = [
     "waiting",

@@ -12,7 +12,7 @@ import {
 } from "./fake_environment.ts";
 import { caseOf, taskOf, USUAL } from "./watch_support.ts";
 
-/** A person before a terminal: sees, types, and in the end has an exit code. */
+/** `status --watch` on a fake terminal: reads the screen, types keys, and gets the exit code. */
 class WatchFixture {
   readonly screen = new TerminalScreen(USUAL);
   readonly environment: FakeEnvironment;
