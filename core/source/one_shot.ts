@@ -1,13 +1,7 @@
-/** The original protocol: a connection carries one request, and the reply ends when the seed closes. */
+/** The one-shot protocol: a connection carries one request, and the reply ends when the seed closes. */
 import type { Clock } from "../base/clock.ts";
 import { deadline, onAbort } from "../base/abort.ts";
-import {
-  P2pError,
-  plainReasonOf,
-  ProtocolError,
-  TimeoutError,
-  UnreachableError,
-} from "../base/errors.ts";
+import { ProtocolError, TimeoutError, UnreachableError } from "../base/errors.ts";
 import type { ByteRange } from "../base/ranges.ts";
 import { ErrorReply } from "../protocol/error_replies.ts";
 import { parseOneShotListingError } from "../protocol/listing.ts";
@@ -15,27 +9,30 @@ import { parseOneShotSize } from "../protocol/replies.ts";
 import { MAX_LINE_BYTES } from "../protocol/syntax.ts";
 import { encodeOneShotRequest, type OneShotRequest } from "../protocol/requests.ts";
 import type { ContentRef, ReadOptions } from "./source.ts";
-import { errorFromReply } from "./errors.ts";
+import { connectionError, errorFromReply } from "./errors.ts";
 import { type ByteStream, readOrAbort } from "./transport.ts";
 
 export interface OneShotOptions {
   readonly clock: Clock;
   readonly stallMs: number;
-  /** A fresh connection, in a slot of its own; disposing it frees the slot. */
+  /** Opens a connection; closing it frees its slot. */
   connect(signal: AbortSignal): Promise<ByteStream>;
 }
 
 /** 65,536 of the longest names. */
 const MAX_LIST_BYTES = 64 * 1024 * 1024;
-/** C programs pad their replies to the length of a buffer. */
+/** Old seeds in C pad their replies to the length of a buffer. */
 const MAX_PADDING_BYTES = 64 * 1024;
-/** Assumed until the seed's first chunk shows how much it sends at a time. */
+/** Assumed until the first reply shows how much the seed sends at a time. */
 const DEFAULT_CHUNK_BYTES = 32 * 1024;
 
 export class OneShotSource {
   readonly #seed: string;
   readonly #options: OneShotOptions;
-  /** Whether closing our side ends the request, which saves the seed's wait of 200 ms; undefined: not known yet. */
+  /**
+   * Whether to end our direction after a request, which saves the seed's wait of 200 ms. Some old
+   * seeds close without a reply then. undefined until a reply shows it.
+   */
   #endsRequests: boolean | undefined;
 
   constructor(seed: string, options: OneShotOptions) {
@@ -46,40 +43,41 @@ export class OneShotSource {
   /** The size of a file in bytes. @throws {NotFoundError} @throws {ProtocolError} */
   async size(name: string, signal: AbortSignal): Promise<number> {
     const reply = await this.reply({ verb: "FILESIZE", name }, signal);
-    // An old seed answers ERROR. An empty reply comes from no seed, as from a proxy before a dead one.
+    // An old seed answers ERROR. An empty reply comes from a proxy whose seed is down.
     if (reply.length === 0) throw new UnreachableError(`${this.#seed} sent no file size`);
-    return this.#parsed(() => parseOneShotSize(new TextDecoder().decode(reply)));
+    try {
+      return parseOneShotSize(new TextDecoder().decode(reply));
+    } catch (error) {
+      throw error instanceof ErrorReply ? errorFromReply(this.#seed, error) : error;
+    }
   }
 
-  /** The names that the seed offers, as it sent them. */
+  /** The reply to `LIST`, unparsed. */
   async listing(signal: AbortSignal): Promise<Uint8Array> {
     const reply = await this.reply({ verb: "LIST" }, signal);
-    const refusal = parseOneShotListingError(reply);
-    if (refusal) throw errorFromReply(this.#seed, refusal);
+    const error = parseOneShotListingError(reply);
+    if (error) throw errorFromReply(this.#seed, error);
     return reply;
   }
 
   /**
-   * The whole reply. It may be empty when the seed has nothing to say.
+   * The complete reply, which may be empty.
    *
    * @throws {UnreachableError} @throws {TimeoutError} @throws {ProtocolError} if it is too long.
    */
   async reply(request: OneShotRequest, signal: AbortSignal): Promise<Uint8Array> {
     const reply = await this.#reply(request, this.#endsRequests ?? true, signal);
-    if (reply.length > 0 || this.#endsRequests !== undefined) {
-      if (reply.length > 0) this.#endsRequests ??= true;
-      return reply;
-    }
-    // Some old seeds take the end of our side for the end of everything.
+    if (reply.length > 0) this.#endsRequests ??= true;
+    if (this.#endsRequests !== undefined) return reply;
     const second = await this.#reply(request, false, signal);
     if (second.length > 0) this.#endsRequests = false;
     return second;
   }
 
   /**
-   * Fills `into` with `range`, chunk by chunk.
+   * Fills `into` with `range`, one chunk per connection.
    *
-   * @throws {UnreachableError} if a reply is empty: the seed fails. @throws {ProtocolError} if it is longer than what is missing of the file.
+   * @throws {UnreachableError} if a reply is empty. @throws {ProtocolError} if it is longer than the rest of the file.
    */
   async read(
     { name, size }: ContentRef,
@@ -100,16 +98,14 @@ export class OneShotSource {
         signal,
       );
       if (count === 0) {
-        throw new UnreachableError(
-          `${this.#seed} sent nothing for byte ${offset}`,
-        );
+        throw new UnreachableError(`${this.#seed} sent nothing for byte ${offset}`);
       }
       at += count;
       chunkBytes = count;
     }
   }
 
-  /** One connection: as many bytes as the seed sends and `into` takes. */
+  /** Reads one reply, until it ends or `into` is full, and returns the number of bytes. */
   async #chunk(
     request: OneShotRequest & { verb: "DOWNLOAD" },
     into: Uint8Array,
@@ -117,11 +113,7 @@ export class OneShotSource {
     onBytes: ReadOptions["onBytes"],
     signal: AbortSignal,
   ): Promise<number> {
-    using stream = await this.#send(
-      request,
-      this.#endsRequests ?? true,
-      signal,
-    );
+    using stream = await this.#send(request, this.#endsRequests ?? true, signal);
     let at = 0;
     while (at < into.length) {
       const count = await this.#read(stream, into.subarray(at), at > 0, signal);
@@ -133,7 +125,7 @@ export class OneShotSource {
     return at;
   }
 
-  /** Reads to the end behind the last byte of a file: only NUL may come, with which C programs fill a buffer. */
+  /** Reads to the end of the reply after the last byte of a file: only padding with NUL may follow. */
   async #requireEnd(stream: ByteStream, signal: AbortSignal): Promise<void> {
     const buffer = new Uint8Array(4096);
     for (let total = 0;;) {
@@ -148,25 +140,27 @@ export class OneShotSource {
 
   async #reply(
     request: OneShotRequest,
-    ending: boolean,
+    ends: boolean,
     signal: AbortSignal,
   ): Promise<Uint8Array> {
-    using stream = await this.#send(request, ending, signal);
+    using stream = await this.#send(request, ends, signal);
     const parts: Uint8Array[] = [];
-    const most = request.verb === "LIST" ? MAX_LIST_BYTES : MAX_LINE_BYTES + MAX_PADDING_BYTES;
+    const [maxBytes, bufferBytes] = request.verb === "LIST"
+      ? [MAX_LIST_BYTES, 64 * 1024]
+      : [MAX_LINE_BYTES + MAX_PADDING_BYTES, MAX_LINE_BYTES + 1];
     for (let total = 0;;) {
-      const buffer = new Uint8Array(request.verb === "LIST" ? 64 * 1024 : MAX_LINE_BYTES + 1);
+      const buffer = new Uint8Array(bufferBytes);
       const count = await this.#read(stream, buffer, total > 0, signal);
       if (count === null) return concat(parts);
       total += count;
-      if (total > most) throw new ProtocolError(`${this.#seed} sent an endless reply`);
+      if (total > maxBytes) throw new ProtocolError(`${this.#seed} sent an endless reply`);
       parts.push(buffer.subarray(0, count));
     }
   }
 
   async #send(
     request: OneShotRequest,
-    ending: boolean,
+    ends: boolean,
     signal: AbortSignal,
   ): Promise<ByteStream> {
     const stream = await this.#options.connect(signal);
@@ -174,20 +168,20 @@ export class OneShotSource {
     using _stop = onAbort(limit.signal, () => stream.close());
     try {
       await stream.write(new TextEncoder().encode(encodeOneShotRequest(request)));
-      // A seed that has answered and closed already makes this fail, and its answer counts.
-      if (ending) await stream.endWriting().catch(() => {});
+      // Fails if the seed has already answered and closed; the reply can still be read.
+      if (ends) await stream.endWriting().catch(() => {});
       limit.signal.throwIfAborted();
       return stream;
     } catch (error) {
       stream.close();
       limit.signal.throwIfAborted();
-      throw this.#lost(error);
+      throw connectionError(this.#seed, error);
     }
   }
 
   /**
-   * null at the end of the reply. Once something has come, a reset is an end too: a
-   * program that closes without having read everything resets the connection.
+   * Reads once; returns null at the end of the reply. A reset is an end too once the reply has begun:
+   * a program that closes without having read everything resets the connection.
    */
   async #read(
     stream: ByteStream,
@@ -201,7 +195,7 @@ export class OneShotSource {
     } catch (error) {
       signal.throwIfAborted();
       if (hasBegun && !limit.signal.aborted) return null;
-      throw this.#lost(error);
+      throw connectionError(this.#seed, error);
     }
   }
 
@@ -210,22 +204,6 @@ export class OneShotSource {
     return deadline(signal, clock, stallMs, () => {
       return new TimeoutError(`${this.#seed} stalled: nothing came for ${stallMs / 1000} s`);
     });
-  }
-
-  #parsed<T>(parse: () => T): T {
-    try {
-      return parse();
-    } catch (error) {
-      throw error instanceof ErrorReply ? errorFromReply(this.#seed, error) : error;
-    }
-  }
-
-  #lost(error: unknown): unknown {
-    if (error instanceof P2pError) return error;
-    return new UnreachableError(
-      `Lost the connection to ${this.#seed}: ${plainReasonOf(error)}`,
-      { cause: error },
-    );
   }
 }
 

@@ -1,4 +1,4 @@
-/** What a download reads from, whatever protocol is behind it. */
+/** What a download reads from, independent of the protocol. */
 import type { ByteRange } from "../base/ranges.ts";
 import type { ListedFile } from "../protocol/listing.ts";
 import type { Manifest } from "../protocol/manifest.ts";
