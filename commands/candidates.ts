@@ -75,8 +75,10 @@ export function questionOf(
   }
   const commands = places === 0 && !literal ? command.getCommands() : [];
   if (commands.length > 0) {
-    const about = (each: CommandWords) => each.getShortDescription();
-    return { kind: "words", words: commands.map((c) => ({ word: c.getName(), about: about(c) })) };
+    const words = commands.map((each) => {
+      return { word: each.getName(), about: each.getShortDescription() };
+    });
+    return { kind: "words", words };
   }
   const all = command.getArguments();
   const last = all.at(-1);

@@ -40,8 +40,8 @@ export function renderServeJson(
 ): string | undefined {
   // With --json, events are results: --quiet and --log-level hide only debug events.
   if (levelOf(event) === "debug" && least !== "debug") return undefined;
-  const { kind, ...facts } = event;
-  return jsonLine({ event: kind, time: new Date(now).toISOString(), ...facts });
+  const { kind, ...fields } = event;
+  return jsonLine({ event: kind, time: new Date(now).toISOString(), ...fields });
 }
 
 export function renderServeEvent(

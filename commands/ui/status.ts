@@ -99,7 +99,7 @@ export function summaryOf({ tasks, moreWaiting }: Overview, width: number): stri
 
 /** One task in detail; only pieces and seeds are fitted to `width`. @param now ms since 1970 */
 export function renderTask(task: TaskStatus, now: number, width: number): string[] {
-  const facts = renderDetail([
+  const entries = renderDetail([
     ["task", task.task],
     ["name", task.name],
     ["state", stateText(task)],
@@ -113,7 +113,7 @@ export function renderTask(task: TaskStatus, now: number, width: number): string
     ["process", task.pid === null ? null : String(task.pid)],
     ["updated", formatMoment(task.updatedAt)],
   ]);
-  return [...facts, ...renderInside(task.detail, now, width)];
+  return [...entries, ...renderInside(task.detail, now, width)];
 }
 
 function stateText(task: TaskStatus): string {

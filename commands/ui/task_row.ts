@@ -75,13 +75,15 @@ export function layoutRows(rows: readonly TaskRow[], width: number): RowLayout {
 export function renderRow(row: TaskRow, layout: RowLayout): string {
   const word = wordOf(row);
   // Without a column for the word, it replaces the figures.
-  const said = sentenceFor(row) ?? (layout.word === 0 && word !== "" ? word : undefined);
-  const cells = said === undefined ? figuresOf(row, word, layout) : [percentCell(row), said];
-  const width = said === undefined ? layout.name : Math.min(
+  const sentence = sentenceFor(row) ?? (layout.word === 0 && word !== "" ? word : undefined);
+  const cells = sentence === undefined
+    ? figuresOf(row, word, layout)
+    : [percentCell(row), sentence];
+  const width = sentence === undefined ? layout.name : Math.min(
     layout.name,
     Math.max(
       MIN_NAME_WIDTH,
-      layout.width - PERCENT - Math.min(displayWidth(said), MAX_WORD_WIDTH) - 2,
+      layout.width - PERCENT - Math.min(displayWidth(sentence), MAX_WORD_WIDTH) - 2,
     ),
   );
   const name = padEnd(shortenMiddle(printable(row.name), width), width);

@@ -133,11 +133,11 @@ function renderFoot(
   place: string,
   width: number,
 ): string[] {
-  const said = question !== undefined ? questionOf(question, width) : printable(message);
+  const shown = question !== undefined ? questionOf(question, width) : printable(message);
   const keys = fitLine(KEYS[page.kind], width);
   const rows = footerRows(size.rows);
   if (rows === 0) return [];
-  return rows === 1 ? [said || place || keys] : [said || place, keys];
+  return rows === 1 ? [shown || place || keys] : [shown || place, keys];
 }
 
 /** The name is shortened so that the question stays visible. */

@@ -17,18 +17,18 @@ import { formatBytes, formatElapsed, formatRate, formatTime, plural } from "../u
 import { shortenEnd, shortenMiddle, wrap } from "../width.ts";
 
 /** What is known of a task; where its time goes may not have been read yet. */
-interface TaskFacts {
+interface TaskInfo {
   readonly task: TaskStatus;
   readonly theCase?: TaskCase;
 }
 
 /** No line is wider than `width`. @param now ms since 1970 */
-export function renderTaskPage({ task, theCase }: TaskFacts, now: number, width: number): string[] {
+export function renderTaskPage({ task, theCase }: TaskInfo, now: number, width: number): string[] {
   const layout = layoutRows([task], width);
   return [
     renderRow(task, layout),
     "",
-    ...renderDetail(factsOf(task, now, width)),
+    ...renderDetail(entriesOf(task, now, width)),
     ...theCase === undefined ? [] : ["", ...renderWhy(theCase, width)],
     ...renderInside(task.detail, now, width),
   ].map((line) => shortenEnd(line, width));
@@ -56,7 +56,7 @@ function renderWhy(theCase: TaskCase, width: number): string[] {
   return lines.flatMap((line) => wrap(printable(line), width));
 }
 
-function factsOf(task: TaskStatus, now: number, width: number): [string, string | null][] {
+function entriesOf(task: TaskStatus, now: number, width: number): [string, string | null][] {
   return [
     ["task", task.task],
     ["state", stateText(task, now)],
