@@ -1,7 +1,8 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { forEachConcurrent } from "../../core/base/task_group.ts";
 import { ManualClock } from "../support/manual_clock.ts";
-import { noAbort, test } from "../source/support.ts";
+import { noAbort } from "../source/support.ts";
+import { test } from "../support/test.ts";
 
 for (const limit of [1, 3, 10]) {
   test(`forEachConcurrent() starts all items in order, at most ${limit} at a time`, async () => {

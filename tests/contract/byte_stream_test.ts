@@ -4,7 +4,9 @@ import { dialer } from "../../core/source/dial.ts";
 import { listen } from "../../core/source/listen.ts";
 import { type ByteStream, readOrAbort } from "../../core/source/transport.ts";
 import { memoryPair } from "../support/memory_stream.ts";
-import { bytesOf, noAbort, patternOf, test } from "../source/support.ts";
+import { noAbort } from "../source/support.ts";
+import { bytesOf, patternOf } from "../support/bytes.ts";
+import { test } from "../support/test.ts";
 
 async function socketPair(): Promise<[ByteStream, ByteStream]> {
   using listening = listen({ host: "127.0.0.1", port: 0 });

@@ -3,8 +3,9 @@ import { Semaphore } from "../../core/base/semaphore.ts";
 import { OutOfDescriptorsError, toDiskError } from "../../core/store/disk.ts";
 import { waitForDescriptors } from "../../core/download/descriptors.ts";
 import { Permit } from "../../core/download/permit.ts";
-import { noAbort, test, thrownBy } from "../source/support.ts";
+import { noAbort, thrownBy } from "../source/support.ts";
 import { TaskFixture } from "./support.ts";
+import { test } from "../support/test.ts";
 
 /** What the platform says when no file can be opened. */
 const LACK = Object.assign(new Error("Too many open files (os error 24)"), { code: "EMFILE" });

@@ -11,8 +11,9 @@ import { StoredFile } from "../../core/store/stored_file.ts";
 import { downloadFile } from "../../core/download/download_file.ts";
 import { encodeManifest, makeManifest } from "../../core/protocol/manifest.ts";
 import { type Hook, sendBody } from "../support/scripted_seed.ts";
-import { noAbort, test } from "../source/support.ts";
+import { noAbort } from "../source/support.ts";
 import { FILE, type Hosts, nameOf, OTHER, Seeds, TaskFixture } from "./support.ts";
+import { test } from "../support/test.ts";
 
 const SHA256 = sha256(FILE).toHex();
 

@@ -19,8 +19,9 @@ import {
 } from "../../core/download/download.ts";
 import { controlTask, tasks } from "../../core/tasks/tasks.ts";
 import { holding, onDownload, type ScriptedSeed } from "../support/scripted_seed.ts";
-import { patternOf, test } from "../source/support.ts";
 import { FILE, type Hosts, MIB, Seeds, TaskFixture } from "./support.ts";
+import { patternOf } from "../support/bytes.ts";
+import { test } from "../support/test.ts";
 
 /** How often a run looks at the wishes. */
 const LOOK_MS = 200;

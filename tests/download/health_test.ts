@@ -3,8 +3,10 @@ import { TimeoutError } from "../../core/base/errors.ts";
 import type { DownloadSettings } from "../../core/config.ts";
 import { type SeedHealth, seedHealth } from "../../core/download/list.ts";
 import { type Hook, refusing } from "../support/scripted_seed.ts";
-import { noAbort, patternOf, RawSeed, test, thrownBy } from "../source/support.ts";
+import { noAbort, RawSeed, thrownBy } from "../source/support.ts";
 import { type Hosts, nameOf, NOBODY, oldSeedOf, Seeds, SILENT, TaskFixture } from "./support.ts";
+import { patternOf } from "../support/bytes.ts";
+import { test } from "../support/test.ts";
 
 const GIVE_UP_MS = 20_000;
 const FILES = { a: patternOf(700), "dir/b": patternOf(41) };

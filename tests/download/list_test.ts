@@ -9,8 +9,10 @@ import { NotFoundError, TimeoutError, UnreachableError } from "../../core/base/e
 import { list, type Offer, resolveNames } from "../../core/download/list.ts";
 import { encodeListing } from "../../core/protocol/listing.ts";
 import { type Hook, refusing } from "../support/scripted_seed.ts";
-import { bytesOf, noAbort, RawSeed, test, thrownBy } from "../source/support.ts";
+import { noAbort, RawSeed, thrownBy } from "../source/support.ts";
 import { FILE, nameOf, NOBODY, oldSeedOf, OTHER, Seeds, SILENT, TaskFixture } from "./support.ts";
+import { bytesOf } from "../support/bytes.ts";
+import { test } from "../support/test.ts";
 
 const GIVE_UP_MS = 20_000;
 const SMALL = bytesOf("content");

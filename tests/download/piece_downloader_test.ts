@@ -30,9 +30,10 @@ import {
   type ScriptedSeed,
   sendBody,
 } from "../support/scripted_seed.ts";
-import { noAbort, test } from "../source/support.ts";
+import { noAbort } from "../source/support.ts";
 import { startHasher } from "../support/hasher.ts";
 import { addressOf, contentOf, FILE, MIB, nameOf, Seeds, TaskFixture } from "./support.ts";
+import { test } from "../support/test.ts";
 
 const HOST = "one";
 /** An honest seed. */

@@ -2,8 +2,10 @@ import { assertEquals } from "@std/assert";
 import { Prefetch } from "../../core/download/prefetch.ts";
 import type { Hook } from "../support/scripted_seed.ts";
 import { refusing } from "../support/scripted_seed.ts";
-import { noAbort, patternOf, test } from "../source/support.ts";
+import { noAbort } from "../source/support.ts";
 import { addressOf, nameOf, NOBODY, Seeds, TaskFixture } from "./support.ts";
+import { patternOf } from "../support/bytes.ts";
+import { test } from "../support/test.ts";
 
 const NAMES = Array.from({ length: 40 }, (_, i) => `f${String(i).padStart(2, "0")}`);
 const FILES = Object.fromEntries(NAMES.map((name, i) => [name, patternOf(100, i)]));

@@ -17,7 +17,7 @@ import {
 import { encodeOk } from "../../core/protocol/replies.ts";
 import { encodeManifest, makeManifest } from "../../core/protocol/manifest.ts";
 import { type Hook, refusing, sendBody } from "../support/scripted_seed.ts";
-import { test, thrownBy } from "../source/support.ts";
+import { thrownBy } from "../source/support.ts";
 import {
   contentOf,
   FILE,
@@ -29,6 +29,7 @@ import {
   SILENT,
   TaskFixture,
 } from "./support.ts";
+import { test } from "../support/test.ts";
 
 /** What find() waits at most for seeds that keep silent, once one has a manifest; and a little. */
 const GRACE_MS = 2000 + 300;

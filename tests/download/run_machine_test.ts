@@ -1,7 +1,8 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { type Machine, runMachine, type Running } from "../../core/download/run_machine.ts";
 import { ManualClock } from "../support/manual_clock.ts";
-import { noAbort, test } from "../source/support.ts";
+import { noAbort } from "../source/support.ts";
+import { test } from "../support/test.ts";
 
 type Fact = { readonly kind: "say"; readonly word: string };
 type Seen = Fact | { readonly kind: "timer" };

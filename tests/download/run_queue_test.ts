@@ -2,7 +2,8 @@ import { assert, assertEquals, assertLessOrEqual } from "@std/assert";
 import { Semaphore } from "../../core/base/semaphore.ts";
 import { runQueue } from "../../core/download/run_queue.ts";
 import { ManualClock } from "../support/manual_clock.ts";
-import { noAbort, test } from "../source/support.ts";
+import { noAbort } from "../source/support.ts";
+import { test } from "../support/test.ts";
 
 /** Tasks that take so many ms each, by the manual clock; an abort ends them as it would a download. */
 class Tasks {

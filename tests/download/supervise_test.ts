@@ -5,8 +5,9 @@ import { DiskFullError } from "../../core/store/disk.ts";
 import { CancelledError, supervise } from "../../core/download/supervise.ts";
 import { Control } from "../../core/download/control.ts";
 import { Permit } from "../../core/download/permit.ts";
-import { noAbort, test, thrownBy, watch } from "../source/support.ts";
+import { noAbort, thrownBy, watch } from "../source/support.ts";
 import { TaskFixture } from "./support.ts";
+import { test } from "../support/test.ts";
 
 const RESULT: TaskResult = {
   path: "a",

@@ -28,7 +28,8 @@ import {
   ScriptedSeed,
   type SeedSide,
 } from "../support/scripted_seed.ts";
-import { noAbort, patternOf } from "../source/support.ts";
+import { noAbort } from "../source/support.ts";
+import { patternOf } from "../support/bytes.ts";
 
 export const MIB = 1024 * 1024;
 

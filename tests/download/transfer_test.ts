@@ -13,7 +13,7 @@ import {
   refusing,
   stallAfter,
 } from "../support/scripted_seed.ts";
-import { noAbort, patternOf, test, thrownBy } from "../source/support.ts";
+import { noAbort, thrownBy } from "../source/support.ts";
 import {
   contentOf,
   FILE,
@@ -25,6 +25,8 @@ import {
   SILENT,
   TaskFixture,
 } from "./support.ts";
+import { patternOf } from "../support/bytes.ts";
+import { test } from "../support/test.ts";
 
 const STALL_MS = 5000;
 

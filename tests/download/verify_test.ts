@@ -4,7 +4,7 @@ import { join } from "@std/path";
 import type { DownloadSettings } from "../../core/config.ts";
 import { type Verdict, type Verification, verify } from "../../core/download/verify.ts";
 import { type Hook, refusing } from "../support/scripted_seed.ts";
-import { noAbort, patternOf, RawSeed, test, thrownBy } from "../source/support.ts";
+import { noAbort, RawSeed, thrownBy } from "../source/support.ts";
 import {
   FILE,
   type Hosts,
@@ -16,6 +16,8 @@ import {
   SILENT,
   TaskFixture,
 } from "./support.ts";
+import { patternOf } from "../support/bytes.ts";
+import { test } from "../support/test.ts";
 
 const GIVE_UP_MS = 10_000;
 const MAX_VIRTUAL_MS = 30_000_000;

@@ -5,8 +5,8 @@ import { layoutOf, rangeOfPiece } from "../../core/base/pieces.ts";
 import { hashFile, mapPieces, type ReadAt } from "../../core/hash/hash_file.ts";
 import { type Hasher, HasherPool, mainThreadHasher } from "../../core/hash/pool.ts";
 import { readerOf as diskReader } from "../../core/store/hashing.ts";
-import { patternOf } from "../source/support.ts";
 import { startHasher } from "../support/hasher.ts";
+import { patternOf } from "../support/bytes.ts";
 
 const MIB = 1_048_576;
 const CONTENT = patternOf(7 * MIB + 5);

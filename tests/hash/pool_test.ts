@@ -3,8 +3,8 @@ import { assertEquals, assertNotEquals, assertRejects } from "@std/assert";
 import { RunningDigest, sha256 } from "../../core/base/digest.ts";
 import { type Hasher, HasherPool, mainThreadHasher } from "../../core/hash/pool.ts";
 import type { HashReply, HashRequest } from "../../core/hash/worker.ts";
-import { patternOf } from "../source/support.ts";
 import { startHasher } from "../support/hasher.ts";
+import { patternOf } from "../support/bytes.ts";
 
 const MIB = 1024 * 1024;
 

@@ -11,7 +11,8 @@ import {
 } from "../../core/protocol/error_replies.ts";
 import { MAX_LINE_BYTES } from "../../core/protocol/syntax.ts";
 import { anyText, nearly, property } from "../base/property.ts";
-import { bytesOf, show } from "./support.ts";
+import { show } from "./support.ts";
+import { bytesOf } from "../support/bytes.ts";
 
 for (const code of ERROR_REPLY_CODES) {
   Deno.test(`parseErrorReply() and encodeErrorReply() agree on ${code}`, () => {

@@ -12,7 +12,8 @@ import {
   parseOneShotListingError,
 } from "../../core/protocol/listing.ts";
 import { anySize, anyText, nearly, property, validName } from "../base/property.ts";
-import { bytesOf, concat, parseListing, show } from "./support.ts";
+import { concat, parseListing, show } from "./support.ts";
+import { bytesOf } from "../support/bytes.ts";
 
 /** U+FFFF comes before U+1F600 by code point and in UTF-8, and behind it by UTF-16 unit. */
 const FILES: ListedFile[] = [

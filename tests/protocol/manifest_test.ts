@@ -12,7 +12,8 @@ import {
   parseManifest,
 } from "../../core/protocol/manifest.ts";
 import { anyText, nearly, property, validName } from "../base/property.ts";
-import { bytesOf, concat } from "./support.ts";
+import { concat } from "./support.ts";
+import { bytesOf } from "../support/bytes.ts";
 
 const EMPTY =
   `{"name": "empty", "size": 0, "pieceSize": 1048576, "sha256": "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", "id": "222a64f1ca13becc9e04b425440b6269d63b53d7e4071767c25f1279b9fcb236", "pieces": ""}`;

@@ -4,7 +4,8 @@ import fc from "fast-check";
 import { LineNotTextError, LineTooLongError, ReadBuffer } from "../../core/protocol/read_buffer.ts";
 import { MAX_LINE_BYTES } from "../../core/protocol/syntax.ts";
 import { anyBytes, anyText, property } from "../base/property.ts";
-import { bytesOf, concat, fill } from "./support.ts";
+import { concat, fill } from "./support.ts";
+import { bytesOf } from "../support/bytes.ts";
 
 const TOO_LONG = { fault: "too long" } as const;
 const NOT_TEXT = { fault: "not text" } as const;

@@ -14,8 +14,10 @@ import {
   type Step,
 } from "../../scripts/conformance/examples.ts";
 import { ManualClock } from "../support/manual_clock.ts";
-import { SeedFixture, TempFolder, test } from "../serve/support.ts";
+import { SeedFixture } from "../serve/support.ts";
 import { ADDRESS, noAbort, RawSeed } from "../source/support.ts";
+import { TempFolder } from "../support/temp_folder.ts";
+import { test } from "../support/test.ts";
 
 const PAGE = new URL("../../core/protocol/README.md", import.meta.url);
 const EXAMPLES = examplesIn(Deno.readTextFileSync(PAGE));

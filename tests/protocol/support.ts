@@ -5,10 +5,6 @@ import { ErrorReply, type ErrorReplyCode } from "../../core/protocol/error_repli
 import { type ListedFile, ListingPage } from "../../core/protocol/listing.ts";
 import type { ReadBuffer } from "../../core/protocol/read_buffer.ts";
 
-export function bytesOf(text: string): Uint8Array<ArrayBuffer> {
-  return new TextEncoder().encode(text);
-}
-
 export function concat(...parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   return Uint8Array.from(parts.flatMap((part) => [...part]));
 }

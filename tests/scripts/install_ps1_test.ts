@@ -3,8 +3,9 @@ import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { fromFileUrl, join } from "@std/path";
 import { CHECKSUMS } from "../../scripts/release/checksums.ts";
 import { output } from "../../scripts/release/tools.ts";
-import { TempFolder, testUnless } from "./release/support.ts";
+import { testUnless } from "./release/support.ts";
 import { ReleaseServer } from "./release_server.ts";
+import { TempFolder } from "../support/temp_folder.ts";
 
 const SCRIPT = fromFileUrl(new URL("../../scripts/install.ps1", import.meta.url));
 const ignored = Deno.build.os === "windows" ? undefined : "it is for Windows";

@@ -3,8 +3,9 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/as
 import { dirname, fromFileUrl, join } from "@std/path";
 import { CHECKSUMS } from "../../scripts/release/checksums.ts";
 import { output } from "../../scripts/release/tools.ts";
-import { lacking, TempFolder, testUnless } from "./release/support.ts";
+import { lacking, testUnless } from "./release/support.ts";
 import { ReleaseServer } from "./release_server.ts";
+import { TempFolder } from "../support/temp_folder.ts";
 
 const SCRIPT = fromFileUrl(new URL("../../scripts/install.sh", import.meta.url));
 

@@ -1,6 +1,9 @@
 /** A file that is rewritten while it is sent: what a client gets is of one version, or is refused, or breaks off. */
 import { assert, assertEquals } from "@std/assert";
-import { type RawClient, SeedFixture, TempFolder, test } from "./support.ts";
+import { SeedFixture } from "./support.ts";
+import { type RawClient } from "../support/raw_client.ts";
+import { TempFolder } from "../support/temp_folder.ts";
+import { test } from "../support/test.ts";
 
 const SIZE = 1_048_576;
 const REQUESTS = 16;

@@ -7,15 +7,11 @@ import { handleConnection } from "../../core/serve/accept/handshake.ts";
 import type { ServeContext } from "../../core/serve/context.ts";
 import { ManualClock } from "../support/manual_clock.ts";
 import { memoryPair } from "../support/memory_stream.ts";
-import {
-  assertNear,
-  contextOf,
-  jainOf,
-  patternOf,
-  RawClient,
-  TempFolder,
-  test,
-} from "./support.ts";
+import { assertNear, contextOf, jainOf } from "./support.ts";
+import { patternOf } from "../support/bytes.ts";
+import { RawClient } from "../support/raw_client.ts";
+import { TempFolder } from "../support/temp_folder.ts";
+import { test } from "../support/test.ts";
 
 const SIZE = 4_194_304;
 

@@ -5,7 +5,12 @@ import { TaskGroup } from "../../core/base/task_group.ts";
 import { ClientConnection } from "../../core/serve/accept/client_connection.ts";
 import { handleConnection } from "../../core/serve/accept/handshake.ts";
 import { memoryPair } from "../support/memory_stream.ts";
-import { contextOf, ManualClock, patternOf, RawClient, TempFolder, test } from "./support.ts";
+import { contextOf } from "./support.ts";
+import { patternOf } from "../support/bytes.ts";
+import { ManualClock, YEAR_2033 } from "../support/manual_clock.ts";
+import { RawClient } from "../support/raw_client.ts";
+import { TempFolder } from "../support/temp_folder.ts";
+import { test } from "../support/test.ts";
 
 /** The protocol's limit, and the second in which the seed looks next; a seed may be stricter. */
 const MAX_SECONDS = 31;
@@ -14,7 +19,7 @@ const LONGEST_MS = 35_000;
 
 class HandshakeFixture implements AsyncDisposable {
   readonly folder = new TempFolder();
-  readonly clock = new ManualClock();
+  readonly clock = new ManualClock(YEAR_2033);
   readonly client: RawClient;
   readonly connection: ClientConnection;
   readonly #jobs = new TaskGroup(new AbortController().signal);
@@ -38,7 +43,7 @@ class HandshakeFixture implements AsyncDisposable {
   /** Time passes a second at a time, as the seed looks at it; after each, `act`. Says how many passed until the connection was closed. */
   async secondsUntilClosed(act: (second: number) => Promise<void> | void): Promise<number> {
     for (let second = 1; second * 1000 <= LONGEST_MS; second++) {
-      this.clock.advance(1000);
+      this.clock.tick(1000);
       this.connection.checkTimeouts(this.clock.now());
       if (this.connection.closeReason !== undefined) return second;
       await act(second);

@@ -2,7 +2,8 @@
 import { assertEquals } from "@std/assert";
 import { FileResolver } from "../../core/serve/files/file_resolver.ts";
 import { openRoot } from "../../core/serve/files/root.ts";
-import { TempFolder, test } from "./support.ts";
+import { TempFolder } from "../support/temp_folder.ts";
+import { test } from "../support/test.ts";
 
 /** Makes `link` lead to one target and the other in turn, as fast as it can, until it is stopped. */
 const SWAPPER = `

@@ -1,7 +1,12 @@
 import { assert, assertEquals, assertInstanceOf, assertMatch, assertRejects } from "@std/assert";
 import { SERVE_DEFAULTS } from "../../core/config.ts";
 import { DiskError, P2pError, UsageError } from "../../core/base/errors.ts";
-import { ManualClock, patternOf, RawClient, SeedFixture, TempFolder, test } from "./support.ts";
+import { SeedFixture } from "./support.ts";
+import { patternOf } from "../support/bytes.ts";
+import { ManualClock, YEAR_2033 } from "../support/manual_clock.ts";
+import { RawClient } from "../support/raw_client.ts";
+import { TempFolder } from "../support/temp_folder.ts";
+import { test } from "../support/test.ts";
 
 function files(): TempFolder {
   const folder = new TempFolder();
@@ -126,14 +131,14 @@ test("serve() serves other clients when one does not read", async () => {
 
 test("serve() frees the slot of a client that does not read for 30 s", async () => {
   using folder = files();
-  const clock = new ManualClock();
+  const clock = new ManualClock(YEAR_2033);
   await using seed = await SeedFixture.start(folder.path, { clock, uploads: 1 });
   using lazy = await stuck(seed);
   using other = await seed.session();
   const pass = async (ms: number) => {
     for (let passed = 0; passed < ms; passed += 1000) {
-      await clock.sleeperFor(1000);
-      clock.advance(1000);
+      await clock.timerIn(1000);
+      clock.tick(1000);
     }
   };
   await pass(15_000);
@@ -174,12 +179,12 @@ test("serve() finishes the current replies when `signal` aborts", async () => {
 
 test("serve() waits no longer than 10 s for a client when `signal` aborts", async () => {
   using folder = files();
-  const clock = new ManualClock();
+  const clock = new ManualClock(YEAR_2033);
   await using seed = await SeedFixture.start(folder.path, { clock });
   using client = await stuck(seed);
   seed.stop();
-  await clock.sleeperFor(10_000);
-  clock.advance(10_000);
+  await clock.timerIn(10_000);
+  clock.tick(10_000);
   await seed.ended;
   // Only now, for what the system still sends can end no earlier.
   client.close();

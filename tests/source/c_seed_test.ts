@@ -5,7 +5,8 @@ import { Semaphore } from "../../core/base/semaphore.ts";
 import { SeedSource } from "../../core/source/seed_source.ts";
 import { dialer } from "../../core/source/dial.ts";
 import { CSeedProgram, withoutCSeed } from "../support/c_seed.ts";
-import { noAbort, patternOf } from "./support.ts";
+import { noAbort } from "./support.ts";
+import { patternOf } from "../support/bytes.ts";
 
 /** Its last chunk is short. */
 const FILE = patternOf(40 * 32 - 5);

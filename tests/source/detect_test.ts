@@ -13,7 +13,9 @@ import { ReadBuffer } from "../../core/protocol/read_buffer.ts";
 import { ManualClock } from "../support/manual_clock.ts";
 import { memoryPair } from "../support/memory_stream.ts";
 import { SeedSide } from "../support/scripted_seed.ts";
-import { bytesOf, noAbort, test, thrownBy, watch } from "./support.ts";
+import { noAbort, thrownBy, watch } from "./support.ts";
+import { bytesOf } from "../support/bytes.ts";
+import { test } from "../support/test.ts";
 
 const WAIT_MS = 5000;
 const GREETING = "HELLO 2 agent=x/1 nonce=000102030405060708090a0b0c0d0e0f auth=none " +

@@ -7,7 +7,9 @@ import { AllAttemptsFailed } from "../../core/source/happy_eyeballs.ts";
 import { dialer, type DialPlatform, systemDialPlatform } from "../../core/source/dial.ts";
 import { listen } from "../../core/source/listen.ts";
 import { ManualClock } from "../support/manual_clock.ts";
-import { bytesOf, noAbort, test, watch } from "./support.ts";
+import { noAbort, watch } from "./support.ts";
+import { bytesOf } from "../support/bytes.ts";
+import { test } from "../support/test.ts";
 
 const HOST = "127.0.0.1";
 

@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { errorFromReply } from "../../core/source/errors.ts";
 import { ERROR_REPLY_CODES, ErrorReply } from "../../core/protocol/error_replies.ts";
-import { test } from "./support.ts";
+import { test } from "../support/test.ts";
 
 for (const code of ERROR_REPLY_CODES) {
   test(`errorFromReply() says in plain words that a seed answered ${code}`, () => {

@@ -6,7 +6,8 @@ import {
   connectToAny,
 } from "../../core/source/happy_eyeballs.ts";
 import { ManualClock } from "../support/manual_clock.ts";
-import { noAbort, test, watch } from "./support.ts";
+import { noAbort, watch } from "./support.ts";
+import { test } from "../support/test.ts";
 
 const orders = [
   { given: [], want: [] },

@@ -10,7 +10,9 @@ import {
 } from "../../core/source/listen.ts";
 
 import { ManualClock } from "../support/manual_clock.ts";
-import { bytesOf, noAbort, test } from "./support.ts";
+import { noAbort } from "./support.ts";
+import { bytesOf } from "../support/bytes.ts";
+import { test } from "../support/test.ts";
 
 const HOST = "127.0.0.1";
 const FREE_PORT = 4711;

@@ -2,7 +2,8 @@ import { assert, assertEquals } from "@std/assert";
 import { setImmediate } from "node:timers";
 import { listPages } from "../../core/source/listing.ts";
 import { encodeListing } from "../../core/protocol/listing.ts";
-import { bytesOf, test } from "./support.ts";
+import { bytesOf } from "../support/bytes.ts";
+import { test } from "../support/test.ts";
 
 test("listPages() lets others run while it parses a long page, and loses no name between two parts", async () => {
   const files = Array.from({ length: 10_000 }, (_, i) => ({

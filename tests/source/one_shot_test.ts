@@ -4,7 +4,9 @@ import { OneShotSource } from "../../core/source/one_shot.ts";
 import { ManualClock } from "../support/manual_clock.ts";
 import type { ByteStream } from "../../core/source/transport.ts";
 import { SeedSide } from "../support/scripted_seed.ts";
-import { ADDRESS, bytesOf, noAbort, patternOf, RawSeed, test, thrownBy, watch } from "./support.ts";
+import { ADDRESS, noAbort, RawSeed, thrownBy, watch } from "./support.ts";
+import { bytesOf, patternOf } from "../support/bytes.ts";
+import { test } from "../support/test.ts";
 
 const quietly = { onBytes: () => {}, rateLimit: undefined };
 

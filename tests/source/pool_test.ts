@@ -4,7 +4,9 @@ import { SourcePool } from "../../core/source/pool.ts";
 import type { Dial } from "../../core/source/dial.ts";
 import { ManualClock } from "../support/manual_clock.ts";
 import { ScriptedSeed } from "../support/scripted_seed.ts";
-import { ADDRESS, bytesOf, noAbort, test, thrownBy, watch } from "./support.ts";
+import { ADDRESS, noAbort, thrownBy, watch } from "./support.ts";
+import { bytesOf } from "../support/bytes.ts";
+import { test } from "../support/test.ts";
 
 function poolOf(
   seed: Pick<ScriptedSeed, "dial">,

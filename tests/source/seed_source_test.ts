@@ -28,7 +28,9 @@ import {
   type SeedSide,
   sendBody,
 } from "../support/scripted_seed.ts";
-import { ADDRESS, noAbort, patternOf, RawSeed, test, watch } from "./support.ts";
+import { ADDRESS, noAbort, RawSeed, watch } from "./support.ts";
+import { patternOf } from "../support/bytes.ts";
+import { test } from "../support/test.ts";
 
 const CONNECT_MS = 5000;
 const STALL_MS = 5000;

@@ -7,7 +7,9 @@ import type { SessionRequest } from "../../core/protocol/requests.ts";
 import { ManualClock } from "../support/manual_clock.ts";
 import { memoryPair } from "../support/memory_stream.ts";
 import { SeedSide } from "../support/scripted_seed.ts";
-import { bytesOf, noAbort, patternOf, test, thrownBy, watch } from "./support.ts";
+import { noAbort, thrownBy, watch } from "./support.ts";
+import { bytesOf, patternOf } from "../support/bytes.ts";
+import { test } from "../support/test.ts";
 
 const GREETING = {
   agent: "test",

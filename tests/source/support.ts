@@ -5,30 +5,10 @@ import type { ByteStream } from "../../core/source/transport.ts";
 import { memoryPair } from "../support/memory_stream.ts";
 import { ClientLeft, SeedSide } from "../support/scripted_seed.ts";
 
-/** Leaks of timers, sockets and files fail the test. */
-export function test(name: string, fn: () => Promise<void> | void): void {
-  Deno.test({ name, fn, sanitizeOps: true, sanitizeResources: true });
-}
-
 /** A signal that nobody aborts. */
 export const noAbort = new AbortController().signal;
 
 export const ADDRESS = { host: "seed", port: 7270, tls: false };
-
-export function bytesOf(text: string): Uint8Array {
-  return new TextEncoder().encode(text);
-}
-
-/** Bytes that differ at every place where a range could be cut wrongly. */
-export function patternOf(size: number, seed = 1): Uint8Array<ArrayBuffer> {
-  const words = new Uint32Array(Math.ceil(size / 4));
-  let state = seed;
-  for (let i = 0; i < words.length; i++) {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    words[i] = state ^ (state >>> 15);
-  }
-  return new Uint8Array(words.buffer, 0, size);
-}
 
 /** How a promise ended: its value, or the class and the words of what it threw. */
 export type Outcome<T> = { readonly value: T } | { readonly error: unknown };

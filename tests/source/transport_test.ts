@@ -1,7 +1,8 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { listen } from "../../core/source/listen.ts";
 import type { ByteStream } from "../../core/source/transport.ts";
-import { test, watch } from "./support.ts";
+import { watch } from "./support.ts";
+import { test } from "../support/test.ts";
 
 const HOST = "127.0.0.1";
 

@@ -4,7 +4,9 @@ import { sha256 } from "../../core/base/digest.ts";
 import { ConflictError } from "../../core/base/errors.ts";
 import type { ConflictPolicy } from "../../core/base/policies.ts";
 import { type Bytes, resolveConflict } from "../../core/store/conflict.ts";
-import { bytesOf, manifestFor, never, TempFolder, TestAbort } from "./support.ts";
+import { manifestFor, never, TestAbort } from "./support.ts";
+import { bytesOf } from "../support/bytes.ts";
+import { MemoryFolder } from "../support/temp_folder.ts";
 
 const RIGHT = "the right bytes, of several pieces";
 const OTHER = RIGHT.toUpperCase();
@@ -78,7 +80,7 @@ const situations: Situation[] = [
   },
 ];
 
-function put(folder: TempFolder, name: string, what: string | undefined): void {
+function put(folder: MemoryFolder, name: string, what: string | undefined): void {
   if (what === undefined) return;
   if (what === "folder") return Deno.mkdirSync(folder.pathOf(name));
   if (what !== "link") return void folder.write(name, what);
@@ -90,7 +92,7 @@ for (const { name, there, twin, want } of situations) {
   for (const policy of Object.keys(want) as ConflictPolicy[]) {
     for (const { by, bytes, mark } of WAYS) {
       Deno.test(`resolveConflict() returns ${want[policy]} by ${by} when ${name} and the policy is ${policy}`, async () => {
-        using folder = new TempFolder();
+        using folder = new MemoryFolder();
         put(folder, "a.txt", there);
         put(folder, `a~${mark}.txt`, twin);
         const path = folder.pathOf("a.txt");
@@ -116,7 +118,7 @@ const bySize = [
 ];
 for (const { name, there, want } of bySize) {
   Deno.test(`resolveConflict() returns ${want} by size when ${name}`, async () => {
-    using folder = new TempFolder();
+    using folder = new MemoryFolder();
     put(folder, "a.txt", there);
     const path = folder.pathOf("a.txt");
     const got = [];
@@ -129,7 +131,7 @@ for (const { name, there, want } of bySize) {
 }
 
 Deno.test("resolveConflict() puts the content's mark before the extension when it renames", async () => {
-  using folder = new TempFolder();
+  using folder = new MemoryFolder();
   const mark = MANIFEST.id.slice(0, 8);
   const names = [
     ["a.tar.gz", `a.tar~${mark}.gz`],
@@ -145,7 +147,7 @@ Deno.test("resolveConflict() puts the content's mark before the extension when i
 
 for (const extension of ["", ".txt", "." + "é".repeat(20)]) {
   Deno.test(`resolveConflict() shortens a name of 255 bytes that ends with "${extension}"`, async () => {
-    using folder = new TempFolder();
+    using folder = new MemoryFolder();
     const stem = "é".repeat(Math.floor((255 - bytesOf(extension).length) / 2));
     const path = folder.write(stem + extension, OTHER);
     const place = await resolveConflict(path, { manifest: MANIFEST }, "rename", never);
@@ -158,7 +160,7 @@ for (const extension of ["", ".txt", "." + "é".repeat(20)]) {
 }
 
 Deno.test("resolveConflict() throws the signal's reason when it aborts", async () => {
-  using folder = new TempFolder();
+  using folder = new MemoryFolder();
   const path = folder.write("a", RIGHT);
   const reason = new TestAbort("enough");
   await assertRejects(

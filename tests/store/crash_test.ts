@@ -12,10 +12,10 @@ import {
   OPTIONS,
   pieceOf,
   runDownload,
-  TempFolder,
   unverified,
   verified,
 } from "./support.ts";
+import { MemoryFolder } from "../support/temp_folder.ts";
 
 const TEXT = "piece 0,piece 1,piece 2,pie";
 const OTHER = "PIECE 0,PIECE 1,PIECE 2,PIE";
@@ -106,7 +106,7 @@ const worlds: World[] = [
 ];
 
 /** Prepares the world in `folder`. */
-async function prepare(world: World, folder: TempFolder): Promise<Download> {
+async function prepare(world: World, folder: MemoryFolder): Promise<Download> {
   const { text = TEXT, policy = "rename" } = world;
   const target = folder.pathOf("a.txt");
   await world.before?.(target);
@@ -120,7 +120,7 @@ async function prepare(world: World, folder: TempFolder): Promise<Download> {
 
 /** The number of operations of an undisturbed run, and the names that it leaves. */
 async function measure(world: World): Promise<{ operations: number; names: string[] }> {
-  using folder = new TempFolder();
+  using folder = new MemoryFolder();
   const frail = new FrailDisk(0, "throws");
   await runDownload(await prepare(world, folder), {
     ...world.options ?? OPTIONS,
@@ -130,7 +130,7 @@ async function measure(world: World): Promise<{ operations: number; names: strin
 }
 
 /** Every file with a final name is complete: with the old bytes or the new ones. */
-function requireWholeNames(folder: TempFolder, { text }: Download, before: string, at: string) {
+function requireWholeNames(folder: MemoryFolder, { text }: Download, before: string, at: string) {
   for (const name of folder.names()) {
     if (name.includes(".p2p-")) continue;
     const bytes = folder.read(name);
@@ -141,12 +141,12 @@ function requireWholeNames(folder: TempFolder, { text }: Download, before: strin
   }
 }
 
-function beforeOf(folder: TempFolder): string {
+function beforeOf(folder: MemoryFolder): string {
   return folder.names().includes("a.txt") ? folder.read("a.txt") : "(nothing)";
 }
 
 /** Only these files are left. */
-function requireNames(folder: TempFolder, names: string[], at: string, mayLeave?: RegExp): void {
+function requireNames(folder: MemoryFolder, names: string[], at: string, mayLeave?: RegExp): void {
   const left = folder.names().filter((name) => names.includes(name) || !mayLeave?.test(name));
   assertEquals(left, names, at);
 }
@@ -163,7 +163,7 @@ for (const world of worlds) {
 
 async function interrupt(world: World, mishap: Mishap, k: number, names: string[]): Promise<void> {
   const at = `operation ${k}`;
-  using folder = new TempFolder();
+  using folder = new MemoryFolder();
   const download = await prepare(world, folder);
   const before = beforeOf(folder);
   const stored: number[] = [];
@@ -203,7 +203,7 @@ for (const world of twice) {
 
 async function interruptTwice(world: World, ks: number[], names: string[]): Promise<void> {
   const at = `operations ${ks.join(" and ")}`;
-  using folder = new TempFolder();
+  using folder = new MemoryFolder();
   const download = await prepare(world, folder);
   const before = beforeOf(folder);
   const stored: number[] = [];
@@ -256,7 +256,7 @@ const SECOND_REBOOT: StoreOptions = {
 
 async function cutPower(world: World, k: number, survives: Survives): Promise<void> {
   const at = `operation ${k}`;
-  using folder = new TempFolder();
+  using folder = new MemoryFolder();
   const download = await prepare(world, folder);
   const before = beforeOf(folder);
   const cut = new PowerCut(folder, k);
@@ -270,7 +270,7 @@ async function cutPower(world: World, k: number, survives: Survives): Promise<vo
 }
 
 Deno.test("the store fetches only the lost pieces when the power fails and the journal survives", async () => {
-  using folder = new TempFolder();
+  using folder = new MemoryFolder();
   const download = await prepare({ name: "a resumed file" }, folder);
   const cut = new PowerCut(folder, 0);
   await begin(

@@ -1,6 +1,6 @@
 /** Disks that fail at the k-th operation, once or from then on, or lose what was not synced. */
 import type { Disk, DiskFile } from "../../core/store/disk.ts";
-import type { TempFolder } from "./support.ts";
+import { type MemoryFolder } from "../support/temp_folder.ts";
 
 export type Mishap =
   /** Only this operation fails. */
@@ -75,11 +75,11 @@ export type Survives = (what: "length" | "block", path: string) => boolean;
 /** A power failure: what was written since the last sync is lost, all of it or at random. */
 export class PowerCut {
   readonly frail: FrailDisk;
-  readonly #folder: TempFolder;
+  readonly #folder: MemoryFolder;
   /** Synced bytes by inode. */
   readonly #durable = new Map<number, Uint8Array>();
 
-  constructor(folder: TempFolder, at: number) {
+  constructor(folder: MemoryFolder, at: number) {
     this.#folder = folder;
     for (const { ino, path } of this.#files()) this.#durable.set(ino, Deno.readFileSync(path));
     this.frail = new FrailDisk(at, "tears", (operation, file, options) => {

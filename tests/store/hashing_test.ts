@@ -2,7 +2,9 @@ import { assertEquals, assertRejects } from "@std/assert";
 import { sha256 } from "../../core/base/digest.ts";
 import { realDisk } from "../../core/store/disk.ts";
 import { checkPieces, holds, sha256OfFile } from "../../core/store/hashing.ts";
-import { bytesOf, manifestFor, never, TempFolder, TestAbort } from "./support.ts";
+import { manifestFor, never, TestAbort } from "./support.ts";
+import { bytesOf } from "../support/bytes.ts";
+import { MemoryFolder } from "../support/temp_folder.ts";
 
 const TEXT = "the quick brown fox jumps";
 
@@ -13,14 +15,14 @@ const sizes = [
 ];
 for (const { name, bytes } of sizes) {
   Deno.test(`sha256OfFile() returns the digest of the whole file when it is ${name}`, async () => {
-    using folder = new TempFolder();
+    using folder = new MemoryFolder();
     const digest = await sha256OfFile(folder.write("a", bytes), never);
     assertEquals(digest, sha256(bytes).toHex());
   });
 }
 
 Deno.test("sha256OfFile() throws the signal's reason when it aborts", async () => {
-  using folder = new TempFolder();
+  using folder = new MemoryFolder();
   const path = folder.write("a", TEXT);
   const reason = new TestAbort("enough");
   await assertRejects(
@@ -40,18 +42,18 @@ const contents = [
 ];
 for (const { name, text, want } of contents) {
   Deno.test(`holds() returns ${want} when the file has ${name}`, async () => {
-    using folder = new TempFolder();
+    using folder = new MemoryFolder();
     assertEquals(await holds(folder.write("a", text), manifestFor(TEXT), never), want);
   });
 }
 
 Deno.test("holds() returns true when the file and the manifest are empty", async () => {
-  using folder = new TempFolder();
+  using folder = new MemoryFolder();
   assertEquals(await holds(folder.write("a", ""), manifestFor(""), never), true);
 });
 
 Deno.test("holds() stops reading when a piece differs", async () => {
-  using folder = new TempFolder();
+  using folder = new MemoryFolder();
   const path = folder.write("a", "T" + TEXT.slice(1));
   let reads = 0;
   const openSync = (path: string, options: Deno.OpenOptions) => {
@@ -68,7 +70,7 @@ Deno.test("holds() stops reading when a piece differs", async () => {
 });
 
 Deno.test("checkPieces() judges all pieces, in order, when some are wrong or missing", async () => {
-  using folder = new TempFolder();
+  using folder = new MemoryFolder();
   // Piece 1 is wrong, piece 3 is cut short.
   const path = folder.write("a", "the quic" + "XXXXXXXX" + "fox jump".padEnd(8));
   using file = await Deno.open(path, { read: true });
@@ -84,7 +86,7 @@ Deno.test("checkPieces() judges all pieces, in order, when some are wrong or mis
 });
 
 Deno.test("checkPieces() throws the signal's reason when it aborts between two pieces", async () => {
-  using folder = new TempFolder();
+  using folder = new MemoryFolder();
   using file = await Deno.open(folder.write("a", TEXT), { read: true });
   const stop = new AbortController();
   const judged: number[] = [];

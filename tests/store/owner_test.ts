@@ -5,17 +5,9 @@ import { sha256 } from "../../core/base/digest.ts";
 import { type Disk, type DiskFile, isWrittenOnlyBy, realDisk } from "../../core/store/disk.ts";
 import { encodeIdentity, encodeRecord } from "../../core/store/journal.ts";
 import { PartFile } from "../../core/store/part_file.ts";
-import {
-  begin,
-  bytesOf,
-  never,
-  open,
-  OPTIONS,
-  pieceOf,
-  TempFolder,
-  unverified,
-  verified,
-} from "./support.ts";
+import { begin, never, open, OPTIONS, pieceOf, unverified, verified } from "./support.ts";
+import { bytesOf } from "../support/bytes.ts";
+import { MemoryFolder } from "../support/temp_folder.ts";
 
 const TEXT = "piece 0,piece 1,piece 2,pie";
 const EVIL = "EVIL  0,EVIL  1,piece 2,pie";
@@ -49,12 +41,12 @@ function ownedDisk(
   };
 }
 
-function inodeOf(folder: TempFolder, name: string): number {
+function inodeOf(folder: MemoryFolder, name: string): number {
   return Deno.lstatSync(folder.pathOf(name)).ino!;
 }
 
 /** A part file and a journal as an attacker who knows the manifest would make them. */
-function plant(folder: TempFolder): void {
+function plant(folder: MemoryFolder): void {
   folder.write(PART, EVIL);
   const { mtime } = Deno.statSync(folder.pathOf(PART));
   const run = { ...OPTIONS, inode: inodeOf(folder, PART), mtime: mtime!.getTime() };
@@ -85,7 +77,7 @@ const plants: Plant[] = [
 ];
 for (const { name, part, journal, copied } of plants) {
   Deno.test(`StoredFile trusts only hashed pieces, in a file of its own, when ${name}`, async () => {
-    using folder = new TempFolder();
+    using folder = new MemoryFolder();
     plant(folder);
     const planted = inodeOf(folder, PART);
     const disk = ownedDisk(
@@ -101,7 +93,7 @@ for (const { name, part, journal, copied } of plants) {
 }
 
 Deno.test("StoredFile writes to the part file when the user's own umask lets others write to it", async () => {
-  using folder = new TempFolder();
+  using folder = new MemoryFolder();
   await begin(folder.pathOf("a.txt"), TEXT, [0, 2]);
   const inode = inodeOf(folder, PART);
   const disk = ownedDisk(new Map([[inode, { mode: 0o100664 }]]));
@@ -112,7 +104,7 @@ Deno.test("StoredFile writes to the part file when the user's own umask lets oth
 
 for (const all of [{ uid: NOBODY }, { mode: 0o100777 }]) {
   Deno.test(`StoredFile hashes the part file and writes to it when all files of the disk have ${Object.keys(all)} ${Object.values(all)}`, async () => {
-    using folder = new TempFolder();
+    using folder = new MemoryFolder();
     plant(folder);
     const planted = inodeOf(folder, PART);
     const disk = ownedDisk(new Map(), all);
@@ -126,7 +118,7 @@ for (const all of [{ uid: NOBODY }, { mode: 0o100777 }]) {
 }
 
 Deno.test("StoredFile copies the valid piece of a small file when the part file is another user's", async () => {
-  using folder = new TempFolder();
+  using folder = new MemoryFolder();
   folder.write(PART, "tiny");
   const planted = inodeOf(folder, PART);
   const disk = ownedDisk(new Map([[planted, { uid: NOBODY }]]));
@@ -141,7 +133,7 @@ Deno.test("StoredFile copies the valid piece of a small file when the part file 
 });
 
 Deno.test("StoredFile quarantines another user's part file when there is no manifest", async () => {
-  using folder = new TempFolder();
+  using folder = new MemoryFolder();
   plant(folder);
   const disk = ownedDisk(
     new Map([[inodeOf(folder, PART), { uid: NOBODY }], [inodeOf(folder, JOURNAL), {}]]),
@@ -154,7 +146,7 @@ Deno.test("StoredFile quarantines another user's part file when there is no mani
 });
 
 Deno.test("StoredFile leaves no copy when another user's part file cannot be replaced", async () => {
-  using folder = new TempFolder();
+  using folder = new MemoryFolder();
   plant(folder);
   const disk = {
     ...ownedDisk(new Map([[inodeOf(folder, PART), { uid: NOBODY }]])),
@@ -174,7 +166,7 @@ Deno.test("StoredFile leaves no copy when another user's part file cannot be rep
 for (const content of [CONTENT, unverified(TEXT)]) {
   const kind = content.manifest ? "a verified" : "an unverified";
   Deno.test(`StoredFile loses nothing of ${kind} file when a snapshot has a hard link to the part file`, async () => {
-    using folder = new TempFolder();
+    using folder = new MemoryFolder();
     await begin(folder.pathOf("a.txt"), TEXT, [0, 2, 3], content);
     Deno.mkdirSync(folder.pathOf("snapshot"));
     const link = folder.pathOf("snapshot/part");
@@ -190,7 +182,7 @@ for (const content of [CONTENT, unverified(TEXT)]) {
 }
 
 Deno.test("StoredFile resumes when an earlier copy of a linked part file was interrupted", async () => {
-  using folder = new TempFolder();
+  using folder = new MemoryFolder();
   await begin(folder.pathOf("a.txt"), TEXT, [0, 2]);
   Deno.linkSync(folder.pathOf(PART), folder.pathOf("link"));
   folder.write("a.txt~copy.p2p-part", "torn");
@@ -220,7 +212,7 @@ for (const { mode, folder, umask, want } of rights) {
 }
 
 Deno.test("PartFile.open() locks another user's read-only part file", () => {
-  using folder = new TempFolder();
+  using folder = new MemoryFolder();
   folder.write("a", "theirs");
   const readOnly: Disk = {
     ...realDisk,
@@ -242,7 +234,7 @@ Deno.test({
     "StoredFile.finish() leaves a file of the user when the part file was another user's (needs root)",
   ignore: Deno.uid() !== 0,
   async fn() {
-    using folder = new TempFolder();
+    using folder = new MemoryFolder();
     plant(folder);
     for (const name of [PART, JOURNAL]) {
       Deno.chownSync(folder.pathOf(name), NOBODY, NOBODY);

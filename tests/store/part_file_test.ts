@@ -2,22 +2,23 @@ import { assertEquals, assertThrows } from "@std/assert";
 import { ConflictError, DiskError } from "../../core/base/errors.ts";
 import { type Disk, DiskFullError, realDisk } from "../../core/store/disk.ts";
 import { PartFile } from "../../core/store/part_file.ts";
-import { bytesOf, TempFolder } from "./support.ts";
+import { bytesOf } from "../support/bytes.ts";
+import { MemoryFolder } from "../support/temp_folder.ts";
 
 Deno.test("PartFile.open() creates an empty file", () => {
-  using folder = new TempFolder();
+  using folder = new MemoryFolder();
   using part = PartFile.open(folder.pathOf("a"));
   assertEquals([part.before.size, folder.read("a")], [0, ""]);
 });
 
 Deno.test("PartFile.open() does not change an existing file", () => {
-  using folder = new TempFolder();
+  using folder = new MemoryFolder();
   using part = PartFile.open(folder.write("a", "before"));
   assertEquals([part.before.size, folder.read("a")], [6, "before"]);
 });
 
 Deno.test("PartFile.open() names the process that has the file open", () => {
-  using folder = new TempFolder();
+  using folder = new MemoryFolder();
   using _first = PartFile.open(folder.pathOf("a"));
   const error = assertThrows(
     () => PartFile.open(folder.pathOf("a"), { holder: () => "the holder" }),
@@ -28,7 +29,7 @@ Deno.test("PartFile.open() names the process that has the file open", () => {
 });
 
 Deno.test("PartFile.open() opens a file that was closed", () => {
-  using folder = new TempFolder();
+  using folder = new MemoryFolder();
   (PartFile.open(folder.pathOf("a"))).close();
   using part = PartFile.open(folder.pathOf("a"));
   assertEquals(part.before.size, 0);
@@ -50,7 +51,7 @@ function holderOf(path: string): Deno.ChildProcess {
 }
 
 Deno.test("PartFile.open() throws ConflictError when another process holds the file, until it dies", async () => {
-  using folder = new TempFolder();
+  using folder = new MemoryFolder();
   const path = folder.pathOf("a");
   const child = holderOf(path);
   const output = child.stdout.getReader();
@@ -77,7 +78,7 @@ function link(path: string, to: string): void {
 }
 for (const { name, make } of noFiles) {
   Deno.test(`PartFile.open() throws ConflictError when ${name} is at the path`, () => {
-    using folder = new TempFolder();
+    using folder = new MemoryFolder();
     folder.write("victim", "precious");
     make(folder.pathOf("a"));
     assertThrows(() => PartFile.open(folder.pathOf("a")), ConflictError, "plain file");
@@ -103,7 +104,7 @@ function between(act: (path: string) => void): Disk {
 
 for (const before of ["a file", "nothing"]) {
   Deno.test(`PartFile.open() does not follow a link that replaces ${before} at that moment`, () => {
-    using folder = new TempFolder();
+    using folder = new MemoryFolder();
     folder.write("victim", "precious");
     if (before === "a file") folder.write("a", "");
     const disk = between((path) => {
@@ -116,7 +117,7 @@ for (const before of ["a file", "nothing"]) {
 }
 
 Deno.test("PartFile.open() throws ConflictError when another process creates the file at that moment", () => {
-  using folder = new TempFolder();
+  using folder = new MemoryFolder();
   let other: PartFile | undefined;
   const disk = between((path) => void (other = PartFile.open(path)));
   assertThrows(
@@ -128,7 +129,7 @@ Deno.test("PartFile.open() throws ConflictError when another process creates the
 });
 
 Deno.test("PartFile.open() creates a file when the old one is removed at that moment", () => {
-  using folder = new TempFolder();
+  using folder = new MemoryFolder();
   folder.write("a", "before");
   const disk = between((path) => Deno.removeSync(path));
   using part = PartFile.open(folder.pathOf("a"), { disk });
@@ -136,7 +137,7 @@ Deno.test("PartFile.open() creates a file when the old one is removed at that mo
 });
 
 Deno.test("PartFile.open() does not write to a file that was finished between opening and locking", () => {
-  using folder = new TempFolder();
+  using folder = new MemoryFolder();
   folder.write("a.part", "whole");
   const finished: Disk = {
     ...realDisk,
@@ -154,7 +155,7 @@ Deno.test("PartFile.open() does not write to a file that was finished between op
 });
 
 Deno.test("PartFile.open() removes a part file that is a hard link to the target", () => {
-  using folder = new TempFolder();
+  using folder = new MemoryFolder();
   Deno.linkSync(folder.write("a", "whole"), folder.pathOf("a.part"));
   using part = PartFile.open(folder.pathOf("a.part"), { target: folder.pathOf("a") });
   part.write(0, bytesOf("torn"));
@@ -162,7 +163,7 @@ Deno.test("PartFile.open() removes a part file that is a hard link to the target
 });
 
 Deno.test("PartFile.open() throws ConflictError when the file keeps being replaced", () => {
-  using folder = new TempFolder();
+  using folder = new MemoryFolder();
   folder.write("a", "");
   const replacing: Disk = {
     ...realDisk,
@@ -181,12 +182,12 @@ Deno.test("PartFile.open() throws ConflictError when the file keeps being replac
 });
 
 Deno.test("PartFile.open() throws DiskError when its folder is missing", () => {
-  using folder = new TempFolder();
+  using folder = new MemoryFolder();
   assertThrows(() => PartFile.open(folder.pathOf("no/a")), DiskError, "Cannot open");
 });
 
 Deno.test("PartFile.write() writes at any position in any order", () => {
-  using folder = new TempFolder();
+  using folder = new MemoryFolder();
   using part = PartFile.open(folder.pathOf("a"));
   part.resize(9);
   for (const at of [6, 0, 3]) part.write(at, bytesOf(`<${at}>`));
@@ -194,7 +195,7 @@ Deno.test("PartFile.write() writes at any position in any order", () => {
 });
 
 Deno.test("PartFile.resize() takes no space", async () => {
-  using folder = new TempFolder();
+  using folder = new MemoryFolder();
   using part = PartFile.open(folder.pathOf("a"));
   part.resize(1024 ** 3);
   const { size, blocks } = await part.file.stat();
@@ -202,7 +203,7 @@ Deno.test("PartFile.resize() takes no space", async () => {
 });
 
 Deno.test("PartFile.place() does not replace an existing file", () => {
-  using folder = new TempFolder();
+  using folder = new MemoryFolder();
   using part = PartFile.open(folder.write("a.part", "new"));
   folder.write("a", "old");
   assertEquals(part.place(folder.pathOf("a"), { replace: false }), "taken");
@@ -210,7 +211,7 @@ Deno.test("PartFile.place() does not replace an existing file", () => {
 });
 
 Deno.test("PartFile.place() does not replace a dangling link", () => {
-  using folder = new TempFolder();
+  using folder = new MemoryFolder();
   using part = PartFile.open(folder.write("a.part", "new"));
   Deno.symlinkSync(folder.pathOf("nowhere"), folder.pathOf("a"));
   assertEquals(part.place(folder.pathOf("a"), { replace: false }), "taken");
@@ -219,7 +220,7 @@ Deno.test("PartFile.place() does not replace a dangling link", () => {
 
 for (const replace of [false, true]) {
   Deno.test(`PartFile.place() moves the file when replace is ${replace}`, () => {
-    using folder = new TempFolder();
+    using folder = new MemoryFolder();
     using part = PartFile.open(folder.write("a.part", "new"));
     if (replace) folder.write("a", "old");
     assertEquals(part.place(folder.pathOf("a"), { replace }), "placed");
@@ -230,19 +231,19 @@ for (const replace of [false, true]) {
 for (const replace of [false, true]) {
   for (
     const [what, swap] of [
-      ["another file", (folder: TempFolder) => {
+      ["another file", (folder: MemoryFolder) => {
         folder.write("other", "evil");
         Deno.renameSync(folder.pathOf("other"), folder.pathOf("a.part"));
       }],
-      ["nothing", (folder: TempFolder) => Deno.removeSync(folder.pathOf("a.part"))],
-      ["a link", (folder: TempFolder) => {
+      ["nothing", (folder: MemoryFolder) => Deno.removeSync(folder.pathOf("a.part"))],
+      ["a link", (folder: MemoryFolder) => {
         Deno.removeSync(folder.pathOf("a.part"));
         Deno.symlinkSync(folder.write("other", "evil"), folder.pathOf("a.part"));
       }],
     ] as const
   ) {
     Deno.test(`PartFile.place() throws ConflictError when ${what} replaced the part file and replace is ${replace}`, () => {
-      using folder = new TempFolder();
+      using folder = new MemoryFolder();
       using part = PartFile.open(folder.write("a.part", "right"));
       swap(folder);
       const placing = () => part.place(folder.pathOf("a"), { replace });
@@ -262,7 +263,7 @@ const withoutLinks: Disk = {
 
 for (const taken of [false, true]) {
   Deno.test(`PartFile.place() returns ${taken ? "taken" : "placed"} on a disk without hard links when the name is ${taken ? "taken" : "free"}`, () => {
-    using folder = new TempFolder();
+    using folder = new MemoryFolder();
     using part = PartFile.open(folder.write("a.part", "new"), { disk: withoutLinks });
     if (taken) folder.write("a", "old");
     assertEquals(part.place(folder.pathOf("a"), { replace: false }), taken ? "taken" : "placed");
@@ -272,7 +273,7 @@ for (const taken of [false, true]) {
 }
 
 Deno.test("PartFile.place() succeeds when the folder cannot be opened for a sync", () => {
-  using folder = new TempFolder();
+  using folder = new MemoryFolder();
   const blind: Disk = {
     ...realDisk,
     openSync: (path, options) => {
@@ -285,7 +286,7 @@ Deno.test("PartFile.place() succeeds when the folder cannot be opened for a sync
 });
 
 Deno.test("PartFile.place() succeeds when another process removes the linked part file", () => {
-  using folder = new TempFolder();
+  using folder = new MemoryFolder();
   const tidied: Disk = {
     ...realDisk,
     linkSync(from, to) {
@@ -301,7 +302,7 @@ Deno.test("PartFile.place() succeeds when another process removes the linked par
 Deno.test("PartFile.write() throws DiskFullError when the disk is full", async () => {
   // The device that is always full.
   const file = await Deno.open("/dev/full", { write: true });
-  using folder = new TempFolder();
+  using folder = new MemoryFolder();
   using part = PartFile.open(folder.pathOf("a"), {
     disk: {
       ...realDisk,
@@ -317,7 +318,7 @@ Deno.test("PartFile.write() throws DiskFullError when the disk is full", async (
 });
 
 Deno.test("PartFile.mark() makes the writes of other processes visible in the modification time", () => {
-  using folder = new TempFolder();
+  using folder = new MemoryFolder();
   using part = PartFile.open(folder.pathOf("a"));
   const mark = part.mark();
   part.write(0, bytesOf("own"));
@@ -331,7 +332,7 @@ Deno.test("PartFile.mark() makes the writes of other processes visible in the mo
 });
 
 Deno.test("PartFile.mark() does not reuse a mark after which another process wrote", () => {
-  using folder = new TempFolder();
+  using folder = new MemoryFolder();
   const written = new Date(1_700_000_000_000);
   folder.write("a", "before");
   Deno.utimeSync(folder.pathOf("a"), written, written);
@@ -346,7 +347,7 @@ Deno.test("PartFile.mark() does not reuse a mark after which another process wro
 });
 
 Deno.test("PartFile notices writes of other processes where the time of a file cannot be set", () => {
-  using folder = new TempFolder();
+  using folder = new MemoryFolder();
   const disk: Disk = {
     ...realDisk,
     openSync(path, options) {

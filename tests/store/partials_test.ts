@@ -9,7 +9,8 @@ import {
 } from "../../core/store/partials.ts";
 import { parseQuarantined, quarantineTarget } from "../../core/store/paths.ts";
 import { StoredFile } from "../../core/store/stored_file.ts";
-import { begin, never, OPTIONS, runDownload, TempFolder, unverified, verified } from "./support.ts";
+import { begin, never, OPTIONS, runDownload, unverified, verified } from "./support.ts";
+import { MemoryFolder } from "../support/temp_folder.ts";
 
 const TEXT = "piece 0,piece 1,piece 2,pie";
 const OTHER = "PIECE 0,PIECE 1,PIECE 2,PIE";
@@ -18,7 +19,7 @@ const MARK = ID.slice(0, 8);
 const DAY_MS = 24 * 60 * 60 * 1000;
 
 /** The number of part files in quarantine that are marked with this content. */
-function partsOf(folder: TempFolder, id: string): number {
+function partsOf(folder: MemoryFolder, id: string): number {
   const mark = id.slice(0, 8);
   return folder.names().filter((name) =>
     parseQuarantined(name)?.mark === mark && /part$/.test(name)
@@ -33,7 +34,7 @@ const places = [
 ];
 for (const { name, renamed } of places) {
   Deno.test(`StoredFile.open() adopts a quarantined part file of "${name.slice(0, 9)}" when its content is wanted again`, async () => {
-    using folder = new TempFolder();
+    using folder = new MemoryFolder();
     const target = folder.pathOf(name);
     await begin(target, TEXT, [0, 2]);
     await runDownload({ target, text: OTHER, content: verified(OTHER) }, OPTIONS);
@@ -49,7 +50,7 @@ for (const { name, renamed } of places) {
 }
 
 Deno.test("StoredFile.open() adopts a quarantined part file when another content is unfinished in its place", async () => {
-  using folder = new TempFolder();
+  using folder = new MemoryFolder();
   const target = folder.pathOf("a.txt");
   await begin(target, TEXT, [0, 2]);
   await begin(target, OTHER, [1], verified(OTHER));
@@ -59,7 +60,7 @@ Deno.test("StoredFile.open() adopts a quarantined part file when another content
 });
 
 Deno.test("StoredFile.open() adopts a part file that version 0.1.0 quarantined", async () => {
-  using folder = new TempFolder();
+  using folder = new MemoryFolder();
   await begin(folder.pathOf("a"), TEXT, [0, 2]);
   for (const suffix of [".p2p-part", ".p2p-journal"]) {
     Deno.renameSync(folder.pathOf(`a${suffix}`), folder.pathOf(`a~${MARK}${suffix}`));
@@ -69,7 +70,7 @@ Deno.test("StoredFile.open() adopts a part file that version 0.1.0 quarantined",
 });
 
 Deno.test("StoredFile.open() leaves a quarantined part file whose journal is of another content", async () => {
-  using folder = new TempFolder();
+  using folder = new MemoryFolder();
   const target = folder.pathOf("a.txt");
   await begin(quarantineTarget(target, MARK), OTHER, [0], verified(OTHER));
   using file = await StoredFile.open(target, verified(TEXT), OPTIONS, never);
@@ -77,7 +78,7 @@ Deno.test("StoredFile.open() leaves a quarantined part file whose journal is of 
 });
 
 /** Quarantines part files of "a.txt" and "a", and adds files with similar names. */
-async function quarantineSome(folder: TempFolder): Promise<void> {
+async function quarantineSome(folder: MemoryFolder): Promise<void> {
   for (const name of ["a.txt", "a"]) {
     await begin(folder.pathOf(name), TEXT, [0]);
     await begin(folder.pathOf(name), OTHER, [0], verified(OTHER));
@@ -88,7 +89,7 @@ async function quarantineSome(folder: TempFolder): Promise<void> {
 }
 
 Deno.test("removePartial() removes what was quarantined for the target, and nothing else", async () => {
-  using folder = new TempFolder();
+  using folder = new MemoryFolder();
   await quarantineSome(folder);
   removePartial(folder.pathOf("a.txt"));
   removePartial(folder.pathOf("a"));
@@ -96,7 +97,7 @@ Deno.test("removePartial() removes what was quarantined for the target, and noth
 });
 
 Deno.test("removeQuarantined() leaves the part files of another target", async () => {
-  using folder = new TempFolder();
+  using folder = new MemoryFolder();
   await quarantineSome(folder);
   const before = folder.names().filter((name) => !name.startsWith("a.txt~"));
   removeQuarantined(folder.pathOf("a.txt"));
@@ -104,7 +105,7 @@ Deno.test("removeQuarantined() leaves the part files of another target", async (
 });
 
 Deno.test("quarantinedPartsIn() lists the quarantined part files of a folder", async () => {
-  using folder = new TempFolder();
+  using folder = new MemoryFolder();
   await quarantineSome(folder);
   const found = quarantinedPartsIn(folder.path);
   assertEquals(found.length, 4);
@@ -113,7 +114,7 @@ Deno.test("quarantinedPartsIn() lists the quarantined part files of a folder", a
 });
 
 Deno.test("removeOldQuarantined() removes files that were quarantined 30 days ago, and nothing else", async () => {
-  using folder = new TempFolder();
+  using folder = new MemoryFolder();
   await quarantineSome(folder);
   const before = folder.names();
   const now = Date.now();
@@ -130,7 +131,7 @@ Deno.test("removeOldQuarantined() removes files that were quarantined 30 days ag
 });
 
 Deno.test("StoredFile quarantines no journal that is torn", async () => {
-  using folder = new TempFolder();
+  using folder = new MemoryFolder();
   await begin(folder.pathOf("a.txt"), TEXT, [0]);
   Deno.writeTextFileSync(folder.pathOf("a.txt.p2p-journal"), "torn");
   await runDownload(
@@ -141,7 +142,7 @@ Deno.test("StoredFile quarantines no journal that is torn", async () => {
 });
 
 Deno.test("removePartial() throws ConflictError while another download works on the part file", async () => {
-  using folder = new TempFolder();
+  using folder = new MemoryFolder();
   await begin(folder.pathOf("a.txt"), TEXT, [0]);
   using _other = await StoredFile.open(folder.pathOf("a.txt"), verified(TEXT), OPTIONS, never);
   assertThrows(

@@ -12,10 +12,11 @@ import {
   quarantineTarget,
 } from "../../core/store/paths.ts";
 import { property, validName } from "../base/property.ts";
-import { bytesOf, TempFolder } from "./support.ts";
+import { bytesOf } from "../support/bytes.ts";
+import { MemoryFolder } from "../support/temp_folder.ts";
 
 Deno.test("OutFolder.prepare() makes the folders of a name", async () => {
-  using folder = new TempFolder();
+  using folder = new MemoryFolder();
   const path = new OutFolder(folder.pathOf("out")).prepare("a/b/c.txt");
   assertEquals(path, folder.pathOf("out/a/b/c.txt"));
   assertEquals((await Deno.stat(folder.pathOf("out/a/b"))).isDirectory, true);
@@ -23,7 +24,7 @@ Deno.test("OutFolder.prepare() makes the folders of a name", async () => {
 });
 
 Deno.test("OutFolder() makes no folder before the first name", () => {
-  using folder = new TempFolder();
+  using folder = new MemoryFolder();
   const out = new OutFolder(folder.pathOf("deep/out"));
   assertEquals(folder.names(), []);
   assertEquals(
@@ -33,7 +34,7 @@ Deno.test("OutFolder() makes no folder before the first name", () => {
 });
 
 Deno.test("OutFolder.prepare() retries to make the folder", () => {
-  using folder = new TempFolder();
+  using folder = new MemoryFolder();
   const out = new OutFolder(folder.write("out", ""));
   assertThrows(() => out.prepare("a"), DiskError);
   Deno.removeSync(folder.pathOf("out"));
@@ -41,7 +42,7 @@ Deno.test("OutFolder.prepare() retries to make the folder", () => {
 });
 
 Deno.test("OutFolder.prepare() does not touch existing files", () => {
-  using folder = new TempFolder();
+  using folder = new MemoryFolder();
   Deno.mkdirSync(folder.pathOf("a"));
   folder.write("a/b", "mine");
   assertEquals(new OutFolder(folder.path).prepare("a/b"), folder.pathOf("a/b"));
@@ -49,7 +50,7 @@ Deno.test("OutFolder.prepare() does not touch existing files", () => {
 });
 
 Deno.test("OutFolder.prepare() resolves a root that is a link", () => {
-  using folder = new TempFolder();
+  using folder = new MemoryFolder();
   Deno.mkdirSync(folder.pathOf("real"));
   Deno.symlinkSync(folder.pathOf("real"), folder.pathOf("out"));
   assertEquals(new OutFolder(folder.pathOf("out")).prepare("a/b"), folder.pathOf("real/a/b"));
@@ -64,7 +65,7 @@ const located = [
 ];
 for (const { name, out, file, want } of located) {
   Deno.test(`OutFolder.locate() returns the path of prepare() when ${name}`, () => {
-    using folder = new TempFolder();
+    using folder = new MemoryFolder();
     Deno.mkdirSync(folder.pathOf("out/a"), { recursive: true });
     Deno.symlinkSync(folder.pathOf("out"), folder.pathOf("link"));
     Deno.symlinkSync("a", folder.pathOf("out/to-a"));
@@ -79,13 +80,13 @@ for (const { name, out, file, want } of located) {
 }
 
 Deno.test("OutFolder.locate() makes the root and nothing else", () => {
-  using folder = new TempFolder();
+  using folder = new MemoryFolder();
   new OutFolder(folder.pathOf("out")).locate("a/b");
   assertEquals([folder.names(), Array.from(Deno.readDirSync(folder.pathOf("out")))], [["out"], []]);
 });
 
 Deno.test("OutFolder.prepare() throws ConflictError when a link replaced a folder after locate()", () => {
-  using folder = new TempFolder();
+  using folder = new MemoryFolder();
   const out = new OutFolder(folder.pathOf("out"));
   const target = out.locate("a/b");
   Deno.mkdirSync(folder.pathOf("elsewhere"));
@@ -113,7 +114,7 @@ function noting(synced: string[], fault?: Error): Disk {
 }
 
 Deno.test("OutFolder.sync() syncs the parents of new folders once", async () => {
-  using folder = new TempFolder();
+  using folder = new MemoryFolder();
   const synced: string[] = [];
   const out = new OutFolder(folder.pathOf("x/out"), Deno.build.os, noting(synced));
   const path = out.prepare("a/b/c.txt");
@@ -126,7 +127,7 @@ Deno.test("OutFolder.sync() syncs the parents of new folders once", async () => 
 });
 
 Deno.test("OutFolder.sync() syncs nothing when all folders existed", async () => {
-  using folder = new TempFolder();
+  using folder = new MemoryFolder();
   Deno.mkdirSync(folder.pathOf("a"));
   const synced: string[] = [];
   const out = new OutFolder(folder.path, Deno.build.os, noting(synced));
@@ -141,7 +142,7 @@ const faults = [
 ];
 for (const { fault, thrown } of faults) {
   Deno.test(`OutFolder.sync() ${thrown ? "throws" : "ignores"} "${fault}"`, async () => {
-    using folder = new TempFolder();
+    using folder = new MemoryFolder();
     const out = new OutFolder(folder.path, Deno.build.os, noting([], new Error(fault)));
     const synced = out.sync(out.prepare("a/b"));
     if (thrown) await assertRejects(() => synced, DiskError, "Cannot sync folder");
@@ -155,7 +156,7 @@ const linksInside = [
 ];
 for (const { name, to } of linksInside) {
   Deno.test(`OutFolder.prepare() follows a link when it leads to ${name}`, () => {
-    using folder = new TempFolder();
+    using folder = new MemoryFolder();
     Deno.mkdirSync(folder.pathOf("out/other"), { recursive: true });
     Deno.symlinkSync(folder.pathOf(to), folder.pathOf("out/link"));
     const path = new OutFolder(folder.pathOf("out")).prepare("link/a.txt");
@@ -172,7 +173,7 @@ const linksOutside = [
 for (const { name, to } of linksOutside) {
   for (const rest of ["a.txt", "deeper/a.txt"]) {
     Deno.test(`OutFolder.prepare() throws ConflictError for ${rest} below a link to ${name}`, () => {
-      using folder = new TempFolder();
+      using folder = new MemoryFolder();
       Deno.mkdirSync(folder.pathOf("out"));
       Deno.mkdirSync(folder.pathOf("out-of-it"));
       Deno.symlinkSync(to, folder.pathOf("out/link"));
@@ -210,7 +211,7 @@ const inTheWay: {
 ];
 for (const { name, make, want } of inTheWay) {
   Deno.test(`OutFolder.prepare() throws ${want.name} when ${name} is at the path of the folder`, () => {
-    using folder = new TempFolder();
+    using folder = new MemoryFolder();
     make(folder.pathOf("a"));
     const prepared = () => new OutFolder(folder.path).prepare("a/b");
     assertThrows<Error>(prepared, want, folder.pathOf("a"));
@@ -218,12 +219,12 @@ for (const { name, make, want } of inTheWay) {
 }
 
 Deno.test("OutFolder.prepare() throws DiskError when the root is a file", () => {
-  using folder = new TempFolder();
+  using folder = new MemoryFolder();
   assertThrows(() => new OutFolder(folder.write("out", "")).prepare("a"), DiskError, "make folder");
 });
 
 Deno.test("OutFolder.prepare() does not change case or Unicode normalization", () => {
-  using folder = new TempFolder();
+  using folder = new MemoryFolder();
   const names = ["a.txt", "A.txt", "\u00e9", "e\u0301"];
   const paths = [];
   for (const name of names) paths.push(new OutFolder(folder.path, "linux").prepare(name));
@@ -231,7 +232,7 @@ Deno.test("OutFolder.prepare() does not change case or Unicode normalization", (
 });
 
 Deno.test("OutFolder.prepare() escapes reserved names when the platform is windows", () => {
-  using folder = new TempFolder();
+  using folder = new MemoryFolder();
   const path = new OutFolder(folder.path, "windows").prepare("con/a:b");
   assertEquals(path, folder.pathOf("%63on/a%3Ab"));
 });
@@ -292,7 +293,7 @@ const long = [
 ];
 for (const { name, stem, shortened } of long) {
   Deno.test(`partPath() and journalPath() return names that the disk accepts when the name ${name}`, () => {
-    using folder = new TempFolder();
+    using folder = new MemoryFolder();
     for (
       const [pathOf, suffix] of [[partPath, ".p2p-part"], [journalPath, ".p2p-journal"]] as const
     ) {

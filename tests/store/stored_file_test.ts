@@ -10,19 +10,18 @@ import { FrailDisk } from "./frail_disk.ts";
 import {
   AFTER_REBOOT,
   begin,
-  bytesOf,
   layoutFor,
   manifestFor,
   never,
   open,
   OPTIONS,
   pieceOf,
-  TempFolder,
   TestAbort,
-  textOf,
   unverified,
   verified,
 } from "./support.ts";
+import { bytesOf, textOf } from "../support/bytes.ts";
+import { MemoryFolder } from "../support/temp_folder.ts";
 
 const TEXT = "piece 0,piece 1,piece 2,pie";
 const OTHER = "PIECE 0,PIECE 1,PIECE 2,PIE";
@@ -44,7 +43,7 @@ async function resumeOf(target: string, content: StoredContent = CONTENT, option
 }
 
 Deno.test("StoredFile.open() begins with all pieces missing when there is no part file", async () => {
-  using folder = new TempFolder();
+  using folder = new MemoryFolder();
   using file = await open(folder.pathOf("a.txt"), CONTENT);
   assertEquals(file.resumed, { pieces: 0, bytes: 0, rehashed: 0 });
   assertEquals([file.missing, file.complete], [[0, 1, 2, 3], false]);
@@ -53,7 +52,7 @@ Deno.test("StoredFile.open() begins with all pieces missing when there is no par
 });
 
 Deno.test("StoredFile.write() completes the file in any order of the pieces", async () => {
-  using folder = new TempFolder();
+  using folder = new MemoryFolder();
   using file = await open(folder.pathOf("a.txt"), CONTENT);
   for (const piece of [3, 1, 0]) file.write(piece, pieceOf(TEXT, piece));
   assertEquals([file.missing, file.complete], [[2], false]);
@@ -64,7 +63,7 @@ Deno.test("StoredFile.write() completes the file in any order of the pieces", as
 });
 
 Deno.test("StoredFile.read() returns the bytes of stored pieces", async () => {
-  using folder = new TempFolder();
+  using folder = new MemoryFolder();
   using file = await open(folder.pathOf("a.txt"), CONTENT);
   for (const piece of [1, 2]) file.write(piece, pieceOf(TEXT, piece));
   assertEquals([0, 1, 2, 3].map((piece) => file.has(piece)), [false, true, true, false]);
@@ -74,7 +73,7 @@ Deno.test("StoredFile.read() returns the bytes of stored pieces", async () => {
 });
 
 Deno.test("StoredFile.read() throws DiskError when the part file was truncated", async () => {
-  using folder = new TempFolder();
+  using folder = new MemoryFolder();
   using file = await open(folder.pathOf("a.txt"), CONTENT);
   file.write(1, pieceOf(TEXT, 1));
   Deno.truncateSync(folder.pathOf(PART), 12);
@@ -82,7 +81,7 @@ Deno.test("StoredFile.read() throws DiskError when the part file was truncated",
 });
 
 Deno.test("StoredFile.write() records a piece after its bytes are written", async () => {
-  using folder = new TempFolder();
+  using folder = new MemoryFolder();
   const claims: [string, number][] = [];
   const openSync = (path: string, options: Deno.OpenOptions) => {
     const journal = Deno.openSync(path, options);
@@ -105,7 +104,7 @@ Deno.test("StoredFile.write() records a piece after its bytes are written", asyn
 for (const text of [TEXT, "tiny"]) {
   const [piece, whole] = text === TEXT ? [1, "piece 1,"] : [0, "tiny"] as const;
   Deno.test(`StoredFile.keepUnverified() keeps the beginning of a piece for the next run of a file of ${text.length} bytes`, async () => {
-    using folder = new TempFolder();
+    using folder = new MemoryFolder();
     {
       using file = await open(folder.pathOf("a.txt"), verified(text));
       file.keepUnverified(piece, bytesOf(whole.slice(0, 2)));
@@ -133,7 +132,7 @@ for (const text of [TEXT, "tiny"]) {
 }
 
 Deno.test("StoredFile.keepUnverified() keeps nothing for the next run when there is no manifest", async () => {
-  using folder = new TempFolder();
+  using folder = new MemoryFolder();
   {
     using file = await open(folder.pathOf("a.txt"), unverified(TEXT));
     file.keepUnverified(1, bytesOf("pie"));
@@ -149,18 +148,18 @@ interface Resume {
   readonly options?: typeof OPTIONS;
   readonly content?: StoredContent;
   /** Done to the folder between the two runs. */
-  readonly damage?: (folder: TempFolder) => void;
+  readonly damage?: (folder: MemoryFolder) => void;
   readonly want: { pieces: number; rehashed: number; missing: number[] };
 }
 
-function editPart(folder: TempFolder, at: number, text: string): void {
+function editPart(folder: MemoryFolder, at: number, text: string): void {
   using part = Deno.openSync(folder.pathOf(PART), { write: true });
   part.seekSync(at, Deno.SeekMode.Start);
   part.writeSync(bytesOf(text));
 }
 
 /** Puts the part and its journal back as a backup would: the same bytes in other files. */
-function restore(folder: TempFolder, part = Deno.readFileSync(folder.pathOf(PART))): void {
+function restore(folder: MemoryFolder, part = Deno.readFileSync(folder.pathOf(PART))): void {
   for (
     const [name, bytes] of [[PART, part], [JOURNAL, Deno.readFileSync(folder.pathOf(JOURNAL))]]
   ) {
@@ -273,7 +272,7 @@ const resumes: Resume[] = [
 ];
 for (const { name, stored, options, content, damage, want } of resumes) {
   Deno.test(`StoredFile.open() trusts only proven pieces when ${name}`, async () => {
-    using folder = new TempFolder();
+    using folder = new MemoryFolder();
     await begin(folder.pathOf("a.txt"), TEXT, stored, content);
     damage?.(folder);
     assertEquals(await resumeOf(folder.pathOf("a.txt"), CONTENT, options), want);
@@ -290,7 +289,7 @@ for (const { name, stored, options, content, damage, want } of resumes) {
 }
 
 Deno.test("StoredFile.open() hashes no piece that an earlier run hashed in the same boot", async () => {
-  using folder = new TempFolder();
+  using folder = new MemoryFolder();
   await begin(folder.pathOf("a.txt"), TEXT, [0, 2]);
   await resumeOf(folder.pathOf("a.txt"), CONTENT, AFTER_REBOOT);
   assertEquals(await resumeOf(folder.pathOf("a.txt"), CONTENT, AFTER_REBOOT), {
@@ -301,13 +300,13 @@ Deno.test("StoredFile.open() hashes no piece that an earlier run hashed in the s
 });
 
 Deno.test("StoredFile.open() hashes nothing when the earlier run ended before its first piece", async () => {
-  using folder = new TempFolder();
+  using folder = new MemoryFolder();
   await begin(folder.pathOf("a.txt"), TEXT, []);
   assertEquals((await resumeOf(folder.pathOf("a.txt"))).rehashed, 0);
 });
 
 Deno.test("StoredFile.open() trusts synced pieces after a reboot when only the rename failed", async () => {
-  using folder = new TempFolder();
+  using folder = new MemoryFolder();
   folder.write("a.txt", "taken");
   {
     using file = await open(folder.pathOf("a.txt"), CONTENT);
@@ -322,7 +321,7 @@ Deno.test("StoredFile.open() trusts synced pieces after a reboot when only the r
 });
 
 Deno.test("StoredFile.open() trusts unverified pieces in the same boot, and checks their CRC-32 in another one", async () => {
-  using folder = new TempFolder();
+  using folder = new MemoryFolder();
   const content = unverified(TEXT);
   await begin(folder.pathOf("a.txt"), TEXT, [0, 1], content);
   const kept = await resumeOf(folder.pathOf("a.txt"), content);
@@ -339,7 +338,7 @@ const otherContents = [
 ];
 for (const { name, content, mark } of otherContents) {
   Deno.test(`StoredFile.open() quarantines part file and journal of ${name}`, async () => {
-    using folder = new TempFolder();
+    using folder = new MemoryFolder();
     const { layout } = content;
     // Made by hand, so that it is not the code under test that says what a journal is.
     const identity = { id: content.manifest?.id ?? null, size: layout.size, pieceSize: 8 };
@@ -356,7 +355,7 @@ for (const { name, content, mark } of otherContents) {
 }
 
 Deno.test("StoredFile.open() quarantines a verified part file when no source offers a manifest any more", async () => {
-  using folder = new TempFolder();
+  using folder = new MemoryFolder();
   await begin(folder.pathOf("a.txt"), TEXT, [0, 1]);
   assertEquals((await resumeOf(folder.pathOf("a.txt"), unverified(TEXT))).pieces, 0);
   const aside = `a.txt~${CONTENT.manifest!.id.slice(0, 8)}.p2p-part`;
@@ -364,7 +363,7 @@ Deno.test("StoredFile.open() quarantines a verified part file when no source off
 });
 
 Deno.test("StoredFile.open() numbers the part files that it quarantines", async () => {
-  using folder = new TempFolder();
+  using folder = new MemoryFolder();
   for (const text of [TEXT, TEXT + 1, TEXT + 12, TEXT + 123]) {
     await begin(folder.pathOf("a.txt"), text, [0], unverified(text));
   }
@@ -376,7 +375,7 @@ Deno.test("StoredFile.open() numbers the part files that it quarantines", async 
 });
 
 Deno.test("StoredFile.open() quarantines a part file whose name has 255 bytes", async () => {
-  using folder = new TempFolder();
+  using folder = new MemoryFolder();
   const name = "é".repeat(127);
   await begin(folder.pathOf(name), OTHER, [0, 1], verified(OTHER));
   using file = await open(folder.pathOf(name), CONTENT);
@@ -387,7 +386,7 @@ Deno.test("StoredFile.open() quarantines a part file whose name has 255 bytes", 
 });
 
 Deno.test("StoredFile.open() does not follow a link at the path of the journal", async () => {
-  using folder = new TempFolder();
+  using folder = new MemoryFolder();
   await begin(folder.pathOf("a.txt"), TEXT, [0]);
   Deno.renameSync(folder.pathOf(JOURNAL), folder.pathOf("victim"));
   const before = folder.read("victim");
@@ -398,7 +397,7 @@ Deno.test("StoredFile.open() does not follow a link at the path of the journal",
 });
 
 Deno.test("StoredFile.open() names the process that works on the same target", async () => {
-  using folder = new TempFolder();
+  using folder = new MemoryFolder();
   await begin(folder.pathOf("a.txt"), TEXT, [0], CONTENT, { ...OPTIONS, pid: 1 });
   using _first = await open(folder.pathOf("a.txt"), CONTENT, { ...OPTIONS, pid: 12345 });
   await assertRejects(
@@ -409,7 +408,7 @@ Deno.test("StoredFile.open() names the process that works on the same target", a
 });
 
 Deno.test("StoredFile.open() throws ConflictError when another process works on a file of one piece", async () => {
-  using folder = new TempFolder();
+  using folder = new MemoryFolder();
   using _first = await open(folder.pathOf("a.txt"), verified("tiny"));
   await assertRejects(
     () => open(folder.pathOf("a.txt"), verified("tiny")),
@@ -419,7 +418,7 @@ Deno.test("StoredFile.open() throws ConflictError when another process works on 
 });
 
 Deno.test("StoredFile.open() throws the signal's reason when it aborts while hashing", async () => {
-  using folder = new TempFolder();
+  using folder = new MemoryFolder();
   await begin(folder.pathOf("a.txt"), TEXT, [0, 1]);
   const aborted = AbortSignal.abort(new TestAbort());
   await assertRejects(
@@ -431,7 +430,7 @@ Deno.test("StoredFile.open() throws the signal's reason when it aborts while has
 });
 
 Deno.test("StoredFile.open() throws DiskFullError when the missing bytes do not fit", async () => {
-  using folder = new TempFolder();
+  using folder = new MemoryFolder();
   const size = 2 ** 52;
   const layout = { size, pieceSize: 2 ** 40, count: size / 2 ** 40 };
   await begin(folder.pathOf("a.txt"), TEXT, [0]);
@@ -444,7 +443,7 @@ Deno.test("StoredFile.open() throws DiskFullError when the missing bytes do not 
 
 for (const text of [TEXT, "tiny"]) {
   Deno.test(`StoredFile.open() leaves no part file when a new file of ${text.length} bytes does not fit`, async () => {
-    using folder = new TempFolder();
+    using folder = new MemoryFolder();
     const space = new DiskSpace((id) => ({ id, free: 1, size: 1 }));
     const opened = () => open(folder.pathOf("a.txt"), verified(text), { ...OPTIONS, space });
     await assertRejects(opened, DiskFullError);
@@ -455,7 +454,7 @@ for (const text of [TEXT, "tiny"]) {
 for (const path of ["a.txt", "new.txt"]) {
   for (const mode of ["open", "write"] as const) {
     Deno.test(`StoredFile.open() closes all files when the journal of ${path} fails to ${mode}`, async () => {
-      using folder = new TempFolder();
+      using folder = new MemoryFolder();
       await begin(folder.pathOf("a.txt"), TEXT, [0]);
       const openSync = (path: string, options: Deno.OpenOptions) => {
         if (mode === "open") throw new Deno.errors.PermissionDenied("no");
@@ -476,7 +475,7 @@ for (const path of ["a.txt", "new.txt"]) {
 }
 
 Deno.test("StoredFile.finish() leaves only the complete file", async () => {
-  using folder = new TempFolder();
+  using folder = new MemoryFolder();
   using file = await open(folder.pathOf("a.txt"), CONTENT);
   fill(file);
   const placed = await file.finish(FINISH, never);
@@ -491,7 +490,7 @@ const small = [
 ];
 for (const { name, text } of small) {
   Deno.test(`StoredFile writes no journal when the file is ${name}`, async () => {
-    using folder = new TempFolder();
+    using folder = new MemoryFolder();
     using file = await open(folder.pathOf("a.txt"), verified(text));
     assertEquals(file.complete, text === "");
     fill(file, text);
@@ -502,7 +501,7 @@ for (const { name, text } of small) {
 }
 
 Deno.test("StoredFile.open() hashes the only piece when a run ended before the rename", async () => {
-  using folder = new TempFolder();
+  using folder = new MemoryFolder();
   await begin(folder.pathOf("a.txt"), "tiny", [0]);
   const found = await resumeOf(folder.pathOf("a.txt"), verified("tiny"));
   assertEquals(found, { pieces: 1, rehashed: 1, missing: [] });
@@ -531,7 +530,7 @@ for (const content of [CONTENT, unverified(TEXT)]) {
   const kind = content.manifest ? "a verified" : "an unverified";
   for (const { policy, taken, want } of endings) {
     Deno.test(`StoredFile.finish() resolves the conflict of ${kind} file with ${taken} bytes when the policy is ${policy}`, async () => {
-      using folder = new TempFolder();
+      using folder = new MemoryFolder();
       using file = await open(folder.pathOf("a.txt"), content);
       fill(file);
       folder.write("a.txt", taken === "same" ? TEXT : OTHER);
@@ -551,7 +550,7 @@ for (const content of [CONTENT, unverified(TEXT)]) {
 }
 
 Deno.test("StoredFile.finish() resolves the conflict again when the name is taken just before the rename", async () => {
-  using folder = new TempFolder();
+  using folder = new MemoryFolder();
   const linkSync: typeof realDisk.linkSync = (from, to) => {
     if (to === folder.pathOf("a.txt")) folder.write("a.txt", OTHER);
     Deno.linkSync(from, to);
@@ -567,7 +566,7 @@ for (
   const [policy, want] of [["rename", "~"], ["skip", "skipped"], ["overwrite", "a.txt"]] as const
 ) {
   Deno.test(`StoredFile.finish() resolves the conflict with a dangling link when the policy is ${policy}`, async () => {
-    using folder = new TempFolder();
+    using folder = new MemoryFolder();
     Deno.symlinkSync("nowhere", folder.pathOf("a.txt"));
     using file = await open(folder.pathOf("a.txt"), CONTENT);
     fill(file);
@@ -580,7 +579,7 @@ for (
 }
 
 Deno.test("StoredFile.finish() succeeds when another run removed the linked part file", async () => {
-  using folder = new TempFolder();
+  using folder = new MemoryFolder();
   using file = await open(folder.pathOf("a.txt"), CONTENT);
   fill(file);
   folder.write("a.txt", TEXT);
@@ -591,7 +590,7 @@ Deno.test("StoredFile.finish() succeeds when another run removed the linked part
 
 for (const sync of ["finish", "never"] as const) {
   Deno.test(`StoredFile.finish() ${sync === "finish" ? "syncs before the name appears" : "syncs nothing"} when the policy is ${sync}`, async () => {
-    using folder = new TempFolder();
+    using folder = new MemoryFolder();
     const story: string[] = [];
     const disk = {
       ...realDisk,
@@ -614,7 +613,7 @@ for (const sync of ["finish", "never"] as const) {
 }
 
 Deno.test("StoredFile.finish() throws DiskError when the folder cannot be synced", async () => {
-  using folder = new TempFolder();
+  using folder = new MemoryFolder();
   const disk: Disk = {
     ...realDisk,
     openSync: (path, options) => {
@@ -629,7 +628,7 @@ Deno.test("StoredFile.finish() throws DiskError when the folder cannot be synced
 });
 
 Deno.test("StoredFile.reject() removes a file with a manifest", async () => {
-  using folder = new TempFolder();
+  using folder = new MemoryFolder();
   using file = await open(folder.pathOf("a.txt"), CONTENT);
   fill(file);
   assertEquals([file.reject(), folder.names()], [undefined, []]);
@@ -637,7 +636,7 @@ Deno.test("StoredFile.reject() removes a file with a manifest", async () => {
 
 for (const text of [TEXT, "tiny"]) {
   Deno.test(`StoredFile.reject() quarantines a file of ${text.length} bytes without a manifest, which the next run does not resume`, async () => {
-    using folder = new TempFolder();
+    using folder = new MemoryFolder();
     {
       using file = await open(folder.pathOf("a.txt"), unverified(text));
       fill(file, text);
@@ -658,7 +657,7 @@ const leftovers = [
 ];
 for (const { name, left, want } of leftovers) {
   Deno.test(`removeLeftovers() leaves only the file when ${name}`, async () => {
-    using folder = new TempFolder();
+    using folder = new MemoryFolder();
     await begin(folder.pathOf("a.txt"), TEXT, [0, 1, 2, 3]);
     folder.write("a.txt", TEXT);
     for (const name of [PART, JOURNAL]) {
@@ -670,7 +669,7 @@ for (const { name, left, want } of leftovers) {
 }
 
 Deno.test("removeLeftovers() leaves part file and journal of another content", async () => {
-  using folder = new TempFolder();
+  using folder = new MemoryFolder();
   await begin(folder.pathOf("a.txt"), OTHER, [0, 1], verified(OTHER));
   folder.write("a.txt", TEXT);
   removeLeftovers(folder.pathOf("a.txt"), CONTENT);
@@ -678,7 +677,7 @@ Deno.test("removeLeftovers() leaves part file and journal of another content", a
 });
 
 Deno.test("removeLeftovers() leaves a part file of another size without a journal", () => {
-  using folder = new TempFolder();
+  using folder = new MemoryFolder();
   folder.write("a.txt", TEXT);
   folder.write(PART, "another file");
   removeLeftovers(folder.pathOf("a.txt"), CONTENT);
@@ -686,7 +685,7 @@ Deno.test("removeLeftovers() leaves a part file of another size without a journa
 });
 
 Deno.test("StoredFile appends behind the last valid record of a torn journal", async () => {
-  using folder = new TempFolder();
+  using folder = new MemoryFolder();
   await begin(folder.pathOf("a.txt"), TEXT, [0, 1]);
   folder.write(JOURNAL, folder.read(JOURNAL).slice(0, -3));
   await begin(folder.pathOf("a.txt"), TEXT, [2]);
@@ -696,7 +695,7 @@ Deno.test("StoredFile appends behind the last valid record of a torn journal", a
 });
 
 Deno.test("StoredFile ignores the claims behind a damaged record", async () => {
-  using folder = new TempFolder();
+  using folder = new MemoryFolder();
   await begin(folder.pathOf("a.txt"), TEXT, [0, 1, 2]);
   folder.write(JOURNAL, folder.read(JOURNAL).replace('"piece":0', '"piece":3'));
   await begin(folder.pathOf("a.txt"), TEXT, []);
@@ -721,7 +720,7 @@ function unmount(path: string): void {
 
 /** Tried once, before the tests: whether this machine lets us mount, and if not, why. */
 const noTinyDisk = (() => {
-  using folder = new TempFolder();
+  using folder = new MemoryFolder();
   const reason = mountTiny(folder.path, 65536);
   if (reason === undefined) unmount(folder.path);
   return reason;
@@ -733,7 +732,7 @@ Deno.test({
   }`,
   ignore: noTinyDisk !== undefined,
   async fn() {
-    using folder = new TempFolder();
+    using folder = new MemoryFolder();
     Deno.mkdirSync(folder.pathOf("disk"));
     mountTiny(folder.pathOf("disk"), 256 * 1024);
     try {
@@ -745,7 +744,7 @@ Deno.test({
 });
 
 /** 16 pieces of 8 KiB; another file takes the room in the middle, and goes again. */
-async function fillUpAndGoOn(folder: TempFolder): Promise<void> {
+async function fillUpAndGoOn(folder: MemoryFolder): Promise<void> {
   const [target, hog] = [folder.pathOf("disk/a"), folder.pathOf("disk/hog")];
   const layout = { ...layoutFor(16 * 8192), pieceSize: 8192, count: 16 };
   const bytes = new Uint8Array(8192).fill(7);
@@ -771,11 +770,11 @@ async function fillUpAndGoOn(folder: TempFolder): Promise<void> {
 
 /** Runs `act` once for each operation of the disk that may fail, until it comes through without. @returns what it threw. */
 async function failingAt(
-  act: (disk: Disk, folder: TempFolder) => Promise<void>,
+  act: (disk: Disk, folder: MemoryFolder) => Promise<void>,
 ): Promise<unknown[]> {
   const thrown: unknown[] = [];
   for (let k = 1;; k++) {
-    using folder = new TempFolder();
+    using folder = new MemoryFolder();
     await begin(folder.pathOf("a.txt"), TEXT, [2, 0]);
     const frail = new FrailDisk(k, "throws");
     await act(frail.disk, folder).catch((error) => thrown.push(error));
@@ -795,7 +794,7 @@ Deno.test("StoredFile.open() throws DiskError whichever disk operation fails whi
 
 for (const operation of ["seekSync", "read"] as const) {
   Deno.test(`StoredFile.sha256() throws DiskError when the disk fails to ${operation}`, async () => {
-    using folder = new TempFolder();
+    using folder = new MemoryFolder();
     const disk: Disk = {
       ...realDisk,
       openSync(path, options) {

@@ -1,6 +1,5 @@
-/** Shared by the tests of `store`: a folder, small contents in small pieces, and one run of a download. */
+/** Fixtures for the tests of `store`: small contents in small pieces, and one run of a download. */
 import { DiskSpace } from "../../core/store/free_space.ts";
-import { join } from "@std/path";
 import { RunningDigest, sha256 } from "../../core/base/digest.ts";
 import { type PieceLayout, rangeOfPiece } from "../../core/base/pieces.ts";
 import type { ConflictPolicy, SyncPolicy } from "../../core/base/policies.ts";
@@ -14,6 +13,7 @@ import {
 } from "../../core/store/stored_file.ts";
 import { resolveConflict } from "../../core/store/conflict.ts";
 import type { Manifest } from "../../core/protocol/manifest.ts";
+import { bytesOf } from "../support/bytes.ts";
 
 /** Why a test aborts. */
 export class TestAbort extends Error {}
@@ -31,48 +31,6 @@ export const AFTER_REBOOT = {
   boot: OPTIONS.boot + 60_000,
   bootId: "second",
 };
-
-/** Thousands of runs sync, which costs nothing on a file system in memory. */
-const IN_MEMORY = ((folder) => {
-  try {
-    return Deno.statSync(folder).isDirectory ? { dir: folder } : {};
-  } catch {
-    return {};
-  }
-})("/dev/shm");
-
-export class TempFolder implements Disposable {
-  readonly path = Deno.realPathSync(Deno.makeTempDirSync({ prefix: "p2p-store-", ...IN_MEMORY }));
-
-  pathOf(name: string): string {
-    return join(this.path, name);
-  }
-
-  write(name: string, content: string | Uint8Array): string {
-    Deno.writeFileSync(this.pathOf(name), typeof content === "string" ? bytesOf(content) : content);
-    return this.pathOf(name);
-  }
-
-  read(name: string): string {
-    return textOf(Deno.readFileSync(this.pathOf(name)));
-  }
-
-  names(): string[] {
-    return Array.from(Deno.readDirSync(this.path), ({ name }) => name).sort();
-  }
-
-  [Symbol.dispose](): void {
-    Deno.removeSync(this.path, { recursive: true });
-  }
-}
-
-export function bytesOf(text: string): Uint8Array<ArrayBuffer> {
-  return new TextEncoder().encode(text);
-}
-
-export function textOf(bytes: Uint8Array): string {
-  return new TextDecoder().decode(bytes);
-}
 
 /** Tiny pieces keep the crash matrix small. */
 export const PIECE_SIZE = 8;

@@ -11,16 +11,15 @@ import type { StoredFile } from "../../core/store/stored_file.ts";
 import {
   AFTER_REBOOT,
   begin,
-  bytesOf,
   never,
   open,
   OPTIONS,
   pieceOf,
-  TempFolder,
-  textOf,
   unverified,
   verified,
 } from "./support.ts";
+import { bytesOf, textOf } from "../support/bytes.ts";
+import { MemoryFolder } from "../support/temp_folder.ts";
 
 const TEXT = "piece 0,piece 1,piece 2,pie";
 const CONTENT = verified(TEXT);
@@ -75,7 +74,7 @@ for (const content of [CONTENT, unverified(TEXT)]) {
   const kind = content.manifest ? "a verified" : "an unverified";
   for (const { name, act } of touches) {
     Deno.test(`StoredFile completes ${kind} file with the right bytes when the part file ${name} between two runs`, async () => {
-      using folder = new TempFolder();
+      using folder = new MemoryFolder();
       await begin(folder.pathOf("a.txt"), TEXT, [0, 2, 3], content);
       act(folder.pathOf(PART));
       using file = await open(folder.pathOf("a.txt"), content);
@@ -84,7 +83,7 @@ for (const content of [CONTENT, unverified(TEXT)]) {
     });
 
     Deno.test(`StoredFile completes ${kind} file with the right bytes when the part file ${name} during the run`, async () => {
-      using folder = new TempFolder();
+      using folder = new MemoryFolder();
       using file = await open(folder.pathOf("a.txt"), content);
       for (const piece of [0, 2]) file.write(piece, pieceOf(TEXT, piece));
       act(folder.pathOf(PART));
@@ -94,7 +93,7 @@ for (const content of [CONTENT, unverified(TEXT)]) {
     });
 
     Deno.test(`StoredFile completes ${kind} file with the right bytes when the part file ${name} after the last piece`, async () => {
-      using folder = new TempFolder();
+      using folder = new MemoryFolder();
       using file = await open(folder.pathOf("a.txt"), content);
       for (const piece of [0, 1, 2, 3]) file.write(piece, pieceOf(TEXT, piece));
       act(folder.pathOf(PART));
@@ -103,7 +102,7 @@ for (const content of [CONTENT, unverified(TEXT)]) {
     });
 
     Deno.test(`StoredFile trusts no earlier piece when the part of ${kind} file ${name} and the run is killed`, async () => {
-      using folder = new TempFolder();
+      using folder = new MemoryFolder();
       {
         using file = await open(folder.pathOf("a.txt"), content);
         for (const piece of [0, 2]) file.write(piece, pieceOf(TEXT, piece));
@@ -118,7 +117,7 @@ for (const content of [CONTENT, unverified(TEXT)]) {
 }
 
 Deno.test("StoredFile.open() hashes only the pieces that were stored before another process wrote to the part file", async () => {
-  using folder = new TempFolder();
+  using folder = new MemoryFolder();
   {
     using file = await open(folder.pathOf("a.txt"), CONTENT);
     file.write(0, pieceOf(TEXT, 0));
@@ -132,7 +131,7 @@ Deno.test("StoredFile.open() hashes only the pieces that were stored before anot
 
 for (const text of [TEXT, "tiny"]) {
   Deno.test(`StoredFile.finish() does not keep the marked modification time on a touched file of ${text.length} bytes`, async () => {
-    using folder = new TempFolder();
+    using folder = new MemoryFolder();
     const before = Deno.statSync(folder.write("now", "")).mtime!;
     using file = await open(folder.pathOf("a.txt"), verified(text));
     for (const piece of file.missing) file.write(piece, pieceOf(text, piece));
@@ -146,7 +145,10 @@ for (const text of [TEXT, "tiny"]) {
 }
 
 /** A disk whose first sync fails, after which the kernel has forgotten that piece 1 is not written yet. */
-function diskThatForgets(folder: TempFolder, shows: "the lost bytes" | "the written bytes"): Disk {
+function diskThatForgets(
+  folder: MemoryFolder,
+  shows: "the lost bytes" | "the written bytes",
+): Disk {
   let failed = false;
   return {
     ...realDisk,
@@ -169,7 +171,7 @@ function diskThatForgets(folder: TempFolder, shows: "the lost bytes" | "the writ
 }
 
 Deno.test("StoredFile completes a file with the right bytes when a sync failed in the same boot", async () => {
-  using folder = new TempFolder();
+  using folder = new MemoryFolder();
   const disk = diskThatForgets(folder, "the lost bytes");
   {
     using file = await open(folder.pathOf("a.txt"), CONTENT, { ...OPTIONS, disk });
@@ -182,7 +184,7 @@ Deno.test("StoredFile completes a file with the right bytes when a sync failed i
 
 for (const text of [TEXT, "tiny"]) {
   Deno.test(`StoredFile writes the right pieces of a file of ${text.length} bytes again when a sync failed`, async () => {
-    using folder = new TempFolder();
+    using folder = new MemoryFolder();
     const content = verified(text);
     const failing = diskThatForgets(folder, "the written bytes");
     {
@@ -209,7 +211,7 @@ for (const text of [TEXT, "tiny"]) {
 }
 
 Deno.test("StoredFile.recheck() with `all` finds wrong pieces in an untouched part file", async () => {
-  using folder = new TempFolder();
+  using folder = new MemoryFolder();
   using file = await open(folder.pathOf("a.txt"), CONTENT);
   for (const piece of file.missing) file.write(piece, pieceOf(TEXT, piece));
   const { atime, mtime } = Deno.statSync(folder.pathOf(PART));
@@ -222,7 +224,7 @@ Deno.test("StoredFile.recheck() with `all` finds wrong pieces in an untouched pa
 });
 
 Deno.test("StoredFile throws ConflictError when another program keeps writing to the part file", async () => {
-  using folder = new TempFolder();
+  using folder = new MemoryFolder();
   using file = await open(folder.pathOf("a.txt"), CONTENT);
   await assertRejects(
     async () => {
@@ -238,19 +240,19 @@ Deno.test("StoredFile throws ConflictError when another program keeps writing to
 });
 
 const departures = [
-  { name: "removed", act: (folder: TempFolder) => Deno.removeSync(folder.pathOf(PART)) },
+  { name: "removed", act: (folder: MemoryFolder) => Deno.removeSync(folder.pathOf(PART)) },
   {
     name: "renamed",
-    act: (folder: TempFolder) => Deno.renameSync(folder.pathOf(PART), folder.pathOf("b")),
+    act: (folder: MemoryFolder) => Deno.renameSync(folder.pathOf(PART), folder.pathOf("b")),
   },
   {
     name: "replaced",
-    act: (folder: TempFolder) => Deno.renameSync(folder.write("b", TEXT), folder.pathOf(PART)),
+    act: (folder: MemoryFolder) => Deno.renameSync(folder.write("b", TEXT), folder.pathOf(PART)),
   },
 ];
 for (const { name, act } of departures) {
   Deno.test(`StoredFile.write() throws ConflictError when the part file was ${name}`, async () => {
-    using folder = new TempFolder();
+    using folder = new MemoryFolder();
     using file = await open(folder.pathOf("a.txt"), CONTENT);
     file.write(0, pieceOf(TEXT, 0));
     act(folder);
@@ -263,7 +265,7 @@ for (const { name, act } of departures) {
 }
 
 /** The journal that version 0.1.0 writes. */
-function oldJournal(folder: TempFolder): string {
+function oldJournal(folder: MemoryFolder): string {
   const { ino } = Deno.statSync(folder.pathOf(PART));
   const identity = { id: CONTENT.manifest!.id, size: TEXT.length, pieceSize: 8 };
   const run = { pid: 1, boot: OPTIONS.boot, inode: ino! };
@@ -278,7 +280,7 @@ for (
   ]
 ) {
   Deno.test(`StoredFile.open() resumes a part file of version 0.1.0 that ${name}`, async () => {
-    using folder = new TempFolder();
+    using folder = new MemoryFolder();
     folder.write(PART, TEXT.slice(0, 8) + "\0".repeat(8) + TEXT.slice(16, 24) + "\0\0\0");
     folder.write(JOURNAL, oldJournal(folder));
     Deno.utimeSync(folder.pathOf(PART), 1000, 1000 + later);
@@ -290,7 +292,7 @@ for (
 }
 
 Deno.test("StoredFile.open() trusts only synced pieces when the platform has no boot id", async () => {
-  using folder = new TempFolder();
+  using folder = new MemoryFolder();
   const options = { pid: 1, boot: OPTIONS.boot, space: OPTIONS.space };
   await begin(folder.pathOf("a.txt"), TEXT, [0, 2], CONTENT, options);
   // The power went, and the last piece with it.
@@ -302,7 +304,7 @@ Deno.test("StoredFile.open() trusts only synced pieces when the platform has no 
 });
 
 Deno.test("StoredFile.finish() leaves the time of the last write on the file", async () => {
-  using folder = new TempFolder();
+  using folder = new MemoryFolder();
   const before = Deno.statSync(folder.write("now", "")).mtime!;
   using file = await open(folder.pathOf("a.txt"), CONTENT);
   await complete(file);
@@ -327,7 +329,7 @@ class SlowSync {
 }
 
 Deno.test("StoredFile syncs in batches while it writes, and trusts synced pieces after a crash", async () => {
-  using folder = new TempFolder();
+  using folder = new MemoryFolder();
   const { started, disk } = new SlowSync();
   const options = { ...OPTIONS, disk, syncEvery: 16 };
   {
@@ -345,7 +347,7 @@ Deno.test("StoredFile syncs in batches while it writes, and trusts synced pieces
 });
 
 Deno.test("StoredFile.write() throws DiskError after a sync failed, and the next run trusts no piece", async () => {
-  using folder = new TempFolder();
+  using folder = new MemoryFolder();
   const { started, disk } = new SlowSync();
   {
     using file = await open(folder.pathOf("a.txt"), CONTENT, { ...OPTIONS, disk, syncEvery: 8 });
@@ -360,7 +362,7 @@ Deno.test("StoredFile.write() throws DiskError after a sync failed, and the next
 });
 
 Deno.test("StoredFile can be closed while a sync runs", async () => {
-  using folder = new TempFolder();
+  using folder = new MemoryFolder();
   const { started, disk } = new SlowSync();
   {
     using file = await open(folder.pathOf("a.txt"), CONTENT, { ...OPTIONS, disk, syncEvery: 8 });
@@ -373,7 +375,7 @@ Deno.test("StoredFile can be closed while a sync runs", async () => {
 });
 
 Deno.test("StoredFile.open() gets the lock while a sync of the closed file still runs", async () => {
-  using folder = new TempFolder();
+  using folder = new MemoryFolder();
   const syncs: Promise<void>[] = [];
   const disk: Disk = {
     ...realDisk,

@@ -4,15 +4,17 @@ import { sha256 } from "../../core/base/digest.ts";
 import { adoptPartial } from "../../core/store/partials.ts";
 import { PartFile } from "../../core/store/part_file.ts";
 import { type StoredContent, StoredFile } from "../../core/store/stored_file.ts";
-import { bytesOf, never, OPTIONS, pieceOf, TempFolder, unverified, verified } from "./support.ts";
+import { never, OPTIONS, pieceOf, unverified, verified } from "./support.ts";
 import { windowsDisk } from "./windows_disk.ts";
+import { bytesOf } from "../support/bytes.ts";
+import { MemoryFolder } from "../support/temp_folder.ts";
 
 const TEXT = "piece 0,piece 1,piece 2,pie";
 const OTHER = "PIECE 0,PIECE 1,PIECE 2,PIE";
 const SHA256 = sha256(bytesOf(TEXT)).toHex();
 const FINISH = { policy: "rename", sync: "finish", sha256: SHA256 } as const;
 
-function open(folder: TempFolder, content: StoredContent, name = "a.txt"): Promise<StoredFile> {
+function open(folder: MemoryFolder, content: StoredContent, name = "a.txt"): Promise<StoredFile> {
   const options = { ...OPTIONS, disk: windowsDisk(), platform: "windows" };
   return StoredFile.open(folder.pathOf(name), content, options, never);
 }
@@ -27,7 +29,7 @@ const contents = [
 ];
 for (const { what, content } of contents) {
   Deno.test(`StoredFile resumes and completes a file on Windows ${what}`, async () => {
-    using folder = new TempFolder();
+    using folder = new MemoryFolder();
     {
       using file = await open(folder, content);
       file.write(1, pieceOf(TEXT, 1));
@@ -43,7 +45,7 @@ for (const { what, content } of contents) {
 }
 
 Deno.test("StoredFile.finish() replaces another file on Windows when the policy is overwrite", async () => {
-  using folder = new TempFolder();
+  using folder = new MemoryFolder();
   using file = await open(folder, verified(TEXT));
   fill(file);
   folder.write("a.txt", "old");
@@ -52,7 +54,7 @@ Deno.test("StoredFile.finish() replaces another file on Windows when the policy 
 });
 
 Deno.test("StoredFile.finish() removes the part file on Windows when the target appeared meanwhile", async () => {
-  using folder = new TempFolder();
+  using folder = new MemoryFolder();
   using file = await open(folder, verified(TEXT));
   fill(file);
   folder.write("a.txt", TEXT);
@@ -62,7 +64,7 @@ Deno.test("StoredFile.finish() removes the part file on Windows when the target 
 
 for (const { what, content } of contents) {
   Deno.test(`StoredFile.reject() removes or quarantines a file on Windows ${what}`, async () => {
-    using folder = new TempFolder();
+    using folder = new MemoryFolder();
     using file = await open(folder, content);
     fill(file);
     const kept = file.reject();
@@ -72,7 +74,7 @@ for (const { what, content } of contents) {
 }
 
 Deno.test("StoredFile.open() quarantines another content's part file on Windows", async () => {
-  using folder = new TempFolder();
+  using folder = new MemoryFolder();
   {
     using other = await open(folder, verified(OTHER));
     other.write(0, pieceOf(OTHER, 0));
@@ -89,7 +91,7 @@ Deno.test("StoredFile.open() quarantines another content's part file on Windows"
 });
 
 Deno.test("adoptPartial() moves a part file to another name on Windows", async () => {
-  using folder = new TempFolder();
+  using folder = new MemoryFolder();
   {
     using file = await open(folder, verified(TEXT), "b.txt");
     file.write(2, pieceOf(TEXT, 2));
@@ -107,7 +109,7 @@ Deno.test("adoptPartial() moves a part file to another name on Windows", async (
 
 for (const platform of ["linux", "darwin"]) {
   Deno.test(`PartFile.moveTo() keeps the lock when the platform is ${platform}`, () => {
-    using folder = new TempFolder();
+    using folder = new MemoryFolder();
     using part = PartFile.open(folder.pathOf("a.part"), { platform });
     part.moveTo(folder.pathOf("b.part"));
     assertThrows(

@@ -1,15 +1,20 @@
 import { setImmediate } from "node:timers";
 import type { Clock } from "../../core/base/clock.ts";
+import { Notify } from "../../core/base/notify.ts";
+
+const never = new AbortController().signal;
 
 interface Timer {
   readonly at: number;
   readonly run: () => void;
 }
 
+/** A start for tests that compare with the times of real files. */
+export const YEAR_2033 = 2_000_000_000_000;
+
 /**
- * Time that moves only when a test says so. What is due runs in the order of its
- * time, and of its making when two are due together; between two of them all
- * that the first one set going has its turn.
+ * Time that moves only when a test moves it. Timers run in the order of their due times, and in the
+ * order of their creation if these are equal.
  *
  *     const clock = new ManualClock();
  *     const slept = clock.sleep(500, signal);
@@ -20,14 +25,15 @@ export class ManualClock implements Clock {
   #now: number;
   /** What to add to `now()` for the time since 1970; `setBack` changes it alone. */
   #wallOffsetMs = 0;
-  /** Sorted by when they are due. */
+  /** Sorted by due time. */
   readonly #timers: Timer[] = [];
+  readonly #timerAdded = new Notify();
 
   constructor(startMs = 0) {
     this.#now = startMs;
   }
 
-  /** Timers and sleepers that wait: 0 at the end of a test that leaves nothing behind. */
+  /** The number of timers and sleepers: 0 at the end of a test that leaves nothing behind. */
   get pending(): number {
     return this.#timers.length;
   }
@@ -40,7 +46,7 @@ export class ManualClock implements Clock {
     return this.#now + this.#wallOffsetMs;
   }
 
-  /** The system's time is corrected by `-ms`; monotonic time goes on as before. */
+  /** Corrects the system's time by `-ms`; monotonic time does not change. */
   setBack(ms: number): void {
     this.#wallOffsetMs -= ms;
   }
@@ -64,26 +70,44 @@ export class ManualClock implements Clock {
     const timer = { at: this.#now + Math.max(0, ms), run };
     const later = this.#timers.findIndex(({ at }) => at > timer.at);
     this.#timers.splice(later < 0 ? this.#timers.length : later, 0, timer);
+    this.#timerAdded.notifyAll();
     return { [Symbol.dispose]: () => this.#forget(timer) };
   }
 
-  /** Moves on by `ms` and runs all that falls due on the way, also what is made on the way. */
+  /** Moves on by `ms`, and runs every timer that falls due, also those created meanwhile. Pending promises go on between two timers. */
   async advance(ms: number): Promise<void> {
     const until = this.#now + ms;
     await settle();
-    for (let next = this.#timers[0]; next && next.at <= until; next = this.#timers[0]) {
-      this.#timers.shift();
-      this.#now = Math.max(this.#now, next.at);
-      next.run();
-      await settle();
-    }
+    while (this.#runNext(until)) await settle();
     this.#now = until;
   }
 
-  /** Time passes while the process is stopped: what falls due runs only afterwards. */
+  /** Moves on by `ms` at once and runs what is due, without a turn of the event loop. */
+  tick(ms: number): void {
+    this.#now += ms;
+    while (this.#runNext(this.#now));
+  }
+
+  /** Lets time pass while the process is stopped: timers run only afterwards. */
   async oversleep(ms: number): Promise<void> {
     this.#now += ms;
     await this.advance(0);
+  }
+
+  /** Resolves as soon as a timer is due `ms` from now. */
+  async timerIn(ms: number): Promise<void> {
+    while (!this.#timers.some(({ at }) => at === this.#now + ms)) {
+      await this.#timerAdded.notified(never);
+    }
+  }
+
+  #runNext(until: number): boolean {
+    const [next] = this.#timers;
+    if (!next || next.at > until) return false;
+    this.#timers.shift();
+    this.#now = Math.max(this.#now, next.at);
+    next.run();
+    return true;
   }
 
   #forget(timer: Timer): void {
@@ -92,7 +116,7 @@ export class ManualClock implements Clock {
   }
 }
 
-/** A whole turn of the event loop: every promise that can go on by itself has done so. */
+/** Waits for a turn of the event loop, after which no promise can go on by itself. */
 function settle(): Promise<void> {
   return new Promise((resolve) => {
     setImmediate(resolve);

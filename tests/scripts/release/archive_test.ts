@@ -4,7 +4,8 @@ import { pack } from "../../../scripts/release/archive.ts";
 import { CHECKSUMS, writeChecksums } from "../../../scripts/release/checksums.ts";
 import { output } from "../../../scripts/release/tools.ts";
 import { sha256OfFile } from "../../../scripts/sha256_of_file.ts";
-import { lacking, TempFolder, testUnless } from "./support.ts";
+import { lacking, testUnless } from "./support.ts";
+import { TempFolder } from "../../support/temp_folder.ts";
 
 const NAME = "p2p-1.2.3-linux-x64";
 const FILES = ["LICENSE", "README.md", "p2p"];

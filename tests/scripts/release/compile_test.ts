@@ -5,7 +5,8 @@ import { compile } from "../../../scripts/compile.ts";
 import { stageSources } from "../../../scripts/release/stage.ts";
 import { output } from "../../../scripts/release/tools.ts";
 import { sha256OfFile } from "../../../scripts/sha256_of_file.ts";
-import { lacking, TempFolder, testUnless } from "./support.ts";
+import { lacking, testUnless } from "./support.ts";
+import { TempFolder } from "../../support/temp_folder.ts";
 
 const commit = await currentCommit();
 const ignored = commit === undefined ? "there is no commit, or no git" : await lacking("tar");

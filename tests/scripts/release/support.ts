@@ -30,12 +30,3 @@ export function testUnless(
     fn,
   });
 }
-
-/** A folder that is gone in the end. */
-export class TempFolder implements Disposable {
-  readonly path = Deno.realPathSync(Deno.makeTempDirSync({ prefix: "p2p-release-" }));
-
-  [Symbol.dispose](): void {
-    Deno.removeSync(this.path, { recursive: true });
-  }
-}

@@ -7,7 +7,7 @@ import {
   type Occupant,
 } from "../../../core/serve/accept/admission.ts";
 import { type Behaviour, Crowd } from "../crowds.ts";
-import { test } from "../support.ts";
+import { test } from "../../support/test.ts";
 
 const LATE = 1_000_000;
 

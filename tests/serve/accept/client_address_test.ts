@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { clientIdOf, displayAddress } from "../../../core/serve/accept/client_address.ts";
-import { test } from "../support.ts";
+import { test } from "../../support/test.ts";
 
 test("displayAddress() shows an IPv4 client of a listener on both families as IPv4", () => {
   assertEquals(displayAddress("::ffff:10.0.0.1"), "10.0.0.1");

@@ -7,7 +7,9 @@ import {
 import { ErrorReply } from "../../../core/protocol/error_replies.ts";
 import { ManualClock } from "../../support/manual_clock.ts";
 import { memoryPair } from "../../support/memory_stream.ts";
-import { bytesOf, patternOf, RawClient, test } from "../support.ts";
+import { bytesOf, patternOf } from "../../support/bytes.ts";
+import { RawClient } from "../../support/raw_client.ts";
+import { test } from "../../support/test.ts";
 
 const KIB = 1024;
 /** The protocol's limits. */

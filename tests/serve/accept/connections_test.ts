@@ -8,7 +8,11 @@ import { Connections } from "../../../core/serve/accept/connections.ts";
 import type { ServeContext } from "../../../core/serve/context.ts";
 import { ManualClock } from "../../support/manual_clock.ts";
 import { memoryPair } from "../../support/memory_stream.ts";
-import { contextOf, patternOf, RawClient, TempFolder, test } from "../support.ts";
+import { contextOf } from "../support.ts";
+import { patternOf } from "../../support/bytes.ts";
+import { RawClient } from "../../support/raw_client.ts";
+import { TempFolder } from "../../support/temp_folder.ts";
+import { test } from "../../support/test.ts";
 
 const BIG = patternOf(1_048_576);
 /** Nobody gives way before: long enough to have asked for something. */

@@ -8,7 +8,12 @@ import { ClientConnection } from "../../../core/serve/accept/client_connection.t
 import { handleConnection } from "../../../core/serve/accept/handshake.ts";
 import { ErrorReply } from "../../../core/protocol/error_replies.ts";
 import { memoryPair } from "../../support/memory_stream.ts";
-import { contextOf, ManualClock, patternOf, RawClient, TempFolder, test } from "../support.ts";
+import { contextOf } from "../support.ts";
+import { patternOf } from "../../support/bytes.ts";
+import { ManualClock, YEAR_2033 } from "../../support/manual_clock.ts";
+import { RawClient } from "../../support/raw_client.ts";
+import { TempFolder } from "../../support/temp_folder.ts";
+import { test } from "../../support/test.ts";
 
 /** Lets the seed run until it has done something that no byte tells. */
 async function until(done: () => boolean): Promise<void> {
@@ -18,7 +23,7 @@ async function until(done: () => boolean): Promise<void> {
 /** A client that is being received; the test is its other end. */
 class HandshakeFixture implements AsyncDisposable {
   readonly folder = new TempFolder();
-  readonly clock = new ManualClock();
+  readonly clock = new ManualClock(YEAR_2033);
   readonly events: ServeEvent[] = [];
   readonly client: RawClient;
   readonly connection: ClientConnection;
@@ -57,7 +62,7 @@ class HandshakeFixture implements AsyncDisposable {
 
   /** Time passes; the sweep looks at the connection. */
   pass(ms: number): void {
-    this.clock.advance(ms);
+    this.clock.tick(ms);
     this.connection.checkTimeouts(this.clock.now());
   }
 
@@ -104,11 +109,11 @@ class HandshakeFixture implements AsyncDisposable {
 test("handleConnection() answers a one-shot request 200 ms after its last byte", async () => {
   await using fixture = new HandshakeFixture();
   await fixture.client.send("FILESIZE hel");
-  await fixture.clock.sleeperFor(200);
-  fixture.clock.advance(199);
+  await fixture.clock.timerIn(200);
+  fixture.clock.tick(199);
   await fixture.client.send("lo.txt");
-  await fixture.clock.sleeperFor(200);
-  fixture.clock.advance(200);
+  await fixture.clock.timerIn(200);
+  fixture.clock.tick(200);
   assertEquals(await fixture.rest(), "SIZE:6\n");
 });
 
@@ -117,9 +122,9 @@ for (const cut of [1, 3, 6, 7]) {
     await using fixture = new HandshakeFixture();
     const greeting = "HELLO 2\n";
     await fixture.client.send(greeting.slice(0, cut));
-    await fixture.clock.sleeperFor(200);
-    fixture.clock.advance(200);
-    await fixture.clock.sleeperFor(200);
+    await fixture.clock.timerIn(200);
+    fixture.clock.tick(200);
+    await fixture.clock.timerIn(200);
     await fixture.client.send(greeting.slice(cut));
     assertMatch(await fixture.client.line(), /^HELLO 2 agent=/);
   });
@@ -252,8 +257,8 @@ test("handleConnection() answers a one-shot FILESIZE with BUSY when the server i
 
 test("handleConnection() answers a silent client with BUSY when the server is full", async () => {
   await using fixture = new HandshakeFixture("full");
-  await fixture.clock.sleeperFor(500);
-  fixture.clock.advance(500);
+  await fixture.clock.timerIn(500);
+  fixture.clock.tick(500);
   assertMatch(await fixture.rest(), /^ERROR:BUSY /);
 });
 
@@ -340,22 +345,22 @@ test("handleConnection() delays the reply to a wrong token, and keeps its place 
   await using fixture = await new HandshakeFixture("free", TOKEN).greeted();
   await fixture.client.send("AUTH 00\n");
   await fixture.client.end();
-  await fixture.clock.sleeperFor(100);
+  await fixture.clock.timerIn(100);
   assertEquals(fixture.connection.closeReason, undefined);
-  fixture.clock.advance(100);
+  fixture.clock.tick(100);
   assertMatch(await fixture.rest(), /^ERROR:AUTH /);
 });
 
 test("handleConnection() keeps the place of a wrong token as long when its client has left", async () => {
   await using fixture = await new HandshakeFixture("free", TOKEN).greeted();
   await fixture.client.send("AUTH 00\n");
-  await fixture.clock.sleeperFor(100);
+  await fixture.clock.timerIn(100);
   let ended = false;
   fixture.ended.then(() => ended = true);
   fixture.connection.close("reset by the client");
   for (let i = 0; i < 10; i++) await fixture.stuck();
   assertEquals(ended, false);
-  fixture.clock.advance(100);
+  fixture.clock.tick(100);
   await fixture.ended;
 });
 
@@ -375,7 +380,7 @@ test("handleConnection() ends an idle session gracefully when the server drains"
 test("handleConnection() answers a silent pending connection with BUSY at once when newer ones need its room", async () => {
   await using fixture = new HandshakeFixture("full");
   await fixture.stuck();
-  fixture.clock.advance(50);
+  fixture.clock.tick(50);
   fixture.hurry();
   assertMatch(await fixture.rest(), /^ERROR:BUSY retry-after-ms=500 [^\n]*\n$/);
 });
@@ -388,7 +393,7 @@ test("handleConnection() closes a new pending connection, or one with an unfinis
   await using speaking = new HandshakeFixture("full");
   await speaking.client.send("DOWNLOAD hel");
   await speaking.stuck();
-  speaking.clock.advance(100);
+  speaking.clock.tick(100);
   speaking.hurry();
   assertEquals(await speaking.rest(), "");
 });

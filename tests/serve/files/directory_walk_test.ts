@@ -3,7 +3,8 @@ import { join } from "@std/path";
 import { compareNames } from "../../../core/base/names.ts";
 import { openRoot } from "../../../core/serve/files/root.ts";
 import { walkDirectory } from "../../../core/serve/files/directory_walk.ts";
-import { TempFolder, test } from "../support.ts";
+import { TempFolder } from "../../support/temp_folder.ts";
+import { test } from "../../support/test.ts";
 
 const never = new AbortController().signal;
 

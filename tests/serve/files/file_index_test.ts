@@ -5,7 +5,10 @@ import { FileIndex, type IndexPage } from "../../../core/serve/files/file_index.
 import type { WalkResult } from "../../../core/serve/files/directory_walk.ts";
 import type { ListedFile } from "../../../core/protocol/listing.ts";
 import { parseListing } from "../../protocol/support.ts";
-import { ManualClock, SeedFixture, TempFolder, test } from "../support.ts";
+import { SeedFixture } from "../support.ts";
+import { ManualClock, YEAR_2033 } from "../../support/manual_clock.ts";
+import { TempFolder } from "../../support/temp_folder.ts";
+import { test } from "../../support/test.ts";
 
 /** For walks that end by themselves. */
 const jobs = new TaskGroup(new AbortController().signal);
@@ -20,7 +23,7 @@ function walkedOf(files: ListedFile[]): WalkResult {
 
 function offering(names: readonly string[], pageFiles?: number): FileIndex {
   const walk = () => Promise.resolve(walkedOf(listed(names)));
-  return new FileIndex(walk, jobs, new ManualClock(), pageFiles);
+  return new FileIndex(walk, jobs, new ManualClock(YEAR_2033), pageFiles);
 }
 
 /** The names of a page, parsed as a client does. */
@@ -76,32 +79,32 @@ test("FileIndex.page() encodes a page once for all clients, also from its middle
 });
 
 test("FileIndex keeps its pages after walks that find nothing new", async () => {
-  const clock = new ManualClock();
+  const clock = new ManualClock(YEAR_2033);
   let files = listed(["a", "b"]);
   const index = new FileIndex(() => Promise.resolve(walkedOf([...files])), jobs, clock);
   const { body } = await index.page("");
   const names = await index.names();
-  clock.advance(1000);
+  clock.tick(1000);
   assert((await index.page("")).body.buffer === body.buffer);
   assert(await index.names() === names);
   for (const change of [{ size: 7 }, { modified: 7 }, { name: "c" }]) {
     const before = await index.page("");
     files = [{ ...files[0]!, ...change }, files[1]!];
-    clock.advance(1000);
+    clock.tick(1000);
     const after = await index.page("");
     assert(after.body.buffer !== before.body.buffer, JSON.stringify(change));
   }
 });
 
 test("FileIndex returns the older listing when a walk takes long, and the new one when that has ended", async () => {
-  const clock = new ManualClock();
+  const clock = new ManualClock(YEAR_2033);
   const walk = Promise.withResolvers<WalkResult>();
   const index = new FileIndex(() => walk.promise, jobs, clock);
   await index.accept(walkedOf(listed(["a"])));
-  clock.advance(1000);
+  clock.tick(1000);
   const asked = index.page("");
-  await clock.sleeperFor(500);
-  clock.advance(500);
+  await clock.timerIn(500);
+  clock.tick(500);
   assertEquals(namesIn(await asked, ""), ["a"]);
   walk.resolve(walkedOf(listed(["a", "b"])));
   const later = index.page("");
@@ -109,7 +112,7 @@ test("FileIndex returns the older listing when a walk takes long, and the new on
 });
 
 test("FileIndex ends its walk with the group that it runs in, when no request waits for it", async () => {
-  const clock = new ManualClock();
+  const clock = new ManualClock(YEAR_2033);
   const group = new TaskGroup(new AbortController().signal);
   const stopped = Promise.withResolvers<void>();
   const walk = async (signal: AbortSignal) => {
@@ -118,10 +121,10 @@ test("FileIndex ends its walk with the group that it runs in, when no request wa
   };
   const index = new FileIndex(walk, group, clock);
   await index.accept(walkedOf(listed(["a"])));
-  clock.advance(1000);
+  clock.tick(1000);
   const asked = index.page("");
-  await clock.sleeperFor(500);
-  clock.advance(500);
+  await clock.timerIn(500);
+  clock.tick(500);
   assertEquals(namesIn(await asked, ""), ["a"]);
   assertEquals(group.size, 1);
   await group[Symbol.asyncDispose]();
@@ -136,13 +139,13 @@ test("FileIndex.offered counts what the last walk found", async () => {
 });
 
 test("FileIndex.accept() installs the result of a walk as a fresh listing", async () => {
-  const clock = new ManualClock();
+  const clock = new ManualClock(YEAR_2033);
   let walks = 0;
   const index = new FileIndex(() => (walks++, Promise.resolve(walkedOf([]))), jobs, clock);
   await index.accept(walkedOf(listed(["b", "a"])));
-  clock.advance(999);
+  clock.tick(999);
   assertEquals((await index.all()).map(({ name }) => name), ["a", "b"]);
-  clock.advance(1);
+  clock.tick(1);
   assertEquals([await index.all(), walks], [[], 1]);
 });
 
@@ -153,14 +156,14 @@ test("FileIndex.all() sorts by code point", async () => {
 });
 
 test("FileIndex.all() walks again only when the listing is a second old", async () => {
-  const clock = new ManualClock();
+  const clock = new ManualClock(YEAR_2033);
   let walks = 0;
   const index = new FileIndex(() => (walks++, Promise.resolve(walkedOf([]))), jobs, clock);
   await Promise.all([index.all(), index.all()]);
-  clock.advance(999);
+  clock.tick(999);
   await index.all();
   assertEquals(walks, 1);
-  clock.advance(1);
+  clock.tick(1);
   await index.all();
   assertEquals(walks, 2);
 });

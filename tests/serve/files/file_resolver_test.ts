@@ -3,7 +3,8 @@ import { FileResolver } from "../../../core/serve/files/file_resolver.ts";
 import { openRoot } from "../../../core/serve/files/root.ts";
 import type { Located } from "../../../core/serve/files/open_file.ts";
 import { ErrorReply } from "../../../core/protocol/error_replies.ts";
-import { TempFolder, test } from "../support.ts";
+import { TempFolder } from "../../support/temp_folder.ts";
+import { test } from "../../support/test.ts";
 
 const ON_WINDOWS = Deno.build.os === "windows";
 

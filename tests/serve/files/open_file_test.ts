@@ -8,7 +8,9 @@ import {
   type OpenFile,
 } from "../../../core/serve/files/open_file.ts";
 import { ErrorReply } from "../../../core/protocol/error_replies.ts";
-import { SeedFixture, TempFolder, test } from "../support.ts";
+import { SeedFixture } from "../support.ts";
+import { TempFolder } from "../../support/temp_folder.ts";
+import { test } from "../../support/test.ts";
 
 const ON_WINDOWS = Deno.build.os === "windows";
 

@@ -3,7 +3,10 @@ import { join } from "@std/path";
 import { makeManifest } from "../../../core/protocol/manifest.ts";
 import { type FileVersion, versionOf } from "../../../core/serve/files/file_version.ts";
 import { DiskCache } from "../../../core/serve/manifests/disk_cache.ts";
-import { ManualClock, patternOf, TempFolder, test } from "../support.ts";
+import { patternOf } from "../../support/bytes.ts";
+import { ManualClock, YEAR_2033 } from "../../support/manual_clock.ts";
+import { TempFolder } from "../../support/temp_folder.ts";
+import { test } from "../../support/test.ts";
 
 const never = new AbortController().signal;
 const SIZE = 10_000_000;
@@ -15,7 +18,7 @@ const manifest = makeManifest(SIZE, "0".repeat(64), patternOf(320));
 const fileOf = (path: string, version: FileVersion) => ({ path, version });
 
 function cacheIn(folder: TempFolder): DiskCache {
-  return new DiskCache(folder.path, new ManualClock());
+  return new DiskCache(folder.path, new ManualClock(YEAR_2033));
 }
 
 function entriesIn(folder: TempFolder): string[] {

@@ -2,7 +2,7 @@ import { assertEquals, assertStrictEquals } from "@std/assert";
 import { manifestBody, ManifestCache } from "../../../core/serve/manifests/manifest_cache.ts";
 import { encodeManifest, makeManifest } from "../../../core/protocol/manifest.ts";
 import { versionOf } from "../../../core/serve/files/file_version.ts";
-import { test } from "../support.ts";
+import { test } from "../../support/test.ts";
 
 const MIB = 1_048_576;
 const made = (pieces: number) =>

@@ -6,15 +6,11 @@ import { TaskGroup } from "../../../core/base/task_group.ts";
 import type { Located } from "../../../core/serve/files/open_file.ts";
 import { type Manifest, parseManifest } from "../../../core/protocol/manifest.ts";
 import { ErrorReply } from "../../../core/protocol/error_replies.ts";
-import {
-  bytesOf,
-  contextOf,
-  ManualClock,
-  patternOf,
-  SeedFixture,
-  TempFolder,
-  test,
-} from "../support.ts";
+import { contextOf, SeedFixture } from "../support.ts";
+import { bytesOf, patternOf } from "../../support/bytes.ts";
+import { ManualClock, YEAR_2033 } from "../../support/manual_clock.ts";
+import { TempFolder } from "../../support/temp_folder.ts";
+import { test } from "../../support/test.ts";
 
 /** Large enough for the disk cache. */
 const LARGE = 9 * 1024 * 1024;
@@ -41,12 +37,12 @@ test("MANIFEST digests every piece and the whole file", async () => {
 test("MANIFEST answers PENDING with a percentage after 100 ms, and hashing goes on without the client", async () => {
   using folder = new TempFolder();
   folder.write("large", LARGE_CONTENT);
-  const clock = new ManualClock();
+  const clock = new ManualClock(YEAR_2033);
   await using seed = await SeedFixture.start(folder.path, { clock });
   using client = await seed.session();
   await client.send("MANIFEST large\n");
-  await clock.sleeperFor(100);
-  clock.advance(100);
+  await clock.timerIn(100);
+  clock.tick(100);
   assertMatch(await client.line(), /^ERROR:PENDING \d{1,2}$/);
   client.close();
   assertEquals((await seed.event("hashed")).bytes, LARGE);
@@ -70,14 +66,14 @@ test("MANIFEST begins again when the file changes while it is hashed", async () 
   using folder = new TempFolder();
   folder.write("large", LARGE_CONTENT);
   folder.age("large");
-  const clock = new ManualClock();
+  const clock = new ManualClock(YEAR_2033);
   await using seed = await SeedFixture.start(folder.path, { clock });
   using client = await seed.session();
   await client.send("MANIFEST large\n");
-  await clock.sleeperFor(100);
+  await clock.timerIn(100);
   const later = patternOf(LARGE - 1, 2);
   folder.write("large", later);
-  clock.advance(100);
+  clock.tick(100);
   assertMatch(await client.line(), /^ERROR:/);
   let manifest = "ERROR:";
   while (manifest.startsWith("ERROR:")) {
@@ -124,7 +120,7 @@ test("MANIFEST does not hash again after a restart", async () => {
   using folder = new TempFolder();
   using cache = new TempFolder();
   folder.write("large", LARGE_CONTENT);
-  const options = { clock: new ManualClock(), cacheDir: cache.path };
+  const options = { clock: new ManualClock(YEAR_2033), cacheDir: cache.path };
   const texts: string[] = [];
   for (const want of [1, 0]) {
     await using seed = await SeedFixture.start(folder.path, options);
@@ -151,11 +147,11 @@ test("MANIFEST works when the cache cannot be written", async () => {
 test("Hashing ends with the server", async () => {
   using folder = new TempFolder();
   folder.write("large", LARGE_CONTENT);
-  const clock = new ManualClock();
+  const clock = new ManualClock(YEAR_2033);
   const seed = await SeedFixture.start(folder.path, { clock });
   using client = await seed.session();
   await client.send("MANIFEST large\n");
-  await clock.sleeperFor(100);
+  await clock.timerIn(100);
   seed.stopNow();
   await seed.ended;
   assertEquals(hashings(seed), 0);
@@ -164,7 +160,7 @@ test("Hashing ends with the server", async () => {
 test("ManifestService.manifestOf() opens a file only to hash it, and never returns the manifest of another version", async () => {
   using folder = new TempFolder();
   folder.write("a", "one");
-  const clock = new ManualClock();
+  const clock = new ManualClock(YEAR_2033);
   await using jobs = new TaskGroup(never);
   const { manifests, files } = contextOf(folder.path, jobs, { clock });
   using opened = new DisposableStack();

@@ -2,7 +2,8 @@ import { assertEquals } from "@std/assert";
 import type { ServeEvent } from "../../../core/events.ts";
 import { MetricsRegistry } from "../../../core/serve/metrics/metrics_registry.ts";
 import { AccessLog } from "../../../core/serve/metrics/access_log.ts";
-import { ManualClock, test } from "../support.ts";
+import { ManualClock } from "../../support/manual_clock.ts";
+import { test } from "../../support/test.ts";
 
 const SIZE = 10;
 
@@ -31,7 +32,7 @@ function sent(
 test("AccessLog.add() reports a file when all its bytes were sent", () => {
   const { clock, events, add } = logFixture();
   add(1, "a", 5);
-  clock.advance(30);
+  clock.tick(30);
   add(1, "b", 5);
   add(1, "a", 5);
   assertEquals(events, [sent("a", 10, { elapsedMs: 30 })]);
@@ -39,7 +40,7 @@ test("AccessLog.add() reports a file when all its bytes were sent", () => {
 
 test("AccessLog.add() adds up the connections of one client, and keeps clients apart", () => {
   const { clock, events, add } = logFixture();
-  clock.advance(100);
+  clock.tick(100);
   add(1, "a", 2);
   // Began before the first one that ended.
   add(2, "a", 3, { startedAt: 40 });
@@ -94,9 +95,9 @@ test("AccessLog.end() does not end transfers without lasting connections", () =>
 test("AccessLog.sweep() reports what has been quiet for 5 s", () => {
   const { clock, events, log, add } = logFixture();
   add(1, "a", 5);
-  clock.advance(3000);
+  clock.tick(3000);
   add(1, "b", 5);
-  clock.advance(2000);
+  clock.tick(2000);
   log.sweep(clock.now());
   assertEquals(events, [sent("a", 5)]);
 });

@@ -4,7 +4,11 @@ import type { Clock } from "../../../core/base/clock.ts";
 import type { ServeSettings } from "../../../core/config.ts";
 import { dialer } from "../../../core/source/dial.ts";
 import { readMetrics } from "../../support/prometheus.ts";
-import { ManualClock, RawClient, SeedFixture, TempFolder, test } from "../support.ts";
+import { SeedFixture } from "../support.ts";
+import { ManualClock, YEAR_2033 } from "../../support/manual_clock.ts";
+import { RawClient } from "../../support/raw_client.ts";
+import { TempFolder } from "../../support/temp_folder.ts";
+import { test } from "../../support/test.ts";
 
 const METRICS = { host: "127.0.0.1", port: 0 };
 
@@ -118,7 +122,7 @@ test("serveMetrics() answers GET and HEAD of /metrics alone", async () => {
 });
 
 test("serveMetrics() closes connections that send no end, or too long a head", async () => {
-  const clock = new ManualClock();
+  const clock = new ManualClock(YEAR_2033);
   await using watched = await WatchedSeed.start({ clock });
   using long = await watched.connect();
   await long.send("GET /".padEnd(8192, "x"));
@@ -131,8 +135,8 @@ test("serveMetrics() closes connections that send no end, or too long a head", a
   assertMatch(new TextDecoder().decode(await cut.rest()), /^HTTP\/1.1 200 OK\r\n/);
   using slow = await watched.connect();
   await slow.send("GET /metrics HTTP/1.1\r\n");
-  await clock.sleeperFor(10_000);
-  clock.advance(10_000);
+  await clock.timerIn(10_000);
+  clock.tick(10_000);
   assertEquals((await slow.rest()).length, 0);
 });
 

@@ -2,7 +2,8 @@ import { assertEquals } from "@std/assert";
 import { busyReply, ErrorReply } from "../../../core/protocol/error_replies.ts";
 import type { Metric } from "../../../core/serve/metrics/metrics.ts";
 import { MetricsRegistry } from "../../../core/serve/metrics/metrics_registry.ts";
-import { ManualClock, test } from "../support.ts";
+import { ManualClock, YEAR_2033 } from "../../support/manual_clock.ts";
+import { test } from "../../support/test.ts";
 
 /** Label values and value of each sample. */
 function samplesOf({ samples }: Metric): [...string[], number][] {
@@ -10,7 +11,7 @@ function samplesOf({ samples }: Metric): [...string[], number][] {
 }
 
 test("MetricsRegistry.request() counts each request by dialect, kind and result", () => {
-  const registry = new MetricsRegistry(new ManualClock());
+  const registry = new MetricsRegistry(new ManualClock(YEAR_2033));
   for (let i = 0; i < 2; i++) {
     using request = registry.request("session", "DOWNLOAD");
     request.answered();
@@ -30,11 +31,11 @@ test("MetricsRegistry.request() counts each request by dialect, kind and result"
 });
 
 test("MetricsRegistry.request() measures the time until the end of the reply", () => {
-  const clock = new ManualClock();
+  const clock = new ManualClock(YEAR_2033);
   const registry = new MetricsRegistry(clock);
   for (const ms of [0, 1, 2, 100, 30_000, 30_001]) {
     using _request = registry.request("session", "PING");
-    clock.advance(ms);
+    clock.tick(ms);
   }
   const samples = samplesOf(registry.durations);
   const upTo = (bound: string) => samples.find(([, le]) => le === bound)?.at(-1);
@@ -43,7 +44,7 @@ test("MetricsRegistry.request() measures the time until the end of the reply", (
 });
 
 test("MetricsRegistry counts BUSY by its reason, not by its delay", () => {
-  const registry = new MetricsRegistry(new ManualClock());
+  const registry = new MetricsRegistry(new ManualClock(YEAR_2033));
   for (const delay of [500, 817]) {
     using request = registry.request("session", "DOWNLOAD");
     request.refused(busyReply(delay, "too many open files"));
@@ -54,7 +55,7 @@ test("MetricsRegistry counts BUSY by its reason, not by its delay", () => {
 });
 
 test("MetricsRegistry.connected() counts accepted connections, and refused ones by the reason", () => {
-  const registry = new MetricsRegistry(new ManualClock());
+  const registry = new MetricsRegistry(new ManualClock(YEAR_2033));
   registry.connected();
   registry.connected("full");
   registry.connected();
@@ -62,7 +63,7 @@ test("MetricsRegistry.connected() counts accepted connections, and refused ones 
 });
 
 test("MetricsRegistry counts reasons beyond the first 32 as others", () => {
-  const registry = new MetricsRegistry(new ManualClock());
+  const registry = new MetricsRegistry(new ManualClock(YEAR_2033));
   for (let i = 0; i < 1000; i++) registry.connected(`reason ${i}`);
   registry.connected("reason 0");
   const samples = samplesOf(registry.refused);

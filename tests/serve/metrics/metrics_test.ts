@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { Counter, gauge, Histogram, renderMetrics } from "../../../core/serve/metrics/metrics.ts";
-import { test } from "../support.ts";
+import { test } from "../../support/test.ts";
 
 test("renderMetrics() writes help, type and samples of each metric, and escapes them", () => {
   const counter = new Counter("a_total", 'Back\\slash, "quote"\nline.');

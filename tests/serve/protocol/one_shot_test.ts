@@ -1,5 +1,7 @@
 import { assertEquals, assertMatch } from "@std/assert";
-import { SeedFixture, TempFolder, test } from "../support.ts";
+import { SeedFixture } from "../support.ts";
+import { TempFolder } from "../../support/temp_folder.ts";
+import { test } from "../../support/test.ts";
 
 function files(): TempFolder {
   const folder = new TempFolder();

@@ -3,7 +3,11 @@ import { TaskGroup } from "../../../core/base/task_group.ts";
 import type { ByteStream } from "../../../core/source/transport.ts";
 import { sendBytes } from "../../../core/serve/protocol/send_body.ts";
 import { ClientConnection } from "../../../core/serve/accept/client_connection.ts";
-import { contextOf, ManualClock, patternOf, TempFolder, test } from "../support.ts";
+import { contextOf } from "../support.ts";
+import { patternOf } from "../../support/bytes.ts";
+import { ManualClock, YEAR_2033 } from "../../support/manual_clock.ts";
+import { TempFolder } from "../../support/temp_folder.ts";
+import { test } from "../../support/test.ts";
 
 /** Takes everything, and keeps apart what came in each write. */
 class Sink implements ByteStream {
@@ -43,7 +47,7 @@ for (
     using folder = new TempFolder();
     await using jobs = new TaskGroup(new AbortController().signal);
     const sink = new Sink();
-    const link = new ClientConnection(sink, new ManualClock());
+    const link = new ClientConnection(sink, new ManualClock(YEAR_2033));
     using turn = contextOf(folder.path, jobs).scheduler.open(link.client, jobs.signal);
     const bytes = patternOf(size);
     const head = `OK ${size}\n`;

@@ -1,6 +1,9 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { authResponse } from "../../../core/protocol/greeting.ts";
-import { bytesOf, patternOf, SeedFixture, TempFolder, test } from "../support.ts";
+import { SeedFixture } from "../support.ts";
+import { bytesOf, patternOf } from "../../support/bytes.ts";
+import { TempFolder } from "../../support/temp_folder.ts";
+import { test } from "../../support/test.ts";
 
 function files(): TempFolder {
   const folder = new TempFolder();

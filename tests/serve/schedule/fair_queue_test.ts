@@ -1,6 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { FairQueue, type FairQueueOptions, Flow } from "../../../core/serve/schedule/fair_queue.ts";
-import { assertNear, jainOf, test } from "../support.ts";
+import { assertNear, jainOf } from "../support.ts";
+import { test } from "../../support/test.ts";
 
 const KIB = 1024;
 const STEP = 256 * KIB;

@@ -1,7 +1,8 @@
 /** The fair queue in thousands of small worlds: clients of all kinds on one line, in simulated time. */
 import { assert } from "@std/assert";
 import { FairQueue, type FairQueueOptions, Flow } from "../../../core/serve/schedule/fair_queue.ts";
-import { jainOf, test } from "../support.ts";
+import { jainOf } from "../support.ts";
+import { test } from "../../support/test.ts";
 
 const WORLDS = 2000;
 const KIB = 1024;

@@ -5,7 +5,8 @@ import { busyReply } from "../../../core/protocol/error_replies.ts";
 import { Scheduler } from "../../../core/serve/schedule/scheduler.ts";
 import { ManualClock } from "../../support/manual_clock.ts";
 import { watch } from "../../source/support.ts";
-import { assertNear, test } from "../support.ts";
+import { assertNear } from "../support.ts";
+import { test } from "../../support/test.ts";
 
 const NEVER = new AbortController().signal;
 const STEP = 262_144;
