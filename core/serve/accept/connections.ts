@@ -9,7 +9,7 @@ import type { ServeContext } from "../context.ts";
 import { shutdown } from "../protocol/errors.ts";
 import { Admission, type Decision } from "./admission.ts";
 import { ClientConnection } from "./client_connection.ts";
-import { handleConnection, ONE_SHOT_SILENCE_MS, type Pending } from "./handshake.ts";
+import { type Enter, handleConnection, ONE_SHOT_SILENCE_MS } from "./handshake.ts";
 
 /** How exactly time limits are kept. */
 const CHECK_INTERVAL_MS = 1000;
@@ -27,7 +27,7 @@ export class Connections {
   readonly #admission: Admission;
   readonly #open = new Set<ClientConnection>();
   /** Connections that wait for a place or are being rejected, and since when; the longest first. */
-  readonly #pending = new Map<AbortController, number>();
+  readonly #pending = new Map<ClientConnection, number>();
   /** Evicted connections that are still open, and since when; the longest first. */
   readonly #evicted = new Map<ClientConnection, number>();
 
@@ -50,7 +50,9 @@ export class Connections {
       clients.spawn((signal) => this.#handle(connection, signal));
     } else {
       this.#makeRoom();
-      clients.spawn((signal) => this.#handlePending(connection, signal));
+      this.#pending.set(connection, clock.now());
+      const enter: Enter = (isSilent) => this.#enter(connection, isSilent);
+      clients.spawn((signal) => this.#handle(connection, signal, enter));
     }
   }
 
@@ -79,35 +81,31 @@ export class Connections {
   async #handle(
     connection: ClientConnection,
     signal: AbortSignal,
-    pending?: Pending,
+    enter?: Enter,
   ): Promise<void> {
     this.#open.add(connection);
-    await handleConnection(connection, this.#context, signal, pending);
+    await handleConnection(connection, this.#context, signal, enter);
     this.#open.delete(connection);
+    this.#pending.delete(connection);
     this.#evicted.delete(connection);
     this.#admission.leave(connection);
     // A client that does not read can delay this at will, and keeps a descriptor until then.
     connection.released.then(() => this.#admission.release(connection));
   }
 
-  async #handlePending(connection: ClientConnection, signal: AbortSignal): Promise<void> {
+  /** Gives a place to a pending connection, or returns why there is none. */
+  #enter(connection: ClientConnection, isSilent: boolean): string | undefined {
     const { clock, metrics } = this.#context;
-    const hurry = new AbortController();
-    this.#pending.set(hurry, clock.now());
-    const enter = (isSilent: boolean) => {
-      const decision = isSilent ? NO_PLACE : this.#admission.decide(connection.client, clock.now());
-      if (decision.kind === "refuse") {
-        metrics.connected(decision.reason);
-        return decision.reason;
-      }
-      this.#pending.delete(hurry);
-      // Every occupant is a connection: only `#admit` calls `enter`.
-      if (decision.instead) this.#evict(decision.instead as ClientConnection);
-      this.#admit(connection);
-      return undefined;
-    };
-    await this.#handle(connection, signal, { enter, hurry: hurry.signal });
-    this.#pending.delete(hurry);
+    const decision = isSilent ? NO_PLACE : this.#admission.decide(connection.client, clock.now());
+    if (decision.kind === "refuse") {
+      metrics.connected(decision.reason);
+      return decision.reason;
+    }
+    this.#pending.delete(connection);
+    // Every occupant is a connection: only `#admit` calls `enter`.
+    if (decision.instead) this.#evict(decision.instead as ClientConnection);
+    this.#admit(connection);
+    return undefined;
   }
 
   #admit(connection: ClientConnection): void {
@@ -136,7 +134,7 @@ export class Connections {
     for (const [oldest, since] of this.#pending) {
       if (now - since < ONE_SHOT_SILENCE_MS && size < MAX_PENDING) return;
       this.#pending.delete(oldest);
-      return oldest.abort();
+      return oldest.leave(evictedReply());
     }
   }
 }

@@ -23,27 +23,23 @@ export const ONE_SHOT_SILENCE_MS = 50;
 const RETRY_MS = 500;
 
 /**
- * How a connection without a place gets one. Another client's place is only given to a client
- * that has sent a request, so that opening connections alone evicts nobody.
+ * Gives a place to a connection that has none, which a silent client never gets; returns why there
+ * is none. Another client's place is only given to a client that has sent a request, so that
+ * opening connections alone evicts no client.
  */
-export interface Pending {
-  /** Takes a place, which a silent client never gets; returns why there is none. */
-  readonly enter: (isSilent: boolean) => string | undefined;
-  /** Aborts when newer connections need its room: it is answered now, or closed. */
-  readonly hurry: AbortSignal;
-}
+export type Enter = (isSilent: boolean) => string | undefined;
 
 /** Serves the client until its connection ends; throws nothing. */
 export async function handleConnection(
   connection: ClientConnection,
   context: ServeContext,
   signal: AbortSignal,
-  pending?: Pending,
+  enter?: Enter,
 ): Promise<void> {
   if (signal.aborted) return connection.close();
   using _now = onAbort(signal, () => connection.close());
   try {
-    await converse(connection, context, pending);
+    await converse(connection, context, enter);
   } catch (error) {
     const reason = reportableReason(error, connection);
     if (reason !== undefined && !signal.aborted) report(connection, context, reason);
@@ -55,11 +51,9 @@ export async function handleConnection(
 async function converse(
   connection: ClientConnection,
   context: ServeContext,
-  pending: Pending | undefined,
+  enter: Enter | undefined,
 ): Promise<void> {
-  const line = pending
-    ? await waitForPlace(connection, context, pending)
-    : await waitForRequest(connection, context);
+  const line = await waitForRequest(connection, context, enter);
   if (line === undefined) return;
   // A one-shot request is answered, and no other can follow.
   connection.onLeave = () => {};
@@ -71,43 +65,27 @@ async function converse(
   await connection.closeGracefully();
 }
 
-/** The first line of a connection that has a place. */
-function waitForRequest(
-  connection: ClientConnection,
-  { clock }: ServeContext,
-): Promise<string | undefined> {
-  const silentAt = clock.now() + ONE_SHOT_SILENCE_MS;
-  connection.onLeave = (reply) => rejectSilent(connection, reply, clock.now() >= silentAt);
-  return firstLine(connection);
-}
-
 /**
- * The first line of a pending connection that then got a place; undefined after it was rejected.
- * The line also says how to reject: in a one-shot reply to `DOWNLOAD`, any text would become
- * part of the client's file. A silent client is no one-shot client.
+ * The first line of a connection that has a place, or gets it by `enter`; undefined after it was
+ * rejected. The line also says how to reject: in a one-shot reply to `DOWNLOAD`, any text would
+ * become part of the client's file. A silent client is no one-shot client.
  */
-async function waitForPlace(
+async function waitForRequest(
   connection: ClientConnection,
   context: ServeContext,
-  { enter, hurry }: Pending,
+  enter: Enter | undefined,
 ): Promise<string | undefined> {
   const { clock } = context;
   const silentAt = clock.now() + ONE_SHOT_SILENCE_MS;
+  connection.onLeave = (reply) => {
+    const last = enter ? busy(connection, context, enter(true)!) : reply;
+    rejectSilent(connection, last, clock.now() >= silentAt);
+  };
+  if (!enter) return await firstLine(connection);
   connection.setIdle(2 * PENDING_TIMEOUT_MS);
-  if (hurry.aborted) {
-    enter(true);
-    return undefined;
-  }
-  let isAnswered = false;
-  using _hurry = onAbort(hurry, () => {
-    if (isAnswered) return connection.close();
-    isAnswered = true;
-    const reply = busy(connection, context, enter(true)!);
-    rejectSilent(connection, reply, clock.now() >= silentAt);
-  });
   const line = await firstLine(connection, PENDING_TIMEOUT_MS);
-  if (isAnswered) return undefined;
-  isAnswered = true;
+  if (connection.leaving) return undefined;
+  connection.onLeave = () => connection.close();
   const reason = enter(line === undefined);
   if (reason === undefined) return line;
   await rejectConnection(connection, line ?? HELLO, busy(connection, context, reason));

@@ -29,7 +29,6 @@ class HandshakeFixture implements AsyncDisposable {
   readonly connection: ClientConnection;
   readonly #jobs = new TaskGroup(new AbortController().signal);
   readonly #draining = new AbortController();
-  readonly #hurry = new AbortController();
   readonly #talk: Promise<void>;
 
   constructor(
@@ -49,9 +48,8 @@ class HandshakeFixture implements AsyncDisposable {
       emit: (event) => this.events.push(event),
     });
     const { signal } = this.#jobs;
-    const full = { enter: () => "too many connections", hurry: this.#hurry.signal };
-    const pending = place === "full" ? full : undefined;
-    this.#talk = handleConnection(this.connection, seed, signal, pending);
+    const enter = place === "full" ? () => "too many connections" : undefined;
+    this.#talk = handleConnection(this.connection, seed, signal, enter);
   }
 
   async greeted(): Promise<this> {
@@ -77,7 +75,7 @@ class HandshakeFixture implements AsyncDisposable {
   }
 
   hurry(): void {
-    this.#hurry.abort();
+    this.connection.leave(new ErrorReply("BUSY", "newer connections need its room"));
   }
 
   drain(): void {
