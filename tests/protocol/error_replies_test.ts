@@ -62,7 +62,7 @@ const others = [
   "xERROR:BUSY",
 ];
 for (const line of others) {
-  Deno.test(`parseErrorReply() does not take ${show(line)}`, () => {
+  Deno.test(`parseErrorReply() rejects ${show(line)}`, () => {
     assertEquals(parseErrorReply(line), undefined);
   });
 }
@@ -86,7 +86,7 @@ const long = [
   { name: "letters of four bytes", text: "😀".repeat(4000), keeps: "😀".repeat(1000) },
 ];
 for (const { name, text, keeps } of long) {
-  Deno.test(`encodeErrorReply() keeps to the length of a line when given too many ${name}`, () => {
+  Deno.test(`encodeErrorReply() cuts to the length of a line when given too many ${name}`, () => {
     const line = encodeErrorReply(new ErrorReply("INTERNAL", text));
     assert(bytesOf(line).length <= MAX_LINE_BYTES + 1);
     assert(line.startsWith(`ERROR:INTERNAL ${keeps}`));

@@ -149,7 +149,7 @@ const responses = [
   { name: "a digit less", response: RESPONSE.slice(0, -1), want: false },
   { name: "a byte more", response: RESPONSE + "00", want: false },
   { name: "a space before", response: " " + RESPONSE, want: false },
-  { name: "a line end behind", response: RESPONSE + "\n", want: false },
+  { name: "a line end at the end", response: RESPONSE + "\n", want: false },
   { name: "no hex digit", response: "g" + RESPONSE.slice(1), want: false },
   { name: "the token itself", response: TOKEN, want: false },
   {

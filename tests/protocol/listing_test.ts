@@ -39,11 +39,11 @@ Deno.test("encodeListing() writes the protocol's fields only", () => {
   assertEquals(encodeListing([file]), '{"name":"a","size":1,"modified":2}\n');
 });
 
-Deno.test("ListingPage.add() takes back all names in the order of code points", () => {
+Deno.test("ListingPage.add() returns all names in the order of code points", () => {
   assertEquals(parseListing(encodeListing(FILES), ""), FILES);
 });
 
-Deno.test("ListingPage.add() takes a page that goes on behind after", () => {
+Deno.test("ListingPage.add() accepts a page that continues after a name", () => {
   assertEquals(parseListing(encodeListing(FILES.slice(2)), "a/b"), FILES.slice(2));
   assertEquals(parseListing("", "a/b"), []);
 });
@@ -117,13 +117,13 @@ for (const line of noEntries) {
 
 const bad = ["", ".", "..", "/a", "a/", "a\\b", "a\0", "a\nb", "\ud800", "x".repeat(1025)];
 for (const name of bad) {
-  Deno.test(`ListingPage.add() passes over the name ${show(name)} and keeps the others`, () => {
+  Deno.test(`ListingPage.add() skips the name ${show(name)} and keeps the others`, () => {
     const text = entry("!") + entry(name) + entry("😀");
     assertEquals(parseListing(text, "").map((file) => file.name), ["!", "😀"]);
   });
 }
 
-Deno.test("ListingPage.add() passes over unknown fields", () => {
+Deno.test("ListingPage.add() skips unknown fields", () => {
   const text = '{"name":"a","kind":"file","size":1,"modified":2,"x":{"y":[]}}\n';
   assertEquals(parseListing(text, ""), [{ name: "a", size: 1, modified: 2 }]);
 });
@@ -216,11 +216,11 @@ const files = names.chain((names) =>
     ),
   )
 );
-property("ListingPage.add() takes back what was encoded", files, (files) => {
+property("ListingPage.add() parses what encodeListing() made", files, (files) => {
   assertEquals(parseListing(encodeListing(files), ""), files);
 });
 
-property("parseOneShotListing() takes back what was encoded", names, (names) => {
+property("parseOneShotListing() parses what encodeListing() made", names, (names) => {
   assertEquals(
     Array.from(parseOneShotListing(bytesOf(encodeOneShotListing(names)))),
     names,
@@ -234,7 +234,7 @@ const anyListing = fc.oneof(
   fc.array(fc.json(), { maxLength: 3 }).map((values) => values.map((one) => `${one}\n`).join("")),
 );
 property(
-  "ListingPage.add() gives sorted valid files or throws ProtocolError",
+  "ListingPage.add() returns sorted valid files or throws ProtocolError",
   fc.tuple(anyListing, fc.oneof(fc.constant(""), validName)),
   ([text, after]) => {
     let files: ListedFile[];

@@ -32,14 +32,14 @@ for (const { name, content, text } of vectors) {
     assertEquals(JSON.parse(encodeManifest(name, manifestOf(content))), JSON.parse(text));
   });
 
-  Deno.test(`parseManifest() takes the protocol's vector of ${name}`, () => {
+  Deno.test(`parseManifest() accepts the protocol's vector of ${name}`, () => {
     const { layout, sha256, id, digests } = parseManifest(text);
     const want = JSON.parse(text);
     assertEquals(layout, layoutOf(content.length));
     assertEquals([sha256, id, digests.toBase64()], [want.sha256, want.id, want.pieces]);
   });
 
-  Deno.test(`parseManifest() takes what encodeManifest() wrote of ${name}`, () => {
+  Deno.test(`parseManifest() accepts what encodeManifest() wrote of ${name}`, () => {
     assertAlike(parseManifest(encodeManifest("x", manifestOf(content))), manifestOf(content));
   });
 }
@@ -56,12 +56,12 @@ Deno.test("digestOfPiece() is the digest of that piece", () => {
   assertEquals(digestOfPiece(manifest, 2).length, 0);
 });
 
-Deno.test("parseManifest() does not look at the name, nor at fields that it does not know", () => {
+Deno.test("parseManifest() ignores the name and unknown fields", () => {
   const manifest = parseManifest(changed(HELLO, { name: 7, colour: "red" }));
   assertAlike(manifest, parseManifest(HELLO));
 });
 
-Deno.test("parseManifest() takes the largest number of pieces", () => {
+Deno.test("parseManifest() accepts the largest number of pieces", () => {
   const manifest = randomManifest(34_359_738_368, "0".repeat(64));
   const text = encodeManifest("a", manifest);
   assert(text.length < MAX_MANIFEST_BYTES);
@@ -242,7 +242,7 @@ const sizes = fc.oneof(
   fc.constantFrom(0, 1, MIB - 1, MIB, MIB + 1, 2 * MIB, 100 * MIB + 1),
 );
 property(
-  "parseManifest() takes back what was encoded",
+  "parseManifest() accepts back what was encoded",
   fc.tuple(sizes, validName, fc.uint8Array({ minLength: 32, maxLength: 32 })),
   ([size, name, first]) => {
     const manifest = randomManifest(size, first.toHex(), first);
@@ -290,7 +290,7 @@ function manifestOf(content: Uint8Array): Manifest {
   return makeManifest(content.length, sha256(content).toHex(), concat(...digests));
 }
 
-/** A manifest of bytes that nobody has; `whole` counts from two pieces on. */
+/** A manifest of no real file; `whole` is its sha256 if it has two pieces or more. */
 function randomManifest(size: number, whole: string, first = new Uint8Array(32)): Manifest {
   const { count } = layoutOf(size);
   const digests = new Uint8Array(32 * count);

@@ -11,7 +11,7 @@ const TOO_LONG = { fault: "too long" } as const;
 const NOT_TEXT = { fault: "not text" } as const;
 type Line = string | typeof TOO_LONG | typeof NOT_TEXT;
 
-/** What `take` gives or throws. */
+/** What `take` returns or throws. */
 function outcomeOf<T>(take: () => T): T | typeof TOO_LONG | typeof NOT_TEXT {
   try {
     return take();
@@ -22,7 +22,7 @@ function outcomeOf<T>(take: () => T): T | typeof TOO_LONG | typeof NOT_TEXT {
   }
 }
 
-/** All lines of `stream`, and the rest, when it comes in parts of these sizes, again and again. */
+/** All lines of `stream` and the rest, when it comes in parts of these sizes, repeated. */
 function linesOf(stream: Uint8Array, sizes: readonly number[]): Line[] {
   const buffer = new ReadBuffer();
   const lines: Line[] = [];
@@ -38,7 +38,7 @@ function linesOf(stream: Uint8Array, sizes: readonly number[]): Line[] {
   return [...lines, outcomeOf(() => buffer.takeRest())];
 }
 
-/** The same, of the whole stream at once, with the platform's own means. */
+/** The expected lines, from the whole stream. */
 function linesByTheBook(stream: Uint8Array): Line[] {
   const parts: Uint8Array[] = [];
   let start = 0;
@@ -114,7 +114,7 @@ const lengths: { name: string; text: string; want: Line[] }[] = [
   { name: "4096 bytes and CR LF", text: `${x(4096)}\r\n`, want: [x(4096), ""] },
   { name: "4096 bytes and no end", text: x(4096), want: [x(4096)] },
   {
-    name: "4096 bytes behind a short line",
+    name: "4096 bytes after a short line",
     text: `a\n${x(4096)}\r\nb\n`,
     want: ["a", x(4096), "b", ""],
   },
@@ -129,7 +129,7 @@ const lengths: { name: string; text: string; want: Line[] }[] = [
   { name: "4097 bytes and no end", text: x(4097), want: [TOO_LONG] },
   { name: "4097 bytes of which one is CR", text: `${x(4096)}\r\r\n`, want: [TOO_LONG] },
   { name: "4097 bytes in characters of three", text: `${"日".repeat(1365)}xx\n`, want: [TOO_LONG] },
-  { name: "4097 bytes behind a short line", text: `a\n${x(4097)}\n`, want: ["a", TOO_LONG] },
+  { name: "4097 bytes after a short line", text: `a\n${x(4097)}\n`, want: ["a", TOO_LONG] },
   { name: "four times the buffer", text: x(65_536), want: [TOO_LONG] },
 ];
 for (const { name, text, want } of lengths) {
@@ -148,7 +148,7 @@ Deno.test("ReadBuffer yields a line of 4096 bytes whole when the stream is cut a
   }
 });
 
-Deno.test("ReadBuffer.takeLine() throws as soon as a line has grown too long, its end or not", () => {
+Deno.test("ReadBuffer.takeLine() throws as soon as a line is too long", () => {
   const buffer = new ReadBuffer();
   fill(buffer, bytesOf(x(4096)));
   assertEquals(buffer.takeLine(), undefined);
@@ -164,14 +164,14 @@ Deno.test("ReadBuffer.takeLine() waits for LF when 4096 bytes and CR have come",
   assertThrows(() => buffer.takeLine(), LineTooLongError);
 });
 
-Deno.test("ReadBuffer.takeLine() throws again when it is asked again behind a line that was too long", () => {
+Deno.test("ReadBuffer.takeLine() throws again after a line that was too long", () => {
   const buffer = new ReadBuffer();
   fill(buffer, bytesOf(`${x(5000)}\nLIST\n`));
   assertThrows(() => buffer.takeLine(), LineTooLongError);
   assertThrows(() => buffer.takeLine(), LineTooLongError);
 });
 
-Deno.test("ReadBuffer.takeLine() leaves the beginning of a line that was too long to be read", () => {
+Deno.test("ReadBuffer.takeLine() keeps the beginning of a line that was too long", () => {
   const buffer = new ReadBuffer();
   fill(buffer, bytesOf(`DOWNLOAD ${x(5000)}`));
   assertThrows(() => buffer.takeLine(), LineTooLongError);
@@ -180,7 +180,7 @@ Deno.test("ReadBuffer.takeLine() leaves the beginning of a line that was too lon
   assertEquals(verb, bytesOf("DOWNLOAD"));
 });
 
-Deno.test("ReadBuffer.space() is never empty when a line is asked for", () => {
+Deno.test("ReadBuffer.space() is not empty after takeLine()", () => {
   const buffer = new ReadBuffer();
   const line = bytesOf(`${x(4000)}\n`);
   const stream = concat(...new Array(50).fill(line));
@@ -193,7 +193,7 @@ Deno.test("ReadBuffer.space() is never empty when a line is asked for", () => {
   assertEquals(lines, 50);
 });
 
-Deno.test("ReadBuffer.takeRest() takes all that is there, line ends too", () => {
+Deno.test("ReadBuffer.takeRest() returns everything, with line ends", () => {
   const buffer = new ReadBuffer();
   fill(buffer, bytesOf("a\nb\nc"));
   assertEquals(buffer.takeLine(), "a");
@@ -202,7 +202,7 @@ Deno.test("ReadBuffer.takeRest() takes all that is there, line ends too", () => 
   assertEquals(buffer.takeRest(), "");
 });
 
-Deno.test("ReadBuffer.takeRest() has taken the bytes when they are not text", () => {
+Deno.test("ReadBuffer.takeRest() removes bytes that are not UTF-8", () => {
   const buffer = new ReadBuffer();
   fill(buffer, Uint8Array.of(0xff));
   assertThrows(() => buffer.takeRest(), LineNotTextError);
@@ -210,7 +210,7 @@ Deno.test("ReadBuffer.takeRest() has taken the bytes when they are not text", ()
   assertEquals(buffer.takeLine(), "LIST");
 });
 
-Deno.test("ReadBuffer.takeInto() moves as much as there is and fits", () => {
+Deno.test("ReadBuffer.takeInto() moves as much as possible", () => {
   const buffer = new ReadBuffer();
   const target = new Uint8Array(4);
   assertEquals(buffer.takeInto(target), 0);
@@ -224,7 +224,7 @@ Deno.test("ReadBuffer.takeInto() moves as much as there is and fits", () => {
   assertEquals(buffer.buffered, 0);
 });
 
-Deno.test("ReadBuffer.takeInto() gives a copy when the space is used again", () => {
+Deno.test("ReadBuffer.takeInto() copies, so that the space can be used again", () => {
   const buffer = new ReadBuffer();
   const target = new Uint8Array(3);
   fill(buffer, bytesOf("abc"));
@@ -233,7 +233,7 @@ Deno.test("ReadBuffer.takeInto() gives a copy when the space is used again", () 
   assertEquals(target, bytesOf("abc"));
 });
 
-/** Lines that are each followed by so many bytes of body. */
+/** Lines, each with a body of this length. */
 interface Message {
   readonly line: string;
   readonly body: Uint8Array;
@@ -243,7 +243,7 @@ function streamOf(messages: readonly Message[]): Uint8Array {
   return concat(...messages.flatMap(({ line, body }) => [bytesOf(`${line}\n`), body]));
 }
 
-/** Reads lines and bodies as a client does; whoever reads knows the lengths. */
+/** Reads lines and bodies as a client does, which knows the lengths. */
 function messagesOf(
   stream: Uint8Array,
   lengths: readonly number[],
@@ -278,7 +278,7 @@ const MESSAGES: Message[] = [
 ];
 const STREAM = streamOf(MESSAGES);
 for (let cut = 1; cut <= STREAM.length; cut++) {
-  Deno.test(`ReadBuffer yields bodies directly behind lines when the stream is cut at byte ${cut}`, () => {
+  Deno.test(`ReadBuffer yields bodies directly after lines when the stream is cut at byte ${cut}`, () => {
     const lengths = MESSAGES.map(({ body }) => body.length);
     assertEquals(messagesOf(STREAM, lengths, [cut, STREAM.length]), MESSAGES);
   });
@@ -335,7 +335,7 @@ function brief(lines: readonly Line[]): string {
   return lines.map((line) => typeof line === "string" ? line.length : line.fault).join(", ");
 }
 
-Deno.test("ReadBuffer grows when it began small and a line does not fit", () => {
+Deno.test("ReadBuffer grows when a line does not fit", () => {
   const buffer = new ReadBuffer(4);
   let sent = 0;
   const line = "x".repeat(4000) + "\n";

@@ -36,7 +36,7 @@ const loose = [
   { line: "OK 3 =b a=1 a=2", reply: ok(3, { a: "1" }) },
 ];
 for (const { line, reply } of loose) {
-  Deno.test(`parseReply() passes over what is no pair in ${show(line)}`, () => {
+  Deno.test(`parseReply() ignores what is no pair in ${show(line)}`, () => {
     assertEquals<Reply>(parseReply(line), reply);
   });
 }
@@ -149,7 +149,7 @@ for (
     "ERRORS everywhere\nand more\n",
   ]
 ) {
-  Deno.test(`parseOneShotSize() takes ${show(reply)} for a file that is not there`, () => {
+  Deno.test(`parseOneShotSize() throws NOT_FOUND for ${show(reply)}`, () => {
     assertErrorReply(() => parseOneShotSize(reply), "NOT_FOUND");
   });
 }

@@ -48,7 +48,7 @@ const strange = [
   "１",
 ];
 for (const text of strange) {
-  Deno.test(`parseNumber() and parseSize() do not take ${show(text)}`, () => {
+  Deno.test(`parseNumber() and parseSize() reject ${show(text)}`, () => {
     assertEquals(parseNumber(text), undefined);
     assertEquals(parseSize(text), undefined);
   });

@@ -11,7 +11,7 @@ import { patternOf } from "../support/bytes.ts";
 /** Its last chunk is short. */
 const FILE = patternOf(40 * 32 - 5);
 
-const HABITS = [
+const VARIANTS = [
   "size=lf",
   "size=crlf",
   "size=none",
@@ -34,16 +34,16 @@ const HABITS = [
 ];
 
 Deno.test({
-  name: `SeedSource understands a C seed${withoutCSeed ? ` [ignored: ${withoutCSeed}]` : ""}`,
+  name: `SeedSource works with a C seed${withoutCSeed ? ` [ignored: ${withoutCSeed}]` : ""}`,
   ignore: withoutCSeed !== undefined,
   fn: async (t) => {
     using program = new CSeedProgram({ "a|b c.bin": FILE, empty: new Uint8Array() });
-    for (const habit of HABITS) {
-      await t.step(`with the habit ${habit}`, async () => {
-        await using seed = await program.start("chunk=512", habit);
-        await using link = linkTo(seed.port);
-        assertEquals(await link.protocol(noAbort), "one-shot");
-        assertEquals(await link.list(noAbort), [
+    for (const variant of VARIANTS) {
+      await t.step(`with the variant ${variant}`, async () => {
+        await using seed = await program.start("chunk=512", variant);
+        await using source = sourceAt(seed.port);
+        assertEquals(await source.protocol(noAbort), "one-shot");
+        assertEquals(await source.list(noAbort), [
           { name: "a|b c.bin", size: FILE.length, modified: 0 },
           { name: "empty", size: 0, modified: 0 },
         ]);
@@ -51,15 +51,15 @@ Deno.test({
         const range = { start: 0, end: FILE.length };
         const options = { onBytes: () => {}, rateLimit: undefined };
         const content = { name: "a|b c.bin", id: null, size: FILE.length };
-        await link.read(content, range, memory, options, noAbort);
+        await source.read(content, range, memory, options, noAbort);
         assertEquals(memory, FILE);
-        await assertRejects(() => link.size("missing", noAbort), NotFoundError);
+        await assertRejects(() => source.size("missing", noAbort), NotFoundError);
       });
     }
   },
 });
 
-function linkTo(port: number): SeedSource {
+function sourceAt(port: number): SeedSource {
   return new SeedSource({ host: "127.0.0.1", port, tls: false }, {
     clock: systemClock,
     dial: dialer(),

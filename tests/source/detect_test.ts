@@ -20,10 +20,10 @@ import { test } from "../support/test.ts";
 const WAIT_MS = 5000;
 const GREETING = "HELLO 2 agent=x/1 nonce=000102030405060708090a0b0c0d0e0f auth=none " +
   "max-length=1048576 max-inflight=16 later=thing";
-const ASKS_FOR_TOKEN = GREETING.replace("auth=none", "auth=token");
-/** Of the protocol's vectors. */
+const TOKEN_GREETING = GREETING.replace("auth=none", "auth=token");
+/** A vector of the specification. */
 const TOKEN = "correct horse";
-const RIGHT_ANSWER = "AUTH a3adbd58b0d2bc0c14558c16ac2db914e0a069130238a6f67a4d395220429cd5";
+const VALID_AUTH = "AUTH a3adbd58b0d2bc0c14558c16ac2db914e0a069130238a6f67a4d395220429cd5";
 
 /** Both sides of a connection before its greeting. */
 class DetectFixture implements Disposable {
@@ -40,24 +40,24 @@ class DetectFixture implements Disposable {
     this.seed = new SeedSide(seed);
   }
 
-  greet(token: string | undefined = undefined, signal = noAbort) {
-    const terms = { clock: this.clock, waitMs: WAIT_MS, token };
-    return openSession("seed", this.client, this.buffer, terms, signal);
+  open(token: string | undefined = undefined, signal = noAbort) {
+    const options = { clock: this.clock, waitMs: WAIT_MS, token };
+    return openSession("seed", this.client, this.buffer, options, signal);
   }
 
   [Symbol.dispose](): void {
     this.client.close();
     this.#seedStream.close();
-    assertEquals(this.clock.pending, 0, "a timer was left behind");
+    assertEquals(this.clock.pending, 0, "a timer is still set");
   }
 }
 
-test("greet() gives the greeting of a seed that knows sessions", async () => {
+test("openSession() returns the greeting of a seed that knows sessions", async () => {
   using fixture = new DetectFixture();
-  const greeted = fixture.greet();
+  const opened = fixture.open();
   assertEquals(await fixture.seed.line(), "HELLO 2");
   await fixture.seed.send(`${GREETING}\n`);
-  assertEquals(await greeted, {
+  assertEquals(await opened, {
     agent: "x/1",
     nonce: "000102030405060708090a0b0c0d0e0f",
     auth: "none",
@@ -67,95 +67,95 @@ test("greet() gives the greeting of a seed that knows sessions", async () => {
   });
 });
 
-test("greet() gives the greeting when it comes byte by byte", async () => {
+test("openSession() returns the greeting when it comes byte by byte", async () => {
   using fixture = new DetectFixture();
-  const greeted = fixture.greet();
+  const opened = fixture.open();
   for (const byte of bytesOf(`${GREETING}\r\n`)) {
     await fixture.seed.send(Uint8Array.of(byte));
     await fixture.clock.advance(1);
   }
-  assertEquals(greetingOf(await greeted).agent, "x/1");
+  assertEquals(greetingOf(await opened).agent, "x/1");
 });
 
-function greetingOf(greeted: Greeting | NoGreeting): Greeting {
-  assert(typeof greeted === "object", `there is no greeting: ${greeted}`);
-  return greeted;
+function greetingOf(opened: Greeting | NoGreeting): Greeting {
+  assert(typeof opened === "object", `there is no greeting: ${opened}`);
+  return opened;
 }
 
-const oldSeeds: { name: string; says: string }[] = [
-  { name: "closes", says: "" },
-  { name: "says that it does not know the request", says: "ERROR:BAD_REQUEST what?\n" },
-  { name: "has an error code of its own", says: "ERROR:UNKNOWN_COMMAND\n" },
-  { name: "does not find a file of that name", says: "ERROR:NOT_FOUND\n" },
-  { name: "answers without a line end", says: "what?" },
-  { name: "answers with other words", says: "SIZE:5\n" },
-  { name: "speaks of another version", says: GREETING.replace("HELLO 2", "HELLO 3") + "\n" },
-  { name: "leaves a number out", says: GREETING.replace("max-inflight", "most") + "\n" },
-  { name: "allows no request at all", says: GREETING.replace("=16", "=0") + "\n" },
-  { name: "has no nonce", says: GREETING.replace("nonce=", "n=") + "\n" },
-  { name: "sends an endless line", says: "x".repeat(6000) },
+const oldSeeds: { name: string; sends: string }[] = [
+  { name: "closes", sends: "" },
+  { name: "answers that it does not know the request", sends: "ERROR:BAD_REQUEST what?\n" },
+  { name: "has an error code of its own", sends: "ERROR:UNKNOWN_COMMAND\n" },
+  { name: "does not find a file of that name", sends: "ERROR:NOT_FOUND\n" },
+  { name: "answers without a line end", sends: "what?" },
+  { name: "answers otherwise", sends: "SIZE:5\n" },
+  { name: "answers with another version", sends: GREETING.replace("HELLO 2", "HELLO 3") + "\n" },
+  { name: "omits a number", sends: GREETING.replace("max-inflight", "most") + "\n" },
+  { name: "allows no request at all", sends: GREETING.replace("=16", "=0") + "\n" },
+  { name: "has no nonce", sends: GREETING.replace("nonce=", "n=") + "\n" },
+  { name: "sends an endless line", sends: "x".repeat(6000) },
 ];
 
-for (const { name, says } of oldSeeds) {
-  test(`greet() takes a seed for an old one when the seed ${name}`, async () => {
+for (const { name, sends } of oldSeeds) {
+  test(`openSession() returns "old" when the seed ${name}`, async () => {
     using fixture = new DetectFixture();
-    const greeted = fixture.greet();
+    const opened = fixture.open();
     await fixture.seed.line();
-    await fixture.seed.send(says);
+    await fixture.seed.send(sends);
     fixture.seed.close();
-    assertEquals(await greeted, "old");
+    assertEquals(await opened, "old");
   });
 }
 
-test("greet() takes a seed for an old one when the seed answers with bytes that are no text", async () => {
+test('openSession() returns "old" when the answer is not UTF-8', async () => {
   using fixture = new DetectFixture();
-  const greeted = fixture.greet();
+  const opened = fixture.open();
   await fixture.seed.send(Uint8Array.of(0xff, 0xfe, 0x0a));
-  assertEquals(await greeted, "old");
+  assertEquals(await opened, "old");
 });
 
-test("greet() takes a seed for an old one when the seed resets the connection", async () => {
+test('openSession() returns "old" when the seed resets the connection', async () => {
   using fixture = new DetectFixture();
-  const greeted = fixture.greet();
+  const opened = fixture.open();
   await fixture.clock.advance(0);
   fixture.seed.close();
-  assertEquals(await greeted, "old");
+  assertEquals(await opened, "old");
 });
 
-test("greet() knows nothing of a seed that keeps silent for as long as we wait", async () => {
+test('openSession() returns "silent" when the seed does not answer in time', async () => {
   using fixture = new DetectFixture();
-  const greeted = watch(fixture.greet());
+  const opened = watch(fixture.open());
   await fixture.clock.advance(WAIT_MS - 1);
-  assertEquals(greeted.ending, undefined);
+  assertEquals(opened.ending, undefined);
   await fixture.clock.advance(1);
-  assertEquals(greeted.ending, { value: "silent" });
+  assertEquals(opened.ending, { value: "silent" });
 });
 
-const busySeeds: { says: string; error: abstract new (...args: never[]) => P2pError }[] = [
-  { says: "ERROR:BUSY\n", error: BusyError },
-  { says: "ERROR:AUTH\n", error: AuthError },
-  { says: "ERROR:SHUTDOWN\n", error: UnreachableError },
+const busySeeds: { sends: string; error: abstract new (...args: never[]) => P2pError }[] = [
+  { sends: "ERROR:BUSY\n", error: BusyError },
+  { sends: "ERROR:AUTH\n", error: AuthError },
+  { sends: "ERROR:SHUTDOWN\n", error: UnreachableError },
 ];
-for (const { says, error } of busySeeds) {
-  test(`greet() does not take a seed for an old one that answers ${says.trim()}`, async () => {
+for (const { sends, error } of busySeeds) {
+  test(`openSession() throws P2pError when the seed answers ${sends.trim()}`, async () => {
     using fixture = new DetectFixture();
-    const thrown = assertRejects<P2pError>(() => fixture.greet(), error as typeof P2pError);
-    await fixture.seed.send(says);
+    const thrown = assertRejects<P2pError>(() => fixture.open(), error as typeof P2pError);
+    await fixture.seed.send(sends);
     await thrown;
   });
 }
 
-const probes: { says: string | undefined; seen: "session" | NoGreeting }[] = [
-  { says: `${GREETING}\n`, seen: "session" },
-  { says: "ERROR:BUSY\n", seen: "session" },
-  { says: "ERROR: BUSY\n", seen: "old" },
-  { says: "SIZE:5\n", seen: "old" },
-  { says: "", seen: "old" },
-  { says: undefined, seen: "silent" },
+const probes: { sends: string | undefined; seen: "session" | NoGreeting }[] = [
+  { sends: `${GREETING}\n`, seen: "session" },
+  { sends: "ERROR:BUSY\n", seen: "session" },
+  { sends: "ERROR: BUSY\n", seen: "old" },
+  { sends: "SIZE:5\n", seen: "old" },
+  { sends: "", seen: "old" },
+  { sends: undefined, seen: "silent" },
 ];
-for (const { says, seen } of probes) {
-  const what = says === undefined ? "nothing" : JSON.stringify(says.trim());
-  test(`probe() ends its side at once and sees "${seen}" when the seed says ${what}`, async () => {
+for (const { sends, seen } of probes) {
+  const what = sends === undefined ? "nothing" : JSON.stringify(sends.trim());
+  test(`probe() ends its direction at once and returns "${seen}" when the seed sends ${what}`, async () => {
     using fixture = new DetectFixture();
     const probing = probe(
       fixture.client,
@@ -165,79 +165,79 @@ for (const { says, seen } of probes) {
     );
     assertEquals(await fixture.seed.line(), "HELLO 2");
     assertEquals(await fixture.seed.line(), undefined);
-    if (says === undefined) await fixture.clock.advance(WAIT_MS);
+    if (sends === undefined) await fixture.clock.advance(WAIT_MS);
     else {
-      await fixture.seed.send(says);
+      await fixture.seed.send(sends);
       fixture.seed.close();
     }
     assertEquals(await probing, seen);
   });
 }
 
-test("greet() throws BusyError with the seed's pause when it has no room", async () => {
+test("openSession() throws BusyError with the delay that the seed asks for", async () => {
   using fixture = new DetectFixture();
-  const thrown = thrownBy(fixture.greet());
+  const thrown = thrownBy(fixture.open());
   await fixture.seed.send("ERROR:BUSY retry-after-ms=700 full house\n");
   const error = await thrown;
   assert(error instanceof BusyError);
   assertEquals(error.retryAfterMs, 700);
 });
 
-test("greet() throws AuthError when the seed refuses with AUTH", async () => {
+test("openSession() throws AuthError when the seed answers ERROR:AUTH", async () => {
   using fixture = new DetectFixture();
-  const thrown = assertRejects(() => fixture.greet(), AuthError);
+  const thrown = assertRejects(() => fixture.open(), AuthError);
   await fixture.seed.send("ERROR:AUTH\n");
   await thrown;
 });
 
-test("greet() throws UnreachableError when the seed is going away", async () => {
+test("openSession() throws UnreachableError when the seed shuts down", async () => {
   using fixture = new DetectFixture();
-  const thrown = assertRejects(() => fixture.greet(), UnreachableError);
+  const thrown = assertRejects(() => fixture.open(), UnreachableError);
   await fixture.seed.send("ERROR:SHUTDOWN bye\n");
   await thrown;
 });
 
-test("greet() throws UnreachableError when the seed says more than its greeting", async () => {
+test("openSession() throws UnreachableError when the seed sends more than its greeting", async () => {
   using fixture = new DetectFixture();
-  const thrown = assertRejects(() => fixture.greet(), UnreachableError);
+  const thrown = assertRejects(() => fixture.open(), UnreachableError);
   await fixture.seed.send(`${GREETING}\nOK 0\n`);
   await thrown;
 });
 
-test("greet() throws the signal's reason when it aborts during the silence", async () => {
+test("openSession() throws the signal's reason when it aborts before the answer", async () => {
   using fixture = new DetectFixture();
   const stop = new AbortController();
   const reason = new Error("no longer wanted");
-  const thrown = thrownBy(fixture.greet(undefined, stop.signal));
+  const thrown = thrownBy(fixture.open(undefined, stop.signal));
   await fixture.clock.advance(10);
   stop.abort(reason);
   assertStrictEquals(await thrown, reason as P2pError);
 });
 
-test("greet() proves that it knows the token without sending it", async () => {
+test("openSession() proves the token without sending it", async () => {
   using fixture = new DetectFixture();
-  const greeted = fixture.greet(TOKEN);
+  const opened = fixture.open(TOKEN);
   await fixture.seed.line();
-  await fixture.seed.send(`${ASKS_FOR_TOKEN}\n`);
-  assertEquals(await fixture.seed.line(), RIGHT_ANSWER);
+  await fixture.seed.send(`${TOKEN_GREETING}\n`);
+  assertEquals(await fixture.seed.line(), VALID_AUTH);
   await fixture.seed.send("OK 0\n");
-  assertEquals(greetingOf(await greeted).auth, "token");
+  assertEquals(greetingOf(await opened).auth, "token");
 });
 
-test("greet() sends no proof when the seed asks for none", async () => {
+test("openSession() sends no proof when the seed requires none", async () => {
   using fixture = new DetectFixture();
-  const greeted = fixture.greet(TOKEN);
+  const opened = fixture.open(TOKEN);
   await fixture.seed.line();
   await fixture.seed.send(`${GREETING}\n`);
-  await greeted;
+  await opened;
   await fixture.client.endWriting();
   assertEquals(await fixture.seed.line(), undefined);
 });
 
-test("greet() throws AuthError with a way out when there is no token to give", async () => {
+test("openSession() throws AuthError when there is no token", async () => {
   using fixture = new DetectFixture();
-  const thrown = thrownBy(fixture.greet());
-  await fixture.seed.send(`${ASKS_FOR_TOKEN}\n`);
+  const thrown = thrownBy(fixture.open());
+  await fixture.seed.send(`${TOKEN_GREETING}\n`);
   const error = await thrown;
   assert(error instanceof AuthError);
   assertEquals(error.problem, undefined);
@@ -248,19 +248,19 @@ const answers: {
   end: (fixture: DetectFixture) => Promise<void>;
   error: abstract new (...args: never[]) => P2pError;
 }[] = [
-  { name: "refuses it", end: says("ERROR:AUTH\n"), error: AuthError },
-  { name: "answers with other words", end: says("OK 1\n"), error: AuthError },
+  { name: "rejects it", end: sends("ERROR:AUTH\n"), error: AuthError },
+  { name: "answers otherwise", end: sends("OK 1\n"), error: AuthError },
   {
-    name: "has no room meanwhile",
-    end: says("ERROR:BUSY retry-after-ms=5 x\n"),
+    name: "is busy",
+    end: sends("ERROR:BUSY retry-after-ms=5 x\n"),
     error: BusyError,
   },
-  { name: "is going away", end: says("ERROR:SHUTDOWN\n"), error: UnreachableError },
-  { name: "closes without a word", end: says(""), error: UnreachableError },
-  { name: "keeps silent", end: ({ clock }) => clock.advance(WAIT_MS), error: TimeoutError },
+  { name: "shuts down", end: sends("ERROR:SHUTDOWN\n"), error: UnreachableError },
+  { name: "closes without an answer", end: sends(""), error: UnreachableError },
+  { name: "does not answer", end: ({ clock }) => clock.advance(WAIT_MS), error: TimeoutError },
 ];
 
-function says(words: string) {
+function sends(words: string) {
   return async ({ seed }: DetectFixture) => {
     await seed.send(words);
     seed.close();
@@ -268,22 +268,22 @@ function says(words: string) {
 }
 
 for (const { name, end, error } of answers) {
-  test(`greet() throws ${error.name} when the seed is given a token and ${name}`, async () => {
+  test(`openSession() throws ${error.name} when the seed receives the proof and ${name}`, async () => {
     using fixture = new DetectFixture();
-    const thrown = assertRejects<P2pError>(() => fixture.greet(TOKEN), error as typeof P2pError);
+    const thrown = assertRejects<P2pError>(() => fixture.open(TOKEN), error as typeof P2pError);
     await fixture.seed.line();
-    await fixture.seed.send(`${ASKS_FOR_TOKEN}\n`);
+    await fixture.seed.send(`${TOKEN_GREETING}\n`);
     await fixture.seed.line();
     await end(fixture);
     await thrown;
   });
 }
 
-test("greet() throws UnreachableError when the seed resets the connection instead of looking at the token", async () => {
+test("openSession() throws UnreachableError when the seed resets the connection instead of reading the proof", async () => {
   using fixture = new DetectFixture();
-  const thrown = assertRejects(() => fixture.greet(TOKEN), UnreachableError);
+  const thrown = assertRejects(() => fixture.open(TOKEN), UnreachableError);
   await fixture.seed.line();
-  await fixture.seed.send(`${ASKS_FOR_TOKEN}\n`);
+  await fixture.seed.send(`${TOKEN_GREETING}\n`);
   await fixture.clock.advance(0);
   fixture.seed.close();
   await thrown;

@@ -228,7 +228,7 @@ test("dialer() throws the signal's reason at once when a seed does not answer th
 test("SeedSource throws TimeoutError after connectMs when a seed does not answer the TLS handshake", async () => {
   using silent = new SilentListener();
   const clock = new ManualClock();
-  await using link = new SeedSource(silent.address, {
+  await using source = new SeedSource(silent.address, {
     clock,
     dial: dialer(),
     connections: 1,
@@ -237,14 +237,14 @@ test("SeedSource throws TimeoutError after connectMs when a seed does not answer
     stallMs: 60_000,
     token: undefined,
   });
-  const asked = watch(link.protocol(noAbort));
+  const asked = watch(source.protocol(noAbort));
   using _client = await silent.client();
   await clock.advance(4999);
   assertEquals(asked.ending, undefined);
   await clock.advance(1);
   assert(asked.ending && "error" in asked.ending, "it ends within the time to connect");
   assert(asked.ending.error instanceof TimeoutError, String(asked.ending.error));
-  assertEquals([link.troubled, link.reached], [true, false]);
+  assertEquals([source.troubled, source.reached], [true, false]);
 });
 
 test("dialer() throws UnreachableError when a TLS seed answers without TLS", async () => {

@@ -31,7 +31,7 @@ class FakeConnection {
   }
 }
 
-/** Attempts that end when the test says so. */
+/** Attempts that the test ends. */
 class ConnectFixture {
   readonly clock = new ManualClock();
   readonly started: string[] = [];
@@ -59,7 +59,7 @@ class ConnectFixture {
   }
 }
 
-test("connectToAny() starts the next attempt when one has not succeeded in 250 ms, and closes the loser", async () => {
+test("connectToAny() starts the next attempt after 250 ms, and closes the later connection", async () => {
   const attempts = new ConnectFixture();
   const race = attempts.race(["a", "b", "c"]);
   assertEquals(attempts.started, ["a"]);
@@ -117,11 +117,11 @@ test("connectToAny() throws when there is no address", async () => {
   await assertRejects(() => connectToAny([], connect, clock, noAbort), AllAttemptsFailed);
 });
 
-test("connectToAny() throws the signal's reason when it aborts, and closes what still comes", async () => {
+test("connectToAny() throws the signal's reason when it aborts, and closes later connections", async () => {
   const attempts = new ConnectFixture();
   const stop = new AbortController();
   const race = attempts.race(["a", "b"], stop.signal);
-  const reason = new Error("no longer wanted");
+  const reason = new Error("aborted by the test");
   stop.abort(reason);
   await attempts.clock.advance(1000);
   assert(race.ending && "error" in race.ending);

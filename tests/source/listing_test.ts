@@ -5,7 +5,7 @@ import { encodeListing } from "../../core/protocol/listing.ts";
 import { bytesOf } from "../support/bytes.ts";
 import { test } from "../support/test.ts";
 
-test("listPages() lets others run while it parses a long page, and loses no name between two parts", async () => {
+test("listPages() yields while it parses a long page, and keeps every name", async () => {
   const files = Array.from({ length: 10_000 }, (_, i) => ({
     name: `${1e6 + i}${"é".repeat(i % 100)}`,
     size: i,
@@ -23,6 +23,6 @@ test("listPages() lets others run while it parses a long page, and loses no name
   const listed = await listPages("seed", () => Promise.resolve({ reply, body }));
   over = true;
   assertEquals(listed, files);
-  // Parts of 256 KiB, and a turn between two of them.
+  // Parts of 256 KiB, with a yield between them.
   assert(turns >= Math.floor(body.length / 2 ** 18), `${turns} turns for ${body.length} bytes`);
 });

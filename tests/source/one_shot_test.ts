@@ -8,24 +8,24 @@ import { ADDRESS, noAbort, RawSeed, thrownBy, watch } from "./support.ts";
 import { bytesOf, patternOf } from "../support/bytes.ts";
 import { test } from "../support/test.ts";
 
-const quietly = { onBytes: () => {}, rateLimit: undefined };
+const OPTIONS = { onBytes: () => {}, rateLimit: undefined };
 
-/** What is read, from a seed without manifests. */
+/** Content of a seed without manifests. */
 function contentOf(name: string, size: number) {
   return { name, id: null, size };
 }
 
 const STALL_MS = 5000;
 
-/** A client of an old seed whose connections are played one after the other. */
+/** A one-shot client of a seed whose connections are handled by `play`. */
 class OneShotFixture implements AsyncDisposable {
   readonly clock = new ManualClock();
-  readonly stage: RawSeed;
+  readonly seed: RawSeed;
   readonly client: OneShotSource;
   readonly requests: string[] = [];
 
   constructor(play: (request: string, seed: SeedSide, connection: number) => Promise<void>) {
-    this.stage = new RawSeed(async (seed, connection) => {
+    this.seed = new RawSeed(async (seed, connection) => {
       const request = await seed.line() ?? "";
       this.requests.push(request);
       await play(request, seed, connection);
@@ -33,76 +33,76 @@ class OneShotFixture implements AsyncDisposable {
     this.client = new OneShotSource("seed", {
       clock: this.clock,
       stallMs: STALL_MS,
-      connect: (signal) => this.stage.dial(ADDRESS, signal),
+      connect: (signal) => this.seed.dial(ADDRESS, signal),
     });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    assertEquals(this.clock.pending, 0, "a timer was left behind");
-    assertEquals(this.stage.open, 0, "a connection was left behind");
-    await this.stage[Symbol.asyncDispose]();
+    assertEquals(this.clock.pending, 0, "a timer is still set");
+    assertEquals(this.seed.open, 0, "a connection is still open");
+    await this.seed[Symbol.asyncDispose]();
   }
 }
 
-/** Answers each DOWNLOAD with at most so many bytes. */
-function chunks(content: Uint8Array, most: number) {
+/** Answers each DOWNLOAD with at most `chunkBytes` bytes. */
+function chunks(content: Uint8Array, chunkBytes: number) {
   return async (request: string, seed: SeedSide) => {
     const offset = Number(request.split("|").at(-1));
-    await seed.send(content.subarray(offset, offset + most));
+    await seed.send(content.subarray(offset, offset + chunkBytes));
   };
 }
 
 const FILE = patternOf(100);
-for (const most of [1, 7, 32, 60, 99, 100, 5000]) {
-  test(`OneShotSource.read() fills the memory when the seed sends ${most} bytes at a time`, async () => {
-    await using fixture = new OneShotFixture(chunks(FILE, most));
+for (const chunkBytes of [1, 7, 32, 60, 99, 100, 5000]) {
+  test(`OneShotSource.read() fills the memory when the seed sends ${chunkBytes} bytes at a time`, async () => {
+    await using fixture = new OneShotFixture(chunks(FILE, chunkBytes));
     const memory = new Uint8Array(60);
-    let told = 0;
+    let reported = 0;
     await fixture.client.read(contentOf("a|b", 100), { start: 20, end: 80 }, memory, {
-      onBytes: (count: number) => told += count,
+      onBytes: (count: number) => reported += count,
       rateLimit: undefined,
     }, noAbort);
     assertEquals(memory, FILE.subarray(20, 80));
-    assertEquals(told, 60);
-    assertEquals(fixture.requests.length, Math.ceil(60 / most));
+    assertEquals(reported, 60);
+    assertEquals(fixture.requests.length, Math.ceil(60 / chunkBytes));
     assertEquals(fixture.requests[0], "DOWNLOAD a|b|20");
   });
 }
 
-test("OneShotSource.read() takes a chunk that comes in many parts", async () => {
+test("OneShotSource.read() reads a chunk that comes in many parts", async () => {
   await using fixture = new OneShotFixture(async (_, seed) => {
     for (const byte of FILE) await seed.send(Uint8Array.of(byte));
   });
   const memory = new Uint8Array(100);
-  await fixture.client.read(contentOf("a", 100), { start: 0, end: 100 }, memory, quietly, noAbort);
+  await fixture.client.read(contentOf("a", 100), { start: 0, end: 100 }, memory, OPTIONS, noAbort);
   assertEquals(memory, FILE);
-  assertEquals(fixture.stage.connections, 1);
+  assertEquals(fixture.seed.connections, 1);
 });
 
-test("OneShotSource.read() throws ProtocolError when more comes than the file has", async () => {
+test("OneShotSource.read() throws ProtocolError when the seed sends more than the file has", async () => {
   await using fixture = new OneShotFixture(async (_, seed) => await seed.send(patternOf(101)));
   const memory = new Uint8Array(50);
   const reading = fixture.client.read(
     contentOf("a", 100),
     { start: 50, end: 100 },
     memory,
-    quietly,
+    OPTIONS,
     noAbort,
   );
   await assertRejects(() => reading, ProtocolError);
 });
 
-test("OneShotSource.read() ignores the NUL bytes that fill the last buffer", async () => {
+test("OneShotSource.read() ignores NUL padding after the last byte", async () => {
   await using fixture = new OneShotFixture(async (_, seed) => {
     await seed.send(FILE);
     await seed.send(new Uint8Array(5000));
   });
   const memory = new Uint8Array(100);
-  await fixture.client.read(contentOf("a", 100), { start: 0, end: 100 }, memory, quietly, noAbort);
+  await fixture.client.read(contentOf("a", 100), { start: 0, end: 100 }, memory, OPTIONS, noAbort);
   assertEquals(memory, FILE);
 });
 
-test("OneShotSource.read() throws ProtocolError when NUL bytes come without end", async () => {
+test("OneShotSource.read() throws ProtocolError when NUL padding does not end", async () => {
   await using fixture = new OneShotFixture(async (_, seed) => {
     await seed.send(FILE);
     for (;;) await seed.send(new Uint8Array(5000));
@@ -112,13 +112,13 @@ test("OneShotSource.read() throws ProtocolError when NUL bytes come without end"
     contentOf("a", 100),
     { start: 0, end: 100 },
     memory,
-    quietly,
+    OPTIONS,
     noAbort,
   );
   await assertRejects(() => reading, ProtocolError);
 });
 
-/** A stream that brings `parts`, and is reset then. */
+/** A stream of `parts`, followed by a reset. */
 function resetAfter(...parts: Uint8Array[]): ByteStream {
   return {
     peer: "seed",
@@ -130,14 +130,14 @@ function resetAfter(...parts: Uint8Array[]): ByteStream {
       return Promise.resolve(part.length);
     },
     write: () => Promise.resolve(),
-    // The other end has gone already.
+    // The other end has already closed.
     endWriting: () => Promise.reject(new Deno.errors.NotConnected("not connected")),
     close() {},
     [Symbol.dispose]() {},
   };
 }
 
-test("OneShotSource takes a reply for complete that is followed by a reset", async () => {
+test("OneShotSource accepts a reply that ends with a reset", async () => {
   const streams = [
     resetAfter(bytesOf("SIZE:100\n")),
     resetAfter(FILE.subarray(0, 60)),
@@ -151,7 +151,7 @@ test("OneShotSource takes a reply for complete that is followed by a reset", asy
   const size = await client.reply({ verb: "FILESIZE", name: "a" }, noAbort);
   assertEquals(size, bytesOf("SIZE:100\n"));
   const memory = new Uint8Array(100);
-  await client.read(contentOf("a", 100), { start: 0, end: 100 }, memory, quietly, noAbort);
+  await client.read(contentOf("a", 100), { start: 0, end: 100 }, memory, OPTIONS, noAbort);
   assertEquals(memory, FILE);
 });
 
@@ -164,11 +164,11 @@ test("OneShotSource.read() throws UnreachableError when a reply is empty", async
     contentOf("a", 100),
     { start: 0, end: 100 },
     memory,
-    quietly,
+    OPTIONS,
     noAbort,
   );
   await assertRejects(() => reading, UnreachableError, "byte 10");
-  assertEquals(fixture.stage.connections, 2);
+  assertEquals(fixture.seed.connections, 2);
 });
 
 test("OneShotSource.read() throws TimeoutError when a chunk stalls", async () => {
@@ -179,7 +179,7 @@ test("OneShotSource.read() throws TimeoutError when a chunk stalls", async () =>
   });
   const memory = new Uint8Array(100);
   const reading = watch(
-    fixture.client.read(contentOf("a", 100), { start: 0, end: 100 }, memory, quietly, noAbort),
+    fixture.client.read(contentOf("a", 100), { start: 0, end: 100 }, memory, OPTIONS, noAbort),
   );
   await fixture.clock.advance(STALL_MS - 1);
   assertEquals(reading.ending, undefined);
@@ -196,13 +196,13 @@ test("OneShotSource.read() throws the signal's reason and writes no more when it
     await seed.send(FILE.subarray(10));
   });
   const stop = new AbortController();
-  const reason = new Error("no longer wanted");
+  const reason = new Error("aborted by the test");
   const memory = new Uint8Array(100);
   const reading = fixture.client.read(
     contentOf("a", 100),
     { start: 0, end: 100 },
     memory,
-    quietly,
+    OPTIONS,
     stop.signal,
   );
   await fixture.clock.advance(0);
@@ -214,7 +214,7 @@ test("OneShotSource.read() throws the signal's reason and writes no more when it
   assertEquals(memory, new Uint8Array(100).fill(0xaa));
 });
 
-test("OneShotSource.reply() gives the whole reply, wherever its characters are cut", async () => {
+test("OneShotSource.reply() returns the complete reply, wherever its characters are cut", async () => {
   const reply = bytesOf("naïve 😀\nSIZE\n");
   await using fixture = new OneShotFixture(async (_, seed) => {
     for (const byte of reply) {
@@ -225,7 +225,7 @@ test("OneShotSource.reply() gives the whole reply, wherever its characters are c
   assertEquals(await fixture.client.reply({ verb: "LIST" }, noAbort), reply);
 });
 
-test("OneShotSource.reply() throws ProtocolError when the reply has no end", async () => {
+test("OneShotSource.reply() throws ProtocolError when the reply does not end", async () => {
   const noise = new Uint8Array(1024 * 1024).fill(0x78);
   await using fixture = new OneShotFixture(async (_, seed) => {
     for (;;) await seed.send(noise);
@@ -238,19 +238,19 @@ test("OneShotSource.reply() throws ProtocolError when the reply has no end", asy
 });
 
 test("OneShotSource.reply() throws UnreachableError when the connection is reset", async () => {
-  // Closing with the request unread is what resets it.
-  const stage = new RawSeed(() => Promise.resolve());
-  await using _stage = stage;
+  // Closing with the request unread resets the connection.
+  const seed = new RawSeed(() => Promise.resolve());
+  await using _stage = seed;
   const client = new OneShotSource("seed", {
     clock: new ManualClock(),
     stallMs: STALL_MS,
-    connect: (signal) => stage.dial(ADDRESS, signal),
+    connect: (signal) => seed.dial(ADDRESS, signal),
   });
   await assertRejects(() => client.reply({ verb: "LIST" }, noAbort), UnreachableError);
-  assertEquals(stage.open, 0);
+  assertEquals(seed.open, 0);
 });
 
-/** Replies to requests whose end it is told by the client's end of stream, or only to those where it is not. */
+/** Replies only to requests that end with the end of stream, or only to those that do not. */
 function hearing(ends: boolean) {
   return new RawSeed(async (seed) => {
     const request = await withinATurn(seed);
@@ -258,7 +258,7 @@ function hearing(ends: boolean) {
   });
 }
 
-/** What the client says, and whether it ended its side at once. */
+/** The request, and whether the client ended its direction at once. */
 async function withinATurn(seed: SeedSide): Promise<{ text: string; end: "ended" | "open" }> {
   const line = seed.line();
   const turn = new ManualClock().advance(0).then(() => "open" as const);
@@ -270,34 +270,34 @@ async function withinATurn(seed: SeedSide): Promise<{ text: string; end: "ended"
 }
 
 for (const ends of [true, false]) {
-  test(`OneShotSource.reply() finds out that the seed ${ends ? "takes" : "does not take"} a request whose sender ended its side`, async () => {
+  test(`OneShotSource.reply() finds out that the seed ${ends ? "answers" : "does not answer"} a request that ends with the end of stream`, async () => {
     const clock = new ManualClock();
-    await using stage = hearing(ends);
+    await using seed = hearing(ends);
     const client = new OneShotSource("seed", {
       clock,
       stallMs: STALL_MS,
-      connect: (signal) => stage.dial(ADDRESS, signal),
+      connect: (signal) => seed.dial(ADDRESS, signal),
     });
     const ask = () => client.reply({ verb: "FILESIZE", name: "a" }, noAbort);
     assertEquals(await ask(), bytesOf("SIZE:10\n"));
-    assertEquals(stage.connections, ends ? 1 : 2);
-    // It is remembered.
+    assertEquals(seed.connections, ends ? 1 : 2);
+    // The next request uses the result.
     assertEquals(await ask(), bytesOf("SIZE:10\n"));
-    assertEquals(stage.connections, ends ? 2 : 3);
-    assertEquals(stage.open, 0);
+    assertEquals(seed.connections, ends ? 2 : 3);
+    assertEquals(seed.open, 0);
     assertEquals(clock.pending, 0);
   });
 }
 
-test("OneShotSource.reply() gives an empty reply when both ways of asking give one", async () => {
-  await using stage = new RawSeed(async (seed) => void await withinATurn(seed));
+test("OneShotSource.reply() returns an empty reply when both attempts do", async () => {
+  await using seed = new RawSeed(async (seed) => void await withinATurn(seed));
   const client = new OneShotSource("seed", {
     clock: new ManualClock(),
     stallMs: STALL_MS,
-    connect: (signal) => stage.dial(ADDRESS, signal),
+    connect: (signal) => seed.dial(ADDRESS, signal),
   });
   assertEquals(await client.reply({ verb: "LIST" }, noAbort), new Uint8Array());
-  assertEquals(stage.connections, 2);
+  assertEquals(seed.connections, 2);
 });
 
 async function endingOf<T>(seen: ReturnType<typeof watch<T>>): Promise<T> {
@@ -307,7 +307,7 @@ async function endingOf<T>(seen: ReturnType<typeof watch<T>>): Promise<T> {
   return seen.ending.value;
 }
 
-test("OneShotSource.read() asks its pace before every chunk, for what may come", async () => {
+test("OneShotSource.read() waits for the rate limit before every chunk", async () => {
   const USUAL_CHUNK_BYTES = 32 * 1024;
   const file = patternOf(3 * USUAL_CHUNK_BYTES);
   const story: string[] = [];
@@ -325,11 +325,11 @@ test("OneShotSource.read() asks its pace before every chunk, for what may come",
   const options = { onBytes: () => {}, rateLimit: pace };
   await fixture.client.read(contentOf("a", file.length), range, memory, options, noAbort);
   assertEquals(memory, file.subarray(0, memory.length));
-  // Nothing is known of the first one; behind it the seed sends as much each time.
+  // The first chunk has the default size; each later one that of the chunk before.
   assertEquals(story, [`${USUAL_CHUNK_BYTES}`, "asks", "20000", "asks", "10000", "asks"]);
 });
 
-test("OneShotSource.read() asks nothing when the signal aborts while its pace waits", async () => {
+test("OneShotSource.read() requests nothing when the signal aborts during the wait for the rate limit", async () => {
   await using fixture = new OneShotFixture(chunks(FILE, 10));
   const stop = new AbortController();
   const pace = {
@@ -350,7 +350,7 @@ test("OneShotSource.read() asks nothing when the signal aborts while its pace wa
 });
 
 for (const verb of ["FILESIZE", "LIST"] as const) {
-  test(`OneShotSource.reply() takes no more of a reply to ${verb} than it can be long`, async () => {
+  test(`OneShotSource.reply() reads no more of a reply to ${verb} than the limit`, async () => {
     let sent = 0;
     const part = "x".repeat(1000);
     await using fixture = new OneShotFixture(async (_, seed) => {
@@ -361,12 +361,12 @@ for (const verb of ["FILESIZE", "LIST"] as const) {
     const text = fixture.client.reply(request, noAbort);
     if (verb === "LIST") return assertEquals((await text).length, 1_000_001);
     await assertRejects(() => text, ProtocolError, "endless");
-    // What fits into the buffers of a connection came, and no more.
+    // The buffers of a connection were filled, but not more.
     assert(sent < 200_000, `${sent} bytes were sent`);
   });
 }
 
-test("OneShotSource.reply() takes a reply to FILESIZE that is as long as a line may be", async () => {
+test("OneShotSource.reply() accepts a reply to FILESIZE of the maximum length of a line", async () => {
   const longest = `SIZE:${"0".repeat(4096 - 5)}\n`;
   await using fixture = new OneShotFixture(async (_, seed) => await seed.send(longest));
   assertEquals(
@@ -375,7 +375,7 @@ test("OneShotSource.reply() takes a reply to FILESIZE that is as long as a line 
   );
 });
 
-test("OneShotSource.reply() throws TimeoutError when the seed does not take the request", async () => {
+test("OneShotSource.reply() throws TimeoutError when the seed does not read the request", async () => {
   const clock = new ManualClock();
   let closed = false;
   const gone = Promise.withResolvers<never>();

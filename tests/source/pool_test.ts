@@ -23,17 +23,17 @@ function poolOf(
   });
 }
 
-test("SourcePool.source() gives the same link to all who name the same seed", async () => {
+test("SourcePool.source() returns the same source for the same address", async () => {
   await using seed = new ScriptedSeed();
   await using pool = poolOf(seed, new ManualClock());
-  const link = pool.source(ADDRESS);
-  assertStrictEquals(pool.source({ ...ADDRESS }), link);
+  const source = pool.source(ADDRESS);
+  assertStrictEquals(pool.source({ ...ADDRESS }), source);
   for (const other of [{ port: 1 }, { host: "other" }, { tls: true }]) {
-    assertEquals(pool.source({ ...ADDRESS, ...other }) === link, false);
+    assertEquals(pool.source({ ...ADDRESS, ...other }) === source, false);
   }
 });
 
-test("SourcePool lets all tasks together open only so many connections to a seed", async () => {
+test("SourcePool limits the connections to a seed over all tasks", async () => {
   await using seed = new ScriptedSeed({ a: bytesOf("hello") }, async () => {
     await new ManualClock().advance(0);
     return undefined;
@@ -60,7 +60,7 @@ test("SourcePool closes idle connections when no socket can be opened for anothe
   assertEquals(await other.size("a", noAbort), 5);
 });
 
-test("SourcePool[Symbol.asyncDispose]() closes all links, and ends who still asks", async () => {
+test("SourcePool[Symbol.asyncDispose]() closes all sources and fails their requests", async () => {
   await using seed = new ScriptedSeed({ a: bytesOf("hello") }, async (_, client) => {
     await client.untilGone();
     return "answered";
@@ -90,8 +90,8 @@ for (
       new Promise((_, reject) => {
         signal.addEventListener("abort", () => reject(signal.reason), { once: true });
       });
-    const terms = { clock, dial, seedConnections: 2, stallMs: 5000, token: undefined };
-    await using pool = new SourcePool({ ...terms, giveUpMs });
+    const options = { clock, dial, seedConnections: 2, stallMs: 5000, token: undefined };
+    await using pool = new SourcePool({ ...options, giveUpMs });
     const asked = watch(pool.source(ADDRESS).protocol(noAbort));
     await clock.advance(connectMs - 1);
     assertEquals(asked.ending, undefined);

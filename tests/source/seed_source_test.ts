@@ -16,8 +16,7 @@ import { SeedSource, type SeedSourceOptions } from "../../core/source/seed_sourc
 import type { ReadOptions } from "../../core/source/source.ts";
 import type { Dial } from "../../core/source/dial.ts";
 import type { ByteStream } from "../../core/source/transport.ts";
-import { authResponse } from "../../core/protocol/greeting.ts";
-import { encodeGreeting } from "../../core/protocol/greeting.ts";
+import { authResponse, encodeGreeting } from "../../core/protocol/greeting.ts";
 import { encodeListing, MAX_LISTED_FILES } from "../../core/protocol/listing.ts";
 import { encodeManifest, makeManifest } from "../../core/protocol/manifest.ts";
 import { ManualClock } from "../support/manual_clock.ts";
@@ -36,13 +35,13 @@ const CONNECT_MS = 5000;
 const STALL_MS = 5000;
 const FILE = patternOf(10_000);
 
-/** A link to a seed behind `dial`, with a clock of its own. */
+/** A source that connects with `dial`. */
 class SourceFixture implements AsyncDisposable {
   readonly clock = new ManualClock();
-  readonly link: SeedSource;
+  readonly source: SeedSource;
 
-  constructor(dial: Dial, terms: Partial<SeedSourceOptions> = {}) {
-    this.link = new SeedSource(ADDRESS, {
+  constructor(dial: Dial, options: Partial<SeedSourceOptions> = {}) {
+    this.source = new SeedSource(ADDRESS, {
       clock: this.clock,
       dial,
       connections: 4,
@@ -50,35 +49,35 @@ class SourceFixture implements AsyncDisposable {
       connectMs: CONNECT_MS,
       stallMs: STALL_MS,
       token: undefined,
-      ...terms,
+      ...options,
     });
   }
 
   size(signal = noAbort): Promise<number> {
-    return this.link.size("a", signal);
+    return this.source.size("a", signal);
   }
 
-  read(start: number, into: Uint8Array, signal = noAbort, pace?: LinkPace): Promise<void> {
+  read(start: number, into: Uint8Array, signal = noAbort, rateLimit?: RateLimit): Promise<void> {
     const range = { start, end: start + into.length };
-    const options = { onBytes: () => {}, rateLimit: pace };
+    const options = { onBytes: () => {}, rateLimit: rateLimit };
     const content = { name: "a", id: null, size: FILE.length };
-    return this.link.read(content, range, into, options, signal);
+    return this.source.read(content, range, into, options, signal);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.link[Symbol.asyncDispose]();
-    assertEquals(this.clock.pending, 0, "a timer was left behind");
+    await this.source[Symbol.asyncDispose]();
+    assertEquals(this.clock.pending, 0, "a timer is still set");
   }
 }
 
-type LinkPace = ReadOptions["rateLimit"];
+type RateLimit = ReadOptions["rateLimit"];
 
-/** What can go on by itself does so. */
-async function aTurn(): Promise<void> {
+/** Runs everything that does not wait for time or bytes. */
+async function oneTurn(): Promise<void> {
   await new ManualClock().advance(0);
 }
 
-/** Greets, and answers every line as `answer` says. */
+/** Greets, and answers every line with `answer`. */
 function session(
   answer: (line: string, seed: SeedSide) => Promise<void>,
   greeting: Partial<ScriptedSeed["greeting"]> = {},
@@ -98,51 +97,55 @@ function session(
   };
 }
 
-test("SeedSource.protocol() finds out once for all who ask meanwhile", async () => {
+test("SeedSource.protocol() detects the protocol once for concurrent callers", async () => {
   await using seed = new ScriptedSeed({ a: FILE });
   await using fixture = new SourceFixture(seed.dial);
-  const asked = Array.from({ length: 5 }, () => fixture.link.protocol(noAbort));
+  const asked = Array.from({ length: 5 }, () => fixture.source.protocol(noAbort));
   assertEquals(await Promise.all(asked), Array(5).fill("session"));
   assertEquals(seed.connections, 1);
 });
 
-test("SeedSource.protocol() goes on for the others when the one who asked first leaves", async () => {
+test("SeedSource.protocol() continues for other callers when the first one aborts", async () => {
   await using seed = new ScriptedSeed({ a: FILE });
   await using fixture = new SourceFixture(seed.dial);
   const stop = new AbortController();
-  const first = assertRejects(() => fixture.link.protocol(stop.signal));
-  const second = fixture.link.protocol(noAbort);
+  const first = assertRejects(() => fixture.source.protocol(stop.signal));
+  const second = fixture.source.protocol(noAbort);
   stop.abort();
   await first;
   assertEquals(await second, "session");
   assertEquals(seed.connections, 1);
 });
 
-test("SeedSource.protocol() throws the reason and nothing else when the signal has aborted before", async () => {
-  const dial: Dial = () => Promise.reject(new UnreachableError("nobody there"));
+test("SeedSource.protocol() throws the reason and connects to nothing when the signal has already aborted", async () => {
+  const dial: Dial = () => Promise.reject(new UnreachableError("refused"));
   await using fixture = new SourceFixture(dial);
-  const reason = new Error("no longer wanted");
-  await assertRejects(() => fixture.link.protocol(AbortSignal.abort(reason)), Error, "no longer");
+  const reason = new Error("aborted by the test");
+  await assertRejects(
+    () => fixture.source.protocol(AbortSignal.abort(reason)),
+    Error,
+    "aborted by",
+  );
   await fixture.clock.advance(0);
 });
 
-test("SeedSource uses one connection when one ask follows the other", async () => {
+test("SeedSource uses one connection for consecutive requests", async () => {
   await using seed = new ScriptedSeed({ a: FILE });
   await using fixture = new SourceFixture(seed.dial);
   for (let i = 0; i < 20; i++) assertEquals(await fixture.size(), FILE.length);
   assertEquals(seed.connections, 1);
-  assertEquals(fixture.link.connections, 1);
+  assertEquals(fixture.source.connections, 1);
 });
 
 for (const connections of [1, 2, 4]) {
-  test(`SeedSource opens at most ${connections} connections however many ask at once`, async () => {
+  test(`SeedSource opens at most ${connections} connections for any number of concurrent requests`, async () => {
     await using seed = new ScriptedSeed({ a: FILE }, async () => {
-      await aTurn();
+      await oneTurn();
       return undefined;
     });
-    // Each connect takes a turn, in which all others ask.
+    // Each connect takes one turn of the event loop, in which all others send requests.
     const dial: Dial = async (address, signal) => {
-      await aTurn();
+      await oneTurn();
       return await seed.dial(address, signal);
     };
     await using fixture = new SourceFixture(dial, { connections });
@@ -153,11 +156,11 @@ for (const connections of [1, 2, 4]) {
   });
 }
 
-test("SeedSource opens a second connection as soon as one request waits behind another", async () => {
+test("SeedSource opens a second connection as soon as one request waits for another", async () => {
   const gate = Promise.withResolvers<void>();
   await using seed = new ScriptedSeed({ a: FILE }, holding("FILESIZE", gate.promise));
   await using fixture = new SourceFixture(seed.dial);
-  await fixture.link.protocol(noAbort);
+  await fixture.source.protocol(noAbort);
   const first = fixture.size();
   await fixture.clock.advance(0);
   assertEquals(seed.connections, 1);
@@ -170,7 +173,7 @@ test("SeedSource opens a second connection as soon as one request waits behind a
 
 const ROUND_TRIP_MS = 100;
 
-/** A line on which everything that comes has been under way for a round trip. */
+/** A path on which everything arrives after a round trip. */
 function withDelayedReads(stream: ByteStream, clock: ManualClock): ByteStream {
   return {
     peer: stream.peer,
@@ -187,7 +190,7 @@ function withDelayedReads(stream: ByteStream, clock: ManualClock): ByteStream {
   };
 }
 
-test("SeedSource.read() divides a few ranges among all connections that it may have on a long line", async () => {
+test("SeedSource.read() divides a few ranges among all connections on a long path", async () => {
   const file = patternOf(4 * 1024 * 1024);
   const gate = Promise.withResolvers<void>();
   await using seed = new ScriptedSeed({ a: file }, holding("DOWNLOAD", gate.promise));
@@ -195,9 +198,9 @@ test("SeedSource.read() divides a few ranges among all connections that it may h
   const dial: Dial = async (address, signal) =>
     withDelayedReads(await seed.dial(address, signal), clock);
   await using fixture = new SourceFixture(dial, { connections: 16, clock });
-  const dialect = fixture.link.protocol(noAbort);
+  const protocol = fixture.source.protocol(noAbort);
   await clock.advance(ROUND_TRIP_MS);
-  await dialect;
+  await protocol;
   const memories = Array.from({ length: 4 }, () => new Uint8Array(1024 * 1024));
   const reads = memories.map((memory, i) => fixture.read(i * memory.length, memory));
   await clock.advance(ROUND_TRIP_MS);
@@ -213,9 +216,9 @@ test("SeedSource.read() divides a few ranges among all connections that it may h
   assertEquals(seed.mostOpen, 16);
 });
 
-test("SeedSource opens at most as many connections as there are slots for all seeds", async () => {
+test("SeedSource opens at most as many connections as there are shared slots", async () => {
   await using seed = new ScriptedSeed({ a: FILE }, async () => {
-    await aTurn();
+    await oneTurn();
     return undefined;
   });
   await using fixture = new SourceFixture(seed.dial, { slots: new Semaphore(2) });
@@ -223,7 +226,7 @@ test("SeedSource opens at most as many connections as there are slots for all se
   assertEquals(seed.mostOpen, 2);
 });
 
-test("SeedSource goes on when another seed frees the only slot", async () => {
+test("SeedSource continues when another seed frees the only slot", async () => {
   await using one = new ScriptedSeed({ a: FILE });
   await using other = new ScriptedSeed({ a: FILE });
   const slots = new Semaphore(1);
@@ -231,19 +234,19 @@ test("SeedSource goes on when another seed frees the only slot", async () => {
   await using second = new SourceFixture(other.dial, { slots });
   await first.size();
   one.hangUp();
-  await aTurn();
+  await oneTurn();
   await second.size();
-  // It knows the first one's dialect already, and must wait for the second one's slot.
+  // Its protocol is known already, so it only waits for the slot of the other one.
   const waiting = watch(first.size());
-  await aTurn();
+  await oneTurn();
   assertEquals(waiting.ending, undefined);
   other.hangUp();
-  await aTurn();
+  await oneTurn();
   assertEquals(waiting.ending, { value: FILE.length });
 });
 
 for (const connections of [1, 3]) {
-  test(`SeedSource sends one request at a time over each of ${connections} connections when the seed takes no more`, async () => {
+  test(`SeedSource sends one request at a time over each of ${connections} connections when the seed allows no more`, async () => {
     let most = 0;
     await using stage = new RawSeed((seed) => {
       let inFlight = 0;
@@ -251,7 +254,7 @@ for (const connections of [1, 3]) {
       return session((_, side) => {
         most = Math.max(most, ++inFlight);
         answering = answering.then(async () => {
-          await aTurn();
+          await oneTurn();
           inFlight--;
           await side.send("SIZE:5\n").catch(() => {});
         });
@@ -264,7 +267,7 @@ for (const connections of [1, 3]) {
   });
 }
 
-test("SeedSource goes on with those who wait when the one before them left", async () => {
+test("SeedSource continues with waiting requests when the one before was aborted", async () => {
   const gate = Promise.withResolvers<void>();
   await using seed = new ScriptedSeed({ a: FILE }, holding("FILESIZE", gate.promise));
   seed.greeting = { ...seed.greeting, maxInflight: 1 };
@@ -282,7 +285,7 @@ test("SeedSource goes on with those who wait when the one before them left", asy
 });
 
 for (const maxLength of [1, 7, 99, 100]) {
-  test(`SeedSource.read() asks for at most ${maxLength} bytes at a time when the seed wants it so`, async () => {
+  test(`SeedSource.read() requests at most ${maxLength} bytes at a time when that is the limit of the seed`, async () => {
     await using seed = new ScriptedSeed({ a: FILE });
     seed.greeting = { ...seed.greeting, maxLength };
     await using fixture = new SourceFixture(seed.dial);
@@ -295,15 +298,17 @@ for (const maxLength of [1, 7, 99, 100]) {
   });
 }
 
-test("SeedSource.read() has few requests in preparation when the seed takes a byte at a time", async () => {
+test("SeedSource.read() prepares few requests when the limit of the seed is one byte", async () => {
   const gate = Promise.withResolvers<void>();
   await using seed = new ScriptedSeed({ a: FILE }, holding("DOWNLOAD", gate.promise));
   seed.greeting = { ...seed.greeting, maxLength: 1 };
   await using fixture = new SourceFixture(seed.dial);
   let waits = 0;
-  const pace = { maxBytes: 1000, wait: () => Promise.resolve(void waits++) };
+  const rateLimit = { maxBytes: 1000, wait: () => Promise.resolve(void waits++) };
   const stop = new AbortController();
-  const reading = assertRejects(() => fixture.read(0, new Uint8Array(10_000), stop.signal, pace));
+  const reading = assertRejects(() =>
+    fixture.read(0, new Uint8Array(10_000), stop.signal, rateLimit)
+  );
   await fixture.clock.advance(0);
   assertLessOrEqual(waits, 64);
   stop.abort();
@@ -321,7 +326,7 @@ function readingSeed(): ScriptedSeed {
 function readContent(fixture: SourceFixture, id: string | null, into: Uint8Array): Promise<void> {
   const options = { onBytes: () => {}, rateLimit: undefined };
   const content = { name: "a", id, size: FILE.length };
-  return fixture.link.read(content, { start: 10, end: 10 + into.length }, into, options, noAbort);
+  return fixture.source.read(content, { start: 10, end: 10 + into.length }, into, options, noAbort);
 }
 
 test("SeedSource.read() names the content by its id when the seed knows READ and the id is known", async () => {
@@ -343,13 +348,13 @@ test("SeedSource.read() names the file when the seed does not know READ", async 
   assertEquals([seed.asked("READ").length, seed.asked("DOWNLOAD").length], [0, 1]);
 });
 
-test("SeedSource.read() throws ChangedError when the seed has no content with that id any more", async () => {
+test("SeedSource.read() throws ChangedError when the seed does not have that content any more", async () => {
   await using seed = readingSeed();
   await using fixture = new SourceFixture(seed.dial);
   await assertRejects(() => readContent(fixture, "0".repeat(64), new Uint8Array(10)), ChangedError);
 });
 
-test("SeedSource.read() waits for its turn before each part when there is a pace", async () => {
+test("SeedSource.read() waits for the rate limit before each part", async () => {
   await using seed = new ScriptedSeed({ a: FILE });
   await using fixture = new SourceFixture(seed.dial);
   const gates: { bytes: number; open: () => void }[] = [];
@@ -368,7 +373,7 @@ test("SeedSource.read() waits for its turn before each part when there is a pace
   assertEquals(memory, FILE.subarray(0, 100));
 });
 
-test("SeedSource.read() settles only when none of its parts writes any more", async () => {
+test("SeedSource.read() settles only when all of its parts have ended", async () => {
   const gate = Promise.withResolvers<void>();
   let downloads = 0;
   await using seed = new ScriptedSeed({ a: FILE }, async (request, client) => {
@@ -406,10 +411,10 @@ const errorReplies: [string, abstract new (...args: never[]) => P2pError][] = [
 ];
 
 for (const [line, error] of errorReplies) {
-  test(`SeedSource.manifest() throws ${error.name} when the seed says ${line}`, async () => {
+  test(`SeedSource.manifest() throws ${error.name} when the seed answers ${line}`, async () => {
     await using seed = new ScriptedSeed({ a: FILE }, refusing("MANIFEST", line, 1));
     await using fixture = new SourceFixture(seed.dial);
-    const asked = () => fixture.link.manifest("a", noAbort);
+    const asked = () => fixture.source.manifest("a", noAbort);
     await assertRejects(asked, error as typeof P2pError);
     // The connection stays usable.
     assertEquals((await asked())?.layout.size, FILE.length);
@@ -417,13 +422,13 @@ for (const [line, error] of errorReplies) {
   });
 }
 
-test("SeedSource.manifest() throws ProtocolError when the manifest is none", async () => {
+test("SeedSource.manifest() throws ProtocolError for a malformed manifest", async () => {
   await using seed = new ScriptedSeed({ a: FILE }, async (_, client) => {
     await sendBody(client, "{}");
     return "answered";
   });
   await using fixture = new SourceFixture(seed.dial);
-  await assertRejects(() => fixture.link.manifest("a", noAbort), ProtocolError);
+  await assertRejects(() => fixture.source.manifest("a", noAbort), ProtocolError);
 });
 
 test("SeedSource.size() throws ProtocolError when the seed answers without a size", async () => {
@@ -432,7 +437,7 @@ test("SeedSource.size() throws ProtocolError when the seed answers without a siz
   await assertRejects(() => fixture.size(), ProtocolError);
 });
 
-test("SeedSource gives the token to a seed that asks for it", async () => {
+test("SeedSource proves the token to a seed that requires it", async () => {
   await using stage = new RawSeed(session(async (line, seed) => {
     await seed.send(line.startsWith("AUTH") ? "OK 0\n" : "SIZE:1\n");
     if (line.startsWith("AUTH")) {
@@ -443,7 +448,7 @@ test("SeedSource gives the token to a seed that asks for it", async () => {
   assertEquals(await fixture.size(), 1);
 });
 
-test("SeedSource throws TimeoutError, and is troubled, when nobody answers the connect", async () => {
+test("SeedSource throws TimeoutError, and is troubled, when the connect is not answered", async () => {
   const dial: Dial = (_, signal) =>
     new Promise((_, reject) => {
       signal.addEventListener("abort", () => reject(signal.reason), { once: true });
@@ -451,26 +456,26 @@ test("SeedSource throws TimeoutError, and is troubled, when nobody answers the c
   await using fixture = new SourceFixture(dial);
   const asked = watch(fixture.size());
   await fixture.clock.advance(1000);
-  assert(fixture.link.troubled);
+  assert(fixture.source.troubled);
   await fixture.clock.advance(CONNECT_MS);
   assert(asked.ending && "error" in asked.ending && asked.ending.error instanceof TimeoutError);
 });
 
-test("SeedSource is troubled from a connect that failed until one that works", async () => {
+test("SeedSource is troubled from a failed connect until a successful one", async () => {
   await using seed = new ScriptedSeed({ a: FILE });
-  let there = false;
+  let isUp = false;
   const dial: Dial = (address, signal) =>
-    there ? seed.dial(address, signal) : Promise.reject(new UnreachableError("refused"));
+    isUp ? seed.dial(address, signal) : Promise.reject(new UnreachableError("refused"));
   await using fixture = new SourceFixture(dial);
-  assertEquals(fixture.link.troubled, false);
+  assertEquals(fixture.source.troubled, false);
   await assertRejects(() => fixture.size(), UnreachableError);
-  assertEquals(fixture.link.troubled, true);
-  there = true;
+  assertEquals(fixture.source.troubled, true);
+  isUp = true;
   await fixture.size();
-  assertEquals(fixture.link.troubled, false);
+  assertEquals(fixture.source.troubled, false);
 });
 
-/** An old seed that knows the file "a". */
+/** An old seed that has the file "a". */
 async function oldSeed(seed: SeedSide): Promise<void> {
   const line = await seed.line() ?? "";
   const [, offset] = line.match(/^DOWNLOAD a\|(\d+)$/) ?? [];
@@ -479,7 +484,7 @@ async function oldSeed(seed: SeedSide): Promise<void> {
   else if (line === "LIST") await seed.send("a\n");
 }
 
-test("SeedSource speaks one-shot to an old seed, and greets it only once", async () => {
+test("SeedSource sends one-shot requests to an old seed, and greets it only once", async () => {
   const requests: string[] = [];
   await using stage = new RawSeed(async (seed) => {
     const side = { ...seed } as SeedSide;
@@ -492,20 +497,20 @@ test("SeedSource speaks one-shot to an old seed, and greets it only once", async
     await oldSeed(side);
   });
   await using fixture = new SourceFixture(stage.dial);
-  assertEquals(await fixture.link.protocol(noAbort), "one-shot");
-  assertEquals(await fixture.link.manifest("a", noAbort), undefined);
+  assertEquals(await fixture.source.protocol(noAbort), "one-shot");
+  assertEquals(await fixture.source.manifest("a", noAbort), undefined);
   assertEquals(await fixture.size(), FILE.length);
   const memory = new Uint8Array(FILE.length);
   await fixture.read(0, memory);
   assertEquals(memory, FILE);
-  assertEquals(await fixture.link.list(noAbort), [{ name: "a", size: FILE.length, modified: 0 }]);
+  assertEquals(await fixture.source.list(noAbort), [{ name: "a", size: FILE.length, modified: 0 }]);
   assertEquals(requests.filter((line) => line === "HELLO 2").length, 1);
   assertEquals(stage.open, 0);
 });
 
-test("SeedSource opens at most as many connections to an old seed as it may", async () => {
+test("SeedSource limits the connections to an old seed", async () => {
   await using stage = new RawSeed(async (seed) => {
-    await aTurn();
+    await oneTurn();
     await oldSeed(seed);
   });
   await using fixture = new SourceFixture(stage.dial, { connections: 2 });
@@ -513,7 +518,7 @@ test("SeedSource opens at most as many connections to an old seed as it may", as
   assertEquals(stage.mostOpen, 2);
 });
 
-test("SeedSource.list() leaves out what an old seed lists and does not have", async () => {
+test("SeedSource.list() omits what an old seed lists but does not have", async () => {
   await using stage = new RawSeed(async (seed) => {
     const line = await seed.line() ?? "";
     if (line === "LIST") await seed.send("gone\na\n../evil\n");
@@ -521,10 +526,10 @@ test("SeedSource.list() leaves out what an old seed lists and does not have", as
     else if (line !== "HELLO 2") await seed.send("ERROR:NOT_FOUND no\n");
   });
   await using fixture = new SourceFixture(stage.dial);
-  assertEquals(await fixture.link.list(noAbort), [{ name: "a", size: 5, modified: 0 }]);
+  assertEquals(await fixture.source.list(noAbort), [{ name: "a", size: 5, modified: 0 }]);
 });
 
-test("SeedSource.list() leaves out the folders that an old seed lists with a size without sense", async () => {
+test("SeedSource.list() omits folders that an old seed lists with a malformed size", async () => {
   await using stage = new RawSeed(async (seed) => {
     const line = await seed.line() ?? "";
     if (line === "LIST") await seed.send("a\ndir\n");
@@ -532,10 +537,10 @@ test("SeedSource.list() leaves out the folders that an old seed lists with a siz
     else if (line === "FILESIZE dir") await seed.send("SIZE:9223372036854775807\n");
   });
   await using fixture = new SourceFixture(stage.dial);
-  assertEquals(await fixture.link.list(noAbort), [{ name: "a", size: 5, modified: 0 }]);
+  assertEquals(await fixture.source.list(noAbort), [{ name: "a", size: 5, modified: 0 }]);
 });
 
-test("SeedSource.list() leaves nothing under way when an old seed fails in the middle", async () => {
+test("SeedSource.list() has ended all requests when an old seed fails in the middle", async () => {
   let asked = 0;
   await using stage = new RawSeed(async (seed) => {
     const line = await seed.line() ?? "";
@@ -547,21 +552,21 @@ test("SeedSource.list() leaves nothing under way when an old seed fails in the m
     }
   });
   await using fixture = new SourceFixture(stage.dial, { connections: 4 });
-  await assertRejects(() => fixture.link.list(noAbort), ProtocolError);
+  await assertRejects(() => fixture.source.list(noAbort), ProtocolError);
   assertEquals(stage.open, 0);
   assertLessOrEqual(asked, 40);
 });
 
-/** What a dial leads to, changed as a test goes on. */
-class Place {
-  there: Dial;
+/** An address at which another seed can take over. */
+class SwitchableAddress {
+  current: Dial;
   constructor(first: Dial) {
-    this.there = first;
+    this.current = first;
   }
-  readonly dial: Dial = (address, signal) => this.there(address, signal);
+  readonly dial: Dial = (address, signal) => this.current(address, signal);
 }
 
-/** A seed that speaks both dialects; greetings for which `answers` is not true are left unanswered until `over`. */
+/** A seed with both protocols. Greetings for which `answers` is false are not answered until `over`. */
 function bothDialects(
   answers: () => boolean,
   greetings: string[] = [],
@@ -592,7 +597,7 @@ function bothDialects(
   };
 }
 
-/** Reads `first` again, and then what comes. */
+/** A stream that begins with `first`. */
 function lineBefore(first: string | undefined, seed: SeedSide): () => Promise<string | undefined> {
   let given = false;
   return async () => {
@@ -602,45 +607,45 @@ function lineBefore(first: string | undefined, seed: SeedSide): () => Promise<st
   };
 }
 
-test("SeedSource greets a seed again that was silent at the greeting, before its file is taken unverified", async () => {
+test("SeedSource greets a seed that was silent at the greeting again before its file counts as unverified", async () => {
   let stopped = true;
   await using stage = new RawSeed(bothDialects(() => !stopped));
   await using fixture = new SourceFixture(stage.dial);
-  const asked = watch(fixture.link.manifest("a", noAbort));
+  const asked = watch(fixture.source.manifest("a", noAbort));
   await fixture.clock.advance(CONNECT_MS - 1);
   stopped = false;
   await fixture.clock.advance(1);
   assert(asked.ending && "value" in asked.ending, "it is not answered");
   assertEquals(asked.ending.value?.layout.size, 6);
-  assertEquals(await fixture.link.protocol(noAbort), "session");
+  assertEquals(await fixture.source.protocol(noAbort), "session");
 });
 
-test("SeedSource lists in a session what a seed offers that was silent at the greeting", async () => {
+test("SeedSource lists in a session the files of a seed that was silent at the greeting", async () => {
   let stopped = true;
   await using stage = new RawSeed(bothDialects(() => !stopped));
   await using fixture = new SourceFixture(stage.dial);
-  const dialect = watch(fixture.link.protocol(noAbort));
+  const protocol = watch(fixture.source.protocol(noAbort));
   await fixture.clock.advance(CONNECT_MS);
-  assertEquals(dialect.ending, { value: "one-shot" });
+  assertEquals(protocol.ending, { value: "one-shot" });
   stopped = false;
-  assertEquals(await fixture.link.list(noAbort), [{ name: "a", size: 1, modified: 1 }]);
+  assertEquals(await fixture.source.list(noAbort), [{ name: "a", size: 1, modified: 1 }]);
 });
 
-test("SeedSource uses a seed as an old one that never answers the greeting, and greets it again now and then", async () => {
+test("SeedSource sends one-shot requests to a seed that never answers the greeting, and greets it again at intervals", async () => {
   let silent = true;
   const greetings: string[] = [];
   const over = Promise.withResolvers<void>();
   await using stage = new RawSeed(bothDialects(() => !silent, greetings, over.promise));
   using _over = { [Symbol.dispose]: () => over.resolve() };
   await using fixture = new SourceFixture(stage.dial);
-  const asked = watch(fixture.link.manifest("a", noAbort));
+  const asked = watch(fixture.source.manifest("a", noAbort));
   await fixture.clock.advance(CONNECT_MS + 1000);
   assertEquals(asked.ending, { value: undefined });
   assertEquals(greetings.length, 2);
   assertEquals(await fixture.size(), 6);
   assertEquals(greetings.length, 2);
   await fixture.clock.advance(10_000);
-  // Nobody waits for the greeting.
+  // No request waits for the greeting.
   assertEquals(await fixture.size(), 6);
   await fixture.clock.advance(CONNECT_MS);
   assertEquals(greetings.length, 3);
@@ -648,68 +653,68 @@ test("SeedSource uses a seed as an old one that never answers the greeting, and 
   await fixture.clock.advance(10_000);
   assertEquals(await fixture.size(), 6);
   await fixture.clock.advance(0);
-  assertEquals(await fixture.link.protocol(noAbort), "session");
-  assertEquals((await fixture.link.manifest("a", noAbort))?.layout.size, 6);
+  assertEquals(await fixture.source.protocol(noAbort), "session");
+  assertEquals((await fixture.source.manifest("a", noAbort))?.layout.size, 6);
 });
 
-test("SeedSource does not take a seed for an old one that greeted before and is silent now", async () => {
+test("SeedSource does not send one-shot requests to a seed that greeted before and is silent now", async () => {
   await using seed = new ScriptedSeed({ a: FILE });
   await using stopped = new RawSeed((side) => side.untilGone());
-  const place = new Place(seed.dial);
-  await using fixture = new SourceFixture(place.dial);
+  const address = new SwitchableAddress(seed.dial);
+  await using fixture = new SourceFixture(address.dial);
   await fixture.size();
   seed.hangUp();
   await fixture.clock.advance(0);
-  place.there = stopped.dial;
-  const asked = assertRejects(() => fixture.link.manifest("a", noAbort), TimeoutError);
+  address.current = stopped.dial;
+  const asked = assertRejects(() => fixture.source.manifest("a", noAbort), TimeoutError);
   await fixture.clock.advance(CONNECT_MS);
   await asked;
-  place.there = seed.dial;
-  assertEquals((await fixture.link.manifest("a", noAbort))?.layout.size, FILE.length);
+  address.current = seed.dial;
+  assertEquals((await fixture.source.manifest("a", noAbort))?.layout.size, FILE.length);
 });
 
-test("SeedSource asks again who is there when a session seed has gone", async () => {
+test("SeedSource detects the protocol again when a session seed has gone", async () => {
   await using seed = new ScriptedSeed({ a: FILE });
   await using old = new RawSeed(oldSeed);
-  const place = new Place(seed.dial);
-  await using fixture = new SourceFixture(place.dial);
-  assertEquals(await fixture.link.protocol(noAbort), "session");
+  const address = new SwitchableAddress(seed.dial);
+  await using fixture = new SourceFixture(address.dial);
+  assertEquals(await fixture.source.protocol(noAbort), "session");
   seed.hangUp();
   await fixture.clock.advance(0);
-  place.there = () => Promise.reject(new UnreachableError("refused"));
+  address.current = () => Promise.reject(new UnreachableError("refused"));
   await assertRejects(() => fixture.size(), UnreachableError);
-  place.there = old.dial;
-  assertEquals(await fixture.link.protocol(noAbort), "one-shot");
+  address.current = old.dial;
+  assertEquals(await fixture.source.protocol(noAbort), "one-shot");
   assertEquals(await fixture.size(), FILE.length);
 });
 
-test("SeedSource speaks one-shot when a session seed comes back as an old one", async () => {
+test("SeedSource sends one-shot requests when a session seed returns as an old one", async () => {
   await using seed = new ScriptedSeed({ a: FILE });
   await using old = new RawSeed(oldSeed);
-  const place = new Place(seed.dial);
-  await using fixture = new SourceFixture(place.dial);
+  const address = new SwitchableAddress(seed.dial);
+  await using fixture = new SourceFixture(address.dial);
   await fixture.size();
   seed.hangUp();
   await fixture.clock.advance(0);
-  place.there = old.dial;
+  address.current = old.dial;
   await assertRejects(() => fixture.size(), UnreachableError);
-  assertEquals(await fixture.link.protocol(noAbort), "one-shot");
+  assertEquals(await fixture.source.protocol(noAbort), "one-shot");
   assertEquals(await fixture.size(), FILE.length);
 });
 
-test("SeedSource asks again who is there when an old seed has gone", async () => {
+test("SeedSource detects the protocol again when an old seed has gone", async () => {
   await using seed = new ScriptedSeed({ a: FILE });
   await using old = new RawSeed(oldSeed);
-  const place = new Place(old.dial);
-  await using fixture = new SourceFixture(place.dial);
-  assertEquals(await fixture.link.protocol(noAbort), "one-shot");
-  place.there = () => Promise.reject(new UnreachableError("refused"));
+  const address = new SwitchableAddress(old.dial);
+  await using fixture = new SourceFixture(address.dial);
+  assertEquals(await fixture.source.protocol(noAbort), "one-shot");
+  address.current = () => Promise.reject(new UnreachableError("refused"));
   await assertRejects(() => fixture.size(), UnreachableError);
-  place.there = seed.dial;
-  assertEquals(await fixture.link.protocol(noAbort), "session");
+  address.current = seed.dial;
+  assertEquals(await fixture.source.protocol(noAbort), "session");
 });
 
-test("SeedSource throws BusyError when the seed has no room, and greets again the next time", async () => {
+test("SeedSource throws BusyError when the seed is busy, and greets again for the next request", async () => {
   await using seed = new ScriptedSeed({ a: FILE });
   seed.turnsAwayWith = "ERROR:BUSY retry-after-ms=300 full\n";
   await using fixture = new SourceFixture(seed.dial);
@@ -721,7 +726,7 @@ test("SeedSource throws BusyError when the seed has no room, and greets again th
 
 const noRoom: { name: string; play: (seed: SeedSide) => Promise<void> }[] = [
   {
-    name: "is told BUSY",
+    name: "is answered with BUSY",
     play: async (seed) => {
       await seed.line();
       await seed.send("ERROR:BUSY retry-after-ms=1000 full house\n");
@@ -732,7 +737,7 @@ const noRoom: { name: string; play: (seed: SeedSide) => Promise<void> }[] = [
 ];
 
 for (const { name, play } of noRoom) {
-  test(`SeedSource makes do with the connection it has when a second one ${name}`, async () => {
+  test(`SeedSource uses the connection that it has when a second one ${name}`, async () => {
     const gate = Promise.withResolvers<void>();
     const slow = session(async (_, seed) => {
       await gate.promise;
@@ -747,13 +752,13 @@ for (const { name, play } of noRoom) {
     gate.resolve();
     await fixture.clock.advance(0);
     assertEquals(asked.map(({ ending }) => ending), Array(10).fill({ value: 5 }));
-    assertEquals(await fixture.link.protocol(noAbort), "session");
-    // It does not knock again and again.
+    assertEquals(await fixture.source.protocol(noAbort), "session");
+    // It does not connect again and again.
     assertLessOrEqual(stage.connections, 8);
   });
 }
 
-test("SeedSource tries for more connections again when the seed's pause is over", async () => {
+test("SeedSource opens more connections again after the delay that the seed asked for", async () => {
   const gates = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
   let round = 0;
   const slow = session(async (_, seed) => {
@@ -769,7 +774,7 @@ test("SeedSource tries for more connections again when the seed's pause is over"
   for (; round < 2; round++) {
     const asked = Array.from({ length: 10 }, () => fixture.size());
     await fixture.clock.advance(500);
-    assertEquals(fixture.link.connections, round + 1);
+    assertEquals(fixture.source.connections, round + 1);
     gates[round]!.resolve();
     await Promise.all(asked);
     await fixture.clock.advance(1000);
@@ -788,7 +793,7 @@ test("SeedSource throws when a seed greets and then ends every session at once",
   assertEquals(stage.connections, 1);
 });
 
-test("SeedSource.list() follows the pages to their end", async () => {
+test("SeedSource.list() requests all pages", async () => {
   const names = ["a", "b", "c/d", "e"];
   const afters: string[] = [];
   await using seed = new ScriptedSeed({}, async (request, client) => {
@@ -800,7 +805,7 @@ test("SeedSource.list() follows the pages to their end", async () => {
     return "answered";
   });
   await using fixture = new SourceFixture(seed.dial);
-  assertEquals((await fixture.link.list(noAbort)).map(({ name }) => name), names);
+  assertEquals((await fixture.source.list(noAbort)).map(({ name }) => name), names);
   assertEquals(afters, ["", "c/d"]);
 });
 
@@ -837,7 +842,7 @@ function entry(name: string): string {
 }
 
 for (const { name, page, error } of hostilePages) {
-  test(`SeedSource.list() comes to an end when the seed sends ${name}`, async () => {
+  test(`SeedSource.list() ends when the seed sends ${name}`, async () => {
     await using seed = new ScriptedSeed({}, async (request, client) => {
       if (request.verb !== "LIST") return undefined;
       const body = page(request.after);
@@ -845,19 +850,19 @@ for (const { name, page, error } of hostilePages) {
       return "answered";
     });
     await using fixture = new SourceFixture(seed.dial);
-    const listing = fixture.link.list(noAbort);
+    const listing = fixture.source.list(noAbort);
     if (error === undefined) assertEquals(await listing, []);
     else await assertRejects(() => listing, ProtocolError, error);
   });
 }
 
-test("SeedSource.list() gives nothing when the seed offers nothing", async () => {
+test("SeedSource.list() returns nothing when the seed offers nothing", async () => {
   await using seed = new ScriptedSeed();
   await using fixture = new SourceFixture(seed.dial);
-  assertEquals(await fixture.link.list(noAbort), []);
+  assertEquals(await fixture.source.list(noAbort), []);
 });
 
-test("SeedSource[Symbol.asyncDispose]() ends all who ask or wait, and opens nothing any more", async () => {
+test("SeedSource[Symbol.asyncDispose]() fails all requests and opens no further connection", async () => {
   await using stage = new RawSeed(session(() => Promise.resolve()));
   const fixture = new SourceFixture(stage.dial, { connections: 1 });
   const asked = Array.from({ length: 20 }, () => watch(fixture.size()));
@@ -870,7 +875,7 @@ test("SeedSource[Symbol.asyncDispose]() ends all who ask or wait, and opens noth
   assertEquals([stage.connections, stage.open], [1, 0]);
 });
 
-test("SeedSource[Symbol.asyncDispose]() waits until a second connection on its way is given up", async () => {
+test("SeedSource[Symbol.asyncDispose]() waits until a pending second connection is aborted", async () => {
   const play = session(() => Promise.resolve());
   await using stage = new RawSeed(play);
   let connects = 0;
@@ -880,7 +885,7 @@ test("SeedSource[Symbol.asyncDispose]() waits until a second connection on its w
     await new Promise<void>((resolve) =>
       signal.addEventListener("abort", () => resolve(), { once: true })
     );
-    await aTurn();
+    await oneTurn();
     givenUp = true;
     throw signal.reason;
   };
@@ -899,7 +904,7 @@ test("SeedSource[Symbol.asyncDispose]() ends the first greeting", async () => {
   const asked = watch(fixture.size());
   await fixture.clock.advance(0);
   await fixture[Symbol.asyncDispose]();
-  await aTurn();
+  await oneTurn();
   assert(asked.ending && "error" in asked.ending);
   assertEquals(stage.open, 0);
 });
@@ -910,10 +915,10 @@ test("SeedSource throws the signal's reason when it aborts while all connections
   const first = assertRejects(() => fixture.size(), UnreachableError);
   await fixture.clock.advance(0);
   const stop = new AbortController();
-  const waiting = assertRejects(() => fixture.size(stop.signal), Error, "no longer wanted");
+  const waiting = assertRejects(() => fixture.size(stop.signal), Error, "aborted by the test");
   await fixture.clock.advance(0);
-  stop.abort(new Error("no longer wanted"));
+  stop.abort(new Error("aborted by the test"));
   await waiting;
-  await fixture.link[Symbol.asyncDispose]();
+  await fixture.source[Symbol.asyncDispose]();
   await first;
 });

@@ -24,7 +24,7 @@ const IDLE_MS = 20_000;
 const PING: SessionRequest = { verb: "PING" };
 const NONE: BodyTarget = { kind: "none" };
 
-/** A connection after its greeting, the seed's side of it in the hands of a test. */
+/** A connection after its greeting; the test plays the seed. */
 class ConnectionFixture implements AsyncDisposable {
   readonly clock = new ManualClock(1_000_000);
   readonly seed: SeedSide;
@@ -46,17 +46,17 @@ class ConnectionFixture implements AsyncDisposable {
     this.connection = new SessionConnection("seed", client, buffer, GREETING, limits, onChange);
   }
 
-  ask(request: SessionRequest, place: BodyTarget, signal = noAbort) {
-    return this.connection.request(request, place, signal);
+  request(request: SessionRequest, target: BodyTarget, signal = noAbort) {
+    return this.connection.request(request, target, signal);
   }
 
-  /** Asks for as many bytes as `bytes` takes. */
+  /** Requests a range as long as `bytes`. */
   download(bytes: Uint8Array, signal = noAbort) {
     const range = { start: 0, end: bytes.length };
-    return this.ask({ verb: "DOWNLOAD", name: "a", range }, { kind: "into", bytes }, signal);
+    return this.request({ verb: "DOWNLOAD", name: "a", range }, { kind: "into", bytes }, signal);
   }
 
-  /** Everything that can go on by itself does so. */
+  /** Runs everything that does not wait for time or bytes. */
   async settle(): Promise<void> {
     await this.clock.advance(0);
   }
@@ -64,18 +64,18 @@ class ConnectionFixture implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.connection[Symbol.asyncDispose]();
     this.#seedStream.close();
-    assertEquals(this.clock.pending, 0, "a timer was left behind");
-    assertEquals(this.closes, 1, "the end must be told once");
+    assertEquals(this.clock.pending, 0, "a timer is still set");
+    assertEquals(this.closes, 1, "the end must be reported once");
   }
 }
 
-test("SessionConnection.request() gives each of several pipelined requests its own reply", async () => {
+test("SessionConnection.request() returns the reply of each of several pipelined requests", async () => {
   await using fixture = new ConnectionFixture();
   const replies = [
-    fixture.ask({ verb: "FILESIZE", name: "a" }, NONE),
-    fixture.ask({ verb: "FILESIZE", name: "b" }, NONE),
-    fixture.ask({ verb: "MANIFEST", name: "c" }, { kind: "upTo", bytes: 100 }),
-    fixture.ask(PING, NONE),
+    fixture.request({ verb: "FILESIZE", name: "a" }, NONE),
+    fixture.request({ verb: "FILESIZE", name: "b" }, NONE),
+    fixture.request({ verb: "MANIFEST", name: "c" }, { kind: "upTo", bytes: 100 }),
+    fixture.request(PING, NONE),
   ];
   assertEquals(fixture.connection.depth, 4);
   assertEquals(await fixture.seed.line(), "FILESIZE a");
@@ -92,7 +92,7 @@ test("SessionConnection.request() gives each of several pipelined requests its o
   assertEquals(fixture.connection.depth, 0);
 });
 
-test("SessionConnection.request() writes a body into the given memory and nowhere beside it", async () => {
+test("SessionConnection.request() writes a body into the given memory only", async () => {
   await using fixture = new ConnectionFixture();
   const memory = new Uint8Array(300_004).fill(0xee);
   const content = patternOf(300_000);
@@ -105,13 +105,13 @@ test("SessionConnection.request() writes a body into the given memory and nowher
   assertEquals([memory[0], memory[1], memory[300_002], memory[300_003]], [0xee, 0xee, 0xee, 0xee]);
 });
 
-test("SessionConnection.request() tells of all bytes of a body as they come", async () => {
+test("SessionConnection.request() reports all bytes of a body as they come", async () => {
   await using fixture = new ConnectionFixture();
   const counts: number[] = [];
   const range = { start: 0, end: 10 };
   const bytes = new Uint8Array(10);
-  const place = { kind: "into", bytes, onBytes: (count: number) => counts.push(count) } as const;
-  const asked = fixture.ask({ verb: "DOWNLOAD", name: "a", range }, place, noAbort);
+  const target = { kind: "into", bytes, onBytes: (count: number) => counts.push(count) } as const;
+  const asked = fixture.request({ verb: "DOWNLOAD", name: "a", range }, target, noAbort);
   await fixture.seed.send("OK 10\nabcd");
   await fixture.settle();
   assertEquals(counts, [4]);
@@ -127,10 +127,10 @@ async function expectWholeStream(pieces: readonly Uint8Array[]): Promise<void> {
   const memory = new Uint8Array(5);
   const asked = Promise.all([
     fixture.download(memory),
-    fixture.ask({ verb: "FILESIZE", name: "a" }, NONE),
-    fixture.ask(PING, NONE),
-    fixture.ask({ verb: "LIST", after: "" }, { kind: "upTo", bytes: 3 }),
-    fixture.ask(PING, NONE),
+    fixture.request({ verb: "FILESIZE", name: "a" }, NONE),
+    fixture.request(PING, NONE),
+    fixture.request({ verb: "LIST", after: "" }, { kind: "upTo", bytes: 3 }),
+    fixture.request(PING, NONE),
   ]);
   for (const piece of pieces) {
     await fixture.seed.send(piece);
@@ -144,52 +144,52 @@ async function expectWholeStream(pieces: readonly Uint8Array[]): Promise<void> {
   assertEquals(answers[4].reply.kind, "ok");
 }
 
-test("SessionConnection.request() understands replies wherever the stream is cut in two", async () => {
+test("SessionConnection.request() parses replies wherever the stream is cut", async () => {
   for (let cut = 1; cut < STREAM.length; cut++) {
     await expectWholeStream([STREAM.subarray(0, cut), STREAM.subarray(cut)]);
   }
 });
 
-test("SessionConnection.request() understands replies when the stream comes byte by byte", async () => {
+test("SessionConnection.request() parses replies when the stream comes byte by byte", async () => {
   await expectWholeStream(Array.from(STREAM, (byte) => Uint8Array.of(byte)));
 });
 
-const wrongReplies: { name: string; request: SessionRequest; place: BodyTarget; reply: string }[] =
+const wrongReplies: { name: string; request: SessionRequest; target: BodyTarget; reply: string }[] =
   [
     { name: "a body that is too short", ...into(5), reply: "OK 4\n" },
     { name: "a body that is too long", ...into(5), reply: "OK 6\n" },
     { name: "no body", ...into(5), reply: "OK 0\n" },
     { name: "a size instead of a body", ...into(5), reply: "SIZE:5\n" },
-    { name: "a body nobody asked for", request: PING, place: NONE, reply: "OK 1\n" },
+    { name: "a body that was not requested", request: PING, target: NONE, reply: "OK 1\n" },
     {
       name: "a body beyond the limit",
       request: { verb: "LIST", after: "" },
-      place: { kind: "upTo", bytes: 9 },
+      target: { kind: "upTo", bytes: 9 },
       reply: "OK 10\n",
     },
-    { name: "no reply of this protocol", request: PING, place: NONE, reply: "hello\n" },
-    { name: "a length with a sign", request: PING, place: NONE, reply: "OK +0\n" },
-    { name: "an endless line", request: PING, place: NONE, reply: "x".repeat(5000) },
+    { name: "no reply of this protocol", request: PING, target: NONE, reply: "hello\n" },
+    { name: "a length with a sign", request: PING, target: NONE, reply: "OK +0\n" },
+    { name: "an endless line", request: PING, target: NONE, reply: "x".repeat(5000) },
     {
       name: "a size beyond all files",
       request: PING,
-      place: NONE,
+      target: NONE,
       reply: "SIZE:99999999999999999\n",
     },
   ];
 
 function into(length: number) {
   const request: SessionRequest = { verb: "DOWNLOAD", name: "a", range: { start: 0, end: length } };
-  const place: BodyTarget = { kind: "into", bytes: new Uint8Array(length) };
-  return { request, place };
+  const target: BodyTarget = { kind: "into", bytes: new Uint8Array(length) };
+  return { request, target };
 }
 
-for (const { name, request, place, reply } of wrongReplies) {
-  test(`SessionConnection.request() throws ProtocolError only to the one that is answered, and closes, when the seed sends ${name}`, async () => {
+for (const { name, request, target, reply } of wrongReplies) {
+  test(`SessionConnection.request() throws ProtocolError only for the request that is answered, and closes, when the seed sends ${name}`, async () => {
     await using fixture = new ConnectionFixture();
-    const asked = assertRejects(() => fixture.ask(request, place), ProtocolError);
-    const others = [fixture.ask(PING, NONE), fixture.download(new Uint8Array(9))];
-    // They were not being answered: the seed may be asked again for what they want.
+    const asked = assertRejects(() => fixture.request(request, target), ProtocolError);
+    const others = [fixture.request(PING, NONE), fixture.download(new Uint8Array(9))];
+    // The reply was not theirs, so they may be sent to the seed again.
     const lost = others.map((other) => assertRejects(() => other, UnreachableError, "seed"));
     await fixture.seed.send(reply);
     await Promise.all([asked, ...lost]);
@@ -199,7 +199,7 @@ for (const { name, request, place, reply } of wrongReplies) {
 
 test("SessionConnection.request() throws ProtocolError when a line is not UTF-8", async () => {
   await using fixture = new ConnectionFixture();
-  const asked = assertRejects(() => fixture.ask(PING, NONE), ProtocolError);
+  const asked = assertRejects(() => fixture.request(PING, NONE), ProtocolError);
   await fixture.seed.send(Uint8Array.of(0x4f, 0x4b, 0xff, 0x0a));
   await asked;
 });
@@ -214,17 +214,21 @@ const ends: { name: string; end: (fixture: ConnectionFixture) => void | Promise<
 ];
 
 async function closeAfter({ seed }: ConnectionFixture, said: string): Promise<void> {
-  // With the requests read, the close is no reset.
+  // After the requests are read, the close is no reset.
   for (let line = 0; line < 3; line++) await seed.line();
   await seed.send(said);
   seed.close();
 }
 
 for (const { name, end } of ends) {
-  test(`SessionConnection.request() throws UnreachableError to all who wait when the seed ${name}`, async () => {
+  test(`SessionConnection.request() throws UnreachableError for all pending requests when the seed ${name}`, async () => {
     await using fixture = new ConnectionFixture();
     const memory = new Uint8Array(100);
-    const asked = [fixture.download(memory), fixture.ask(PING, NONE), fixture.ask(PING, NONE)];
+    const asked = [
+      fixture.download(memory),
+      fixture.request(PING, NONE),
+      fixture.request(PING, NONE),
+    ];
     const thrown = asked.map((one) => assertRejects(() => one, UnreachableError));
     await fixture.settle();
     await end(fixture);
@@ -234,28 +238,28 @@ for (const { name, end } of ends) {
   });
 }
 
-test("SessionConnection.request() throws UnreachableError when the connection has ended before", async () => {
+test("SessionConnection.request() throws UnreachableError when the connection has already ended", async () => {
   await using fixture = new ConnectionFixture();
   fixture.seed.close();
   await fixture.settle();
   assert(fixture.connection.closed);
-  await assertRejects(() => fixture.ask(PING, NONE), UnreachableError);
+  await assertRejects(() => fixture.request(PING, NONE), UnreachableError);
 });
 
-test("SessionConnection closes when the seed speaks without being asked", async () => {
+test("SessionConnection closes when the seed sends a line without a request", async () => {
   await using fixture = new ConnectionFixture();
   await fixture.seed.send("ERROR:SHUTDOWN bye\n");
   await fixture.settle();
   assert(fixture.connection.closed);
 });
 
-test("SessionConnection.request() does not blame the seed for the time in which the process was stopped", async () => {
+test("SessionConnection.request() does not count the time in which the process was suspended", async () => {
   await using fixture = new ConnectionFixture();
-  const asked = watch(fixture.ask(PING, NONE));
+  const asked = watch(fixture.request(PING, NONE));
   await fixture.clock.oversleep(185_000);
   assertEquals(asked.ending, undefined);
-  // Another request right after it does not, either.
-  const other = watch(fixture.ask(PING, NONE));
+  // Nor does another request right after it.
+  const other = watch(fixture.request(PING, NONE));
   await fixture.clock.advance(STALL_MS - 1);
   assertEquals([asked.ending, other.ending], [undefined, undefined]);
   await fixture.clock.advance(1);
@@ -265,7 +269,7 @@ test("SessionConnection.request() does not blame the seed for the time in which 
 
 test("SessionConnection.request() throws TimeoutError when nothing comes for the stall time", async () => {
   await using fixture = new ConnectionFixture();
-  const first = watch(fixture.ask(PING, NONE));
+  const first = watch(fixture.request(PING, NONE));
   const second = watch(fixture.download(new Uint8Array(10)));
   await fixture.clock.advance(STALL_MS - 1);
   assertEquals([first.ending, second.ending], [undefined, undefined]);
@@ -275,7 +279,7 @@ test("SessionConnection.request() throws TimeoutError when nothing comes for the
   assert(fixture.connection.closed);
 });
 
-test("SessionConnection.request() is patient as long as bytes come, however slowly", async () => {
+test("SessionConnection.request() waits as long as bytes come, however slowly", async () => {
   await using fixture = new ConnectionFixture();
   const memory = new Uint8Array(4);
   const asked = fixture.download(memory);
@@ -288,19 +292,19 @@ test("SessionConnection.request() is patient as long as bytes come, however slow
   assertEquals(memory, Uint8Array.of(1, 2, 3, 4));
 });
 
-test("SessionConnection.request() counts silence from the request on, not from the last reply", async () => {
+test("SessionConnection.request() measures silence from the request, not from the last reply", async () => {
   await using fixture = new ConnectionFixture();
   await fixture.clock.advance(STALL_MS * 3);
-  const asked = fixture.ask(PING, NONE);
+  const asked = fixture.request(PING, NONE);
   await fixture.clock.advance(STALL_MS - 1);
   await fixture.seed.send("OK 0\n");
   await asked;
 });
 
-test("SessionConnection closes when nobody has used it for the idle time", async () => {
+test("SessionConnection closes when it has been idle for the idle time", async () => {
   await using fixture = new ConnectionFixture();
   await fixture.clock.advance(IDLE_MS - 1);
-  const asked = fixture.ask(PING, NONE);
+  const asked = fixture.request(PING, NONE);
   await fixture.seed.send("OK 0\n");
   await asked;
   await fixture.clock.advance(IDLE_MS - 1);
@@ -309,22 +313,26 @@ test("SessionConnection closes when nobody has used it for the idle time", async
   assert(fixture.connection.closed);
 });
 
-test("SessionConnection.request() sends nothing when its signal has aborted before", async () => {
+test("SessionConnection.request() sends nothing when its signal has already aborted", async () => {
   await using fixture = new ConnectionFixture();
-  const reason = new Error("no longer wanted");
-  await assertRejects(() => fixture.ask(PING, NONE, AbortSignal.abort(reason)), Error, "no longer");
+  const reason = new Error("aborted by the test");
+  await assertRejects(
+    () => fixture.request(PING, NONE, AbortSignal.abort(reason)),
+    Error,
+    "aborted by",
+  );
   assertEquals(fixture.connection.depth, 0);
-  const next = fixture.ask({ verb: "FILESIZE", name: "a" }, NONE);
+  const next = fixture.request({ verb: "FILESIZE", name: "a" }, NONE);
   assertEquals(await fixture.seed.line(), "FILESIZE a");
   await fixture.seed.send("SIZE:1\n");
   await next;
 });
 
-/** An ask that is given up after `before` bytes of its body. */
-async function giveUp(fixture: ConnectionFixture, length: number, before: number) {
+/** A request that is aborted after `before` bytes of its body. */
+async function abortAfter(fixture: ConnectionFixture, length: number, before: number) {
   const memory = new Uint8Array(length);
   const stop = new AbortController();
-  const reason = new Error("no longer wanted");
+  const reason = new Error("aborted by the test");
   const asked = watch(fixture.download(memory, stop.signal));
   const content = patternOf(length);
   await fixture.seed.line();
@@ -339,11 +347,11 @@ async function giveUp(fixture: ConnectionFixture, length: number, before: number
 }
 
 for (const before of [0, 1, 40, 99]) {
-  test(`SessionConnection.request() never writes to the memory of a request that left after ${before} bytes`, async () => {
+  test(`SessionConnection.request() never writes to the memory of a request that was aborted after ${before} bytes`, async () => {
     await using fixture = new ConnectionFixture();
-    const other = fixture.ask({ verb: "FILESIZE", name: "b" }, NONE);
-    const { memory, asked, content, reason } = await giveUp(fixture, 100, 0);
-    // The other one is in front: the one that left is settled although nothing came yet.
+    const other = fixture.request({ verb: "FILESIZE", name: "b" }, NONE);
+    const { memory, asked, content, reason } = await abortAfter(fixture, 100, 0);
+    // The other request is first: this one settles although nothing has come yet.
     assertEquals(asked.ending, { error: reason });
     memory.fill(0xaa);
     await fixture.seed.send("SIZE:5\nOK 100\n");
@@ -351,7 +359,7 @@ for (const before of [0, 1, 40, 99]) {
     await fixture.settle();
     await fixture.seed.send(content.subarray(before));
     await other;
-    const next = fixture.ask(PING, NONE);
+    const next = fixture.request(PING, NONE);
     await fixture.seed.send("OK 0\n");
     await next;
     assertEquals(memory, new Uint8Array(100).fill(0xaa));
@@ -359,14 +367,14 @@ for (const before of [0, 1, 40, 99]) {
 
   test(`SessionConnection.request() frees its memory when it settles after an abort at byte ${before} of its body`, async () => {
     await using fixture = new ConnectionFixture();
-    const { memory, asked, content, reason } = await giveUp(fixture, 100, before);
+    const { memory, asked, content, reason } = await abortAfter(fixture, 100, before);
     if (before === 0) await fixture.seed.send("OK 100\n");
     await fixture.seed.send(content.subarray(before, before + 1));
     await fixture.settle();
     assertEquals(asked.ending, { error: reason });
     memory.fill(0xaa);
     await fixture.seed.send(content.subarray(before + 1));
-    const next = fixture.ask(PING, NONE);
+    const next = fixture.request(PING, NONE);
     await fixture.seed.send("OK 0\n");
     await next;
     assertEquals(memory, new Uint8Array(100).fill(0xaa));
@@ -374,8 +382,8 @@ for (const before of [0, 1, 40, 99]) {
   });
 }
 
-for (const leaves of ["its asker leaves", "the connection is closed"]) {
-  test(`SessionConnection.request() settles only when the read into its memory has ended after ${leaves}`, async () => {
+for (const event of ["an abort", "the connection is closed"]) {
+  test(`SessionConnection.request() settles only when the read into its memory has ended after ${event}`, async () => {
     const seed = new LateReads();
     const clock = new ManualClock();
     const limits = { clock, stallMs: STALL_MS, idleMs: IDLE_MS };
@@ -391,14 +399,14 @@ for (const leaves of ["its asker leaves", "the connection is closed"]) {
     const memory = new Uint8Array(100);
     const stop = new AbortController();
     const range = { start: 0, end: 100 };
-    const place = { kind: "into", bytes: memory } as const;
-    const asked = connection.request({ verb: "DOWNLOAD", name: "a", range }, place, stop.signal);
-    // Whoever has the memory next uses it at once.
+    const target = { kind: "into", bytes: memory } as const;
+    const asked = connection.request({ verb: "DOWNLOAD", name: "a", range }, target, stop.signal);
+    // The next owner of the memory uses it at once.
     asked.catch(() => memory.fill(0xaa));
     await clock.advance(0);
     seed.bring(bytesOf("OK 100\n"));
     await clock.advance(0);
-    if (leaves === "its asker leaves") stop.abort(new Error("no longer wanted"));
+    if (event === "an abort") stop.abort(new Error("aborted by the test"));
     else connection.close();
     await clock.advance(0);
     seed.bring(patternOf(50));
@@ -449,38 +457,38 @@ class LateReads implements ByteStream {
 
 test("SessionConnection.request() ends soon after an abort when the seed stalls within a small body", async () => {
   await using fixture = new ConnectionFixture();
-  const { asked, reason } = await giveUp(fixture, 100, 40);
+  const { asked, reason } = await abortAfter(fixture, 100, 40);
   await fixture.clock.advance(STALL_MS / 10);
   assertEquals(asked.ending, { error: reason });
   assert(fixture.connection.closed);
 });
 
-test("SessionConnection.request() closes the connection at once when a big body is given up", async () => {
+test("SessionConnection.request() closes the connection at once when a large body is aborted", async () => {
   await using fixture = new ConnectionFixture();
-  const { asked, reason } = await giveUp(fixture, 1_000_000, 10);
+  const { asked, reason } = await abortAfter(fixture, 1_000_000, 10);
   assertEquals(asked.ending, { error: reason });
   assert(fixture.connection.closed);
 });
 
-test("SessionConnection.request() closes the connection when a big body is given up before it began", async () => {
+test("SessionConnection.request() closes the connection when a large body is aborted before it began", async () => {
   await using fixture = new ConnectionFixture();
-  const { asked, reason } = await giveUp(fixture, 1_000_000, 0);
+  const { asked, reason } = await abortAfter(fixture, 1_000_000, 0);
   assertEquals(asked.ending, { error: reason });
   assert(fixture.connection.closed);
 });
 
-test("SessionConnection.request() reads past a big body for the sake of others who wait", async () => {
+test("SessionConnection.request() discards a large body when other requests are pending", async () => {
   await using fixture = new ConnectionFixture();
   const memory = new Uint8Array(1_000_000);
   const stop = new AbortController();
-  const gone = watch(fixture.download(memory, stop.signal));
+  const aborted = watch(fixture.download(memory, stop.signal));
   const wanted = new Uint8Array(100_000);
   const other = fixture.download(wanted);
   await fixture.seed.send("OK 1000000\nabc");
   await fixture.settle();
-  stop.abort(new Error("no longer wanted"));
+  stop.abort(new Error("aborted by the test"));
   await fixture.seed.send(patternOf(999_997));
-  assert(gone.ending && "error" in gone.ending);
+  assert(aborted.ending && "error" in aborted.ending);
   memory.fill(0xaa);
   await fixture.seed.send("OK 100000\n");
   await fixture.seed.send(patternOf(100_000, 2));
@@ -488,7 +496,7 @@ test("SessionConnection.request() reads past a big body for the sake of others w
   assertEquals(wanted, patternOf(100_000, 2));
 });
 
-test("SessionConnection.request() throws each one's own reason when all leave one after the other", async () => {
+test("SessionConnection.request() throws the reason of each abort when all requests are aborted", async () => {
   await using fixture = new ConnectionFixture();
   const [first, second] = [new AbortController(), new AbortController()];
   const one = watch(fixture.download(new Uint8Array(100_000), first.signal));
@@ -501,16 +509,16 @@ test("SessionConnection.request() throws each one's own reason when all leave on
   assertEquals([one.ending, other.ending], [{ error: "first" }, { error: "second" }]);
 });
 
-test("SessionConnection.close() ends what waits, only once, and tells so", async () => {
+test("SessionConnection.close() fails pending requests, once, and reports the change", async () => {
   await using fixture = new ConnectionFixture();
-  const asked = fixture.ask(PING, NONE);
+  const asked = fixture.request(PING, NONE);
   const reason = new UnreachableError("enough");
   fixture.connection.close(reason);
   fixture.connection.close();
   assertStrictEquals(await thrownBy(asked), reason);
 });
 
-test("SessionConnection tells of a change when the reply of one who left is through", async () => {
+test("SessionConnection reports a change when the reply to an aborted request has come", async () => {
   const [client, seedStream] = memoryPair();
   using _seed = seedStream;
   const seed = new SeedSide(seedStream);

@@ -1,26 +1,26 @@
-/** What the tests of `net` and `task` share. */
+/** Helpers of the source and download tests. */
 import type { P2pError } from "../../core/base/errors.ts";
 import type { Dial } from "../../core/source/dial.ts";
 import type { ByteStream } from "../../core/source/transport.ts";
 import { memoryPair } from "../support/memory_stream.ts";
 import { ClientLeft, SeedSide } from "../support/scripted_seed.ts";
 
-/** A signal that nobody aborts. */
+/** A signal that never aborts. */
 export const noAbort = new AbortController().signal;
 
 export const ADDRESS = { host: "seed", port: 7270, tls: false };
 
-/** How a promise ended: its value, or the class and the words of what it threw. */
+/** How a promise settled. */
 export type Outcome<T> = { readonly value: T } | { readonly error: unknown };
 
-/** Looks on without waiting: `ending` is there once the promise has settled. */
+/** Observes a promise without waiting: `ending` is set once it has settled. */
 export function watch<T>(promise: Promise<T>): { ending: Outcome<T> | undefined } {
   const seen: { ending: Outcome<T> | undefined } = { ending: undefined };
   promise.then((value) => seen.ending = { value }, (error) => seen.ending = { error });
   return seen;
 }
 
-/** What `promise` throws; fails the test when it does not. */
+/** Returns what `promise` throws; fails if it does not throw. */
 export async function thrownBy(promise: Promise<unknown>): Promise<P2pError> {
   let value: unknown;
   try {
@@ -28,10 +28,10 @@ export async function thrownBy(promise: Promise<unknown>): Promise<P2pError> {
   } catch (error) {
     return error as P2pError;
   }
-  throw new Error(`It was expected to throw, but came to ${JSON.stringify(value)}`);
+  throw new Error(`Expected to throw, but returned ${JSON.stringify(value)}`);
 }
 
-/** Connections in memory: each one is played by `play` on the seed's side. */
+/** A seed in memory; `play` handles each connection. */
 export class RawSeed implements AsyncDisposable {
   connections = 0;
   open = 0;
@@ -51,7 +51,7 @@ export class RawSeed implements AsyncDisposable {
     return Promise.resolve(counted(client, () => this.open--));
   };
 
-  /** @throws what a play threw. */
+  /** @throws what `play` threw. */
   async [Symbol.asyncDispose](): Promise<void> {
     for (const seed of this.#playing.keys()) seed.close();
     await Promise.all(this.#playing.values());
@@ -68,7 +68,7 @@ export class RawSeed implements AsyncDisposable {
   }
 }
 
-/** `stream`, whose first close is told. */
+/** `stream`; its first close calls `onClose`. */
 function counted(stream: ByteStream, onClose: () => void): ByteStream {
   let closed = false;
   const close = () => {
