@@ -73,21 +73,17 @@ export function layoutRows(rows: readonly TaskRow[], width: number): RowLayout {
 }
 
 export function renderRow(row: TaskRow, layout: RowLayout): string {
+  const line = (width: number, cells: readonly string[]) => {
+    const name = padEnd(shortenMiddle(printable(row.name), width), width);
+    return shortenEnd([name, ...cells].join(" ").trimEnd(), layout.width);
+  };
   const word = wordOf(row);
   // Without a column for the word, it replaces the figures.
   const sentence = sentenceFor(row) ?? (layout.word === 0 && word !== "" ? word : undefined);
-  const cells = sentence === undefined
-    ? figuresOf(row, word, layout)
-    : [percentCell(row), sentence];
-  const width = sentence === undefined ? layout.name : Math.min(
-    layout.name,
-    Math.max(
-      MIN_NAME_WIDTH,
-      layout.width - PERCENT - Math.min(displayWidth(sentence), MAX_WORD_WIDTH) - 2,
-    ),
-  );
-  const name = padEnd(shortenMiddle(printable(row.name), width), width);
-  return shortenEnd([name, ...cells].join(" ").trimEnd(), layout.width);
+  if (sentence === undefined) return line(layout.name, figuresOf(row, word, layout));
+  const beside = PERCENT + Math.min(displayWidth(sentence), MAX_WORD_WIDTH) + 2;
+  const width = Math.min(layout.name, Math.max(MIN_NAME_WIDTH, layout.width - beside));
+  return line(width, [percentCell(row), sentence]);
 }
 
 const PERCENT = 4;

@@ -25,17 +25,8 @@ export function caseFields(theCase: TaskCase): object {
   const { cause, sentence, advice } = diagnosisOf(theCase);
   const { spent = {}, seeds = [], hashMs = 0, diskMs = 0 } = account ?? {};
   return {
-    task,
-    name,
-    state,
-    cause,
-    sentence: `${name} ${sentence}`,
-    advice: advice ?? null,
-    spentMs: spent,
-    hashMs,
-    diskMs,
-    limits,
-    seeds,
+    ...{ task, name, state, cause, sentence: `${name} ${sentence}`, advice: advice ?? null },
+    ...{ spentMs: spent, hashMs, diskMs, limits, seeds },
   };
 }
 
