@@ -1,14 +1,16 @@
 /**
- * The numbers of a download and of a seed, each default with its reason.
- * Where a value came from (flag, environment, file) is the command line's business.
+ * The settings of downloads and servers, and each default with its reason.
  */
-import type { ConflictPolicy, SyncPolicy } from "./base/policies.ts";
 import type { SourceAddress } from "./base/source_address.ts";
 
-export type { ConflictPolicy, SyncPolicy };
+/** The target exists with other bytes: take another name, leave it, fail, or replace it. */
+export type ConflictPolicy = "rename" | "skip" | "fail" | "overwrite";
+
+/** `finish`: the bytes are on the disk before the final name appears; `never`: left to the system. */
+export type SyncPolicy = "finish" | "never";
 
 export interface DownloadSettings {
-  /** Where to ask; in this order where nothing else decides. */
+  /** The seeds to ask; in this order if nothing else decides. */
   readonly seeds: readonly SourceAddress[];
   /** Downloads at a time. */
   readonly max: number;
@@ -16,9 +18,9 @@ export interface DownloadSettings {
   readonly seedConnections: number;
   /** Refuse seeds that offer no manifest. */
   readonly requireVerified: boolean;
-  /** A seed silent for so long, with something in flight, has stalled. */
+  /** A seed that is silent for this long while pieces are in flight has stalled. */
   readonly stallMs: number;
-  /** A task to which fewer than `MIN_BYTES_PER_SECOND` useful bytes come for this long fails. */
+  /** A task that receives fewer than `MIN_BYTES_PER_SECOND` useful bytes for this long fails. */
   readonly giveUpMs: number;
   readonly onConflict: ConflictPolicy;
   readonly sync: SyncPolicy;
@@ -32,22 +34,22 @@ export interface DownloadSettings {
 }
 
 /**
- * Slower than this is as good as silent: a gigabyte would take three months. A modem's 1 KiB/s,
- * shared by the default three downloads, is 341 bytes a second for each, and is not given up.
+ * A slower download counts as stopped: a gigabyte would take three months. A modem's 1 KiB/s,
+ * shared by the default three downloads, is 341 bytes a second for each, and counts as alive.
  */
 export const MIN_BYTES_PER_SECOND = 128;
 
 export const DOWNLOAD_DEFAULTS = {
-  // Enough to hide one file's finding and finishing behind the others' bytes.
+  // Enough to overlap the start and the end of one file with the transfer of others.
   max: 3,
-  // One connection fills a LAN; four also fill a line with loss or long round trips,
-  // and stay polite: browsers use six.
+  // One connection fills a LAN; four also fill a line with loss or long round trips.
+  // Browsers use six.
   seedConnections: 4,
   requireVerified: false,
-  // Longer than a TCP retransmission storm, short enough that nobody reaches for Ctrl-C.
+  // Longer than a series of TCP retransmissions, shorter than the patience of a user.
   stallMs: 5000,
   giveUpMs: 120_000,
-  // Never a surprise in a folder of files: the user chooses what happens to one that differs.
+  // The user decides what happens to a file that differs.
   onConflict: "fail",
   sync: "finish",
   limit: undefined,
@@ -60,7 +62,7 @@ export interface ServeSettings {
   /** The folder. */
   readonly dir: string;
   readonly host: string;
-  /** 0: any free one. */
+  /** 0 means any free port. */
   readonly port: number;
   readonly maxConnections: number;
   readonly clientConnections: number;
@@ -71,17 +73,17 @@ export interface ServeSettings {
   readonly clientLimit: number | undefined;
   /** What a one-shot `DOWNLOAD` sends at most. */
   readonly chunkBytes: number;
-  /** Also files and folders whose name begins with a dot. */
+  /** Whether to serve files and folders whose name begins with a dot. */
   readonly hidden: boolean;
   readonly token: string | undefined;
   readonly tls: { readonly cert: string; readonly key: string } | undefined;
-  /** Where to offer metrics over HTTP; undefined: nowhere. */
+  /** Where to serve metrics over HTTP; undefined: not at all. */
   readonly metrics: MetricsAddress | undefined;
 }
 
 export interface MetricsAddress {
   readonly host: string;
-  /** 0: any free one. */
+  /** 0 means any free port. */
   readonly port: number;
 }
 

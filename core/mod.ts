@@ -39,11 +39,11 @@ import type { RunningMax, TaskCase } from "./tasks/tasks.ts";
 export * from "./base/errors.ts";
 export * from "./config.ts";
 export * from "./events.ts";
-export { formatBytes, formatPart } from "./base/byte_size.ts";
+export { formatBytes, formatPart } from "./base/text.ts";
 export { sizeOfCell } from "./base/pieces.ts";
 export { invalidNameReason } from "./base/names.ts";
-export { percentDone } from "./base/percent.ts";
-export { printable } from "./base/printable.ts";
+export { percentDone } from "./base/text.ts";
+export { printable } from "./base/text.ts";
 export { TaskGroup } from "./base/task_group.ts";
 export { RateMeter } from "./base/rate.ts";
 export {

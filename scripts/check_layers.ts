@@ -25,7 +25,7 @@ const CORE: Readonly<Record<string, readonly string[]>> = {
   "core/hash": ["core/base"],
   "core/protocol": ["core/base"],
   "core/plan": ["core/events.ts", "core/base"],
-  "core/store": ["core/hash", "core/protocol", "core/base"],
+  "core/store": ["core/config.ts", "core/hash", "core/protocol", "core/base"],
   "core/source": ["core/protocol", "core/base"],
   "core/progress": ["core/events.ts", "core/base"],
   "core/state": ["core/progress", "core/events.ts", "core/base"],

@@ -9,13 +9,13 @@ export function onAbort(signal: AbortSignal, stop: () => void): Disposable {
   };
 }
 
-/** Aborts by itself, or when its parent does. */
+/** A signal that can be aborted directly, and aborts when its parent does. */
 export interface LinkedAbort extends Disposable {
   readonly signal: AbortSignal;
   abort(reason: unknown): void;
 }
 
-/** Disposing it unties it from `parent`, and aborts nothing. */
+/** Disposing the result detaches it from `parent` and aborts nothing. */
 export function linkedAbort(parent: AbortSignal): LinkedAbort {
   const own = new AbortController();
   const stop = () => own.abort(parent.reason);
@@ -29,9 +29,8 @@ export function linkedAbort(parent: AbortSignal): LinkedAbort {
 }
 
 /**
- * A signal that aborts when `parent` does, or after `ms` with `reason()`; after
- * as long again when the process was stopped meanwhile, and nothing could arrive.
- * Disposing it stops the timer, so nothing stays behind.
+ * A signal that aborts when `parent` does, or after `ms` with `reason()`. If the process was
+ * suspended meanwhile, nothing could arrive, so the time starts again. Disposing it stops the timer.
  *
  * @throws the parent's reason if it already has aborted.
  */

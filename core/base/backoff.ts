@@ -1,14 +1,14 @@
 /**
  * Exponential backoff with full jitter, after Marc Brooker, "Exponential Backoff
  * And Jitter" (AWS Architecture Blog, 2015): a random part of a window that
- * doubles, so that many clients of one seed do not come back together.
+ * doubles, so that many clients of one seed do not return at the same time.
  */
 export interface BackoffLimits {
   readonly firstMs: number;
   readonly maxMs: number;
 }
 
-/** A seed that restarts is back within a second; one that is away costs two tries a minute. */
+/** A seed that restarts is found within a second; one that is away costs two attempts a minute. */
 export const SEED_BACKOFF: BackoffLimits = { firstMs: 500, maxMs: 30_000 };
 
 /** @param failures in a row, from 1 on. @param random from 0 up to but not including 1. */

@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers";
 import { delay } from "@std/async";
 
 /** Time as an argument: code that waits or measures takes a clock, so that tests control time. */
@@ -16,7 +17,7 @@ export interface Clock {
   after(ms: number, run: () => void): Disposable;
 }
 
-/** A timer that fires this much too late did not wait for a busy machine: the process was stopped, or the machine slept. */
+/** A timer that fires this late was not delayed by a busy machine: the process was stopped, or the machine suspended. */
 export const SUSPEND_THRESHOLD_MS = 1000;
 
 /** The longest wait that the platform's timers take: 24.8 days. */
@@ -31,3 +32,8 @@ export const systemClock: Clock = {
     return { [Symbol.dispose]: () => clearTimeout(timer) };
   },
 };
+
+/** Resolves after one turn of the event loop, so that a long computation does not block everything else. */
+export function yieldToEventLoop(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}

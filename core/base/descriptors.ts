@@ -1,4 +1,4 @@
-/** File descriptors: how many there are for downloads and connections, and the error when there is none. */
+/** Divides the file descriptors of the process among tasks and connections. */
 
 /** How many descriptors can still be opened. */
 export interface FreeDescriptors {
@@ -22,14 +22,14 @@ const RESERVED = 24;
 export const MIN_DESCRIPTORS = 12;
 const MIN_CONNECTIONS = 2;
 
-/** How many descriptors are enough for all that is wanted. */
+/** The number of descriptors that all of `wanted` needs. */
 export function descriptorsFor({ tasks, connections }: DescriptorShares): number {
   return RESERVED + tasks * PER_TASK + connections;
 }
 
 /**
- * What fits into `free` descriptors: all that is wanted or, where these are few, connections in a
- * third of them and tasks in the rest. At least one task and two connections.
+ * Divides `free` descriptors. If they are too few for all that is wanted, connections get a third and
+ * tasks the rest; there is always at least one task and two connections.
  */
 export function divideDescriptors(free: number, wanted: DescriptorShares): DescriptorShares {
   if (free >= descriptorsFor(wanted)) return wanted;

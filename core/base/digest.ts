@@ -1,6 +1,6 @@
 /**
- * SHA-256, synchronously: measured at the speed of OpenSSL, where the
- * asynchronous `crypto.subtle` copies its input first and is slower.
+ * Synchronous SHA-256. It was measured at the speed of OpenSSL; the asynchronous `crypto.subtle`
+ * copies its input first and is slower.
  */
 import { createHash } from "node:crypto";
 
@@ -14,7 +14,7 @@ export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
   return a.length === b.length && a.every((byte, i) => byte === b[i]);
 }
 
-/** A digest over bytes that come one after the other. */
+/** SHA-256 over bytes that arrive in parts. */
 export class RunningDigest {
   readonly #hash = createHash("sha256");
 
@@ -22,12 +22,12 @@ export class RunningDigest {
     this.#hash.update(bytes);
   }
 
-  /** Ends the digest; nothing can be added any more. */
+  /** Ends the digest: no more bytes can be added. */
   digest(): Uint8Array {
     return this.#hash.digest();
   }
 
-  /** The same as text. */
+  /** As `digest`, in hex. */
   hex(): string {
     return this.#hash.digest("hex");
   }

@@ -1,7 +1,6 @@
 /**
- * What can go wrong, one class for each thing that a caller does differently.
- * `code` is for scripts, `retryable` for the scheduler. How an error becomes an
- * exit code and a hint for the user is decided in `commands/`.
+ * Errors, one class for each case that callers handle differently. `code` is for scripts, `retryable`
+ * for the download machine. `commands/` maps errors to exit codes and hints.
  */
 
 export type ErrorCode =
@@ -17,7 +16,7 @@ export type ErrorCode =
   | "disk"
   | "conflict";
 
-/** What exactly is wrong, where `code` is too coarse to choose the user's next step by. */
+/** The exact cause, where `code` is too coarse to choose a hint. */
 export type Problem =
   | "address-scheme"
   | "disk-access"
@@ -51,7 +50,7 @@ export interface ContentVotes {
   readonly id: string | null;
   readonly size: number;
   readonly seeds: readonly string[];
-  /** Why it was not downloaded although it was tried. */
+  /** Why it was given up after an attempt. */
   readonly setAside?: "silence" | "corrupt" | "refused" | "wrong-sha256" | "too-large";
 }
 
@@ -76,7 +75,7 @@ export abstract class P2pError extends Error {
   }
 }
 
-/** A flag, an argument or a setting is not what it must be. */
+/** An argument or a setting is not valid. */
 export class UsageError extends P2pError {
   override readonly code = "usage";
 }
@@ -92,13 +91,13 @@ export class UnreachableError extends P2pError {
   override readonly retryable = true;
 }
 
-/** Nothing came for as long as we were ready to wait. */
+/** Nothing arrived within the time limit. */
 export class TimeoutError extends P2pError {
   override readonly code = "timeout";
   override readonly retryable = true;
 }
 
-/** A seed asks us to come back: not a failure. */
+/** A seed asks to be asked again later. This is not a failure. */
 export class BusyError extends P2pError {
   override readonly code = "busy";
   override readonly retryable = true;
@@ -107,22 +106,22 @@ export class BusyError extends P2pError {
   }
 }
 
-/** The seed wants a token that we do not have. */
+/** The seed requires another token. */
 export class AuthError extends P2pError {
   override readonly code = "auth";
 }
 
-/** The other end said something that the protocol does not allow. */
+/** The other side violated the protocol. */
 export class ProtocolError extends P2pError {
   override readonly code = "protocol";
 }
 
-/** The bytes are not those that their digest promises. */
+/** The bytes do not match their digest. */
 export class CorruptError extends P2pError {
   override readonly code = "corrupt";
 }
 
-/** The file is another one than when its manifest was made. */
+/** The file has changed since its manifest was made. */
 export class ChangedError extends P2pError {
   override readonly code = "changed";
   override readonly retryable = true;
@@ -133,7 +132,7 @@ export class DiskError extends P2pError {
   override readonly code = "disk";
 }
 
-/** The target is taken: by other bytes, or by another p2p that works on it. */
+/** The target is taken: by other bytes, or by another p2p process that downloads to it. */
 export class ConflictError extends P2pError {
   override readonly code = "conflict";
 }
@@ -143,7 +142,7 @@ export function reasonOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** What the system said, without its number and the call, which say the same again: "Connection refused (os error 111)" → "connection refused" */
+/** A system error without its number: "Connection refused (os error 111)" → "connection refused". */
 export function plainReasonOf(error: unknown): string {
   const reason = reasonOf(error).replace(/ \(os error \d+\).*$/s, "");
   return reason.charAt(0).toLowerCase() + reason.slice(1);

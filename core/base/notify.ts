@@ -1,14 +1,14 @@
-/** Something that happens again and again, and that several may wait for. */
+/** An event that recurs, and that several callers can wait for. */
 export class Notify {
   #next = Promise.withResolvers<void>();
 
-  /** Wakes all who wait. */
+  /** Wakes all callers that wait. */
   notifyAll(): void {
     this.#next.resolve();
     this.#next = Promise.withResolvers();
   }
 
-  /** Resolves the next time it is told. @throws the signal's reason if it aborts before. */
+  /** Resolves at the next `notifyAll`. @throws the signal's reason if it aborts before. */
   async notified(signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
     const stop = Promise.withResolvers<never>();

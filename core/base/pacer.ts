@@ -2,15 +2,14 @@ import type { Clock } from "./clock.ts";
 import { Semaphore } from "./semaphore.ts";
 
 /**
- * Keeps what is asked for under a rate. Who asks waits for its turn, in order;
- * unused time is not saved up, so there is no burst after a pause. Who leaves
- * before its turn has taken nothing from those behind.
+ * Limits a rate. Callers wait in order; unused time is not saved up, so there is no burst after a
+ * pause. A caller that aborts before its turn takes nothing from those behind it.
  */
 export class Pacer {
   readonly #clock: Clock;
   readonly #bytesPerSecond: number;
   readonly #queue = new Semaphore(1);
-  /** When the next asker may go. */
+  /** When the next caller may go. */
   #freeAt = 0;
 
   constructor(clock: Clock, bytesPerSecond: number) {
@@ -18,7 +17,7 @@ export class Pacer {
     this.#bytesPerSecond = bytesPerSecond;
   }
 
-  /** Asks of a fifth of a second's worth: small enough to be even, large enough to be fast. */
+  /** The largest request: a fifth of a second's bytes, small enough for an even rate and large enough to be fast. */
   get maxBytes(): number {
     return Math.max(1024, Math.ceil(this.#bytesPerSecond / 5));
   }
@@ -27,7 +26,7 @@ export class Pacer {
   async wait(bytes: number, signal: AbortSignal): Promise<void> {
     const askedAt = this.#clock.now();
     using _head = await this.#queue.acquire(signal);
-    // Not the time of waking: timers are late, and the rate would fall with each.
+    // Not from the time of waking: timers are late, and each delay would lower the rate.
     const turn = Math.max(askedAt, this.#freeAt);
     const pauseMs = turn - this.#clock.now();
     if (pauseMs > 0) await this.#clock.sleep(pauseMs, signal);

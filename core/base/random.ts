@@ -1,8 +1,8 @@
-/** Dice as an argument, like time. */
+/** Randomness as an argument, so that tests control it. */
 export interface Random {
   /** From 0 up to but not including 1. */
   fraction(): number;
-  /** So many random bytes, as hex. */
+  /** Random bytes as hex. @param bytes their number. */
   hex(bytes: number): string;
 }
 

@@ -1,4 +1,4 @@
-/** Shorter, and a busy machine would look like a silent line; longer, and a person has seen it before. */
+/** Without bytes for this long, the displayed rate is 0. A shorter time would mistake a busy machine for silence. */
 const SILENCE_MS = 1000;
 
 /** Bytes a second, smoothed over the last seconds. */
@@ -9,7 +9,7 @@ export class RateMeter {
   #startedAt: number | undefined;
   #lastAt = -Infinity;
 
-  /** @param windowMs how far back the rate looks: long enough to be calm, short enough to be true. */
+  /** @param windowMs the averaging window. */
   constructor(windowMs = 3000) {
     this.#windowMs = windowMs;
   }
@@ -30,21 +30,21 @@ export class RateMeter {
     if (this.#startedAt === undefined || this.#slices.length === 0) return 0;
     const bytes = this.#slices.reduce((sum, slice) => sum + slice.bytes, 0);
     const spanMs = Math.min(this.#windowMs, nowMs - this.#startedAt);
-    // The first slice says nothing about speed yet: without a floor it would be infinite.
+    // Without this floor, the rate of the first slice would be infinite.
     return bytes * 1000 / Math.max(spanMs, this.#windowMs / 20);
   }
 
-  /** For people: as `at`, and 0 as soon as nothing comes, which the window would show only little by little. */
+  /** The rate for a screen: as `rateAt`, but 0 soon after the last byte, which the window would show only gradually. */
   displayRateAt(nowMs: number): number {
     const last = this.#slices.at(-1);
     if (last === undefined) return 0;
-    // A slow or limited line has pauses of its own; a longer one than they are is silence.
+    // A slow or limited line has pauses; only a much longer one is silence.
     const maxMs = this.#slices.reduce(
       (most, { at }, i) => i === 0 ? 0 : Math.max(most, at - this.#slices[i - 1]!.at),
       0,
     );
     if (nowMs - this.#lastAt > Math.max(SILENCE_MS, 2 * maxMs)) return 0;
-    // What comes at once in the first moment says nothing about the next ones.
+    // A burst in the first moment says little about the rate.
     const young = Math.min(1, (nowMs - this.#startedAt!) / SILENCE_MS);
     return this.rateAt(nowMs) * Math.max(young, 1 / 20);
   }
@@ -55,5 +55,23 @@ export class RateMeter {
     ) {
       this.#slices.shift();
     }
+  }
+}
+
+/** Measures the time during which at least one of several overlapping operations was running. */
+export class BusyTime {
+  #running = 0;
+  #since = 0;
+
+  begin(nowMs: number): void {
+    if (this.#running++ === 0) this.#since = nowMs;
+  }
+
+  /** @returns the busy time since the last `end`. */
+  end(nowMs: number): number {
+    this.#running--;
+    const ms = nowMs - this.#since;
+    this.#since = nowMs;
+    return ms;
   }
 }

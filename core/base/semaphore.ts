@@ -1,13 +1,18 @@
+interface Waiter {
+  readonly weight: number;
+  readonly admit: () => void;
+}
+
 /**
- * A counting semaphore whose waiters are served in order, can be given up by a
- * signal, and whose size can change while it is in use.
+ * A counting semaphore. Callers wait in order, can stop waiting by a signal, and may acquire more
+ * than one permit; the number of permits can change while it is in use.
  */
 export class Semaphore {
   #size: number;
   #held = 0;
-  readonly #waiting: (() => void)[] = [];
+  readonly #waiting: Waiter[] = [];
 
-  /** @param size how many may be held at a time, at least 1. */
+  /** @param size the number of permits, at least 1. */
   constructor(size: number) {
     this.#size = size;
   }
@@ -16,57 +21,73 @@ export class Semaphore {
     return Math.max(0, this.#size - this.#held);
   }
 
-  /** A smaller size takes nothing away: it holds back the next takers. */
+  /** A smaller size revokes no permit: it holds back the next callers. */
   resize(size: number): void {
     this.#size = size;
     this.#admit();
   }
 
-  /** How many may be held at a time. */
+  /** The number of permits. */
   get size(): number {
     return this.#size;
   }
 
   /**
-   * Waits for a slot, behind those who wait already or in front of them; disposing what comes back frees it, once.
+   * Waits for `weight` permits; disposing the result releases them, once. A weight above the size is
+   * granted while no other permit is held.
    *
-   * @throws the signal's reason if it aborts before a slot is free.
+   * @param where behind the callers that wait already, or in front of them.
+   * @throws the signal's reason if it aborts before they are free.
    */
-  async acquire(signal: AbortSignal, where: "back" | "front" = "back"): Promise<Disposable> {
+  async acquire(
+    signal: AbortSignal,
+    where: "back" | "front" = "back",
+    weight = 1,
+  ): Promise<Disposable> {
     signal.throwIfAborted();
-    if (this.#held < this.#size && this.#waiting.length === 0) this.#held++;
-    else await this.#queue(signal, where);
+    if (this.#waiting.length === 0 && this.#fits(weight)) this.#held += weight;
+    else await this.#queue(signal, where, weight);
     let held = true;
     return {
       [Symbol.dispose]: () => {
         if (!held) return;
         held = false;
-        this.#held--;
+        this.#held -= weight;
         this.#admit();
       },
     };
   }
 
-  #queue(signal: AbortSignal, where: "back" | "front"): Promise<void> {
+  #fits(weight: number): boolean {
+    return this.#held === 0 || this.#held + weight <= this.#size;
+  }
+
+  #queue(signal: AbortSignal, where: "back" | "front", weight: number): Promise<void> {
     return new Promise((resolve, reject) => {
-      const admit = () => {
-        signal.removeEventListener("abort", giveUp);
-        resolve();
+      const waiter = {
+        weight,
+        admit: () => {
+          signal.removeEventListener("abort", stopWaiting);
+          resolve();
+        },
       };
-      const giveUp = () => {
-        this.#waiting.splice(this.#waiting.indexOf(admit), 1);
+      const stopWaiting = () => {
+        this.#waiting.splice(this.#waiting.indexOf(waiter), 1);
         reject(signal.reason);
+        // Those behind a heavy one may fit.
+        this.#admit();
       };
-      signal.addEventListener("abort", giveUp, { once: true });
-      if (where === "back") this.#waiting.push(admit);
-      else this.#waiting.unshift(admit);
+      signal.addEventListener("abort", stopWaiting, { once: true });
+      if (where === "back") this.#waiting.push(waiter);
+      else this.#waiting.unshift(waiter);
     });
   }
 
   #admit(): void {
-    while (this.#held < this.#size && this.#waiting.length > 0) {
-      this.#held++;
-      this.#waiting.shift()!();
+    for (let next = this.#waiting[0]; next && this.#fits(next.weight); next = this.#waiting[0]) {
+      this.#waiting.shift();
+      this.#held += next.weight;
+      next.admit();
     }
   }
 }

@@ -1,12 +1,12 @@
 import { type LinkedAbort, linkedAbort } from "./abort.ts";
 
-/** Made once: an abort without a reason makes a DOMException with a stack, which costs more than a small job. */
+/** Created once: an abort without a reason creates a DOMException with a stack, which costs more than a small job. */
 const GROUP_ENDED = new Error("The group of jobs has ended");
 
 /** Owns background jobs: none of them outlives the group. */
 export class TaskGroup implements AsyncDisposable {
   readonly #parent: AbortSignal;
-  /** Made when somebody wants it: for a small job it would be half of the work. */
+  /** Created on demand: for a small job it would be half of the cost. */
   #abort: LinkedAbort | undefined;
   #ended = false;
   readonly #running = new Set<Promise<void>>();
@@ -39,7 +39,7 @@ export class TaskGroup implements AsyncDisposable {
     if (failure) throw failure.error;
   }
 
-  /** Tells every job to stop, with the reason that they will throw. */
+  /** Aborts every job with `reason`. */
   abort(reason?: unknown): void {
     this.#own.abort(reason);
   }
@@ -62,7 +62,7 @@ export class TaskGroup implements AsyncDisposable {
     try {
       await job(this.signal);
     } catch (error) {
-      // A job that stops because it was told to is not a failure.
+      // A job that stops because of the abort is not a failure.
       if (this.signal.aborted) return;
       this.#failure ??= { error };
       this.abort(error);

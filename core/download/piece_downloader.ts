@@ -4,7 +4,7 @@
  * piece's memory to the disk and passes nobody else.
  */
 import { type LinkedAbort, linkedAbort } from "../base/abort.ts";
-import { BusyTime } from "../base/busy_time.ts";
+import { BusyTime } from "../base/rate.ts";
 import type { Clock } from "../base/clock.ts";
 import { equalBytes } from "../base/digest.ts";
 import {

@@ -4,83 +4,42 @@
  * collector takes its time with what is thrown away.
  */
 import { MIN_PIECE_BYTES } from "../base/pieces.ts";
+import { Semaphore } from "../base/semaphore.ts";
 
 /** Most files have pieces of this size … */
 const PIECE_BUFFER_BYTES = MIN_PIECE_BYTES;
 /** … or are themselves no larger than this. Only such memory is kept for the next one. */
 const SMALL_BUFFER_BYTES = 64 * 1024;
 
-interface Waiting {
-  readonly bytes: number;
-  readonly admit: () => void;
-}
-
 export interface LentBuffer extends Disposable {
   readonly bytes: Uint8Array;
 }
 
 export class PieceBuffers {
-  readonly #budget: number;
+  readonly #budget: Semaphore;
   readonly #spare = new Map<number, ArrayBufferLike[]>([[PIECE_BUFFER_BYTES, []], [
     SMALL_BUFFER_BYTES,
     [],
   ]]);
-  readonly #waiting: Waiting[] = [];
-  #lent = 0;
 
   /** @param budget in bytes; a piece that is larger gets its memory when no other is lent. */
   constructor(budget: number) {
-    this.#budget = budget;
+    this.#budget = new Semaphore(budget);
   }
 
   /** Waits for `size` bytes; disposing them gives them back: nothing may write to them any more. @throws the signal's reason if it aborts before. */
   async lend(size: number, signal: AbortSignal): Promise<LentBuffer> {
-    signal.throwIfAborted();
     const held = heldFor(size);
-    if (this.#waiting.length > 0 || !this.#fits(held)) await this.#queue(held, signal);
-    else this.#lent += held;
+    const share = await this.#budget.acquire(signal, "back", held);
     const spare = this.#spare.get(held);
     const memory = spare?.pop() ?? freshMemory(held);
     return {
       bytes: new Uint8Array(memory, 0, size),
       [Symbol.dispose]: () => {
         spare?.push(memory);
-        this.#lent -= held;
-        this.#admit();
+        share[Symbol.dispose]();
       },
     };
-  }
-
-  #fits(size: number): boolean {
-    return this.#lent === 0 || this.#lent + size <= this.#budget;
-  }
-
-  #queue(size: number, signal: AbortSignal): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const waiting = {
-        bytes: size,
-        admit: () => {
-          signal.removeEventListener("abort", giveUp);
-          resolve();
-        },
-      };
-      const giveUp = () => {
-        this.#waiting.splice(this.#waiting.indexOf(waiting), 1);
-        reject(signal.reason);
-        // What stood behind a large one may fit.
-        this.#admit();
-      };
-      signal.addEventListener("abort", giveUp, { once: true });
-      this.#waiting.push(waiting);
-    });
-  }
-
-  #admit(): void {
-    while (this.#waiting.length > 0 && this.#fits(this.#waiting[0]!.bytes)) {
-      const next = this.#waiting.shift()!;
-      this.#lent += next.bytes;
-      next.admit();
-    }
   }
 }
 

@@ -1,6 +1,6 @@
 /** Computes digests on worker threads, or on this thread where that is faster. */
 import { RunningDigest } from "../base/digest.ts";
-import { yieldToEventLoop } from "../base/event_loop.ts";
+import { yieldToEventLoop } from "../base/clock.ts";
 import { type RunningHash, type StartWorker, WorkerHandle } from "./worker_handle.ts";
 
 export interface Hasher {

@@ -9,7 +9,7 @@ import {
   ProtocolError,
   UnreachableError,
 } from "../base/errors.ts";
-import { printable } from "../base/printable.ts";
+import { printable } from "../base/text.ts";
 import { type ErrorReply, percentOf, retryAfterMsOf } from "../protocol/error_replies.ts";
 
 /** The seed is still hashing the file. This is not a failure: the request is repeated later. */

@@ -1,6 +1,6 @@
 /** Assembles the listing of one seed from its replies, within limits: the seed may be hostile. */
 import { NotFoundError, ProtocolError } from "../base/errors.ts";
-import { yieldToEventLoop } from "../base/event_loop.ts";
+import { yieldToEventLoop } from "../base/clock.ts";
 import { type ListedFile, ListingPage, parseOneShotListing } from "../protocol/listing.ts";
 import { forEachConcurrent } from "../base/task_group.ts";
 import type { SessionReply } from "./session_connection.ts";

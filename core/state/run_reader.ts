@@ -1,5 +1,5 @@
 /** Reads the record of one run, and derives from it the status of its tasks. */
-import { percentDone } from "../base/percent.ts";
+import { percentDone } from "../base/text.ts";
 import { isOver, type TaskEvent } from "../events.ts";
 import { isTimeReport, type TaskDetail, type TimeReport } from "../progress/snapshots.ts";
 import { etaMs, TaskProgress } from "../progress/task_progress.ts";

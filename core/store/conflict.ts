@@ -1,7 +1,7 @@
 /** What happens to a target that exists: decided by its content, and it is replaced only on request. */
 import { existsSync } from "node:fs";
 import { ConflictError } from "../base/errors.ts";
-import type { ConflictPolicy } from "../base/policies.ts";
+import type { ConflictPolicy } from "../config.ts";
 import type { Manifest } from "../protocol/manifest.ts";
 import { statIfExists, withDiskErrors } from "./disk.ts";
 import { type HashingOptions, holds, sha256OfFile } from "./hashing.ts";

@@ -1,7 +1,7 @@
 /** Free space on the volumes that downloads write to, and the part of it that is reserved. */
 import { statfsSync } from "node:fs";
 import { dirname } from "@std/path";
-import { formatBytes } from "../base/byte_size.ts";
+import { formatBytes } from "../base/text.ts";
 import { DiskFullError } from "./disk.ts";
 
 export interface Volume {

@@ -6,7 +6,7 @@ import { crc32 } from "node:zlib";
 import { dirname } from "@std/path";
 import { ConflictError, DiskError } from "../base/errors.ts";
 import { allPieces, bytesIn, type PieceLayout, rangeOfPiece } from "../base/pieces.ts";
-import type { ConflictPolicy, SyncPolicy } from "../base/policies.ts";
+import type { ConflictPolicy, SyncPolicy } from "../config.ts";
 import { type ByteRange, lengthOf } from "../base/ranges.ts";
 import { isFree, resolveConflict } from "./conflict.ts";
 import {

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { percentDone } from "../../core/base/percent.ts";
+import { percentDone } from "../../core/base/text.ts";
 
 const cases = [
   { name: "nothing of it", bytes: 0, size: 3, want: 0 },

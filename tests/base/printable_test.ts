@@ -1,5 +1,5 @@
 import { assertEquals, assertFalse } from "@std/assert";
-import { printable } from "../../core/base/printable.ts";
+import { printable } from "../../core/base/text.ts";
 import { anyText, property } from "./property.ts";
 
 const cases = [

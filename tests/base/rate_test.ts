@@ -1,34 +1,34 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { RateMeter } from "../../core/base/rate.ts";
+import { BusyTime, RateMeter } from "../../core/base/rate.ts";
 import { property } from "./property.ts";
 
-Deno.test("RateMeter.at() is 0 when nothing has come yet", () => {
+Deno.test("RateMeter.rateAt() is 0 when nothing has come yet", () => {
   assertEquals(new RateMeter().rateAt(1_000_000), 0);
 });
 
-Deno.test("RateMeter.at() is finite when the first bytes have just come", () => {
+Deno.test("RateMeter.rateAt() is finite when the first bytes have just come", () => {
   const rate = new RateMeter(2000);
   rate.add(500, 10);
   // A floor of a twentieth of the window: 500 bytes in 100 ms.
   assertEquals(rate.rateAt(10), 5000);
 });
 
-Deno.test("RateMeter.at() looks at the time since the first byte when that is shorter than the window", () => {
+Deno.test("RateMeter.rateAt() looks at the time since the first byte when that is shorter than the window", () => {
   const rate = new RateMeter(2000);
   rate.add(500, 0);
   rate.add(500, 1000);
   assertEquals(rate.rateAt(1000), 1000);
 });
 
-Deno.test("RateMeter.at() looks at the window only when more time has gone by", () => {
+Deno.test("RateMeter.rateAt() looks at the window only when more time has gone by", () => {
   const rate = new RateMeter(2000);
   rate.add(1_000_000, 0);
   rate.add(4000, 2500);
   assertEquals(rate.rateAt(3000), 2000);
 });
 
-Deno.test("RateMeter.at() keeps bytes as long as the window when nothing comes", () => {
+Deno.test("RateMeter.rateAt() keeps bytes as long as the window when nothing comes", () => {
   const rate = new RateMeter(2000);
   rate.add(4000, 0);
   assertEquals(rate.rateAt(2000), 2000);
@@ -36,20 +36,20 @@ Deno.test("RateMeter.at() keeps bytes as long as the window when nothing comes",
   assertEquals(rate.rateAt(1_000_000), 0);
 });
 
-Deno.test("RateMeter.at() falls step by step when a steady stream ends", () => {
+Deno.test("RateMeter.rateAt() falls step by step when a steady stream ends", () => {
   const rate = new RateMeter(2000);
   for (let at = 0; at <= 4000; at += 100) rate.add(100, at);
   const falling = [4000, 4500, 5000, 5500, 6000, 6001].map((at) => rate.rateAt(at));
   assertEquals(falling, [1050, 800, 550, 300, 50, 0]);
 });
 
-Deno.test("RateMeter.at() counts bytes that come at one time together", () => {
+Deno.test("RateMeter.rateAt() counts bytes that come at one time together", () => {
   const rate = new RateMeter(2000);
   for (let i = 0; i < 10; i++) rate.add(100, 500);
   assertEquals(rate.rateAt(1500), 1000);
 });
 
-Deno.test("RateMeter.at() rises again when bytes come after a pause", () => {
+Deno.test("RateMeter.rateAt() rises again when bytes come after a pause", () => {
   const rate = new RateMeter(2000);
   rate.add(2000, 0);
   assertEquals(rate.rateAt(10_000), 0);
@@ -58,7 +58,7 @@ Deno.test("RateMeter.at() rises again when bytes come after a pause", () => {
 });
 
 property(
-  "RateMeter.at() tells the rate of a steady stream to a tenth, and 0 a window after it",
+  "RateMeter.rateAt() tells the rate of a steady stream to a tenth, and 0 a window after it",
   fc.tuple(fc.integer({ min: 1, max: 100 }), fc.integer({ min: 1, max: 10_000_000 }), fc.nat()),
   ([everyMs, bytes, startMs]) => {
     const rate = new RateMeter();
@@ -89,4 +89,19 @@ Deno.test("RateMeter.liveAt() knows the pauses of a slow line from silence", () 
 
 Deno.test("RateMeter.liveAt() is 0 before the first byte", () => {
   assertEquals(new RateMeter().displayRateAt(1000), 0);
+});
+
+Deno.test("BusyTime.end() tells a time once when two run beside each other", () => {
+  const busy = new BusyTime();
+  busy.begin(100);
+  busy.begin(130);
+  assertEquals([busy.end(150), busy.end(180)], [50, 30]);
+});
+
+Deno.test("BusyTime.end() leaves out the pauses in which nothing runs", () => {
+  const busy = new BusyTime();
+  busy.begin(0);
+  assertEquals(busy.end(10), 10);
+  busy.begin(500);
+  assertEquals(busy.end(501), 1);
 });

@@ -250,3 +250,25 @@ class CountingSignal {
     };
   }
 }
+
+Deno.test("Semaphore.acquire() grants several permits in order, and more than there are when none is held", async () => {
+  const semaphore = new Semaphore(3);
+  const { signal } = new AbortController();
+  const granted: string[] = [];
+  const acquire = async (name: string, weight: number) => {
+    const permit = await semaphore.acquire(signal, "back", weight);
+    granted.push(name);
+    return permit;
+  };
+  const first = await acquire("two", 2);
+  const heavy = acquire("five", 5);
+  const light = acquire("one", 1);
+  await Promise.resolve();
+  assertEquals(granted, ["two"]);
+  first[Symbol.dispose]();
+  const permit = await heavy;
+  assertEquals([granted, semaphore.available], [["two", "five"], 0]);
+  permit[Symbol.dispose]();
+  (await light)[Symbol.dispose]();
+  assertEquals([granted, semaphore.available], [["two", "five", "one"], 3]);
+});

@@ -1,8 +1,7 @@
 /** What noting a piece costs: the text alone, with the system call, and reading all of it again. */
 import { join } from "@std/path";
 import { realDisk } from "../../core/store/disk.ts";
-import { Journal } from "../../core/store/journal.ts";
-import { encodeIdentity, encodeRecord, parseJournal } from "../../core/store/journal.ts";
+import { encodeIdentity, encodeRecord, Journal, parseJournal } from "../../core/store/journal.ts";
 
 const MIB = 1024 * 1024;
 const PIECES = 10_000;

@@ -1,7 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { Prefetch } from "../../core/download/prefetch.ts";
-import type { Hook } from "../support/scripted_seed.ts";
-import { refusing } from "../support/scripted_seed.ts";
+import { type Hook, refusing } from "../support/scripted_seed.ts";
 import { noAbort } from "../source/support.ts";
 import { addressOf, nameOf, NOBODY, Seeds, TaskFixture } from "./support.ts";
 import { patternOf } from "../support/bytes.ts";

@@ -2,9 +2,8 @@
 import { assert } from "@std/assert";
 import { join } from "@std/path";
 import { systemClock } from "../../core/base/clock.ts";
-import { readLastRun } from "../../core/state/read_tasks.ts";
+import { readLastRun, readTasks } from "../../core/state/read_tasks.ts";
 import { readLog } from "../../core/state/task_log.ts";
-import { readTasks } from "../../core/state/read_tasks.ts";
 import { readControlRequests } from "../../core/state/control.ts";
 import { bytesOf, type Target } from "./target.ts";
 

@@ -17,7 +17,7 @@ import { CommandError } from "../../commands/ui/hints.ts";
 import { UsageError } from "../../core/base/errors.ts";
 import { compareNames, invalidNameReason } from "../../core/base/names.ts";
 import { isReservedName } from "../../core/store/paths.ts";
-import { printable } from "../../core/base/printable.ts";
+import { printable } from "../../core/base/text.ts";
 import { formatSourceAddress, parseSourceAddress } from "../../core/base/source_address.ts";
 import {
   encodeIdentity,

@@ -1,14 +1,16 @@
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { UsageError } from "../../core/base/errors.ts";
 import type { TaskState } from "../../core/events.ts";
-import { applyControl, type ControlAction, type ControlOutcome } from "../../core/state/control.ts";
-import { readTasks } from "../../core/state/read_tasks.ts";
-import type { TaskStatus } from "../../core/state/task_status.ts";
 import {
+  applyControl,
+  type ControlAction,
+  type ControlOutcome,
   type ControlRequest,
   readControlRequests,
   writeControlRequest,
 } from "../../core/state/control.ts";
+import { readTasks } from "../../core/state/read_tasks.ts";
+import type { TaskStatus } from "../../core/state/task_status.ts";
 import { ManualClock } from "../support/manual_clock.ts";
 import { done, eventOf, found, header, NOW, queued, state, StateFolder } from "./support.ts";
 

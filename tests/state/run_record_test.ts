@@ -1,9 +1,8 @@
 import { assert, assertEquals } from "@std/assert";
 import { removeOldRuns } from "../../core/state/run_files.ts";
 import type { TaskEvent } from "../../core/events.ts";
-import { readLastRun } from "../../core/state/read_tasks.ts";
+import { readLastRun, readTasks } from "../../core/state/read_tasks.ts";
 import { RunRecord } from "../../core/state/run_record.ts";
-import { readTasks } from "../../core/state/read_tasks.ts";
 import { ManualClock } from "../support/manual_clock.ts";
 import {
   done,

@@ -1,11 +1,10 @@
 import { assert, assertEquals } from "@std/assert";
 import { join } from "@std/path";
-import { readLastRun } from "../../core/state/read_tasks.ts";
+import { readLastRun, readTasks } from "../../core/state/read_tasks.ts";
 import { readLog } from "../../core/state/task_log.ts";
 import { RunRecord } from "../../core/state/run_record.ts";
 import { readRun, readRuns } from "../../core/state/run_reader.ts";
 import { archiveEndedRuns, TaskArchive } from "../../core/state/task_archive.ts";
-import { readTasks } from "../../core/state/read_tasks.ts";
 import { type TaskFilter, taskNamed, type TaskStatus } from "../../core/state/task_status.ts";
 import { writeControlRequest } from "../../core/state/control.ts";
 import { ManualClock } from "../support/manual_clock.ts";

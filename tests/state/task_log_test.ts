@@ -2,8 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { join } from "@std/path";
 import type { Clock } from "../../core/base/clock.ts";
 import type { TaskEvent, TaskEventData } from "../../core/events.ts";
-import { readLog } from "../../core/state/task_log.ts";
-import { LOG_DELAY_MS, type LogLine, TaskLog } from "../../core/state/task_log.ts";
+import { LOG_DELAY_MS, type LogLine, readLog, TaskLog } from "../../core/state/task_log.ts";
 import { ManualClock } from "../support/manual_clock.ts";
 import {
   done,

@@ -1,9 +1,8 @@
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { NotFoundError, UsageError } from "../../core/base/errors.ts";
 import type { TaskEvent } from "../../core/events.ts";
-import { readLastRun } from "../../core/state/read_tasks.ts";
+import { readLastRun, readOverview, readTasks } from "../../core/state/read_tasks.ts";
 import { RunRecord } from "../../core/state/run_record.ts";
-import { readOverview, readTasks } from "../../core/state/read_tasks.ts";
 import { taskNamed, type TaskStatus } from "../../core/state/task_status.ts";
 import { writeControlRequest } from "../../core/state/control.ts";
 import { ManualClock } from "../support/manual_clock.ts";

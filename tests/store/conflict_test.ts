@@ -2,7 +2,7 @@ import { assert, assertEquals, assertInstanceOf, assertRejects } from "@std/asse
 import { basename } from "@std/path";
 import { sha256 } from "../../core/base/digest.ts";
 import { ConflictError } from "../../core/base/errors.ts";
-import type { ConflictPolicy } from "../../core/base/policies.ts";
+import type { ConflictPolicy } from "../../core/config.ts";
 import { type Bytes, resolveConflict } from "../../core/store/conflict.ts";
 import { manifestFor, never, TestAbort } from "./support.ts";
 import { bytesOf } from "../support/bytes.ts";

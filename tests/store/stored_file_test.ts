@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { sha256 } from "../../core/base/digest.ts";
 import { ConflictError, DiskError } from "../../core/base/errors.ts";
-import type { ConflictPolicy } from "../../core/base/policies.ts";
+import type { ConflictPolicy } from "../../core/config.ts";
 import { type Disk, DiskFullError, realDisk } from "../../core/store/disk.ts";
 import { DiskSpace } from "../../core/store/free_space.ts";
 import { encodeIdentity, encodeRecord, parseJournal } from "../../core/store/journal.ts";

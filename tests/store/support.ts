@@ -2,7 +2,7 @@
 import { DiskSpace } from "../../core/store/free_space.ts";
 import { RunningDigest, sha256 } from "../../core/base/digest.ts";
 import { type PieceLayout, rangeOfPiece } from "../../core/base/pieces.ts";
-import type { ConflictPolicy, SyncPolicy } from "../../core/base/policies.ts";
+import type { ConflictPolicy, SyncPolicy } from "../../core/config.ts";
 import type { Disk } from "../../core/store/disk.ts";
 import {
   type PlacedFile,

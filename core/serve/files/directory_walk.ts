@@ -1,6 +1,6 @@
 /** Finds all files that the served folder offers, in small steps between which clients are served. */
 import { dirname, join } from "@std/path";
-import { yieldToEventLoop } from "../../base/event_loop.ts";
+import { yieldToEventLoop } from "../../base/clock.ts";
 import { compareNames } from "../../base/names.ts";
 import type { OmitReason } from "../../events.ts";
 import type { ListedFile } from "../../protocol/listing.ts";

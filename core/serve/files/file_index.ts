@@ -1,6 +1,5 @@
 /** The listing of all offered files: walked on demand, and cached for a second. */
-import type { Clock } from "../../base/clock.ts";
-import { yieldToEventLoop } from "../../base/event_loop.ts";
+import { type Clock, yieldToEventLoop } from "../../base/clock.ts";
 import { compareNames } from "../../base/names.ts";
 import { splitRange } from "../../base/ranges.ts";
 import type { TaskGroup } from "../../base/task_group.ts";
