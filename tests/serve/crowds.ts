@@ -55,7 +55,7 @@ export class Crowd {
   readonly admission: Admission;
   readonly maxConnections: number;
   readonly #random: () => number;
-  readonly #guestOf = new Map<Occupant, SimulatedClient>();
+  readonly #simulatedOf = new Map<Occupant, SimulatedClient>();
   #now = 0;
 
   constructor(limits: AdmissionLimits, behaviours: readonly Behaviour[], random: () => number) {
@@ -67,42 +67,42 @@ export class Crowd {
 
   run(untilMs: number): this {
     for (; this.#now < untilMs; this.#now += TICK_MS) {
-      for (const guest of this.clients) {
-        if (guest.place) guest.placedMs += TICK_MS;
-        if (this.#now < guest.nextAt) continue;
-        if (guest.place) this.#leave(guest);
-        else this.#connect(guest);
+      for (const simulated of this.clients) {
+        if (simulated.place) simulated.placedMs += TICK_MS;
+        if (this.#now < simulated.nextAt) continue;
+        if (simulated.place) this.#leave(simulated);
+        else this.#connect(simulated);
       }
     }
     return this;
   }
 
-  #connect(guest: SimulatedClient): void {
-    guest.tries++;
-    const { client, stayMs } = guest.behaviour;
+  #connect(simulated: SimulatedClient): void {
+    simulated.tries++;
+    const { client, stayMs } = simulated.behaviour;
     const decision = this.admission.decide(client, this.#now);
     if (decision.kind === "refuse") {
-      guest.mostRefused = Math.max(guest.mostRefused, ++guest.refused);
-      guest.nextAt = this.#retryAt();
+      simulated.mostRefused = Math.max(simulated.mostRefused, ++simulated.refused);
+      simulated.nextAt = this.#retryAt();
       return;
     }
     if (decision.instead) {
-      const other = this.#guestOf.get(decision.instead)!;
+      const other = this.#simulatedOf.get(decision.instead)!;
       other.evictions++;
       this.#leave(other);
     }
-    guest.refused = 0;
-    guest.place = new SimulatedConnection(guest.behaviour, this.#now);
-    guest.nextAt = this.#now + stayMs;
-    this.#guestOf.set(guest.place, guest);
-    this.admission.enter(guest.place);
+    simulated.refused = 0;
+    simulated.place = new SimulatedConnection(simulated.behaviour, this.#now);
+    simulated.nextAt = this.#now + stayMs;
+    this.#simulatedOf.set(simulated.place, simulated);
+    this.admission.enter(simulated.place);
   }
 
-  #leave(guest: SimulatedClient): void {
-    const place = guest.place!;
-    guest.place = undefined;
-    guest.nextAt = this.#retryAt();
-    this.#guestOf.delete(place);
+  #leave(simulated: SimulatedClient): void {
+    const place = simulated.place!;
+    simulated.place = undefined;
+    simulated.nextAt = this.#retryAt();
+    this.#simulatedOf.delete(place);
     this.admission.leave(place);
     this.admission.release(place);
   }

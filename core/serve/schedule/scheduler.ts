@@ -42,7 +42,7 @@ export class Scheduler {
     });
   }
 
-  /** @param signal ends every wait. */
+  /** Sends bodies for one connection of a client. @param signal ends every wait. */
   open(client: string, signal: AbortSignal): Upload {
     return new Upload(this, client, signal);
   }
@@ -57,7 +57,7 @@ export class Scheduler {
     }
   }
 
-  /** Waits until the flow may send up to `maxBytes`, for `Upload`. */
+  /** For `Upload`: waits until the flow may send up to `maxBytes`. */
   async request(
     flow: Flow,
     maxBytes: number,
@@ -77,7 +77,7 @@ export class Scheduler {
     return await promise;
   }
 
-  /** Gives up the flow's slot, or its wait, for `Upload`. */
+  /** For `Upload`: gives up the flow's slot, or its wait. */
   release(flow: Flow): void {
     this.#waiters.delete(flow);
     this.#deliver(this.#queue.release(flow, this.#clock.now()));
@@ -133,7 +133,11 @@ export class Upload implements Disposable {
     this.#flow = new Flow(client);
   }
 
-  /** Waits until it may send up to `maxBytes`; 0 waits for a slot alone, to make a body. @throws what refuses it, or the signal's reason. */
+  /**
+   * Waits until it may send up to `maxBytes`; 0 waits for a slot alone, to make a body.
+   *
+   * @returns how many bytes it may send. @throws the reply given to `close`, or the signal's reason.
+   */
   async next(maxBytes: number): Promise<number> {
     const bytes = await this.#scheduler.request(
       this.#flow,
