@@ -92,14 +92,9 @@ function parseRange(text = ""): { target: string; range: ByteRange } | undefined
 }
 
 export function encodeOneShotRequest(request: OneShotRequest): string {
-  switch (request.verb) {
-    case "LIST":
-      return "LIST";
-    case "FILESIZE":
-      return `FILESIZE ${request.name}`;
-    case "DOWNLOAD":
-      return `DOWNLOAD ${request.name}|${request.offset}`;
-  }
+  if (request.verb === "LIST") return "LIST";
+  const offset = request.verb === "DOWNLOAD" ? `|${request.offset}` : "";
+  return `${request.verb} ${request.name}${offset}`;
 }
 
 /** @throws {ErrorReply} as `parseSessionRequest`. */

@@ -30,11 +30,8 @@ export function alternateFamilies(addresses: readonly string[]): string[] {
   const firstIsV6 = addresses.length > 0 && isV6(addresses[0]!);
   const first = addresses.filter((address) => isV6(address) === firstIsV6);
   const second = addresses.filter((address) => isV6(address) !== firstIsV6);
-  const order: string[] = [];
-  for (let i = 0; i < Math.max(first.length, second.length); i++) {
-    order.push(...first.slice(i, i + 1), ...second.slice(i, i + 1));
-  }
-  return order;
+  const pairs = first.map((address, i) => [address, ...second.slice(i, i + 1)]);
+  return [...pairs.flat(), ...second.slice(first.length)];
 }
 
 /**

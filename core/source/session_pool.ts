@@ -67,11 +67,6 @@ export class SessionPool implements AsyncDisposable {
     return this.#sessions.size;
   }
 
-  /** Whether the seed ever greeted: then its silence is an outage. */
-  get wasGreeted(): boolean {
-    return this.#greeting !== undefined;
-  }
-
   /** The longest range of one request. */
   get maxLength(): number {
     return this.#greeting?.maxLength ?? Infinity;
@@ -116,7 +111,11 @@ export class SessionPool implements AsyncDisposable {
         this.#closing.signal.throwIfAborted();
         const session = this.#free();
         // No await between the choice and the request: the depth must not change.
-        if (session) return this.#accepted(await session.request(request, target, signal));
+        if (session) {
+          const answer = await session.request(request, target, signal);
+          if (answer.reply.kind !== "error") return answer;
+          throw errorFromReply(this.#seed, answer.reply.error);
+        }
         await this.#waitForRoom(signal);
       }
     } finally {
@@ -145,8 +144,9 @@ export class SessionPool implements AsyncDisposable {
 
   /** The least busy connection that takes one more request; a further one is opened where it helps. */
   #free(): SessionConnection | undefined {
-    const session = this.#leastBusy();
-    if (session === undefined) return undefined;
+    let session: SessionConnection | undefined;
+    for (const one of this.#sessions) if (!session || one.depth < session.depth) session = one;
+    if (!session) return undefined;
     const mayOpen = this.#mayOpen();
     const isFull = session.depth >= maxDepth(session, mayOpen);
     // This request waits for another one; the next one gets a connection of its own.
@@ -162,11 +162,6 @@ export class SessionPool implements AsyncDisposable {
     throw new UnreachableError(`${this.#seed} takes no sessions any more`);
   }
 
-  #accepted(answer: SessionReply): SessionReply {
-    if (answer.reply.kind === "ok" || answer.reply.kind === "size") return answer;
-    throw errorFromReply(this.#seed, answer.reply.error);
-  }
-
   /** Opens one more in the background. If that fails, requests use the existing ones. */
   #openMore(): void {
     this.#jobs.spawn(async (signal) => {
@@ -178,14 +173,6 @@ export class SessionPool implements AsyncDisposable {
         this.#change.notifyAll();
       }
     });
-  }
-
-  #leastBusy(): SessionConnection | undefined {
-    let best: SessionConnection | undefined;
-    for (const session of this.#sessions) {
-      if (!best || session.depth < best.depth) best = session;
-    }
-    return best;
   }
 
   #mayOpen(): boolean {
@@ -206,7 +193,8 @@ export class SessionPool implements AsyncDisposable {
     if (typeof greeting === "string") {
       const error = `${this.#seed} did not answer the greeting`;
       if (this.#sessions.size > 0) throw new UnreachableError(error);
-      if (greeting === "silent" && this.wasGreeted) throw new TimeoutError(error);
+      // A seed that greeted before is not an old one, so its silence is an outage.
+      if (greeting === "silent" && this.#greeting) throw new TimeoutError(error);
       stream.close();
       return greeting;
     }

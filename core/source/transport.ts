@@ -111,11 +111,13 @@ async function orAbort<T>(
   }
 }
 
-/** `stream`; closing it also calls `onClose`. */
+/** `stream`; closing it also calls `onClose`, once. */
 export function withOnClose(stream: ByteStream, onClose: () => void): ByteStream {
+  let closed = false;
   const close = () => {
     stream.close();
-    onClose();
+    if (!closed) onClose();
+    closed = true;
   };
   return {
     peer: stream.peer,

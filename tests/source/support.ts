@@ -1,7 +1,7 @@
 /** Helpers of the source and download tests. */
 import type { P2pError } from "../../core/base/errors.ts";
 import type { Dial } from "../../core/source/dial.ts";
-import type { ByteStream } from "../../core/source/transport.ts";
+import { type ByteStream, withOnClose } from "../../core/source/transport.ts";
 import { memoryPair } from "../support/memory_stream.ts";
 import { ClientLeft, SeedSide } from "../support/scripted_seed.ts";
 
@@ -48,7 +48,7 @@ export class RawSeed implements AsyncDisposable {
     const [client, seed] = memoryPair();
     this.mostOpen = Math.max(this.mostOpen, ++this.open);
     this.#playing.set(seed, this.#run(seed, this.connections++));
-    return Promise.resolve(counted(client, () => this.open--));
+    return Promise.resolve(withOnClose(client, () => this.open--));
   };
 
   /** @throws what `play` threw. */
@@ -66,23 +66,4 @@ export class RawSeed implements AsyncDisposable {
       stream.close();
     }
   }
-}
-
-/** `stream`; its first close calls `onClose`. */
-function counted(stream: ByteStream, onClose: () => void): ByteStream {
-  let closed = false;
-  const close = () => {
-    stream.close();
-    if (!closed) onClose();
-    closed = true;
-  };
-  return {
-    peer: stream.peer,
-    read: (into) => stream.read(into),
-    write: (bytes) => stream.write(bytes),
-    endWriting: () => stream.endWriting(),
-    close,
-    released: stream.released,
-    [Symbol.dispose]: close,
-  };
 }
