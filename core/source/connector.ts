@@ -51,22 +51,12 @@ export class Connector {
    * @throws {UnreachableError} @throws {TimeoutError} @throws {BusyError} without free descriptors.
    */
   async connect(signal: AbortSignal): Promise<ByteStream> {
-    const own = await this.#slots.acquire(signal);
-    const freeOwn = () => own[Symbol.dispose]();
-    const shared = await this.#options.slots.acquire(signal).catch((error) => {
-      freeOwn();
-      throw error;
-    });
-    const free = () => {
-      freeOwn();
-      shared[Symbol.dispose]();
-    };
-    try {
-      return withOnClose(await this.#dial(signal), free);
-    } catch (error) {
-      free();
-      throw error;
-    }
+    using slots = new DisposableStack();
+    slots.use(await this.#slots.acquire(signal));
+    slots.use(await this.#options.slots.acquire(signal));
+    const stream = await this.#dial(signal);
+    const held = slots.move();
+    return withOnClose(stream, () => held.dispose());
   }
 
   async #dial(signal: AbortSignal): Promise<ByteStream> {
