@@ -9,6 +9,7 @@ export type ConflictPolicy = "rename" | "skip" | "fail" | "overwrite";
 /** `finish`: the bytes are on the disk before the final name appears; `never`: left to the system. */
 export type SyncPolicy = "finish" | "never";
 
+/** The settings of downloads. */
 export interface DownloadSettings {
   /** The seeds to ask; in this order if nothing else decides. */
   readonly seeds: readonly SourceAddress[];
@@ -22,10 +23,13 @@ export interface DownloadSettings {
   readonly stallMs: number;
   /** A task that receives fewer than `MIN_BYTES_PER_SECOND` useful bytes for this long fails. */
   readonly giveUpMs: number;
+  /** What to do when the target exists with other bytes. */
   readonly onConflict: ConflictPolicy;
+  /** When to sync the file to the disk. */
   readonly sync: SyncPolicy;
-  /** Bytes a second over all tasks, and for each; undefined: no limit. */
+  /** Bytes a second over all tasks; undefined: no limit. */
   readonly limit: number | undefined;
+  /** Bytes a second for each task; undefined: no limit. */
   readonly taskLimit: number | undefined;
   /** The shared secret of seeds that want one. */
   readonly token: string | undefined;
@@ -39,6 +43,7 @@ export interface DownloadSettings {
  */
 export const MIN_BYTES_PER_SECOND = 128;
 
+/** The default of every setting but the seeds. */
 export const DOWNLOAD_DEFAULTS = {
   // Enough to overlap the start and the end of one file with the transfer of others.
   max: 3,
@@ -58,35 +63,45 @@ export const DOWNLOAD_DEFAULTS = {
   caCerts: [],
 } as const satisfies Omit<DownloadSettings, "seeds">;
 
+/** The settings of a server. */
 export interface ServeSettings {
   /** The folder. */
   readonly dir: string;
+  /** The address to listen on; `::` is all addresses of both families. */
   readonly host: string;
   /** 0 means any free port. */
   readonly port: number;
+  /** Connections at a time. */
   readonly maxConnections: number;
+  /** Connections of one client address. */
   readonly clientConnections: number;
   /** Bodies being sent at a time. */
   readonly uploads: number;
-  /** Bytes a second over all clients, and for each client address; undefined: no limit. */
+  /** Bytes a second over all clients; undefined: no limit. */
   readonly limit: number | undefined;
+  /** Bytes a second for each client address; undefined: no limit. */
   readonly clientLimit: number | undefined;
   /** What a one-shot `DOWNLOAD` sends at most. */
   readonly chunkBytes: number;
   /** Whether to serve files and folders whose name begins with a dot. */
   readonly hidden: boolean;
+  /** The secret that clients must know; undefined: none. */
   readonly token: string | undefined;
+  /** Certificate and key, PEM; undefined: no TLS. */
   readonly tls: { readonly cert: string; readonly key: string } | undefined;
   /** Where to serve metrics over HTTP; undefined: not at all. */
   readonly metrics: MetricsAddress | undefined;
 }
 
+/** Where to serve metrics. */
 export interface MetricsAddress {
+  /** The address to listen on. */
   readonly host: string;
   /** 0 means any free port. */
   readonly port: number;
 }
 
+/** The default of every setting but the port. */
 export const SERVE_DEFAULTS = {
   dir: ".",
   // Both families; IPv4 alone where the machine has no IPv6.

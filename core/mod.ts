@@ -45,7 +45,6 @@ export { invalidNameReason } from "./base/names.ts";
 export { percentDone } from "./base/text.ts";
 export { printable } from "./base/text.ts";
 export { TaskGroup } from "./base/task_group.ts";
-export { RateMeter } from "./base/rate.ts";
 export {
   DEFAULT_PORT,
   formatSourceAddress,
@@ -128,6 +127,7 @@ export function serveSettings(options: Partial<ServeSettings> = {}): ServeSettin
   return { ...SERVE_DEFAULTS, port: DEFAULT_PORT, ...options };
 }
 
+/** The default signal: it never aborts. */
 const never = new AbortController().signal;
 const ignore = () => {};
 

@@ -3,6 +3,7 @@
  * for the download machine. `commands/` maps errors to exit codes and hints.
  */
 
+/** The kind of an error. */
 export type ErrorCode =
   | "usage"
   | "not-found"
@@ -48,20 +49,26 @@ export type Problem =
 export interface ContentVotes {
   /** null where its seeds offer no manifest. */
   readonly id: string | null;
+  /** Bytes. */
   readonly size: number;
+  /** The seeds that hold it. */
   readonly seeds: readonly string[];
   /** Why it was given up after an attempt. */
   readonly setAside?: "silence" | "corrupt" | "refused" | "wrong-sha256" | "too-large";
 }
 
+/** The base of all errors that core throws on purpose. */
 export abstract class P2pError extends Error {
+  /** The kind of the error. */
   abstract readonly code: ErrorCode;
   /** Whether trying again, or another seed, can help. */
   readonly retryable: boolean = false;
+  /** The exact cause, where it decides the hint. */
   readonly problem?: Problem;
   /** The contents that seeds hold under the name, where they differ. */
   contents?: readonly ContentVotes[];
 
+  /** @param message short and technical; commands add the hint. */
   constructor(
     message: string,
     options: { cause?: unknown; problem?: Problem | undefined } = {},

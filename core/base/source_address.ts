@@ -1,11 +1,16 @@
 /** Where a source listens: `host`, `host:port`, `[v6]:port`, or a URL `p2p://host:port` or `tls://host:port`. */
 import { type Problem, UsageError } from "./errors.ts";
 
+/** The port of an address that names none. */
 export const DEFAULT_PORT = 7270;
 
+/** The address of a source. */
 export interface SourceAddress {
+  /** A name or an IP address; no brackets around IPv6. */
   readonly host: string;
+  /** 1 to 65,535. */
   readonly port: number;
+  /** Whether the connection uses TLS. */
   readonly tls: boolean;
 }
 

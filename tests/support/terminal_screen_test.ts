@@ -1,5 +1,8 @@
-/** The fake terminal is held to what real ones do. */
+/** The fake terminal is compared with xterm.js, except where it throws on purpose. */
 import { assertEquals, assertThrows } from "@std/assert";
+import xterm from "@xterm/headless";
+import { FullScreen, Screen } from "../../commands/screen.ts";
+import { fakeOutput } from "../commands/fake_environment.ts";
 import { TerminalScreen } from "./terminal_screen.ts";
 
 function shown(text: string, { columns = 10, rows = 4 } = {}): TerminalScreen {
@@ -60,3 +63,82 @@ Deno.test("TerminalScreen wraps what is there when it becomes narrower", () => {
   screen.write("end");
   assertEquals(screen.lines, ["0123", "45", "ab", "end"]);
 });
+
+type Operation = string | { readonly columns: number; readonly rows: number };
+
+/** The lines that xterm.js shows or has scrolled off, without empty lines at the end. */
+async function linesOfXterm(operations: readonly Operation[]): Promise<string[]> {
+  const terminal = new xterm.Terminal({ cols: 20, rows: 6, allowProposedApi: true });
+  for (const operation of operations) {
+    if (typeof operation !== "string") terminal.resize(operation.columns, operation.rows);
+    else await new Promise<void>((done) => terminal.write(operation, done));
+  }
+  const { active } = terminal.buffer;
+  const lines = Array.from(
+    { length: active.length },
+    (_, i) => active.getLine(i)!.translateToString(true).trimEnd(),
+  );
+  terminal.dispose();
+  return lines.slice(0, lines.findLastIndex((line) => line !== "") + 1);
+}
+
+/** Records what commands write to a terminal of 20 columns and 6 rows. */
+function written(run: (output: ReturnType<typeof fakeOutput>) => void): string[] {
+  const operations: string[] = [];
+  const output = {
+    ...fakeOutput({ terminal: true, columns: 20, rows: 6 }),
+    // The pseudo-terminal of a real program turns a line feed into CR LF.
+    write: (text: string) => void operations.push(text.replace(/\r?\n/g, "\r\n")),
+  };
+  run(output);
+  return operations;
+}
+
+const LONG = "a line that is longer than twenty columns";
+const sessions: readonly { readonly name: string; readonly operations: readonly Operation[] }[] = [
+  {
+    name: "lines that wrap and scroll",
+    operations: [...Array(8).keys()].map((i) => `${i} ${LONG}\r\n`),
+  },
+  { name: "wide characters at the edge", operations: ["\u65e5\u672c\u8a9e".repeat(7), "\r\nx"] },
+  { name: "combining marks", operations: ["e\u0301 e\u0301\r\n", "a\u0308"] },
+  {
+    name: "cursor movement and clearing",
+    operations: ["one\r\ntwo\r\nthree\r\n\x1b[2A\rT\x1b[0K\r\n\x1b[0J"],
+  },
+  { name: "a wide character that is half overwritten", operations: ["\u65e5\u672c\x1b[2Gx"] },
+  { name: "text beside disabled wrapping", operations: ["\x1b[?7l", LONG, "\x1b[?7h"] },
+  {
+    name: "a narrower window",
+    operations: ["0123456789\r\nab\r\n", { columns: 6, rows: 6 }, "end"],
+  },
+  {
+    name: "progress above lines that stay",
+    operations: written((output) => {
+      const screen = new Screen(output);
+      screen.paint([], ["50 %", "60 %"]);
+      screen.paint(["a note", LONG], ["70 %", "\u65e5\u672c"]);
+      screen.paint(["done"], ["100 %"]);
+      screen.clear();
+    }),
+  },
+  {
+    name: "frames of a full screen",
+    operations: written((output) => {
+      const screen = new FullScreen(output);
+      screen.paint({ lines: ["one", "two", LONG.slice(0, 20)], picked: 1 });
+      screen.paint({ lines: ["one", "2"], picked: 0 });
+    }),
+  },
+];
+for (const { name, operations } of sessions) {
+  Deno.test(`TerminalScreen shows the same as xterm.js for ${name}`, async () => {
+    const screen = new TerminalScreen({ columns: 20, rows: 6 });
+    for (const operation of operations) {
+      if (typeof operation === "string") screen.write(operation);
+      else screen.resize(operation);
+    }
+    const lines = screen.alternate ? screen.lines : screen.story;
+    assertEquals(lines, await linesOfXterm(operations));
+  });
+}
