@@ -18,7 +18,7 @@ export interface SourcePoolOptions {
   readonly connections?: number;
 }
 
-/** To connect, and again to be greeted. A slower seed is of no use to a download. */
+/** The timeout of a connect, and of the greeting after it. A slower seed is of no use to a download. */
 const CONNECT_TIMEOUT_MS = 5000;
 /** With a short give-up time, the connect must fail first, because its error says why. */
 const MIN_CONNECT_MS = 1000;

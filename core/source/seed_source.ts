@@ -35,7 +35,7 @@ export interface SeedSourceOptions extends ConnectorOptions {
 
 /** How often a seed that was silent at the greeting is greeted again. */
 const PROBE_INTERVAL_MS = 10_000;
-/** A seed that just answered a request answers a greeting in this time, or in `PROBE_FACTOR` times as long. */
+/** The timeout of a greeting after a request: at least this, and `PROBE_FACTOR` times what that request took. */
 const MIN_PROBE_MS = 1000;
 const PROBE_FACTOR = 10;
 

@@ -19,7 +19,7 @@ export interface SessionPoolOptions {
   readonly connections: number;
   /** Connections to all seeds together. */
   readonly slots: Semaphore;
-  /** To be greeted. */
+  /** The timeout of the greeting. */
   readonly connectMs: number;
   readonly stallMs: number;
   readonly token: string | undefined;
