@@ -103,7 +103,7 @@ onTerminal(
     for (const name of ["a.bin", "b.bin"]) world.write(`seed/${name}`, noise(1000));
     const seed = await world.serve(world.path("seed"));
     const args = ["get", "a.bin", "b.bin", "no.1", "no.2", "no.3", ...from(seed)];
-    await using terminal = await Terminal.start(world, { columns: 100, rows: 24 }, ...args);
+    await using terminal = await Terminal.start(world, { columns: 140, rows: 24 }, ...args);
     assertEquals(await terminal.ended, 3);
     const lines = terminal.screen.story.map(masked);
     assertEquals(lines.filter((line) => !/^(p2p|hint): /.test(line)).sort(), [

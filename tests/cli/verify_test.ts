@@ -50,7 +50,7 @@ test("p2p verify names the pieces that differ and exits 5", async (world) => {
     ended.stdout,
     /4 of 6 pieces differ: pieces 0-2 \(bytes 0-3145727\), piece 5 \(bytes 5242880-5242886\)\n$/,
   );
-  assertMatch(ended.stderr, /^hint: p2p get a\.bin --on-conflict overwrite .*\n$/);
+  assertMatch(ended.stderr, /^hint: p2p get a\.bin --seed \S+ --on-conflict overwrite .*\n$/);
   const json = await world.p2p("verify", "a.bin", "--json", ...from(seed));
   assertCode(json, 5);
   const [file] = filesOf(json);
