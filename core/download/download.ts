@@ -1,4 +1,4 @@
-/** All downloads of one command: makes what they share, and runs them through the queue. */
+/** All downloads of one command: creates what they share, and runs them through the queue. */
 import type { Clock } from "../base/clock.ts";
 import {
   descriptorsFor,
@@ -31,15 +31,15 @@ export interface DownloadRequest {
   readonly name: string;
   /** The bytes must have this digest, hex. */
   readonly sha256?: string;
-  /** The content must have this id, or one that begins so; hex. */
+  /** The content must have this id, or one with this beginning; hex. */
   readonly id?: string;
-  /** As a listing says, where one was asked for: what is small can be asked for ahead. */
+  /** From a listing, if there is one: small files are probed ahead. */
   readonly size?: number;
 }
 
 export interface DownloadJob {
   readonly requests: readonly DownloadRequest[];
-  /** A whole path, made when missing; names go below it, sub-folders kept. */
+  /** An absolute path, created if it is missing; names go below it with their folders. */
   readonly outDir: string;
   readonly settings: DownloadSettings;
   readonly directories: Directories;
@@ -59,11 +59,11 @@ export interface FewDescriptors {
   readonly limit: number | undefined;
 }
 
-const OWN_NAME = "p2p keeps that name for unfinished downloads";
+const RESERVED_NAME = "p2p keeps that name for unfinished downloads";
 
 /**
- * Downloads everything asked for: one outcome for each different name, in their
- * order, whatever happens to the others.
+ * Downloads all requests: one outcome for each different name, in their order, whatever happens to
+ * the others.
  *
  * @throws {UsageError} if a name is not valid, or too few files can be opened for any download.
  */
@@ -77,22 +77,22 @@ export async function download(
     new Map(job.requests.map((request) => [request.name, request])).values(),
   );
   for (const { name } of requests) {
-    const fault = invalidNameReason(name) ?? (isReservedName(name) ? OWN_NAME : undefined);
+    const fault = invalidNameReason(name) ?? (isReservedName(name) ? RESERVED_NAME : undefined);
     if (fault) throw new UsageError(`Cannot download "${name}": ${fault}`);
   }
   const { clock, random } = runtime;
   const { outDir, settings } = job;
   const shares = sharesOf(job, requests.length, runtime);
   await using cleanup = new AsyncDisposableStack();
-  const { stateDir, stories: opened } = await openStories(job, runtime, cleanup, signal);
-  await using stories = opened;
+  const { stateDir, writer: opened } = await openRunWriter(job, runtime, cleanup, signal);
+  await using writer = opened;
   await using pool = new SourcePool({
     ...settings,
     clock,
     dial: runtime.dial,
     connections: shares.connections,
   });
-  await using foresight = prefetchFor(requests, settings, pool, clock, signal);
+  await using prefetch = prefetchFor(requests, settings, pool, clock, signal);
   await using watches = new TaskGroup(signal);
   const slots = new Semaphore(shares.tasks);
   const out = new OutFolder(outDir, runtime.store.platform, runtime.store.disk);
@@ -101,38 +101,38 @@ export async function download(
     stateDir,
     settings,
     pool,
-    stories,
+    writer,
     slots,
-    foresight,
+    prefetch,
   };
   const runner = new TaskRunner(shared, runtime, emit);
   if (requests.length > 0) out.open();
   const tasks = requests.map((request): Task => {
     const target = out.locate(request.name);
-    return { ...request, target, task: stories.idFor(target, random) };
+    return { ...request, target, task: writer.idFor(target, random) };
   });
   for (const task of tasks) runner.queued(task);
   await runner.begin(tasks);
   watches.spawn((signal) =>
-    watchControlRequests(stateDir, (wishes) => runner.applyControls(wishes), clock, signal)
+    watchControlRequests(stateDir, (requests) => runner.applyControls(requests), clock, signal)
   );
-  // Too many old logs are no reason for a download to fail.
-  watches.spawn((signal) => stories.removeOldLogs(signal).catch(() => {}));
+  // A download must not fail because old logs cannot be removed.
+  watches.spawn((signal) => writer.removeOldLogs(signal).catch(() => {}));
   watches.spawn((signal) => forgetAsides(out, runtime, signal).catch(() => {}));
   return await runQueue(tasks, slots, runner, signal);
 }
 
 /**
- * Opens the state folder, or one for this run alone where that cannot be written: records are for
- * other terminals, and no reason to download nothing. The part files protect themselves by locks.
+ * Opens the state folder, or a temporary one if it cannot be written: records are for other
+ * terminals, so downloads work without them. Locks protect the part files.
  */
-async function openStories(
+async function openRunWriter(
   { settings, directories: { state }, progress = new RunProgress(), onStateUnavailable }:
     DownloadJob,
   { store, clock, makeTempDir }: Runtime,
   cleanup: AsyncDisposableStack,
   signal: AbortSignal,
-): Promise<{ stateDir: string; stories: RunWriter }> {
+): Promise<{ stateDir: string; writer: RunWriter }> {
   const limits = {
     max: settings.max,
     limit: settings.limit ?? null,
@@ -141,20 +141,20 @@ async function openStories(
   const open = (folder: string) =>
     RunWriter.open(folder, store.pid, clock, { limits, progress }, signal);
   try {
-    return { stateDir: state, stories: await open(state) };
+    return { stateDir: state, writer: await open(state) };
   } catch (error) {
     if (!(error instanceof DiskError)) throw error;
-    // Where there is no place for temporary files either, the state folder is what to mend.
+    // Without temporary files either, the error of the state folder says what to repair.
     const folder = await makeTempDir("p2p-state-").catch(() => {
       throw error;
     });
     cleanup.defer(() => Deno.remove(folder, { recursive: true }));
     onStateUnavailable?.(error);
-    return { stateDir: folder, stories: await open(folder) };
+    return { stateDir: folder, writer: await open(folder) };
   }
 }
 
-/** How many tasks and connections the descriptors allow. */
+/** The number of tasks and connections that the descriptors allow. */
 function sharesOf(
   { settings: { max, seeds, seedConnections }, onFewDescriptors }: DownloadJob,
   requests: number,
@@ -175,14 +175,14 @@ function sharesOf(
   return shares;
 }
 
-/** Removes parts that were set aside too long ago, in the folders of this command's names. */
+/** Removes old quarantined parts in the folders of this command's targets. */
 async function forgetAsides(
   out: OutFolder,
   { clock, store }: Runtime,
   signal: AbortSignal,
 ): Promise<void> {
   for (const folder of new Set(out.folders)) {
-    // A folder that is not there yet holds nothing.
+    // A folder that does not exist holds nothing.
     await removeOldQuarantined(folder, clock.wallTime(), store.user, signal).catch((error) => {
       if (signal.aborted) throw error;
     });
@@ -196,7 +196,7 @@ function prefetchFor(
   clock: Clock,
   signal: AbortSignal,
 ): Prefetch {
-  // What fits into one piece is small.
+  // Files of one piece.
   const small = requests.filter(({ size = Infinity }) => size <= MIN_PIECE_BYTES);
   return new Prefetch(small.map(({ name }) => name), pool.sources(seeds), clock, signal);
 }

@@ -1,44 +1,44 @@
 /**
- * The beginnings of pieces that interrupted reads left: kept as unverified bytes, so that only the
- * rest of a piece is fetched again, from any seed. The digest of the whole piece decides, and
- * remembers who sent what, so that no seed is blamed for another one's bytes.
+ * Keeps the beginnings of pieces that interrupted reads left, unverified, so that only the rest of a
+ * piece is read again, from any source. Remembers which source sent which bytes, so that no source
+ * is blamed for another one's when the digest of the piece is wrong.
  */
 import { equalBytes, sha256 } from "../base/digest.ts";
 import type { UnverifiedStore } from "../store/piece_sink.ts";
 
-/** Bytes `start` to `end` of a piece, and the seed that sent them; undefined: left by an earlier run. */
+/** Bytes `start` to `end` of a piece, and the source that sent them; undefined: an earlier run left them. */
 interface Segment {
   readonly seed: string | undefined;
   readonly start: number;
   readonly end: number;
 }
 
-/** The beginning of a piece that is kept. */
+/** The kept beginning of a piece. */
 interface Kept {
   readonly segments: readonly Segment[];
   /** `PieceRead.key` of the read that brought it; undefined: an earlier run. */
   readonly by: symbol | undefined;
 }
 
-/** A piece that was wrong and of several seeds. */
+/** A wrong piece of several sources. */
 interface Suspect {
   readonly segments: readonly (Segment & { readonly digest: Uint8Array })[];
-  /** It must come whole from one seed, so each seed goes on with its own beginning. */
+  /** It must come whole from one source, so each source continues its own beginning. */
   readonly beginnings: Map<string, Uint8Array>;
 }
 
-/** One read of one piece: the memory, and how far it is filled without a gap. */
+/** One read of one piece: its buffer, and how far it is filled without a gap. */
 export class PieceRead {
   readonly piece: number;
   readonly seed: string;
   readonly bytes: Uint8Array;
   readonly key = Symbol();
-  /** What was there before the read began. */
+  /** The beginning that was kept before the read. */
   readonly begun: readonly Segment[];
-  /** What was there when it was kept last, and when that was; at first, when the first bytes came. */
+  /** How much was kept last, and when; at first, when the first bytes came. */
   lastKept: { readonly bytes: number; readonly atMs: number } | undefined;
   #filled: number;
-  /** Start and end of what came behind a gap: parts of a read may come over several connections. */
+  /** Start and end of bytes behind a gap: parts of a read may come over several connections. */
   readonly #ahead = new Map<number, number>();
 
   constructor(
@@ -54,7 +54,7 @@ export class PieceRead {
     this.#filled = lengthOfAll(begun);
   }
 
-  /** Length of the beginning that is there. */
+  /** Length of the beginning received so far. */
   get filled(): number {
     return this.#filled;
   }
@@ -65,7 +65,7 @@ export class PieceRead {
     return [...this.begun, { seed: this.seed, start, end: this.#filled }];
   }
 
-  /** `count` bytes have come, `at` this place of the piece. */
+  /** `count` bytes were received at offset `at`. */
   received(at: number, count: number): void {
     if (at !== this.#filled) return void this.#ahead.set(at, at + count);
     this.#filled += count;
@@ -78,10 +78,10 @@ export class PieceRead {
 
 export class PartialPieces {
   readonly #store: UnverifiedStore;
-  /** Of pieces that are not suspect: what the store has, and whose it is. */
+  /** What the store has of pieces that are not suspect, and who sent it. */
   readonly #kept = new Map<number, Kept>();
   readonly #suspects = new Map<number, Suspect>();
-  /** Pieces that are verified: nothing unverified may be written over them. */
+  /** Verified pieces, which nothing unverified may overwrite. */
   readonly #done = new Set<number>();
 
   constructor(store: UnverifiedStore) {
@@ -92,7 +92,7 @@ export class PartialPieces {
     }
   }
 
-  /** Begins to read a piece into `bytes`, which get what is there of it. */
+  /** Begins a read into `bytes`, and fills in the kept beginning. */
   begin(piece: number, seed: string, bytes: Uint8Array): PieceRead {
     const suspect = this.#suspects.get(piece);
     if (suspect) {
@@ -109,7 +109,7 @@ export class PartialPieces {
     return new PieceRead(piece, seed, bytes, begun);
   }
 
-  /** Keeps what a read brought, unless as much is there. @returns how much is there for any seed. @throws {DiskError} */
+  /** Keeps what a read received, unless as much is kept. @returns the length that any source can continue. @throws {DiskError} */
   keep(read: PieceRead): number {
     const { piece, seed, filled, segments } = read;
     if (this.#done.has(piece)) return 0;
@@ -131,7 +131,7 @@ export class PartialPieces {
     return filled;
   }
 
-  /** The piece is right. @returns the seeds that sent wrong bytes of it before. */
+  /** The piece is right. @returns the sources that sent wrong bytes of it before. */
   proven({ piece, bytes }: PieceRead): string[] {
     this.#done.add(piece);
     this.#kept.delete(piece);
@@ -146,8 +146,8 @@ export class PartialPieces {
   }
 
   /**
-   * The piece is wrong. @returns whether all of it came from the seed of the read; otherwise the
-   * piece is suspect from now on, and whoever sent wrong bytes is known when it is right.
+   * The piece is wrong. @returns whether all of it came from the source of the read. Otherwise the
+   * piece is suspect from now on, and the right bytes will show which source sent wrong ones.
    */
   refuted({ piece, seed, bytes, segments }: PieceRead): boolean {
     this.#kept.delete(piece);
@@ -167,7 +167,7 @@ export class PartialPieces {
   }
 }
 
-/** Segments follow each other from the beginning of the piece on. */
+/** Segments follow each other without a gap. */
 function lengthOfAll(segments: readonly Segment[]): number {
   return segments.at(-1)?.end ?? 0;
 }

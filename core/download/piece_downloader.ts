@@ -1,7 +1,6 @@
 /**
- * Who does what the scheduler orders: fetch a piece, check it, store it. Orders
- * go down, small facts come up; payload goes from the socket through the
- * piece's memory to the disk and passes nobody else.
+ * Reads pieces, verifies and stores them. Payload goes from the socket through the piece's buffer
+ * to the sink; only small events go to the state machine.
  */
 import { type LinkedAbort, linkedAbort } from "../base/abort.ts";
 import { BusyTime } from "../base/rate.ts";
@@ -24,7 +23,7 @@ import type { Hasher } from "../hash/pool.ts";
 import type { RateLimit, Source } from "../source/source.ts";
 import type { PieceEvent, PieceFailure } from "../plan/messages.ts";
 import { PartialPieces, type PieceRead } from "./partial_pieces.ts";
-import type { PieceBuffers } from "./piece_memory.ts";
+import type { PieceBuffers } from "./piece_buffers.ts";
 import type { PieceSink } from "../store/piece_sink.ts";
 import { digestOfPiece } from "../protocol/manifest.ts";
 
@@ -32,7 +31,7 @@ export interface PieceRequest {
   readonly id: number;
   readonly source: string;
   readonly piece: number;
-  /** At most this many bytes are asked for at a time. */
+  /** Read at most this many bytes at a time. */
   readonly rangeBytes?: number | undefined;
 }
 
@@ -45,50 +44,50 @@ export interface PieceDownloaderOptions {
   readonly hashers: Hasher;
   readonly rateLimit: RateLimit | undefined;
   emit(event: PieceEvent): void;
-  /** The disk failed, or there is a bug: no seed's fault, and the end of the task. */
+  /** The disk failed, or there is a bug: no source's fault, and the end of the task. */
   fail(error: unknown): void;
 }
 
-/** Made once: an abort without a reason makes a DOMException with a stack, which costs more than a small job. */
-const STOPPED = new Error("The hands are at rest");
+/** Made once: an abort without a reason creates a DOMException with a stack, which costs more than a small job. */
+const STOPPED = new Error("The piece downloader was stopped");
 
 /**
- * While a piece comes, its beginning is written whenever it has grown by this much, but not more
- * often than this: a piece that comes fast is complete before, and costs no write but its own.
+ * The beginning of a piece is written each time it has grown by this much, and at most at this
+ * interval: a piece that arrives fast is complete before, and is written once.
  */
 const KEEP_BYTES = 64 * 1024;
 const KEEP_INTERVAL_MS = 5;
 
-/** After these failures, what has come is as good as any. */
-const MIN_PARTIAL_BYTES: ReadonlySet<PieceFailure["kind"]> = new Set([
+/** Failures that say nothing against the bytes received so far. */
+const KEEP_AFTER: ReadonlySet<PieceFailure["kind"]> = new Set([
   "lost",
   "stalled",
   "busy",
   "refused",
 ]);
 
-/** What of one order is under way. */
+/** A request that is being read. */
 interface Run {
   readonly stop: LinkedAbort;
-  /** While it has memory. */
+  /** While it has a buffer. */
   read?: PieceRead;
 }
 
-/** Bytes came from several seeds, and at least one of them sent wrong ones. */
+/** The piece came from several sources, and at least one of them sent wrong bytes. */
 class DoubtfulPieceError extends CorruptError {}
 
 export class PieceDownloader implements AsyncDisposable {
-  readonly #terms: PieceDownloaderOptions;
+  readonly #options: PieceDownloaderOptions;
   readonly #signal: AbortSignal;
   readonly #partial: PartialPieces;
-  /** By order: what takes it back, and when nothing of it is under way any more. */
+  /** By request: what stops it, and when it has ended. */
   readonly #running = new Map<number, { readonly run: Run; readonly end: Promise<void> }>();
   readonly #hashing = new BusyTime();
 
-  constructor(terms: PieceDownloaderOptions, signal: AbortSignal) {
-    this.#terms = terms;
+  constructor(options: PieceDownloaderOptions, signal: AbortSignal) {
+    this.#options = options;
     this.#signal = signal;
-    this.#partial = new PartialPieces(terms.file);
+    this.#partial = new PartialPieces(options.file);
   }
 
   fetch(request: PieceRequest): void {
@@ -96,12 +95,12 @@ export class PieceDownloader implements AsyncDisposable {
     this.#running.set(request.id, { run, end: this.#run(request, run) });
   }
 
-  /** Nothing is told of the order any more, and nothing of it is stored. What came of it is kept. */
+  /** Stops a request: no event follows, and nothing is stored. The bytes received so far are kept. */
   cancel(request: number): void {
     const run = this.#running.get(request)?.run;
     if (run === undefined) return;
-    run.stop.abort(new UnreachableError("The order was taken back"));
-    // At once: the same piece may be asked for elsewhere in this very moment.
+    run.stop.abort(new UnreachableError("The request was cancelled"));
+    // Now, because the same piece may be requested from another source at once.
     if (run.read) this.#keep(run.read);
   }
 
@@ -116,20 +115,20 @@ export class PieceDownloader implements AsyncDisposable {
     try {
       await this.#fetch(request, run);
     } catch (error) {
-      // In vain before there was any memory: nothing came.
-      if (!run.stop.signal.aborted) this.#terms.fail(error);
+      // It failed before it had a buffer, so there is nothing to keep.
+      if (!run.stop.signal.aborted) this.#options.fail(error);
     } finally {
       this.#running.delete(request.id);
     }
   }
 
   async #fetch(request: PieceRequest, run: Run): Promise<void> {
-    const { file, memory } = this.#terms;
+    const { file, memory } = this.#options;
     const { signal } = run.stop;
     const range = rangeOfPiece(file.content.layout, request.piece);
-    using lent = await memory.lend(lengthOf(range), signal);
+    using buffer = await memory.lend(lengthOf(range), signal);
     this.#keepOthers(request.piece);
-    const read = run.read = this.#partial.begin(request.piece, request.source, lent.bytes);
+    const read = run.read = this.#partial.begin(request.piece, request.source, buffer.bytes);
     try {
       await this.#receive(request, read, range, signal);
       await this.#store(request, read, signal);
@@ -141,14 +140,14 @@ export class PieceDownloader implements AsyncDisposable {
     }
   }
 
-  /** Fetches what is missing of the piece, one range after the other. */
+  /** Reads the missing part of the piece, one range after the other. */
   async #receive(
     request: PieceRequest,
     read: PieceRead,
     { start, end }: ByteRange,
     signal: AbortSignal,
   ): Promise<void> {
-    const { file, sources, name, rateLimit, emit } = this.#terms;
+    const { file, sources, name, rateLimit, emit } = this.#options;
     const source = sources.get(request.source)!;
     const { manifest, layout: { size } } = file.content;
     const content = { name, id: manifest?.id ?? null, size };
@@ -168,7 +167,7 @@ export class PieceDownloader implements AsyncDisposable {
   }
 
   async #store(request: PieceRequest, read: PieceRead, signal: AbortSignal): Promise<void> {
-    const { clock, file, emit } = this.#terms;
+    const { clock, file, emit } = this.#options;
     const hashMs = await this.#verify(read);
     // A part file is written synchronously, so a cancelled piece is never stored.
     signal.throwIfAborted();
@@ -186,10 +185,10 @@ export class PieceDownloader implements AsyncDisposable {
     emit({ kind: "stored", request: request.id, hashMs, diskMs });
   }
 
-  /** @returns the ms for which something was hashed, since that was last told. @throws {CorruptError} */
+  /** @returns the ms for which something was hashed since the last report. @throws {CorruptError} */
   async #verify(read: PieceRead): Promise<number> {
     const { piece, seed, bytes } = read;
-    const { clock, file, hashers } = this.#terms;
+    const { clock, file, hashers } = this.#options;
     const { manifest } = file.content;
     if (manifest === undefined) return 0;
     this.#hashing.begin(clock.now());
@@ -204,22 +203,22 @@ export class PieceDownloader implements AsyncDisposable {
 
   #failed(request: PieceRequest, read: PieceRead, error: unknown): void {
     const failure = failureFromError(error);
-    if (failure === undefined) return this.#terms.fail(error);
-    const kept = MIN_PARTIAL_BYTES.has(failure.kind) ? this.#keep(read) : undefined;
-    const told = kept === undefined ? {} : { kept };
-    this.#terms.emit({ kind: "failed", request: request.id, failure, ...told });
+    if (failure === undefined) return this.#options.fail(error);
+    const kept = KEEP_AFTER.has(failure.kind) ? this.#keep(read) : undefined;
+    const beginning = kept === undefined ? {} : { kept };
+    this.#options.emit({ kind: "failed", request: request.id, failure, ...beginning });
   }
 
-  /** Where the piece is asked for twice, only what has not come yet is. */
+  /** A piece that is requested twice is read from where the other read is now. */
   #keepOthers(piece: number): void {
     for (const { run: { read } } of this.#running.values()) {
       if (read?.piece === piece) this.#keep(read);
     }
   }
 
-  /** A process that is killed loses no more than this of a piece that comes slowly. */
+  /** Keeps the beginning of a piece that arrives slowly, so that a killed process loses little of it. */
   #keepInTime(read: PieceRead): void {
-    const now = this.#terms.clock.now();
+    const now = this.#options.clock.now();
     read.lastKept ??= { bytes: read.begun.at(-1)?.end ?? 0, atMs: now };
     if (now - read.lastKept.atMs < KEEP_INTERVAL_MS) return;
     if (read.filled - read.lastKept.bytes < KEEP_BYTES) return;
@@ -232,22 +231,22 @@ export class PieceDownloader implements AsyncDisposable {
     try {
       return this.#partial.keep(read);
     } catch (error) {
-      this.#terms.fail(error);
+      this.#options.fail(error);
       return undefined;
     }
   }
 
-  /** The task ends, or another seed was faster: then a disk that fails hurts nobody. */
+  /** The task ends, or another source was faster: a disk error does not matter then. */
   #keepAtEnd(read: PieceRead): void {
     try {
       this.#partial.keep(read);
     } catch (error) {
-      if (!(error instanceof P2pError)) this.#terms.fail(error);
+      if (!(error instanceof P2pError)) this.#options.fail(error);
     }
   }
 }
 
-/** What an error means to the scheduler; undefined for what is no seed's fault. */
+/** What an error means to the state machine; undefined if it is no source's fault. */
 export function failureFromError(error: unknown): PieceFailure | undefined {
   if (!(error instanceof P2pError)) return undefined;
   const reason = error.message;
@@ -256,7 +255,7 @@ export function failureFromError(error: unknown): PieceFailure | undefined {
   if (error instanceof UnreachableError) return { kind: "lost", reason };
   if (error instanceof ChangedError) return { kind: "changed", reason };
   if (error instanceof DoubtfulPieceError) return { kind: "doubtful", reason };
-  // What a line garbles once may be right the next time: three of these, and it is dropped.
+  // A line may garble bytes once; a source is dropped after three wrong pieces.
   if (error instanceof CorruptError || error instanceof ProtocolError) {
     return { kind: "corrupt", reason };
   }

@@ -1,9 +1,8 @@
-/** The user's limits on bytes a second, as one pace that a task keeps. */
+/** The user's limits on bytes a second, combined into one for a task. */
 import type { Clock } from "../base/clock.ts";
 import { Pacer } from "../base/pacer.ts";
 import type { RateLimit } from "../source/source.ts";
 
-/** undefined where there is no limit. */
 export function pacerFor(
   bytesPerSecond: number | undefined,
   clock: Clock,
@@ -11,9 +10,9 @@ export function pacerFor(
   return bytesPerSecond === undefined ? undefined : new Pacer(clock, bytesPerSecond);
 }
 
-/** Both limits at once: the slower one sets the size of a request. */
-export function combinedLimit(...buckets: (Pacer | undefined)[]): RateLimit | undefined {
-  const limits = buckets.filter((bucket) => bucket !== undefined);
+/** Applies all limits; the lowest one sets the size of a request. */
+export function combinedLimit(...pacers: (Pacer | undefined)[]): RateLimit | undefined {
+  const limits = pacers.filter((pacer) => pacer !== undefined);
   if (limits.length === 0) return undefined;
   return {
     maxBytes: Math.min(...limits.map(({ maxBytes }) => maxBytes)),
@@ -23,21 +22,21 @@ export function combinedLimit(...buckets: (Pacer | undefined)[]): RateLimit | un
   };
 }
 
-/** Tells when the first one begins to be held back, and when the last one ceases to be. */
+/** Reports when the first read begins to wait for the limit, and when the last one ends. */
 export function observedLimit(
-  pace: RateLimit | undefined,
-  tell: (held: boolean) => void,
+  limit: RateLimit | undefined,
+  report: (held: boolean) => void,
 ): RateLimit | undefined {
-  if (pace === undefined) return undefined;
-  let held = 0;
+  if (limit === undefined) return undefined;
+  let waiting = 0;
   return {
-    maxBytes: pace.maxBytes,
+    maxBytes: limit.maxBytes,
     async wait(bytes, signal) {
-      if (held++ === 0) tell(true);
+      if (waiting++ === 0) report(true);
       try {
-        await pace.wait(bytes, signal);
+        await limit.wait(bytes, signal);
       } finally {
-        if (--held === 0) tell(false);
+        if (--waiting === 0) report(false);
       }
     },
   };

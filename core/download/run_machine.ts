@@ -1,66 +1,66 @@
-/** Runs a pure machine: facts go in one at a time, actions are performed, one timer wakes it. */
+/** Runs a pure state machine: handles events one at a time, performs its commands, and keeps its timer. */
 import { onAbort } from "../base/abort.ts";
 import type { Clock } from "../base/clock.ts";
 
-export interface Machine<Fact, Action> {
-  start(nowMs: number): Action[];
-  handle(fact: Fact, nowMs: number): Action[];
+export interface Machine<Event, Command> {
+  start(nowMs: number): Command[];
+  handle(event: Event, nowMs: number): Command[];
 }
 
-/** What a performer may do while the machine runs; afterwards it does nothing. */
-export interface Running<Fact, Result> {
-  /** Facts are handled in the order in which they are told. */
-  send(fact: Fact): void;
-  /** The machine is woken at this time; replaces the last one. */
+/** What commands may do while the machine runs; afterwards it has no effect. */
+export interface Running<Event, Result> {
+  /** Events are handled in the order in which they are sent. */
+  send(event: Event): void;
+  /** Sends `timer` at this time; replaces the last one. */
   setTimer(timeMs: number): void;
   /** Ends the run. */
   end(result: Result): void;
   fail(error: unknown): void;
 }
 
-type Perform<Fact, Action, Result> = (action: Action, running: Running<Fact, Result>) => void;
+type Perform<Event, Command, Result> = (command: Command, running: Running<Event, Result>) => void;
 
 interface TimerFired {
   readonly kind: "timer";
 }
 
 /**
- * Resolves with what the performer ends it with.
+ * Resolves with the result of `end`.
  *
- * @throws what it fails with, or the signal's reason if it aborts.
+ * @throws the error of `fail`, or the signal's reason if it aborts.
  */
-export async function runMachine<Fact, Action, Result>(
-  machine: Machine<Fact | TimerFired, Action>,
-  perform: Perform<Fact, Action, Result>,
+export async function runMachine<Event, Command, Result>(
+  machine: Machine<Event | TimerFired, Command>,
+  perform: Perform<Event, Command, Result>,
   clock: Clock,
   signal: AbortSignal,
 ): Promise<Result> {
   signal.throwIfAborted();
   using run = new Run(machine, perform, clock);
   run.start();
-  // Where all is known already, that was all.
+  // It may be over without a wait.
   if (run.over) return await run.ended;
   using _stop = onAbort(signal, () => run.fail(signal.reason));
   return await run.ended;
 }
 
-class Run<Fact, Action, Result> implements Running<Fact, Result>, Disposable {
-  readonly #machine: Machine<Fact | TimerFired, Action>;
-  readonly #perform: Perform<Fact, Action, Result>;
+class Run<Event, Command, Result> implements Running<Event, Result>, Disposable {
+  readonly #machine: Machine<Event | TimerFired, Command>;
+  readonly #perform: Perform<Event, Command, Result>;
   readonly #clock: Clock;
   readonly #outcome = Promise.withResolvers<Result>();
-  readonly #mailbox: (Fact | TimerFired)[] = [];
-  /** While it handles a fact: what is told meanwhile has its turn afterwards. */
+  readonly #events: (Event | TimerFired)[] = [];
+  /** While it handles an event, further ones wait. */
   #busy = false;
   #over = false;
-  #wakeAt = Infinity;
+  #dueAt = Infinity;
   #timer: Disposable | undefined;
-  /** When it goes off. */
+  /** When the timer fires. */
   #timerAt = Infinity;
 
   constructor(
-    machine: Machine<Fact | TimerFired, Action>,
-    perform: Perform<Fact, Action, Result>,
+    machine: Machine<Event | TimerFired, Command>,
+    perform: Perform<Event, Command, Result>,
     clock: Clock,
   ) {
     this.#machine = machine;
@@ -80,13 +80,13 @@ class Run<Fact, Action, Result> implements Running<Fact, Result>, Disposable {
     this.#drain(() => this.#act(this.#machine.start(this.#clock.now())));
   }
 
-  send(fact: Fact | TimerFired): void {
-    this.#mailbox.push(fact);
+  send(event: Event | TimerFired): void {
+    this.#events.push(event);
     if (!this.#busy) this.#drain();
   }
 
   setTimer(timeMs: number): void {
-    this.#wakeAt = timeMs;
+    this.#dueAt = timeMs;
     if (!this.#busy) this.#setTimer();
   }
 
@@ -109,10 +109,10 @@ class Run<Fact, Action, Result> implements Running<Fact, Result>, Disposable {
     this.#busy = true;
     try {
       first();
-      for (let fact; !this.#over && (fact = this.#mailbox.shift()) !== undefined;) {
-        this.#act(this.#machine.handle(fact, this.#clock.now()));
+      for (let event; !this.#over && (event = this.#events.shift()) !== undefined;) {
+        this.#act(this.#machine.handle(event, this.#clock.now()));
       }
-      // Only now: most wishes to be woken are replaced before they could come true, and a timer is dear.
+      // Only now: most timers are replaced before they fire, and setting one is expensive.
       this.#setTimer();
     } catch (error) {
       this.fail(error);
@@ -121,23 +121,23 @@ class Run<Fact, Action, Result> implements Running<Fact, Result>, Disposable {
     }
   }
 
-  #act(actions: Action[]): void {
-    for (const action of actions) this.#perform(action, this);
+  #act(commands: Command[]): void {
+    for (const command of commands) this.#perform(command, this);
   }
 
   #setTimer(): void {
-    // One that goes off too early only looks again.
-    if (this.#over || this.#timerAt <= this.#wakeAt) return;
+    // A timer that fires too early is set again.
+    if (this.#over || this.#timerAt <= this.#dueAt) return;
     this.#timer?.[Symbol.dispose]();
-    this.#timerAt = this.#wakeAt;
-    const ms = Math.max(0, this.#wakeAt - this.#clock.now());
-    this.#timer = this.#clock.after(ms, () => this.#ring());
+    this.#timerAt = this.#dueAt;
+    const ms = Math.max(0, this.#dueAt - this.#clock.now());
+    this.#timer = this.#clock.after(ms, () => this.#fired());
   }
 
-  #ring(): void {
+  #fired(): void {
     this.#timerAt = Infinity;
-    if (this.#clock.now() < this.#wakeAt) return this.#setTimer();
-    this.#wakeAt = Infinity;
+    if (this.#clock.now() < this.#dueAt) return this.#setTimer();
+    this.#dueAt = Infinity;
     this.send({ kind: "timer" });
   }
 }

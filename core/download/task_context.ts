@@ -1,4 +1,4 @@
-/** What every task is given: the same for all of one process, but for the events. */
+/** What a task works with: shared by all tasks of a process, except permit, rate limit and events. */
 import type { Clock } from "../base/clock.ts";
 import type { DownloadSettings } from "../config.ts";
 import type { TaskEventData } from "../events.ts";
@@ -6,8 +6,8 @@ import type { RateLimit } from "../source/source.ts";
 import type { Hasher } from "../hash/pool.ts";
 import type { SourcePool } from "../source/pool.ts";
 import type { Prefetch } from "./prefetch.ts";
-import type { PieceBuffers } from "./piece_memory.ts";
-import type { Permit } from "./permit.ts";
+import type { PieceBuffers } from "./piece_buffers.ts";
+import type { Permit } from "./run_queue.ts";
 import type { StoreOptions } from "../store/stored_file.ts";
 
 export interface TaskContext {
@@ -17,16 +17,15 @@ export interface TaskContext {
   readonly clock: Clock;
   readonly random: () => number;
   readonly store: StoreOptions;
-  /** For the pieces of all tasks. */
+  /** Buffers for the pieces of all tasks. */
   readonly memory: PieceBuffers;
   readonly hashers: Hasher;
   /** Pieces that one task may have in flight. */
   maxInFlight(pieceSize: number): number;
-  /** Where an earlier run began to put this content, under whatever name. */
+  /** Targets to which earlier runs downloaded this content. */
   partialsOf(id: string): string[];
-  /** Its place among those that run. */
   readonly permit: Permit;
-  /** The limits on bytes a second, where there are any. */
+  /** undefined: no limit. */
   readonly rateLimit: RateLimit | undefined;
-  readonly emit: (news: TaskEventData) => void;
+  readonly emit: (data: TaskEventData) => void;
 }

@@ -1,7 +1,4 @@
-/**
- * The tasks of one command, each from its turn to its outcome: told of to the
- * view, to the task's log, and to the record that other processes read.
- */
+/** Runs the tasks of one command, each to its outcome, and emits their events to the view and the record. */
 import { P2pError, reasonOf } from "../base/errors.ts";
 import { additionalTasksFor, descriptorsFor } from "../base/descriptors.ts";
 import type { Semaphore } from "../base/semaphore.ts";
@@ -25,25 +22,21 @@ import {
 } from "../state/control.ts";
 import type { OutFolder } from "../store/paths.ts";
 import { hasPartial, removePartial } from "../store/partials.ts";
-import { CancelledError, supervise } from "./supervise.ts";
-import { Control } from "./control.ts";
-import { waitForDescriptors } from "./descriptors.ts";
 import type { Prefetch } from "./prefetch.ts";
 import type { TaskContext } from "./task_context.ts";
-import { PieceBuffers } from "./piece_memory.ts";
+import { PieceBuffers } from "./piece_buffers.ts";
 import { combinedLimit, observedLimit, pacerFor } from "./rate_limit.ts";
-import { Permit } from "./permit.ts";
-import type { QueueRunner } from "./run_queue.ts";
+import { Permit, type QueueRunner } from "./run_queue.ts";
+import { CancelledError, Control, supervise, waitForDescriptors } from "./supervise.ts";
 import type { Runtime } from "../runtime.ts";
 import { downloadFile } from "./download_file.ts";
 
 export interface Task {
-  /** Its id. */
   readonly task: string;
   readonly name: string;
   readonly sha256?: string;
   readonly id?: string;
-  /** Where the file goes, unless other bytes are there. */
+  /** Where the file goes, unless another file is there. */
   readonly target: string;
 }
 
@@ -56,25 +49,25 @@ export interface TaskOutcome {
     | {
       readonly ok: false;
       readonly failure: TaskFailure;
-      /** Whether the unfinished file is there, from which the next run goes on. */
+      /** Whether there is an unfinished file, with which the next run continues. */
       readonly partial?: boolean;
     };
 }
 
-/** What all tasks of one command use. */
+/** What the tasks of one command share. */
 export interface RunContext {
   readonly out: OutFolder;
   readonly stateDir: string;
   readonly settings: DownloadSettings;
   readonly pool: SourcePool;
-  readonly stories: RunWriter;
+  readonly writer: RunWriter;
   readonly slots: Semaphore;
-  readonly foresight: Prefetch;
+  readonly prefetch: Prefetch;
 }
 
 /**
- * Memory for the pieces of one process, of the 160 MiB that it may take in all. Each of three
- * downloads has 16 MiB on its way: 1 Gbit/s at 100 ms, and a piece for each of 16 connections.
+ * Memory for pieces, of the 160 MiB that the process may take. Each of three downloads has 16 MiB
+ * in flight: 1 Gbit/s at 100 ms, and a piece for each of 16 connections.
  */
 const PIECE_MEMORY_BYTES = 48 * 1024 * 1024;
 /** More pieces in flight make nothing faster, even at a gigabyte a second. */
@@ -88,11 +81,11 @@ export class TaskRunner implements QueueRunner<Task, TaskOutcome> {
   readonly #memory = new PieceBuffers(PIECE_MEMORY_BYTES);
   /** Wall time, because it is compared with what other processes wrote. */
   readonly #startedAt: number;
-  /** Wall time at which the `max` was set that holds now. */
+  /** Wall time at which the present `max` was set. */
   #maxAt = -Infinity;
-  /** Of the tasks whose turn has come. */
+  /** Of the tasks that have begun. */
   readonly #controls = new Map<string, Control>();
-  /** Of the tasks that go elsewhere than they were asked to. */
+  /** Targets that differ from the requested ones. */
   readonly #targets = new Map<Task, string>();
   #controlRequests: ReadonlyMap<string, ControlRequest> = new Map();
 
@@ -109,22 +102,22 @@ export class TaskRunner implements QueueRunner<Task, TaskOutcome> {
   }
 
   /**
-   * Applies the user's commands that were given before this run. Asking for a file again is newer
-   * than a pause: otherwise a script would wait for a user who is not there.
+   * Applies the control requests from before this run. Getting a file again is newer than a pause;
+   * otherwise a script would wait for a user who is away.
    */
   async begin(tasks: readonly Task[]): Promise<void> {
     const { stateDir } = this.#shared;
-    const wishes = await readControlRequests(stateDir);
-    const paused = tasks.filter(({ task }) => wishes.tasks.get(task) === "pause");
+    const requests = await readControlRequests(stateDir);
+    const paused = tasks.filter(({ task }) => requests.tasks.get(task) === "pause");
     for (const task of paused) {
       await removeControlRequest(stateDir, task.task);
-      const text = "was paused; goes on, because it was asked for again";
+      const text = "was paused; continues, because it was requested again";
       this.#emitEvent(task, { kind: "note", level: "warn", text });
     }
-    this.applyControls(paused.length === 0 ? wishes : await readControlRequests(stateDir));
+    this.applyControls(paused.length === 0 ? requests : await readControlRequests(stateDir));
   }
 
-  /** What the user said from other terminals. */
+  /** Applies what the user requests from other terminals. */
   applyControls({ tasks, max }: ControlRequests): void {
     this.#controlRequests = tasks;
     for (const [task, control] of this.#controls) control.set(tasks.get(task));
@@ -143,25 +136,25 @@ export class TaskRunner implements QueueRunner<Task, TaskOutcome> {
   }
 
   async run(task: Task, slot: Disposable, signal: AbortSignal): Promise<TaskOutcome> {
-    const { slots, foresight, stories, out } = this.#shared;
-    using place = new Permit(slots, slot);
+    const { slots, prefetch, writer, out } = this.#shared;
+    using permit = new Permit(slots, slot);
     const control = new Control();
     control.set(this.#controlRequests.get(task.task));
     this.#controls.set(task.task, control);
-    foresight.begin(task.name);
-    const parts = this.#contextFor(task, place);
+    prefetch.begin(task.name);
+    const context = this.#contextFor(task, permit);
     const wanted = { name: task.name, sha256: task.sha256, id: task.id };
     const attempt = (signal: AbortSignal) =>
-      waitForDescriptors(() => downloadFile(wanted, out, parts, signal), slots, parts, signal);
+      waitForDescriptors(() => downloadFile(wanted, out, context, signal), slots, context, signal);
     try {
-      const result = await supervise(attempt, control, parts, signal);
+      const result = await supervise(attempt, control, context, signal);
       this.#emitEvent(task, { kind: "done", result });
       return outcomeOf(task, "done", { ok: true, result });
     } catch (error) {
       return await this.#failed(task, error, signal);
     } finally {
       this.#controls.delete(task.task);
-      stories.close(task.task);
+      writer.close(task.task);
     }
   }
 
@@ -186,21 +179,21 @@ export class TaskRunner implements QueueRunner<Task, TaskOutcome> {
     return outcomeOf(task, state, { ok: false, failure, partial });
   }
 
-  async #cleanUp(task: Task, { wish }: CancelledError): Promise<void> {
+  async #cleanUp(task: Task, { request }: CancelledError): Promise<void> {
     await removeControlRequest(this.#shared.stateDir, task.task);
-    if (wish === "cancel-and-delete") {
+    if (request === "cancel-and-delete") {
       removePartial(this.#targets.get(task) ?? task.target, task.target);
     }
   }
 
-  #emitEvent(task: Task, news: TaskEventData): void {
-    const event: TaskEvent = { ...news, task: task.task, time: this.#runtime.clock.wallTime() };
+  #emitEvent(task: Task, data: TaskEventData): void {
+    const event: TaskEvent = { ...data, task: task.task, time: this.#runtime.clock.wallTime() };
     if (event.kind === "target") this.#targets.set(task, event.path);
-    this.#shared.stories.add(event);
+    this.#shared.writer.add(event);
     this.#emit(event);
   }
 
-  /** A task's share of the memory for pieces. At least two, or the line is idle between a piece and the next one. */
+  /** A task's share of the memory for pieces: at least two, or the line is idle between pieces. */
   #maxInFlight(pieceSize: number): number {
     const { slots, settings } = this.#shared;
     const share = PIECE_MEMORY_BYTES / Math.max(slots.size, settings.max);
@@ -208,7 +201,7 @@ export class TaskRunner implements QueueRunner<Task, TaskOutcome> {
   }
 
   #contextFor(task: Task, permit: Permit): TaskContext {
-    const { settings, pool, foresight: prefetch, stories } = this.#shared;
+    const { settings, pool, prefetch, writer } = this.#shared;
     const { clock, random, store, hasher } = this.#runtime;
     return {
       settings,
@@ -220,13 +213,13 @@ export class TaskRunner implements QueueRunner<Task, TaskOutcome> {
       permit,
       memory: this.#memory,
       hashers: hasher,
-      partialsOf: (id) => stories.partialsWith(id),
+      partialsOf: (id) => writer.partialsWith(id),
       maxInFlight: (pieceSize) => this.#maxInFlight(pieceSize),
       rateLimit: observedLimit(
         combinedLimit(this.#limit, pacerFor(settings.taskLimit, clock)),
-        (held) => stories.setLimited(task.task, held),
+        (held) => writer.setLimited(task.task, held),
       ),
-      emit: (news) => this.#emitEvent(task, news),
+      emit: (data) => this.#emitEvent(task, data),
     };
   }
 }

@@ -238,7 +238,7 @@ test(
     assertStringIncludes(await order(world, "pause", "a.bin"), "p2p get continues it");
     const ended = await world.p2p("get", "a.bin", "--json", "--progress", "plain", ...from(seed));
     assertCode(ended, 0);
-    assertMatch(ended.stderr, /a\.bin: .*was paused; goes on, because it was asked for again/);
+    assertMatch(ended.stderr, /a\.bin: .*was paused; continues, because it was requested again/);
     assertWentOn(world, ended, "a.bin", seed);
   },
   ON_UNIX,

@@ -1,8 +1,8 @@
 import { assert, assertEquals, assertLessOrEqual } from "@std/assert";
 import { Semaphore } from "../../core/base/semaphore.ts";
 import { OutOfDescriptorsError, toDiskError } from "../../core/store/disk.ts";
-import { waitForDescriptors } from "../../core/download/descriptors.ts";
-import { Permit } from "../../core/download/permit.ts";
+import { waitForDescriptors } from "../../core/download/supervise.ts";
+import { Permit } from "../../core/download/run_queue.ts";
 import { noAbort, thrownBy } from "../source/support.ts";
 import { TaskFixture } from "./support.ts";
 import { test } from "../support/test.ts";
@@ -25,7 +25,7 @@ async function threeTasks(giveUpMs: number) {
   return { bench, slots, others, permit, run };
 }
 
-test("untilDescriptors() waits for the place of another task instead of failing on a lack of descriptors", async () => {
+test("waitForDescriptors() waits for the place of another task instead of failing on a lack of descriptors", async () => {
   const { bench, slots, others, permit, run } = await threeTasks(60_000);
   await using _bench = bench;
   let tries = 0;
@@ -39,7 +39,7 @@ test("untilDescriptors() waits for the place of another task instead of failing 
   assertEquals(states, ["waiting"]);
 });
 
-test("untilDescriptors() throws OutOfDescriptorsError when there is none for giveUpMs", async () => {
+test("waitForDescriptors() throws OutOfDescriptorsError when there is none for giveUpMs", async () => {
   const { bench, others, run } = await threeTasks(10_000);
   await using _bench = bench;
   for (const other of others) other[Symbol.dispose]();

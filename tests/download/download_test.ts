@@ -243,7 +243,7 @@ test("download() goes on with what was paused before it began, and says so", asy
   gate.open();
   assertEquals(statesOf(await command.run("a")), ["a done"]);
   const notes = command.events.flatMap((event) => event.kind === "note" ? [event.text] : []);
-  assertEquals(notes[0], "was paused; goes on, because it was asked for again");
+  assertEquals(notes[0], "was paused; continues, because it was requested again");
 });
 
 test("download() cancels a task and removes its partial file, and does the others", async () => {

@@ -141,7 +141,7 @@ class DownloaderFixture implements AsyncDisposable {
   }
 }
 
-test("Hands.fetch() stores a right piece at its place and tells of all its bytes", async () => {
+test("PieceDownloader.fetch() stores a right piece at its place and tells of all its bytes", async () => {
   await using shop = await DownloaderFixture.open();
   shop.fetch(5);
   shop.fetch(2);
@@ -156,7 +156,7 @@ test("Hands.fetch() stores a right piece at its place and tells of all its bytes
   assertEquals(shop.ends.map(({ kind }) => kind), ["stored", "stored"]);
 });
 
-test("Hands.fetch() tells of a failure and stores nothing when a piece has a wrong digest", async () => {
+test("PieceDownloader.fetch() tells of a failure and stores nothing when a piece has a wrong digest", async () => {
   await using shop = await DownloaderFixture.open(corrupting);
   shop.fetch(0);
   await shop.settle();
@@ -166,7 +166,7 @@ test("Hands.fetch() tells of a failure and stores nothing when a piece has a wro
   assertEquals(shop.bench.written().subarray(0, 16), new Uint8Array(16));
 });
 
-test("Hands.takeBack() stores nothing, and keeps the memory, when the piece is being hashed", async () => {
+test("PieceDownloader.cancel() stores nothing, and keeps the memory, when the piece is being hashed", async () => {
   const hashing = Promise.withResolvers<Uint8Array>();
   await using shop = await DownloaderFixture.open(undefined, noAbort, {
     ...mainThreadHasher,
@@ -189,7 +189,7 @@ test("Hands.takeBack() stores nothing, and keeps the memory, when the piece is b
 });
 
 for (const [what, hook] of [["right", undefined], ["wrong", corrupting]] as const) {
-  test(`Hands.fetch() tells a ${what} piece as it is when other threads hash`, async () => {
+  test(`PieceDownloader.fetch() tells a ${what} piece as it is when other threads hash`, async () => {
     using hashers = new HasherPool(2, startHasher, 0);
     await using shop = await DownloaderFixture.open(hook, noAbort, hashers);
     for (const piece of [0, 1, 2, 3, 4, 5]) shop.fetch(piece);
@@ -200,7 +200,7 @@ for (const [what, hook] of [["right", undefined], ["wrong", corrupting]] as cons
   });
 }
 
-test("Hands.fetch() tells of a failure when the seed says that the file has changed", async () => {
+test("PieceDownloader.fetch() tells of a failure when the seed says that the file has changed", async () => {
   await using shop = await DownloaderFixture.open(refusing("DOWNLOAD", "ERROR:CHANGED"));
   shop.fetch(0);
   await shop.settle();
@@ -208,7 +208,7 @@ test("Hands.fetch() tells of a failure when the seed says that the file has chan
   assert(end?.kind === "failed" && end.failure.kind === "changed");
 });
 
-test("Hands.fetch() ends the task, and blames no seed, when the disk fails", async () => {
+test("PieceDownloader.fetch() ends the task, and blames no seed, when the disk fails", async () => {
   await using shop = await DownloaderFixture.open();
   // A file that is closed cannot be written to.
   shop.file[Symbol.dispose]();
@@ -220,7 +220,7 @@ test("Hands.fetch() ends the task, and blames no seed, when the disk fails", asy
 });
 
 for (const when of ["before its reply", "in the middle of its body", "after its last byte"]) {
-  test(`Hands.takeBack() stores nothing and tells nothing when an order is taken back ${when}`, async () => {
+  test(`PieceDownloader.cancel() stores nothing and tells nothing when an order is taken back ${when}`, async () => {
     const gate = Promise.withResolvers<void>();
     const hook = onDownload(async (bytes, client) => {
       if (when === "before its reply") await gate.promise;
@@ -261,7 +261,7 @@ function haltingOnce(): Hook {
   });
 }
 
-test("Hands.fetch() asks for the rest of a piece only when its order was taken back in the middle", async () => {
+test("PieceDownloader.fetch() asks for the rest of a piece only when its order was taken back in the middle", async () => {
   await using shop = await DownloaderFixture.open(haltingOnce());
   const order = shop.fetch(1);
   await shop.settle();
@@ -277,7 +277,7 @@ test("Hands.fetch() asks for the rest of a piece only when its order was taken b
   assertEquals(shop.bench.written().subarray(MIB, 2 * MIB), FILE.subarray(MIB, 2 * MIB));
 });
 
-test("Hands keep what has come of pieces when they are stopped", async () => {
+test("PieceDownloader keep what has come of pieces when they are stopped", async () => {
   const stop = new AbortController();
   await using shop = await DownloaderFixture.open(haltingOnce(), stop.signal);
   shop.fetch(1);
@@ -289,7 +289,7 @@ test("Hands keep what has come of pieces when they are stopped", async () => {
   assertEquals(kept.subarray(0, 300_000), FILE.subarray(MIB, MIB + 300_000));
 });
 
-test("Hands.fetch() asks for the rest only when the beginning of a piece was left by an earlier run", async () => {
+test("PieceDownloader.fetch() asks for the rest only when the beginning of a piece was left by an earlier run", async () => {
   await using shop = await DownloaderFixture.open();
   shop.file.keepUnverified(1, FILE.subarray(MIB, MIB + 300_000));
   await using hands = shop.anew();
@@ -300,7 +300,7 @@ test("Hands.fetch() asks for the rest only when the beginning of a piece was lef
   assertEquals(shop.ends.map(({ kind }) => kind), ["stored"]);
 });
 
-test("Hands.fetch() keeps a piece that comes slowly while it comes, so that a kill loses little", async () => {
+test("PieceDownloader.fetch() keeps a piece that comes slowly while it comes, so that a kill loses little", async () => {
   const gate = Promise.withResolvers<void>();
   const hook = onDownload(async (bytes, client) => {
     await client.send(`OK ${bytes.length}\n`);
@@ -321,7 +321,7 @@ test("Hands.fetch() keeps a piece that comes slowly while it comes, so that a ki
   assertEquals(shop.file.unverified.size, 0);
 });
 
-test("Hands.fetch() asks a second seed for the rest only when the first one is in the middle of the piece", async () => {
+test("PieceDownloader.fetch() asks a second seed for the rest only when the first one is in the middle of the piece", async () => {
   await using shop = await DownloaderFixture.open(haltingOnce());
   shop.fetch(1);
   await shop.settle();
@@ -331,7 +331,7 @@ test("Hands.fetch() asks a second seed for the rest only when the first one is i
   assertEquals(ranges, [{ start: MIB + 300_000, end: 2 * MIB }]);
 });
 
-test("Hands.takeBack() of an order that is through does nothing", async () => {
+test("PieceDownloader.cancel() of an order that is through does nothing", async () => {
   await using shop = await DownloaderFixture.open();
   const order = shop.fetch(1);
   await shop.settle();
@@ -341,7 +341,7 @@ test("Hands.takeBack() of an order that is through does nothing", async () => {
   assertEquals(shop.ends, [{ kind: "stored", request: order, hashMs: 0, diskMs: 0 }]);
 });
 
-test("Hands.fetch() gives a piece's memory to the next only when nothing writes to it", async () => {
+test("PieceDownloader.fetch() gives a piece's memory to the next only when nothing writes to it", async () => {
   const gate = Promise.withResolvers<void>();
   let downloads = 0;
   const hook = onDownload(async (bytes, client) => {
@@ -365,7 +365,7 @@ test("Hands.fetch() gives a piece's memory to the next only when nothing writes 
   assertEquals(shop.bench.written().subarray(MIB), FILE.subarray(MIB));
 });
 
-test("Hands.fetch() works with the memory of earlier pieces", async () => {
+test("PieceDownloader.fetch() works with the memory of earlier pieces", async () => {
   await using shop = await DownloaderFixture.open();
   for (const piece of [5, 0, 4, 1, 3, 2]) {
     shop.fetch(piece);
@@ -375,7 +375,7 @@ test("Hands.fetch() works with the memory of earlier pieces", async () => {
   assertEquals(shop.bench.written(), FILE);
 });
 
-test("Hands end soon, and tell nothing, when the signal aborts in the middle of bodies", async () => {
+test("PieceDownloader end soon, and tell nothing, when the signal aborts in the middle of bodies", async () => {
   const stop = new AbortController();
   const hook = onDownload(async (bytes, client) => {
     await client.send(`OK ${bytes.length}\n`);
@@ -393,7 +393,7 @@ test("Hands end soon, and tell nothing, when the signal aborts in the middle of 
   assertEquals([shop.events.length, shop.ends.length, shop.errors.length], [told, 0, 0]);
 });
 
-test("Hands.fetch() does nothing when the hands have been put down", async () => {
+test("PieceDownloader.fetch() does nothing when the hands have been put down", async () => {
   const stop = new AbortController();
   await using shop = await DownloaderFixture.open(undefined, stop.signal);
   stop.abort();
@@ -402,7 +402,7 @@ test("Hands.fetch() does nothing when the hands have been put down", async () =>
   assertEquals(shop.events, []);
 });
 
-test("Hands.fetch() stores nothing when a piece comes from a seed that sends too much", async () => {
+test("PieceDownloader.fetch() stores nothing when a piece comes from a seed that sends too much", async () => {
   const hook = onDownload(async (bytes, client) => {
     await sendBody(client, new Uint8Array(bytes.length + 1));
     return "answered";
@@ -429,7 +429,7 @@ const failures: { error: Error; kind: string | undefined }[] = [
 ];
 
 for (const { error, kind } of failures) {
-  test(`failureOf() is ${kind ?? "nobody's"} when the error is a ${error.constructor.name}`, () => {
+  test(`failureFromError() is ${kind ?? "nobody's"} when the error is a ${error.constructor.name}`, () => {
     const failure = failureFromError(error);
     assertEquals<string | undefined>(failure?.kind, kind);
     if (error instanceof P2pError && failure) assertEquals(failure.reason, "x");

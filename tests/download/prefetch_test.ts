@@ -49,7 +49,7 @@ class PrefetchFixture implements AsyncDisposable {
   }
 }
 
-test("Foresight.begin() asks for the sixteen names behind, each once", async () => {
+test("Prefetch.begin() asks for the sixteen names behind, each once", async () => {
   await using fixture = new PrefetchFixture();
   await fixture.reach();
   fixture.prefetch.begin("f00");
@@ -66,7 +66,7 @@ test("Foresight.begin() asks for the sixteen names behind, each once", async () 
   assertEquals(fixture.asked.toSorted(), NAMES.slice(1));
 });
 
-test("Foresight.take() gives what a seed said, once", async () => {
+test("Prefetch.take() gives what a seed said, once", async () => {
   await using fixture = new PrefetchFixture();
   await fixture.reach();
   fixture.prefetch.begin("f00");
@@ -76,7 +76,7 @@ test("Foresight.take() gives what a seed said, once", async () => {
   assertEquals(await fixture.take("f07"), undefined);
 });
 
-test("Foresight.take() gives nothing of what was not asked for", async () => {
+test("Prefetch.take() gives nothing of what was not asked for", async () => {
   await using fixture = new PrefetchFixture();
   await fixture.reach();
   fixture.prefetch.begin("f00");
@@ -86,7 +86,7 @@ test("Foresight.take() gives nothing of what was not asked for", async () => {
   assertEquals(await fixture.take("f01", nameOf("away")), undefined);
 });
 
-test("Foresight.begin() asks no seed that never answered", async () => {
+test("Prefetch.begin() asks no seed that never answered", async () => {
   await using fixture = new PrefetchFixture();
   fixture.prefetch.begin("f00");
   await fixture.settle();
@@ -97,7 +97,7 @@ test("Foresight.begin() asks no seed that never answered", async () => {
   assertEquals(fixture.asked.toSorted(), NAMES.slice(2, 18));
 });
 
-test("Foresight.take() gives nothing when it was said too long ago", async () => {
+test("Prefetch.take() gives nothing when it was said too long ago", async () => {
   await using fixture = new PrefetchFixture();
   await fixture.reach();
   fixture.prefetch.begin("f00");
@@ -107,7 +107,7 @@ test("Foresight.take() gives nothing when it was said too long ago", async () =>
 });
 
 for (const refusal of ["ERROR:NOT_FOUND", "ERROR:PENDING 1", "ERROR:BUSY retry-after-ms=10"]) {
-  test(`Foresight.take() gives nothing when the seed said ${refusal}`, async () => {
+  test(`Prefetch.take() gives nothing when the seed said ${refusal}`, async () => {
     await using fixture = new PrefetchFixture(refusing("MANIFEST", refusal));
     await fixture.reach();
     fixture.prefetch.begin("f00");

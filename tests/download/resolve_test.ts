@@ -44,7 +44,7 @@ const stallsInManifest: Hook = async (request, client) => {
   return "answered";
 };
 
-test("find() asks all seeds at once, and names all who hold the content", async () => {
+test("downloadFile() asks all seeds at once, and names all who hold the content", async () => {
   await using seeds = new Seeds();
   const gate = Promise.withResolvers<void>();
   const three = ["a", "b", "c"].map(() =>
@@ -64,7 +64,7 @@ test("find() asks all seeds at once, and names all who hold the content", async 
   assertEquals(others, []);
 });
 
-test("find() asks nobody again who was asked ahead, whether the answer is there yet or not", async () => {
+test("downloadFile() asks nobody again who was asked ahead, whether the answer is there yet or not", async () => {
   for (const early of [true, false]) {
     await using seeds = new Seeds();
     const seed = seeds.add({ a: FILE });
@@ -77,7 +77,7 @@ test("find() asks nobody again who was asked ahead, whether the answer is there 
   }
 });
 
-test("find() waits for what was asked ahead no longer than its task lives", async () => {
+test("downloadFile() waits for what was asked ahead no longer than its task lives", async () => {
   await using seeds = new Seeds();
   await using bench = new TaskFixture({ a: seeds.add({ a: FILE }, stallsInManifest) });
   await bench.foresee("a");
@@ -122,7 +122,7 @@ const useless: {
 ];
 
 for (const { name, host, ms: maxMs, told } of useless) {
-  test(`find() needs at most ${maxMs} ms for two good seeds when a third one ${name}`, async () => {
+  test(`downloadFile() needs at most ${maxMs} ms for two good seeds when a third one ${name}`, async () => {
     await using seeds = new Seeds();
     const good = [seeds.add({ a: FILE }), seeds.add({ a: FILE })];
     await using bench = new TaskFixture({ x: host(seeds), a: good[0]!, b: good[1]! });
@@ -134,7 +134,7 @@ for (const { name, host, ms: maxMs, told } of useless) {
   });
 }
 
-test("find() waits for a seed that is hashing when nobody else has a manifest", async () => {
+test("downloadFile() waits for a seed that is hashing when nobody else has a manifest", async () => {
   await using seeds = new Seeds();
   await using bench = new TaskFixture({
     a: seeds.add({ a: FILE }, refusing("MANIFEST", "ERROR:PENDING 60", 5)),
@@ -143,7 +143,7 @@ test("find() waits for a seed that is hashing when nobody else has a manifest", 
   assertEquals(found.holders, [nameOf("a")]);
 });
 
-test("find() takes the content with the id that was asked for, against the majority", async () => {
+test("downloadFile() takes the content with the id that was asked for, against the majority", async () => {
   await using seeds = new Seeds();
   await using bench = new TaskFixture({
     a: seeds.add({ a: OTHER }),
@@ -189,7 +189,7 @@ const hopeless: {
 ];
 
 for (const { name, hosts, error, wanted = {} } of hopeless) {
-  test(`find() throws ${error.name} that names the file when ${name}`, async () => {
+  test(`downloadFile() throws ${error.name} that names the file when ${name}`, async () => {
     await using seeds = new Seeds();
     await using bench = new TaskFixture(hosts(seeds));
     const finding = assertRejects<P2pError>(
@@ -201,7 +201,7 @@ for (const { name, hosts, error, wanted = {} } of hopeless) {
   });
 }
 
-test("find() throws what it is, and leaves nothing under way, when an inquiry meets a bug", async () => {
+test("downloadFile() throws what it is, and leaves nothing under way, when an inquiry meets a bug", async () => {
   const bug = new TypeError("a bug");
   await using bench = new TaskFixture({
     a: () => {
@@ -213,7 +213,7 @@ test("find() throws what it is, and leaves nothing under way, when an inquiry me
   assertStrictEquals<unknown>(value, bug);
 });
 
-test("find() asks seldom when the only seed is busy and wants to be asked again at once", async () => {
+test("downloadFile() asks seldom when the only seed is busy and wants to be asked again at once", async () => {
   await using seeds = new Seeds();
   const busy = seeds.add({ a: FILE }, refusing("MANIFEST", "ERROR:BUSY retry-after-ms=0 full"));
   await using bench = new TaskFixture({ busy }, { giveUpMs: 10_000 });
@@ -222,7 +222,7 @@ test("find() asks seldom when the only seed is busy and wants to be asked again 
   assertLessOrEqual(busy.asked("MANIFEST").length, 100);
 });
 
-test("find() takes a seed that tells another digest for the same pieces as a holder", async () => {
+test("downloadFile() takes a seed that tells another digest for the same pieces as a holder", async () => {
   await using seeds = new Seeds();
   const lying: Hook = async (request, client, seed) => {
     if (request.verb !== "MANIFEST") return undefined;
@@ -239,7 +239,7 @@ test("find() takes a seed that tells another digest for the same pieces as a hol
   assertEquals(found.holders, [nameOf("liar"), nameOf("b")]);
 });
 
-test("find() asks a seed that still hashes how large the file is, and waits for its vote", async () => {
+test("downloadFile() asks a seed that still hashes how large the file is, and waits for its vote", async () => {
   await using seeds = new Seeds();
   const hashing = seeds.add({ a: FILE }, refusing("MANIFEST", "ERROR:PENDING 60", 12));
   const other = seeds.add({ a: FILE }, refusing("MANIFEST", "ERROR:PENDING 60", 12));
@@ -251,7 +251,7 @@ test("find() asks a seed that still hashes how large the file is, and waits for 
 });
 
 for (const [name, hook] of [["manifest", stallsInManifest], ["reply", silent]] as const) {
-  test(`find() ends within a moment when it is aborted while a seed stalls in its ${name}`, async () => {
+  test(`downloadFile() ends within a moment when it is aborted while a seed stalls in its ${name}`, async () => {
     await using seeds = new Seeds();
     await using bench = new TaskFixture({ a: seeds.add({ a: FILE }, hook), b: SILENT });
     const stop = new AbortController();

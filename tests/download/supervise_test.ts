@@ -3,8 +3,8 @@ import { DiskError } from "../../core/base/errors.ts";
 import type { TaskResult } from "../../core/events.ts";
 import { DiskFullError } from "../../core/store/disk.ts";
 import { CancelledError, supervise } from "../../core/download/supervise.ts";
-import { Control } from "../../core/download/control.ts";
-import { Permit } from "../../core/download/permit.ts";
+import { Control } from "../../core/download/supervise.ts";
+import { Permit } from "../../core/download/run_queue.ts";
 import { noAbort, thrownBy, watch } from "../source/support.ts";
 import { TaskFixture } from "./support.ts";
 import { test } from "../support/test.ts";
@@ -108,7 +108,7 @@ function errorOf({ ending }: SuperviseFixture["ending"]): unknown {
   return ending && "error" in ending ? ending.error : undefined;
 }
 
-test("conduct() stops what runs and leaves its place when the user pauses, and runs again when he resumes", async () => {
+test("supervise() stops what runs and leaves its place when the user pauses, and runs again when he resumes", async () => {
   await using fixture = await SuperviseFixture.begin();
   assertEquals([fixture.attempts, fixture.running], [1, 1]);
   await fixture.wish("pause");
@@ -120,7 +120,7 @@ test("conduct() stops what runs and leaves its place when the user pauses, and r
 });
 
 for (const wish of ["pause", "cancel", "cancel-and-delete"] as const) {
-  test(`conduct() obeys "${wish}" at once when the task waits for its place after a resume`, async () => {
+  test(`supervise() obeys "${wish}" at once when the task waits for its place after a resume`, async () => {
     await using fixture = await SuperviseFixture.begin();
     await fixture.wish("pause");
     // Another task has the place, and runs long.
@@ -135,12 +135,12 @@ for (const wish of ["pause", "cancel", "cancel-and-delete"] as const) {
     }
     const error = errorOf(fixture.ending);
     assert(error instanceof CancelledError);
-    assertEquals(error.wish, wish === "pause" ? "cancel" : wish);
+    assertEquals(error.request, wish === "pause" ? "cancel" : wish);
     assertEquals([fixture.attempts, fixture.bench.slots.available], [1, 0]);
   });
 }
 
-test("conduct() hands the place on when the user pauses while the task waits for it", async () => {
+test("supervise() hands the place on when the user pauses while the task waits for it", async () => {
   await using fixture = await SuperviseFixture.begin();
   await fixture.wish("pause");
   const other = await fixture.bench.slots.acquire(noAbort);
@@ -153,19 +153,19 @@ test("conduct() hands the place on when the user pauses while the task waits for
   assertEquals([fixture.attempts, fixture.running], [2, 1]);
 });
 
-test("conduct() throws CancelledError when the user cancels what runs or what is paused", async () => {
+test("supervise() throws CancelledError when the user cancels what runs or what is paused", async () => {
   for (const pausedBefore of [false, true]) {
     await using fixture = await SuperviseFixture.begin();
     if (pausedBefore) await fixture.wish("pause");
     await fixture.wish("cancel-and-delete");
     const error = errorOf(fixture.ending);
     assert(error instanceof CancelledError);
-    assertEquals([error.wish, fixture.running], ["cancel-and-delete", 0]);
+    assertEquals([error.request, fixture.running], ["cancel-and-delete", 0]);
   }
 });
 
 for (const when of ["it runs", "it is paused", "it waits for its place"]) {
-  test(`conduct() throws the signal's reason when it aborts while ${when}`, async () => {
+  test(`supervise() throws the signal's reason when it aborts while ${when}`, async () => {
     await using fixture = await SuperviseFixture.begin();
     if (when !== "it runs") await fixture.wish("pause");
     using _other = when === "it waits for its place"
@@ -181,7 +181,7 @@ for (const when of ["it runs", "it is paused", "it waits for its place"]) {
 
 const full = () => Promise.reject(new DiskFullError("Cannot write: the disk is full"));
 
-test("conduct() waits outside the queue when the disk is full, says so, and tries again", async () => {
+test("supervise() waits outside the queue when the disk is full, says so, and tries again", async () => {
   let tries = 0;
   await using fixture = await SuperviseFixture.begin(() =>
     tries++ < 2 ? full() : Promise.resolve(RESULT)
@@ -195,14 +195,14 @@ test("conduct() waits outside the queue when the disk is full, says so, and trie
   assertEquals([value, tries], [RESULT, 3]);
 });
 
-test("conduct() throws DiskFullError when there is no room for giveUpMs", async () => {
+test("supervise() throws DiskFullError when there is no room for giveUpMs", async () => {
   await using fixture = await SuperviseFixture.begin(full, 10_000);
   const { value, ms } = await fixture.bench.timed(thrownBy(fixture.result));
   assert(value instanceof DiskFullError);
   assertLessOrEqual(ms, 11_000);
 });
 
-test("conduct() obeys within a second when the user cancels while the task waits for room", async () => {
+test("supervise() obeys within a second when the user cancels while the task waits for room", async () => {
   await using fixture = await SuperviseFixture.begin(full);
   await fixture.wish("cancel");
   const { value, ms } = await fixture.bench.timed(thrownBy(fixture.result));
@@ -210,7 +210,7 @@ test("conduct() obeys within a second when the user cancels while the task waits
   assertLessOrEqual(ms, 1000);
 });
 
-test("conduct() throws what an attempt throws when it is nothing that passes", async () => {
+test("supervise() throws what an attempt throws when it is nothing that passes", async () => {
   const fault = new DiskError("Cannot open");
   await using fixture = await SuperviseFixture.begin(() => Promise.reject(fault));
   assertEquals(await assertRejects(() => fixture.result), fault);

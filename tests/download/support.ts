@@ -1,6 +1,6 @@
 /** What the tests of `task` share: seeds by name in memory, a folder, and all that a task is given. */
 import { DiskSpace } from "../../core/store/free_space.ts";
-import { PieceBuffers } from "../../core/download/piece_memory.ts";
+import { PieceBuffers } from "../../core/download/piece_buffers.ts";
 import { join } from "@std/path";
 import { linkedAbort } from "../../core/base/abort.ts";
 import { UnreachableError } from "../../core/base/errors.ts";
@@ -17,7 +17,7 @@ import { OutFolder, partPath } from "../../core/store/paths.ts";
 import { Prefetch } from "../../core/download/prefetch.ts";
 import { downloadFile } from "../../core/download/download_file.ts";
 import type { TaskContext } from "../../core/download/task_context.ts";
-import { Permit } from "../../core/download/permit.ts";
+import { Permit } from "../../core/download/run_queue.ts";
 import { layoutOf } from "../../core/base/pieces.ts";
 import { ManualClock } from "../support/manual_clock.ts";
 import {

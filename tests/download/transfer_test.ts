@@ -4,7 +4,7 @@ import { CorruptError, DiskError, TimeoutError } from "../../core/base/errors.ts
 import { lengthOf } from "../../core/base/ranges.ts";
 import { dialer } from "../../core/source/dial.ts";
 import { realDisk } from "../../core/store/disk.ts";
-import { Permit } from "../../core/download/permit.ts";
+import { Permit } from "../../core/download/run_queue.ts";
 import {
   corrupting,
   cutAfter,
@@ -43,7 +43,7 @@ function sum(bySeed: Record<string, number>): number {
   return Object.values(bySeed).reduce((total, bytes) => total + bytes, 0);
 }
 
-test("transfer() asks all seeds at once, and puts the file together from all of them", async () => {
+test("downloadFile() asks all seeds at once, and puts the file together from all of them", async () => {
   await using seeds = new Seeds();
   const gate = Promise.withResolvers<void>();
   const held = onDownload(async () => {
@@ -63,7 +63,7 @@ test("transfer() asks all seeds at once, and puts the file together from all of 
   assertEquals(stored.sort(), [0, 1, 2, 3, 4, 5]);
 });
 
-test("transfer() tells how many pieces each seed has in hand, and none in the end", async () => {
+test("downloadFile() tells how many pieces each seed has in hand, and none in the end", async () => {
   await using seeds = new Seeds();
   await using bench = new TaskFixture({
     a: seeds.add({ a: FILE }),
@@ -122,7 +122,7 @@ const bad: { name: string; host: (seeds: Seeds) => Hosts[string]; maxMs: number 
 ];
 
 for (const { name, host, maxMs } of bad) {
-  test(`transfer() is through in ${maxMs} ms when one seed of two ${name}`, async () => {
+  test(`downloadFile() is through in ${maxMs} ms when one seed of two ${name}`, async () => {
     await using seeds = new Seeds();
     await using bench = new TaskFixture({ bad: host(seeds), good: seeds.add({ a: FILE }) });
     const { ms } = await bench.timed(bench.download());
@@ -144,7 +144,7 @@ const passing: { name: string; hook: () => Hook }[] = [
 ];
 
 for (const { name, hook } of passing) {
-  test(`transfer() completes with its only seed when that one ${name}`, async () => {
+  test(`downloadFile() completes with its only seed when that one ${name}`, async () => {
     await using seeds = new Seeds();
     await using bench = new TaskFixture({ only: seeds.add({ a: FILE }, hook()) });
     await bench.timed(bench.download());
@@ -153,7 +153,7 @@ for (const { name, hook } of passing) {
 }
 
 for (const bytes of [100_000, 600_000, 1_000_000]) {
-  test(`transfer() completes, and fetches nothing twice, when every connection breaks after ${bytes} bytes`, async () => {
+  test(`downloadFile() completes, and fetches nothing twice, when every connection breaks after ${bytes} bytes`, async () => {
     await using seeds = new Seeds();
     const only = seeds.add({ a: FILE }, cutAfter(bytes));
     await using bench = new TaskFixture({ only });
@@ -176,7 +176,7 @@ const lyingAndBreaking: Hook = onDownload(async (bytes, client) => {
   return "answered";
 });
 
-test("transfer() blames the seed that sent wrong bytes, and not the one that completed its pieces", async () => {
+test("downloadFile() blames the seed that sent wrong bytes, and not the one that completed its pieces", async () => {
   await using seeds = new Seeds();
   const liar = seeds.add({ a: FILE }, lyingAndBreaking);
   const honest = seeds.add({ a: FILE }, cutAfter(900_000));
@@ -187,7 +187,7 @@ test("transfer() blames the seed that sent wrong bytes, and not the one that com
   assert(bench.toldOf("liar").includes("corrupt"));
 });
 
-test("transfer() drops a seed that keeps sending wrong bytes after three pieces", async () => {
+test("downloadFile() drops a seed that keeps sending wrong bytes after three pieces", async () => {
   await using seeds = new Seeds();
   const liar = seeds.add({ a: FILE }, corrupting);
   await using bench = new TaskFixture({ liar });
@@ -208,7 +208,7 @@ function changingAfter(times: number, next: Uint8Array): Hook {
   };
 }
 
-test("transfer() asks a seed again what it has when its file changes, and goes on without it", async () => {
+test("downloadFile() asks a seed again what it has when its file changes, and goes on without it", async () => {
   await using seeds = new Seeds();
   const changing = seeds.add({ a: FILE }, changingAfter(1, OTHER));
   await using bench = new TaskFixture({
@@ -222,7 +222,7 @@ test("transfer() asks a seed again what it has when its file changes, and goes o
   assertEquals(told.slice(told.indexOf("failing")), ["failing", "dissents", "dropped"]);
 });
 
-test("transfer() takes a seed back whose file was only touched", async () => {
+test("downloadFile() takes a seed back whose file was only touched", async () => {
   await using seeds = new Seeds();
   const touched = seeds.add({ a: FILE }, changingAfter(2, FILE.slice()));
   await using bench = new TaskFixture({ touched });
@@ -233,7 +233,7 @@ test("transfer() takes a seed back whose file was only touched", async () => {
   assertEquals(told.slice(told.indexOf("failing")), ["failing", "joined", "back"]);
 });
 
-test("transfer() downloads the new content when the only seed's file changes", async () => {
+test("downloadFile() downloads the new content when the only seed's file changes", async () => {
   await using seeds = new Seeds();
   await using bench = new TaskFixture({ only: seeds.add({ a: FILE }, changingAfter(2, OTHER)) });
   await bench.timed(bench.download());
@@ -242,7 +242,7 @@ test("transfer() downloads the new content when the only seed's file changes", a
   assert(notes.some((text) => text.includes("is set aside")), notes.join("\n"));
 });
 
-test("transfer() lets a seed join that has done its hashing meanwhile", async () => {
+test("downloadFile() lets a seed join that has done its hashing meanwhile", async () => {
   await using seeds = new Seeds();
   const late = seeds.add({ a: FILE }, refusing("MANIFEST", "ERROR:PENDING 10", 6));
   // Two, whose choice the late one cannot change.
@@ -256,7 +256,7 @@ test("transfer() lets a seed join that has done its hashing meanwhile", async ()
   assertEquals(bench.toldOf("late").includes("joined"), true);
 });
 
-test("transfer() asks a fast seed for the last pieces of a slow one", async () => {
+test("downloadFile() asks a fast seed for the last pieces of a slow one", async () => {
   await using seeds = new Seeds();
   const [slow, fast] = [seeds.add({ a: FILE }), seeds.add({ a: FILE })];
   await using bench = new TaskFixture({ slow, fast });
@@ -270,7 +270,7 @@ test("transfer() asks a fast seed for the last pieces of a slow one", async () =
   assertLessOrEqual(sum(bySeed), FILE.length + 2 * MIB);
 });
 
-test("transfer() throws TimeoutError when no seed sends anything for as long as the user waits", async () => {
+test("downloadFile() throws TimeoutError when no seed sends anything for as long as the user waits", async () => {
   await using seeds = new Seeds();
   const mute = seeds.add({ a: FILE }, stallAfter(0));
   await using bench = new TaskFixture({ mute }, { giveUpMs: 30_000 });
@@ -280,7 +280,7 @@ test("transfer() throws TimeoutError when no seed sends anything for as long as 
   assertGreater(ms, 29_000);
 });
 
-test("transfer() leaves its place while all seeds pause, and has it again when it asks", async () => {
+test("downloadFile() leaves its place while all seeds pause, and has it again when it asks", async () => {
   await using seeds = new Seeds();
   const seed = seeds.add({ a: FILE });
   await using bench = new TaskFixture({ seed });
@@ -318,7 +318,7 @@ async function placed(bench: TaskFixture): Promise<Permit> {
   return place;
 }
 
-test("transfer() does not give up when it has to wait for its place for longer than giveUpMs", async () => {
+test("downloadFile() does not give up when it has to wait for its place for longer than giveUpMs", async () => {
   await using seeds = new Seeds();
   const busy = refusing("DOWNLOAD", "ERROR:BUSY retry-after-ms=2000 full", 2);
   const seed = seeds.add({ a: FILE }, busy);
@@ -338,7 +338,7 @@ test("transfer() does not give up when it has to wait for its place for longer t
   place.release();
 });
 
-test("transfer() gives up on a mute seed after giveUpMs although it leaves its place again and again", async () => {
+test("downloadFile() gives up on a mute seed after giveUpMs although it leaves its place again and again", async () => {
   await using seeds = new Seeds();
   const mute = seeds.add({ a: FILE }, stallAfter(0));
   await using bench = new TaskFixture({ mute }, { giveUpMs: 60_000 });
@@ -364,7 +364,7 @@ test("transfer() gives up on a mute seed after giveUpMs although it leaves its p
   place.release();
 });
 
-test("transfer() asks seldom when the only seed is busy and wants to be asked again at once", async () => {
+test("downloadFile() asks seldom when the only seed is busy and wants to be asked again at once", async () => {
   await using seeds = new Seeds();
   const busy = seeds.add({ a: FILE }, refusing("DOWNLOAD", "ERROR:BUSY retry-after-ms=0 full"));
   await using bench = new TaskFixture({ busy }, { giveUpMs: 10_000 });
@@ -374,7 +374,7 @@ test("transfer() asks seldom when the only seed is busy and wants to be asked ag
   assertLessOrEqual(busy.requests.length, 3 * 100 + 5);
 });
 
-test("transfer() blames a seed once when it breaks the protocol with several pieces asked for", async () => {
+test("downloadFile() blames a seed once when it breaks the protocol with several pieces asked for", async () => {
   await using seeds = new Seeds();
   const nonsense = onDownload(async (_, client) => {
     await client.send("hello\n");
@@ -388,7 +388,7 @@ test("transfer() blames a seed once when it breaks the protocol with several pie
   assertEquals(bench.toldOf("rude").filter((what) => what === "corrupt").length, 1);
 });
 
-test("transfer() throws DiskError at once when the disk fails", async () => {
+test("downloadFile() throws DiskError at once when the disk fails", async () => {
   await using seeds = new Seeds();
   await using bench = new TaskFixture({ a: seeds.add({ a: FILE }), b: seeds.add({ a: FILE }) });
   const openSync = (path: string, options: Deno.OpenOptions) => {
@@ -405,7 +405,7 @@ test("transfer() throws DiskError at once when the disk fails", async () => {
   assert(error instanceof DiskError, String(error));
 });
 
-test("transfer() fetches only what is missing", async () => {
+test("downloadFile() fetches only what is missing", async () => {
   await using seeds = new Seeds();
   const seed = seeds.add({ a: FILE });
   await using bench = new TaskFixture({ seed });
@@ -421,7 +421,7 @@ test("transfer() fetches only what is missing", async () => {
 });
 
 for (const afterMs of [0, 10, 50, 150, 1000, 1990]) {
-  test(`transfer() ends within a moment, with nothing under way, when it is aborted after ${afterMs} ms`, async () => {
+  test(`downloadFile() ends within a moment, with nothing under way, when it is aborted after ${afterMs} ms`, async () => {
     await using seeds = new Seeds();
     const stop = new AbortController();
     const reason = new Error("enough");
@@ -443,7 +443,7 @@ for (const afterMs of [0, 10, 50, 150, 1000, 1990]) {
   });
 }
 
-test("transfer() puts the file together over real sockets, from honest and rude seeds alike", async () => {
+test("downloadFile() puts the file together over real sockets, from honest and rude seeds alike", async () => {
   const file = patternOf(20 * MIB + 7);
   await using seeds = new Seeds();
   const all = [
@@ -465,7 +465,7 @@ test("transfer() puts the file together over real sockets, from honest and rude 
   for (const seed of all) assertLessOrEqual(seed.mostOpen, 4);
 });
 
-test("transfer() ends within a moment over real sockets when it is aborted", async () => {
+test("downloadFile() ends within a moment over real sockets when it is aborted", async () => {
   await using seeds = new Seeds();
   const stalling = [1, 2].map(() => seeds.add({ a: FILE }, stallAfter(MIB - 10)));
   const dial = dialer();

@@ -1,14 +1,13 @@
 /**
- * Memory for the pieces of all tasks together: so much and no more, lent in the
- * order of asking, and used again, because fresh memory is zeroed first and the
- * collector takes its time with what is thrown away.
+ * Buffers for the pieces of all tasks, within one budget, lent in the order of the requests. Buffers
+ * are used again, because new memory is zeroed first and the garbage collector frees it late.
  */
 import { MIN_PIECE_BYTES } from "../base/pieces.ts";
 import { Semaphore } from "../base/semaphore.ts";
 
-/** Most files have pieces of this size … */
+/** The size of most pieces. */
 const PIECE_BUFFER_BYTES = MIN_PIECE_BYTES;
-/** … or are themselves no larger than this. Only such memory is kept for the next one. */
+/** Small files. Only buffers of these two sizes are kept. */
 const SMALL_BUFFER_BYTES = 64 * 1024;
 
 export interface LentBuffer extends Disposable {
@@ -22,12 +21,12 @@ export class PieceBuffers {
     [],
   ]]);
 
-  /** @param budget in bytes; a piece that is larger gets its memory when no other is lent. */
+  /** @param budget in bytes; a larger piece gets its buffer when no other one is lent. */
   constructor(budget: number) {
     this.#budget = new Semaphore(budget);
   }
 
-  /** Waits for `size` bytes; disposing them gives them back: nothing may write to them any more. @throws the signal's reason if it aborts before. */
+  /** Waits for a buffer of `size` bytes. Dispose it when nothing writes to it any more. @throws the signal's reason if it aborts. */
   async lend(size: number, signal: AbortSignal): Promise<LentBuffer> {
     const held = heldFor(size);
     const share = await this.#budget.acquire(signal, "back", held);
@@ -43,13 +42,13 @@ export class PieceBuffers {
   }
 }
 
-/** Rounded up to what is kept, unless that would waste most of it. */
+/** Rounded up to a size that is kept, unless that wastes most of it. */
 function heldFor(size: number): number {
   if (size <= SMALL_BUFFER_BYTES) return SMALL_BUFFER_BYTES;
   return size > PIECE_BUFFER_BYTES / 4 && size < PIECE_BUFFER_BYTES ? PIECE_BUFFER_BYTES : size;
 }
 
-/** Shared, so that another thread can hash it where it lies; for what is too small for that, the cheaper kind. */
+/** Shared, so that a worker can hash it in place; small buffers, which are hashed on this thread, are cheaper. */
 function freshMemory(size: number): ArrayBufferLike {
   return size >= PIECE_BUFFER_BYTES ? new SharedArrayBuffer(size) : new ArrayBuffer(size);
 }

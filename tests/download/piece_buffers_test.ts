@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { PieceBuffers } from "../../core/download/piece_memory.ts";
+import { PieceBuffers } from "../../core/download/piece_buffers.ts";
 import { noAbort } from "../source/support.ts";
 
 const MIB = 1024 * 1024;
@@ -12,7 +12,7 @@ async function settled(promise: Promise<unknown>): Promise<boolean> {
   return done;
 }
 
-Deno.test("PieceMemory.lend() waits when the budget is lent, and goes on in order", async () => {
+Deno.test("PieceBuffers.lend() waits when the budget is lent, and goes on in order", async () => {
   const memory = new PieceBuffers(2 * MIB);
   const first = await memory.lend(MIB, noAbort);
   using _second = await memory.lend(MIB, noAbort);
@@ -28,7 +28,7 @@ Deno.test("PieceMemory.lend() waits when the budget is lent, and goes on in orde
   assertEquals(small.bytes.length, 10);
 });
 
-Deno.test("PieceMemory.lend() gives the memory of earlier pieces again", async () => {
+Deno.test("PieceBuffers.lend() gives the memory of earlier pieces again", async () => {
   const memory = new PieceBuffers(8 * MIB);
   const first = await memory.lend(MIB, noAbort);
   const { buffer } = first.bytes;
@@ -38,7 +38,7 @@ Deno.test("PieceMemory.lend() gives the memory of earlier pieces again", async (
   assertEquals(second.bytes.length, MIB - 5);
 });
 
-Deno.test("PieceMemory.lend() lends a piece beyond the budget when no other is lent", async () => {
+Deno.test("PieceBuffers.lend() lends a piece beyond the budget when no other is lent", async () => {
   const memory = new PieceBuffers(MIB);
   const small = await memory.lend(MIB, noAbort);
   const large = memory.lend(4 * MIB, noAbort);
@@ -48,7 +48,7 @@ Deno.test("PieceMemory.lend() lends a piece beyond the budget when no other is l
   assertEquals(got.bytes.length, 4 * MIB);
 });
 
-Deno.test("PieceMemory.lend() throws the signal's reason, and lets the next in, when it is aborted", async () => {
+Deno.test("PieceBuffers.lend() throws the signal's reason, and lets the next in, when it is aborted", async () => {
   const memory = new PieceBuffers(2 * MIB);
   const first = await memory.lend(MIB, noAbort);
   const stop = new AbortController();
