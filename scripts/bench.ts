@@ -4,16 +4,16 @@
  * [--rounds n] [--out folder] [--dir folder for temporary files] [--p2p program]`.
  * Writes a page and a JSON file; nothing else is left behind.
  */
-import { Arena } from "./bench/arena.ts";
-import { holdContest } from "./bench/contest.ts";
+import { Workspace } from "./bench/workspace.ts";
+import { runComparison } from "./bench/comparison.ts";
 import { measureCosts } from "./bench/costs.ts";
-import { measureCrowd } from "./bench/crowd.ts";
+import { measureManyClients } from "./bench/many_clients.ts";
 import type { GrowthOptions } from "./bench/growth.ts";
 import { describeMachine } from "./bench/machine.ts";
 import { type BenchOptions, parseOptions, type Part } from "./bench/options.ts";
 import { writeReport } from "./bench/report.ts";
 import { scaleSeeds, scaleTasks } from "./bench/scaling.ts";
-import { standingsOf, tableOf } from "./bench/standings.ts";
+import { rankingOf, tableOf } from "./bench/ranking.ts";
 import { measureStartup } from "./bench/startup.ts";
 import { renderTable, type Table } from "./bench/table.ts";
 import { adviceFor, findTools, type FoundTools } from "./bench/tools.ts";
@@ -48,11 +48,11 @@ async function bench(options: BenchOptions, signal: AbortSignal): Promise<void> 
   const advice = adviceFor(tools);
   if (advice !== undefined) tell(advice);
   const startedAt = new Date();
-  using arena = new Arena(options.dir, signal);
-  const machine = await describeMachine(arena.out, options.program, tools);
+  using workspace = new Workspace(options.dir, signal);
+  const machine = await describeMachine(workspace.out, options.program, tools);
   const outcomes = new Map<Part, Outcome>();
   for (const part of options.parts) {
-    const outcome = await measurePart(part, options, arena, tools);
+    const outcome = await measurePart(part, options, workspace, tools);
     outcomes.set(part, outcome);
     // What is known is told at once: the whole may take half an hour.
     for (const table of outcome.tables) console.log(renderTable(table));
@@ -73,16 +73,16 @@ async function bench(options: BenchOptions, signal: AbortSignal): Promise<void> 
 async function measurePart(
   part: Part,
   { program, rounds, quick }: BenchOptions,
-  arena: Arena,
+  workspace: Workspace,
   tools: FoundTools,
 ): Promise<Outcome> {
   // A quick look at growth is one round: what grows shows over its steps.
-  const growth: GrowthOptions = { arena, program, rounds: quick ? 1 : rounds, quick, tell };
+  const growth: GrowthOptions = { workspace, program, rounds: quick ? 1 : rounds, quick, tell };
   switch (part) {
     case "seeds":
       return outcomeOf(await scaleSeeds(growth));
     case "clients":
-      return outcomeOf(await measureCrowd(growth));
+      return outcomeOf(await measureManyClients(growth));
     case "tasks":
       return outcomeOf(await scaleTasks(growth));
     case "costs":
@@ -91,10 +91,10 @@ async function measurePart(
       return outcomeOf(await measureStartup(growth));
   }
   const workload = WORKLOADS.find(({ id }) => id === part)!;
-  const contest = await holdContest(workload, { ...growth, rounds, tools });
-  const standings = standingsOf(contest);
-  const { files, results } = contest;
-  return { tables: [tableOf(contest, standings)], data: { files, standings, results } };
+  const comparison = await runComparison(workload, { ...growth, rounds, tools });
+  const standings = rankingOf(comparison);
+  const { files, results } = comparison;
+  return { tables: [tableOf(comparison, standings)], data: { files, standings, results } };
 }
 
 function outcomeOf({ table, ...data }: { readonly table: Table }): Outcome {

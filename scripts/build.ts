@@ -19,10 +19,7 @@ const TOOLS = [
   "scripts/build.ts",
   "scripts/compile.ts",
   "scripts/commit.ts",
-  "scripts/ask_deps.ts",
-  "scripts/deps.ts",
   "scripts/offline",
-  "scripts/types",
 ];
 
 async function main(args: readonly string[]): Promise<void> {

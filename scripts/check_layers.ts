@@ -6,7 +6,7 @@
  * It checks what main.ts reaches; tests and scripts may import anything.
  */
 
-import { depsFlags } from "./ask_deps.ts";
+import { depsFlags } from "./offline/ask_deps.ts";
 import { filesBelow, ROOT } from "./source_files.ts";
 
 /** A source file and the files of ours that it imports, all relative to the repository. */

@@ -1,7 +1,7 @@
 /** How p2p becomes one executable: what it may do, what is in it, and for which platform. */
 
 import { BUILT_FROM } from "../commands/version.ts";
-import { compileEnv, depsFlags } from "./ask_deps.ts";
+import { compileEnv, depsFlags } from "./offline/ask_deps.ts";
 import { ROOT } from "./source_files.ts";
 
 /** The variables that the program may read. */

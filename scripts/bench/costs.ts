@@ -2,7 +2,7 @@
  * What one more piece, seed and download costs, in microseconds: a line through runs of different
  * sizes. Where the next one costs more than the one before it, the line bends upwards.
  */
-import type { Sample, Source } from "./arena.ts";
+import type { Sample, Source } from "./workspace.ts";
 import { type GrowthOptions, measureGrowth, type Step } from "./growth.ts";
 import { bendOf, fitLine, median, type Point } from "./statistics.ts";
 import { seconds, type Table } from "./table.ts";
@@ -42,7 +42,7 @@ async function costOfPieces(options: GrowthOptions): Promise<CostLine> {
   const sources = new Map<number, Source>();
   for (const count of counts) {
     const files = { count: 1, size: count * MIB };
-    sources.set(count, made.use(options.arena.makeSource(`pieces-${count}`, files)));
+    sources.set(count, made.use(options.workspace.makeSource(`pieces-${count}`, files)));
   }
   const steps = await measureGrowth(options, "costs: pieces", counts, (count) => {
     const source = sources.get(count)!;
@@ -52,7 +52,7 @@ async function costOfPieces(options: GrowthOptions): Promise<CostLine> {
 }
 
 async function costOfSeeds(options: GrowthOptions): Promise<CostLine> {
-  using source = options.arena.makeSource("more-seeds", { count: 1, size: MIB });
+  using source = options.workspace.makeSource("more-seeds", { count: 1, size: MIB });
   const { files } = source;
   const steps = await measureGrowth(options, "costs: seeds", SEEDS, (seeds) => ({
     source,
@@ -65,7 +65,7 @@ async function costOfSeeds(options: GrowthOptions): Promise<CostLine> {
 async function costOfTasks(options: GrowthOptions): Promise<CostLine> {
   const counts = options.quick ? TASKS.quick : TASKS.full;
   const most = { count: Math.max(...counts), size: TASK_BYTES };
-  using source = options.arena.makeSource("more-tasks", most);
+  using source = options.workspace.makeSource("more-tasks", most);
   const steps = await measureGrowth(options, "costs: downloads", counts, (count) => {
     return { source, files: source.files.slice(0, count), seeds: 1 };
   });

@@ -1,12 +1,12 @@
 /** Downloads by p2p that differ in one count only, in turn: how time and memory grow with it. */
-import type { Arena, Sample, Source } from "./arena.ts";
+import type { Sample, Source, Workspace } from "./workspace.ts";
 import type { MadeFile } from "./data.ts";
-import { p2pGet } from "./peers.ts";
+import { p2pGet } from "./command_lines.ts";
 import { runRounds } from "./rounds.ts";
 import { type Seed, startSeeds } from "./seeds.ts";
 
 export interface GrowthOptions {
-  readonly arena: Arena;
+  readonly workspace: Workspace;
   readonly program: string;
   readonly rounds: number;
   readonly quick: boolean;
@@ -49,15 +49,15 @@ export async function measureGrowth(
 
 /** As many seeds for each source as any download from it takes. */
 async function startFleet(
-  { arena, program }: GrowthOptions,
+  { workspace, program }: GrowthOptions,
   downloads: readonly Download[],
   servers: AsyncDisposableStack,
 ): Promise<Fleet> {
   const fleet = new Map<Source, Seed[]>();
   for (const [source, group] of Map.groupBy(downloads, ({ source }) => source)) {
     const most = Math.max(...group.map(({ seeds }) => seeds));
-    const place = { program, root: source.dir, dir: arena.newFolder("seeds") };
-    const seeds = await startSeeds(place, most, source.files, arena.signal);
+    const place = { program, root: source.dir, dir: workspace.newFolder("seeds") };
+    const seeds = await startSeeds(place, most, source.files, workspace.signal);
     for (const { server } of seeds) servers.use(server);
     fleet.set(source, seeds);
   }
@@ -67,12 +67,12 @@ async function startFleet(
 async function get(
   { source, files, seeds: count, atOnce = 3 }: Download,
   fleet: Fleet,
-  { program, arena }: GrowthOptions,
+  { program, workspace }: GrowthOptions,
 ): Promise<Sample> {
   const chosen = fleet.get(source)!.slice(0, count);
   const names = files.map(({ name }) => name);
   const seeds = chosen.map(({ address }) => address);
   const servers = chosen.map(({ server }) => server);
-  const command = p2pGet({ program, seeds, out: arena.out, sync: "never", atOnce, names });
-  return await arena.run({ commands: [command], servers, source, names });
+  const command = p2pGet({ program, seeds, out: workspace.out, sync: "never", atOnce, names });
+  return await workspace.run({ commands: [command], servers, source, names });
 }

@@ -3,7 +3,7 @@
  * kernel tells it the CPU time of a child that has ended to the millisecond, which Deno cannot ask
  * for. The shell's own work is not in it, but for one fork, about a millisecond.
  */
-import { watchHighWater } from "./watch.ts";
+import { watchHighWater } from "./process_usage.ts";
 
 export interface Cost {
   readonly wallMs: number;

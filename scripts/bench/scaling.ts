@@ -1,5 +1,5 @@
 /** How p2p behaves when there is more of it: more seeds, and more downloads at a time. */
-import type { Sample, Source } from "./arena.ts";
+import type { Sample, Source } from "./workspace.ts";
 import { type GrowthOptions, measureGrowth, type Step } from "./growth.ts";
 import { median, ratioOf, spreadOf } from "./statistics.ts";
 import { bytes, mib, seconds, secondsSpread, spread, type Table } from "./table.ts";
@@ -17,7 +17,7 @@ const TASKS = [1, 3, 10, 30, 100];
 /** One file, from more and more seeds. */
 export async function scaleSeeds(options: GrowthOptions): Promise<Scaling> {
   const size = (options.quick ? 128 : 512) * MIB;
-  using source = options.arena.makeSource("seeds", { count: 1, size });
+  using source = options.workspace.makeSource("seeds", { count: 1, size });
   const { files } = source;
   const steps = await measureGrowth(options, "seeds", SEEDS, (seeds) => ({ source, files, seeds }));
   return { steps, table: tableOf("seeds", `One file of ${bytes(size)} from more seeds`, steps) };
@@ -30,7 +30,7 @@ export async function scaleTasks(options: GrowthOptions): Promise<Scaling> {
   const sources = new Map<number, Source>();
   for (const count of TASKS) {
     const files = { count, size: Math.floor(total / count) };
-    sources.set(count, made.use(options.arena.makeSource(`tasks-${count}`, files)));
+    sources.set(count, made.use(options.workspace.makeSource(`tasks-${count}`, files)));
   }
   const steps = await measureGrowth(options, "tasks", TASKS, (count) => {
     const source = sources.get(count)!;

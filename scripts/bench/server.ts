@@ -1,5 +1,5 @@
 /** A server that runs while others download from it, and what it costs. */
-import { cpuMsOf, familyOf, forgetHighWater, highWaterKiB } from "./watch.ts";
+import { cpuMsOf, familyOf, forgetHighWater, highWaterKiB } from "./process_usage.ts";
 
 export interface ServerCost {
   /** Of all processes together. */

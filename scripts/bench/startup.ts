@@ -14,15 +14,17 @@ export interface Startup {
 /** Short runs vary more than long ones, and cost nothing. */
 const RUNS = 20;
 
-export async function measureStartup({ arena, program, tell }: GrowthOptions): Promise<Startup> {
+export async function measureStartup(
+  { workspace, program, tell }: GrowthOptions,
+): Promise<Startup> {
   tell("start-up");
-  const home = arena.newFolder("home");
+  const home = workspace.newFolder("home");
   Deno.mkdirSync(home);
   const costs: Cost[] = [];
   while (costs.length < RUNS) {
     const command = [program, "--version"];
     const log = join(home, "output");
-    costs.push(await measure({ command, env: homeIn(home), log }, arena.signal));
+    costs.push(await measure({ command, env: homeIn(home), log }, workspace.signal));
   }
   const wall = spreadOf(costs.map(({ wallMs }) => wallMs));
   const user = median(costs.map(({ userMs }) => userMs));

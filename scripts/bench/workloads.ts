@@ -10,7 +10,7 @@ import {
   type Get,
   p2pGet,
   sha256sum,
-} from "./peers.ts";
+} from "./command_lines.ts";
 import type { ToolName } from "./tools.ts";
 
 /** What a case finds on the field: files, who offers them, and where they go. */

@@ -24,8 +24,8 @@ const DNT: Tarball = {
 };
 
 const HERE = new URL("./", import.meta.url);
-/** Written by hand, since STD ships no types: those of std/x/mod.js are in std_x.d.ts. */
-const TYPES = new URL("../types/", import.meta.url);
+/** Written by hand, because the package ships no types: those of std/x/mod.js are in std_x.d.ts. */
+const TYPES = new URL("./types/", import.meta.url);
 
 /** The two shims of dnt, without the npm package that they come from there. */
 const SHIMS = {
@@ -107,7 +107,8 @@ function linkTypes(files: Map<string, string>): void {
 }
 
 function namesIn(folder: URL): string[] {
-  return Array.from(Deno.readDirSync(folder), ({ name }) => name).toSorted();
+  const files = Array.from(Deno.readDirSync(folder)).filter(({ isFile }) => isFile);
+  return files.map(({ name }) => name).toSorted();
 }
 
 function textOf(bytes: Bytes): string {

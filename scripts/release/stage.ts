@@ -6,7 +6,7 @@
  */
 
 import { dirname, fromFileUrl } from "@std/path";
-import { depsFlags } from "../ask_deps.ts";
+import { depsFlags } from "../offline/ask_deps.ts";
 import type { Commit } from "../commit.ts";
 import { filesBelow, ROOT } from "../source_files.ts";
 import { output } from "./tools.ts";

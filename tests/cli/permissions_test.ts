@@ -7,7 +7,7 @@
  */
 import { assert, assertEquals, assertFalse } from "@std/assert";
 import { fromFileUrl } from "@std/path";
-import { depsFlags } from "../../scripts/ask_deps.ts";
+import { depsFlags } from "../../scripts/offline/ask_deps.ts";
 import { ENV, PERMISSIONS, SYS } from "../../scripts/compile.ts";
 import { assertCode, type CliFixture, noise, type RunOptions, test, WINDOWS } from "./harness.ts";
 

@@ -1,6 +1,6 @@
-/** The answers of scripts/deps.ts, for the scripts that start Deno themselves. */
+/** The answers of scripts/offline/deps.ts, for the scripts that start Deno themselves. */
 
-import { ROOT } from "./source_files.ts";
+import { ROOT } from "../source_files.ts";
 
 /** The flags that make Deno find the packages; none where JSR serves them. */
 export async function depsFlags(): Promise<string[]> {
@@ -19,12 +19,12 @@ export async function compileEnv(target: string): Promise<Record<string, string>
 /** A process of its own, since only --cached-only lets deps.ts see what is cached. */
 async function ask(...args: string[]): Promise<string> {
   const { success, stdout } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", "--cached-only", "-A", "scripts/deps.ts", ...args],
+    args: ["run", "--cached-only", "-A", "scripts/offline/deps.ts", ...args],
     cwd: ROOT,
     stderr: "inherit",
   }).output();
   if (!success) {
-    throw new Error("Cannot find the packages: scripts/deps.ts failed");
+    throw new Error("Cannot find the packages: scripts/offline/deps.ts failed");
   }
   return new TextDecoder().decode(stdout).trim();
 }

@@ -10,7 +10,7 @@ import { compareFolders } from "./compare.ts";
 import { type MadeFile, makeFiles } from "./data.ts";
 import { memoryToSpare } from "./machine.ts";
 import { measure } from "./measure.ts";
-import type { Command } from "./peers.ts";
+import type { Command } from "./command_lines.ts";
 import { countCost, type Server } from "./server.ts";
 import { warm, warmBytesFor } from "./warm.ts";
 
@@ -53,7 +53,7 @@ const MAX_LEFT = 64;
 /** Logs, lists and records. */
 const SPARE_BYTES = 256 * MIB;
 
-export class Arena implements Disposable {
+export class Workspace implements Disposable {
   readonly #dir: string;
   /** Aborts everything that runs here. */
   readonly signal: AbortSignal;

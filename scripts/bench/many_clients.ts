@@ -12,7 +12,7 @@ interface CrowdSample extends ServerCost {
   readonly wallMs: number;
 }
 
-export interface Crowd {
+export interface ManyClients {
   readonly steps: readonly { readonly count: number; readonly samples: readonly CrowdSample[] }[];
   readonly table: Table;
 }
@@ -22,22 +22,22 @@ const CLIENTS = [1, 16, 64];
 /** All clients have one address here, which usually counts as one that asks for too much. */
 const ROOM_FOR_ALL = ["--client-connections", "65"];
 
-export async function measureCrowd(options: GrowthOptions): Promise<Crowd> {
-  const { arena, program, rounds, quick, tell } = options;
+export async function measureManyClients(options: GrowthOptions): Promise<ManyClients> {
+  const { workspace, program, rounds, quick, tell } = options;
   const size = quick ? GIB / 2 : 2 * GIB;
-  using source = arena.makeSource("clients", { count: 1, size });
+  using source = workspace.makeSource("clients", { count: 1, size });
   const place = {
     program,
     root: source.dir,
-    dir: arena.newFolder("seeds"),
+    dir: workspace.newFolder("seeds"),
     flags: ROOM_FOR_ALL,
   };
-  const [seed] = await startSeeds(place, 1, source.files, arena.signal);
+  const [seed] = await startSeeds(place, 1, source.files, workspace.signal);
   await using _server = seed!.server;
   const results = await runRounds(CLIENTS, rounds, async (count, round) => {
     tell(`clients ${round + 1}/${rounds}: ${count}`);
     const costOfSeed = countCost([seed!.server]);
-    const wallMs = await takeShares(count, seed!, source.files[0]!, arena.signal);
+    const wallMs = await takeShares(count, seed!, source.files[0]!, workspace.signal);
     return { wallMs, ...costOfSeed() };
   });
   const steps = Array.from(results, ([count, samples]) => ({ count, samples }));
@@ -62,7 +62,7 @@ async function takeShares(
   return performance.now() - startedAt;
 }
 
-function tableOf(size: number, steps: Crowd["steps"]): Table {
+function tableOf(size: number, steps: ManyClients["steps"]): Table {
   return {
     title: `${bytes(size)} from one seed to more clients, which throw them away`,
     head: ["clients", "wall s", "GiB/s", "seed CPU s a GiB", "seed MiB"],

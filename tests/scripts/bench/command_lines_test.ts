@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { aria2c, aria2cList, curlList, p2pGet } from "../../../scripts/bench/peers.ts";
+import { aria2c, aria2cList, curlList, p2pGet } from "../../../scripts/bench/command_lines.ts";
 
 const FILES = [{ name: "a", size: 1, sha256: "aa" }, { name: "b", size: 2, sha256: "bb" }];
 const ONE = { file: FILES[0]!, urls: ["http://h/a"], out: "/o" };

@@ -1,12 +1,12 @@
-/** What a contest says, as a table and as data. */
-import type { Sample } from "./arena.ts";
-import type { Contest } from "./contest.ts";
+/** The results of a comparison as a table and as data. */
+import type { Sample } from "./workspace.ts";
+import type { Comparison } from "./comparison.ts";
 import { median, ratioOf, type Spread, spreadOf } from "./statistics.ts";
 import { bytes, mib, seconds, secondsSpread, spread, type Table } from "./table.ts";
 import type { Goal } from "./workloads.ts";
 
-/** The figures of one who took part. */
-export interface Standing {
+/** The figures of one tool. */
+export interface RankingRow {
   readonly name: string;
   readonly wallMs: Spread;
   readonly userMs: number;
@@ -19,7 +19,7 @@ export interface Standing {
   readonly ratios: Readonly<Record<string, Spread>>;
 }
 
-export function standingsOf({ workload, results }: Contest): Standing[] {
+export function rankingOf({ workload, results }: Comparison): RankingRow[] {
   const wallsOf = (samples: readonly Sample[]) => samples.map(({ wallMs }) => wallMs);
   const bases = results.filter(({ name }) => workload.bases.includes(name));
   return results.map(({ name, samples }) => ({
@@ -36,8 +36,8 @@ export function standingsOf({ workload, results }: Contest): Standing[] {
   }));
 }
 
-export function tableOf(contest: Contest, standings: readonly Standing[]): Table {
-  const { workload, files } = contest;
+export function tableOf(comparison: Comparison, standings: readonly RankingRow[]): Table {
+  const { workload, files } = comparison;
   const bases = workload.bases.filter((base) => standings.some(({ name }) => name === base));
   return {
     title: `${workload.title} (${files.count} x ${bytes(files.size)})`,
@@ -67,7 +67,7 @@ export function tableOf(contest: Contest, standings: readonly Standing[]): Table
 }
 
 /** Nothing where one of the two did not run. */
-function verdictOn({ name, base, most }: Goal, standings: readonly Standing[]): string[] {
+function verdictOn({ name, base, most }: Goal, standings: readonly RankingRow[]): string[] {
   const ratio = standings.find((one) => one.name === name)?.ratios[base];
   if (ratio === undefined) return [];
   const verdict = ratio.median <= most ? "holds" : "MISSED";

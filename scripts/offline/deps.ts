@@ -4,7 +4,7 @@
  * Normally that is JSR, and then this prints nothing. Where JSR is out of reach it takes
  * stand-ins from the npm registry and prints the flags that make Deno use them:
  *
- *     deno test $(deno run --cached-only -A scripts/deps.ts) tests
+ *     deno test $(deno run --cached-only -A scripts/offline/deps.ts) tests
  *
  * With the arguments "denort" and a target it prints the DENORT_BIN that `deno compile` needs for
  * that target, or nothing where `deno compile` finds its base runtime by itself.
@@ -14,12 +14,12 @@
  * This runs before any package is at hand, so it and all that it imports use none.
  */
 
-import config from "../deno.json" with { type: "json" };
-import { answers, exists } from "./offline/probe.ts";
-import { denortPath } from "./offline/denort.ts";
-import type { Packages } from "./offline/import_map.ts";
-import { standIns, standInsId } from "./offline/stand_ins.ts";
-import { place, storePath, storeUrl } from "./offline/store.ts";
+import config from "../../deno.json" with { type: "json" };
+import { answers, exists } from "./probe.ts";
+import { denortPath } from "./denort.ts";
+import type { Packages } from "./import_map.ts";
+import { standIns, standInsId } from "./stand_ins.ts";
+import { place, storePath, storeUrl } from "./store.ts";
 
 const packages: Packages = config;
 

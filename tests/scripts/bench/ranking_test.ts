@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
-import type { Sample } from "../../../scripts/bench/arena.ts";
-import type { Contest } from "../../../scripts/bench/contest.ts";
-import { standingsOf, tableOf } from "../../../scripts/bench/standings.ts";
+import type { Sample } from "../../../scripts/bench/workspace.ts";
+import type { Comparison } from "../../../scripts/bench/comparison.ts";
+import { rankingOf, tableOf } from "../../../scripts/bench/ranking.ts";
 import type { Workload } from "../../../scripts/bench/workloads.ts";
 
 const WORKLOAD: Workload = {
@@ -30,7 +30,7 @@ function samplesOf(...walls: number[]): Sample[] {
   }));
 }
 
-const CONTEST: Contest = {
+const CONTEST: Comparison = {
   workload: WORKLOAD,
   files: WORKLOAD.files,
   results: [
@@ -40,7 +40,7 @@ const CONTEST: Contest = {
 };
 
 Deno.test("standingsOf() gives the medians, the most memory, and ratios to each base that ran", () => {
-  const [, p2p] = standingsOf(CONTEST);
+  const [, p2p] = rankingOf(CONTEST);
   assertEquals(p2p, {
     name: "p2p",
     wallMs: { median: 900, min: 400, max: 1000 },
@@ -54,7 +54,7 @@ Deno.test("standingsOf() gives the medians, the most memory, and ratios to each 
 });
 
 Deno.test("tableOf() has a column for each base that ran, and a verdict for each goal that can be judged", () => {
-  const table = tableOf(CONTEST, standingsOf(CONTEST));
+  const table = tableOf(CONTEST, rankingOf(CONTEST));
   assertEquals(table.head.filter((cell) => cell.startsWith("to ")), ["to base"]);
   assertEquals(table.notes, [
     "goal: p2p in at most 0.5 of base: 0.40 (0.30-0.50), holds",
@@ -64,5 +64,5 @@ Deno.test("tableOf() has a column for each base that ran, and a verdict for each
 
 Deno.test("tableOf() judges no goal when the sizes are not the ones that goals are for", () => {
   const quick = { ...CONTEST, files: WORKLOAD.quickFiles };
-  assertEquals(tableOf(quick, standingsOf(quick)).notes, []);
+  assertEquals(tableOf(quick, rankingOf(quick)).notes, []);
 });

@@ -5,7 +5,7 @@ import {
   forgetHighWater,
   highWaterKiB,
   watchHighWater,
-} from "../../../scripts/bench/watch.ts";
+} from "../../../scripts/bench/process_usage.ts";
 
 const ignore = Deno.build.os !== "linux";
 const why = ignore ? " [ignored: only Linux tells]" : "";
