@@ -22,8 +22,8 @@ function slowOutput(): FakeOutput & { read(): void } {
 Deno.test("BoundedWriter writes its lines in order", async () => {
   const output = fakeOutput();
   {
-    await using outlet = new BoundedWriter(output);
-    for (const line of ["a", "b", "c"]) outlet.put(line);
+    await using writer = new BoundedWriter(output);
+    for (const line of ["a", "b", "c"]) writer.put(line);
   }
   assertEquals(output.text, "a\nb\nc\n");
 });
@@ -31,9 +31,9 @@ Deno.test("BoundedWriter writes its lines in order", async () => {
 Deno.test("BoundedWriter keeps 1000 lines for a reader that does not read, and reports how many it lost", async () => {
   const output = slowOutput();
   {
-    await using outlet = new BoundedWriter(output);
-    outlet.put("first");
-    for (let i = 0; i < 5000; i++) outlet.put(String(i));
+    await using writer = new BoundedWriter(output);
+    writer.put("first");
+    for (let i = 0; i < 5000; i++) writer.put(String(i));
     output.read();
     await Promise.resolve();
     await Promise.resolve();
@@ -46,6 +46,10 @@ Deno.test("BoundedWriter keeps 1000 lines for a reader that does not read, and r
 });
 
 Deno.test("BoundedWriter ends although nothing reads", async () => {
-  await using outlet = new BoundedWriter(slowOutput());
-  outlet.put("a");
+  const output = slowOutput();
+  {
+    await using writer = new BoundedWriter(output);
+    writer.put("a");
+  }
+  assertEquals(output.text, "");
 });
