@@ -5,6 +5,7 @@
  */
 import type { ContentVotes, ErrorCode, Problem } from "./base/errors.ts";
 
+/** The states of a task. */
 export const TASK_STATES = [
   "waiting",
   "finding",
@@ -16,10 +17,12 @@ export const TASK_STATES = [
   "cancelled",
 ] as const;
 
+/** The state of a task. */
 export type TaskState = typeof TASK_STATES[number];
 
 /** Log levels, the least important first. */
 export const LEVELS = ["debug", "info", "warn", "error"] as const;
+/** How important a log line is. */
 export type Level = typeof LEVELS[number];
 
 /** What a waiting task waits for: its turn, a source that can be reached, or free disk space. */
@@ -30,6 +33,7 @@ export function isOver(state: TaskState): state is "done" | "failed" | "cancelle
   return state === "done" || state === "failed" || state === "cancelled";
 }
 
+/** Why a task failed. */
 export interface TaskFailure {
   readonly code: ErrorCode | "bug" | "interrupted" | "cancelled";
   readonly message: string;
@@ -148,6 +152,7 @@ export function isTrouble(change: SourceChange): boolean {
     change === "dropped";
 }
 
+/** An address that a server listens on. */
 export interface ListenAddress {
   readonly host: string;
   readonly port: number;
@@ -222,4 +227,5 @@ export type ServeEvent =
   }
   | { readonly kind: "draining"; readonly connections: number };
 
+/** Receives events; it must not block or throw. */
 export type EventSink<Event> = (event: Event) => void;

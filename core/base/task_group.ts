@@ -12,6 +12,7 @@ export class TaskGroup implements AsyncDisposable {
   readonly #running = new Set<Promise<void>>();
   #failure: { error: unknown } | undefined;
 
+  /** @param parent its abort aborts every job. */
   constructor(parent: AbortSignal) {
     this.#parent = parent;
   }
@@ -21,6 +22,7 @@ export class TaskGroup implements AsyncDisposable {
     return this.#own.signal;
   }
 
+  /** The number of jobs that run. */
   get size(): number {
     return this.#running.size;
   }
@@ -44,6 +46,7 @@ export class TaskGroup implements AsyncDisposable {
     this.#own.abort(reason);
   }
 
+  /** Aborts every job and waits for its end. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#ended = true;
     this.#abort?.abort(GROUP_ENDED);

@@ -27,6 +27,7 @@ import { type Task, type TaskOutcome, TaskRunner } from "./task_runner.ts";
 
 export type { TaskOutcome };
 
+/** One file to download. */
 export interface DownloadRequest {
   readonly name: string;
   /** The bytes must have this digest, hex. */
@@ -51,6 +52,7 @@ export interface DownloadJob {
   readonly onStateUnavailable?: (error: DiskError) => void;
 }
 
+/** How few open files limit the downloads. */
 export interface FewDescriptors {
   /** Downloads that run at a time. */
   readonly running: number;

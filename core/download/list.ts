@@ -22,6 +22,7 @@ export interface SeedReport {
   readonly error: string | null;
 }
 
+/** A file, and the seeds that offer it. */
 export interface OfferedFile extends ListedFile {
   /** Seeds that have it. */
   readonly seeds: readonly string[];
@@ -31,11 +32,13 @@ export interface OfferedFile extends ListedFile {
   readonly idOf: Readonly<Record<string, string | null>>;
 }
 
+/** What the seeds offer. */
 export interface Offer {
   readonly files: readonly OfferedFile[];
   readonly seeds: readonly SeedReport[];
 }
 
+/** What to list. */
 export interface ListQuery {
   /** undefined for everything. */
   readonly glob: string | undefined;
@@ -52,6 +55,7 @@ export interface NamedFile {
   readonly unmatched?: true;
 }
 
+/** The state of one seed. */
 export interface SeedHealth extends SeedReport {
   /** The shortest of a few, in whole ms; null for a one-shot seed, which has no PING. */
   readonly roundTripMs: number | null;
@@ -196,6 +200,7 @@ async function withContents(
   return { ...file, ids: Array.from(ids).sort(), idOf: Object.fromEntries(contents) };
 }
 
+/** The message for patterns without a match. */
 export function noMatchMessage(patterns: readonly string[]): string {
   return `Cannot find ${patterns.map((each) => `"${each}"`).join(", ")}: no seed has a match`;
 }

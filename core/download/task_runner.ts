@@ -40,6 +40,7 @@ export interface Task {
   readonly target: string;
 }
 
+/** How one task ended. */
 export interface TaskOutcome {
   readonly task: string;
   readonly name: string;

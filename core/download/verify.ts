@@ -15,19 +15,23 @@ import { type ProbeResult, probeUntil } from "./probe.ts";
 import type { Hasher } from "../hash/pool.ts";
 import type { VerifyRuntime } from "../runtime.ts";
 
+/** A local file, and the names that it may have on the seeds. */
 export interface VerifyRequest {
   readonly path: string;
   /** Names that the seeds may have for it; the first one that a seed knows counts. */
   readonly names: readonly string[];
 }
 
+/** The result for one file. */
 export interface Verification {
   readonly path: string;
   /** The name by which it was compared; the first requested one if no seed has any. */
   readonly name: string;
+  /** How the file compares. */
   readonly verdict: Verdict;
 }
 
+/** How a local file compares with the seeds. */
 export type Verdict =
   | {
     /** The same bytes as those of `seeds`. */
@@ -58,6 +62,7 @@ export interface WrongPieces {
   readonly range: ByteRange;
 }
 
+/** Receives the number of hashed bytes of a file. */
 export type VerifyProgress = (path: string, hashed: number, size: number) => void;
 
 /** One verification each, in order. @throws the signal's reason if it aborts. */

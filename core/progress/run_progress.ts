@@ -8,6 +8,7 @@ export interface ActiveTask extends TaskView {
   readonly detail: TaskDetail | null;
 }
 
+/** Sums over all tasks of a run. */
 export type Totals = Readonly<Omit<Sums, "unsized" | "resting" | "count">> & {
   /** Whether the size of every task is known. */
   readonly sizeKnown: boolean;
@@ -16,6 +17,7 @@ export type Totals = Readonly<Omit<Sums, "unsized" | "resting" | "count">> & {
   readonly etaMs: number | null;
 };
 
+/** The progress of a run, kept up to date by its events. */
 export class RunProgress {
   readonly #tasks = new Map<string, TaskProgress>();
   /** Tasks whose turn has come and that have not ended. */
@@ -52,6 +54,7 @@ export class RunProgress {
     return chosen.map((task) => ({ ...task.view(nowMs), detail: task.detail(nowMs) ?? null }));
   }
 
+  /** The progress of one task. */
   task(id: string): TaskProgress | undefined {
     return this.#tasks.get(id);
   }
@@ -61,6 +64,7 @@ export class RunProgress {
     return this.#sums.received;
   }
 
+  /** The sums at `nowMs`. */
   totals(nowMs: number): Totals {
     const { unsized, resting, ...sums } = this.#sums;
     const { size, downloaded, active, waiting, paused } = sums;

@@ -15,6 +15,7 @@ export const isTaskSnapshot = is.object({
   seeds: is.arrayOf(is.string),
 });
 
+/** A seed of a running task at one moment. */
 export type SeedSnapshot = is.Guarded<typeof isSeedSnapshot>;
 const isSeedSnapshot = is.object({
   seed: is.string,
@@ -81,6 +82,7 @@ export const SPANS = [
   "finishing",
 ] as const;
 
+/** What the time of a task is spent on. */
 export type Span = typeof SPANS[number];
 export type TimeSpent = Readonly<Partial<Record<Span, number>>>;
 
@@ -94,6 +96,7 @@ export type SeedStatus =
   | "dissents"
   | "dropped";
 
+/** A seed of a task over its whole time. */
 export type SeedSummary = is.Guarded<typeof isSeedSummary>;
 const isSeedSummary = is.object({
   seed: is.string,

@@ -15,6 +15,7 @@ import type { TaskStatus } from "./task_status.ts";
 
 const CONTROL_REQUESTS = ["pause", "cancel", "cancel-and-delete"] as const;
 export type ControlRequest = typeof CONTROL_REQUESTS[number];
+/** What a user can do with a task. */
 export type ControlAction = ControlRequest | "resume";
 
 /** What came of an action; part of the JSON output. */

@@ -2,6 +2,7 @@
 import { join } from "@std/path";
 import { UsageError } from "../base/errors.ts";
 
+/** The folders of a user's p2p. */
 export interface Directories {
   /** Holds `config.json`. */
   readonly config: string;

@@ -13,6 +13,7 @@ import { readRuns, taskRunsOf } from "./run_reader.ts";
 import { ignoringErrors, PRIVATE_FILE } from "./state_files.ts";
 import { TaskArchive } from "./task_archive.ts";
 
+/** One line of a log. */
 export interface LogLine {
   /** ISO 8601. */
   readonly time: string;

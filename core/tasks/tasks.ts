@@ -103,6 +103,7 @@ export async function setMax(stateDir: string, count: number, nowMs: number): Pr
   return new Set(known.flatMap(({ pid }) => pid ?? [])).size;
 }
 
+/** How many downloads at a time one process runs. */
 export interface RunningMax {
   readonly pid: number;
   /** Downloads at a time. */
