@@ -18,7 +18,12 @@ import type {
   NewSource,
   PieceFailure,
 } from "./messages.ts";
-import { InOrderPicker } from "./piece_picker.ts";
+import {
+  InOrderPicker,
+  type PieceOrder,
+  type PiecePicker,
+  RarestFirstPicker,
+} from "./piece_picker.ts";
 import { type ResolveOptions, ResolvePhase } from "./resolve_phase.ts";
 import { SourceState } from "./source_state.ts";
 import { TransferPhase } from "./transfer_phase.ts";
@@ -31,6 +36,8 @@ export interface DownloadOptions extends ResolveOptions {
   readonly connections: number;
   /** Fewer useful bytes a second than this, on average over `giveUpMs`, count as none. */
   readonly minBytesPerSecond: number;
+  /** "in-order" if not given. A stream is always in order. */
+  readonly order?: PieceOrder;
   /** What was tried before. */
   readonly trials?: ContentTrials;
 }
@@ -45,7 +52,7 @@ type Phase =
 export class DownloadMachine {
   readonly #options: DownloadOptions;
   readonly #trials: ContentTrials;
-  #sources: ReadonlyMap<string, SourceState>;
+  #sources: Map<string, SourceState>;
   #phase: Phase;
   /** Whether a content was set aside whose failure says more than that no content is left. */
   #hasFailedContent = false;
@@ -97,7 +104,7 @@ export class DownloadMachine {
         this.#add(event.source, nowMs);
         return true;
       case "sourceHas":
-        this.#sources.get(event.source)?.limitTo(event.pieces);
+        this.#limit(event.source, event.pieces);
         return true;
       case "answered":
         this.#answered(event.source, event.answer, nowMs);
@@ -143,7 +150,14 @@ export class DownloadMachine {
   #add(source: NewSource, nowMs: number): void {
     if (this.#sources.has(source.id)) return;
     // A new map would be unknown to the phases, which share this one.
-    (this.#sources as Map<string, SourceState>).set(source.id, new SourceState(source, nowMs));
+    this.#sources.set(source.id, new SourceState(source, nowMs));
+  }
+
+  #limit(id: string, pieces: ReadonlySet<number>): void {
+    const source = this.#sources.get(id);
+    if (source === undefined) return;
+    if (this.#phase.kind === "transferring") this.#phase.transfer.limit(source, pieces);
+    else source.limitTo(pieces);
   }
 
   #answered(id: string, answer: SourceAnswer, nowMs: number): void {
@@ -232,7 +246,7 @@ export class DownloadMachine {
       {
         layout,
         missing: missing.length,
-        picker: new InOrderPicker(missing, windowPieces),
+        picker: this.#newPicker(missing, windowPieces),
         begun,
         maxInFlight,
         connections,
@@ -248,6 +262,13 @@ export class DownloadMachine {
       nowMs,
     );
     this.#phase = { kind: "transferring", choice, transfer };
+  }
+
+  #newPicker(missing: readonly number[], windowPieces: number | undefined): PiecePicker {
+    const { order, random } = this.#options;
+    return order === "rarest-first" && windowPieces === undefined
+      ? new RarestFirstPicker(missing, random)
+      : new InOrderPicker(missing, windowPieces);
   }
 
   #admit(source: SourceState, { content }: Choice, nowMs: number): void {

@@ -62,7 +62,7 @@ export type DownloadEvent =
   | { readonly kind: "sourceHas"; readonly source: string; readonly pieces: ReadonlySet<number> }
   /** The answer to a probe. */
   | { readonly kind: "answered"; readonly source: string; readonly answer: SourceAnswer }
-  /** The file of the chosen content is open; these pieces are to be fetched, in this order. */
+  /** The file of the chosen content is open; these pieces are missing, in ascending order. */
   | {
     readonly kind: "opened";
     readonly layout: PieceLayout;

@@ -1,51 +1,85 @@
 /** Which of the missing pieces to request next: a strategy of the transfer. */
 
+/** In order, or the piece that the fewest sources have first. */
+export type PieceOrder = "in-order" | "rarest-first";
+
+/** The pieces that a source has; undefined: all of them. A new set means new pieces. */
+export type SourcePieces = ReadonlySet<number> | undefined;
+
 export interface PiecePicker {
   /** Missing pieces that may be requested now. */
   readonly available: number;
-  /** Takes the next piece that `has` allows; undefined where there is none. */
-  take(has: (piece: number) => boolean): number | undefined;
+  /** Takes the next of the source's pieces; undefined if there is none. */
+  take(pieces: SourcePieces): number | undefined;
   /** A piece that was taken is missing again, and comes first. */
   put(piece: number): void;
   /** A stream passed this piece on. */
   consumed(piece: number): void;
+  /** The number of sources that have these pieces changed. Sources with all pieces do not count. */
+  adjustCopies(pieces: Iterable<number>, change: 1 | -1): void;
 }
 
-/** Requests pieces in their order, as a file that is written or streamed from its beginning wants them. */
+/** Requests pieces in order, for a file that is written or streamed from its beginning. */
 export class InOrderPicker implements PiecePicker {
-  /** The next piece last. */
-  readonly #missing: number[];
+  /** Ascending. A piece that was taken becomes -1. */
+  readonly #order: number[];
+  /** Pieces that are missing again, the next one last. */
+  readonly #returned: number[] = [];
   readonly #windowPieces: number;
-  #consumed = -1;
+  /** All before it are taken. */
+  #next = 0;
+  /** The first one behind the window. */
+  #windowEnd = 0;
+  #taken = 0;
+  /** Where to go on for a source: it has no piece before. Without it, each `take` would cost a walk over all pieces. */
+  readonly #nextOf = new WeakMap<ReadonlySet<number>, number>();
 
-  /** @param windowPieces request at most this many pieces beyond the last consumed one */
+  /**
+   * @param missing ascending
+   * @param windowPieces request at most this many pieces beyond the last consumed one
+   */
   constructor(missing: readonly number[], windowPieces = Infinity) {
-    this.#missing = missing.toReversed();
+    this.#order = missing.slice();
     this.#windowPieces = windowPieces;
+    this.consumed(-1);
   }
 
   get available(): number {
-    if (this.#windowPieces === Infinity) return this.#missing.length;
-    return this.#missing.filter((piece) => this.#isInWindow(piece)).length;
+    return this.#windowEnd - this.#taken + this.#returned.length;
   }
 
-  take(has: (piece: number) => boolean): number | undefined {
-    const last = this.#missing.at(-1);
-    if (last !== undefined && this.#isInWindow(last) && has(last)) return this.#missing.pop();
-    const at = this.#missing.findLastIndex((piece) => this.#isInWindow(piece) && has(piece));
-    return at < 0 ? undefined : this.#missing.splice(at, 1)[0];
+  take(pieces: SourcePieces): number | undefined {
+    return takeLast(this.#returned, pieces) ?? this.#takeNext(pieces);
   }
 
   put(piece: number): void {
-    this.#missing.push(piece);
+    this.#returned.push(piece);
   }
 
   consumed(piece: number): void {
-    this.#consumed = Math.max(this.#consumed, piece);
+    if (this.#windowPieces === Infinity) this.#windowEnd = this.#order.length;
+    const last = piece + this.#windowPieces;
+    // A piece that was taken is -1, and inside the window.
+    while (this.#windowEnd < this.#order.length && this.#order[this.#windowEnd]! <= last) {
+      this.#windowEnd++;
+    }
   }
 
-  #isInWindow(piece: number): boolean {
-    return piece <= this.#consumed + this.#windowPieces;
+  adjustCopies(): void {}
+
+  #takeNext(pieces: SourcePieces): number | undefined {
+    let at = pieces === undefined ? this.#next : this.#nextOf.get(pieces) ?? this.#next;
+    for (; at < this.#windowEnd; at++) {
+      const piece = this.#order[at]!;
+      if (piece >= 0 && (pieces?.has(piece) ?? true)) break;
+    }
+    if (pieces === undefined) this.#next = at;
+    else this.#nextOf.set(pieces, at);
+    if (at >= this.#windowEnd) return undefined;
+    const piece = this.#order[at]!;
+    this.#order[at] = -1;
+    this.#taken++;
+    return piece;
   }
 }
 
@@ -54,43 +88,85 @@ export class InOrderPicker implements PiecePicker {
  * with each other soon hold different pieces (BitTorrent's rarest first, Cohen 2003).
  */
 export class RarestFirstPicker implements PiecePicker {
-  readonly #missing: Set<number>;
-  readonly #copiesOf: (piece: number) => number;
+  /** Missing pieces by the number of sources that have them, in random order as far as they were looked at. */
+  readonly #buckets: number[][] = [];
+  /** Index in its bucket, of each missing piece. */
+  readonly #places = new Map<number, number>();
+  readonly #copies = new Map<number, number>();
+  readonly #returned: number[] = [];
+  /** Sources that have no piece of the buckets, which only shrink. */
+  readonly #exhausted = new WeakSet<ReadonlySet<number>>();
   readonly #random: () => number;
 
-  constructor(
-    missing: readonly number[],
-    copiesOf: (piece: number) => number,
-    random: () => number,
-  ) {
-    this.#missing = new Set(missing);
-    this.#copiesOf = copiesOf;
+  /** @param random from 0 up to but not including 1 */
+  constructor(missing: readonly number[], random: () => number) {
     this.#random = random;
+    for (const piece of missing) this.#insert(piece);
   }
 
   get available(): number {
-    return this.#missing.size;
+    return this.#places.size + this.#returned.length;
   }
 
-  take(has: (piece: number) => boolean): number | undefined {
-    let rarest: number[] = [];
-    let fewest = Infinity;
-    for (const piece of this.#missing) {
-      if (!has(piece)) continue;
-      const copies = this.#copiesOf(piece);
-      if (copies > fewest) continue;
-      if (copies < fewest) rarest = [];
-      fewest = copies;
-      rarest.push(piece);
-    }
-    const piece = rarest[Math.floor(this.#random() * rarest.length)];
-    if (piece !== undefined) this.#missing.delete(piece);
-    return piece;
+  take(pieces: SourcePieces): number | undefined {
+    return takeLast(this.#returned, pieces) ?? this.#takeRarest(pieces);
   }
 
   put(piece: number): void {
-    this.#missing.add(piece);
+    this.#returned.push(piece);
   }
 
   consumed(): void {}
+
+  adjustCopies(pieces: Iterable<number>, change: 1 | -1): void {
+    for (const piece of pieces) {
+      const isMissing = this.#places.has(piece);
+      if (isMissing) this.#remove(piece);
+      this.#copies.set(piece, this.#copiesOf(piece) + change);
+      if (isMissing) this.#insert(piece);
+    }
+  }
+
+  #takeRarest(pieces: SourcePieces): number | undefined {
+    if (pieces !== undefined && this.#exhausted.has(pieces)) return undefined;
+    for (const bucket of this.#buckets) {
+      for (let at = 0; at < (bucket?.length ?? 0); at++) {
+        this.#swap(bucket, at, at + Math.floor(this.#random() * (bucket.length - at)));
+        const piece = bucket[at]!;
+        if (!(pieces?.has(piece) ?? true)) continue;
+        this.#remove(piece);
+        return piece;
+      }
+    }
+    if (pieces !== undefined) this.#exhausted.add(pieces);
+    return undefined;
+  }
+
+  #copiesOf(piece: number): number {
+    return this.#copies.get(piece) ?? 0;
+  }
+
+  #insert(piece: number): void {
+    const bucket = this.#buckets[this.#copiesOf(piece)] ??= [];
+    this.#places.set(piece, bucket.push(piece) - 1);
+  }
+
+  #remove(piece: number): void {
+    const bucket = this.#buckets[this.#copiesOf(piece)]!;
+    this.#swap(bucket, this.#places.get(piece)!, bucket.length - 1);
+    bucket.pop();
+    this.#places.delete(piece);
+  }
+
+  #swap(bucket: number[], a: number, b: number): void {
+    [bucket[a], bucket[b]] = [bucket[b]!, bucket[a]!];
+    this.#places.set(bucket[a], a);
+    this.#places.set(bucket[b], b);
+  }
+}
+
+/** Few pieces are returned at a time: those of reads that failed. */
+function takeLast(returned: number[], pieces: SourcePieces): number | undefined {
+  const at = returned.findLastIndex((piece) => pieces?.has(piece) ?? true);
+  return at < 0 ? undefined : returned.splice(at, 1)[0];
 }

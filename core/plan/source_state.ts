@@ -3,6 +3,7 @@ import { backoffMs } from "../base/backoff.ts";
 import { RateMeter } from "../base/rate.ts";
 import type { SourceAnswer } from "./content_vote.ts";
 import type { NewSource } from "./messages.ts";
+import type { SourcePieces } from "./piece_picker.ts";
 
 export type SourceStatus =
   /** It was asked what it holds and has not answered. */
@@ -51,7 +52,7 @@ export class SourceState {
   stalls = 0;
   /** Its reads that are not complete. */
   readonly inFlight = new Set<number>();
-  #pieces: ReadonlySet<number> | undefined;
+  #pieces: SourcePieces;
   readonly #meter = new RateMeter();
   /** Its rate when it had something to send last. */
   #lastGoodput = 0;
@@ -96,6 +97,11 @@ export class SourceState {
   /** Whether a right piece came from it. */
   get proven(): boolean {
     return this.#proven;
+  }
+
+  /** The pieces that it has; undefined: all. */
+  get pieces(): SourcePieces {
+    return this.#pieces;
   }
 
   /** It can send these pieces only. */

@@ -144,7 +144,10 @@ export class TransferPhase {
     this.#lastByteAtMs = nowMs;
     this.#hasRival = options.hasRival;
     this.#giveUpAtMs = nowMs + this.#giveUpMs;
-    for (const { id, ready } of sources.values()) if (ready) this.#holders.add(id);
+    for (const { id, ready, pieces = [], dropped } of sources.values()) {
+      if (ready) this.#holders.add(id);
+      if (!dropped) options.picker.adjustCopies(pieces, 1);
+    }
   }
 
   get hasRival(): boolean {
@@ -161,6 +164,16 @@ export class TransferPhase {
     this.#frozenMs = undefined;
     this.#holders.add(source.id);
     source.status = { kind: "ready" };
+  }
+
+  /** The source has these pieces only. */
+  limit(source: SourceState, pieces: ReadonlySet<number>): void {
+    const { picker } = this.#options;
+    if (!source.dropped) {
+      picker.adjustCopies(source.pieces ?? [], -1);
+      picker.adjustCopies(pieces, 1);
+    }
+    source.limitTo(pieces);
   }
 
   /** The task waits for its permit: silence is no source's fault meanwhile. */
@@ -232,6 +245,7 @@ export class TransferPhase {
   drop(source: SourceState, reason: ChangeReason, wrongPieces?: number): void {
     if (source.dropped) return;
     source.drop();
+    this.#options.picker.adjustCopies(source.pieces ?? [], -1);
     this.#lastDrop = reason;
     this.#report(source, "dropped", reason, wrongPieces === undefined ? {} : { wrongPieces });
   }
@@ -342,7 +356,7 @@ export class TransferPhase {
     for (;;) {
       const source = this.#pickSource(without, nowMs);
       if (source === undefined) return undefined;
-      const piece = this.#options.picker.take((piece) => source.has(piece));
+      const piece = this.#options.picker.take(source.pieces);
       if (piece !== undefined) return { source, piece };
       without.add(source);
     }
