@@ -4,7 +4,7 @@
  */
 import { join } from "@std/path";
 import { addressOf, homeIn, PROGRAM } from "./p2p.ts";
-import { sha256OfFile } from "./sha256_of_file.ts";
+import { sha256OfFile } from "./checksums.ts";
 
 const WINDOWS = Deno.build.os === "windows";
 

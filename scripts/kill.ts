@@ -7,7 +7,7 @@ import { join } from "@std/path";
 import { FaultProxy } from "../tests/support/fault_proxy.ts";
 import { diceOf } from "../tests/sim/dice.ts";
 import { addressOf, homeIn, noise, PROGRAM } from "./p2p.ts";
-import { sha256OfFile } from "./sha256_of_file.ts";
+import { sha256OfFile } from "./checksums.ts";
 
 const SEEDS = 3;
 const SIZES = [0, 1, 5_000_000, 1_048_576, 20_000_000, 40_000_000];

@@ -18,7 +18,7 @@ import { type Commit, currentCommit, shortHash } from "./commit.ts";
 import { compile } from "./compile.ts";
 import { denortPath } from "./offline/denort.ts";
 import { pack } from "./release/archive.ts";
-import { CHECKSUMS, writeChecksums } from "./release/checksums.ts";
+import { CHECKSUMS, writeChecksums } from "./checksums.ts";
 import { installerFor, requireAddress } from "./release/installers.ts";
 import { notesOf } from "./release/notes.ts";
 import { missingLines, sizeOf } from "./release/report.ts";

@@ -5,7 +5,7 @@
  *     deno run -A scripts/smoke.ts <program>
  */
 
-import { sha256OfFile } from "./sha256_of_file.ts";
+import { sha256OfFile } from "./checksums.ts";
 
 /** One that is empty, one of a few bytes, one for the threads that hash, one below a folder. */
 const SIZES: Readonly<Record<string, number>> = {

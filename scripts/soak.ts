@@ -7,7 +7,7 @@ import { join } from "@std/path";
 import { HostileClient, SECRET } from "../tests/cli/hostile_client.ts";
 import { diceOf } from "../tests/sim/dice.ts";
 import { addressOf, homeIn, noise, PROGRAM } from "./p2p.ts";
-import { sha256OfFile } from "./sha256_of_file.ts";
+import { sha256OfFile } from "./checksums.ts";
 
 const MIB = 1_048_576;
 const SIZES = [0, 1, 3 * MIB + 5, 20 * MIB];

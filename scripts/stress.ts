@@ -8,7 +8,7 @@ import { join } from "@std/path";
 import { diceOf } from "../tests/sim/dice.ts";
 import { type Fault, FaultProxy } from "../tests/support/fault_proxy.ts";
 import { addressOf, homeIn, noise, PROGRAM } from "./p2p.ts";
-import { sha256OfFile } from "./sha256_of_file.ts";
+import { sha256OfFile } from "./checksums.ts";
 
 const SEEDS = 5;
 const SEED_CONNECTIONS = 4;

@@ -3,7 +3,7 @@ import { join } from "@std/path";
 import type { Sample, Source, Workspace } from "./workspace.ts";
 import { startNginx } from "./nginx.ts";
 import { aria2cList, curlList } from "./command_lines.ts";
-import { runRounds } from "./rounds.ts";
+import { runRounds } from "./measure.ts";
 import { type Seed, startSeed, startSeeds } from "./seeds.ts";
 import type { Server } from "./server.ts";
 import type { FoundTools } from "./tools.ts";

@@ -2,7 +2,7 @@
 import type { Sample, Source, Workspace } from "./workspace.ts";
 import type { MadeFile } from "./data.ts";
 import { p2pGet } from "./command_lines.ts";
-import { runRounds } from "./rounds.ts";
+import { runRounds } from "./measure.ts";
 import { type Seed, startSeeds } from "./seeds.ts";
 
 export interface GrowthOptions {

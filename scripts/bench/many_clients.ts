@@ -1,7 +1,7 @@
 /** One seed, whose bytes go to more and more clients; these throw them away, all in this process. */
 import { LightClient } from "./light_client.ts";
 import type { GrowthOptions } from "./growth.ts";
-import { runRounds } from "./rounds.ts";
+import { runRounds } from "./measure.ts";
 import { type Seed, startSeeds } from "./seeds.ts";
 import { countCost, type ServerCost } from "./server.ts";
 import { median, spreadOf } from "./statistics.ts";

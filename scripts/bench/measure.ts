@@ -83,3 +83,28 @@ function kill(pid: number): void {
     // It has ended.
   }
 }
+
+/** The order of `count` cases in one round: reversed in every second one, so that no case always follows the same one. */
+export function orderOf(count: number, round: number): number[] {
+  const order = Array.from({ length: count }, (_, i) => i);
+  return round % 2 === 0 ? order : order.reverse();
+}
+
+/**
+ * Runs all cases in turn, round after round, so that drift (heat, write-back, other processes) affects
+ * all of them alike. @returns the results of each case, in the order of the rounds.
+ */
+export async function runRounds<Case, Result>(
+  cases: readonly Case[],
+  rounds: number,
+  run: (one: Case, round: number) => Promise<Result>,
+): Promise<Map<Case, Result[]>> {
+  const results = new Map(cases.map((one) => [one, [] as Result[]]));
+  for (let round = 0; round < rounds; round++) {
+    for (const i of orderOf(cases.length, round)) {
+      const one = cases[i]!;
+      results.get(one)!.push(await run(one, round));
+    }
+  }
+  return results;
+}

@@ -12,7 +12,6 @@ import { memoryToSpare } from "./machine.ts";
 import { measure } from "./measure.ts";
 import type { Command } from "./command_lines.ts";
 import { countCost, type Server } from "./server.ts";
-import { warm, warmBytesFor } from "./warm.ts";
 
 /** What one run cost, at both ends. */
 export interface Sample {
@@ -155,4 +154,32 @@ export class Workspace implements Disposable {
 
 function sizeOf(files: readonly MadeFile[]): number {
   return files.reduce((sum, { size }) => sum + size, 0);
+}
+
+/** For readers of the source, buffers and tables, besides what the run writes. */
+const EXTRA_WARM_BYTES = 1024 * MIB;
+const BLOCK_BYTES = 4 * MIB;
+
+/**
+ * Bytes to touch before a timed run. On a virtual machine, memory that was freed some seconds ago is
+ * slow to touch (measured: 0.35 s a GiB written, more than most differences between the programs), so
+ * without this the runs fall into a fast and a slow group by chance.
+ */
+export function warmBytesFor(bytes: number, available: number): number {
+  const wanted = bytes + Math.min(bytes, EXTRA_WARM_BYTES) + 64 * MIB;
+  return Math.min(wanted, Math.floor(available / 2));
+}
+
+/** Writes `bytes` zeros to a file in `dir` and removes it, which leaves recently used memory behind. */
+export function warm(dir: string, bytes: number): void {
+  const path = join(dir, "warm");
+  const zeros = new Uint8Array(BLOCK_BYTES);
+  try {
+    using file = Deno.openSync(path, { write: true, create: true, truncate: true });
+    for (let left = bytes; left > 0;) {
+      left -= file.writeSync(zeros.subarray(0, Math.min(left, BLOCK_BYTES)));
+    }
+  } finally {
+    Deno.removeSync(path);
+  }
 }

@@ -1,7 +1,7 @@
 /** `scripts/install.ps1`, run by the PowerShell that comes with Windows. */
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { fromFileUrl, join } from "@std/path";
-import { CHECKSUMS } from "../../scripts/release/checksums.ts";
+import { CHECKSUMS } from "../../scripts/checksums.ts";
 import { output } from "../../scripts/release/tools.ts";
 import { testUnless } from "./release/support.ts";
 import { ReleaseServer } from "./release_server.ts";

@@ -1,7 +1,7 @@
 /** `scripts/install.sh`, run by `sh` on machines of its own: with a home, a PATH and a platform. */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { dirname, fromFileUrl, join } from "@std/path";
-import { CHECKSUMS } from "../../scripts/release/checksums.ts";
+import { CHECKSUMS } from "../../scripts/checksums.ts";
 import { output } from "../../scripts/release/tools.ts";
 import { lacking, testUnless } from "./release/support.ts";
 import { ReleaseServer } from "./release_server.ts";

@@ -1,6 +1,6 @@
 /** Releases for the tests of the installers: made of any program, published on this machine. */
 import { join } from "@std/path";
-import { writeChecksums } from "../../scripts/release/checksums.ts";
+import { writeChecksums } from "../../scripts/checksums.ts";
 
 /** What somebody who publishes, or who is on the way, may have done to a file. */
 export type Mishap =

@@ -2,7 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { join } from "@std/path";
 import { gzipSync } from "node:zlib";
 import { makeFiles } from "../../../scripts/bench/data.ts";
-import { sha256OfFile } from "../../../scripts/sha256_of_file.ts";
+import { sha256OfFile } from "../../../scripts/checksums.ts";
 
 /** Not whole blocks. */
 const SIZE = 2 * 1024 * 1024 + 3;

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { orderOf, runRounds } from "../../../scripts/bench/rounds.ts";
+import { orderOf, runRounds } from "../../../scripts/bench/measure.ts";
 
 Deno.test("orderOf() is reversed in every second round", () => {
   assertEquals([0, 1, 2].map((round) => orderOf(3, round)), [[0, 1, 2], [2, 1, 0], [0, 1, 2]]);

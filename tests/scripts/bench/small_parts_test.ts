@@ -1,7 +1,7 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { settingsOf } from "../../../scripts/bench/nginx.ts";
 import { adviceFor, type FoundTools, versionIn } from "../../../scripts/bench/tools.ts";
-import { warmBytesFor } from "../../../scripts/bench/warm.ts";
+import { warmBytesFor } from "../../../scripts/bench/workspace.ts";
 
 const GIB = 2 ** 30;
 const MIB = 2 ** 20;

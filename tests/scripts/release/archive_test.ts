@@ -1,9 +1,9 @@
 import { assertEquals } from "@std/assert";
 import { join } from "@std/path";
 import { pack } from "../../../scripts/release/archive.ts";
-import { CHECKSUMS, writeChecksums } from "../../../scripts/release/checksums.ts";
+import { CHECKSUMS, writeChecksums } from "../../../scripts/checksums.ts";
 import { output } from "../../../scripts/release/tools.ts";
-import { sha256OfFile } from "../../../scripts/sha256_of_file.ts";
+import { sha256OfFile } from "../../../scripts/checksums.ts";
 import { lacking, testUnless } from "./support.ts";
 import { TempFolder } from "../../support/temp_folder.ts";
 

@@ -4,7 +4,7 @@ import { currentCommit, shortHash } from "../../../scripts/commit.ts";
 import { compile } from "../../../scripts/compile.ts";
 import { stageSources } from "../../../scripts/release/stage.ts";
 import { output } from "../../../scripts/release/tools.ts";
-import { sha256OfFile } from "../../../scripts/sha256_of_file.ts";
+import { sha256OfFile } from "../../../scripts/checksums.ts";
 import { lacking, testUnless } from "./support.ts";
 import { TempFolder } from "../../support/temp_folder.ts";
 
