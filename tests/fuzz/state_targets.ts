@@ -6,19 +6,15 @@ import { readLastRun, readTasks } from "../../core/state/read_tasks.ts";
 import { readLog } from "../../core/state/task_log.ts";
 import { readControlRequests } from "../../core/state/control.ts";
 import { bytesOf, type Target } from "./target.ts";
+import { TempFolder } from "../support/temp_folder.ts";
 
 const TASK = "0123456789";
 
 /** Written anew for each input, below a folder that is removed with `using`. */
-export class StateFolder implements Disposable {
-  readonly path = Deno.makeTempDirSync({ prefix: "p2p-fuzz-" });
-
+export class StateFolder extends TempFolder {
   constructor() {
-    for (const dir of ["runs", "logs", "wishes"]) Deno.mkdirSync(join(this.path, dir));
-  }
-
-  write(name: string, content: Uint8Array): void {
-    Deno.writeFileSync(join(this.path, ...name.split("/")), content);
+    super();
+    for (const dir of ["runs", "logs", "wishes"]) Deno.mkdirSync(this.pathOf(dir));
   }
 
   /** A long record is moved to the archive by who reads it, and the file of now is removed with it. */
@@ -28,10 +24,6 @@ export class StateFolder implements Disposable {
     } catch (error) {
       if (!(error instanceof Deno.errors.NotFound)) throw error;
     }
-  }
-
-  [Symbol.dispose](): void {
-    Deno.removeSync(this.path, { recursive: true });
   }
 }
 

@@ -2,13 +2,13 @@
 import { join } from "@std/path";
 import type { TaskEvent, TaskEventData, TaskResult } from "../../core/events.ts";
 import { runsFolder } from "../../core/state/run_files.ts";
+import { TempFolder } from "../support/temp_folder.ts";
 
 export const NOW = 1_700_000_000_000;
 
-export class StateFolder implements Disposable {
-  readonly path = Deno.makeTempDirSync({ prefix: "p2p-state-" });
-
+export class StateFolder extends TempFolder {
   constructor() {
+    super();
     Deno.mkdirSync(runsFolder(this.path));
     Deno.mkdirSync(join(this.path, "logs"));
   }
@@ -23,10 +23,6 @@ export class StateFolder implements Disposable {
 
   runs(): string[] {
     return Array.from(Deno.readDirSync(runsFolder(this.path)), ({ name }) => name).sort();
-  }
-
-  [Symbol.dispose](): void {
-    Deno.removeSync(this.path, { recursive: true });
   }
 }
 
