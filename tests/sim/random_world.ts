@@ -1,7 +1,7 @@
 /** World number n: made by dice, so that a number is all that is needed to meet it again. */
 import { diceOf } from "./dice.ts";
 import type { DownloadPlan } from "./sim_download.ts";
-import type { Habits } from "./sim_seed.ts";
+import { type Habits, PARTIAL_STEP } from "./sim_seed.ts";
 import { type DownloadEnd, runWorld, type WorldPlan } from "./world.ts";
 
 const MIB = 1024 * 1024;
@@ -25,10 +25,33 @@ export function planOfWorld(number: number): WorldPlan {
   // In a third of the worlds more downloads come, and some are cancelled.
   const more = random() < 0.33 ? Math.floor(random() * 4) : 0;
   for (let i = 0; i < more; i++) downloads.push(downloadOf(random, between(random, 0, 5000)));
-  return {
-    ...(random() < 0.1 ? narrowed({ downloads, seeds }, random) : { downloads, seeds }),
-    dice: number,
-  };
+  const world = random() < 0.1 ? narrowed({ downloads, seeds }, random) : { downloads, seeds };
+  return { ...varied(world, random), dice: number };
+}
+
+/** The same with sources that appear later or have some pieces only, either order, restarts and a suspension. */
+function varied(plan: WorldPlan, random: () => number): WorldPlan {
+  const [right, ...helpers] = plan.seeds;
+  const seeds = helpers.map((habits): Habits => ({
+    ...habits,
+    ...random() < 0.2 ? { appearsMs: between(random, 0, 8000) } : {},
+    ...random() < 0.2 ? { partialFrom: 1 + Math.floor(random() * (PARTIAL_STEP - 1)) } : {},
+    ...random() < 0.1 ? { hashesUntilMs: between(random, 0, 10_000) } : {},
+  }));
+  const downloads = plan.downloads.map((download): DownloadPlan => {
+    const { startMs = 0 } = download;
+    return {
+      ...download,
+      order: random() < 0.5 ? "rarest-first" : "in-order",
+      ...random() < 0.1 ? { restartMs: startMs + between(random, 0, 5000) } : {},
+    };
+  });
+  // With little memory, seeds that dribble may hold it for half a minute after a suspension.
+  const isNarrow = plan.downloads.some(({ maxInFlight }) => maxInFlight !== undefined);
+  const suspended = random() < 0.05 && !isNarrow
+    ? { suspended: { fromMs: between(random, 0, 5000), ms: between(random, 10_000, 600_000) } }
+    : {};
+  return { downloads, seeds: [right!, ...seeds], ...suspended };
 }
 
 /** The same with so little memory that seeds which dribble could hold all of it. */
@@ -114,7 +137,10 @@ function faultsOfEnd(plan: WorldPlan, download: DownloadPlan, end: DownloadEnd):
   const alone = all / rate * 1000 + all / breaksAfter * MAX_PAUSE_MS;
   // The vote waits for sources that do not answer.
   const voteMs = plan.seeds.some(({ late }) => late) ? VOTE_GRACE_MS : 0;
-  if (ms > 1.5 * alone + 12_000 + voteMs) {
+  // Seeds that hash may be waited for, and nothing goes on while the computer is suspended.
+  const hashingMs = Math.max(0, ...plan.seeds.map(({ hashesUntilMs = 0 }) => hashesUntilMs));
+  const idleMs = hashingMs + (plan.suspended?.ms ?? 0);
+  if (ms > 1.5 * alone + 12_000 + voteMs + idleMs) {
     faults.push(`took ${ms} ms, s0 alone would have taken ${alone}`);
   }
   // What a lost connection or a slow seed brought is kept, so this holds in every world.

@@ -8,6 +8,7 @@ import type {
   DownloadEvent,
   PieceFailure,
 } from "../../core/plan/messages.ts";
+import type { PieceOrder } from "../../core/plan/piece_picker.ts";
 import type { Listener, SimSeed } from "./sim_seed.ts";
 import type { Timeline } from "./timeline.ts";
 
@@ -18,6 +19,7 @@ export interface DownloadPlan {
   readonly cancelMs?: number;
   readonly maxInFlight?: number;
   readonly giveUpMs?: number;
+  readonly order?: PieceOrder;
   /** The attempt ends then, as in a pause, and another one begins with what is stored. */
   readonly restartMs?: number;
   /** Another machine than the real one. */
@@ -96,16 +98,25 @@ export class SimDownload implements Listener {
     this.#layout = layoutOf(plan.size);
     this.#random = random;
     this.#machine = this.#newMachine();
-    timeline.at(plan.startMs ?? 0, () => this.#perform(this.#machine.start(timeline.nowMs)));
+    timeline.at(plan.startMs ?? 0, () => this.#start());
+    for (const { habits: { name: id, appearsMs = 0 } } of seeds.values()) {
+      if (appearsMs <= (plan.startMs ?? 0)) continue;
+      const source = { id, troubled: false, known: true };
+      timeline.at(appearsMs, () => this.#tell({ kind: "sourceAppeared", source }));
+    }
     if (plan.restartMs !== undefined) timeline.at(plan.restartMs, () => this.#restart());
     if (plan.cancelMs !== undefined) timeline.at(plan.cancelMs, () => this.#cancel());
   }
 
   #newMachine(): Machine {
-    const { startMs = 0, giveUpMs = 120_000, machine } = this.plan;
+    const { startMs = 0, giveUpMs = 120_000, machine, order = "in-order" } = this.plan;
+    const beganMs = Math.max(startMs, this.#timeline.nowMs);
     const make = machine ?? ((options, nowMs) => new DownloadMachine(options, nowMs));
     return make({
-      sources: Array.from(this.#seeds.keys(), (id) => ({ id, troubled: false, known: true })),
+      sources: Array.from(this.#seeds.values())
+        .filter(({ habits: { appearsMs = 0 } }) => appearsMs <= beganMs)
+        .map(({ habits: { name: id } }) => ({ id, troubled: false, known: true })),
+      order,
       wanted: { id: undefined, sha256: undefined },
       requireVerified: false,
       giveUpMs,
@@ -113,15 +124,20 @@ export class SimDownload implements Listener {
       connections: 4,
       minBytesPerSecond: 128,
       random: this.#random,
-    }, Math.max(startMs, this.#timeline.nowMs));
+    }, beganMs);
+  }
+
+  /** A suspension may delay it: the machine begins to count the time only now. */
+  #start(): void {
+    this.#machine = this.#newMachine();
+    this.#perform(this.#machine.start(this.#timeline.nowMs));
   }
 
   #restart(): void {
     if (this.how) return;
     for (const request of Array.from(this.#orders.keys())) this.#takeBack(request);
     this.#attempt++;
-    this.#machine = this.#newMachine();
-    this.#perform(this.#machine.start(this.#timeline.nowMs));
+    this.#start();
   }
 
   get busiestSecond(): number {
@@ -242,6 +258,12 @@ export class SimDownload implements Listener {
     const attempt = this.#attempt;
     this.#timeline.at(this.#timeline.nowMs + seed.answersAfterMs, () => {
       if (attempt !== this.#attempt) return;
+      const { partialFrom } = seed.habits;
+      if (partialFrom !== undefined) {
+        const pieces = Array.from({ length: this.#layout.count }, (_, piece) => piece);
+        const has = new Set(pieces.filter((piece) => seed.has(piece)));
+        this.#tell({ kind: "sourceHas", source, pieces: has });
+      }
       this.#tell({ kind: "answered", source, answer: seed.answer(this.plan.size) });
     });
   }
@@ -302,6 +324,7 @@ export class SimDownload implements Listener {
   #check(piece: number, seed: string): void {
     const { holds = "content", sizeOnly } = this.#seeds.get(seed)!.habits;
     if (!sizeOnly && holds !== this.#content) this.faults.push(`${seed} has another content`);
+    if (!this.#seeds.get(seed)!.has(piece)) this.faults.push(`${seed} lacks piece ${piece}`);
     if (this.#stored.has(piece)) {
       this.faults.push(`piece ${piece} was asked for after it was stored`);
     }

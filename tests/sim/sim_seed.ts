@@ -26,10 +26,16 @@ export interface Habits {
   readonly holds?: string;
   /** It offers no manifest. */
   readonly sizeOnly?: boolean;
+  /** The machine hears of it then; undefined: from the start. */
+  readonly appearsMs?: number;
+  /** It has only pieces whose number has this remainder by `PARTIAL_STEP`, or a higher one. */
+  readonly partialFrom?: number;
   /** Until then it hashes the file. */
   readonly hashesUntilMs?: number;
 }
 
+/** Partial sources have some pieces of every group of this many. */
+export const PARTIAL_STEP = 4;
 /** How long a late source takes to answer: longer than the vote waits. */
 const LATE_MS = 2500;
 
@@ -77,6 +83,10 @@ export class SimSeed {
     for (const { fromMs } of habits.away ?? []) {
       timeline.at(fromMs, () => this.#lose("connection reset", () => true));
     }
+  }
+
+  has(piece: number): boolean {
+    return piece % PARTIAL_STEP >= (this.habits.partialFrom ?? 0);
   }
 
   inFlightOf(listener: Listener): number {
