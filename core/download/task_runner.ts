@@ -181,8 +181,11 @@ export class TaskRunner implements QueueRunner<Task, TaskOutcome> {
   }
 
   async #cleanUp(task: Task, { request }: CancelledError): Promise<void> {
-    await removeControlRequest(this.#shared.stateDir, task.task);
-    if (request === "cancel-and-delete") {
+    const { stateDir } = this.#shared;
+    // The user may have asked to delete the file as well since the attempt was stopped.
+    const latest = (await readControlRequests(stateDir)).tasks.get(task.task);
+    await removeControlRequest(stateDir, task.task);
+    if (request === "cancel-and-delete" || latest === "cancel-and-delete") {
       removePartial(this.#targets.get(task) ?? task.target, task.target);
     }
   }

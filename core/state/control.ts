@@ -65,6 +65,7 @@ export async function applyControl(
     });
   }
   const running = task.pid !== null && !isOver(task.state);
+  if (running && await isCancelling(stateDir, task.task, action)) return "already";
   if (action === "resume") {
     await removeControlRequest(stateDir, task.task);
     if (task.state !== "paused") return "already";
@@ -78,6 +79,20 @@ export async function applyControl(
   // Keep a failed task failed: the reason of the failure is worth more.
   if (task.state !== "failed") await recordCancelled(stateDir, task, pid, clock);
   return "done";
+}
+
+/**
+ * Whether a cancel is pending that `action` must not withdraw or weaken: its user was told that the
+ * task is cancelled, although its process has not read the request yet.
+ */
+async function isCancelling(
+  stateDir: string,
+  task: string,
+  action: ControlAction,
+): Promise<boolean> {
+  const pending = (await readControlRequests(stateDir)).tasks.get(task);
+  if (pending === undefined || pending === "pause" || action === pending) return false;
+  return action !== "cancel-and-delete";
 }
 
 /** Writes a run that only says that the task is cancelled. */

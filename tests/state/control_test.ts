@@ -116,6 +116,33 @@ const cases: Case[] = [
     want: "told",
     request: "cancel",
   },
+  // The process has not read the cancel yet: it is neither withdrawn nor weakened.
+  ...(["resume", "pause"] as const).flatMap((action): Case[] =>
+    (["cancel", "cancel-and-delete"] as const).map((before) => ({
+      state: "downloading",
+      running: true,
+      action,
+      before,
+      want: "already",
+      request: before,
+    }))
+  ),
+  {
+    state: "downloading",
+    running: true,
+    action: "cancel",
+    before: "cancel-and-delete",
+    want: "already",
+    request: "cancel-and-delete",
+  },
+  {
+    state: "downloading",
+    running: true,
+    action: "cancel-and-delete",
+    before: "cancel",
+    want: "told",
+    request: "cancel-and-delete",
+  },
   { state: "paused", running: false, action: "pause", want: "kept", request: "pause" },
   {
     state: "paused",
