@@ -103,19 +103,21 @@ export class TaskRunner implements QueueRunner<Task, TaskOutcome> {
   }
 
   /**
-   * Applies the control requests from before this run. Getting a file again is newer than a pause;
-   * otherwise a script would wait for a user who is away.
+   * Withdraws the control requests from before this run. Getting a file again is newer than a pause,
+   * otherwise a script would wait for a user who is away, and than a cancel whose process ended
+   * before it read it.
    */
   async begin(tasks: readonly Task[]): Promise<void> {
     const { stateDir } = this.#shared;
     const requests = await readControlRequests(stateDir);
-    const paused = tasks.filter(({ task }) => requests.tasks.get(task) === "pause");
-    for (const task of paused) {
+    const requested = tasks.filter(({ task }) => requests.tasks.has(task));
+    for (const task of requested) {
       await removeControlRequest(stateDir, task.task);
+      if (requests.tasks.get(task.task) !== "pause") continue;
       const text = "was paused; continues, because it was requested again";
       this.#emitEvent(task, { kind: "note", level: "warn", text });
     }
-    this.applyControls(paused.length === 0 ? requests : await readControlRequests(stateDir));
+    this.applyControls(requested.length === 0 ? requests : await readControlRequests(stateDir));
   }
 
   /** Applies what the user requests from other terminals. */

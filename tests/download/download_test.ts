@@ -9,7 +9,7 @@ import { descriptorsFor } from "../../core/base/descriptors.ts";
 import { DiskError, UsageError } from "../../core/base/errors.ts";
 import type { DownloadSettings } from "../../core/config.ts";
 import type { TaskEvent } from "../../core/events.ts";
-import { writeControlRequest, writeMax } from "../../core/state/control.ts";
+import { readControlRequests, writeControlRequest, writeMax } from "../../core/state/control.ts";
 import { partPath } from "../../core/store/paths.ts";
 import {
   download,
@@ -244,6 +244,22 @@ test("download() goes on with what was paused before it began, and says so", asy
   assertEquals(statesOf(await command.run("a")), ["a done"]);
   const notes = command.events.flatMap((event) => event.kind === "note" ? [event.text] : []);
   assertEquals(notes[0], "was paused; continues, because it was requested again");
+});
+
+test("download() ignores a cancel whose process ended before it read it", async () => {
+  await using seeds = new Seeds();
+  using gate = new Gate();
+  const seed = seeds.add({ a: FILE }, holding("MANIFEST", gate.opened));
+  await using command = new DownloadFixture({ seed });
+  const first = command.run("a");
+  await command.event(({ kind }) => kind === "state");
+  const task = command.taskOf("a");
+  await command.interrupt();
+  assertEquals(statesOf(await first), ["a paused"]);
+  await writeControlRequest(command.state, task, "cancel");
+  gate.open();
+  assertEquals(statesOf(await command.run("a")), ["a done"]);
+  assertEquals((await readControlRequests(command.state)).tasks.get(task), undefined);
 });
 
 test("download() cancels a task and removes its partial file, and does the others", async () => {
