@@ -49,6 +49,13 @@ export class RateMeter {
     return this.rateAt(nowMs) * Math.max(young, 1 / 20);
   }
 
+  /** The computer was suspended for `ms`, in which nothing could be received. */
+  suspended(ms: number): void {
+    for (const slice of this.#slices) slice.at += ms;
+    if (this.#startedAt !== undefined) this.#startedAt += ms;
+    this.#lastAt += ms;
+  }
+
   #forget(nowMs: number): void {
     while (
       this.#slices.length > 0 && nowMs - this.#slices[0]!.at > this.#windowMs

@@ -135,6 +135,11 @@ export class SourceState {
     this.#bytesSinceFailure += bytes;
   }
 
+  /** The computer was suspended for `ms`, in which the source could not be heard. */
+  suspended(ms: number): void {
+    this.#meter.suspended(ms);
+  }
+
   /** A right piece came. @returns whether that ends a time of failures. */
   succeeded(nowMs: number): boolean {
     this.#lastGoodput = this.#meter.rateAt(nowMs);

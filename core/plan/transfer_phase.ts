@@ -51,7 +51,7 @@ interface Request {
   readonly id: number;
   readonly piece: number;
   readonly source: SourceState;
-  readonly requestedAtMs: number;
+  requestedAtMs: number;
   /** Length of the piece's beginning that was kept before. */
   readonly begun: number;
   received: number;
@@ -192,6 +192,8 @@ export class TransferPhase {
   suspended(ms: number, nowMs: number): void {
     this.#lastByteAtMs = Math.min(nowMs, this.#lastByteAtMs + ms);
     this.#giveUpAtMs = Math.min(nowMs + this.#giveUpMs, this.#giveUpAtMs + ms);
+    for (const request of this.#requests.values()) request.requestedAtMs += ms;
+    for (const source of this.#sources.values()) source.suspended(ms);
   }
 
   consumed(piece: number): void {

@@ -7,6 +7,14 @@ Deno.test("RateMeter.rateAt() is 0 when nothing has come yet", () => {
   assertEquals(new RateMeter().rateAt(1_000_000), 0);
 });
 
+Deno.test("RateMeter.rateAt() is the same after a suspension as before", () => {
+  const rate = new RateMeter(2000);
+  for (let at = 0; at <= 2000; at += 100) rate.add(1000, at);
+  const before = rate.rateAt(2000);
+  rate.suspended(3_600_000);
+  assertEquals(rate.rateAt(3_602_000), before);
+});
+
 Deno.test("RateMeter.rateAt() is finite when the first bytes have just come", () => {
   const rate = new RateMeter(2000);
   rate.add(500, 10);

@@ -46,9 +46,7 @@ function varied(plan: WorldPlan, random: () => number): WorldPlan {
       ...random() < 0.1 ? { restartMs: startMs + between(random, 0, 5000) } : {},
     };
   });
-  // With little memory, seeds that dribble may hold it for half a minute after a suspension.
-  const isNarrow = plan.downloads.some(({ maxInFlight }) => maxInFlight !== undefined);
-  const suspended = random() < 0.05 && !isNarrow
+  const suspended = random() < 0.05
     ? { suspended: { fromMs: between(random, 0, 5000), ms: between(random, 10_000, 600_000) } }
     : {};
   return { downloads, seeds: [right!, ...seeds], ...suspended };
