@@ -3,8 +3,10 @@
  *
  * Every folder on the way is checked before and after a file is opened, so that no
  * link leads outside. A file that passed is recognized by its inode, size and times
- * afterwards: while these are at its path, one look at it replaces all checks.
+ * afterwards: while these are at its path, and no folder on the way became a link, one
+ * look at it replaces all checks.
  */
+import { join } from "@std/path";
 import { isOutOfDescriptors } from "../../base/descriptors.ts";
 import { LruCache } from "../../base/lru_cache.ts";
 import { busyReply, ErrorReply } from "../../protocol/error_replies.ts";
@@ -28,7 +30,7 @@ export class FileResolver {
   /** The file of that name as it is now. @throws {ErrorReply} NOT_FOUND, BUSY. */
   find(name: string): Located {
     const checked = this.#checked.get(name);
-    return checked && isStillThere(checked) ? checked : this.#locate(name);
+    return checked && this.#isStillThere(checked) ? checked : this.#locate(name);
   }
 
   /** Opens what was found. @throws {ErrorReply} CHANGED if it is another version by now, NOT_FOUND, BUSY. */
@@ -48,6 +50,20 @@ export class FileResolver {
     // Without an inode a file cannot be recognized.
     if (found.version.ino && found.path === namedPath) this.#checked.set(found.name, found);
     return file;
+  }
+
+  #isStillThere({ name, path, version }: Located): boolean {
+    try {
+      let folder = this.#root.path;
+      for (const part of name.split("/").slice(0, -1)) {
+        folder = join(folder, part);
+        if (!Deno.lstatSync(folder).isDirectory) return false;
+      }
+      const stat = Deno.lstatSync(path);
+      return stat.isFile && isOfVersion(stat, version);
+    } catch {
+      return false;
+    }
   }
 
   #locate(name: string): Located {
@@ -79,15 +95,6 @@ function openVersion(found: Located, namedPath: string): OpenFile {
   } catch (error) {
     file?.[Symbol.dispose]();
     throw errorReplyOf(error);
-  }
-}
-
-function isStillThere({ path, version }: Located): boolean {
-  try {
-    const stat = Deno.lstatSync(path);
-    return stat.isFile && isOfVersion(stat, version);
-  } catch {
-    return false;
   }
 }
 

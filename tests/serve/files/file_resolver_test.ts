@@ -46,6 +46,18 @@ function recognizes(resolver: FileResolver, name: string): boolean {
   return resolver.find(name) === resolver.find(name);
 }
 
+test("FileResolver.find() finds nothing when a folder was moved out and replaced by a link to it", () => {
+  if (ON_WINDOWS) return;
+  using fixture = new ResolverFixture();
+  fixture.write("served/sub/a", "1");
+  const resolver = fixture.resolver();
+  open(resolver, "sub/a");
+  assertEquals(recognizes(resolver, "sub/a"), true);
+  Deno.renameSync(fixture.pathOf("served/sub"), fixture.pathOf("outside"));
+  Deno.symlinkSync(fixture.pathOf("outside"), fixture.pathOf("served/sub"));
+  assertThrows(() => resolver.find("sub/a"), ErrorReply, "no such file");
+});
+
 test("FileResolver.find() recognizes what was opened while it is the same version", () => {
   if (ON_WINDOWS) return;
   using fixture = new ResolverFixture();
