@@ -70,7 +70,7 @@ Deno.test("systemClock.wallTime() is the time of the day", () => {
   assert(before <= now && now <= Date.now());
 });
 
-Deno.test("ManualClock.now() moves when told to, and no further", async () => {
+Deno.test("ManualClock.now() moves when reported to, and no further", async () => {
   const clock = new ManualClock(100);
   assertEquals(clock.now(), 100);
   await clock.advance(40);

@@ -36,7 +36,7 @@ const cases = [
   },
 ] as const;
 for (const { error, name, code, retryable } of cases) {
-  Deno.test(`${name} tells its name, its code, and whether to try again`, () => {
+  Deno.test(`${name} reports its name, its code, and whether to try again`, () => {
     assertInstanceOf(error, errors.P2pError);
     assertEquals({ name: error.name, code: error.code, retryable: error.retryable }, {
       name,

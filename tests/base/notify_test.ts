@@ -3,7 +3,7 @@ import { Notify } from "../../core/base/notify.ts";
 
 const calm = new AbortController().signal;
 
-Deno.test("Change.next() resolves for all who wait when it is told", async () => {
+Deno.test("Change.next() resolves for all who wait when it is reported", async () => {
   const change = new Notify();
   const woken: string[] = [];
   const waiting = ["a", "b"].map((name) => change.notified(calm).then(() => void woken.push(name)));
@@ -14,7 +14,7 @@ Deno.test("Change.next() resolves for all who wait when it is told", async () =>
   assertEquals(woken, ["a", "b"]);
 });
 
-Deno.test("Change.next() waits for the next time when it was told before", async () => {
+Deno.test("Change.next() waits for the next time when it was reported before", async () => {
   const change = new Notify();
   change.notifyAll();
   let woken = false;

@@ -14,7 +14,7 @@ function askAll(bucket: Pacer, clock: ManualClock, asks: readonly number[]): num
   return turns;
 }
 
-Deno.test("TokenBucket.wait() lets the first go at once and the others at the rate", async () => {
+Deno.test("Pacer.wait() lets the first go at once and the others at the rate", async () => {
   const clock = new ManualClock(5000);
   const bucket = new Pacer(clock, 1000);
   const turns = askAll(bucket, clock, [100, 200, 50, 1]);
@@ -25,7 +25,7 @@ Deno.test("TokenBucket.wait() lets the first go at once and the others at the ra
   assertEquals(clock.pending, 0);
 });
 
-Deno.test("TokenBucket.wait() saves nothing up when nobody asks for a while", async () => {
+Deno.test("Pacer.wait() saves nothing up when nobody asks for a while", async () => {
   const clock = new ManualClock();
   const bucket = new Pacer(clock, 1000);
   await bucket.wait(100, NEVER);
@@ -35,7 +35,7 @@ Deno.test("TokenBucket.wait() saves nothing up when nobody asks for a while", as
   assertEquals(turns, [60_000, 60_100, 60_200]);
 });
 
-Deno.test("TokenBucket.wait() throws the reason when the signal has aborted, and takes nothing", async () => {
+Deno.test("Pacer.wait() throws the reason when the signal has aborted, and takes nothing", async () => {
   const clock = new ManualClock();
   const bucket = new Pacer(clock, 1000);
   const reason = new Error("enough");
@@ -46,7 +46,7 @@ Deno.test("TokenBucket.wait() throws the reason when the signal has aborted, and
   assertEquals(turns, [0]);
 });
 
-Deno.test("TokenBucket.wait() throws the reason and leaves no timer when the signal aborts while it waits", async () => {
+Deno.test("Pacer.wait() throws the reason and leaves no timer when the signal aborts while it waits", async () => {
   const clock = new ManualClock();
   const bucket = new Pacer(clock, 1000);
   const leave = new AbortController();
@@ -58,7 +58,7 @@ Deno.test("TokenBucket.wait() throws the reason and leaves no timer when the sig
   assertEquals(clock.pending, 0);
 });
 
-Deno.test("TokenBucket.wait() moves up those behind when somebody in the line leaves", async () => {
+Deno.test("Pacer.wait() moves up those behind when somebody in the line leaves", async () => {
   const clock = new ManualClock();
   const bucket = new Pacer(clock, 1000);
   const leave = new AbortController();
@@ -73,7 +73,7 @@ Deno.test("TokenBucket.wait() moves up those behind when somebody in the line le
   assertEquals([...behind, ...last], [100, 200, 300]);
 });
 
-Deno.test("TokenBucket.wait() keeps the rate when timers are late", async () => {
+Deno.test("Pacer.wait() keeps the rate when timers are late", async () => {
   const clock = new ManualClock();
   const bucket = new Pacer(lateBy(150, clock), 1000);
   const turns = askAll(bucket, clock, [100, 100, 100, 100]);
@@ -90,7 +90,7 @@ function lateBy(ms: number, clock: ManualClock): Clock {
   };
 }
 
-Deno.test("TokenBucket.wait() gives back the time of those who left while they waited", async () => {
+Deno.test("Pacer.wait() gives back the time of those who left while they waited", async () => {
   const clock = new ManualClock();
   const bucket = new Pacer(clock, 1000);
   const leave = new AbortController();
@@ -110,7 +110,7 @@ const sizes = [
   { bytesPerSecond: 1_000_000, want: 200_000 },
 ];
 for (const { bytesPerSecond, want } of sizes) {
-  Deno.test(`TokenBucket.maxBytes is ${want} when the rate is ${bytesPerSecond} bytes a second`, () => {
+  Deno.test(`Pacer.maxBytes is ${want} when the rate is ${bytesPerSecond} bytes a second`, () => {
     assertEquals(new Pacer(new ManualClock(), bytesPerSecond).maxBytes, want);
   });
 }
@@ -120,7 +120,7 @@ const asks = fc.array(
   { minLength: 1, maxLength: 12 },
 );
 asyncProperty(
-  "TokenBucket.wait() keeps the order and the rate, whoever asks when",
+  "Pacer.wait() keeps the order and the rate, whoever asks when",
   asks,
   async (asks) => {
     const clock = new ManualClock(1000);

@@ -10,7 +10,7 @@ const cases = [
   { name: "a part of nobody knows what", bytes: 5, size: null, want: null },
 ];
 for (const { name, bytes, size, want } of cases) {
-  Deno.test(`percentThere() is ${want} for ${name}`, () => {
+  Deno.test(`percentDone() is ${want} for ${name}`, () => {
     assertEquals(percentDone(bytes, size), want);
   });
 }

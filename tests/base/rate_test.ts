@@ -66,7 +66,7 @@ Deno.test("RateMeter.rateAt() rises again when bytes come after a pause", () => 
 });
 
 property(
-  "RateMeter.rateAt() tells the rate of a steady stream to a tenth, and 0 a window after it",
+  "RateMeter.rateAt() reports the rate of a steady stream to a tenth, and 0 a window after it",
   fc.tuple(fc.integer({ min: 1, max: 100 }), fc.integer({ min: 1, max: 10_000_000 }), fc.nat()),
   ([everyMs, bytes, startMs]) => {
     const rate = new RateMeter();
@@ -99,7 +99,7 @@ Deno.test("RateMeter.liveAt() is 0 before the first byte", () => {
   assertEquals(new RateMeter().displayRateAt(1000), 0);
 });
 
-Deno.test("BusyTime.end() tells a time once when two run beside each other", () => {
+Deno.test("BusyTime.end() reports a time once when two run beside each other", () => {
   const busy = new BusyTime();
   busy.begin(100);
   busy.begin(130);

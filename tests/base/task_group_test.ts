@@ -3,7 +3,7 @@ import { TaskGroup } from "../../core/base/task_group.ts";
 
 const NEVER = new AbortController().signal;
 
-/** Ends only when told to, with the signal's reason. */
+/** Ends only when reported to, with the signal's reason. */
 function untilAborted(signal: AbortSignal): Promise<never> {
   return new Promise((_, reject) => {
     const stop = () => reject(signal.reason);
@@ -27,28 +27,28 @@ Deno.test("TaskGroup.join() resolves when every job has ended", async () => {
 
 Deno.test("TaskGroup.join() waits also for jobs that jobs have started", async () => {
   await using jobs = new TaskGroup(NEVER);
-  const told: string[] = [];
+  const reported: string[] = [];
   jobs.spawn(async () => {
     await Promise.resolve();
     jobs.spawn(async () => {
       for (let turn = 0; turn < 100; turn++) await Promise.resolve();
-      told.push("inner");
+      reported.push("inner");
     });
-    told.push("outer");
+    reported.push("outer");
   });
   await jobs.join();
-  assertEquals(told, ["outer", "inner"]);
+  assertEquals(reported, ["outer", "inner"]);
 });
 
 Deno.test("TaskGroup.join() throws the first failure, once, after the siblings were stopped", async () => {
   await using jobs = new TaskGroup(NEVER);
   const failure = new Error("first");
-  const told: unknown[] = [];
-  jobs.spawn((signal) => untilAborted(signal).catch((reason) => void told.push(reason)));
+  const reported: unknown[] = [];
+  jobs.spawn((signal) => untilAborted(signal).catch((reason) => void reported.push(reason)));
   jobs.spawn((signal) => untilAborted(signal).catch(() => Promise.reject(new Error("second"))));
   jobs.spawn(() => Promise.reject(failure));
   assertStrictEquals<unknown>(await assertRejects(() => jobs.join()), failure);
-  assertEquals(told, [failure]);
+  assertEquals(reported, [failure]);
   assertStrictEquals(jobs.signal.reason, failure);
   await jobs.join();
 });
@@ -86,11 +86,11 @@ Deno.test("TaskGroup is aborted from the start when the parent is", () => {
 
 Deno.test("TaskGroup.abort() stops the jobs with its reason", async () => {
   await using jobs = new TaskGroup(NEVER);
-  const told: unknown[] = [];
-  jobs.spawn((signal) => untilAborted(signal).catch((reason) => void told.push(reason)));
+  const reported: unknown[] = [];
+  jobs.spawn((signal) => untilAborted(signal).catch((reason) => void reported.push(reason)));
   jobs.abort("enough");
   await jobs.join();
-  assertEquals(told, ["enough"]);
+  assertEquals(reported, ["enough"]);
 });
 
 Deno.test("TaskGroup waits for its jobs when it is disposed", async () => {
@@ -136,7 +136,7 @@ Deno.test("TaskGroup.spawn() gives an aborted signal when the group has ended", 
   assertEquals(seen, [true]);
 });
 
-Deno.test("TaskGroup tells its jobs that it has ended when it is disposed", async () => {
+Deno.test("TaskGroup reports its jobs that it has ended when it is disposed", async () => {
   const reasons: unknown[] = [];
   {
     await using jobs = new TaskGroup(NEVER);

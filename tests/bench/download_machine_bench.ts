@@ -9,7 +9,7 @@ import type { DownloadCommand, DownloadEvent } from "../../core/plan/messages.ts
 const MIB = 1024 * 1024;
 /** What one of three downloads at a time may have. */
 const MAX_IN_FLIGHT = 21;
-/** A piece comes in parts, each told. */
+/** A piece comes in parts, each reported. */
 const PARTS = 2;
 
 const downloads = [

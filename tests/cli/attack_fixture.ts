@@ -31,7 +31,7 @@ export const STILL_SERVED = 0.005;
 /** Quiet machines stay near 110 MiB. On busy ones the garbage of thousands of connections is collected later. */
 const MAX_RESIDENT_MIB = 160;
 
-/** Goes on until it is told not to. */
+/** Goes on until it is reported not to. */
 export type Attack = (goesOn: () => boolean) => Promise<void>;
 
 export class AttackFixture implements AsyncDisposable {

@@ -89,7 +89,7 @@ test("bash completes tasks by name and by id, each where it makes sense", async 
   ]);
 }, ON_UNIX);
 
-test("p2p complete tells zsh and fish what a word means, and leaves files to them", async (world) => {
+test("p2p complete reports zsh and fish what a word means, and leaves files to them", async (world) => {
   await world.p2p("get", "a b.txt", "--seed", "127.0.0.1:1");
   const lines = async (...args: string[]) =>
     (await world.p2p("complete", ...args)).stdout.trimEnd().split("\n");

@@ -99,7 +99,7 @@ test(
     const { seed, running } = await downloading(world, ["a.bin", "b.bin"]);
     assertMatch(await order(world, "pause", "a.bin"), /^\w+ {2}a\.bin: paused\n$/);
     await inState(running, "a.bin", "paused");
-    // The next one has its place, and what is told of the first one is settled.
+    // The next one has its place, and what is reported of the first one is settled.
     await downloaded(running, MIB, "b.bin");
     const paused = await statusOf(world, "a.bin");
     assertEquals([paused.state, paused.pid, paused.rate], ["paused", running.pid, 0]);

@@ -4,7 +4,7 @@ import { assertCode, from, noise, sha256Of, test } from "./harness.ts";
 
 const MIB = 1_048_576;
 
-test("p2p get --json tells one task and one done for each file, and a summary of all", async (world) => {
+test("p2p get --json reports one task and one done for each file, and a summary of all", async (world) => {
   const contents = { "a.bin": noise(3 * MIB, 1), "sub/b.bin": noise(10, 2), "c.bin": noise(0) };
   for (const [name, bytes] of Object.entries(contents)) world.write(`share/${name}`, bytes);
   const seed = await world.serve(world.path("share"));
@@ -39,7 +39,7 @@ test("p2p get --json gives a task's events one id and their order", async (world
   assertEquals(summaryOf(ended).tasks[0]?.task, doneOf(ended).task);
 });
 
-test("p2p get --json tells what failed, and why, beside what is done", async (world) => {
+test("p2p get --json reports what failed, and why, beside what is done", async (world) => {
   world.write("share/a.txt", "content\n");
   const seed = await world.serve(world.path("share"));
   const ended = await world.p2p("get", "a.txt", "none.txt", "--json", ...from(seed));

@@ -170,7 +170,7 @@ test("p2p get --max 1 downloads one after the other in the order given", async (
   assertEquals(summaryOf(ended).tasks.map(({ name }) => name), order);
 });
 
-test("p2p get tells the path of each finished file on stdout, and all else on stderr", async (world) => {
+test("p2p get reports the path of each finished file on stdout, and all else on stderr", async (world) => {
   world.write("share/a.txt", "content\n");
   const seed = await world.serve(world.path("share"));
   const ended = await world.p2p("get", "a.txt", ...from(seed));

@@ -7,7 +7,7 @@ const MIB = 1_048_576;
 const BYTES = noise(8 * MIB);
 const SLOWLY = ["--limit", "4MiB", "--json"];
 
-/** A task as `p2p status --json` tells it. */
+/** A task as `p2p status --json` reports it. */
 interface Task {
   readonly task: string;
   readonly name: string;
@@ -81,7 +81,7 @@ test("p2p list says which seed holds what when they differ", async (world) => {
   }
 });
 
-test("p2p seeds tells of each configured seed how it is", async (world) => {
+test("p2p seeds reports of each configured seed how it is", async (world) => {
   for (const name of ["a.txt", "sub/b.txt"]) world.write(`share/${name}`, "12345");
   const seed = await world.serve(world.path("share"));
   await using old = new OldSeed({ "c.txt": noise(100) });
@@ -183,7 +183,7 @@ test("p2p status shows a killed download as paused, and the same command goes on
   const [paused, ...others] = await statusOf(world);
   assertEquals(others, []);
   assertEquals([paused!.name, paused!.state, paused!.pid], ["file.bin", "paused", null]);
-  assert(paused!.downloaded > 0, "what there is of it is told");
+  assert(paused!.downloaded > 0, "what there is of it is reported");
   const ended = await world.p2p("get", "file.bin", "--json", ...from(seed));
   assertEquals(summaryOf(ended).tasks[0]!.task, paused!.task, "it is the same task");
   assertEquals(await statusOf(world), []);
@@ -238,7 +238,7 @@ test("p2p status --all shows why a download failed", async (world) => {
   assertMatch((await world.p2p("status", "a.txt")).stdout, /^error: .*refused/m);
 });
 
-test("p2p logs tells a task's story as prose, by name, by id and by its beginning", async (world) => {
+test("p2p logs reports a task's story as prose, by name, by id and by its beginning", async (world) => {
   world.write("share/a.txt", "content\n");
   const seed = await world.serve(world.path("share"));
   const { task } = summaryOf(await world.p2p("get", "a.txt", "--json", ...from(seed))).tasks[0]!;
@@ -346,7 +346,7 @@ async function statusOf(world: CliFixture, ...args: string[]): Promise<Task[]> {
   return JSON.parse(ended.stdout).tasks;
 }
 
-/** A download in another process, slow, with at least a MiB there and told to everyone. */
+/** A download in another process, slow, with at least a MiB there and reported to everyone. */
 async function downloading(world: CliFixture) {
   world.write("share/file.bin", BYTES);
   const seed = await world.serve(world.path("share"));

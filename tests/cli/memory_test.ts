@@ -10,7 +10,7 @@ const MAX_RESIDENT = 200 * MIB;
 
 const LINUX: TestOptions = Deno.build.os === "linux"
   ? {}
-  : { ignored: "only Linux tells a process's memory" };
+  : { ignored: "only Linux reports a process's memory" };
 
 test(
   "p2p get and p2p serve stay below 200 MiB with a file of 1 GiB, which another thread hashes",

@@ -1,7 +1,7 @@
 /**
  * The program holds the permissions that it needs, and no other: every command is run twice.
  *
- * Once as the compiled program, where a permission that is missing would end it or be told. And
+ * Once as the compiled program, where a permission that is missing would end it or be reported. And
  * once from its sources with the same permissions, while Deno notes what it is asked for: so a
  * refusal that is caught on the way shows too, and a permission that nobody needs.
  */
@@ -76,8 +76,8 @@ async function runEverything(world: CliFixture, options: () => RunOptions): Prom
     for (const args of runs) await run(command, ...args);
   }
   await run("verify", world.path(`share/${DONE}`));
-  const { stdout: events, stderr: told } = await slow.ended;
-  assertFalse(REFUSED.test(events + told), told);
+  const { stdout: events, stderr: reported } = await slow.ended;
+  assertFalse(REFUSED.test(events + reported), reported);
   const help = await run("--help");
   assertEquals(commandsIn(help), Object.keys(RUNS).sort(), "a command has no run of its own here");
   await run("--version");

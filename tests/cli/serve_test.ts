@@ -305,7 +305,7 @@ async function namesAt(world: CliFixture, seed: { readonly address: string }): P
   return JSON.parse(ended.stdout).files.map(({ name }: { name: string }) => name);
 }
 
-/** A client that asks, and does not read until it is told to. */
+/** A client that asks, and does not read until it is reported to. */
 class RawClient implements Disposable {
   readonly #conn: Deno.TcpConn;
   #unread = new Uint8Array();
@@ -377,7 +377,7 @@ class RawClient implements Disposable {
   }
 }
 
-test("p2p serve --json tells of a file that went over four connections once", async (world) => {
+test("p2p serve --json reports of a file that went over four connections once", async (world) => {
   world.write("shared/big.bin", noise(9_000_000));
   const seed = world.start(
     "serve",

@@ -40,7 +40,7 @@ for (const flag of ["--help", "-h"]) {
 }
 
 for (const args of [["--version"], ["-V"], ["get", "--version"]]) {
-  test(`p2p ${args.join(" ")} tells the version, the commit and the runtime`, async (world) => {
+  test(`p2p ${args.join(" ")} reports the version, the commit and the runtime`, async (world) => {
     const ended = await world.p2p(...args);
     assertCode(ended, 0);
     assertEquals(ended.stderr, "");

@@ -31,7 +31,7 @@ test("p2p get completes when one of two seeds is killed in the middle", async (w
   assert(bytesBySeed[other!.address]! > bytesBySeed[victim!.address]!);
   const troubles = eventsOfKind(ended, "seed").filter(({ what }) => what === "failing");
   assert(troubles.every(({ seed }) => seed === victim!.address));
-  assert(troubles.length > 0, "the loss is told");
+  assert(troubles.length > 0, "the loss is reported");
 });
 
 test("p2p get completes when the only seed is killed and started again at its address", async (world) => {

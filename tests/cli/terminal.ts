@@ -78,7 +78,7 @@ export class Terminal implements AsyncDisposable {
 
   /**
    * Gives the terminal another size, as somebody does who pulls at the corner of
-   * its window. The program may write for the old size until it is told of the
+   * its window. The program may write for the old size until it is reported of the
    * new one, so the fake screen is never the narrower of the two meanwhile.
    */
   async resize(size: Size): Promise<void> {
@@ -106,7 +106,7 @@ export class Terminal implements AsyncDisposable {
     return new TextDecoder().decode(stdout);
   }
 
-  /** As `stty -a` tells them: whether the terminal echoes and reads lines. */
+  /** As `stty -a` reports them: whether the terminal echoes and reads lines. */
   async modes(): Promise<string> {
     return await this.#stty("-a");
   }

@@ -6,7 +6,7 @@ import { assertCode, type CliFixture, type Ended, from, noise, ON_UNIX, test } f
 
 const MIB = 1_048_576;
 const BYTES = noise(5 * MIB + 7);
-const NOBODY = { address: "127.0.0.1:1" };
+const UNREACHABLE = { address: "127.0.0.1:1" };
 
 /** The same bytes, but for one in each of these places. */
 function spoiled(...at: number[]): Uint8Array {
@@ -140,7 +140,7 @@ test("p2p verify exits 3 when no seed has the file", async (world) => {
 
 test("p2p verify exits 4 when no seed can be reached", async (world) => {
   world.write("here/a.bin", BYTES);
-  const ended = await world.p2p("verify", "a.bin", ...from(NOBODY));
+  const ended = await world.p2p("verify", "a.bin", ...from(UNREACHABLE));
   assertCode(ended, 4);
   assertMatch(ended.stderr, /^p2p: Cannot verify "a\.bin": .*refused\nhint: /);
 });

@@ -25,7 +25,7 @@ function nameOf(i: number): string {
   return NAMES[i] ?? `data/part-${String(i).padStart(6, "0")}.parquet`;
 }
 
-/** A process at work on `count` tasks, as its record tells it; alive as long as the handle is held. */
+/** A process at work on `count` tasks, as its record reports it; alive as long as the handle is held. */
 function atWork(world: CliFixture, count: number): Disposable {
   const runs = world.path("state", "runs");
   Deno.mkdirSync(runs, { recursive: true });

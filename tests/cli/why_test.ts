@@ -7,7 +7,7 @@ import { assertCode, type CliFixture, from, noise, type RunningProcess, test } f
 
 const MIB = 1_048_576;
 const BYTES = noise(8 * MIB);
-const NOBODY = { address: "127.0.0.1:1" };
+const UNREACHABLE = { address: "127.0.0.1:1" };
 
 interface Why {
   readonly task: string;
@@ -25,7 +25,7 @@ async function whyOf(world: CliFixture, task: string): Promise<Why> {
   return JSON.parse(ended.stdout);
 }
 
-/** Asks until the download's process has told so much of itself; `running` ends by itself if it never does. */
+/** Asks until the download's process has reported so much of itself; `running` ends by itself if it never does. */
 async function whyUntil(
   world: CliFixture,
   task: string,
@@ -85,7 +85,7 @@ test("p2p why names seeds that cannot be reached, also when the task has failed"
 });
 
 test("p2p why of a task that failed at once says why", async (world) => {
-  await world.p2p("get", "a.bin", "--id", "ab", ...from(NOBODY));
+  await world.p2p("get", "a.bin", "--id", "ab", ...from(UNREACHABLE));
   const { state, sentence, advice } = await whyOf(world, "a.bin");
   assertEquals(state, "failed");
   assertMatch(sentence, /failed: .*refused/);

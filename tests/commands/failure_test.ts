@@ -126,9 +126,9 @@ Deno.test("renderTaskFailure() repeats the --seed flags of the command in its hi
 });
 
 Deno.test("EXITS has every code that a failure can have, once", () => {
-  const told = EXITS.map(([code]) => code);
-  assertEquals(told, [0, 1, 2, 3, 4, 5, 6, 7, 8, 129, 130, 143]);
-  for (const exit of Object.values(exits)) assertEquals(told.includes(exit), true, `${exit}`);
+  const reported = EXITS.map(([code]) => code);
+  assertEquals(reported, [0, 1, 2, 3, 4, 5, 6, 7, 8, 129, 130, 143]);
+  for (const exit of Object.values(exits)) assertEquals(reported.includes(exit), true, `${exit}`);
 });
 
 Deno.test("renderBug() ends with a request for a report", () => {

@@ -29,7 +29,7 @@ function claiming(digest: string): Hook {
 }
 
 /** A fixture for whole tasks in real time, because the disk is real. */
-function deskOf(hosts: Hosts, settings: Partial<DownloadSettings> = {}): TaskFixture {
+function fixtureOf(hosts: Hosts, settings: Partial<DownloadSettings> = {}): TaskFixture {
   return new TaskFixture(hosts, settings, systemClock);
 }
 
@@ -47,7 +47,7 @@ function pathOf(bench: TaskFixture): string {
 
 test("downloadFile() brings the right file when more seeds than honest ones claim its digest for other bytes", async () => {
   await using seeds = new Seeds();
-  await using bench = deskOf({
+  await using bench = fixtureOf({
     liar: seeds.add({ a: OTHER }, claiming(SHA256)),
     accomplice: seeds.add({ a: OTHER }, claiming(SHA256)),
     honest: seeds.add({ a: FILE }),
@@ -56,10 +56,10 @@ test("downloadFile() brings the right file when more seeds than honest ones clai
   assertEquals(Deno.readFileSync(result.path), FILE);
   assertEquals([result.path, result.sha256, result.verified], [pathOf(bench), SHA256, true]);
   assertEquals(Object.keys(result.bytesBySeed), [nameOf("honest")]);
-  // The lie is told, and nothing of it is left.
+  // The lie is reported, and nothing of it is left.
   const notes = bench.news.flatMap((one) => one.kind === "note" ? [one.text] : []);
   assert(notes.some((text) => text.includes("not the one asked for")), notes.join("\n"));
-  assertEquals(bench.toldOf("liar").at(-1), "dissents");
+  assertEquals(bench.reportsOf("liar").at(-1), "dissents");
   assertEquals(Array.from(Deno.readDirSync(bench.dir), ({ name }) => name), ["a"]);
 });
 
@@ -67,7 +67,7 @@ test("downloadFile() throws CorruptError, and leaves nothing, when only liars cl
   await using seeds = new Seeds();
   const third = FILE.slice();
   third[7]! ^= 1;
-  await using bench = deskOf({
+  await using bench = fixtureOf({
     liar: seeds.add({ a: OTHER }, claiming(SHA256)),
     other: seeds.add({ a: third }, claiming(SHA256)),
   });
@@ -82,7 +82,7 @@ test("downloadFile() throws CorruptError, and leaves nothing, when only liars cl
 test("downloadFile() throws CorruptError when a seed claims another digest for the very pieces", async () => {
   await using seeds = new Seeds();
   const digest = "0".repeat(64);
-  await using bench = deskOf({
+  await using bench = fixtureOf({
     liar: seeds.add({ a: FILE }, claiming(digest)),
     honest: seeds.add({ a: FILE }),
   });
@@ -132,7 +132,7 @@ const useless: { name: string; hook: Hook; why: string; settings?: Partial<Downl
 for (const { name, hook, why, settings = {} } of useless) {
   test(`downloadFile() sets the content of most seeds aside when they ${name}, and brings that of the honest one`, async () => {
     await using seeds = new Seeds();
-    await using bench = deskOf({
+    await using bench = fixtureOf({
       liar: seeds.add({ a: OTHER }, hook),
       accomplice: seeds.add({ a: OTHER }, hook),
       honest: seeds.add({ a: FILE }),
@@ -149,7 +149,7 @@ for (const { name, hook, why, settings = {} } of useless) {
 test("downloadFile() names the contents of all seeds when none of them can be had", async () => {
   await using seeds = new Seeds();
   const hook = answering("ERROR:NOT_FOUND no\n");
-  await using bench = deskOf({
+  await using bench = fixtureOf({
     one: seeds.add({ a: OTHER }, hook),
     other: seeds.add({ a: FILE }, hook),
   });
@@ -162,19 +162,19 @@ test("downloadFile() names the contents of all seeds when none of them can be ha
 
 test("downloadFile() computes the digest of the whole when a seed of the right pieces claims a wrong one", async () => {
   await using seeds = new Seeds();
-  await using bench = deskOf({
+  await using bench = fixtureOf({
     liar: seeds.add({ a: FILE }, claiming("0".repeat(64))),
     honest: seeds.add({ a: FILE }),
   });
   const result = await run(bench);
   assertEquals([result.sha256, result.verified], [SHA256, true]);
-  assertEquals(bench.toldOf("honest").includes("dissents"), false);
+  assertEquals(bench.reportsOf("honest").includes("dissents"), false);
 });
 
 test("downloadFile() says nothing of the bytes that stay when other ones are there and are to be skipped", async () => {
   await using seeds = new Seeds();
   const seed = seeds.add({ a: FILE });
-  await using bench = deskOf({ seed }, { onConflict: "skip" });
+  await using bench = fixtureOf({ seed }, { onConflict: "skip" });
   Deno.writeFileSync(pathOf(bench), OTHER);
   const { how, sha256, id, verified } = await run(bench);
   assertEquals({ how, sha256, id, verified }, {
@@ -190,7 +190,7 @@ test("downloadFile() says nothing of the bytes that stay when other ones are the
 test("downloadFile() says nothing of the bytes that stay when they came while it downloaded", async () => {
   await using seeds = new Seeds();
   const seed = seeds.add({ a: FILE });
-  await using bench = deskOf({ seed }, { onConflict: "skip" });
+  await using bench = fixtureOf({ seed }, { onConflict: "skip" });
   seed.hook = (request) => {
     if (request.verb === "DOWNLOAD") Deno.writeFileSync(pathOf(bench), OTHER);
     return Promise.resolve(undefined);
@@ -208,17 +208,17 @@ test("downloadFile() says nothing of the bytes that stay when they came while it
 test("downloadFile() says what the bytes are when the very ones are there", async () => {
   await using seeds = new Seeds();
   const seed = seeds.add({ a: FILE });
-  await using bench = deskOf({ seed }, { onConflict: "skip" });
+  await using bench = fixtureOf({ seed }, { onConflict: "skip" });
   Deno.writeFileSync(pathOf(bench), FILE);
   const { how, sha256, id, verified } = await run(bench);
   const expected = { how: "already-there", sha256: SHA256, id: seed.manifestOf("a").id };
   assertEquals({ how, sha256, id, verified }, { ...expected, verified: true } as never);
 });
 
-test("downloadFile() tells where the pieces of an earlier run lie before it downloads the others", async () => {
+test("downloadFile() reports where the pieces of an earlier run lie before it downloads the others", async () => {
   await using seeds = new Seeds();
   const hosts = { honest: seeds.add({ a: FILE }) };
-  await using bench = deskOf(hosts);
+  await using bench = fixtureOf(hosts);
   const stop = new AbortController();
   const { emit } = bench.parts;
   const parts = {
@@ -237,15 +237,17 @@ test("downloadFile() tells where the pieces of an earlier run lie before it down
   const stored = bench.news.flatMap((one) => one.kind === "stored" ? [one.piece] : []);
   bench.news.length = 0;
   await run(bench);
-  const told = bench.news.find((one) => one.kind === "pieces");
-  assertEquals(told?.kind === "pieces" && told.count, 6);
-  const there = told?.kind === "pieces" ? told.cells.flatMap((n, i) => n > 0 ? [i] : []) : [];
+  const reported = bench.news.find((one) => one.kind === "pieces");
+  assertEquals(reported?.kind === "pieces" && reported.count, 6);
+  const there = reported?.kind === "pieces"
+    ? reported.cells.flatMap((n, i) => n > 0 ? [i] : [])
+    : [];
   assertEquals(there, stored.sort());
 });
 
 test("downloadFile() fetches wrong pieces of the disk again before it blames a seed for the digest", async () => {
   await using seeds = new Seeds();
-  await using bench = deskOf({ honest: seeds.add({ a: FILE }) });
+  await using bench = fixtureOf({ honest: seeds.add({ a: FILE }) });
   const manifest = makeManifest(FILE.length, SHA256, digestsOf(FILE));
   const content = { layout: manifest.layout, manifest };
   {
@@ -285,7 +287,7 @@ test("downloadFile() brings the right bytes when the part is overwritten between
     part.writeSync(new Uint8Array(FILE.length));
     return Promise.resolve(undefined);
   };
-  await using bench = deskOf({ honest: seeds.add({ a: FILE }, overwriting) });
+  await using bench = fixtureOf({ honest: seeds.add({ a: FILE }, overwriting) });
   const result = await run(bench);
   assert(asked >= 3, `only ${asked} requests`);
   assertEquals(Deno.readFileSync(result.path), FILE);

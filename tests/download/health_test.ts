@@ -4,7 +4,15 @@ import type { DownloadSettings } from "../../core/config.ts";
 import { type SeedHealth, seedHealth } from "../../core/download/list.ts";
 import { type Hook, refusing } from "../support/scripted_seed.ts";
 import { noAbort, RawSeed, thrownBy } from "../source/support.ts";
-import { type Hosts, nameOf, NOBODY, oldSeedOf, Seeds, SILENT, TaskFixture } from "./support.ts";
+import {
+  type Hosts,
+  nameOf,
+  oldSeedOf,
+  Seeds,
+  SILENT,
+  TaskFixture,
+  UNREACHABLE,
+} from "./support.ts";
 import { patternOf } from "../support/bytes.ts";
 import { test } from "../support/test.ts";
 
@@ -38,12 +46,12 @@ class HealthFixture extends TaskFixture {
   }
 }
 
-test("healthOf() tells of each seed, in their order, how it speaks and what it offers", async () => {
+test("healthOf() reports of each seed, in their order, how it speaks and what it offers", async () => {
   await using seeds = new Seeds();
   await using old = new RawSeed(oldSeedOf({ x: 5, y: 6, z: 7 }));
   await using fixture = new HealthFixture({
     old: old.dial,
-    away: NOBODY,
+    away: UNREACHABLE,
     full: seeds.add(FILES),
     empty: seeds.add(),
   });
@@ -71,7 +79,7 @@ test("healthOf() tells of each seed, in their order, how it speaks and what it o
   assertEquals([four?.ok, four?.files, four?.bytes], [true, 0, 0]);
 });
 
-test("healthOf() tells the shortest of a few round trips", async () => {
+test("healthOf() reports the shortest of a few round trips", async () => {
   for (const pauses of [[90, 40, 70], [40, 90, 70], [70, 90, 40]]) {
     await using seeds = new Seeds();
     const seed = seeds.add(FILES);
@@ -105,7 +113,7 @@ test("healthOf() keeps the round trip that it measured when the seed fails after
   assertEquals(health?.roundTripMs, 30);
 });
 
-test("healthOf() says what is wrong with a seed that answers PING and tells no list", async () => {
+test("healthOf() says what is wrong with a seed that answers PING and reports no list", async () => {
   await using seeds = new Seeds();
   await using fixture = new HealthFixture({
     seed: seeds.add(FILES, refusing("LIST", "ERROR:INTERNAL the disk is gone")),

@@ -10,7 +10,16 @@ import { list, type Offer, resolveNames } from "../../core/download/list.ts";
 import { encodeListing } from "../../core/protocol/listing.ts";
 import { type Hook, refusing } from "../support/scripted_seed.ts";
 import { noAbort, RawSeed, thrownBy } from "../source/support.ts";
-import { FILE, nameOf, NOBODY, oldSeedOf, OTHER, Seeds, SILENT, TaskFixture } from "./support.ts";
+import {
+  FILE,
+  nameOf,
+  oldSeedOf,
+  OTHER,
+  Seeds,
+  SILENT,
+  TaskFixture,
+  UNREACHABLE,
+} from "./support.ts";
 import { bytesOf } from "../support/bytes.ts";
 import { test } from "../support/test.ts";
 
@@ -81,7 +90,7 @@ for (const [what, hook] of [["dribbles", dribbling], ["has no end", endless]] as
 test("list() says of each seed why it does not answer", async () => {
   await using seeds = new Seeds();
   await using bench = new TaskFixture({
-    away: NOBODY,
+    away: UNREACHABLE,
     silent: SILENT,
     good: seeds.add({ a: SMALL }),
   }, { giveUpMs: 3000 });
@@ -102,7 +111,7 @@ test("list() asks a seed once that is named twice", async () => {
   assertEquals(seed.asked("LIST").length, 1);
 });
 
-test("list() tells which contents there are, and waits 2 s for a seed that is hashing", async () => {
+test("list() reports which contents there are, and waits 2 s for a seed that is hashing", async () => {
   await using seeds = new Seeds();
   const [one, two] = [seeds.add({ a: FILE }), seeds.add({ a: OTHER })];
   const hashing = seeds.add({ a: FILE }, refusing("MANIFEST", "ERROR:PENDING 1"));
@@ -114,7 +123,7 @@ test("list() tells which contents there are, and waits 2 s for a seed that is ha
   }
 });
 
-test("list() waits 2 s for a seed that is hashing, though it gets on", async () => {
+test("list() waits 2 s for a seed that is hashing, though it makes progress", async () => {
   await using seeds = new Seeds();
   let percent = 0;
   const hashing: Hook = async (request, client) => {
@@ -137,7 +146,7 @@ test("list() waits 2 s for a seed that is busy, whatever pause that asks for", a
   assertLessOrEqual(ms, 4000);
 });
 
-test("list() tells the content of a seed that has hashed it in time", async () => {
+test("list() reports the content of a seed that has hashed it in time", async () => {
   await using seeds = new Seeds();
   const seed = seeds.add({ a: FILE }, refusing("MANIFEST", "ERROR:PENDING 50", 2));
   await using bench = new TaskFixture({ seed });
@@ -154,7 +163,7 @@ test("list() asks for no content that nobody wants to know", async () => {
   assertEquals(seed.asked("MANIFEST").length, 0);
 });
 
-test("list() tells which seed has which content, and asks only those that have the file", async () => {
+test("list() reports which seed has which content, and asks only those that have the file", async () => {
   await using seeds = new Seeds();
   const [one, two] = [seeds.add({ a: FILE }), seeds.add({ a: OTHER })];
   const lacking = seeds.add({ b: SMALL });
@@ -241,7 +250,7 @@ const OFFERED = {
 };
 
 test("resolveNames() asks no seed, and gives each name once, when none is a glob", async () => {
-  await using bench = new TaskFixture({ away: NOBODY });
+  await using bench = new TaskFixture({ away: UNREACHABLE });
   const { settings } = bench.parts;
   const names = await resolveNames(["a", "b", "a"], false, settings, platformOf(bench), noAbort);
   assertEquals(names, [{ name: "a" }, { name: "b" }]);
@@ -279,7 +288,7 @@ test("resolveNames() throws NotFoundError when nothing else is offered", async (
   await assertRejects(() => resolved(bench, [], true), NotFoundError, "offer no file");
 });
 
-test("resolveNames() throws UnreachableError when no seed tells its list in time", async () => {
-  await using bench = new TaskFixture({ silent: SILENT, away: NOBODY }, { giveUpMs: 3000 });
+test("resolveNames() throws UnreachableError when no seed reports its list in time", async () => {
+  await using bench = new TaskFixture({ silent: SILENT, away: UNREACHABLE }, { giveUpMs: 3000 });
   await assertRejects(() => resolved(bench, ["*"]), UnreachableError, "silent:7270");
 });

@@ -50,7 +50,7 @@ class DownloaderFixture implements AsyncDisposable {
   readonly seed: ScriptedSeed;
   readonly other: ScriptedSeed;
   readonly #terms: PieceDownloaderOptions;
-  readonly #told = new Notify();
+  readonly #reported = new Notify();
   #orders = 0;
 
   static async open(
@@ -100,7 +100,7 @@ class DownloaderFixture implements AsyncDisposable {
       rateLimit: undefined,
       emit: (fact) => {
         this.events.push(fact);
-        this.#told.notifyAll();
+        this.#reported.notifyAll();
       },
       fail: (error) => this.errors.push(error),
     };
@@ -119,14 +119,14 @@ class DownloaderFixture implements AsyncDisposable {
     return id;
   }
 
-  /** What was told, but for the bytes on their way. */
+  /** What was reported, but for the bytes on their way. */
   get ends(): PieceEvent[] {
     return this.events.filter(({ kind }) => kind !== "received");
   }
 
   /** Resolves when so many orders have come to an end, however long that takes. */
   async ended(count: number): Promise<void> {
-    while (this.ends.length < count) await this.#told.notified(noAbort);
+    while (this.ends.length < count) await this.#reported.notified(noAbort);
   }
 
   async settle(): Promise<void> {
@@ -141,7 +141,7 @@ class DownloaderFixture implements AsyncDisposable {
   }
 }
 
-test("PieceDownloader.fetch() stores a right piece at its place and tells of all its bytes", async () => {
+test("PieceDownloader.fetch() stores a right piece at its place and reports of all its bytes", async () => {
   await using shop = await DownloaderFixture.open();
   shop.fetch(5);
   shop.fetch(2);
@@ -156,7 +156,7 @@ test("PieceDownloader.fetch() stores a right piece at its place and tells of all
   assertEquals(shop.ends.map(({ kind }) => kind), ["stored", "stored"]);
 });
 
-test("PieceDownloader.fetch() tells of a failure and stores nothing when a piece has a wrong digest", async () => {
+test("PieceDownloader.fetch() reports of a failure and stores nothing when a piece has a wrong digest", async () => {
   await using shop = await DownloaderFixture.open(corrupting);
   shop.fetch(0);
   await shop.settle();
@@ -189,7 +189,7 @@ test("PieceDownloader.cancel() stores nothing, and keeps the memory, when the pi
 });
 
 for (const [what, hook] of [["right", undefined], ["wrong", corrupting]] as const) {
-  test(`PieceDownloader.fetch() tells a ${what} piece as it is when other threads hash`, async () => {
+  test(`PieceDownloader.fetch() reports a ${what} piece as it is when other threads hash`, async () => {
     using hashers = new HasherPool(2, startHasher, 0);
     await using shop = await DownloaderFixture.open(hook, noAbort, hashers);
     for (const piece of [0, 1, 2, 3, 4, 5]) shop.fetch(piece);
@@ -200,7 +200,7 @@ for (const [what, hook] of [["right", undefined], ["wrong", corrupting]] as cons
   });
 }
 
-test("PieceDownloader.fetch() tells of a failure when the seed says that the file has changed", async () => {
+test("PieceDownloader.fetch() reports of a failure when the seed says that the file has changed", async () => {
   await using shop = await DownloaderFixture.open(refusing("DOWNLOAD", "ERROR:CHANGED"));
   shop.fetch(0);
   await shop.settle();
@@ -220,7 +220,7 @@ test("PieceDownloader.fetch() ends the task, and blames no seed, when the disk f
 });
 
 for (const when of ["before its reply", "in the middle of its body", "after its last byte"]) {
-  test(`PieceDownloader.cancel() stores nothing and tells nothing when an order is taken back ${when}`, async () => {
+  test(`PieceDownloader.cancel() stores nothing and reports nothing when an order is taken back ${when}`, async () => {
     const gate = Promise.withResolvers<void>();
     const hook = onDownload(async (bytes, client) => {
       if (when === "before its reply") await gate.promise;
@@ -239,10 +239,10 @@ for (const when of ["before its reply", "in the middle of its body", "after its 
       while (all() < MIB) await Promise.resolve();
     } else await shop.settle();
     shop.downloader.cancel(order);
-    const told = shop.events.length;
+    const reported = shop.events.length;
     gate.resolve();
     await shop.settle();
-    assertEquals(shop.events.length, told);
+    assertEquals(shop.events.length, reported);
     assertEquals(shop.ends, []);
     assertEquals(shop.file.missing.length, 6);
     assertEquals(shop.errors, []);
@@ -386,11 +386,11 @@ test("PieceDownloader end soon, and tell nothing, when the signal aborts in the 
   await using shop = await DownloaderFixture.open(hook, stop.signal);
   for (const piece of [0, 1, 2, 3, 4, 5]) shop.fetch(piece);
   await shop.settle();
-  const told = shop.events.length;
+  const reported = shop.events.length;
   stop.abort(new Error("enough"));
   const { ms } = await shop.bench.timed(shop.downloader[Symbol.asyncDispose]());
   assert(ms <= 300, `it took ${ms} ms`);
-  assertEquals([shop.events.length, shop.ends.length, shop.errors.length], [told, 0, 0]);
+  assertEquals([shop.events.length, shop.ends.length, shop.errors.length], [reported, 0, 0]);
 });
 
 test("PieceDownloader.fetch() does nothing when the hands have been put down", async () => {

@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import { Prefetch } from "../../core/download/prefetch.ts";
 import { type Hook, refusing } from "../support/scripted_seed.ts";
 import { noAbort } from "../source/support.ts";
-import { addressOf, nameOf, NOBODY, Seeds, TaskFixture } from "./support.ts";
+import { addressOf, nameOf, Seeds, TaskFixture, UNREACHABLE } from "./support.ts";
 import { patternOf } from "../support/bytes.ts";
 import { test } from "../support/test.ts";
 
@@ -18,7 +18,7 @@ class PrefetchFixture implements AsyncDisposable {
 
   constructor(hook?: Hook) {
     this.seed = this.seeds.add(FILES, hook);
-    this.bench = new TaskFixture({ seed: this.seed, away: NOBODY });
+    this.bench = new TaskFixture({ seed: this.seed, away: UNREACHABLE });
     const { pool } = this.bench;
     const links = ["seed", "away"].map((host) => pool.source(addressOf(host)));
     this.prefetch = new Prefetch(NAMES, links, this.bench.clock, noAbort);

@@ -23,11 +23,11 @@ import {
   FILE,
   type Hosts,
   nameOf,
-  NOBODY,
   OTHER,
   Seeds,
   SILENT,
   TaskFixture,
+  UNREACHABLE,
 } from "./support.ts";
 import { test } from "../support/test.ts";
 
@@ -91,37 +91,37 @@ const useless: {
   name: string;
   host: (seeds: Seeds) => Hosts[string];
   ms: number;
-  told: string[];
+  reported: string[];
 }[] = [
-  { name: "is not there", host: () => NOBODY, ms: 20, told: ["failing"] },
-  { name: "does not answer the connect", host: () => SILENT, ms: GRACE_MS, told: [] },
+  { name: "is not there", host: () => UNREACHABLE, ms: 20, reported: ["failing"] },
+  { name: "does not answer the connect", host: () => SILENT, ms: GRACE_MS, reported: [] },
   {
     name: "does not have the file",
     host: (seeds) => seeds.add({ b: FILE }),
     ms: 20,
-    told: ["lacks"],
+    reported: ["lacks"],
   },
   {
     name: "has other bytes under this name",
     host: (seeds) => seeds.add({ a: OTHER }),
     ms: 20,
-    told: ["dissents"],
+    reported: ["dissents"],
   },
   {
     name: "is hashing",
     host: (seeds) => seeds.add({ a: FILE }, refusing("MANIFEST", "ERROR:PENDING 1")),
     ms: GRACE_MS,
-    told: ["busy"],
+    reported: ["busy"],
   },
   {
     name: "stalls in its manifest",
     host: (seeds) => seeds.add({ a: FILE }, stallsInManifest),
     ms: GRACE_MS,
-    told: [],
+    reported: [],
   },
 ];
 
-for (const { name, host, ms: maxMs, told } of useless) {
+for (const { name, host, ms: maxMs, reported } of useless) {
   test(`downloadFile() needs at most ${maxMs} ms for two good seeds when a third one ${name}`, async () => {
     await using seeds = new Seeds();
     const good = [seeds.add({ a: FILE }), seeds.add({ a: FILE })];
@@ -130,11 +130,11 @@ for (const { name, host, ms: maxMs, told } of useless) {
     assertEquals(found.id, MANIFEST.id);
     assertEquals(found.holders, [nameOf("a"), nameOf("b")]);
     assertLessOrEqual(ms, maxMs);
-    assertEquals(Array.from(new Set(bench.toldOf("x"))), told);
+    assertEquals(Array.from(new Set(bench.reportsOf("x"))), reported);
   });
 }
 
-test("downloadFile() waits for a seed that is hashing when nobody else has a manifest", async () => {
+test("downloadFile() waits for a seed that is hashing when no other seed has a manifest", async () => {
   await using seeds = new Seeds();
   await using bench = new TaskFixture({
     a: seeds.add({ a: FILE }, refusing("MANIFEST", "ERROR:PENDING 60", 5)),
@@ -162,10 +162,14 @@ const hopeless: {
 }[] = [
   {
     name: "no seed has it",
-    hosts: (seeds) => ({ a: seeds.add({ b: FILE }), b: NOBODY }),
+    hosts: (seeds) => ({ a: seeds.add({ b: FILE }), b: UNREACHABLE }),
     error: NotFoundError,
   },
-  { name: "no seed is there", hosts: () => ({ a: NOBODY, b: NOBODY }), error: UnreachableError },
+  {
+    name: "no seed is there",
+    hosts: () => ({ a: UNREACHABLE, b: UNREACHABLE }),
+    error: UnreachableError,
+  },
   {
     name: "the only seed wants a token",
     hosts: (seeds) => {
@@ -222,7 +226,7 @@ test("downloadFile() asks seldom when the only seed is busy and wants to be aske
   assertLessOrEqual(busy.asked("MANIFEST").length, 100);
 });
 
-test("downloadFile() takes a seed that tells another digest for the same pieces as a holder", async () => {
+test("downloadFile() takes a seed that reports another digest for the same pieces as a holder", async () => {
   await using seeds = new Seeds();
   const lying: Hook = async (request, client, seed) => {
     if (request.verb !== "MANIFEST") return undefined;
@@ -247,7 +251,7 @@ test("downloadFile() asks a seed that still hashes how large the file is, and wa
   const { value: found } = await bench.timed(bench.find());
   assertEquals(found.holders, [nameOf("hashing"), nameOf("other")]);
   assertEquals(hashing.asked("FILESIZE").length, 1);
-  assert(bench.toldOf("stale").includes("dissents"));
+  assert(bench.reportsOf("stale").includes("dissents"));
 });
 
 for (const [name, hook] of [["manifest", stallsInManifest], ["reply", silent]] as const) {

@@ -8,7 +8,7 @@ type Fact = { readonly kind: "say"; readonly word: string };
 type Seen = Fact | { readonly kind: "timer" };
 type Run = Running<Fact, string>;
 
-/** Writes down what it is told; what it orders is what `orders` makes of it. */
+/** Writes down what it is reported; what it orders is what `orders` makes of it. */
 class RecordingMachine implements Machine<Seen, string> {
   readonly facts: string[] = [];
   constructor(readonly orders: (fact: string) => string[] = () => []) {}
@@ -28,29 +28,29 @@ class RecordingMachine implements Machine<Seen, string> {
 }
 
 function run(
-  diary: RecordingMachine,
+  entries: RecordingMachine,
   perform: (order: string, running: Run) => void,
   clock = new ManualClock(),
   signal = noAbort,
 ): Promise<string> {
-  return runMachine<Fact, string, string>(diary, perform, clock, signal);
+  return runMachine<Fact, string, string>(entries, perform, clock, signal);
 }
 
 const say = (word: string): Fact => ({ kind: "say", word });
 
 test("runMachine() performs the orders of the start, and resolves with what ends it", async () => {
-  const diary = new RecordingMachine(() => ["go"]);
-  assertEquals(await run(diary, (order, running) => running.end(`did ${order}`)), "did go");
-  assertEquals(diary.facts, ["start@0"]);
+  const entries = new RecordingMachine(() => ["go"]);
+  assertEquals(await run(entries, (order, running) => running.end(`did ${order}`)), "did go");
+  assertEquals(entries.facts, ["start@0"]);
 });
 
-test("runMachine() handles facts one at a time, in the order in which they are told", async () => {
+test("runMachine() handles facts one at a time, in the order in which they are reported", async () => {
   const log: string[] = [];
-  const diary = new RecordingMachine((fact) => {
+  const entries = new RecordingMachine((fact) => {
     log.push(`handle ${fact}`);
     return fact === "start" ? ["one", "two"] : fact === "b2" ? ["end"] : [`after ${fact}`];
   });
-  await run(diary, (order, running) => {
+  await run(entries, (order, running) => {
     log.push(`begin ${order}`);
     if (order === "one") running.send(say("a1"));
     if (order === "two") ["b1", "b2"].forEach((word) => running.send(say(word)));
@@ -68,22 +68,22 @@ test("runMachine() handles facts one at a time, in the order in which they are t
 
 test("runMachine() wakes the machine at the time that was asked for last", async () => {
   const clock = new ManualClock(1000);
-  const diary = new RecordingMachine((fact) => fact === "start" ? ["late", "early"] : ["end"]);
-  const running = run(diary, (order, running) => {
+  const entries = new RecordingMachine((fact) => fact === "start" ? ["late", "early"] : ["end"]);
+  const running = run(entries, (order, running) => {
     if (order === "late") running.setTimer(5000);
     else if (order === "early") running.setTimer(3000);
     else running.end("");
   }, clock);
   await clock.advance(10_000);
   await running;
-  assertEquals(diary.facts, ["start@1000", "woken@3000"]);
+  assertEquals(entries.facts, ["start@1000", "woken@3000"]);
   assertEquals(clock.pending, 0);
 });
 
 test("runMachine() wakes the machine at once when the time has passed", async () => {
   const clock = new ManualClock(1000);
-  const diary = new RecordingMachine((fact) => [fact]);
-  const running = run(diary, (order, running) => {
+  const entries = new RecordingMachine((fact) => [fact]);
+  const running = run(entries, (order, running) => {
     if (order === "start") running.setTimer(0);
     else running.end(order);
   }, clock);
@@ -93,8 +93,8 @@ test("runMachine() wakes the machine at once when the time has passed", async ()
 
 test("runMachine() throws what the performer fails with, and leaves no timer", async () => {
   const clock = new ManualClock();
-  const diary = new RecordingMachine(() => ["go"]);
-  const running = run(diary, (_, running) => {
+  const entries = new RecordingMachine(() => ["go"]);
+  const running = run(entries, (_, running) => {
     running.setTimer(1000);
     running.fail(new Error("no disk"));
   }, clock);
@@ -105,8 +105,8 @@ test("runMachine() throws what the performer fails with, and leaves no timer", a
 for (const when of ["start", "later"]) {
   test(`runMachine() throws what the performer throws when that is at ${when}`, async () => {
     const clock = new ManualClock();
-    const diary = new RecordingMachine((fact) => [fact]);
-    const running = run(diary, (order, running) => {
+    const entries = new RecordingMachine((fact) => [fact]);
+    const running = run(entries, (order, running) => {
       if (when === "start" || order === "woken") throw new Error("a bug");
       running.setTimer(1000);
     }, clock);
@@ -118,18 +118,19 @@ for (const when of ["start", "later"]) {
 }
 
 test("runMachine() throws the signal's reason when it has aborted before, and starts nothing", async () => {
-  const diary = new RecordingMachine();
-  const running = () => run(diary, () => {}, new ManualClock(), AbortSignal.abort(new Error("no")));
+  const entries = new RecordingMachine();
+  const running = () =>
+    run(entries, () => {}, new ManualClock(), AbortSignal.abort(new Error("no")));
   await assertRejects(running, Error, "no");
-  assertEquals(diary.facts, []);
+  assertEquals(entries.facts, []);
 });
 
 /** A machine that wakes itself for ever, and the hands of its performer. */
 function endless(clock: ManualClock, signal: AbortSignal) {
   const hands: Run[] = [];
-  const diary = new RecordingMachine(() => ["again"]);
+  const entries = new RecordingMachine(() => ["again"]);
   const ended = run(
-    diary,
+    entries,
     (_, running) => {
       hands[0] = running;
       running.setTimer(clock.now() + 1000);
@@ -137,7 +138,7 @@ function endless(clock: ManualClock, signal: AbortSignal) {
     clock,
     signal,
   );
-  return { diary, ended, running: () => hands[0]! };
+  return { entries, ended, running: () => hands[0]! };
 }
 
 const ends: { name: string; end: (running: Run, stop: AbortController) => void }[] = [
@@ -150,7 +151,7 @@ for (const { name, end } of ends) {
   test(`runMachine() is deaf, and sets no timer, when ${name}`, async () => {
     const clock = new ManualClock();
     const stop = new AbortController();
-    const { diary, ended, running } = endless(clock, stop.signal);
+    const { entries, ended, running } = endless(clock, stop.signal);
     await clock.advance(1500);
     end(running(), stop);
     // Others do not know yet.
@@ -159,14 +160,14 @@ for (const { name, end } of ends) {
     running().send(say("too late"));
     running().setTimer(9000);
     await clock.advance(10_000);
-    assertEquals(diary.facts, ["start@0", "woken@1000"]);
+    assertEquals(entries.facts, ["start@0", "woken@1000"]);
     assertEquals(clock.pending, 0);
   });
 }
 
 test("runMachine() keeps to its first end when there are several", async () => {
-  const diary = new RecordingMachine(() => ["go"]);
-  const ended = run(diary, (_, running) => {
+  const entries = new RecordingMachine(() => ["go"]);
+  const ended = run(entries, (_, running) => {
     running.end("first");
     running.end("second");
     running.fail(new Error("third"));

@@ -60,7 +60,7 @@ class SuperviseFixture implements AsyncDisposable {
     this.ending = watch(this.result);
   }
 
-  /** What was told of its state, in order. */
+  /** What was reported of its state, in order. */
   get states(): string[] {
     return this.bench.news.flatMap((one) => one.kind === "state" ? [one.state] : []);
   }
@@ -70,8 +70,8 @@ class SuperviseFixture implements AsyncDisposable {
   }
 
   /** What the user says, and what comes of it. */
-  async wish(wish: Parameters<Control["set"]>[0]): Promise<void> {
-    this.control.set(wish);
+  async request(request: Parameters<Control["set"]>[0]): Promise<void> {
+    this.control.set(request);
     await this.settle();
   }
 
@@ -111,53 +111,53 @@ function errorOf({ ending }: SuperviseFixture["ending"]): unknown {
 test("supervise() stops what runs and leaves its place when the user pauses, and runs again when he resumes", async () => {
   await using fixture = await SuperviseFixture.begin();
   assertEquals([fixture.attempts, fixture.running], [1, 1]);
-  await fixture.wish("pause");
+  await fixture.request("pause");
   assertEquals([fixture.running, fixture.place.held, fixture.bench.slots.available], [0, false, 1]);
   assertEquals(fixture.states, ["paused"]);
-  await fixture.wish(undefined);
+  await fixture.request(undefined);
   assertEquals([fixture.attempts, fixture.running, fixture.place.held], [2, 1, true]);
   assertEquals(fixture.states, ["paused", "waiting"]);
 });
 
-for (const wish of ["pause", "cancel", "cancel-and-delete"] as const) {
-  test(`supervise() obeys "${wish}" at once when the task waits for its place after a resume`, async () => {
+for (const request of ["pause", "cancel", "cancel-and-delete"] as const) {
+  test(`supervise() carries out "${request}" at once when the task waits for its place after a resume`, async () => {
     await using fixture = await SuperviseFixture.begin();
-    await fixture.wish("pause");
+    await fixture.request("pause");
     // Another task has the place, and runs long.
     using _other = await fixture.bench.slots.acquire(noAbort);
-    await fixture.wish(undefined);
+    await fixture.request(undefined);
     assertEquals(fixture.states, ["paused", "waiting"]);
-    await fixture.wish(wish);
-    if (wish === "pause") {
+    await fixture.request(request);
+    if (request === "pause") {
       assertEquals(fixture.states, ["paused", "waiting", "paused"]);
-      await fixture.wish(undefined);
-      await fixture.wish("cancel");
+      await fixture.request(undefined);
+      await fixture.request("cancel");
     }
     const error = errorOf(fixture.ending);
     assert(error instanceof CancelledError);
-    assertEquals(error.request, wish === "pause" ? "cancel" : wish);
+    assertEquals(error.request, request === "pause" ? "cancel" : request);
     assertEquals([fixture.attempts, fixture.bench.slots.available], [1, 0]);
   });
 }
 
 test("supervise() hands the place on when the user pauses while the task waits for it", async () => {
   await using fixture = await SuperviseFixture.begin();
-  await fixture.wish("pause");
+  await fixture.request("pause");
   const other = await fixture.bench.slots.acquire(noAbort);
-  await fixture.wish(undefined);
-  await fixture.wish("pause");
+  await fixture.request(undefined);
+  await fixture.request("pause");
   other[Symbol.dispose]();
   await fixture.settle();
   assertEquals([fixture.bench.slots.available, fixture.attempts], [1, 1]);
-  await fixture.wish(undefined);
+  await fixture.request(undefined);
   assertEquals([fixture.attempts, fixture.running], [2, 1]);
 });
 
 test("supervise() throws CancelledError when the user cancels what runs or what is paused", async () => {
   for (const pausedBefore of [false, true]) {
     await using fixture = await SuperviseFixture.begin();
-    if (pausedBefore) await fixture.wish("pause");
-    await fixture.wish("cancel-and-delete");
+    if (pausedBefore) await fixture.request("pause");
+    await fixture.request("cancel-and-delete");
     const error = errorOf(fixture.ending);
     assert(error instanceof CancelledError);
     assertEquals([error.request, fixture.running], ["cancel-and-delete", 0]);
@@ -167,11 +167,11 @@ test("supervise() throws CancelledError when the user cancels what runs or what 
 for (const when of ["it runs", "it is paused", "it waits for its place"]) {
   test(`supervise() throws the signal's reason when it aborts while ${when}`, async () => {
     await using fixture = await SuperviseFixture.begin();
-    if (when !== "it runs") await fixture.wish("pause");
+    if (when !== "it runs") await fixture.request("pause");
     using _other = when === "it waits for its place"
       ? await fixture.bench.slots.acquire(noAbort)
       : undefined;
-    if (when === "it waits for its place") await fixture.wish(undefined);
+    if (when === "it waits for its place") await fixture.request(undefined);
     const reason = new Error("enough");
     fixture.abort(reason);
     await fixture.settle();
@@ -202,9 +202,9 @@ test("supervise() throws DiskFullError when there is no room for giveUpMs", asyn
   assertLessOrEqual(ms, 11_000);
 });
 
-test("supervise() obeys within a second when the user cancels while the task waits for room", async () => {
+test("supervise() carries out within a second when the user cancels while the task waits for room", async () => {
   await using fixture = await SuperviseFixture.begin(full);
-  await fixture.wish("cancel");
+  await fixture.request("cancel");
   const { value, ms } = await fixture.bench.timed(thrownBy(fixture.result));
   assert(value as unknown instanceof CancelledError, String(value));
   assertLessOrEqual(ms, 1000);

@@ -119,8 +119,8 @@ export class TaskFixture implements AsyncDisposable {
     return typeof there === "function" ? there(address, signal) : there.dial(address, signal);
   };
 
-  /** What was told of a seed, in order. */
-  toldOf(host: string): string[] {
+  /** What was reported of a seed, in order. */
+  reportsOf(host: string): string[] {
     return this.news.flatMap((one) =>
       one.kind === "seed" && one.seed === nameOf(host) ? [one.what] : []
     );
@@ -254,7 +254,7 @@ export class Seeds implements AsyncDisposable {
   }
 }
 
-export const NOBODY: Dial = () => Promise.reject(new UnreachableError("connection refused"));
+export const UNREACHABLE: Dial = () => Promise.reject(new UnreachableError("connection refused"));
 
 /** Takes the connection and never says a word. */
 export const SILENT: Dial = (_, signal) =>
@@ -271,7 +271,7 @@ export function contentOf(bytes: Uint8Array, verified = true): StoredContent {
   return { layout: layoutOf(bytes.length), manifest: verified ? manifest : undefined };
 }
 
-/** Plays an old seed that tells how long its files are: one request a connection, and no word to a greeting. */
+/** Plays an old seed that reports how long its files are: one request a connection, and no word to a greeting. */
 export function oldSeedOf(sizes: Readonly<Record<string, number>>) {
   return async (seed: SeedSide): Promise<void> => {
     const line = await seed.line();

@@ -19,11 +19,11 @@ import {
   FILE,
   type Hosts,
   MIB,
-  NOBODY,
   OTHER,
   Seeds,
   SILENT,
   TaskFixture,
+  UNREACHABLE,
 } from "./support.ts";
 import { patternOf } from "../support/bytes.ts";
 import { test } from "../support/test.ts";
@@ -63,7 +63,7 @@ test("downloadFile() asks all seeds at once, and puts the file together from all
   assertEquals(stored.sort(), [0, 1, 2, 3, 4, 5]);
 });
 
-test("downloadFile() tells how many pieces each seed has in hand, and none in the end", async () => {
+test("downloadFile() reports how many pieces each seed has in hand, and none in the end", async () => {
   await using seeds = new Seeds();
   await using bench = new TaskFixture({
     a: seeds.add({ a: FILE }),
@@ -75,16 +75,16 @@ test("downloadFile() tells how many pieces each seed has in hand, and none in th
     if (one.kind !== "flight") continue;
     inHand.set(one.seed, [...inHand.get(one.seed) ?? [], one.pieces]);
   }
-  for (const told of inHand.values()) {
-    assertGreater(Math.max(...told), 0);
-    assertEquals([told[0], told.at(-1)], [1, 0]);
+  for (const reported of inHand.values()) {
+    assertGreater(Math.max(...reported), 0);
+    assertEquals([reported[0], reported.at(-1)], [1, 0]);
   }
   assertEquals(inHand.size, 2);
 });
 
 /** Seeds that may cost some time, but not the download. */
 const bad: { name: string; host: (seeds: Seeds) => Hosts[string]; maxMs: number }[] = [
-  { name: "is not there", host: () => NOBODY, maxMs: 100 },
+  { name: "is not there", host: () => UNREACHABLE, maxMs: 100 },
   { name: "does not answer the connect", host: () => SILENT, maxMs: 2500 },
   { name: "does not have the file", host: (seeds) => seeds.add({}), maxMs: 100 },
   { name: "has other bytes", host: (seeds) => seeds.add({ a: OTHER }), maxMs: 100 },
@@ -183,8 +183,8 @@ test("downloadFile() blames the seed that sent wrong bytes, and not the one that
   await using bench = new TaskFixture({ liar, honest });
   await bench.timed(bench.download(), 120_000);
   assertEquals(bench.written(), FILE);
-  assertEquals(bench.toldOf("honest").includes("corrupt"), false);
-  assert(bench.toldOf("liar").includes("corrupt"));
+  assertEquals(bench.reportsOf("honest").includes("corrupt"), false);
+  assert(bench.reportsOf("liar").includes("corrupt"));
 });
 
 test("downloadFile() drops a seed that keeps sending wrong bytes after three pieces", async () => {
@@ -195,7 +195,7 @@ test("downloadFile() drops a seed that keeps sending wrong bytes after three pie
   const { value: error } = await bench.timed(thrown);
   assert(error instanceof CorruptError);
   assertLessOrEqual(liar.asked("DOWNLOAD").length, 4);
-  assertEquals(bench.toldOf("liar").at(-1), "dropped");
+  assertEquals(bench.reportsOf("liar").at(-1), "dropped");
   assertEquals(bench.news.filter(({ kind }) => kind === "stored"), []);
 });
 
@@ -218,8 +218,8 @@ test("downloadFile() asks a seed again what it has when its file changes, and go
   await bench.timed(bench.download());
   assertEquals(bench.written(), FILE);
   assertEquals(changing.asked("MANIFEST").length, 2);
-  const told = bench.toldOf("changing");
-  assertEquals(told.slice(told.indexOf("failing")), ["failing", "dissents", "dropped"]);
+  const reported = bench.reportsOf("changing");
+  assertEquals(reported.slice(reported.indexOf("failing")), ["failing", "dissents", "dropped"]);
 });
 
 test("downloadFile() takes a seed back whose file was only touched", async () => {
@@ -229,8 +229,8 @@ test("downloadFile() takes a seed back whose file was only touched", async () =>
   await bench.timed(bench.download());
   assertEquals(bench.written(), FILE);
   assertEquals(touched.asked("MANIFEST").length, 2);
-  const told = bench.toldOf("touched");
-  assertEquals(told.slice(told.indexOf("failing")), ["failing", "joined", "back"]);
+  const reported = bench.reportsOf("touched");
+  assertEquals(reported.slice(reported.indexOf("failing")), ["failing", "joined", "back"]);
 });
 
 test("downloadFile() downloads the new content when the only seed's file changes", async () => {
@@ -253,7 +253,7 @@ test("downloadFile() lets a seed join that has done its hashing meanwhile", asyn
   const { value: bySeed } = await bench.timed(bench.download());
   assertEquals(bench.written(), FILE);
   assertGreater(bySeed["late"] ?? 0, 0);
-  assertEquals(bench.toldOf("late").includes("joined"), true);
+  assertEquals(bench.reportsOf("late").includes("joined"), true);
 });
 
 test("downloadFile() asks a fast seed for the last pieces of a slow one", async () => {
@@ -385,7 +385,7 @@ test("downloadFile() blames a seed once when it breaks the protocol with several
   await bench.timed(bench.download());
   assertEquals(bench.written(), FILE);
   // Three of them, and it would have been dropped.
-  assertEquals(bench.toldOf("rude").filter((what) => what === "corrupt").length, 1);
+  assertEquals(bench.reportsOf("rude").filter((what) => what === "corrupt").length, 1);
 });
 
 test("downloadFile() throws DiskError at once when the disk fails", async () => {
@@ -437,9 +437,9 @@ for (const afterMs of [0, 10, 50, 150, 1000, 1990]) {
     const { value, ms } = await bench.timed(thrown);
     assertEquals(value as Error, reason);
     assertLessOrEqual(ms, 300);
-    const told = bench.news.length;
+    const reported = bench.news.length;
     await bench.clock.advance(1000);
-    assertEquals(bench.news.length, told);
+    assertEquals(bench.news.length, reported);
   });
 }
 

@@ -10,11 +10,11 @@ import {
   type Hosts,
   MIB,
   nameOf,
-  NOBODY,
   oldSeedOf,
   Seeds,
   SILENT,
   TaskFixture,
+  UNREACHABLE,
 } from "./support.ts";
 import { patternOf } from "../support/bytes.ts";
 import { test } from "../support/test.ts";
@@ -22,11 +22,11 @@ import { test } from "../support/test.ts";
 const GIVE_UP_MS = 10_000;
 const MAX_VIRTUAL_MS = 30_000_000;
 /** Bytes of pieces as they are hashed: path, so far, in all. */
-type Told = [string, number, number][];
+type Reported = [string, number, number][];
 
 /** Files in a folder, and seeds to compare them with. */
 class VerifyFixture extends TaskFixture {
-  readonly told: Told = [];
+  readonly reported: Reported = [];
 
   constructor(hosts: Hosts, settings: Partial<DownloadSettings> = {}) {
     super(hosts, { giveUpMs: GIVE_UP_MS, ...settings });
@@ -42,7 +42,7 @@ class VerifyFixture extends TaskFixture {
     requests: Parameters<typeof verify>[0],
     signal = noAbort,
   ): Promise<{ value: Verification[]; ms: number }> {
-    const progress = (...told: Told[number]) => void this.told.push(told);
+    const progress = (...reported: Reported[number]) => void this.reported.push(reported);
     const platform = { clock: this.clock, dial: this.dial, hasher: noWorkers };
     const verifying = verify(requests, this.parts.settings, platform, progress, signal);
     // The clock runs on while the disk is read, which takes real time.
@@ -80,7 +80,7 @@ test("verify() names all seeds that have the very bytes, and those that have oth
     two,
     three,
     lacking: seeds.add({ b: FILE }),
-    away: NOBODY,
+    away: UNREACHABLE,
   });
   const { name, verdict } = await fixture.verify(FILE, "a");
   assertEquals(name, "a");
@@ -168,24 +168,24 @@ test("verify() takes an empty file for the same as an empty one", async () => {
   assertEquals(verdict.kind, "same");
 });
 
-test("verify() tells what it has hashed, piece by piece", async () => {
+test("verify() reports what it has hashed, piece by piece", async () => {
   await using seeds = new Seeds();
   await using fixture = new VerifyFixture({ seed: seeds.add({ a: FILE }) });
   const { path } = await fixture.verify(FILE, "a");
   const ends = [1, 2, 3, 4, 5].map((piece) => piece * MIB).concat(FILE.length);
-  assertEquals(fixture.told, ends.map((end) => [path, end, FILE.length]));
+  assertEquals(fixture.reported, ends.map((end) => [path, end, FILE.length]));
 });
 
 test("verify() goes by the first name that a seed knows, and asks for no other one then", async () => {
   await using seeds = new Seeds();
   const seed = seeds.add({ second: FILE, third: spoiled(FILE, 1) });
-  await using fixture = new VerifyFixture({ seed, away: NOBODY });
+  await using fixture = new VerifyFixture({ seed, away: UNREACHABLE });
   const { name, verdict } = await fixture.verify(FILE, "first", "second", "third");
   assertEquals([name, verdict.kind], ["second", "same"]);
   assertEquals(seed.asked("MANIFEST").map(({ name }) => name), ["first", "second"]);
 });
 
-test("verify() waits for a seed that hashes as long as it gets on", async () => {
+test("verify() waits for a seed that hashes as long as it makes progress", async () => {
   await using seeds = new Seeds();
   let percent = 0;
   const hashing: Hook = async (request, client) => {
@@ -238,13 +238,13 @@ const nobodies: {
   },
   {
     name: "one lacks it and another is away",
-    hosts: (seeds) => ({ x: seeds.add({ b: FILE }), y: NOBODY }),
+    hosts: (seeds) => ({ x: seeds.add({ b: FILE }), y: UNREACHABLE }),
     code: "not-found",
     says: /^no seed has it \(.*y:7270.*\)$/,
   },
   {
     name: "no seed is there",
-    hosts: () => ({ x: NOBODY, y: NOBODY }),
+    hosts: () => ({ x: UNREACHABLE, y: UNREACHABLE }),
     code: "unreachable",
     says: /x:7270.*; .*y:7270/,
   },
@@ -256,7 +256,10 @@ const nobodies: {
   },
   {
     name: "the seeds fail in different ways",
-    hosts: (seeds) => ({ x: NOBODY, y: seeds.add({ a: FILE }, refusing("MANIFEST", "OK 2\n{}")) }),
+    hosts: (seeds) => ({
+      x: UNREACHABLE,
+      y: seeds.add({ a: FILE }, refusing("MANIFEST", "OK 2\n{}")),
+    }),
     code: "unreachable",
     says: /x:7270.*; .*y:7270/,
   },
@@ -287,8 +290,8 @@ for (const { name, hosts, code, says } of nobodies) {
   });
 }
 
-test("verify() tells each seed's reason once, however many names it was asked for", async () => {
-  await using fixture = new VerifyFixture({ x: NOBODY });
+test("verify() reports each seed's reason once, however many names it was asked for", async () => {
+  await using fixture = new VerifyFixture({ x: UNREACHABLE });
   const { reason } = failureOf(await fixture.verify(FILE, "a", "b", "c"));
   assertEquals(reason.match(/x:7270/g)?.length, 1, reason);
 });
@@ -333,7 +336,7 @@ test("verify() changes nothing of the file", async () => {
 
 test("verify() claims nothing when old seeds only tell the size, and it is the same", async () => {
   await using old = new RawSeed(oldSeedOf({ a: FILE.length }));
-  await using fixture = new VerifyFixture({ old: old.dial, away: NOBODY });
+  await using fixture = new VerifyFixture({ old: old.dial, away: UNREACHABLE });
   const failure = failureOf(await fixture.verify(FILE, "a"));
   assertEquals(failure.code, "protocol");
   assertMatch(failure.reason, /old:7270 5243880 bytes/);
@@ -348,14 +351,14 @@ test("verify() knows another file by its size when old seeds tell nothing else",
   assertMatch(failure.reason, /5243880 bytes.*one:7270 7 bytes, two:7270 8 bytes/);
 });
 
-test("verify() claims nothing when only one of the old seeds tells the size that the file has", async () => {
+test("verify() claims nothing when only one of the old seeds reports the size that the file has", async () => {
   await using one = new RawSeed(oldSeedOf({ a: 7 }));
   await using two = new RawSeed(oldSeedOf({ a: FILE.length }));
   await using fixture = new VerifyFixture({ one: one.dial, two: two.dial });
   assertEquals(failureOf(await fixture.verify(FILE, "a")).code, "protocol");
 });
 
-test("verify() goes by digests where one seed has them, whatever size an old one tells", async () => {
+test("verify() goes by digests where one seed has them, whatever size an old one reports", async () => {
   await using seeds = new Seeds();
   await using old = new RawSeed(oldSeedOf({ a: 7 }));
   await using fixture = new VerifyFixture({ old: old.dial, seed: seeds.add({ a: FILE }) });

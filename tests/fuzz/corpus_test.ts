@@ -54,8 +54,8 @@ async function assertKeeps(target: Target, inputs: number): Promise<void> {
   const fuzzer = new Fuzzer(target, readCorpus(target.name), diceOf(20_261_122));
   await fuzzer.begin();
   await fuzzer.run(inputs);
-  const told = fuzzer.findings.map(({ input, fault }) => `${vectorOf(input)}: ${fault}`);
-  assertEquals(told, []);
+  const reported = fuzzer.findings.map(({ input, fault }) => `${vectorOf(input)}: ${fault}`);
+  assertEquals(reported, []);
 }
 
 /** Promises never to get a text with a Q, and does. */

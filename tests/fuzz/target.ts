@@ -1,4 +1,4 @@
-/** What the parsers are tried with, and how a broken promise is told. */
+/** What the parsers are tried with, and how a broken promise is reported. */
 import { assert } from "@std/assert";
 
 export interface Target {

@@ -9,7 +9,7 @@ Deno.test("rivalPatienceMs() leaves time for the others, however many contents t
 });
 
 const worlds = Number(Deno.env.get("P2P_WORLDS") ?? 2000);
-Deno.test(`Resolver ends with the right content in each of ${worlds} made-up votes that live, useful seeds do not outvote`, () => {
+Deno.test(`DownloadMachine ends with the right content in each of ${worlds} made-up votes that live, useful seeds do not outvote`, () => {
   for (let world = 0; world < worlds; world++) {
     assertEquals(faultsOfVote(world), [], `world ${world}`);
   }

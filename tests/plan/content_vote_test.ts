@@ -106,7 +106,7 @@ const reasons: { name: string; answers: SourceAnswer[]; code: string; says: RegE
   },
 ];
 for (const { name, answers, code, says } of reasons) {
-  Deno.test(`whyNobody() says ${code} when ${name}`, () => {
+  Deno.test(`noSourceReason() says ${code} when ${name}`, () => {
     const why = noSourceReason("it", answers);
     assertEquals(why.code as string, code);
     assertMatch(why.reason, says);

@@ -153,7 +153,7 @@ const cases: Case[] = [
     want: { id: ID.a, ms: 2010 },
   },
   {
-    name: "waits for a seed that hashes no longer than it gets on",
+    name: "waits for a seed that hashes no longer than it makes progress",
     answers: { s: [manifest(ID.a)], u: [hashingOf(10, 1)] },
     want: { id: ID.a, holders: ["s"], ms: 30_010 },
   },
@@ -296,7 +296,7 @@ const cases: Case[] = [
     want: { code: "timeout", ms: 10 + 1125 + 10 + 5000 },
   },
   {
-    name: "waits as long as the hashing gets on",
+    name: "waits as long as the hashing makes progress",
     answers: {
       s: Array.from({ length: 100 }, (_, percent) => hashing(percent)).concat(manifest(ID.a)),
     },
@@ -316,7 +316,7 @@ const cases: Case[] = [
     want: { id: ID.a, holders: ["s"] },
   },
   {
-    name: "tells that a token is wanted when that is all that is missing",
+    name: "reports that a token is wanted when that is all that is missing",
     answers: { s: [{ kind: "refused", reason: "asks for a token", code: "auth" }] },
     want: { code: "auth" },
   },

@@ -45,21 +45,21 @@ class InstallFixture implements AsyncDisposable {
     await this.server.publish(version, folder);
   }
 
-  async install(...args: string[]): Promise<{ code: number; told: string }> {
+  async install(...args: string[]): Promise<{ code: number; reported: string }> {
     return await this.installWith({ P2P_RELEASES: this.server.page }, ...args);
   }
 
   async installWith(
     env: Record<string, string>,
     ...args: string[]
-  ): Promise<{ code: number; told: string }> {
+  ): Promise<{ code: number; reported: string }> {
     const { code, stdout, stderr } = await new Deno.Command("powershell", {
       args: ["-NoProfile", "-ExecutionPolicy", "Bypass", "-File", SCRIPT, "-To", this.to, ...args],
       env: { P2P_RELEASES: "", TEMP: this.path("tmp"), TMP: this.path("tmp"), ...env },
       stdin: "null",
     }).output();
     const decoder = new TextDecoder();
-    return { code, told: decoder.decode(stdout) + decoder.decode(stderr) };
+    return { code, reported: decoder.decode(stdout) + decoder.decode(stderr) };
   }
 
   /** What is in the folder for programs, and what was left in that of temporary files. */
@@ -87,13 +87,13 @@ function test(name: string, fn: (machine: InstallFixture) => Promise<void>): voi
   });
 }
 
-test("puts the newest in its place, tells of the PATH, and replaces it when run again", async (machine) => {
+test("puts the newest in its place, reports of the PATH, and replaces it when run again", async (machine) => {
   for (const says of [/ is in .*p2p\.exe\r?\n/, /, in the place of the older one/]) {
-    const { code, told } = await machine.install();
-    assertEquals(code, 0, told);
+    const { code, reported } = await machine.install();
+    assertEquals(code, 0, reported);
     assertEquals(machine.installed(), ["p2p.exe"]);
-    assertMatch(told, says);
-    assertStringIncludes(told, "your PATH lacks ");
+    assertMatch(reported, says);
+    assertStringIncludes(reported, "your PATH lacks ");
     await output(join(machine.to, "p2p.exe"), ["--version"], ".");
   }
 });
@@ -103,7 +103,7 @@ test("takes the version that is asked for, and a folder", async (machine) => {
   const folder = machine.path("release-1.2.2");
   const wrong = await machine.installWith({}, "-From", folder, "-Version", "1.2.3");
   assertEquals(wrong.code, 1);
-  assertStringIncludes(wrong.told, "Cannot install version 1.2.3");
+  assertStringIncludes(wrong.reported, "Cannot install version 1.2.3");
   assertEquals((await machine.installWith({}, "-From", folder)).code, 0);
 });
 
@@ -117,13 +117,13 @@ for (const file of [CHECKSUMS, archiveOf("1.2.3")]) {
 
 test("places nothing when the archive is not the one that was published", async (machine) => {
   machine.server.mishaps.set(archiveOf("1.2.3"), "changed");
-  const { code, told } = await machine.install();
+  const { code, reported } = await machine.install();
   assertEquals([code, machine.installed()], [1, []]);
-  assertMatch(told, /Cannot trust "p2p-1\.2\.3-windows-x64\.zip": its SHA-256 is \w{64}/);
+  assertMatch(reported, /Cannot trust "p2p-1\.2\.3-windows-x64\.zip": its SHA-256 is \w{64}/);
 });
 
 test("says what to do when it knows no place", async (machine) => {
-  const { code, told } = await machine.installWith({});
+  const { code, reported } = await machine.installWith({});
   assertEquals([code, machine.installed()], [1, []]);
-  assertStringIncludes(told, "P2P_RELEASES");
+  assertStringIncludes(reported, "P2P_RELEASES");
 });

@@ -41,7 +41,7 @@ const LINUX: Platform = { system: "Linux", machine: "x86_64" };
 
 interface Ended {
   readonly code: number;
-  readonly told: string;
+  readonly reported: string;
 }
 
 /** A machine with nothing on it but what a test puts there, and two releases to choose from. */
@@ -113,7 +113,7 @@ class InstallFixture implements AsyncDisposable {
     const decoder = new TextDecoder();
     // Whatever happens, nothing stays in the folder of temporary files.
     assertEquals([...Deno.readDirSync(this.path("tmp"))], []);
-    return { code, told: decoder.decode(stdout) + decoder.decode(stderr) };
+    return { code, reported: decoder.decode(stdout) + decoder.decode(stderr) };
   }
 
   /** What is in the folder for programs. */
@@ -159,14 +159,14 @@ for (const [tool, missing] of [["curl", WITHOUT_CURL], ["wget", WITHOUT_WGET]] a
     `install.sh puts the newest in ~/.local/bin with ${tool}`,
     async () => {
       await using machine = await InstallFixture.with([tool, CHECKER]);
-      const { code, told } = await machine.install();
-      assertEquals(code, 0, told);
+      const { code, reported } = await machine.install();
+      assertEquals(code, 0, reported);
       assertEquals(machine.installed(), ["p2p"]);
       assertEquals(await machine.version(), "p2p 1.2.3 (for a test)");
       assertEquals(Deno.statSync(join(machine.to, "p2p")).mode! & 0o777, 0o755);
-      assertStringIncludes(told, `p2p 1.2.3 (for a test) is in ${machine.to}/p2p\n`);
-      assertStringIncludes(told, `to be rid of it: rm '${machine.to}/p2p'`);
-      assertStringIncludes(told, `export PATH="${machine.to}:$PATH"`);
+      assertStringIncludes(reported, `p2p 1.2.3 (for a test) is in ${machine.to}/p2p\n`);
+      assertStringIncludes(reported, `to be rid of it: rm '${machine.to}/p2p'`);
+      assertStringIncludes(reported, `export PATH="${machine.to}:$PATH"`);
     },
   );
 
@@ -176,10 +176,10 @@ for (const [tool, missing] of [["curl", WITHOUT_CURL], ["wget", WITHOUT_WGET]] a
     for (const file of [CHECKSUMS, "p2p-1.2.3-linux-x64.tar.gz"]) {
       machine.server.mishaps.clear();
       machine.server.mishaps.set(file, "cut");
-      const { code, told } = await machine.install();
-      assertEquals(code, 1, told);
+      const { code, reported } = await machine.install();
+      assertEquals(code, 1, reported);
       assertStringIncludes(
-        told,
+        reported,
         `Cannot download "${machine.server.page}/latest/download/${file}"`,
       );
       assertEquals(await machine.version(), "p2p 1.2.2 (for a test)");
@@ -198,7 +198,7 @@ for (const tool of ["sha256sum", "shasum", "openssl"]) {
     assertEquals((await machine.install()).code, 0);
     machine.server.mishaps.set("p2p-1.2.2-linux-x64.tar.gz", "changed");
     assertMatch(
-      (await machine.install("--version", "1.2.2")).told,
+      (await machine.install("--version", "1.2.2")).reported,
       /its SHA-256 is [0-9a-f]{64}, /,
     );
     assertEquals(await machine.version(), "p2p 1.2.3 (for a test)");
@@ -213,10 +213,10 @@ async function lackingChecker(tool: string): Promise<string | undefined> {
 test("fails when the archive is not the one that was published, and keeps the old one", async (machine) => {
   await machine.install("--version", "1.2.2");
   machine.server.mishaps.set("p2p-1.2.3-linux-x64.tar.gz", "changed");
-  const { code, told } = await machine.install();
+  const { code, reported } = await machine.install();
   assertEquals(code, 1);
   assertMatch(
-    told,
+    reported,
     /^install: Cannot trust "p2p-1\.2\.3-linux-x64\.tar\.gz": its SHA-256 is \w{64}, SHA256SUMS says \w{64}\nhint: /m,
   );
   assertEquals(await machine.version(), "p2p 1.2.2 (for a test)");
@@ -224,26 +224,29 @@ test("fails when the archive is not the one that was published, and keeps the ol
 });
 
 test("installs the version that is asked for, and upgrades when run again", async (machine) => {
-  assertStringIncludes((await machine.install("--version", "v1.2.2")).told, "p2p 1.2.2");
+  assertStringIncludes((await machine.install("--version", "v1.2.2")).reported, "p2p 1.2.2");
   assertEquals(await machine.version(), "p2p 1.2.2 (for a test)");
-  const { told } = await machine.install();
-  assertStringIncludes(told, "p2p 1.2.3 (for a test) is in ");
-  assertStringIncludes(told, ", in the place of p2p 1.2.2 (for a test)\n");
+  const { reported } = await machine.install();
+  assertStringIncludes(reported, "p2p 1.2.3 (for a test) is in ");
+  assertStringIncludes(reported, ", in the place of p2p 1.2.2 (for a test)\n");
   assertEquals(await machine.version(), "p2p 1.2.3 (for a test)");
-  assertStringIncludes((await machine.install()).told, ", as before\n");
+  assertStringIncludes((await machine.install()).reported, ", as before\n");
 });
 
 test("fails when there is no such version", async (machine) => {
-  const { code, told } = await machine.install("--version", "9.9.9");
+  const { code, reported } = await machine.install("--version", "9.9.9");
   assertEquals([code, machine.installed()], [1, []]);
-  assertStringIncludes(told, `Cannot download "${machine.server.page}/download/v9.9.9/SHA256SUMS"`);
+  assertStringIncludes(
+    reported,
+    `Cannot download "${machine.server.page}/download/v9.9.9/SHA256SUMS"`,
+  );
 });
 
 test("takes a folder that holds a release, and no other version than is there", async (machine) => {
   const folder = machine.path("release-1.2.2");
   const wrong = await machine.installWith({}, "--from", folder, "--version", "1.2.3");
   assertEquals([wrong.code, machine.installed()], [1, []]);
-  assertStringIncludes(wrong.told, "Cannot install version 1.2.3: at ");
+  assertStringIncludes(wrong.reported, "Cannot install version 1.2.3: at ");
   assertEquals((await machine.installWith({}, "--from", `${folder}/`)).code, 0);
   assertEquals(await machine.version(), "p2p 1.2.2 (for a test)");
 });
@@ -257,38 +260,38 @@ test("takes the address of one release, and prefers --from to P2P_RELEASES", asy
 test("installs into --to, made when missing, and says nothing of a PATH that has it", async (machine) => {
   const path = `${machine.path("bin")}:${machine.home}/my programs`;
   const env = { P2P_RELEASES: machine.server.page, PATH: path };
-  const { code, told } = await machine.installWith(env, "--to", "my programs");
+  const { code, reported } = await machine.installWith(env, "--to", "my programs");
   assertEquals([code, machine.installed()], [0, []]);
   assertEquals(await machine.version(join(machine.home, "my programs")), "p2p 1.2.3 (for a test)");
-  assert(!told.includes("PATH"), told);
+  assert(!reported.includes("PATH"), reported);
 });
 
 test("says which one the PATH finds first", async (machine) => {
   machine.addTool("p2p", "echo another");
-  const { told } = await machine.install();
-  assertStringIncludes(told, `your PATH finds another one first: ${machine.path("bin/p2p")}\n`);
+  const { reported } = await machine.install();
+  assertStringIncludes(reported, `your PATH finds another one first: ${machine.path("bin/p2p")}\n`);
 });
 
 test("keeps the old one when the new one does not start", async (machine) => {
   await machine.install();
   await machine.release("1.2.4", "echo 'GLIBC_2.99 not found'; exit 1");
-  const { code, told } = await machine.install();
+  const { code, reported } = await machine.install();
   assertEquals(code, 1);
-  assertStringIncludes(told, "Cannot start p2p on this machine: GLIBC_2.99 not found\n");
+  assertStringIncludes(reported, "Cannot start p2p on this machine: GLIBC_2.99 not found\n");
   assertEquals(await machine.version(), "p2p 1.2.3 (for a test)");
 });
 
 test("says what to do when it knows no place", async (machine) => {
-  const { code, told } = await machine.installWith({});
+  const { code, reported } = await machine.installWith({});
   assertEquals([code, machine.installed()], [1, []]);
-  assertMatch(told, /no place is given\nhint: Say it with --from, or in P2P_RELEASES/);
+  assertMatch(reported, /no place is given\nhint: Say it with --from, or in P2P_RELEASES/);
 });
 
 test("fails when the folder cannot be written", async (machine) => {
   Deno.writeTextFileSync(join(machine.home, "file"), "");
-  const { code, told } = await machine.install("--to", "file/bin");
+  const { code, reported } = await machine.install("--to", "file/bin");
   assertEquals(code, 1);
-  assertMatch(told, /Cannot make the folder "file\/bin"\nhint: .*--to/);
+  assertMatch(reported, /Cannot make the folder "file\/bin"\nhint: .*--to/);
 });
 
 const mistakes = [
@@ -300,9 +303,9 @@ const mistakes = [
 ];
 for (const { args, says } of mistakes) {
   test(`refuses ${args.join(" ")}`, async (machine) => {
-    const { code, told } = await machine.install(...args);
+    const { code, reported } = await machine.install(...args);
     assertEquals([code, machine.installed()], [1, []]);
-    assertMatch(told, says);
+    assertMatch(reported, says);
   });
 }
 
@@ -319,12 +322,12 @@ for (const { gets, says, ...platform } of machines) {
   const what = gets === undefined ? "fails" : `installs ${gets}`;
   testUnless(offline, `install.sh ${what} on ${platform.system} ${platform.machine}`, async () => {
     await using machine = await InstallFixture.with([downloader, CHECKER], platform);
-    const { code, told } = await machine.install();
+    const { code, reported } = await machine.install();
     if (gets === undefined) {
       assertEquals([code, machine.installed()], [1, []]);
-      assertMatch(told, says);
+      assertMatch(reported, says);
     } else {
-      assertEquals(code, 0, told);
+      assertEquals(code, 0, reported);
       assertStringIncludes(Deno.readTextFileSync(join(machine.to, "p2p")), `# ${gets}\n`);
     }
   });
@@ -343,13 +346,13 @@ testUnless(
 );
 
 test("says what is missing to download with", async (machine) => {
-  assertMatch((await machine.install()).told, /neither curl nor wget\nhint: .*--from <folder>/);
+  assertMatch((await machine.install()).reported, /neither curl nor wget\nhint: .*--from <folder>/);
 }, [CHECKER]);
 
 test("says what is missing to check with, and places nothing", async (machine) => {
-  const { code, told } = await machine.install();
+  const { code, reported } = await machine.install();
   assertEquals([code, machine.installed()], [1, []]);
-  assertStringIncludes(told, "neither sha256sum, shasum nor openssl\n");
+  assertStringIncludes(reported, "neither sha256sum, shasum nor openssl\n");
 }, [downloader]);
 
 test("works from a pipe, as the one line of a release page runs it", async (machine) => {

@@ -90,7 +90,7 @@ export class SeedFixture implements AsyncDisposable {
     return seed;
   }
 
-  /** The next event of that kind, or the first that was told already. */
+  /** The next event of that kind, or the first that was reported already. */
   async event<K extends ServeEvent["kind"]>(
     kind: K,
     index = 0,

@@ -46,7 +46,7 @@ export interface SimOrder {
   readonly listener: Listener;
 }
 
-/** What a seed tells of an order. */
+/** What a seed reports of an order. */
 export interface Listener {
   /** @param wrong whether they are other bytes than the file's */
   received(order: number, bytes: number, wrong: boolean): void;

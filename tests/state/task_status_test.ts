@@ -342,11 +342,11 @@ Deno.test("readTasks() ignores other files in the folder", async () => {
 Deno.test("readTasks() treats a cancelled task as over when only unfinished ones are read", async () => {
   using folder = new StateFolder();
   const clock = new ManualClock(NOW);
-  const told = [
+  const reported = [
     [queued("a"), found("a", 10), state("a", "paused")],
     [queued("a"), state("a", "cancelled")],
   ];
-  for (const events of told) {
+  for (const events of reported) {
     await using run = await RunRecord.open(folder.path, 77, clock);
     for (const event of events) run.add(event);
     await clock.advance(1);

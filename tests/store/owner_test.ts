@@ -17,7 +17,7 @@ const JOURNAL = "a.txt.p2p-journal";
 const SHA256 = sha256(bytesOf(TEXT)).toHex();
 const FINISH = { policy: "rename", sync: "never", sha256: SHA256 } as const;
 const US = 1001;
-const NOBODY = 65534;
+const UNREACHABLE = 65534;
 const USER = { uid: US, umask: 0o022 };
 
 /** The real disk with other owners and modes; files that `owners` does not name are the user's. */
@@ -65,12 +65,12 @@ interface Plant {
 const plants: Plant[] = [
   {
     name: "part and journal belong to another user",
-    part: { uid: NOBODY, mode: 0o100666 },
-    journal: { uid: NOBODY },
+    part: { uid: UNREACHABLE, mode: 0o100666 },
+    journal: { uid: UNREACHABLE },
     copied: true,
   },
-  { name: "the part is another user's", part: { uid: NOBODY }, copied: true },
-  { name: "the journal is another user's", journal: { uid: NOBODY }, copied: false },
+  { name: "the part is another user's", part: { uid: UNREACHABLE }, copied: true },
+  { name: "the journal is another user's", journal: { uid: UNREACHABLE }, copied: false },
   { name: "the journal is for everyone to write", journal: { mode: 0o100646 }, copied: false },
   { name: "the part is for everyone to write", part: { mode: 0o100646 }, copied: true },
   { name: "the part is for the group to write", part: { mode: 0o100664 }, copied: true },
@@ -102,7 +102,7 @@ Deno.test("StoredFile writes to the part file when the user's own umask lets oth
   assertEquals([file.resumed.rehashed, inodeOf(folder, PART)], [0, inode]);
 });
 
-for (const all of [{ uid: NOBODY }, { mode: 0o100777 }]) {
+for (const all of [{ uid: UNREACHABLE }, { mode: 0o100777 }]) {
   Deno.test(`StoredFile hashes the part file and writes to it when all files of the disk have ${Object.keys(all)} ${Object.values(all)}`, async () => {
     using folder = new MemoryFolder();
     plant(folder);
@@ -121,7 +121,7 @@ Deno.test("StoredFile copies the valid piece of a small file when the part file 
   using folder = new MemoryFolder();
   folder.write(PART, "tiny");
   const planted = inodeOf(folder, PART);
-  const disk = ownedDisk(new Map([[planted, { uid: NOBODY }]]));
+  const disk = ownedDisk(new Map([[planted, { uid: UNREACHABLE }]]));
   using file = await open(folder.pathOf("a.txt"), verified("tiny"), {
     ...OPTIONS,
     disk,
@@ -136,7 +136,7 @@ Deno.test("StoredFile quarantines another user's part file when there is no mani
   using folder = new MemoryFolder();
   plant(folder);
   const disk = ownedDisk(
-    new Map([[inodeOf(folder, PART), { uid: NOBODY }], [inodeOf(folder, JOURNAL), {}]]),
+    new Map([[inodeOf(folder, PART), { uid: UNREACHABLE }], [inodeOf(folder, JOURNAL), {}]]),
   );
   const content = unverified(TEXT);
   Deno.removeSync(folder.pathOf(JOURNAL));
@@ -149,7 +149,7 @@ Deno.test("StoredFile leaves no copy when another user's part file cannot be rep
   using folder = new MemoryFolder();
   plant(folder);
   const disk = {
-    ...ownedDisk(new Map([[inodeOf(folder, PART), { uid: NOBODY }]])),
+    ...ownedDisk(new Map([[inodeOf(folder, PART), { uid: UNREACHABLE }]])),
     renameSync: () => {
       throw new Error("Operation not permitted (os error 1)");
     },
@@ -237,7 +237,7 @@ Deno.test({
     using folder = new MemoryFolder();
     plant(folder);
     for (const name of [PART, JOURNAL]) {
-      Deno.chownSync(folder.pathOf(name), NOBODY, NOBODY);
+      Deno.chownSync(folder.pathOf(name), UNREACHABLE, UNREACHABLE);
       Deno.chmodSync(folder.pathOf(name), 0o666);
     }
     const options = { ...OPTIONS, user: { uid: 0, umask: 0o022 } };

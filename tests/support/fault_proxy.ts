@@ -76,7 +76,7 @@ export class FaultProxy implements AsyncDisposable {
     }
   }
 
-  /** @param left told when the client has ended its side. */
+  /** @param left reported when the client has ended its side. */
   async #join(client: Deno.TcpConn, fault: Fault, left: () => void): Promise<void> {
     const seed = await Deno.connect(this.#upstream);
     this.#connections.add(seed);

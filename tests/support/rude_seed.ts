@@ -257,10 +257,10 @@ export function wrongBodyLength(): Script {
 
 /** The first body holds a wrong bit, all others are right. */
 export function oneWrongPiece(): Script {
-  let told = false;
+  let reported = false;
   return downloads(async (_, bytes, client) => {
-    if (told) return undefined;
-    told = true;
+    if (reported) return undefined;
+    reported = true;
     await sendBody(client, spoilt(bytes));
     return "answered";
   });

@@ -4,12 +4,12 @@ import { aria2c, aria2cList, curlList, p2pGet } from "../../../scripts/bench/com
 const FILES = [{ name: "a", size: 1, sha256: "aa" }, { name: "b", size: 2, sha256: "bb" }];
 const ONE = { file: FILES[0]!, urls: ["http://h/a"], out: "/o" };
 
-Deno.test("aria2c() takes one connection and no digest unless told otherwise", () => {
+Deno.test("aria2c() takes one connection and no digest unless reported otherwise", () => {
   const command = aria2c(ONE, { verify: false });
   assertEquals(command.slice(-7), ["-x1", "-s1", "-d", "/o", "-o", "a", "http://h/a"]);
 });
 
-Deno.test("aria2c() splits over all mirrors, and verifies when told to", () => {
+Deno.test("aria2c() splits over all mirrors, and verifies when reported to", () => {
   const command = aria2c({ ...ONE, urls: ["http://h/a", "http://i/a"] }, { verify: true });
   const split = ["-x1", "-s2", "-k1M", "--checksum=sha-256=aa"];
   const rest = ["-d", "/o", "-o", "a", "http://h/a", "http://i/a"];

@@ -8,7 +8,7 @@ import {
 } from "../../../scripts/bench/process_usage.ts";
 
 const ignore = Deno.build.os !== "linux";
-const why = ignore ? " [ignored: only Linux tells]" : "";
+const why = ignore ? " [ignored: only Linux reports]" : "";
 
 /** A test with a shell whose `script` has said that it is ready, and which lives until the test is over. */
 function test(name: string, script: string, fn: (pid: number) => Promise<void> | void): void {

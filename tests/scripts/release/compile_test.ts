@@ -29,8 +29,11 @@ testUnless(
         sources: toFileUrl(`${sources}/`),
       });
       digests.push(await sha256OfFile(program));
-      const told = await output(program, ["--version"], folder.path);
-      assert(told.includes(`(commit ${shortHash(commit!)}, Deno ${Deno.version.deno}, `), told);
+      const reported = await output(program, ["--version"], folder.path);
+      assert(
+        reported.includes(`(commit ${shortHash(commit!)}, Deno ${Deno.version.deno}, `),
+        reported,
+      );
     }
     assertEquals(digests[0], digests[1]);
   },

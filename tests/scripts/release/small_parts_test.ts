@@ -66,7 +66,7 @@ for (const version of ["0.3.0", "0.1", "0.1.0-rc.1"]) {
 
 const RELEASES = "https://forge.example/somebody/p2p/releases";
 
-Deno.test("notesOf() tells how to install from where it is published", () => {
+Deno.test("notesOf() reports how to install from where it is published", () => {
   const notes = notesOf("0.1.0", README, RELEASES);
   assertStringIncludes(
     notes,

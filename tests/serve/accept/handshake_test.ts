@@ -15,7 +15,7 @@ import { RawClient } from "../../support/raw_client.ts";
 import { TempFolder } from "../../support/temp_folder.ts";
 import { test } from "../../support/test.ts";
 
-/** Lets the seed run until it has done something that no byte tells. */
+/** Lets the seed run until it has done something that no byte reports. */
 async function until(done: () => boolean): Promise<void> {
   while (!done()) await new Promise((resolve) => setImmediate(resolve));
 }
