@@ -199,6 +199,7 @@ test("serve() closes everything at once when `now` aborts", async () => {
   await seed.ended;
   assertEquals(await idle.rest(), new Uint8Array());
   client.close();
+  await seed.released();
 });
 
 test("serve() ends at once when `now` aborts while it drains", async () => {
@@ -210,6 +211,7 @@ test("serve() ends at once when `now` aborts while it drains", async () => {
   seed.stopNow();
   await seed.ended;
   client.close();
+  await seed.released();
 });
 
 test("serve() goes on when clients connect and leave in every way", async () => {

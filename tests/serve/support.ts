@@ -6,7 +6,8 @@ import type { Random } from "../../core/base/random.ts";
 import { SERVE_DEFAULTS, type ServeSettings } from "../../core/config.ts";
 import type { ServeEvent } from "../../core/events.ts";
 import { dialer } from "../../core/source/dial.ts";
-import { listen } from "../../core/source/listen.ts";
+import type { ByteStream } from "../../core/source/transport.ts";
+import { listen, type Listening, type ListenOptions } from "../../core/source/listen.ts";
 import type { TaskGroup } from "../../core/base/task_group.ts";
 import type { HasherPool } from "../../core/hash/pool.ts";
 import { createContext, type ServeContext } from "../../core/serve/context.ts";
@@ -64,6 +65,7 @@ const random: Random = {
 /** A seed that listens; disposing it ends it at once. */
 export class SeedFixture implements AsyncDisposable {
   readonly events: ServeEvent[] = [];
+  readonly #streams: ByteStream[] = [];
   readonly #stop = new AbortController();
   readonly #now = new AbortController();
   #changed = Promise.withResolvers<void>();
@@ -79,7 +81,7 @@ export class SeedFixture implements AsyncDisposable {
     seed.ended = serve(
       { ...SERVE_DEFAULTS, dir, host: "127.0.0.1", port: 0, ...rest },
       cacheDir,
-      { clock, random, hasher: noWorkers, listen },
+      { clock, random, hasher: noWorkers, listen: (options) => seed.#listen(options) },
       (event) => seed.#record(event),
       seed.#stop.signal,
       seed.#now.signal,
@@ -132,9 +134,32 @@ export class SeedFixture implements AsyncDisposable {
     return new TextDecoder().decode(await client.rest());
   }
 
+  /** Resolves when the system has ended the last write of every connection, after the clients have left. */
+  async released(): Promise<void> {
+    await Promise.all(this.#streams.map(({ released }) => released));
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.stopNow();
     await this.ended;
+  }
+
+  #listen(options: ListenOptions): Listening {
+    const listening = listen(options);
+    const streams = this.#streams;
+    const { host, port } = listening;
+    return {
+      host,
+      port,
+      async *clients() {
+        for await (const stream of listening.clients()) {
+          streams.push(stream);
+          yield stream;
+        }
+      },
+      close: () => listening.close(),
+      [Symbol.dispose]: () => listening.close(),
+    };
   }
 
   #record(event: ServeEvent): void {
