@@ -39,7 +39,7 @@ export function commandTree(environment: Environment) {
     .reset();
 }
 
-/** What applies to all commands must be set before the first of them is added. */
+/** Global options must be added before the first command. */
 function rootCommand(environment: Environment) {
   const { stdout, version } = environment;
   const showVersion = () => stdout.write(`p2p ${version}\n`);

@@ -1,4 +1,4 @@
-/** What programs read: lines of JSON. */
+/** Prints lines of JSON for programs. */
 import {
   percentDone,
   type RunProgress,

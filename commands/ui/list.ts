@@ -1,4 +1,4 @@
-/** What the seeds offer and how they are doing, as tables. */
+/** Prints `p2p list`: the files that the seeds offer and the state of each seed, as tables. */
 import {
   type Offer,
   type OfferedFile,

@@ -1,4 +1,4 @@
-/** What a seed reports while it serves. */
+/** Prints the events of a running seed. */
 import {
   invalidNameReason,
   isGlob,

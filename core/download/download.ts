@@ -120,7 +120,7 @@ export async function download(
   );
   // A download must not fail because old logs cannot be removed.
   watches.spawn((signal) => writer.removeOldLogs(signal).catch(() => {}));
-  watches.spawn((signal) => forgetAsides(out, runtime, signal).catch(() => {}));
+  watches.spawn((signal) => cleanQuarantine(out, runtime, signal).catch(() => {}));
   return await runQueue(tasks, slots, runner, signal);
 }
 
@@ -178,7 +178,7 @@ function sharesOf(
 }
 
 /** Removes old quarantined parts in the folders of this command's targets. */
-async function forgetAsides(
+async function cleanQuarantine(
   out: OutFolder,
   { clock, store }: Runtime,
   signal: AbortSignal,

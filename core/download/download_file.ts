@@ -284,14 +284,14 @@ class FileDownload implements AsyncDisposable {
   }
 
   #downloaderOf(file: StoredFile, running: Run): PieceDownloader {
-    const { clock, memory, hashers, rateLimit } = this.#context;
+    const { clock, memory, hasher, rateLimit } = this.#context;
     return new PieceDownloader({
       clock,
       name: this.#wanted.name,
       file,
       sources: this.#sources,
       memory,
-      hashers,
+      hasher,
       rateLimit,
       emit: (event) => this.#onPiece(event, running),
       fail: (error) => this.#failed(error, running),

@@ -41,7 +41,7 @@ export interface PieceDownloaderOptions {
   readonly file: PieceSink;
   readonly sources: ReadonlyMap<string, Source>;
   readonly memory: PieceBuffers;
-  readonly hashers: Hasher;
+  readonly hasher: Hasher;
   readonly rateLimit: RateLimit | undefined;
   emit(event: PieceEvent): void;
   /** The disk failed, or there is a bug: no source's fault, and the end of the task. */
@@ -188,11 +188,11 @@ export class PieceDownloader implements AsyncDisposable {
   /** @returns the ms for which something was hashed since the last report. @throws {CorruptError} */
   async #verify(read: PieceRead): Promise<number> {
     const { piece, seed, bytes } = read;
-    const { clock, file, hashers } = this.#options;
+    const { clock, file, hasher } = this.#options;
     const { manifest } = file.content;
     if (manifest === undefined) return 0;
     this.#hashing.begin(clock.now());
-    const digest = await hashers.sha256(bytes);
+    const digest = await hasher.sha256(bytes);
     const ms = this.#hashing.end(clock.now());
     if (equalBytes(digest, digestOfPiece(manifest, piece))) return ms;
     if (this.#partial.refuted(read)) {

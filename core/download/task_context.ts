@@ -19,7 +19,7 @@ export interface TaskContext {
   readonly store: StoreOptions;
   /** Buffers for the pieces of all tasks. */
   readonly memory: PieceBuffers;
-  readonly hashers: Hasher;
+  readonly hasher: Hasher;
   /** Pieces that one task may have in flight. */
   maxInFlight(pieceSize: number): number;
   /** Targets to which earlier runs downloaded this content. */

@@ -218,7 +218,7 @@ export class TaskRunner implements QueueRunner<Task, TaskOutcome> {
       store,
       permit,
       memory: this.#memory,
-      hashers: hasher,
+      hasher,
       partialsOf: (id) => writer.partialsWith(id),
       maxInFlight: (pieceSize) => this.#maxInFlight(pieceSize),
       rateLimit: observedLimit(

@@ -56,7 +56,7 @@ class DownloaderFixture implements AsyncDisposable {
   static async open(
     hook?: Hook,
     signal = noAbort,
-    hashers = mainThreadHasher,
+    hasher = mainThreadHasher,
   ): Promise<DownloaderFixture> {
     const seeds = new Seeds();
     const seed = seeds.add({ a: FILE }, hook);
@@ -69,7 +69,7 @@ class DownloaderFixture implements AsyncDisposable {
       other,
       await bench.open(contentOf(FILE)),
       signal,
-      hashers,
+      hasher,
     );
   }
 
@@ -80,7 +80,7 @@ class DownloaderFixture implements AsyncDisposable {
     other: ScriptedSeed,
     file: StoredFile,
     signal: AbortSignal,
-    hashers: Hasher,
+    hasher: Hasher,
   ) {
     this.bench = bench;
     this.seeds = seeds;
@@ -93,7 +93,7 @@ class DownloaderFixture implements AsyncDisposable {
     this.#terms = {
       clock: bench.clock,
       memory: bench.parts.memory,
-      hashers,
+      hasher,
       name: "a",
       file,
       sources,
@@ -190,8 +190,8 @@ test("PieceDownloader.cancel() stores nothing, and keeps the memory, when the pi
 
 for (const [what, hook] of [["right", undefined], ["wrong", corrupting]] as const) {
   test(`PieceDownloader.fetch() reports a ${what} piece as it is when other threads hash`, async () => {
-    using hashers = new HasherPool(2, startHasher, 0);
-    await using shop = await DownloaderFixture.open(hook, noAbort, hashers);
+    using hasher = new HasherPool(2, startHasher, 0);
+    await using shop = await DownloaderFixture.open(hook, noAbort, hasher);
     for (const piece of [0, 1, 2, 3, 4, 5]) shop.fetch(piece);
     await shop.ended(6);
     const kinds = new Set(shop.ends.map(({ kind }) => kind));

@@ -80,7 +80,7 @@ export class TaskFixture implements AsyncDisposable {
     this.parts = {
       partialsOf: () => [],
       memory: new PieceBuffers(64 * 1024 * 1024),
-      hashers: mainThreadHasher,
+      hasher: mainThreadHasher,
       settings: all,
       pool: this.pool,
       prefetch: new Prefetch(["before", "a"], this.pool.sources(all.seeds), clock, this.over),
