@@ -16,7 +16,9 @@
 import { parseArgs } from "node:util";
 import { type Commit, currentCommit, shortHash } from "./commit.ts";
 import { compile } from "./compile.ts";
-import { denortPath } from "./offline/denort.ts";
+import { cutDenort } from "./offline/cut_denort.ts";
+import { denortDigest, denortPath } from "./offline/denort.ts";
+import { hex } from "./offline/tarball.ts";
 import { pack } from "./release/archive.ts";
 import { CHECKSUMS, writeChecksums } from "./checksums.ts";
 import { installerFor, requireAddress } from "./release/installers.ts";
@@ -118,6 +120,7 @@ async function make(target: Target, draft: Draft): Promise<void> {
     target: target.triple,
     sources: new URL(`${draft.sources}/`, ROOT),
   });
+  await compareDenort(program, target);
   for (const paper of PAPERS) {
     await Deno.copyFile(`${draft.sources}/${paper}`, `${programs}/${name}/${paper}`);
   }
@@ -125,6 +128,20 @@ async function make(target: Target, draft: Draft): Promise<void> {
   const file = `${draft.out}/${archive}`;
   await pack(target.archive, { parent: programs, name }, file, commit.timeS);
   console.log(`release: ${archive}, ${sizeOf(file)}, of it ${sizeOf(program)} of program unpacked`);
+}
+
+/**
+ * Says when the official denort and the one that npm has differ. The official one is used where it
+ * can be reached, so that a release never depends on the other one alone.
+ */
+async function compareDenort(program: string, { name, triple }: Target): Promise<void> {
+  const expected = denortDigest(triple);
+  if (expected === undefined) return;
+  const digest = await hex("SHA-256", cutDenort(await Deno.readFile(program), triple));
+  if (digest === expected) return;
+  console.error(
+    `release: ${name} is made with denort of SHA-256 ${digest}, but npm has it with ${expected}`,
+  );
 }
 
 async function addInstallers(
