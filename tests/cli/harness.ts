@@ -52,6 +52,8 @@ export interface RunOptions {
   readonly program?: readonly [string, ...string[]];
   /** Closes standard output after its first line, as `head -1` does. */
   readonly oneLine?: boolean;
+  /** The process is killed after this time. */
+  readonly deadlineMs?: number;
 }
 
 export class CliFixture implements AsyncDisposable {
@@ -128,7 +130,7 @@ export class CliFixture implements AsyncDisposable {
   }
 
   startWith(options: RunOptions, ...args: string[]): RunningProcess {
-    const { env, cwd, oneLine, program: [program, ...first] = [PROGRAM] } = options;
+    const { env, cwd, program: [program, ...first] = [PROGRAM] } = options;
     if (this.#over) throw new Error("Cannot start p2p: its world is over");
     const child = new Deno.Command(program, {
       args: [...first, ...args],
@@ -139,7 +141,7 @@ export class CliFixture implements AsyncDisposable {
       stdout: "piped",
       stderr: "piped",
     }).spawn();
-    const running = new RunningProcess(child, args, oneLine === true);
+    const running = new RunningProcess(child, args, options);
     this.#running.push(running);
     return running;
   }
@@ -192,13 +194,17 @@ export class RunningProcess {
   readonly #child: Deno.ChildProcess;
   #over = false;
 
-  constructor(child: Deno.ChildProcess, args: readonly string[], oneLine: boolean) {
+  constructor(
+    child: Deno.ChildProcess,
+    args: readonly string[],
+    { oneLine = false, deadlineMs = DEADLINE_MS }: RunOptions,
+  ) {
     this.#child = child;
     this.pid = child.pid;
     const story = () => `p2p ${args.join(" ")}\n${this.stdout.text}\n${this.stderr.text}`;
     this.stdout = new ProcessOutput(child.stdout, story, oneLine);
     this.stderr = new ProcessOutput(child.stderr, story, false);
-    this.ended = this.#end();
+    this.ended = this.#end(deadlineMs);
   }
 
   /** Does nothing when the process has ended. */
@@ -218,8 +224,8 @@ export class RunningProcess {
     return await this.ended;
   }
 
-  async #end(): Promise<Ended> {
-    const deadline = setTimeout(() => this.kill("SIGKILL"), DEADLINE_MS);
+  async #end(deadlineMs: number): Promise<Ended> {
+    const deadline = setTimeout(() => this.kill("SIGKILL"), deadlineMs);
     const [{ code, signal }] = await Promise.all([
       this.#child.status.then((status) => {
         this.#over = true;
