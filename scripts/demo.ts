@@ -69,6 +69,9 @@ async function demo(folder: string, seeds: Seed[]): Promise<void> {
   step(
     `All of it arrived, whole: ${mib(summary.bytes)} in ${seconds} s, although a seed was killed.`,
   );
+  step("Now with files of yours, in two terminals:");
+  say(`${PROGRAM} serve <folder>`);
+  say(`${PROGRAM} get --all --out <folder>`);
 }
 
 /** Real ones: the Deno executable, p2p itself, and the sources in one file. */

@@ -22,7 +22,7 @@ import { hex } from "./offline/tarball.ts";
 import { pack } from "./release/archive.ts";
 import { CHECKSUMS, writeChecksums } from "./checksums.ts";
 import { installerFor, requireAddress } from "./release/installers.ts";
-import { notesOf } from "./release/notes.ts";
+import { CHANGELOG, notesOf } from "./release/notes.ts";
 import { missingLines, sizeOf } from "./release/report.ts";
 import { stageSources } from "./release/stage.ts";
 import { releaseName, type Target, targetNamed, TARGETS } from "./release/targets.ts";
@@ -81,10 +81,10 @@ async function release(wanted: Wanted, folder: string): Promise<Map<Target, stri
   }
   await addInstallers(draft, wanted.releases);
   await writeChecksums(draft.out);
-  const readme = await Deno.readTextFile(`${draft.sources}/README.md`);
+  const changelog = await Deno.readTextFile(`${draft.sources}/${CHANGELOG}`);
   await Deno.writeTextFile(
     `${draft.out}/NOTES.md`,
-    notesOf(draft.version, readme, wanted.releases),
+    notesOf(draft.version, changelog, wanted.releases),
   );
   await Deno.remove(RELEASE, { recursive: true }).catch(() => {});
   await Deno.rename(draft.out, RELEASE);

@@ -18,9 +18,11 @@ export function topicsOf(settings: readonly SettingLine[]): readonly Topic[] {
     ["seeds", "where files come from, and what happens when seeds differ", SEEDS],
     ["resume", "stopping, resuming, and what survives a crash", RESUME],
     ["conflicts", "when a file of that name exists already", CONFLICTS],
+    ["serving", "fair shares, output and metrics of a seed", SERVING],
     ["exit-codes", "what they mean to a script", exitCodesPage()],
     ["config", "flags, variables, config.json, and p2p's folders", configPage(settings)],
     ["security", "what is checked, what is secret, and what is not", SECURITY],
+    ["limits", "what p2p cannot do, and what to do about it", LIMITS],
   ];
   return topics.map(([name, about, text]) => ({ name, about, text }));
 }
@@ -74,6 +76,30 @@ p2p verify shows whether a file is the same as on the seeds, and which pieces
 differ. Two downloads never work on one target: the second one ends with exit
 code 7.`;
 
+const SERVING = `p2p serve ~/videos serves the files below a folder on port 7270 of all
+addresses, IPv6 and IPv4. p2p help security says how to restrict it.
+
+Bandwidth is shared fairly between clients, however many connections they open.
+--limit 10MiB limits the total rate, --client-limit the rate of each client.
+When --max-connections are open, a new client replaces an idle connection, or
+one of the client with the most. A file is hashed when it is first requested,
+about a second per gigabyte; the result is cached.
+
+After the first Ctrl-C, serve accepts no new requests and gives replies being
+sent up to 10 s to finish. The second Ctrl-C ends it at once.
+
+It prints a line for each file sent to a client; with --log-level debug also
+each refused request and why. It names what the folder contains but the seed
+does not offer, by reason: a link out of the folder, unreadable, and so on. With
+--json, stdout has one object a line. You can ignore this output: if nothing
+reads it, lines beyond a thousand are dropped and counted.
+
+  p2p serve ~/videos --metrics 127.0.0.1:9270
+
+This offers counters, gauges and latencies to Prometheus at
+http://127.0.0.1:9270/metrics. It asks for no token, so choose an address that
+strangers cannot reach.`;
+
 const SECURITY = `Every piece is checked against the manifest of the seed that offered the file.
 So a seed cannot mix wrong bytes into what others send, and transmission errors
 are detected. Which seeds to trust, and whether the manifest is the one that you
@@ -87,11 +113,55 @@ anyone may ask for them. A seed listens on all addresses unless told otherwise:
   p2p serve --tls-cert cert.pem --tls-key key.pem  clients: --seed tls://host
                                                    and --tls-ca if needed
 
+The token is never sent, but a hostile seed that you use with --token-file can
+use your proof of it to open a session at another seed with the same token: use
+a token only with seeds that you trust.
+
+This makes a certificate for a home network. Give clients cert.pem as --tls-ca.
+It must contain every name and address by which clients call the seed, and p2p
+rejects certificates without the first extension.
+
+  openssl req -x509 -newkey rsa:2048 -nodes -days 3650 -keyout key.pem \\
+    -out cert.pem -subj /CN=nas1 -addext basicConstraints=critical,CA:FALSE \\
+    -addext subjectAltName=DNS:nas1,IP:192.168.1.10,IP:127.0.0.1
+
 A seed serves only what is below its folder, follows no link out of it, and
 skips names that begin with a dot unless --hidden is given. Secrets are read
 from files, because every process can read the command line. Old seeds (protocol
 v1) cannot prove what they send: such a download is marked unverified, and
 --require-verified refuses it.`;
+
+const LIMITS = `Downloads
+- The sha256 in results comes from the seeds unless you give --sha256. The
+  pieces of the manifest are verified in any case.
+- The next run trusts a partial file only if no other user can have written it:
+  owner, permissions, links, length and modification time must be as p2p left
+  them. After a restart of the computer, or where the system has no boot id, it
+  trusts only what was synced, which happens every 128 MiB, and never with
+  --sync never. Everything else is hashed again, about a second per gigabyte. A
+  program that changes a partial file and restores its time is noticed only with
+  --sha256.
+- A partial file of another version is renamed to <name>~<id>.p2p-part and used
+  when you want that version again. status --all lists such files; they are
+  removed after 30 days, or with cancel --delete of the download.
+- A successful download of less than a second has no log file. p2p logs shows
+  the record of its run instead.
+- p2p why sees only its own computer: it cannot tell a slow network from a slow
+  seed, and says so.
+- nohup does not keep p2p running when the terminal is closed, because the
+  runtime handles SIGHUP itself. Use setsid, tmux or a service manager.
+
+Seeds
+- serve --limit and --client-limit count file contents, listings and manifests,
+  not the other lines of the protocol: replies to a flood of refused requests
+  are not limited.
+- serve does not see files whose name is not UTF-8, because the runtime does not
+  list them.
+- With TLS, the runtime keeps the descriptor of a client that never finishes its
+  handshake until that client disconnects. Such clients take no connection slot,
+  but when they use up the descriptors of the process (ulimit -n, often 1,024),
+  the seed cannot accept clients. On a hostile network, raise that limit, or put
+  a TLS proxy in front of the seed.`;
 
 function exitCodesPage(): string {
   const rows = EXITS.map(([code, meaning]) => `  ${String(code).padEnd(9)}${meaning}`);
@@ -118,10 +188,10 @@ true and false; --no-quiet (or --quiet=off) undoes P2P_QUIET for one call, and
 
 config.json is in $XDG_CONFIG_HOME/p2p (~/.config/p2p), records and logs are in
 $XDG_STATE_HOME/p2p (~/.local/state/p2p), digests of served files in
-$XDG_CACHE_HOME/p2p (~/.cache/p2p), or in your platform's usual folders.
-P2P_CONFIG_DIR, P2P_STATE_DIR and P2P_CACHE_DIR override them. With NO_COLOR or
-TERM=dumb p2p does not move the cursor; --progress bar draws bars in spite of
-NO_COLOR.
+$XDG_CACHE_HOME/p2p (~/.cache/p2p), or in your platform's usual folders. Logs
+are removed after 30 days, or above 200 MiB. P2P_CONFIG_DIR, P2P_STATE_DIR and
+P2P_CACHE_DIR override these folders. With NO_COLOR or TERM=dumb p2p does not
+move the cursor; --progress bar draws bars in spite of NO_COLOR.
 
 ${rows.join("\n")}`;
 }

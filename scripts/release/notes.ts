@@ -1,22 +1,21 @@
 /** What the page of a release says. */
 
-/** What the README's section "Changes" says of `version`. @throws {Error} if that is nothing. */
-export function changesOf(version: string, readme: string): string {
-  const [, changelog = ""] = readme.split(/^## Changes$/m);
-  const sections = changelog.split(/^## /m)[0]!.split(/^### /m).slice(1);
+export const CHANGELOG = ".github/CHANGELOG.md";
+
+/** What the changelog says of `version`. @throws {Error} if that is nothing. */
+export function changesOf(version: string, changelog: string): string {
+  const sections = changelog.split(/^## /m).slice(1);
   const section = sections.find((text) => text.split(/\s/, 1)[0] === version);
   const changes = section?.slice(section.indexOf("\n") + 1).trim() ?? "";
   if (changes === "") {
-    throw new Error(
-      `Cannot release ${version}: the section "Changes" of README.md has no part "### ${version}"`,
-    );
+    throw new Error(`Cannot release ${version}: ${CHANGELOG} has no section "## ${version}"`);
   }
   return changes;
 }
 
 /** @param releases the address of the page of all releases; without it, how to install is left out. */
-export function notesOf(version: string, readme: string, releases: string | undefined): string {
-  const changes = changesOf(version, readme);
+export function notesOf(version: string, changelog: string, releases: string | undefined): string {
+  const changes = changesOf(version, changelog);
   if (releases === undefined) return `${changes}\n`;
   const here = `${releases}/download/v${version}`;
   return `${changes}

@@ -25,49 +25,45 @@ Deno.test("targetNamed() names those that there are when there is no such platfo
   assertThrows(() => targetNamed("amiga"), Error, "linux-x64, linux-arm64, macos-x64");
 });
 
-const README = `# p2p
+const CHANGELOG = `# Changes
 
-### 0.2.0
+### 0.3.0
 
 Not here.
 
-## Changes
-
-### 0.2.0
+## 0.2.0
 
 Newer.
 
-#### Smaller things
+### Smaller things
 
 - one
 
-### 0.1.0 (2026-11-22)
+## 0.1.0 (2026-11-22)
 
 The first.
-
-## Licence
 `;
 
 const sections = [
-  { version: "0.2.0", want: "Newer.\n\n#### Smaller things\n\n- one" },
+  { version: "0.2.0", want: "Newer.\n\n### Smaller things\n\n- one" },
   { version: "0.1.0", want: "The first." },
 ];
 for (const { version, want } of sections) {
   Deno.test(`changesOf() gives the whole section of ${version} and no other`, () => {
-    assertEquals(changesOf(version, README), want);
+    assertEquals(changesOf(version, CHANGELOG), want);
   });
 }
 
 for (const version of ["0.3.0", "0.1", "0.1.0-rc.1"]) {
   Deno.test(`changesOf() throws when there is no section of ${version}`, () => {
-    assertThrows(() => changesOf(version, README), Error, `no part "### ${version}"`);
+    assertThrows(() => changesOf(version, CHANGELOG), Error, `no section "## ${version}"`);
   });
 }
 
 const RELEASES = "https://forge.example/somebody/p2p/releases";
 
 Deno.test("notesOf() reports how to install from where it is published", () => {
-  const notes = notesOf("0.1.0", README, RELEASES);
+  const notes = notesOf("0.1.0", CHANGELOG, RELEASES);
   assertStringIncludes(
     notes,
     `curl -fsSL ${RELEASES}/download/v0.1.0/install.sh | sh -s -- --version 0.1.0\n`,
@@ -77,7 +73,7 @@ Deno.test("notesOf() reports how to install from where it is published", () => {
 });
 
 Deno.test("notesOf() names no address when it is published nowhere", () => {
-  assertEquals(notesOf("0.1.0", README, undefined), "The first.\n");
+  assertEquals(notesOf("0.1.0", CHANGELOG, undefined), "The first.\n");
 });
 
 for (const name of ["install.sh", "install.ps1"]) {
