@@ -89,6 +89,7 @@ async function serveSettingsOf(values: Values, dir: string): Promise<ServeSettin
     hidden: values.hidden,
     token: await tokenIn(values["token-file"]),
     tls: await tlsOf(values),
+    swarm: values.swarm,
     metrics: values.metrics,
   };
 }

@@ -108,6 +108,8 @@ export const SETTINGS = {
     .help("Private key (PEM) of that certificate"),
   hidden: setting(SWITCH, SERVE_DEFAULTS.hidden, ["serve"])
     .help("Include hidden files: names that begin with a dot"),
+  swarm: setting(SWITCH, SERVE_DEFAULTS.swarm, ["serve"])
+    .help("Let receivers that share the same file find each other through this seed"),
   metrics: setting(ADDRESS, SERVE_DEFAULTS.metrics, ["serve"])
     .help("Where to offer metrics for Prometheus, as http://<host:port>/metrics", {
       defaultText: "off",

@@ -89,6 +89,8 @@ export interface ServeSettings {
   readonly token: string | undefined;
   /** Certificate and key, PEM; undefined: no TLS. */
   readonly tls: { readonly cert: string; readonly key: string } | undefined;
+  /** Whether receivers of the same file find each other through this seed. */
+  readonly swarm: boolean;
   /** Where to serve metrics over HTTP; undefined: not at all. */
   readonly metrics: MetricsAddress | undefined;
 }
@@ -118,5 +120,7 @@ export const SERVE_DEFAULTS = {
   hidden: false,
   token: undefined,
   tls: undefined,
+  // Only receivers that ask to share are handed out, and only to clients that may have the file.
+  swarm: true,
   metrics: undefined,
 } as const satisfies Omit<ServeSettings, "port">;

@@ -2,12 +2,13 @@
 import { type ByteRange, lengthOf } from "../base/ranges.ts";
 import { invalidNameReason } from "../base/names.ts";
 import { ErrorReply } from "./error_replies.ts";
-import { parseNumber } from "./syntax.ts";
+import { parseNumber, parseSize } from "./syntax.ts";
 
 /** The request that opens a session. */
 export const HELLO = "HELLO 2";
 
 const CONTENT_ID = /^[0-9a-f]{64}$/;
+const MAX_PORT = 65_535;
 
 export type SessionRequest =
   | { readonly verb: "AUTH"; readonly answer: string }
@@ -18,6 +19,12 @@ export type SessionRequest =
   | { readonly verb: "DOWNLOAD"; readonly name: string; readonly range: ByteRange }
   /** As `DOWNLOAD`, but names the content by its id, 64 lower-case hex digits. */
   | { readonly verb: "READ"; readonly id: string; readonly range: ByteRange }
+  /** Which pieces of a content the seed has; with `known`, those gained after the first `known` ones. */
+  | { readonly verb: "HAVE"; readonly id: string; readonly known?: number }
+  /** Announces a receiver that serves what it has on `port` (0: not, or no longer), and asks for others. */
+  | { readonly verb: "JOIN"; readonly id: string; readonly port: number; readonly pieces: number }
+  /** Which pieces the receiver at `port` should request from this seed, at most `count`. */
+  | { readonly verb: "SUGGEST"; readonly id: string; readonly port: number; readonly count: number }
   | { readonly verb: "PING" }
   | { readonly verb: "BYE" };
 
@@ -40,6 +47,14 @@ export function encodeSessionRequest(request: SessionRequest): string {
       return `DOWNLOAD ${request.name}|${request.range.start}|${lengthOf(request.range)}`;
     case "READ":
       return `READ ${request.id}|${request.range.start}|${lengthOf(request.range)}`;
+    case "HAVE":
+      return request.known === undefined
+        ? `HAVE ${request.id}`
+        : `HAVE ${request.id}|${request.known}`;
+    case "JOIN":
+      return `JOIN ${request.id}|${request.port}|${request.pieces}`;
+    case "SUGGEST":
+      return `SUGGEST ${request.id}|${request.port}|${request.count}`;
     default:
       return request.verb;
   }
@@ -78,6 +93,21 @@ export function parseSessionRequest(line: string): SessionRequest {
       if (parsed === undefined || !CONTENT_ID.test(parsed.target)) break;
       return { verb, id: parsed.target, range: parsed.range };
     }
+    case "HAVE": {
+      const parsed = parseIdAndNumbers(rest);
+      if (parsed === undefined || parsed.numbers.length > 1) break;
+      const [known] = parsed.numbers;
+      return { verb, id: parsed.id, ...known === undefined ? {} : { known } };
+    }
+    case "JOIN":
+    case "SUGGEST": {
+      const parsed = parseIdAndNumbers(rest);
+      const [port, number] = parsed?.numbers ?? [];
+      if (parsed?.numbers.length !== 2 || port! > MAX_PORT) break;
+      return verb === "JOIN"
+        ? { verb, id: parsed.id, port: port!, pieces: number! }
+        : { verb, id: parsed.id, port: port!, count: number! };
+    }
   }
   throw notARequest();
 }
@@ -89,6 +119,14 @@ function parseRange(text = ""): { target: string; range: ByteRange } | undefined
   const bytes = parseNumber(length ?? "");
   if (target === undefined || start === undefined || bytes === undefined) return undefined;
   return { target, range: { start, end: start + bytes } };
+}
+
+/** `<id>|<number>|<number>`; undefined also for a number that no file can reach. */
+function parseIdAndNumbers(text = ""): { id: string; numbers: number[] } | undefined {
+  const [id, ...digits] = text.split("|", 4);
+  const numbers = digits.flatMap((each) => parseSize(each) ?? []);
+  if (id === undefined || !CONTENT_ID.test(id) || numbers.length < digits.length) return undefined;
+  return { id, numbers };
 }
 
 export function encodeOneShotRequest(request: OneShotRequest): string {

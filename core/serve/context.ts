@@ -14,6 +14,9 @@ import { ManifestService } from "./manifests/manifest_service.ts";
 import { AccessLog } from "./metrics/access_log.ts";
 import { MetricsRegistry } from "./metrics/metrics_registry.ts";
 import { BodyBuffers } from "./protocol/body_buffers.ts";
+import type { PeerEntry } from "../protocol/swarm.ts";
+import type { SharedContents } from "./swarm/shared_contents.ts";
+import { SwarmTable } from "./swarm/swarm_table.ts";
 import { Scheduler } from "./schedule/scheduler.ts";
 
 export type ServeContext = ReturnType<typeof createContext>;
@@ -54,6 +57,12 @@ export function createContext(options: {
     buffers: new BodyBuffers(),
     accessLog: new AccessLog(clock, emit, metrics),
     metrics,
+    /** The receivers of each content; undefined if they are not to find each other here. */
+    swarm: settings.swarm ? new SwarmTable(() => random.fraction()) : undefined,
+    /** Contents that are served by their ids alone. */
+    shared: undefined as SharedContents | undefined,
+    /** Called with each receiver that announces itself. */
+    onPeer: undefined as ((id: string, peer: PeerEntry) => void) | undefined,
     emit,
     draining,
   };

@@ -22,7 +22,8 @@ const MAX_PENDING = 100;
  * seed may write otherwise
  */
 export function exampleChecks(examples: readonly Example[], isExact: boolean): Check[] {
-  return examples.map((example) => ({
+  // A receiver is no seed: it has no names.
+  return examples.filter(({ kind }) => kind !== "receiver").map((example) => ({
     name: `the ${example.kind} example at line ${example.at}`,
     run: async (seed) => {
       using connection = await RawConnection.open(seed.host, seed.port);
@@ -45,7 +46,8 @@ async function runOneShot({ steps }: Example, connection: RawConnection): Promis
   }
 }
 
-async function runSession(
+/** @throws {Error} if the replies are not those of the example. */
+export async function runSession(
   { steps }: Example,
   connection: RawConnection,
   isExact: boolean,

@@ -7,8 +7,8 @@ export type Step =
   | { readonly from: "seed"; readonly body: string };
 
 export interface Example {
-  /** `client`: a session as the p2p client requests it. */
-  readonly kind: "session" | "client" | "one-shot";
+  /** `client`: a session as the p2p client requests it. `receiver`: a session with a receiver, which has some pieces only. */
+  readonly kind: "session" | "client" | "receiver" | "one-shot";
   /** The line of the page at which it begins. */
   readonly at: number;
   readonly steps: readonly Step[];
@@ -19,6 +19,7 @@ const PLACEHOLDERS: Readonly<Record<string, string>> = {
   "<nonce>": "[0-9a-fA-F]{32}",
   "<length>": "(?:0|[1-9][0-9]*)",
   "<ms>": "-?[0-9]+(?:\\.[0-9]+)?",
+  "<address>": "(?:[0-9.]+|\\[[0-9a-f:.]+\\])",
   "<text>": "[^\\n]*",
 };
 
@@ -35,7 +36,9 @@ export function examplesIn(page: string): Example[] {
   const examples: Example[] = [];
   let current: { kind: Example["kind"]; at: number; steps: Step[] } | undefined;
   for (const [index, line] of page.split("\n").entries()) {
-    const opened = line.match(/^```(session|client|one-shot)$/)?.[1] as Example["kind"] | undefined;
+    const opened = line.match(/^```(session|client|receiver|one-shot)$/)?.[1] as
+      | Example["kind"]
+      | undefined;
     if (opened) current = { kind: opened, at: index + 1, steps: [] };
     else if (current && line === "```") {
       examples.push(current);

@@ -33,6 +33,15 @@ import {
   parseOneShotRequest,
   parseSessionRequest,
 } from "../../core/protocol/requests.ts";
+import {
+  encodeIndices,
+  encodePeers,
+  encodePieceMap,
+  MAX_PEERS_IN_REPLY,
+  parseIndices,
+  parsePeers,
+  parsePieceMap,
+} from "../../core/protocol/swarm.ts";
 import { parseListing } from "../protocol/support.ts";
 import { assertSame, attempt, bytesOf, type Target, textOf } from "./target.ts";
 
@@ -59,6 +68,9 @@ const sessionRequests: Target = {
     `FILESIZE ${NAME_1024}`,
     "PING",
     "BYE",
+    `HAVE ${ANSWER}|17`,
+    `JOIN ${ANSWER}|7270|3`,
+    `SUGGEST ${ANSWER}|65535|4`,
   ),
   run(input) {
     const line = textOf(input);
@@ -332,7 +344,55 @@ const numbers: Target = {
   },
 };
 
+const COUNT = 20;
+const pieceMaps: Target = {
+  name: "piece-map",
+  seeds: [new Uint8Array(3), Uint8Array.of(0xff, 0xff, 0xf0), Uint8Array.of(0x80, 0x01, 0x10)],
+  run(input) {
+    const pieces = attempt(() => parsePieceMap(input, COUNT), ProtocolError);
+    if (pieces instanceof Error) return;
+    const set = new Set(pieces);
+    assert(pieces.every((piece) => piece >= 0 && piece < COUNT));
+    assertEquals(encodePieceMap((piece) => set.has(piece), COUNT), input.slice());
+  },
+};
+
+const pieceLists: Target = {
+  name: "piece-list",
+  seeds: texts("", "3", "3,17,0", "19,18,17", "20", "1,,2"),
+  run(input) {
+    const text = textOf(input);
+    const pieces = attempt(() => parseIndices(text, COUNT), ProtocolError);
+    if (pieces instanceof Error) return;
+    assert(pieces.every((piece) => piece >= 0 && piece < COUNT));
+    assertEquals(encodeIndices(pieces), text);
+  },
+};
+
+const peers: Target = {
+  name: "peers",
+  seeds: texts(
+    "10.0.0.1:7270 3\n",
+    "10.0.0.1:7270 3\n[fe80::1]:40001 0\n",
+    "[::1]:65535 17\n127.0.0.1:1 9007199254740991\n",
+    "example.org:80 1\n",
+    "10.0.0.1:0 1\n10.0.0.1:65536 1\n",
+  ),
+  run(input) {
+    const found = parsePeers(textOf(input));
+    assert(found.length <= MAX_PEERS_IN_REPLY);
+    for (const { host, port, pieces } of found) {
+      assert(/^[0-9a-f.:]+$/.test(host), "an IP address and no name");
+      assert(port >= 1 && port <= 65_535 && Number.isSafeInteger(pieces));
+    }
+    assertEquals(parsePeers(encodePeers(found)), found);
+  },
+};
+
 export const WIRE_TARGETS: readonly Target[] = [
+  pieceMaps,
+  pieceLists,
+  peers,
   sessionRequests,
   oneShotRequests,
   replies,

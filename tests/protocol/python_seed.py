@@ -1,5 +1,5 @@
 """A seed written from core/protocol/README.md alone: python3 python_seed.py <folder> prints its port."""
-import base64, hashlib, json, os, secrets, socketserver, sys
+import base64, hashlib, json, os, secrets, socketserver, sys, time
 
 ROOT, MAX_LENGTH, CHUNK = os.path.realpath(sys.argv[1]), 1 << 20, 32 * 1024
 class Refused(Exception): pass
@@ -39,7 +39,7 @@ def read(path, offset, length):
         file.seek(offset)
         return file.read(length)
 class Client(socketserver.StreamRequestHandler):
-    ids = {}
+    ids, peers, given = {}, {}, {}
     def handle(self):
         line = self.first_line()
         if line == "HELLO 2": self.session()
@@ -68,7 +68,7 @@ class Client(socketserver.StreamRequestHandler):
             if verb != "DOWNLOAD": self.wfile.write(f"ERROR:{why}\n".encode())
     def session(self):
         self.say(f"HELLO 2 agent=python nonce={secrets.token_hex(16)} auth=none "
-                 f"max-length={MAX_LENGTH} max-inflight=16 features=read")
+                 f"max-length={MAX_LENGTH} max-inflight=16 features=read,swarm")
         while (line := self.line()) is not None:
             try:
                 if len(line) > 4096: return self.say("ERROR:TOO_LONG the line is too long")
@@ -102,9 +102,30 @@ class Client(socketserver.StreamRequestHandler):
             self.body(json.dumps(made).encode())
         elif verb in ("DOWNLOAD", "READ") and rest.count("|") >= 2:
             self.send_range(verb, *rest.rsplit("|", 2))
+        elif verb in ("HAVE", "JOIN", "SUGGEST") and space:
+            self.swarm(verb, *rest.split("|"))
         else:
             raise Refused("BAD_REQUEST not a request")
         return True
+    def swarm(self, verb, content, *numbers):
+        numbers = [number(n) for n in numbers]
+        if len(content) != 64 or len(numbers) not in ((0, 1) if verb == "HAVE" else (2,)) or \
+                (verb != "HAVE" and numbers[0] > 65535):
+            raise Refused("BAD_REQUEST not a request")
+        if content not in Client.ids: raise Refused("NOT_FOUND no such content")
+        if verb == "HAVE": return self.body(b"", " complete=1")
+        peers, own = Client.peers.setdefault(content, {}), (self.client_address[0], numbers[0])
+        if verb == "SUGGEST":
+            pieces = -(-os.path.getsize(path_of(Client.ids[content])) // MAX_LENGTH)
+            given = Client.given.setdefault(content, [0] * pieces)
+            best = sorted(range(pieces), key=lambda p: given[p])[:min(numbers[1], 16)] if own in peers else []
+            for piece in best: given[piece] += 1
+            return self.body(b"", " pieces=" + ",".join(map(str, best)))
+        now = time.monotonic()
+        for peer in list(peers):
+            if now - peers[peer][1] > 15 or (numbers[0] == 0 and peer[0] == own[0]): del peers[peer]
+        self.body("".join(f"{h}:{p} {n}\n" for (h, p), (n, _) in peers.items() if (h, p) != own).encode())
+        if numbers[0]: peers[own] = (numbers[1], now)
     def send_range(self, verb, what, offset, length):
         offset, length = number(offset), number(length)
         if verb == "READ" and what not in Client.ids: raise Refused("NOT_FOUND no such content")

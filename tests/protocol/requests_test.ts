@@ -31,6 +31,16 @@ const inSession: { line: string; request: SessionRequest }[] = [
     line: `READ ${"a1".repeat(32)}|7|100`,
     request: { verb: "READ", id: "a1".repeat(32), range: { start: 7, end: 107 } },
   },
+  { line: `HAVE ${"a1".repeat(32)}`, request: { verb: "HAVE", id: "a1".repeat(32) } },
+  { line: `HAVE ${"a1".repeat(32)}|0`, request: { verb: "HAVE", id: "a1".repeat(32), known: 0 } },
+  {
+    line: `JOIN ${"a1".repeat(32)}|65535|3`,
+    request: { verb: "JOIN", id: "a1".repeat(32), port: 65_535, pieces: 3 },
+  },
+  {
+    line: `SUGGEST ${"a1".repeat(32)}|7270|4`,
+    request: { verb: "SUGGEST", id: "a1".repeat(32), port: 7270, count: 4 },
+  },
   {
     line: "DOWNLOAD a|0|1",
     request: { verb: "DOWNLOAD", name: "a", range: { start: 0, end: 1 } },
@@ -113,6 +123,20 @@ const badInSession = [
   `READ ${"A1".repeat(32)}|0|1`,
   `READ ${"a1".repeat(31)}|0|1`,
   `READ ${"a1".repeat(33)}|0|1`,
+  "HAVE",
+  "HAVE ",
+  `HAVE ${"A1".repeat(32)}`,
+  `HAVE ${"a1".repeat(32)}|`,
+  `HAVE ${"a1".repeat(32)}|-1`,
+  `HAVE ${"a1".repeat(32)}|1|2`,
+  `HAVE ${"a1".repeat(32)}|9007199254740992`,
+  `JOIN ${"a1".repeat(32)}`,
+  `JOIN ${"a1".repeat(32)}|1`,
+  `JOIN ${"a1".repeat(32)}|65536|0`,
+  `JOIN ${"a1".repeat(32)}|1|2|3`,
+  `JOIN ${"a1".repeat(32)}|1|x`,
+  `SUGGEST ${"a1".repeat(32)}|1`,
+  `SUGGEST ${"a1".repeat(32)}|1|01`,
   "DOWNLOAD a|0|",
   "DOWNLOAD a||1",
   "DOWNLOAD a|0|1|",
@@ -228,12 +252,18 @@ const range = fc.tuple(anySize, anySize).map(([a, b]) => ({
   start: Math.min(a, b),
   end: Math.max(a, b),
 }));
+const contentId = fc.stringMatching(/^[0-9a-f]{64}$/);
+const port = fc.integer({ min: 0, max: 65_535 });
 const sessionRequest: fc.Arbitrary<SessionRequest> = fc.oneof(
   fc.record({ verb: fc.constantFrom("PING" as const, "BYE" as const) }),
   fc.record({ verb: fc.constant("LIST" as const), after: fc.oneof(fc.constant(""), validName) }),
   fc.record({ verb: fc.constant("AUTH" as const), answer: fc.string({ minLength: 1 }) }),
   fc.record({ verb: fc.constantFrom("FILESIZE" as const, "MANIFEST" as const), name: validName }),
   fc.record({ verb: fc.constant("DOWNLOAD" as const), name: validName, range }),
+  fc.record({ verb: fc.constant("HAVE" as const), id: contentId }),
+  fc.record({ verb: fc.constant("HAVE" as const), id: contentId, known: anySize }),
+  fc.record({ verb: fc.constant("JOIN" as const), id: contentId, port, pieces: anySize }),
+  fc.record({ verb: fc.constant("SUGGEST" as const), id: contentId, port, count: anySize }),
 );
 property("parseSessionRequest() takes back what was encoded", sessionRequest, (request) => {
   assertEquals(parseSessionRequest(encodeSessionRequest(request)), request);

@@ -25,12 +25,12 @@ const EXAMPLES = examplesIn(Deno.readTextFileSync(PAGE));
 /** An example's text with values in place of the placeholders. */
 function filledIn(text: string): string {
   return text.replaceAll("<nonce>", "0123456789abcdef".repeat(2)).replaceAll("<length>", "55")
-    .replaceAll("<ms>", "1").replaceAll("<text>", "text");
+    .replaceAll("<ms>", "1").replaceAll("<text>", "text").replaceAll("<address>", "127.0.0.1");
 }
 
-Deno.test("The specification has examples of both protocols and of the client", () => {
+Deno.test("The specification has examples of both protocols, of the client and of a receiver", () => {
   const kinds = new Set(EXAMPLES.map(({ kind }) => kind));
-  assertEquals(kinds, new Set(["session", "client", "one-shot"] as const));
+  assertEquals(kinds, new Set(["session", "client", "receiver", "one-shot"] as const));
 });
 
 /** The requests of sessions, each with its reply. */

@@ -1,4 +1,5 @@
 /** The successful replies of one session. */
+import { layoutOf, type PieceLayout } from "../../base/pieces.ts";
 import { type ByteRange, lengthOf } from "../../base/ranges.ts";
 import { ErrorReply } from "../../protocol/error_replies.ts";
 import { encodeOk, encodeSize } from "../../protocol/replies.ts";
@@ -8,8 +9,10 @@ import type { ServeContext } from "../context.ts";
 import type { Located, OpenFile } from "../files/open_file.ts";
 import { manifestBody } from "../manifests/manifest_cache.ts";
 import type { Upload } from "../schedule/scheduler.ts";
+import type { SharedContent } from "../swarm/shared_contents.ts";
+import { answerSwarm, type SwarmRequest } from "../swarm/swarm_replies.ts";
 import { changed } from "./errors.ts";
-import { sendBody, sendBytes } from "./send_body.ts";
+import { joined, type Readable, sendBody, sendBytes } from "./send_body.ts";
 
 /** A body of a millisecond on a fast line; longer ones would only make other clients wait. */
 export const MAX_LENGTH = 1_048_576;
@@ -51,6 +54,10 @@ export class Replies implements Disposable {
         return await this.#download(request.name, request.range);
       case "READ":
         return await this.#read(request.id, request.range);
+      case "HAVE":
+      case "JOIN":
+      case "SUGGEST":
+        return await this.#swarm(request);
       case "PING":
       case "BYE":
         return await this.#connection.sendText(encodeOk(0));
@@ -100,23 +107,53 @@ export class Replies implements Disposable {
     await this.#sendRange(file, range);
   }
 
+  async #swarm(request: SwarmRequest): Promise<void> {
+    const { body, fields } = answerSwarm(request, this.#connection, this.#context);
+    await this.#connection.send(joined(encodeOk(body.length, fields), body));
+  }
+
   async #read(id: string, range: ByteRange): Promise<void> {
+    const shared = this.#context.shared?.find(id);
+    if (shared) return await this.#sendShared(shared, range);
     if (this.#contentId !== id || !this.#file?.isUnchanged()) {
       const found = this.#context.manifests.fileOf(id);
       if (!found) throw new ErrorReply("NOT_FOUND", "no such content");
       this.#open(found);
       this.#contentId = id;
     }
-    await this.#sendRange(this.#file!, range);
+    const file = this.#file!;
+    requireInside(range, file.version.size);
+    const { pieceSize } = layoutOf(file.version.size);
+    // The rest of a piece that is longer than a range, or was begun elsewhere, is not another copy.
+    if (range.start % pieceSize === 0) {
+      const piece = range.start / pieceSize;
+      this.#context.swarm?.requested(id, this.#connection.address, piece);
+    }
+    await this.#sendRange(file, range);
   }
 
-  async #sendRange(file: OpenFile, range: ByteRange): Promise<void> {
+  /** Verified pieces of a content that may be here in part. */
+  async #sendShared({ id, source }: SharedContent, range: ByteRange): Promise<void> {
+    const { layout } = source.content;
+    requireInside(range, layout.size);
+    for (let at = range.start; at < range.end; at += layout.pieceSize) {
+      if (!source.has(pieceAt(layout, at))) throw new ErrorReply("NOT_FOUND", "not here yet");
+    }
+    if (!source.has(pieceAt(layout, range.end - 1))) {
+      throw new ErrorReply("NOT_FOUND", "not here yet");
+    }
+    const read = (into: Uint8Array, position: number) =>
+      source.read({ start: position, end: position + into.length }, into);
+    await this.#sendRange({ name: id, version: { size: layout.size }, read }, range);
+  }
+
+  async #sendRange(
+    file: Readable & { readonly name: string; readonly version: { readonly size: number } },
+    range: ByteRange,
+  ): Promise<void> {
     const { name, version: { size } } = file;
     const bytes = lengthOf(range);
-    if (bytes < 1 || bytes > MAX_LENGTH || range.end > size) {
-      const text = `a range is 1 to ${MAX_LENGTH} bytes inside the file's ${size}`;
-      throw new ErrorReply("RANGE", text);
-    }
+    requireInside(range, size);
     const { clock, buffers, accessLog } = this.#context;
     const startedAt = clock.now();
     await sendBody(this.#connection, this.#upload, buffers, file, range, encodeOk(bytes));
@@ -154,6 +191,17 @@ export class Replies implements Disposable {
   #remember(client: string, name: string, version: string): void {
     this.#context.sentVersions.set(keyOf(client, name), version);
   }
+}
+
+/** @throws {ErrorReply} RANGE */
+function requireInside(range: ByteRange, size: number): void {
+  const bytes = lengthOf(range);
+  if (bytes >= 1 && bytes <= MAX_LENGTH && range.end <= size) return;
+  throw new ErrorReply("RANGE", `a range is 1 to ${MAX_LENGTH} bytes inside the file's ${size}`);
+}
+
+function pieceAt({ pieceSize }: PieceLayout, offset: number): number {
+  return Math.floor(offset / pieceSize);
 }
 
 /** Neither an address, a session's id nor a name contains a line end. */

@@ -10,6 +10,9 @@ import type { Upload } from "../schedule/scheduler.ts";
 import { type BodyBuffers, HEAD_BYTES, SMALL_BYTES } from "./body_buffers.ts";
 import { BrokenBodyError } from "./errors.ts";
 
+/** What bodies are read from: a file, or the verified pieces of one. */
+export type Readable = Pick<OpenFile, "read">;
+
 /**
  * Sends `head` and then exactly `range` of `file`, which must not be empty.
  *
@@ -20,7 +23,7 @@ export async function sendBody(
   connection: ClientConnection,
   upload: Upload,
   buffers: BodyBuffers,
-  file: OpenFile,
+  file: Readable,
   range: ByteRange,
   head = "",
 ): Promise<void> {
@@ -36,7 +39,7 @@ export async function sendBody(
 async function sendStep(
   connection: ClientConnection,
   buffers: BodyBuffers,
-  file: OpenFile,
+  file: Readable,
   step: ByteRange,
   head: string | undefined,
 ): Promise<void> {
@@ -78,7 +81,8 @@ export async function sendBytes(
   }
 }
 
-function joined(head: string, bytes: Uint8Array): Uint8Array {
+/** `head` and then `bytes`. */
+export function joined(head: string, bytes: Uint8Array): Uint8Array {
   const all = new Uint8Array(head.length + bytes.length);
   new TextEncoder().encodeInto(head, all);
   all.set(bytes, head.length);

@@ -7,6 +7,7 @@ import { encodeErrorReply, ErrorReply } from "../../protocol/error_replies.ts";
 import { encodeGreeting, isValidAuthResponse, READ_FEATURE } from "../../protocol/greeting.ts";
 import { LineNotTextError, LineTooLongError } from "../../protocol/read_buffer.ts";
 import { encodeOk } from "../../protocol/replies.ts";
+import { SWARM_FEATURE } from "../../protocol/swarm.ts";
 import {
   encodeSessionRequest,
   parseSessionRequest,
@@ -78,7 +79,7 @@ export class Session {
       auth: this.#isTrusted ? "none" : "token",
       maxLength: MAX_LENGTH,
       maxInflight: MAX_INFLIGHT,
-      features: [READ_FEATURE],
+      features: this.#context.swarm ? [READ_FEATURE, SWARM_FEATURE] : [READ_FEATURE],
     }));
     this.#ending = this.#connection.leaving;
     this.#connection.onLeave = (reply) => {

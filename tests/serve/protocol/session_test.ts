@@ -21,7 +21,7 @@ test("Session greets as the protocol specifies", async () => {
   await client.send("HELLO 2\n");
   assertMatch(
     await client.line(),
-    /^HELLO 2 agent=p2p\/1 nonce=[0-9a-f]{32} auth=none max-length=1048576 max-inflight=16 features=read$/,
+    /^HELLO 2 agent=p2p\/1 nonce=[0-9a-f]{32} auth=none max-length=1048576 max-inflight=16 features=read,swarm$/,
   );
 });
 
