@@ -170,7 +170,7 @@ function eventLines({ progress, level, seeds }: WatcherOptions): (event: TaskEve
   return (event) => {
     if (PAYLOAD.has(event.kind)) return [];
     if (repeats.isRepeat(event) && level !== "debug") return [];
-    const name = progress.task(event.task)?.name ?? event.task;
+    const name = progress.nameOf(event.task) ?? event.task;
     const least = event.kind === "done" && level === "warn" ? "info" : level;
     return renderEvent(event, name, least, seeds);
   };

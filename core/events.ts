@@ -35,25 +35,35 @@ export function isOver(state: TaskState): state is "done" | "failed" | "cancelle
 
 /** Why a task failed. */
 export interface TaskFailure {
+  /** The kind of the error, for scripts. */
   readonly code: ErrorCode | "bug" | "interrupted" | "cancelled";
+  /** One line, short and technical. */
   readonly message: string;
+  /** The exact cause, where it decides the hint. */
   readonly problem?: Problem;
   /** The contents that seeds hold under the name, if they differ. */
   readonly contents?: readonly ContentVotes[];
 }
 
+/** What a finished task left. */
 export interface TaskResult {
+  /** The absolute path of the file. */
   readonly path: string;
+  /** Bytes of the file. */
   readonly size: number;
-  /** null if it was not computed because other content was there and stayed. */
+  /** The digest of the whole file, hex; null if it was not computed because other content was there and stayed. */
   readonly sha256: string | null;
   /** The content's id; null if no seed offered a manifest. */
   readonly id: string | null;
   /** Whether every byte was checked against a digest of a seed or the user. */
   readonly verified: boolean;
+  /** Milliseconds since its turn came, in this run. */
   readonly elapsedMs: number;
-  /** Received in this run, by seed. */
+  /** Bytes received in this run, by seed. */
   readonly bytesBySeed: Readonly<Record<string, number>>;
+  /**
+   * `already-there`: the target had the same content. `skipped`: it had other content, which stayed.
+   */
   readonly how: "downloaded" | "already-there" | "skipped";
   /** The contents that seeds hold under the name, if they differ. */
   readonly contents?: readonly ContentVotes[];
@@ -154,7 +164,9 @@ export function isTrouble(change: SourceChange): boolean {
 
 /** An address that a server listens on. */
 export interface ListenAddress {
+  /** An IP address; `0.0.0.0` and `::` are all addresses of a family. */
   readonly host: string;
+  /** 1 to 65,535. */
   readonly port: number;
 }
 

@@ -3,7 +3,14 @@
  * serves folders. The commands use these same functions. Every function works with defaults.
  *
  * Progress and results are data: events go to the `emit` function of a call, errors are
- * `P2pError`s with a `code`. See `core/README.md` for examples.
+ * `P2pError`s with a `code`. Sizes are in bytes, rates in bytes a second, durations in
+ * milliseconds; a time is in milliseconds since 1970 unless it is called monotonic. A seed is named
+ * by the text of its address, as `formatSourceAddress` writes it.
+ *
+ * A call that takes an `AbortSignal` throws the reason of the signal when it aborts, except
+ * `download` and `serve`, which end well: `download` reports interrupted tasks as outcomes.
+ *
+ * `core/README.md` has an example of the whole.
  *
  * @module
  */
@@ -18,7 +25,7 @@ import {
   type ServeSettings,
 } from "./config.ts";
 import * as jobs from "./download/download.ts";
-import type { TaskOutcome } from "./download/download.ts";
+import type { DownloadJob, TaskOutcome } from "./download/download.ts";
 import * as offers from "./download/list.ts";
 import type { ListQuery, NamedFile, Offer, SeedHealth } from "./download/list.ts";
 import * as verification from "./download/verify.ts";
@@ -52,15 +59,20 @@ export {
   type SourceAddress,
 } from "./base/source_address.ts";
 export type { Directories } from "./state/directories.ts";
-export { RunProgress, type Totals } from "./progress/run_progress.ts";
+export type { ByteRange } from "./base/ranges.ts";
+export type { ListedFile } from "./protocol/listing.ts";
+export type { SourceProtocol } from "./source/source.ts";
+export { type ActiveTask, RunProgress, type Totals } from "./progress/run_progress.ts";
 export {
   type PiecesSnapshot,
   type SeedSnapshot,
+  type SeedStatus,
   type SeedSummary,
   type Span,
   SPANS,
   type TaskDetail,
   type TimeReport,
+  type TimeSpent,
 } from "./progress/snapshots.ts";
 export { etaMs, isActive, type TaskView } from "./progress/task_progress.ts";
 export type { RunLimits } from "./state/record_shape.ts";
@@ -69,7 +81,12 @@ export type { LogLine } from "./state/task_log.ts";
 export type { Overview } from "./state/read_tasks.ts";
 export type { TaskStatus } from "./state/task_status.ts";
 export type { QuarantinedPart } from "./store/partials.ts";
-export type { DownloadRequest, FewDescriptors, TaskOutcome } from "./download/download.ts";
+export type {
+  DownloadJob,
+  DownloadRequest,
+  FewDescriptors,
+  TaskOutcome,
+} from "./download/download.ts";
 export type {
   Verdict,
   Verification,
@@ -89,9 +106,24 @@ export type {
 export type { RunningMax, TaskCase } from "./tasks/tasks.ts";
 
 /**
- * Where this user's configuration, state and cache are.
+ * Where this user's configuration, state and cache are. Nothing is read or created.
  *
- * @param platform as `Deno.build.os` names it. @throws {UsageError} where there is no home folder.
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { directoriesOf } from "p2p";
+ *
+ * const env: Record<string, string> = { HOME: "/home/ann", P2P_STATE_DIR: "/var/lib/p2p" };
+ * assertEquals(directoriesOf((name) => env[name], "linux"), {
+ *   config: "/home/ann/.config/p2p",
+ *   state: "/var/lib/p2p",
+ *   cache: "/home/ann/.cache/p2p",
+ * });
+ * ```
+ *
+ * @param env the environment: P2P_CONFIG_DIR, P2P_STATE_DIR and P2P_CACHE_DIR win over all.
+ * @param platform as `Deno.build.os` names it.
+ * @throws {UsageError} with the problem `no-home` where there is no home folder.
  */
 export function directoriesOf(
   env: (name: string) => string | undefined = (name) => Deno.env.get(name),
@@ -100,16 +132,18 @@ export function directoriesOf(
   return directories.directoriesOf(env, platform, accountHome);
 }
 
-/** What to download, and where. */
-export interface DownloadJob extends Omit<jobs.DownloadJob, "outDir" | "directories"> {
-  /** Created if it is missing; the working directory if it is not given. Names may have folders, which are kept. */
-  readonly outDir?: string;
-  /** Records and logs go there; those of this user if not given. */
-  readonly directories?: Directories;
-}
-
 /**
  * Completes the settings of downloads by their defaults.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { DOWNLOAD_DEFAULTS, downloadSettings } from "p2p";
+ *
+ * const settings = downloadSettings(["nas1", "tls://nas2:7271"], { max: 5, limit: 1024 ** 2 });
+ * assertEquals(settings.seeds[0], { host: "nas1", port: 7270, tls: false });
+ * assertEquals([settings.max, settings.stallMs], [5, DOWNLOAD_DEFAULTS.stallMs]);
+ * ```
  *
  * @param seeds addresses, or texts such as `nas1` and `tls://nas2:7270`.
  * @throws {UsageError} if a text is not an address.
@@ -122,7 +156,18 @@ export function downloadSettings(
   return { ...DOWNLOAD_DEFAULTS, ...options, seeds: addresses };
 }
 
-/** Completes the settings of a server by their defaults. */
+/**
+ * Completes the settings of a server by their defaults.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { serveSettings } from "p2p";
+ *
+ * const { dir, host, port, hidden } = serveSettings({ dir: "/srv/files", host: "127.0.0.1" });
+ * assertEquals([dir, host, port, hidden], ["/srv/files", "127.0.0.1", 7270, false]);
+ * ```
+ */
 export function serveSettings(options: Partial<ServeSettings> = {}): ServeSettings {
   return { ...SERVE_DEFAULTS, port: DEFAULT_PORT, ...options };
 }
@@ -141,7 +186,34 @@ function accountHome(): string | undefined {
   }
 }
 
-/** Downloads the files. The outcomes come in the order of the requests, one for each different name. */
+/**
+ * Downloads files. A task that fails does not stop the others: its outcome has the reason.
+ *
+ * @example The name of a seed that does not listen.
+ * ```ts
+ * import { assert } from "@std/assert";
+ * import { download, downloadSettings } from "p2p";
+ *
+ * const folder = await Deno.makeTempDir();
+ * const directories = { config: folder, state: `${folder}/state`, cache: `${folder}/cache` };
+ * // Without a byte for half a second a task fails; the default is two minutes.
+ * const settings = downloadSettings(["127.0.0.1:1"], { giveUpMs: 500 });
+ * const [first] = await download(
+ *   { requests: [{ name: "a.iso" }], outDir: folder, settings, directories },
+ *   (event) => {
+ *     if (event.kind === "state") console.debug(event.task, event.state);
+ *   },
+ * );
+ * assert(first?.outcome.ok === false && first.outcome.failure.code === "unreachable");
+ * await Deno.remove(folder, { recursive: true });
+ * ```
+ *
+ * @param emit receives every event of every task. It must not block or throw.
+ * @param signal its abort interrupts the tasks: their partial files stay, and the same call resumes
+ * them.
+ * @returns one outcome for each different name, in the order of the requests.
+ * @throws {UsageError} if a name is not valid, or too few files can be opened for any download.
+ */
 export async function download(
   { outDir = ".", settings, directories = directoriesOf(), ...job }: DownloadJob,
   emit: EventSink<TaskEvent> = ignore,
@@ -153,7 +225,18 @@ export async function download(
   return await jobs.download(whole, runtime, emit, signal);
 }
 
-/** Lists the files that the seeds offer. */
+/**
+ * Lists the files that the seeds offer. A seed that does not answer has a report with its error.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { downloadSettings, list } from "p2p";
+ *
+ * const { files, seeds } = await list({ glob: "*.iso", ids: true }, downloadSettings(["127.0.0.1:1"]));
+ * assertEquals([files, seeds[0]!.ok], [[], false]);
+ * ```
+ */
 export async function list(
   query: ListQuery,
   settings: DownloadSettings,
@@ -163,7 +246,7 @@ export async function list(
   return await offers.list(query, settings, runtime, signal);
 }
 
-/** Asks each seed how it is; the results are in the order of the settings. */
+/** Asks each seed how it is. A seed that does not answer has an error. @returns one for each seed, in the order of the settings. */
 export async function seedHealth(
   settings: DownloadSettings,
   signal: AbortSignal = never,
@@ -172,7 +255,24 @@ export async function seedHealth(
   return await offers.seedHealth(settings, runtime, signal);
 }
 
-/** Compares local files with the manifests of the seeds. It downloads and changes nothing. */
+/**
+ * Compares local files with the manifests of the seeds. It downloads and changes nothing.
+ *
+ * @example
+ * ```ts
+ * import { assert } from "@std/assert";
+ * import { downloadSettings, verify } from "p2p";
+ *
+ * const path = await Deno.makeTempFile();
+ * const settings = downloadSettings(["127.0.0.1:1"]);
+ * const [first] = await verify([{ path, names: ["a.iso"] }], settings);
+ * assert(first?.verdict.kind === "failed" && first.verdict.code === "unreachable");
+ * await Deno.remove(path);
+ * ```
+ *
+ * @param progress receives the number of hashed bytes of each file.
+ * @returns one verification for each request, in their order; an error is the verdict `failed`.
+ */
 export async function verify(
   requests: readonly VerifyRequest[],
   settings: DownloadSettings,
@@ -183,7 +283,13 @@ export async function verify(
   return await verification.verify(requests, settings, runtime, progress, signal);
 }
 
-/** Expands globs to the names that the seeds offer; with `all`, returns all of them. */
+/**
+ * Expands globs to the names that the seeds offer; with `all`, returns all of them. A name that is no
+ * glob is returned as it is, whether a seed has it or not, and a glob without a match as `unmatched`.
+ *
+ * @throws {NotFoundError} if there is no name at all.
+ * @throws {UnreachableError} if a listing is needed and no seed sends one.
+ */
 export async function resolveNames(
   patterns: readonly string[],
   all: boolean,
@@ -195,10 +301,29 @@ export async function resolveNames(
 }
 
 /**
- * Serves a folder. When `signal` aborts, replies that have begun are finished and the promise
- * resolves; when `now` aborts, everything ends at once.
+ * Serves a folder until `signal` aborts. Then replies that have begun are finished, and the promise
+ * resolves.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { serve, serveSettings } from "p2p";
+ *
+ * const dir = await Deno.makeTempDir();
+ * await Deno.writeTextFile(`${dir}/a.txt`, "hello");
+ * const stop = new AbortController();
+ * await serve(serveSettings({ dir, host: "127.0.0.1", port: 0 }), { cache: `${dir}/.cache` }, (event) => {
+ *   if (event.kind !== "listening") return;
+ *   assertEquals([event.files, event.bytes, event.names], [1, 5, ["a.txt"]]);
+ *   stop.abort();
+ * }, stop.signal);
+ * await Deno.remove(dir, { recursive: true });
+ * ```
  *
  * @param directories the cache keeps digests over restarts.
+ * @param now its abort ends everything at once.
+ * @throws {UsageError} if there is no such folder, or the address cannot be listened on.
+ * @throws {DiskError} if the folder cannot be read.
  */
 export async function serve(
   settings: ServeSettings,
@@ -211,7 +336,21 @@ export async function serve(
   await serveFolder(settings, directories.cache, runtime, emit, signal, now);
 }
 
-/** Every task that is known, oldest first; those that are over only with `all`. */
+/**
+ * Every task that is known, of all processes of this user, oldest first; those that are over only with
+ * `all`.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { tasks } from "p2p";
+ *
+ * const folder = await Deno.makeTempDir();
+ * const directories = { config: folder, state: folder, cache: folder };
+ * assertEquals(await tasks(directories, { all: true }), []);
+ * await Deno.remove(folder, { recursive: true });
+ * ```
+ */
 export async function tasks(
   { state }: Directories,
   options: { readonly all: boolean },
@@ -219,7 +358,10 @@ export async function tasks(
   return await known.tasks(state, systemClock.wallTime(), options);
 }
 
-/** What is not over, for a person: of a long queue only its beginning. With `all` also what is over. */
+/**
+ * What is not over, for a person: at most `maxWaiting` waiting tasks of each process, and the number
+ * of the others. With `all` also what is over.
+ */
 export async function overview(
   { state }: Directories,
   maxWaiting: number,
@@ -242,12 +384,18 @@ export async function tasksBeginning(
   return await known.tasksBeginning(state, text, systemClock.wallTime(), options);
 }
 
-/** The task that `text` means: an id, a unique beginning of one, or a file name (its newest task that is not over); see `taskNamed`. */
+/**
+ * The task that `text` means: an id, a unique beginning of one, or a file name or its last part (its
+ * newest task that is not over; if all are over, the newest).
+ *
+ * @throws {NotFoundError} if there is none.
+ * @throws {UsageError} if it may be several.
+ */
 export async function findTask({ state }: Directories, text: string): Promise<TaskStatus> {
   return await known.findTask(state, text, systemClock.wallTime());
 }
 
-/** What there is to say about why a task is as fast as it is. `text` as in `findTask`. */
+/** The facts that explain the speed of a task. @param text as in `findTask`, which also names the errors. */
 export async function why({ state }: Directories, text: string): Promise<TaskCase> {
   return await known.taskCase(state, text, systemClock.wallTime());
 }
@@ -271,7 +419,12 @@ export async function setMax({ state }: Directories, count: number): Promise<num
   return await known.setMax(state, count, systemClock.wallTime());
 }
 
-/** The log of a task, oldest first, what is there now in one array; with `follow` it goes on until the task is over or `signal` aborts. */
+/**
+ * The log of a task, oldest first. The first array has the lines that exist now, and may be empty; with
+ * `follow` others come until the task is over or `signal` aborts.
+ *
+ * @param task its id.
+ */
 export function logLines(
   directories: Directories,
   task: string,

@@ -47,7 +47,7 @@ export class JsonLines {
   linesOf(event: TaskEvent, nowMs: number, stopped: StopSignal | undefined): string[] {
     // Thousands of events report received bytes, so most are filtered out before anything is made.
     if (isProgress(event) && !this.#isDue(event, nowMs)) return [];
-    const task = this.#progress.task(event.task)?.view(nowMs);
+    const task = this.#progress.view(event.task, nowMs);
     const fields = task && fieldsOf(event, task, stopped, this.#seeds);
     if (fields === undefined) return [];
     const name = event.kind === "found" ? "task" : isProgress(event) ? "progress" : event.kind;

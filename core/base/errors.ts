@@ -68,7 +68,7 @@ export abstract class P2pError extends Error {
   /** The contents that seeds hold under the name, where they differ. */
   contents?: readonly ContentVotes[];
 
-  /** @param message short and technical; commands add the hint. */
+  /** Creates an error. @param message short and technical; commands add the hint. */
   constructor(
     message: string,
     options: { cause?: unknown; problem?: Problem | undefined } = {},
@@ -84,63 +84,83 @@ export abstract class P2pError extends Error {
 
 /** An argument or a setting is not valid. */
 export class UsageError extends P2pError {
+  /** The kind of the error. */
   override readonly code = "usage";
 }
 
 /** A seed, or every seed, does not have the file. */
 export class NotFoundError extends P2pError {
+  /** The kind of the error. */
   override readonly code = "not-found";
 }
 
 /** No connection, or a connection that ended early. */
 export class UnreachableError extends P2pError {
+  /** The kind of the error. */
   override readonly code = "unreachable";
+  /** Trying again can help. */
   override readonly retryable = true;
 }
 
 /** Nothing arrived within the time limit. */
 export class TimeoutError extends P2pError {
+  /** The kind of the error. */
   override readonly code = "timeout";
+  /** Trying again can help. */
   override readonly retryable = true;
 }
 
 /** A seed asks to be asked again later. This is not a failure. */
 export class BusyError extends P2pError {
+  /** The kind of the error. */
   override readonly code = "busy";
+  /** Trying again can help. */
   override readonly retryable = true;
-  constructor(message: string, readonly retryAfterMs: number) {
+  /** How long the seed asks to be left alone. */
+  readonly retryAfterMs: number;
+
+  /** Creates an error. @param message short and technical. */
+  constructor(message: string, retryAfterMs: number) {
     super(message);
+    this.retryAfterMs = retryAfterMs;
   }
 }
 
 /** The seed requires another token. */
 export class AuthError extends P2pError {
+  /** The kind of the error. */
   override readonly code = "auth";
 }
 
 /** The other side violated the protocol. */
 export class ProtocolError extends P2pError {
+  /** The kind of the error. */
   override readonly code = "protocol";
 }
 
 /** The bytes do not match their digest. */
 export class CorruptError extends P2pError {
+  /** The kind of the error. */
   override readonly code = "corrupt";
 }
 
 /** The file has changed since its manifest was made. */
 export class ChangedError extends P2pError {
+  /** The kind of the error. */
   override readonly code = "changed";
+  /** Trying again can help. */
   override readonly retryable = true;
 }
 
 /** The local disk: full, not writable, failing. Never a seed's fault. */
 export class DiskError extends P2pError {
+  /** The kind of the error. */
   override readonly code = "disk";
 }
 
 /** The target is taken: by other bytes, or by another p2p process that downloads to it. */
 export class ConflictError extends P2pError {
+  /** The kind of the error. */
   override readonly code = "conflict";
 }
 

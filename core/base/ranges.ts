@@ -1,6 +1,8 @@
 /** Bytes `start` up to but not including `end`. */
 export interface ByteRange {
+  /** The first byte. */
   readonly start: number;
+  /** The byte after the last one. */
   readonly end: number;
 }
 

@@ -18,7 +18,21 @@ const URL_FORM = /^(?<scheme>[a-z][a-z0-9+.-]*):\/\/(?<authority>[^/]*)(?<path>\
 const AUTHORITY_FORM =
   /^(?:\[(?<v6>[0-9a-f.]*:[0-9a-f:.]*(?:%\w+)?)\]|(?<host>[^\s:/?#@[\]]+))(?::(?<port>\d{1,5}))?$/i;
 
-/** @throws {UsageError} with the problem `address-scheme` for a URL of another scheme, `seed-address` otherwise. */
+/**
+ * Parses `host`, `host:port`, `[v6]:port`, or a URL `p2p://host:port` or `tls://host:port`. The host
+ * becomes lowercase; without a port it is `DEFAULT_PORT`.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { formatSourceAddress, parseSourceAddress } from "p2p";
+ *
+ * assertEquals(parseSourceAddress("NAS1"), { host: "nas1", port: 7270, tls: false });
+ * assertEquals(formatSourceAddress(parseSourceAddress("tls://[fe80::1]:9000")), "tls://[fe80::1]:9000");
+ * ```
+ *
+ * @throws {UsageError} with the problem `address-scheme` for a URL of another scheme, `seed-address` otherwise.
+ */
 export function parseSourceAddress(text: string): SourceAddress {
   const { scheme = "p2p", authority = text, path = "/" } = text.match(URL_FORM)?.groups ?? {};
   const tls = scheme.toLowerCase() === "tls";

@@ -12,7 +12,7 @@ export class TaskGroup implements AsyncDisposable {
   readonly #running = new Set<Promise<void>>();
   #failure: { error: unknown } | undefined;
 
-  /** @param parent its abort aborts every job. */
+  /** Creates a group without jobs. @param parent its abort aborts every job. */
   constructor(parent: AbortSignal) {
     this.#parent = parent;
   }
@@ -46,7 +46,7 @@ export class TaskGroup implements AsyncDisposable {
     this.#own.abort(reason);
   }
 
-  /** Aborts every job and waits for its end. */
+  /** Aborts every job and waits for its end. @throws the first failure, unless `join` threw it. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#ended = true;
     this.#abort?.abort(GROUP_ENDED);

@@ -29,6 +29,7 @@ export type { TaskOutcome };
 
 /** One file to download. */
 export interface DownloadRequest {
+  /** The name on the seeds, with `/` between its parts. */
   readonly name: string;
   /** The bytes must have this digest, hex. */
   readonly sha256?: string;
@@ -38,24 +39,38 @@ export interface DownloadRequest {
   readonly size?: number;
 }
 
+/** What to download, and where. */
 export interface DownloadJob {
+  /** One task for each different name; of several requests with one name, the last counts. */
   readonly requests: readonly DownloadRequest[];
-  /** An absolute path, created if it is missing; names go below it with their folders. */
-  readonly outDir: string;
+  /**
+   * Created if it is missing; the working directory if it is not given. Names go below it, with
+   * their folders.
+   */
+  readonly outDir?: string;
+  /** The settings of all downloads; see `downloadSettings`. */
   readonly settings: DownloadSettings;
-  readonly directories: Directories;
+  /** Records and logs go there; those of this user if not given. */
+  readonly directories?: Directories;
   /** Kept up to date with every event, before the event is emitted. */
   readonly progress?: RunProgress;
   /** Called once if fewer downloads than wanted can run at a time, because descriptors are few. */
   readonly onFewDescriptors?: (found: FewDescriptors) => void;
-  /** The state folder cannot be written: other processes see nothing of this run. */
+  /** Called once if the state folder cannot be written: other processes see nothing of this run. */
   readonly onStateUnavailable?: (error: DiskError) => void;
+}
+
+/** A job without defaults; `outDir` is absolute. */
+export interface CompleteDownloadJob extends DownloadJob {
+  readonly outDir: string;
+  readonly directories: Directories;
 }
 
 /** How few open files limit the downloads. */
 export interface FewDescriptors {
   /** Downloads that run at a time. */
   readonly running: number;
+  /** Downloads at a time that the settings ask for. */
   readonly wanted: number;
   /** How many files this process may have open, if known. */
   readonly limit: number | undefined;
@@ -70,7 +85,7 @@ const RESERVED_NAME = "p2p keeps that name for unfinished downloads";
  * @throws {UsageError} if a name is not valid, or too few files can be opened for any download.
  */
 export async function download(
-  job: DownloadJob,
+  job: CompleteDownloadJob,
   runtime: Runtime,
   emit: EventSink<TaskEvent>,
   signal: AbortSignal,
@@ -130,7 +145,7 @@ export async function download(
  */
 async function openRunWriter(
   { settings, directories: { state }, progress = new RunProgress(), onStateUnavailable }:
-    DownloadJob,
+    CompleteDownloadJob,
   { store, clock, makeTempDir }: Runtime,
   cleanup: AsyncDisposableStack,
   signal: AbortSignal,
@@ -158,7 +173,7 @@ async function openRunWriter(
 
 /** The number of tasks and connections that the descriptors allow. */
 function sharesOf(
-  { settings: { max, seeds, seedConnections }, onFewDescriptors }: DownloadJob,
+  { settings: { max, seeds, seedConnections }, onFewDescriptors }: CompleteDownloadJob,
   requests: number,
   runtime: Runtime,
 ): DescriptorShares {

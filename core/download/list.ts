@@ -16,9 +16,13 @@ import type { NetworkRuntime } from "../runtime.ts";
 
 /** Whether a seed answered the request for its listing. */
 export interface SeedReport {
+  /** Its address, as `formatSourceAddress` writes it. */
   readonly seed: string;
+  /** The protocol that it speaks; null if it did not answer. */
   readonly dialect: SourceProtocol | null;
+  /** Whether it sent its listing. */
   readonly ok: boolean;
+  /** Why it did not; null if it did. */
   readonly error: string | null;
 }
 
@@ -34,7 +38,9 @@ export interface OfferedFile extends ListedFile {
 
 /** What the seeds offer. */
 export interface Offer {
+  /** Sorted by name. */
   readonly files: readonly OfferedFile[];
+  /** One report for each seed, in the order of the settings. */
   readonly seeds: readonly SeedReport[];
 }
 
@@ -48,6 +54,7 @@ export interface ListQuery {
 
 /** What a pattern means. */
 export interface NamedFile {
+  /** The name on the seeds, or the glob without a match. */
   readonly name: string;
   /** From a seed's listing, if one was requested. */
   readonly size?: number;
@@ -59,8 +66,9 @@ export interface NamedFile {
 export interface SeedHealth extends SeedReport {
   /** The shortest of a few, in whole ms; null for a one-shot seed, which has no PING. */
   readonly roundTripMs: number | null;
-  /** null if it sent no listing. */
+  /** Files that it offers; null if it sent no listing. */
   readonly files: number | null;
+  /** Bytes of all its files; null if it sent no listing. */
   readonly bytes: number | null;
 }
 

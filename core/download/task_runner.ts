@@ -42,9 +42,13 @@ export interface Task {
 
 /** How one task ended. */
 export interface TaskOutcome {
+  /** The task's id. */
   readonly task: string;
+  /** The requested name. */
   readonly name: string;
+  /** `done`, `failed` or `cancelled`; `paused` if it was interrupted. */
   readonly state: TaskState;
+  /** The result, or why there is none. */
   readonly outcome:
     | { readonly ok: true; readonly result: TaskResult }
     | {

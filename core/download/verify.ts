@@ -17,6 +17,7 @@ import type { VerifyRuntime } from "../runtime.ts";
 
 /** A local file, and the names that it may have on the seeds. */
 export interface VerifyRequest {
+  /** The path of the local file. */
   readonly path: string;
   /** Names that the seeds may have for it; the first one that a seed knows counts. */
   readonly names: readonly string[];
@@ -24,6 +25,7 @@ export interface VerifyRequest {
 
 /** The result for one file. */
 export interface Verification {
+  /** The path of the local file, as requested. */
   readonly path: string;
   /** The name by which it was compared; the first requested one if no seed has any. */
   readonly name: string;
@@ -36,6 +38,7 @@ export type Verdict =
   | {
     /** The same bytes as those of `seeds`. */
     readonly kind: "same";
+    /** Bytes. */
     readonly size: number;
     readonly id: string;
     readonly seeds: readonly string[];
@@ -45,6 +48,7 @@ export type Verdict =
   | {
     /** Other bytes than any seed's, compared with the content that most seeds have. */
     readonly kind: "differs";
+    /** Bytes of the local file, and of the seeds' file. */
     readonly size: number;
     readonly seedSize: number;
     readonly id: string;
@@ -53,12 +57,16 @@ export type Verdict =
     readonly pieces: number;
     readonly wrong: readonly WrongPieces[];
   }
+  /** It could not be compared. */
   | { readonly kind: "failed"; readonly code: ErrorCode; readonly reason: string };
 
 /** Consecutive pieces, `first` to `last`, both included. */
 export interface WrongPieces {
+  /** Index of the first piece. */
   readonly first: number;
+  /** Index of the last piece. */
   readonly last: number;
+  /** The bytes of these pieces in the seeds' file. */
   readonly range: ByteRange;
 }
 

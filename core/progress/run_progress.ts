@@ -4,18 +4,39 @@ import { isOver, type TaskEvent, type TaskState } from "../events.ts";
 import type { TaskDetail, TimeReport } from "./snapshots.ts";
 import { etaMs, isActive, TaskProgress, type TaskView } from "./task_progress.ts";
 
+/** A task that is being worked on. */
 export interface ActiveTask extends TaskView {
+  /** Its seeds and pieces; null before its turn. */
   readonly detail: TaskDetail | null;
 }
 
 /** Sums over all tasks of a run. */
-export type Totals = Readonly<Omit<Sums, "unsized" | "resting" | "count">> & {
+export interface Totals {
+  /** Tasks that ended well. */
+  readonly done: number;
+  /** Tasks that failed. */
+  readonly failed: number;
+  /** Tasks that the user cancelled. */
+  readonly cancelled: number;
+  /** Tasks that are finding, downloading or verifying. */
+  readonly active: number;
+  /** Tasks that wait for their turn, a seed or disk space. */
+  readonly waiting: number;
+  /** Tasks that the user paused, or that were interrupted. */
+  readonly paused: number;
+  /** Verified bytes of all tasks but the failed and cancelled ones, including earlier runs. */
+  readonly downloaded: number;
+  /** Bytes of all tasks whose size is known, but the failed and cancelled ones. */
+  readonly size: number;
+  /** Bytes received over the network in this run. */
+  readonly received: number;
   /** Whether the size of every task is known. */
   readonly sizeKnown: boolean;
   /** Bytes a second. */
   readonly rate: number;
+  /** Milliseconds until every task that is not paused has ended; null when it is unknown. */
   readonly etaMs: number | null;
-};
+}
 
 /** The progress of a run, kept up to date by its events. */
 export class RunProgress {
@@ -26,6 +47,8 @@ export class RunProgress {
   readonly #rate = new RateMeter();
 
   /**
+   * Adds an event of any task.
+   *
    * @param nowMs the monotonic time at which `event` happened.
    * @returns where the time of the task went, if it ended with this event.
    */
@@ -54,7 +77,17 @@ export class RunProgress {
     return chosen.map((task) => ({ ...task.view(nowMs), detail: task.detail(nowMs) ?? null }));
   }
 
-  /** The progress of one task. */
+  /** One task at `nowMs`, a monotonic time; undefined if no event came of it. */
+  view(id: string, nowMs: number): TaskView | undefined {
+    return this.#tasks.get(id)?.view(nowMs);
+  }
+
+  /** The file name of a task; undefined if no event came of it. */
+  nameOf(id: string): string | undefined {
+    return this.#tasks.get(id)?.name;
+  }
+
+  /** @internal Can be changed, so it is for the record of the run only. */
   task(id: string): TaskProgress | undefined {
     return this.#tasks.get(id);
   }

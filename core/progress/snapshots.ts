@@ -7,52 +7,86 @@ import * as is from "../base/guards.ts";
 import type { SourceChange } from "../events.ts";
 
 /** How far a task has come. */
-export type TaskSnapshot = is.Guarded<typeof isTaskSnapshot>;
-export const isTaskSnapshot = is.object({
-  downloaded: is.number,
+export interface TaskSnapshot {
+  /** Verified bytes, including those of earlier runs. */
+  readonly downloaded: number;
   /** Bytes a second. */
+  readonly rate: number;
+  /** The seeds that take part. */
+  readonly seeds: readonly string[];
+}
+
+export const isTaskSnapshot: is.Guard<TaskSnapshot> = is.object({
+  downloaded: is.number,
   rate: is.number,
   seeds: is.arrayOf(is.string),
 });
 
 /** A seed of a running task at one moment. */
-export type SeedSnapshot = is.Guarded<typeof isSeedSnapshot>;
-const isSeedSnapshot = is.object({
-  seed: is.string,
+export interface SeedSnapshot {
+  /** Its address. */
+  readonly seed: string;
   /** Its last change; `joined` and `back` mean that it sends. */
-  standing: is.string as is.Guard<SourceChange>,
+  readonly standing: SourceChange;
   /** Bytes a second. */
-  rate: is.number,
+  readonly rate: number;
   /** Whether it is much slower than the fastest seed while requests to it are pending. */
-  slow: is.boolean,
-  /** Received from it in this run. */
-  bytes: is.number,
+  readonly slow: boolean;
+  /** Bytes received from it in this run. */
+  readonly bytes: number;
   /** Requested pieces that have not arrived. */
-  inFlight: is.number,
+  readonly inFlight: number;
   /** How often it failed or sent corrupt bytes. */
-  failures: is.number,
+  readonly failures: number;
   /** Why it does not send, or why it failed last; null if it had no problem. */
-  reason: is.nullOr(is.string),
+  readonly reason: string | null;
   /** When the next attempt is due (ms since 1970); null if none is scheduled. */
+  readonly retryAt: number | null;
+}
+
+const isSeedSnapshot: is.Guard<SeedSnapshot> = is.object({
+  seed: is.string,
+  standing: is.string as is.Guard<SourceChange>,
+  rate: is.number,
+  slow: is.boolean,
+  bytes: is.number,
+  inFlight: is.number,
+  failures: is.number,
+  reason: is.nullOr(is.string),
   retryAt: is.nullOr(is.number),
 });
 
-/** Verified pieces by cell; see `cellsOf`. */
-export type PiecesSnapshot = is.Guarded<typeof isPiecesSnapshot>;
-const isPiecesSnapshot = is.object({ count: is.number, cells: is.arrayOf(is.number) });
+/** Verified pieces by cell: the pieces of a file in at most 64 groups, for a picture of it. */
+export interface PiecesSnapshot {
+  /** Pieces of the file. */
+  readonly count: number;
+  /** Verified pieces of each cell; `sizeOfCell` is the number of pieces that it has. */
+  readonly cells: readonly number[];
+}
+
+const isPiecesSnapshot: is.Guard<PiecesSnapshot> = is.object({
+  count: is.number,
+  cells: is.arrayOf(is.number),
+});
 
 export const MAX_DETAIL_SEEDS = 8;
 
 /** The seeds and pieces of a task that is being worked on. */
-export type TaskDetail = is.Guarded<typeof isTaskDetail>;
-export const isTaskDetail = is.object({
+export interface TaskDetail {
   /** At most `MAX_DETAIL_SEEDS`, those that sent most first. */
-  seeds: is.arrayOf(isSeedSnapshot),
+  readonly seeds: readonly SeedSnapshot[];
   /** How many seeds there are beyond those. */
-  moreSeeds: is.number,
+  readonly moreSeeds: number;
   /** null until the part file is open. */
-  pieces: is.nullOr(isPiecesSnapshot),
+  readonly pieces: PiecesSnapshot | null;
   /** What blocks the task, such as a full disk; null while nothing does. */
+  readonly trouble: string | null;
+}
+
+export const isTaskDetail: is.Guard<TaskDetail> = is.object({
+  seeds: is.arrayOf(isSeedSnapshot),
+  moreSeeds: is.number,
+  pieces: is.nullOr(isPiecesSnapshot),
   trouble: is.nullOr(is.string),
 });
 
@@ -84,6 +118,7 @@ export const SPANS = [
 
 /** What the time of a task is spent on. */
 export type Span = typeof SPANS[number];
+/** Milliseconds by what they were spent on. */
 export type TimeSpent = Readonly<Partial<Record<Span, number>>>;
 
 /** What a source is to a task. */
@@ -97,34 +132,56 @@ export type SeedStatus =
   | "dropped";
 
 /** A seed of a task over its whole time. */
-export type SeedSummary = is.Guarded<typeof isSeedSummary>;
-const isSeedSummary = is.object({
+export interface SeedSummary {
+  /** Its address. */
+  readonly seed: string;
+  /** What it is to the task now, or was at the end. */
+  readonly standing: SeedStatus;
+  /** Why it does not send; null if it does. */
+  readonly reason: string | null;
+  /** Bytes received from it in this run. */
+  readonly bytes: number;
+  /** Bytes a second, over the last seconds. */
+  readonly rate: number;
+  /** How often it failed, without corrupt pieces. */
+  readonly failures: number;
+  /** Pieces with a wrong digest. */
+  readonly corrupt: number;
+}
+
+const isSeedSummary: is.Guard<SeedSummary> = is.object({
   seed: is.string,
   standing: is.string as is.Guard<SeedStatus>,
-  /** Why it does not send; null if it does. */
   reason: is.nullOr(is.string),
   bytes: is.number,
-  /** Bytes a second, over the last seconds. */
   rate: is.number,
   failures: is.number,
-  /** Pieces with a wrong digest. */
   corrupt: is.number,
 });
 
 export const MAX_REPORT_SEEDS = 12;
 
 /** Where the time of one task went, up to `at`. */
-export type TimeReport = is.Guarded<typeof isTimeReport>;
-export const isTimeReport = is.object({
-  /** Milliseconds. */
-  spent: (value): value is TimeSpent => Object.values(Object(value)).every(is.number),
+export interface TimeReport {
+  /** Where the time went; what took none is absent. */
+  readonly spent: TimeSpent;
   /** What the task is waiting for; null when it has ended. */
-  now: is.nullOr(is.oneOf(SPANS)),
+  readonly now: Span | null;
   /** Time of the report, ms since 1970. */
+  readonly at: number;
+  /** Hashing of pieces in milliseconds, summed over everything that ran in parallel. */
+  readonly hashMs: number;
+  /** Writing of pieces in milliseconds, summed likewise. */
+  readonly diskMs: number;
+  /** At most `MAX_REPORT_SEEDS`, those that sent most first. */
+  readonly seeds: readonly SeedSummary[];
+}
+
+export const isTimeReport: is.Guard<TimeReport> = is.object({
+  spent: (value): value is TimeSpent => Object.values(Object(value)).every(is.number),
+  now: is.nullOr(is.oneOf(SPANS)),
   at: is.number,
-  /** Local work on pieces in milliseconds, summed over everything that ran in parallel. */
   hashMs: is.number,
   diskMs: is.number,
-  /** At most `MAX_REPORT_SEEDS`, those that sent most first. */
   seeds: is.arrayOf(isSeedSummary),
 });

@@ -24,11 +24,15 @@ import { SourceProgress } from "./source_progress.ts";
 
 /** A task at one moment, for a screen or a line of JSON. */
 export interface TaskView {
+  /** Its id. */
   readonly task: string;
+  /** The requested name. */
   readonly name: string;
+  /** Its state. */
   readonly state: TaskState;
-  /** null until a source reported it. */
+  /** Bytes; null until a source reported it. */
   readonly size: number | null;
+  /** The content's id; null while it is unknown, and if no seed offers a manifest. */
   readonly id: string | null;
   /** Verified bytes, including those of earlier runs. */
   readonly downloaded: number;

@@ -14,10 +14,13 @@ export const MAX_LISTED_FILES = 10_000;
  */
 export const MAX_LISTING_BYTES = 60 * 1024 * 1024;
 
+/** A file in a seed's listing. */
 export interface ListedFile {
+  /** The path below the served folder, with `/` between its parts. */
   readonly name: string;
+  /** Bytes. */
   readonly size: number;
-  /** Milliseconds since 1970. */
+  /** Time of the last change, in milliseconds since 1970. */
   readonly modified: number;
 }
 

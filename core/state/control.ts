@@ -13,10 +13,11 @@ import { RunRecord } from "./run_record.ts";
 import { filesIn, PRIVATE_FOLDER } from "./state_files.ts";
 import type { TaskStatus } from "./task_status.ts";
 
-const CONTROL_REQUESTS = ["pause", "cancel", "cancel-and-delete"] as const;
-export type ControlRequest = typeof CONTROL_REQUESTS[number];
 /** What a user can do with a task. */
-export type ControlAction = ControlRequest | "resume";
+export type ControlAction = "pause" | "resume" | "cancel" | "cancel-and-delete";
+/** An action that is kept as a file until the task's process applies it; `resume` removes the file. */
+export type ControlRequest = Exclude<ControlAction, "resume">;
+const CONTROL_REQUESTS: readonly ControlRequest[] = ["pause", "cancel", "cancel-and-delete"];
 
 /** What came of an action; part of the JSON output. */
 export type ControlOutcome =

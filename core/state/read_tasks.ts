@@ -9,6 +9,7 @@ import type { Wanted } from "./wanted_lines.ts";
 
 /** Tasks without most of a long queue. */
 export interface Overview {
+  /** Oldest first. */
   readonly tasks: readonly TaskStatus[];
   /** Waiting tasks beyond those. */
   readonly moreWaiting: number;

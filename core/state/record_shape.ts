@@ -11,10 +11,17 @@ import {
 } from "../progress/snapshots.ts";
 
 /** The user's own limits in a run. */
-export type RunLimits = is.Guarded<typeof isRunLimits>;
-const isRunLimits = is.object({
+export interface RunLimits {
+  /** Downloads at a time. */
+  readonly max: number;
+  /** Bytes a second over all tasks; null: none. */
+  readonly limit: number | null;
+  /** Bytes a second for each task; null: none. */
+  readonly taskLimit: number | null;
+}
+
+const isRunLimits: is.Guard<RunLimits> = is.object({
   max: is.number,
-  /** Bytes a second over all tasks, and for each; null: none. */
   limit: is.nullOr(is.number),
   taskLimit: is.nullOr(is.number),
 });

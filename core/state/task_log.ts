@@ -15,10 +15,13 @@ import { TaskArchive } from "./task_archive.ts";
 
 /** One line of a log. */
 export interface LogLine {
-  /** ISO 8601. */
+  /** ISO 8601, in UTC. */
   readonly time: string;
+  /** How important it is. */
   readonly level: Level;
+  /** The task's id. */
   readonly task: string;
+  /** What happened. Another version may have written it, with kinds and fields that are unknown here. */
   readonly event: TaskEventData;
 }
 

@@ -6,18 +6,23 @@ import type { TaskDetail } from "../progress/snapshots.ts";
 
 /** A task as any process of this user sees it. The archive stores it as JSON: fields keep their names. */
 export interface TaskStatus {
+  /** Its id. */
   readonly task: string;
+  /** The requested name. */
   readonly name: string;
+  /** Its state. */
   readonly state: TaskState;
-  /** null until a seed reported it. */
+  /** Bytes; null until a seed reported it. */
   readonly size: number | null;
+  /** Verified bytes, including those of earlier runs. */
   readonly downloaded: number;
   /** 0 to 100, one decimal; null while the size is unknown. */
   readonly percent: number | null;
   /** Bytes a second. */
   readonly rate: number;
-  /** null when it is unknown. */
+  /** Milliseconds to its end; null when they are unknown. */
   readonly etaMs: number | null;
+  /** The seeds that take part; of a task without a process, those that have its content. */
   readonly seeds: readonly string[];
   /** Where the file is or will be. */
   readonly path: string;
@@ -25,11 +30,13 @@ export interface TaskStatus {
   readonly target: string;
   /** The process that works on it, or null. */
   readonly pid: number | null;
+  /** Whether the bytes that are there were checked against a digest of a seed or the user. */
   readonly verified: boolean;
   /** The content's id; null while it is unknown, and if no seed offers a manifest. */
   readonly id: string | null;
   /** Why it failed, or null. */
   readonly error: string | null;
+  /** When its last event came (ms since 1970). */
   readonly updatedAt: number;
   /**
    * Who paused a paused task: the user, so that it stays paused until `resume`, or the end of its

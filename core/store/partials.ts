@@ -156,6 +156,7 @@ export function removeQuarantined(target: string, disk: Disk = realDisk): void {
 
 /** A part file in quarantine. */
 export interface QuarantinedPart {
+  /** Its absolute path. */
   readonly path: string;
   /** Bytes that it takes on the disk. */
   readonly bytes: number;

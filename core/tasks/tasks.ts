@@ -105,6 +105,7 @@ export async function setMax(stateDir: string, count: number, nowMs: number): Pr
 
 /** How many downloads at a time one process runs. */
 export interface RunningMax {
+  /** The process. */
   readonly pid: number;
   /** Downloads at a time. */
   readonly max: number;
@@ -124,16 +125,19 @@ export async function runningMax(stateDir: string): Promise<RunningMax[]> {
 
 /** What limits the speed of a task: the facts from which a diagnosis is made. */
 export interface TaskCase {
+  /** The task. */
   readonly task: TaskStatus;
-  /** null if it has not begun, or its run wrote no report. */
+  /** Where its time went; null if it has not begun, or its run wrote no report. */
   readonly account: TimeReport | null;
-  /** null if the record has none. */
+  /** The user's limits in its last run; null if the record has none. */
   readonly limits: RunLimits | null;
-  /** When it was queued, and when this was read (ms since 1970). */
+  /** When it was queued (ms since 1970). */
   readonly queuedAt: number;
+  /** When this was read (ms since 1970). */
   readonly now: number;
-  /** Tasks of its process that run, and that wait before it. */
+  /** Tasks of its process that run. */
   readonly running: number;
+  /** Tasks of its process that wait before it. */
   readonly ahead: number;
 }
 
