@@ -111,13 +111,14 @@ export type { RunningMax, TaskCase } from "./tasks/tasks.ts";
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
+ * import { join } from "@std/path";
  * import { directoriesOf } from "p2p";
  *
  * const env: Record<string, string> = { HOME: "/home/ann", P2P_STATE_DIR: "/var/lib/p2p" };
  * assertEquals(directoriesOf((name) => env[name], "linux"), {
- *   config: "/home/ann/.config/p2p",
+ *   config: join("/home/ann", ".config", "p2p"),
  *   state: "/var/lib/p2p",
- *   cache: "/home/ann/.cache/p2p",
+ *   cache: join("/home/ann", ".cache", "p2p"),
  * });
  * ```
  *
