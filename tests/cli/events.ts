@@ -1,4 +1,4 @@
-/** The events of `get --json`, read as strictly as `cli.md` writes them. */
+/** The events of `get --json`, read as strictly as `commands/README.md` specifies them. */
 import { assert, assertEquals } from "@std/assert";
 import type { Ended, RunningProcess } from "./harness.ts";
 
