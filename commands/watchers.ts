@@ -162,7 +162,13 @@ export class ResultWriter {
 }
 
 /** Thousands of these come for each download, so they are never a line. */
-const PAYLOAD: ReadonlySet<TaskEvent["kind"]> = new Set(["received", "stored", "flight", "pieces"]);
+const PAYLOAD: ReadonlySet<TaskEvent["kind"]> = new Set([
+  "received",
+  "stored",
+  "flight",
+  "pieces",
+  "line",
+]);
 
 /** Returns the lines of an event, if it matters and is not a repeat. */
 function eventLines({ progress, level, seeds }: WatcherOptions): (event: TaskEvent) => string[] {

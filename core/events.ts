@@ -69,6 +69,20 @@ export interface TaskResult {
   readonly contents?: readonly ContentVotes[];
 }
 
+/** What a download measured of the network path to one seed. */
+export interface LineFigures {
+  /** The shortest round trip; null while none was measured. */
+  readonly roundTripMs: number | null;
+  /** Open connections to the seed, over all tasks of the process. */
+  readonly connections: number;
+  /** Bytes that the task may have in flight from the seed. */
+  readonly windowBytes: number;
+  /** Recent bytes a second from the seed to the task. */
+  readonly goodput: number;
+  /** Whether the memory for pieces held back requests that the window allows. */
+  readonly memoryBound: boolean;
+}
+
 /** What happened to one task … */
 export type TaskEventData =
   | { readonly kind: "queued"; readonly name: string; readonly target: string }
@@ -101,6 +115,8 @@ export type TaskEventData =
   | { readonly kind: "pieces"; readonly count: number; readonly cells: readonly number[] }
   /** Requested pieces that have not arrived from a seed. */
   | { readonly kind: "flight"; readonly seed: string; readonly pieces: number }
+  /** What the network path to a seed is like, when that has changed; at most once a second. */
+  | ({ readonly kind: "line"; readonly seed: string } & LineFigures)
   /** Payload arrived; it is not yet verified. */
   | { readonly kind: "received"; readonly seed: string; readonly bytes: number }
   | {

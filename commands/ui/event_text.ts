@@ -74,6 +74,8 @@ function sentenceOf(event: TaskEvent): string {
       return `the file has ${plural(event.count, "piece")}`;
     case "flight":
       return `${plural(event.pieces, "piece")} requested from ${event.seed}`;
+    case "line":
+      return lineSentence(event);
     case "received":
       return `received ${formatBytes(event.bytes)} from ${event.seed}`;
     case "stored":
@@ -111,6 +113,17 @@ function foundSentence({ asked, id, seeds, size }: TaskEvent & { kind: "found" }
     ? ""
     : `${seeds.length} of ${plural(asked, "seed")} ${seeds.length === 1 ? "has" : "have"} it, `;
   return `found ${formatBytes(size)} (${agree}${known}) at ${seeds.join(", ")}`;
+}
+
+function lineSentence(
+  { seed, roundTripMs, connections, windowBytes, goodput, memoryBound }: TaskEvent & {
+    kind: "line";
+  },
+): string {
+  const trip = roundTripMs === null ? "" : `, round trip ${formatElapsed(roundTripMs)}`;
+  const memory = memoryBound ? ", limited by --memory" : "";
+  return `${seed} sends ${formatRate(goodput)} over ${plural(connections, "connection")}` +
+    `${trip}; up to ${formatBytes(windowBytes)} requested${memory}`;
 }
 
 function seedSentence({ seed, what, reason, retryInMs }: TaskEvent & { kind: "seed" }): string {

@@ -4,7 +4,7 @@
  * output: they do not change.
  */
 import * as is from "../base/guards.ts";
-import type { SourceChange } from "../events.ts";
+import type { LineFigures, SourceChange } from "../events.ts";
 
 /** How far a task has come. */
 export interface TaskSnapshot {
@@ -147,9 +147,23 @@ export interface SeedSummary {
   readonly failures: number;
   /** Pieces with a wrong digest. */
   readonly corrupt: number;
+  /** The network path to it, as measured last; absent until it was measured. */
+  readonly line?: LineFigures;
 }
 
-const isSeedSummary: is.Guard<SeedSummary> = is.object({
+const isLineFigures: is.Guard<LineFigures> = is.object({
+  roundTripMs: is.nullOr(is.number),
+  connections: is.number,
+  windowBytes: is.number,
+  goodput: is.number,
+  memoryBound: is.boolean,
+});
+
+function isSeedSummary(value: unknown): value is SeedSummary {
+  return isSummaryBase(value) && (!("line" in value) || isLineFigures(value.line));
+}
+
+const isSummaryBase: is.Guard<Omit<SeedSummary, "line">> = is.object({
   seed: is.string,
   standing: is.string as is.Guard<SeedStatus>,
   reason: is.nullOr(is.string),

@@ -1,6 +1,6 @@
 /** The progress of one source of one task. */
 import { RateMeter } from "../base/rate.ts";
-import type { SourceChange, TaskEvent } from "../events.ts";
+import type { LineFigures, SourceChange, TaskEvent } from "../events.ts";
 import type { SeedSnapshot, SeedStatus, SeedSummary } from "./snapshots.ts";
 
 const MAX_REASON_CHARACTERS = 200;
@@ -27,6 +27,7 @@ export class SourceProgress {
   #failures = 0;
   #corrupt = 0;
   #inFlight = 0;
+  #line: LineFigures | undefined;
   /** Since when it has had pending requests without interruption (monotonic). */
   #pendingSince = Infinity;
 
@@ -57,6 +58,11 @@ export class SourceProgress {
     if (pieces === 0) this.#pendingSince = Infinity;
     else if (this.#inFlight === 0) this.#pendingSince = nowMs;
     this.#inFlight = pieces;
+  }
+
+  setLine(line: LineFigures): void {
+    const { roundTripMs, connections, windowBytes, goodput, memoryBound } = line;
+    this.#line = { roundTripMs, connections, windowBytes, goodput, memoryBound };
   }
 
   receive(bytes: number, nowMs: number): void {
@@ -120,6 +126,7 @@ export class SourceProgress {
       rate: Math.round(this.#rate?.rateAt(nowMs) ?? 0),
       failures: this.#failures,
       corrupt: this.#corrupt,
+      ...this.#line === undefined ? {} : { line: this.#line },
     };
   }
 }

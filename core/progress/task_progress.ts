@@ -194,6 +194,9 @@ export class TaskProgress {
       case "flight":
         work.source(event.seed).setInFlight(event.pieces, nowMs);
         break;
+      case "line":
+        work.source(event.seed).setLine(event);
+        break;
       case "received":
         work.trouble = null;
         work.source(event.seed).receive(event.bytes, nowMs);

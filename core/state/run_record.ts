@@ -80,6 +80,7 @@ export class RunRecord implements AsyncDisposable {
         // It matters only together with the bytes that follow.
         return;
       case "note":
+      case "line":
       case "pieces":
       case "seed":
       case "received":

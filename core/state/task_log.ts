@@ -148,6 +148,7 @@ function levelOf(event: TaskEvent): Level | undefined {
     case "pieces":
     case "flight":
       return undefined;
+    case "line":
     case "stored":
       return "debug";
     case "failed":

@@ -1,4 +1,5 @@
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
+import { isTimeReport } from "../../core/progress/snapshots.ts";
 import { TaskProgress } from "../../core/progress/task_progress.ts";
 import type { SourceChange, TaskEventData } from "../../core/events.ts";
 import { done, eventOf, failed, found, NOW, state } from "../state/support.ts";
@@ -209,4 +210,21 @@ Deno.test("TaskProgress.detail() names what blocks the task until bytes arrive",
 Deno.test("TaskProgress has nothing in flight while the task waits", () => {
   const task = after(...begun, inFlight(3), { kind: "state", state: "waiting" });
   assertEquals(task.detail(NOW)?.seeds[0]?.inFlight, 0);
+});
+
+Deno.test("TaskProgress.timeReport() has the network path of a seed as it was measured last", () => {
+  const line = { roundTripMs: 40, connections: 4, windowBytes: 8000, goodput: 900 };
+  const event = { kind: "line", seed: "one:1", ...line } as const;
+  const task = after(
+    ...begun,
+    received(600),
+    { ...event, memoryBound: true },
+    { ...event, connections: 5, memoryBound: false },
+  );
+  const report = task.timeReport(NOW + 1000, NOW);
+  assertEquals(report?.seeds.map(({ line }) => line), [
+    { ...line, connections: 5, memoryBound: false },
+  ]);
+  assert(isTimeReport(JSON.parse(JSON.stringify(report))));
+  assert(!isTimeReport({ ...report, seeds: [{ ...report!.seeds[0]!, line: { roundTripMs: 1 } }] }));
 });
