@@ -10,6 +10,7 @@ import { type Dial, dialer } from "./source/dial.ts";
 import { listen, type Listening, type ListenOptions } from "./source/listen.ts";
 import type { User } from "./store/disk.ts";
 import { DiskSpace } from "./store/free_space.ts";
+import { OpenTargets } from "./store/open_targets.ts";
 import type { StoreOptions } from "./store/stored_file.ts";
 
 export interface Runtime {
@@ -52,6 +53,8 @@ export function systemRuntime(caCerts: readonly string[] = []): Runtime & Dispos
       bootId: bootId(),
       user: currentUser(),
       space: new DiskSpace(),
+      targets: new OpenTargets(),
+      clock: systemClock,
       hasher,
     },
     freeDescriptors,

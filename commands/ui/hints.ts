@@ -41,6 +41,8 @@ const OF_PROBLEM: Readonly<Record<Problem, string>> = {
   "address-scheme": "Write host:port, p2p://host:port or tls://host:port",
   "disk-access": "Check the folder and its permissions, or choose another one with --out",
   "disk-full": "Free some space or choose another folder with --out, then run it again",
+  "file-held":
+    "Wait until that program (a virus scanner, an indexer, a backup) is done, then run it again",
   "foreign-file": "Ask its owner to remove it, or choose another folder with --out",
   "id-ambiguous": "Give more digits of the id with --id",
   "listen-address": "Choose another address with --host and --port; --port 0 takes any free port",

@@ -22,6 +22,7 @@ export type Problem =
   | "address-scheme"
   | "disk-access"
   | "disk-full"
+  | "file-held"
   | "foreign-file"
   | "id-ambiguous"
   | "listen-address"
@@ -169,8 +170,9 @@ export function reasonOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** A system error without its number: "Connection refused (os error 111)" → "connection refused". */
+/** A system error without its number and full stop: "Connection refused (os error 111)" → "connection refused". */
 export function plainReasonOf(error: unknown): string {
-  const reason = reasonOf(error).replace(/ \(os error \d+\).*$/s, "");
-  return reason.charAt(0).toLowerCase() + reason.slice(1);
+  const reason = reasonOf(error).replace(/ \(os error \d+\).*$/s, "").replace(/\.$/, "");
+  // "OS error" keeps its capitals.
+  return /^[A-Z]{2}/.test(reason) ? reason : reason.charAt(0).toLowerCase() + reason.slice(1);
 }

@@ -1,5 +1,5 @@
 /** The file of one content: where it goes, what is there already, and what makes it complete. */
-import { CorruptError } from "../base/errors.ts";
+import { ConflictError, CorruptError } from "../base/errors.ts";
 import type { TaskResult } from "../events.ts";
 import type { Choice } from "../plan/messages.ts";
 import type { OutFolder } from "../store/paths.ts";
@@ -50,7 +50,25 @@ export async function openContentFile(
   context: TaskContext,
   signal: AbortSignal,
 ): Promise<StoredFile | Outcome> {
-  const path = out.prepare(wanted.name);
+  for (;;) {
+    const path = out.prepare(wanted.name);
+    try {
+      return await openAt(path, content, wanted, context, signal);
+    } catch (error) {
+      const isBusy = error instanceof ConflictError && error.problem === "target-busy";
+      if (!isBusy || !context.store.targets.has(path)) throw error;
+      await context.store.targets.closed(path, signal);
+    }
+  }
+}
+
+async function openAt(
+  path: string,
+  content: ChosenContent,
+  wanted: WantedContent,
+  context: TaskContext,
+  signal: AbortSignal,
+): Promise<StoredFile | Outcome> {
   const resolution = await resolveTarget(path, wanted, content, context, signal);
   if (resolution.kind === "same") removeLeftovers(resolution.path, content);
   if (resolution.path !== path) context.emit({ kind: "target", path: resolution.path });

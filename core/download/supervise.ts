@@ -1,5 +1,6 @@
 /** Leads one task to its end: through pauses, a full disk, too few descriptors and control requests. */
 import { linkedAbort } from "../base/abort.ts";
+import { type BackoffLimits, backoffMs } from "../base/backoff.ts";
 import { Notify } from "../base/notify.ts";
 import type { Semaphore } from "../base/semaphore.ts";
 import type { TaskResult } from "../events.ts";
@@ -17,6 +18,8 @@ export class CancelledError extends Error {
 
 /** How often the free space of a full disk is looked at. */
 const FREE_SPACE_INTERVAL_MS = 1000;
+/** Between attempts where the platform does not say how much is free. */
+const FULL_DISK_BACKOFF: BackoffLimits = { firstMs: 1000, maxMs: 16_000 };
 const DESCRIPTORS_RETRY_MS = 1000;
 
 /** What the user requests of one task, as it changes while the task runs, waits or is paused. */
@@ -68,6 +71,7 @@ export async function supervise(
 ): Promise<TaskResult> {
   const { clock, permit, emit, settings } = context;
   let fullSince: number | undefined;
+  let shortages = 0;
   for (;;) {
     await waitWhilePaused(control, context, signal);
     using running = control.attempt(signal);
@@ -83,7 +87,9 @@ export async function supervise(
       const now = clock.now();
       // An attempt that ran for a while had space, so this is another shortage.
       if (fullSince === undefined || now - startedAt > settings.giveUpMs) fullSince = now;
-      await waitForSpace(error, fullSince, control, context, signal);
+      const isNew = fullSince === now;
+      shortages = isNew ? 1 : shortages + 1;
+      await waitForSpace(error, { since: fullSince, shortages }, control, context, signal);
     }
   }
 }
@@ -105,7 +111,7 @@ async function waitWhilePaused(
 /** Waits until the missing bytes fit. @throws {DiskFullError} if they never will, or after the give-up time. */
 async function waitForSpace(
   error: DiskFullError,
-  since: number,
+  { since, shortages }: { readonly since: number; readonly shortages: number },
   control: Control,
   { permit, emit, clock, settings, store }: TaskContext,
   signal: AbortSignal,
@@ -115,13 +121,17 @@ async function waitForSpace(
   if (lacking && !store.space.couldFit(lacking.folder, lacking.bytes)) throw error;
   permit.release();
   const text = `${error.message}; waiting for room`;
-  emit({ kind: "note", level: "warn", text, word: "disk full" });
+  if (shortages === 1) emit({ kind: "note", level: "warn", text, word: "disk full" });
   emit({ kind: "state", state: "waiting", waitsFor: "room" });
   const giveUpAt = since + settings.giveUpMs;
+  // Only another attempt tells where the platform does not say how much is free.
+  const retryAt = clock.now() + backoffMs(shortages, 1, FULL_DISK_BACKOFF);
+  const mayFit = () =>
+    lacking ? store.space.fits(lacking.folder, lacking.bytes) : clock.now() >= retryAt;
   do {
     await clock.sleep(FREE_SPACE_INTERVAL_MS, signal);
     if (clock.now() >= giveUpAt) throw error;
-    if (lacking === undefined || store.space.fits(lacking.folder, lacking.bytes)) return;
+    if (mayFit()) return;
   } while (control.request === undefined);
 }
 

@@ -28,6 +28,8 @@ const LOOKUP_REASONS: readonly (readonly [RegExp, string])[] = [
 /** The reason of a failed connect, in plain terms. */
 export function connectReasonOf(error: unknown, tls: boolean): string {
   if (error instanceof AllAttemptsFailed) return reasonOfAttempts(error.attempts, tls);
+  // The texts of Windows are long.
+  if (error instanceof Deno.errors.ConnectionRefused) return "connection refused";
   const reason = reasonOf(error);
   const known = LOOKUP_REASONS.find(([pattern]) => pattern.test(reason)) ??
     (tls ? TLS_REASONS.find(([pattern]) => pattern.test(reason)) : undefined);

@@ -6,11 +6,12 @@
 import { join } from "@std/path";
 import type { Clock } from "../base/clock.ts";
 import { UsageError } from "../base/errors.ts";
+import { retryWhileHeld } from "../base/held_file.ts";
 import { writeFileAtomicSync } from "../base/write_file_atomic.ts";
 import { isOver } from "../events.ts";
 import { isTaskId } from "./record_shape.ts";
 import { RunRecord } from "./run_record.ts";
-import { filesIn, PRIVATE_FOLDER } from "./state_files.ts";
+import { asStateError, filesIn, PRIVATE_FOLDER } from "./state_files.ts";
 import type { TaskStatus } from "./task_status.ts";
 
 /** What a user can do with a task. */
@@ -73,7 +74,12 @@ export async function applyControl(
     return running ? "told" : "kept";
   }
   if (action === "pause" || running) {
-    await writeControlRequest(stateDir, task.task, action);
+    // Another command may write the same request at this moment.
+    await retryWhileHeld(
+      () => writeControlRequest(stateDir, task.task, action),
+      { clock },
+      new AbortController().signal,
+    );
     return running ? "told" : "kept";
   }
   await removeControlRequest(stateDir, task.task);
@@ -131,8 +137,10 @@ export async function writeMax(stateDir: string, value: number, nowMs: number): 
 
 async function write(stateDir: string, name: string, text: string): Promise<void> {
   const folder = controlFolder(stateDir);
-  await Deno.mkdir(folder, { recursive: true, mode: PRIVATE_FOLDER });
-  writeFileAtomicSync(join(folder, name), text);
+  await asStateError(stateDir, async () => {
+    await Deno.mkdir(folder, { recursive: true, mode: PRIVATE_FOLDER });
+    writeFileAtomicSync(join(folder, name), text);
+  });
 }
 
 export async function readControlRequests(stateDir: string): Promise<ControlRequests> {

@@ -65,6 +65,9 @@ export class DiskFullError extends DiskError {
 /** Too many open files, in this process or in the system: passes when others close theirs. */
 export class OutOfDescriptorsError extends DiskError {}
 
+/** Sharing violation and lock violation on Windows. Elsewhere 32 is a broken pipe. */
+const HELD_ON_WINDOWS = /\(os error 3[23]\)/;
+
 /** `error`, thrown while doing `what` ("write to "/a/b""), as a DiskError; p2p's own errors and bugs stay as they are. */
 export function toDiskError(what: string, error: unknown): unknown {
   if (error instanceof P2pError || !(error instanceof Error)) return error;
@@ -81,6 +84,10 @@ export function toDiskError(what: string, error: unknown): unknown {
   const isSystemError = Object.values(Deno.errors).some((kind) => error instanceof kind) ||
     /\(os error \d+\)/.test(message);
   if (!isSystemError) return error;
+  if (HELD_ON_WINDOWS.test(message) && !(error instanceof Deno.errors.BrokenPipe)) {
+    const text = `Cannot ${what}: another program has the file open`;
+    return new DiskError(text, { ...options, problem: "file-held" });
+  }
   const text = `Cannot ${what}: ${plainReasonOf(error)}`;
   return new DiskError(text, { ...options, problem: "disk-access" });
 }

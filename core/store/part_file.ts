@@ -29,6 +29,9 @@ export interface PartOptions extends DiskOptions {
   readonly holder?: () => string;
 }
 
+/** "taken": the path exists and must not be replaced; "touched": another process wrote to the file. */
+export type PlaceResult = "placed" | "taken" | "touched";
+
 export class PartFile implements Disposable {
   readonly file: DiskFile;
   /** `stat` when it was opened; a new file has size 0. */
@@ -199,15 +202,15 @@ export class PartFile implements Disposable {
   /**
    * Gives the file its final name, and `modified` as its time if it is marked.
    *
-   * @returns "taken" if `path` exists and `replace` is false; "touched" if another process wrote to the file.
    * @throws {ConflictError} if another file or none is at its path. @throws {DiskError}
    */
   place(
     path: string,
     { replace, modified }: { replace: boolean; modified?: Date | undefined },
-  ): "placed" | "taken" | "touched" {
-    if (!this.isUntouched()) return "touched";
-    if (this.#mark && modified) {
+  ): PlaceResult {
+    // It is closed already if an attempt to rename it failed on Windows.
+    if (!this.#closed && !this.isUntouched()) return "touched";
+    if (!this.#closed && this.#mark && modified) {
       this.#mark = undefined;
       withDiskErrors(`write to "${this.path}"`, () => {
         this.file.utimeSync(modified, modified);

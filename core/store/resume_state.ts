@@ -12,6 +12,8 @@ import { type Hasher, mainThreadHasher } from "../hash/pool.ts";
 import { digestOfPiece } from "../protocol/manifest.ts";
 import { type DiskOptions, realDisk, removeIfExists, withDiskErrors } from "./disk.ts";
 import type { DiskSpace } from "./free_space.ts";
+import type { OpenTargets } from "./open_targets.ts";
+import type { Clock } from "../base/clock.ts";
 import { readerOf } from "./hashing.ts";
 import { type FoundJournal, isIdentityOf, type JournalState } from "./journal.ts";
 import { PartFile } from "./part_file.ts";
@@ -29,6 +31,9 @@ export interface StoreOptions extends DiskOptions {
   readonly syncEvery?: number | undefined;
   /** Shared by all downloads of the process. */
   readonly space: DiskSpace;
+  /** Shared by all downloads of the process. */
+  readonly targets: OpenTargets;
+  readonly clock: Clock;
   /** Hashes files; this thread if there is none. */
   readonly hasher?: Hasher;
 }

@@ -7,8 +7,9 @@ import { dirname } from "@std/path";
 import { ConflictError, DiskError } from "../base/errors.ts";
 import { allPieces, bytesIn, type PieceLayout, rangeOfPiece } from "../base/pieces.ts";
 import type { ConflictPolicy, SyncPolicy } from "../config.ts";
+import { isHeldError, retryWhileHeld } from "../base/held_file.ts";
 import { type ByteRange, lengthOf } from "../base/ranges.ts";
-import { isFree, resolveConflict } from "./conflict.ts";
+import { type ConflictResolution, isFree, resolveConflict } from "./conflict.ts";
 import {
   type Disk,
   realDisk,
@@ -28,7 +29,7 @@ import {
   type JournalRecord,
   readJournal,
 } from "./journal.ts";
-import { PartFile } from "./part_file.ts";
+import { PartFile, type PlaceResult } from "./part_file.ts";
 import { adoptPartial, type PartialHints, quarantineJournal, quarantinePart } from "./partials.ts";
 import { journalPath, markOf, NOT_A_JOURNAL, partPath, UNVERIFIED } from "./paths.ts";
 import type { PieceSink, PieceSource, StoredContent } from "./piece_sink.ts";
@@ -71,6 +72,7 @@ export class StoredFile implements PieceSink, PieceSource, Disposable {
   readonly #journal: Journal | undefined;
   /** For the bytes that are not written yet. */
   readonly #reservation: SpaceReservation;
+  readonly #claim: Disposable;
   readonly #state: ResumeState;
   /** Pieces that were stored before another process wrote to the file. */
   #doubted: ReadonlySet<number> = new Set();
@@ -96,6 +98,7 @@ export class StoredFile implements PieceSink, PieceSource, Disposable {
     this.#part = part;
     this.#journal = journal;
     this.#reservation = reservation;
+    this.#claim = options.targets.add(target);
     this.#state = state;
     this.resumed = { ...this.held(), rehashed: state.hashed };
   }
@@ -320,27 +323,37 @@ export class StoredFile implements PieceSink, PieceSource, Disposable {
         await this.#sync();
         syncedAt = this.#touches;
       }
-      const { kind, path } = !isTaken && isFree(target)
+      const { kind, path }: ConflictResolution = !isTaken && isFree(target)
         ? { kind: "free" as const, path: target }
         : await resolveConflict(target, bytes, options.policy, signal, this.#options);
       if (kind === "same" || kind === "skip") {
-        this.#remove();
+        await this.#retryWhileHeld(() => this.#remove(), signal);
         return { path, how: kind === "same" ? "already-there" : "skipped" };
       }
       const touches = this.#touches;
       if (await this.recheck(signal) > 0) return undefined;
       if (touches !== this.#touches) continue;
       const modified = this.#journal?.modified();
-      const result = this.#part.place(path, { replace: kind === "replace", modified });
+      const result: PlaceResult = await this.#retryWhileHeld(
+        () => this.#part.place(path, { replace: kind === "replace", modified }),
+        signal,
+      );
       // `isFree` does not see a dangling link.
       isTaken ||= result === "taken";
       if (result !== "placed") continue;
       if (options.sync === "finish") {
         await syncFolder(dirname(path), this.#disk, this.#options.platform ?? Deno.build.os);
       }
-      this.#removeJournal();
+      await this.#retryWhileHeld(() => this.#removeJournal(), signal).catch((error) => {
+        // The file is complete. The next run removes the journal.
+        if (!isHeldError(error)) throw error;
+      });
       return { path, how: "downloaded" };
     }
+  }
+
+  async #retryWhileHeld<Result>(act: () => Result, signal: AbortSignal): Promise<Result> {
+    return await retryWhileHeld(act, this.#options, signal);
   }
 
   async #sync(): Promise<void> {
@@ -390,6 +403,7 @@ export class StoredFile implements PieceSink, PieceSource, Disposable {
     this.#reservation[Symbol.dispose]();
     this.#journal?.[Symbol.dispose]();
     this.#part.close();
+    this.#claim[Symbol.dispose]();
   }
 
   #removeJournal(): void {

@@ -77,6 +77,11 @@ const plain = [
     said: "Permission denied (os error 13): open '/Home/A'",
     want: "permission denied",
   },
+  {
+    said: "The target machine actively refused it. (os error 10061)",
+    want: "the target machine actively refused it",
+  },
+  { said: "OS Error 10048", want: "OS Error 10048" },
   { said: 'failed for "/Home/A"', want: 'failed for "/Home/A"' },
 ];
 for (const { said, want } of plain) {

@@ -419,6 +419,26 @@ for (const [first, second] of [["link", "link"], ["link", "real"], ["real", "lin
   });
 }
 
+test("download() completes two names that are one file one after the other, as the conflict policy says", async () => {
+  await using seeds = new Seeds();
+  const seed = seeds.add({ "real/f": FILE, "link/f": FILE.toReversed() });
+  await using command = new DownloadFixture({ seed }, { onConflict: "rename" });
+  Deno.mkdirSync(join(command.out, "real"));
+  Deno.symlinkSync("real", join(command.out, "link"));
+  using gate = new Gate();
+  seed.hook = async (request) => {
+    if (request.verb === "DOWNLOAD") await gate.opened;
+    return undefined;
+  };
+  const running = command.run("real/f", "link/f");
+  await command.event(() => command.events.filter(({ kind }) => kind === "found").length === 2);
+  gate.open();
+  await running;
+  const [first, second] = namesIn(join(command.out, "real"));
+  assertEquals(first, "f");
+  assertMatch(second!, /^f~[0-9a-f]{8}$/);
+});
+
 test("download(), tasks() and controlTask() use one path for a name that Windows cannot hold", async () => {
   await using seeds = new Seeds();
   const name = "con/a:b";

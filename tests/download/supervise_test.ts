@@ -195,6 +195,18 @@ test("supervise() waits outside the queue when the disk is full, says so, and tr
   assertEquals([value, tries], [RESULT, 3]);
 });
 
+test("supervise() tries less and less often, and says so once, while the disk stays full", async () => {
+  let tries = 0;
+  await using fixture = await SuperviseFixture.begin(() => {
+    tries++;
+    return full();
+  }, 120_000);
+  await fixture.bench.timed(thrownBy(fixture.result));
+  // After 1, 2, 4, 8 and then every 16 s.
+  assertEquals(tries, 11);
+  assertEquals(fixture.bench.news.filter(({ kind }) => kind === "note").length, 1);
+});
+
 test("supervise() throws DiskFullError when there is no room for giveUpMs", async () => {
   await using fixture = await SuperviseFixture.begin(full, 10_000);
   const { value, ms } = await fixture.bench.timed(thrownBy(fixture.result));

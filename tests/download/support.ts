@@ -1,10 +1,11 @@
 /** What the tests of `task` share: seeds by name in memory, a folder, and all that a task is given. */
 import { DiskSpace } from "../../core/store/free_space.ts";
+import { OpenTargets } from "../../core/store/open_targets.ts";
 import { PieceBuffers } from "../../core/download/piece_buffers.ts";
 import { join } from "@std/path";
 import { linkedAbort } from "../../core/base/abort.ts";
 import { UnreachableError } from "../../core/base/errors.ts";
-import type { Clock } from "../../core/base/clock.ts";
+import { type Clock, systemClock } from "../../core/base/clock.ts";
 import { Semaphore } from "../../core/base/semaphore.ts";
 import type { SourceAddress } from "../../core/base/source_address.ts";
 import { DOWNLOAD_DEFAULTS, type DownloadSettings } from "../../core/config.ts";
@@ -86,7 +87,14 @@ export class TaskFixture implements AsyncDisposable {
       prefetch: new Prefetch(["before", "a"], this.pool.sources(all.seeds), clock, this.over),
       clock,
       random: () => 0.5,
-      store: { pid: 1, boot: 0, bootId: "this", space: new DiskSpace() },
+      store: {
+        pid: 1,
+        boot: 0,
+        bootId: "this",
+        space: new DiskSpace(),
+        targets: new OpenTargets(),
+        clock: systemClock,
+      },
       maxInFlight: () => 8,
       permit: new Permit(this.slots),
       rateLimit: undefined,

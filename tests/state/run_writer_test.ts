@@ -195,7 +195,11 @@ Deno.test("writeControlRequest() leaves no draft when it fails", async () => {
   using folder = new StateFolder();
   // A folder is in its place.
   Deno.mkdirSync(join(folder.path, "wishes", "a"), { recursive: true });
-  await assertRejects(() => writeControlRequest(folder.path, "a", "pause"));
+  await assertRejects(
+    () => writeControlRequest(folder.path, "a", "pause"),
+    DiskError,
+    "Cannot keep state in",
+  );
   assertEquals(Array.from(Deno.readDirSync(join(folder.path, "wishes")), ({ name }) => name), [
     "a",
   ]);

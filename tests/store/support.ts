@@ -1,5 +1,6 @@
 /** Fixtures for the tests of `store`: small contents in small pieces, and one run of a download. */
 import { DiskSpace } from "../../core/store/free_space.ts";
+import { OpenTargets } from "../../core/store/open_targets.ts";
 import { RunningDigest, sha256 } from "../../core/base/digest.ts";
 import { type PieceLayout, rangeOfPiece } from "../../core/base/pieces.ts";
 import type { ConflictPolicy, SyncPolicy } from "../../core/config.ts";
@@ -13,6 +14,7 @@ import {
 } from "../../core/store/stored_file.ts";
 import { resolveConflict } from "../../core/store/conflict.ts";
 import type { Manifest } from "../../core/protocol/manifest.ts";
+import { ManualClock } from "../support/manual_clock.ts";
 import { bytesOf } from "../support/bytes.ts";
 
 /** Why a test aborts. */
@@ -24,6 +26,8 @@ export const OPTIONS = {
   boot: 1_700_000_000_000,
   bootId: "first",
   space: new DiskSpace(),
+  targets: new OpenTargets(),
+  clock: new ManualClock(),
 };
 export const AFTER_REBOOT = {
   ...OPTIONS,

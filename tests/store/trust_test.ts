@@ -293,7 +293,13 @@ for (
 
 Deno.test("StoredFile.open() trusts only synced pieces when the platform has no boot id", async () => {
   using folder = new MemoryFolder();
-  const options = { pid: 1, boot: OPTIONS.boot, space: OPTIONS.space };
+  const options = {
+    pid: 1,
+    boot: OPTIONS.boot,
+    space: OPTIONS.space,
+    targets: OPTIONS.targets,
+    clock: OPTIONS.clock,
+  };
   await begin(folder.pathOf("a.txt"), TEXT, [0, 2], CONTENT, options);
   // The power went, and the last piece with it.
   const { atime, mtime } = Deno.statSync(folder.pathOf(PART));

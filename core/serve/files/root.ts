@@ -2,7 +2,7 @@
 import { join } from "@std/path";
 import { DiskError, reasonOf, UsageError } from "../../base/errors.ts";
 import { isValidName } from "../../base/names.ts";
-import { isReservedName } from "../../store/paths.ts";
+import { isReservedName, localName } from "../../store/paths.ts";
 
 export interface Root {
   /** Without links. */
@@ -15,9 +15,6 @@ export interface Root {
 
 /** The runtime opens nothing there without all permissions, which p2p does not have. */
 const SYSTEM_FOLDER = /^\/(?:dev|proc|sys)(?:\/|$)/;
-/** Not possible in a file name on Windows; a colon would even open another stream of the file. */
-const INVALID_ON_WINDOWS = /[<>:"|?*]|[. ](?:\/|$)/;
-
 /** @throws {UsageError} if there is no such folder. @throws {DiskError} if it may not be read. */
 export function openRoot(
   dir: string,
@@ -62,7 +59,8 @@ export type NameOmitReason = "bad-name" | "unfinished" | "hidden";
 export function omitReason(root: Root, name: string): NameOmitReason | undefined {
   if (!isValidName(name)) return "bad-name";
   if (isReservedName(name)) return "unfinished";
-  if (root.platform === "windows" && INVALID_ON_WINDOWS.test(name)) return "bad-name";
+  // On Windows a colon would open another stream of a file, and `con` a device.
+  if (localName(name, root.platform) !== name) return "bad-name";
   return root.hidden || !hasHiddenPart(name) ? undefined : "hidden";
 }
 
