@@ -1,7 +1,8 @@
 /**
  * p2p side by side with aria2c, curl and axel, and with more of itself:
- * `deno task bench [quick] [w1|w2|w3|w4|seeds|clients|tasks|costs|startup ...]
- * [--rounds n] [--out folder] [--dir folder for temporary files] [--p2p program]`.
+ * `deno task bench [quick] [w1|w2|w3|w4|seeds|clients|tasks|costs|startup|lines ...]
+ * [--rounds n] [--out folder] [--dir folder for temporary files] [--p2p program]`; the flags of
+ * `lines` are in bench/lines/options.ts.
  * Writes a page and a JSON file; nothing else is left behind.
  */
 import { Workspace } from "./bench/workspace.ts";
@@ -14,6 +15,7 @@ import { type BenchOptions, parseOptions, type Part } from "./bench/options.ts";
 import { writeReport } from "./bench/report.ts";
 import { scaleSeeds, scaleTasks } from "./bench/scaling.ts";
 import { rankingOf, tableOf } from "./bench/ranking.ts";
+import { measureLines } from "./bench/lines/lines.ts";
 import { measureStartup } from "./bench/startup.ts";
 import { renderTable, type Table } from "./bench/table.ts";
 import { adviceFor, findTools, type FoundTools } from "./bench/tools.ts";
@@ -72,7 +74,7 @@ async function bench(options: BenchOptions, signal: AbortSignal): Promise<void> 
 
 async function measurePart(
   part: Part,
-  { program, rounds, quick }: BenchOptions,
+  { program, rounds, quick, lines }: BenchOptions,
   workspace: Workspace,
   tools: FoundTools,
 ): Promise<Outcome> {
@@ -89,6 +91,8 @@ async function measurePart(
       return outcomeOf(await measureCosts(growth));
     case "startup":
       return outcomeOf(await measureStartup(growth));
+    case "lines":
+      return await measureLines({ ...growth, rounds, tools, lines });
   }
   const workload = WORKLOADS.find(({ id }) => id === part)!;
   const comparison = await runComparison(workload, { ...growth, rounds, tools });

@@ -32,9 +32,14 @@ const ARIA2C = [
 ];
 const CURL = ["curl", "-q", "-sSf"];
 
-export function aria2c({ file, urls, out }: One, { verify }: { verify: boolean }): Command {
-  // From several places in ranges of 1 MiB, one connection to each.
-  const split = urls.length === 1 ? ["-x1", "-s1"] : ["-x1", `-s${urls.length}`, "-k1M"];
+/** @param options.connections to each place. */
+export function aria2c(
+  { file, urls, out }: One,
+  { verify, connections = 1 }: { verify: boolean; connections?: number },
+): Command {
+  const streams = urls.length * connections;
+  // Several connections take ranges of 1 MiB.
+  const split = [`-x${connections}`, `-s${streams}`, ...(streams === 1 ? [] : ["-k1M"])];
   const check = verify ? [`--checksum=sha-256=${file.sha256}`] : [];
   return [...ARIA2C, ...split, ...check, "-d", out, "-o", file.name, ...urls];
 }
@@ -61,9 +66,12 @@ export function curl({ file, urls, out }: One): Command {
   return [...CURL, "-o", join(out, file.name), urls[0]!];
 }
 
-export function curlMany({ list, out, atOnce }: Many): Command {
-  const parallel = ["--parallel", "--parallel-max", String(atOnce)];
-  return [...CURL, ...parallel, "--output-dir", out, "-K", list];
+/** Without `atOnce`, curl's default, which is 50. */
+export function curlMany(
+  { list, out, atOnce }: Omit<Many, "atOnce"> & { readonly atOnce: number | undefined },
+): Command {
+  const most = atOnce === undefined ? [] : ["--parallel-max", String(atOnce)];
+  return [...CURL, "--parallel", ...most, "--output-dir", out, "-K", list];
 }
 
 /** The list that `curlMany` takes. */
@@ -105,4 +113,15 @@ export function p2pGet({ program, seeds, out, sync, atOnce = 3, names }: Get): C
     ...from,
     ...what,
   ];
+}
+
+/** Everything that the seed offers, as users get it. */
+export function p2pGetDefault(
+  { program, seed, out }: {
+    readonly program: string;
+    readonly seed: string;
+    readonly out: string;
+  },
+): Command {
+  return [program, "get", "-q", "--out", out, "--seed", seed, "--all"];
 }

@@ -11,6 +11,8 @@ export interface Cost {
   readonly sysMs: number;
   /** The most memory that was resident; as last seen, at most 20 ms before the end. */
   readonly residentKiB: number;
+  /** It was ended at its limit. */
+  readonly unfinished?: true;
 }
 
 export interface Run {
@@ -19,13 +21,18 @@ export interface Run {
   readonly env?: Readonly<Record<string, string>>;
   /** Where its output goes. */
   readonly log: string;
+  /** End it after this time, which is no error. */
+  readonly limitMs?: number;
 }
 
 /** The process that tells its id becomes the program. Without the braces it would be the one to tell the times, too, and could not any more. */
 const TIMED = 'TIMEFORMAT="%3R %3U %3S"; time { (echo "$BASHPID"; exec "$@" >"$0" 2>&1); }';
 
 /** @throws {Error} if it does not end with exit code 0. @throws the signal's reason if it aborts. */
-export async function measure({ command, env = {}, log }: Run, signal: AbortSignal): Promise<Cost> {
+export async function measure(
+  { command, env = {}, log, limitMs }: Run,
+  signal: AbortSignal,
+): Promise<Cost> {
   signal.throwIfAborted();
   const shell = new Deno.Command("bash", {
     args: ["-c", TIMED, log, ...command],
@@ -41,19 +48,26 @@ export async function measure({ command, env = {}, log }: Run, signal: AbortSign
   signal.addEventListener("abort", stop);
   // It may have come while there was nobody to end.
   if (signal.aborted) stop();
+  // The timer sets it, which the compiler does not see.
+  let unfinished = false as boolean;
+  const limit = limitMs === undefined ? undefined : setTimeout(() => {
+    unfinished = true;
+    stop();
+  }, limitMs);
   try {
     const residentKiB = await watchHighWater(pid, shell.status);
     const { code } = await shell.status;
     signal.throwIfAborted();
-    if (code !== 0) throw await failure(command, code, log);
-    return { ...parseTimes(await times), residentKiB };
+    if (code !== 0 && !unfinished) throw await failure(command, code, log);
+    return { ...parseTimes(await times), residentKiB, ...(unfinished && { unfinished }) };
   } finally {
+    clearTimeout(limit);
     signal.removeEventListener("abort", stop);
   }
 }
 
 /** "1.325 0.200 0.760": real, user and system seconds. */
-export function parseTimes(text: string): Omit<Cost, "residentKiB"> {
+export function parseTimes(text: string): Omit<Cost, "residentKiB" | "unfinished"> {
   const [, wall, user, sys] = text.match(/^(\d+\.\d+) (\d+\.\d+) (\d+\.\d+)$/m) ?? [];
   if (sys === undefined) throw new Error(`Cannot read the times of a run in "${text.trim()}"`);
   const ms = (seconds: string | undefined) => Math.round(Number(seconds) * 1000);

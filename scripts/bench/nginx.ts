@@ -1,5 +1,6 @@
 /** nginx as the peers' server: its own settings in a folder of its own, nobody's rights, free ports. */
 import { join } from "@std/path";
+import type { Command } from "./command_lines.ts";
 import { Server } from "./server.ts";
 
 export interface Nginx {
@@ -15,25 +16,28 @@ export interface NginxOptions {
   /** Where its settings and its own files go. */
   readonly dir: string;
   readonly mirrors: number;
+  /** Addresses with ports, instead of free ports of the loopback. */
+  readonly listen?: readonly string[];
+  /** Put before the program, as `ip netns exec` is. */
+  readonly prefix?: Command;
 }
 
 const START_MS = 10_000;
 
 export async function startNginx(
-  { program, root, dir, mirrors }: NginxOptions,
+  { program, root, dir, mirrors, listen, prefix = [] }: NginxOptions,
   signal: AbortSignal,
 ): Promise<Nginx> {
   Deno.mkdirSync(dir, { recursive: true });
-  const ports = freePorts(mirrors);
+  const addresses = listen ?? freePorts(mirrors).map((port) => `127.0.0.1:${port}`);
   const settings = join(dir, "nginx.conf");
-  Deno.writeTextFileSync(settings, settingsOf(root, dir, ports, Deno.uid() === 0));
-  const args = ["-p", dir, "-c", settings, "-e", join(dir, "error.log")];
-  const server = new Server(
-    new Deno.Command(program, { args, stdin: "null", stdout: "null", stderr: "null" }).spawn(),
-  );
+  Deno.writeTextFileSync(settings, settingsOf(root, dir, addresses, Deno.uid() === 0));
+  const log = join(dir, "error.log");
+  const command = [...prefix, program, "-p", dir, "-c", settings, "-e", log];
+  const server = new Server(spawn(command));
   try {
-    for (const port of ports) await untilListening(port, join(dir, "error.log"), signal);
-    return { server, urls: ports.map((port) => `http://127.0.0.1:${port}`) };
+    for (const address of addresses) await untilListening(address, { prefix, log, signal });
+    return { server, urls: addresses.map((address) => `http://${address}`) };
   } catch (error) {
     await server[Symbol.asyncDispose]();
     throw error;
@@ -44,7 +48,7 @@ export async function startNginx(
 export function settingsOf(
   root: string,
   dir: string,
-  ports: readonly number[],
+  addresses: readonly string[],
   asRoot: boolean,
 ): string {
   const temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
@@ -60,7 +64,7 @@ export function settingsOf(
     "  sendfile on;",
     ...temporary,
     "  server {",
-    ...ports.map((port) => `    listen 127.0.0.1:${port};`),
+    ...addresses.map((address) => `    listen ${address};`),
     `    root "${root}";`,
     "  }",
     "}",
@@ -79,20 +83,26 @@ function freePorts(count: number): number[] {
   return ports;
 }
 
-async function untilListening(port: number, log: string, signal: AbortSignal): Promise<void> {
+/** Asks from where nginx runs: this process may be in another network namespace. */
+async function untilListening(
+  address: string,
+  { prefix, log, signal }: { prefix: Command; log: string; signal: AbortSignal },
+): Promise<void> {
   const until = performance.now() + START_MS;
+  const [host, port] = address.split(":");
+  const connect = [...prefix, "bash", "-c", `: < /dev/tcp/${host}/${port}`];
   while (true) {
     signal.throwIfAborted();
-    try {
-      return (await Deno.connect({ hostname: "127.0.0.1", port })).close();
-    } catch (error) {
-      if (performance.now() > until) {
-        const words = await Deno.readTextFile(log).catch(() => "");
-        throw new Error(`Cannot start nginx: ${words.trim() || "it does not listen"}`, {
-          cause: error,
-        });
-      }
+    if ((await spawn(connect).status).success) return;
+    if (performance.now() > until) {
+      const words = await Deno.readTextFile(log).catch(() => "");
+      throw new Error(`Cannot start nginx: ${words.trim() || "it does not listen"}`);
     }
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
+}
+
+function spawn([program, ...args]: Command): Deno.ChildProcess {
+  return new Deno.Command(program!, { args, stdin: "null", stdout: "null", stderr: "null" })
+    .spawn();
 }

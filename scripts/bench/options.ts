@@ -1,5 +1,6 @@
 /** What the command line of the bench asks for. */
 import { parseArgs } from "node:util";
+import { LINE_FLAGS, type LineOptions, lineOptionsOf } from "./lines/options.ts";
 
 /** What can be measured, in this order. */
 export const PARTS = [
@@ -12,8 +13,12 @@ export const PARTS = [
   "tasks",
   "costs",
   "startup",
+  "lines",
 ] as const;
 export type Part = typeof PARTS[number];
+
+/** Lines need root and an hour, so they are measured only on request. */
+const DEFAULT_PARTS = PARTS.filter((part) => part !== "lines");
 
 export interface BenchOptions {
   readonly quick: boolean;
@@ -25,6 +30,7 @@ export interface BenchOptions {
   readonly dir: string | undefined;
   /** The executable. */
   readonly program: string;
+  readonly lines: LineOptions;
 }
 
 /** An odd number, so that the median was measured; fewer than five say little about the spread. */
@@ -41,17 +47,19 @@ export function parseOptions(args: readonly string[], program: string): BenchOpt
       out: { type: "string", default: "dist/bench" },
       dir: { type: "string" },
       p2p: { type: "string", default: program },
+      ...LINE_FLAGS,
     },
   });
   const quick = positionals.includes("quick");
   const parts = positionals.filter((word) => word !== "quick").map(partOf);
   return {
     quick,
-    parts: parts.length === 0 ? PARTS : PARTS.filter((part) => parts.includes(part)),
+    parts: parts.length === 0 ? DEFAULT_PARTS : PARTS.filter((part) => parts.includes(part)),
     rounds: roundsOf(values.rounds) ?? (quick ? QUICK_ROUNDS : ROUNDS),
     out: values.out,
     dir: values.dir,
     program: values.p2p,
+    lines: lineOptionsOf(values, quick),
   };
 }
 

@@ -3,6 +3,7 @@ import { delay } from "@std/async";
 import { join } from "@std/path";
 import { addressOf, homeIn } from "../p2p.ts";
 import type { MadeFile } from "./data.ts";
+import type { Command } from "./command_lines.ts";
 import { LightClient } from "./light_client.ts";
 import { Server } from "./server.ts";
 
@@ -19,6 +20,9 @@ export interface SeedOptions {
   readonly dir: string;
   /** Besides the usual ones. */
   readonly flags?: readonly string[];
+  readonly host?: string;
+  /** Put before the program, as `ip netns exec` is. */
+  readonly prefix?: Command;
 }
 
 /**
@@ -31,9 +35,13 @@ const SMALL_BYTES = 8 * 1024 * 1024;
 const WAIT_BYTES = 3 * 1024 * 1024 * 1024;
 
 /** Starts one that has hashed nothing yet. */
-export async function startSeed({ program, root, dir, flags = [] }: SeedOptions): Promise<Seed> {
-  const process = new Deno.Command(program, {
-    args: ["serve", root, "--host", "127.0.0.1", "--port", "0", "-q", ...flags],
+export async function startSeed(
+  { program, root, dir, flags = [], host = "127.0.0.1", prefix = [] }: SeedOptions,
+): Promise<Seed> {
+  const serve = [program, "serve", root, "--host", host, "--port", "0", "-q", ...flags];
+  const [first, ...args] = [...prefix, ...serve];
+  const process = new Deno.Command(first!, {
+    args,
     env: homeIn(dir),
     stdin: "null",
     stdout: "piped",
@@ -71,7 +79,8 @@ export async function startSeeds(
   }
 }
 
-async function untilOld(
+/** Waits until a seed may remember the digests of `files` in `dir`. */
+export async function untilOld(
   dir: string,
   files: readonly MadeFile[],
   signal: AbortSignal,

@@ -21,6 +21,8 @@ export interface Sample {
   readonly residentKiB: number;
   readonly serverCpuMs: number;
   readonly serverResidentKiB: number;
+  /** It was ended at its limit. */
+  readonly unfinished?: true;
 }
 
 export interface TimedRun {
@@ -31,6 +33,8 @@ export interface TimedRun {
   readonly source: Source;
   /** Of the source's files, unless it is all. */
   readonly names?: readonly string[];
+  /** Ends each command after this time; then the target is not compared with the source. */
+  readonly limitMs?: number;
 }
 
 /** A folder of files to download. */
@@ -94,14 +98,16 @@ export class Workspace implements Disposable {
     };
   }
 
-  async run({ commands, servers, source, names }: TimedRun): Promise<Sample> {
+  async run({ commands, servers, source, names, limitMs }: TimedRun): Promise<Sample> {
     const wanted = source.files.filter(({ name }) => names?.includes(name) ?? true);
     const home = this.newFolder("home");
     for (const dir of [this.out, home]) Deno.mkdirSync(dir);
     try {
       warm(this.#dir, warmBytesFor(sizeOf(wanted), memoryToSpare()));
-      const sample = await this.#runTimed(commands, servers, home);
-      compareFolders(source.dir, this.out, wanted.map(({ name }) => name));
+      const sample = await this.#runTimed(commands, servers, home, limitMs);
+      if (!sample.unfinished) {
+        compareFolders(source.dir, this.out, wanted.map(({ name }) => name));
+      }
       return sample;
     } finally {
       Deno.removeSync(home, { recursive: true });
@@ -114,12 +120,16 @@ export class Workspace implements Disposable {
     commands: readonly Command[],
     servers: readonly Server[],
     home: string,
+    limitMs: number | undefined,
   ): Promise<Sample> {
     const log = join(home, "output");
     const costOfServers = countCost(servers);
     let [wallMs, userMs, sysMs, residentKiB] = [0, 0, 0, 0];
+    let unfinished = false;
     for (const command of commands) {
-      const cost = await measure({ command, env: homeIn(home), log }, this.signal);
+      const run = { command, env: homeIn(home), log, ...(limitMs !== undefined && { limitMs }) };
+      const cost = await measure(run, this.signal);
+      unfinished ||= cost.unfinished ?? false;
       wallMs += cost.wallMs;
       userMs += cost.userMs;
       sysMs += cost.sysMs;
@@ -133,6 +143,7 @@ export class Workspace implements Disposable {
       residentKiB,
       serverCpuMs: server.cpuMs,
       serverResidentKiB: server.residentKiB,
+      ...(unfinished && { unfinished }),
     };
   }
 

@@ -1,5 +1,11 @@
 import { assertEquals } from "@std/assert";
-import { aria2c, aria2cList, curlList, p2pGet } from "../../../scripts/bench/command_lines.ts";
+import {
+  aria2c,
+  aria2cList,
+  curlList,
+  curlMany,
+  p2pGet,
+} from "../../../scripts/bench/command_lines.ts";
 
 const FILES = [{ name: "a", size: 1, sha256: "aa" }, { name: "b", size: 2, sha256: "bb" }];
 const ONE = { file: FILES[0]!, urls: ["http://h/a"], out: "/o" };
@@ -14,6 +20,17 @@ Deno.test("aria2c() splits over all mirrors, and verifies when reported to", () 
   const split = ["-x1", "-s2", "-k1M", "--checksum=sha-256=aa"];
   const rest = ["-d", "/o", "-o", "a", "http://h/a", "http://i/a"];
   assertEquals(command.slice(-10), [...split, ...rest]);
+});
+
+Deno.test("aria2c() takes several connections to one place in ranges", () => {
+  const command = aria2c(ONE, { verify: false, connections: 16 });
+  assertEquals(command.slice(-8, -5), ["-x16", "-s16", "-k1M"]);
+});
+
+Deno.test("curlMany() leaves the number of downloads to curl unless it is given", () => {
+  const command = curlMany({ list: "/l", out: "/o", atOnce: undefined });
+  assertEquals(command.slice(-5), ["--parallel", "--output-dir", "/o", "-K", "/l"]);
+  assertEquals(curlMany({ list: "/l", out: "/o", atOnce: 3 }).includes("--parallel-max"), true);
 });
 
 Deno.test("aria2cList() gives each URL its name, and its digest when it is to be verified", () => {

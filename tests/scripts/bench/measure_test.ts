@@ -69,3 +69,9 @@ test("measure() ends the program and throws the reason when the signal aborts", 
   await assertRejects(() => run, Error, "enough");
   assertThrows(() => Deno.kill(pid, "SIGCONT"), Deno.errors.NotFound);
 });
+
+test("measure() ends the program at its limit, which is no error", async (log) => {
+  const cost = await measure({ command: ["sleep", "1000"], log, limitMs: 50 }, calm);
+  assert(cost.unfinished);
+  assert(cost.wallMs >= 40, `${cost.wallMs} ms`);
+});

@@ -1,14 +1,16 @@
 import { assertEquals, assertThrows } from "@std/assert";
+import { lineOptionsOf } from "../../../scripts/bench/lines/options.ts";
 import { parseOptions, PARTS } from "../../../scripts/bench/options.ts";
 
-Deno.test("parseOptions() measures everything in five rounds when nothing is said", () => {
+Deno.test("parseOptions() measures everything but lines in five rounds when nothing is said", () => {
   assertEquals(parseOptions([], "p2p"), {
     quick: false,
-    parts: PARTS,
+    parts: PARTS.filter((part) => part !== "lines"),
     rounds: 5,
     out: "dist/bench",
     dir: undefined,
     program: "p2p",
+    lines: lineOptionsOf({}, false),
   });
 });
 

@@ -51,11 +51,11 @@ Deno.test("adviceFor() says nothing when all is there", () => {
 });
 
 Deno.test("settingsOf() keeps all that nginx writes below its folder, and names a user to root alone", () => {
-  const settings = settingsOf("/files", "/own", [1, 2], false);
+  const settings = settingsOf("/files", "/own", ["127.0.0.1:1", "127.0.0.1:2"], false);
   for (const line of settings.split("\n").filter((line) => /pid|_path/.test(line))) {
     assertStringIncludes(line, '"/own/');
   }
   assertEquals(settings.match(/listen .*/g), ["listen 127.0.0.1:1;", "listen 127.0.0.1:2;"]);
   assertEquals(settings.includes("user "), false);
-  assertStringIncludes(settingsOf("/files", "/own", [1], true), "user root;");
+  assertStringIncludes(settingsOf("/files", "/own", ["127.0.0.1:1"], true), "user root;");
 });
