@@ -36,9 +36,10 @@ import {
 
 const DESCRIPTION = `Downloads files from all seeds that have them, and checks every byte.
 
-A name may be a glob; quote it to protect it from the shell. After an
-interruption, run the same command again to resume. Unless standard output is a
-terminal, the path of each finished file is written to it; with --json, events.`;
+A name may be a glob, where ** also crosses folders; quote it for the shell.
+After an interruption, run the same command again to resume. Unless standard
+output is a terminal, the path of each finished file is written to it; with
+--json, events.`;
 
 interface Flags {
   /** As written, not yet checked. */

@@ -146,6 +146,8 @@ const LIMITS = `Downloads
   removed after 30 days, or with cancel --delete of the download.
 - A successful download of less than a second has no log file. p2p logs shows
   the record of its run instead.
+- A low limit of open files (ulimit -n) lowers how many downloads and
+  connections there are at once.
 - p2p why sees only its own computer: it cannot tell a slow network from a slow
   seed, and says so.
 - nohup does not keep p2p running when the terminal is closed, because the

@@ -38,6 +38,15 @@ for (const page of PAGES) {
   });
 }
 
+Deno.test("CONTRIBUTING describes every task of deno.json", () => {
+  const { tasks } = JSON.parse(textOf("deno.json"));
+  const described = Array.from(
+    textOf(".github/CONTRIBUTING.md").matchAll(/^\| (`[^|]+) \|/gm),
+    ([, cell]) => Array.from(cell!.matchAll(/`([a-z0-9-]+)/g), ([, task]) => task!),
+  ).flat();
+  assertEquals(Object.keys(tasks).filter((task) => !described.includes(task)), []);
+});
+
 Deno.test("every page that a comment in the sources names is there", () => {
   const missing = filesOf(".ts", ".yml", ".sh", ".ps1", ".py").flatMap((file) =>
     textOf(file).split("\n")
