@@ -106,6 +106,7 @@ export async function downloadSettingsOf(values: Values): Promise<DownloadSettin
     sync: values.sync,
     limit: values.limit,
     taskLimit: values["task-limit"],
+    httpHeaders: DOWNLOAD_DEFAULTS.httpHeaders,
     token: await tokenIn(values["token-file"]),
     caCerts: ca === undefined
       ? DOWNLOAD_DEFAULTS.caCerts

@@ -1,6 +1,6 @@
 /** `p2p seeds`: the configured seeds, how each is doing, and changing them. */
 import { Command } from "@cliffy/command";
-import { formatSourceAddress, type SourceAddress } from "../core/mod.ts";
+import { encodeSourceAddress, formatSourceAddress, type SourceAddress } from "../core/mod.ts";
 import { configSource, readConfigText, withEntry, writeConfigText } from "./config_file.ts";
 import { ValueArgumentType, withSettings } from "./options.ts";
 import { ExitError, interruptible } from "./exit.ts";
@@ -88,12 +88,12 @@ async function changeSeeds(
   const text = await readConfigText(configPath);
   const written = configSource(text, configPath).textOf("seeds");
   const configured = written === undefined ? [] : SETTINGS.seeds.kind.parse(written);
-  const next = change(configured, seeds).map(formatSourceAddress);
-  const config = withEntry(text, configPath, "seeds", next);
+  const next = change(configured, seeds);
+  const config = withEntry(text, configPath, "seeds", next.map(encodeSourceAddress));
   await writeConfigText(configPath, directories.config, config);
   if (values.quiet) return;
   writeLines(environment.stderr, [
-    `${configPath}: ${next.join(", ") || "no seeds"}`,
+    `${configPath}: ${next.map(formatSourceAddress).join(", ") || "no seeds"}`,
     ...environment.env("P2P_SEEDS") ? ["P2P_SEEDS is set and overrides it"] : [],
   ]);
 }

@@ -172,7 +172,8 @@ export const DURATION: ValueType<number> = valueType(
   },
 );
 
-const SEED_FORMS = "host, host:port, [v6]:port or tls://host:port";
+const SEED_FORMS =
+  "host, host:port, [v6]:port, tls://host:port, https://host/folder/ or s3://bucket/";
 
 export const SEED: ValueType<SourceAddress> = valueType(
   "seed",

@@ -35,6 +35,8 @@ export interface DownloadSettings {
   readonly token: string | undefined;
   /** Certificates, PEM, trusted besides the system's. */
   readonly caCerts: readonly string[];
+  /** Fields for requests to web servers, by origin (`https://host`); they go to no other origin. */
+  readonly httpHeaders: Readonly<Record<string, Readonly<Record<string, string>>>>;
 }
 
 /**
@@ -61,6 +63,7 @@ export const DOWNLOAD_DEFAULTS = {
   taskLimit: undefined,
   token: undefined,
   caCerts: [],
+  httpHeaders: {},
 } as const satisfies Omit<DownloadSettings, "seeds">;
 
 /** The settings of a server. */

@@ -54,10 +54,15 @@ export { printable } from "./base/text.ts";
 export { TaskGroup } from "./base/task_group.ts";
 export {
   DEFAULT_PORT,
+  encodeSourceAddress,
   formatSourceAddress,
+  isWebAddress,
   parseSourceAddress,
+  type SocketAddress,
   type SourceAddress,
+  type WebAddress,
 } from "./base/source_address.ts";
+export { isLink, type Link, parseLink } from "./base/link.ts";
 export type { Directories } from "./state/directories.ts";
 export type { ByteRange } from "./base/ranges.ts";
 export type { ListedFile } from "./protocol/listing.ts";
@@ -173,6 +178,7 @@ export function serveSettings(options: Partial<ServeSettings> = {}): ServeSettin
   return { ...SERVE_DEFAULTS, port: DEFAULT_PORT, ...options };
 }
 
+const environment = (name: string) => Deno.env.get(name);
 /** The default signal: it never aborts. */
 const never = new AbortController().signal;
 const ignore = () => {};
@@ -220,7 +226,7 @@ export async function download(
   emit: EventSink<TaskEvent> = ignore,
   signal: AbortSignal = never,
 ): Promise<TaskOutcome[]> {
-  using runtime = systemRuntime(settings.caCerts);
+  using runtime = systemRuntime(settings.caCerts, environment);
   // A task is identified by its absolute target, whatever the working directory is.
   const whole = { ...job, outDir: resolve(outDir), settings, directories };
   return await jobs.download(whole, runtime, emit, signal);
@@ -243,7 +249,7 @@ export async function list(
   settings: DownloadSettings,
   signal: AbortSignal = never,
 ): Promise<Offer> {
-  using runtime = systemRuntime(settings.caCerts);
+  using runtime = systemRuntime(settings.caCerts, environment);
   return await offers.list(query, settings, runtime, signal);
 }
 
@@ -252,7 +258,7 @@ export async function seedHealth(
   settings: DownloadSettings,
   signal: AbortSignal = never,
 ): Promise<SeedHealth[]> {
-  using runtime = systemRuntime(settings.caCerts);
+  using runtime = systemRuntime(settings.caCerts, environment);
   return await offers.seedHealth(settings, runtime, signal);
 }
 
@@ -280,7 +286,7 @@ export async function verify(
   progress: VerifyProgress = ignore,
   signal: AbortSignal = never,
 ): Promise<Verification[]> {
-  using runtime = systemRuntime(settings.caCerts);
+  using runtime = systemRuntime(settings.caCerts, environment);
   return await verification.verify(requests, settings, runtime, progress, signal);
 }
 
@@ -297,7 +303,7 @@ export async function resolveNames(
   settings: DownloadSettings,
   signal: AbortSignal = never,
 ): Promise<NamedFile[]> {
-  using runtime = systemRuntime(settings.caCerts);
+  using runtime = systemRuntime(settings.caCerts, environment);
   return await offers.resolveNames(patterns, all, settings, runtime, signal);
 }
 

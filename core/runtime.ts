@@ -7,6 +7,8 @@ import { type FreeDescriptors, isOutOfDescriptors } from "./base/descriptors.ts"
 import { type Random, systemRandom } from "./base/random.ts";
 import { HasherPool } from "./hash/pool.ts";
 import { type Dial, dialer } from "./source/dial.ts";
+import { httpClients } from "./source/http_client.ts";
+import type { WebPlatform } from "./source/pool.ts";
 import { listen, type Listening, type ListenOptions } from "./source/listen.ts";
 import type { User } from "./store/disk.ts";
 import { DiskSpace } from "./store/free_space.ts";
@@ -17,6 +19,8 @@ export interface Runtime {
   readonly clock: Clock;
   readonly random: Random;
   readonly dial: Dial;
+  /** undefined: web servers cannot be sources. */
+  readonly web?: WebPlatform;
   readonly listen: (options: ListenOptions) => Listening;
   /** Digests on worker threads. */
   readonly hasher: HasherPool;
@@ -28,9 +32,9 @@ export interface Runtime {
 }
 
 /** What it takes to ask seeds. */
-export type NetworkRuntime = Pick<Runtime, "clock" | "dial">;
+export type NetworkRuntime = Pick<Runtime, "clock" | "dial" | "web">;
 /** What it takes to verify files. */
-export type VerifyRuntime = Pick<Runtime, "clock" | "dial" | "hasher">;
+export type VerifyRuntime = NetworkRuntime & Pick<Runtime, "hasher">;
 /** What it takes to serve. */
 export type ServeRuntime = Pick<Runtime, "clock" | "random" | "listen" | "hasher">;
 
@@ -38,13 +42,24 @@ export type ServeRuntime = Pick<Runtime, "clock" | "random" | "listen" | "hasher
  * The real machine. Disposing it ends the worker threads.
  *
  * @param caCerts certificates, PEM, trusted besides the system's.
+ * @param env the environment, for the accounts of object stores.
  */
-export function systemRuntime(caCerts: readonly string[] = []): Runtime & Disposable {
+export function systemRuntime(
+  caCerts: readonly string[] = [],
+  env: (name: string) => string | undefined = () => undefined,
+): Runtime & Disposable {
   const hasher = hasherThreads();
   return {
     clock: systemClock,
     random: systemRandom,
     dial: dialer({ caCerts }),
+    web: {
+      open: httpClients(caCerts),
+      async s3Account() {
+        const { s3Account } = await import("./source/s3.ts");
+        return await s3Account({ env, readTextFile });
+      },
+    },
     listen,
     hasher,
     store: {
@@ -61,6 +76,11 @@ export function systemRuntime(caCerts: readonly string[] = []): Runtime & Dispos
     makeTempDir: (prefix) => Deno.makeTempDir({ prefix }),
     [Symbol.dispose]: () => hasher[Symbol.dispose](),
   };
+}
+
+/** undefined if there is no such file, or none that this user may read. */
+async function readTextFile(path: string): Promise<string | undefined> {
+  return await Deno.readTextFile(path).catch(() => undefined);
 }
 
 /** One thread hashes about as fast as the main thread moves bytes, so a third would have nothing to do. */

@@ -86,6 +86,12 @@ const PLATFORM_RULES = [
     in: ["core"],
     except: ["core/mod.ts", "core/source/dial.ts", "core/source/listen.ts"],
   },
+  // A call of the global function; methods of this name are other things.
+  {
+    names: /\bDeno\.createHttpClient\b|(?:=>?|\bawait|\breturn)\s+fetch\(/g,
+    in: ["core"],
+    except: ["core/mod.ts", "core/source/http_client.ts"],
+  },
   { names: /\bDeno\.env\b/g, in: ["core"], except: ["core/mod.ts"] },
   {
     names: /\bDeno\.makeTemp(?:Dir|File)(?:Sync)?\b/g,

@@ -38,13 +38,14 @@ const OF_CODE: Readonly<Record<ErrorCode | "interrupted", string>> = {
 };
 
 const OF_PROBLEM: Readonly<Record<Problem, string>> = {
-  "address-scheme": "Write host:port, p2p://host:port or tls://host:port",
+  "address-scheme": "Write host:port, tls://host:port, https://host/folder/ or s3://bucket/",
   "disk-access": "Check the folder and its permissions, or choose another one with --out",
   "disk-full": "Free some space or choose another folder with --out, then run it again",
   "file-held":
     "Wait until that program (a virus scanner, an indexer, a backup) is done, then run it again",
   "foreign-file": "Ask its owner to remove it, or choose another folder with --out",
   "id-ambiguous": "Give more digits of the id with --id",
+  "link": "Write https://host/file, s3://bucket/key, or a link that p2p serve shows",
   "listen-address": "Choose another address with --host and --port; --port 0 takes any free port",
   "metrics-address": "Choose another address with --metrics; port 0 takes any free port",
   "no-folder": "Name the folder to serve, as in: p2p serve ./files",
@@ -53,7 +54,7 @@ const OF_PROBLEM: Readonly<Record<Problem, string>> = {
   "not-a-folder": "Name the folder that contains the file",
   "open-files": "Raise the limit of open files with ulimit -n, or lower --max",
   "partial-kept": "The partial file is kept; run the same command again to resume",
-  "seed-address": "Write host, host:port, [v6]:port or tls://host:port",
+  "seed-address": "Write host, host:port, [v6]:port, tls://host:port or https://host/folder/",
   "state-folder": "Choose another folder with P2P_STATE_DIR",
   "target-blocked": "Remove or rename it, or choose another folder with --out",
   "target-busy": "Wait for it, or choose another folder with --out",

@@ -25,6 +25,7 @@ export type Problem =
   | "file-held"
   | "foreign-file"
   | "id-ambiguous"
+  | "link"
   | "listen-address"
   | "metrics-address"
   | "no-folder"

@@ -1,7 +1,9 @@
 /** The file of one content: where it goes, what is there already, and what makes it complete. */
 import { ConflictError, CorruptError } from "../base/errors.ts";
+import type { SourceAddress } from "../base/source_address.ts";
 import type { TaskResult } from "../events.ts";
 import type { Choice } from "../plan/messages.ts";
+import type { Manifest } from "../protocol/manifest.ts";
 import type { OutFolder } from "../store/paths.ts";
 import type { StoredContent } from "../store/piece_sink.ts";
 import { removeLeftovers, StoredFile } from "../store/stored_file.ts";
@@ -15,6 +17,10 @@ export interface WantedContent {
   readonly sha256: string | undefined;
   /** Hex, the content's id or a beginning of it. */
   readonly id: string | undefined;
+  /** Where to ask; the seeds of the settings if undefined. */
+  readonly seeds?: readonly SourceAddress[] | undefined;
+  /** What the bytes are, if that is known already. */
+  readonly manifest?: Manifest | undefined;
 }
 
 /** A chosen content and its manifest, if a source offers one. */

@@ -10,10 +10,12 @@ import { DiskError, UsageError } from "../base/errors.ts";
 import { invalidNameReason } from "../base/names.ts";
 import { MIN_PIECE_BYTES } from "../base/pieces.ts";
 import { Semaphore } from "../base/semaphore.ts";
+import type { SourceAddress } from "../base/source_address.ts";
 import { TaskGroup } from "../base/task_group.ts";
 import type { DownloadSettings } from "../config.ts";
 import type { EventSink, TaskEvent } from "../events.ts";
 import { RunProgress } from "../progress/run_progress.ts";
+import type { Manifest } from "../protocol/manifest.ts";
 import { MAX_CONNECTIONS, SourcePool } from "../source/pool.ts";
 import type { Directories } from "../state/directories.ts";
 import { RunWriter } from "../state/run_writer.ts";
@@ -37,6 +39,10 @@ export interface DownloadRequest {
   readonly id?: string;
   /** From a listing, if there is one: small files are probed ahead. */
   readonly size?: number;
+  /** Where to ask for this file; the seeds of the settings if not given. */
+  readonly seeds?: readonly SourceAddress[];
+  /** What the bytes are, if that is known: sources without a manifest can deliver them. */
+  readonly manifest?: Manifest;
 }
 
 /** What to download, and where. */
@@ -99,7 +105,7 @@ export async function download(
   }
   const { clock, random } = runtime;
   const { outDir, settings } = job;
-  const shares = sharesOf(job, requests.length, runtime);
+  const shares = sharesOf(job, requests, runtime);
   await using cleanup = new AsyncDisposableStack();
   const { stateDir, writer: opened } = await openRunWriter(job, runtime, cleanup, signal);
   await using writer = opened;
@@ -107,6 +113,7 @@ export async function download(
     ...settings,
     clock,
     dial: runtime.dial,
+    web: runtime.web,
     connections: shares.connections,
   });
   await using prefetch = prefetchFor(requests, settings, pool, clock, signal);
@@ -174,11 +181,14 @@ async function openRunWriter(
 /** The number of tasks and connections that the descriptors allow. */
 function sharesOf(
   { settings: { max, seeds, seedConnections }, onFewDescriptors }: CompleteDownloadJob,
-  requests: number,
+  requests: readonly DownloadRequest[],
   runtime: Runtime,
 ): DescriptorShares {
-  const tasks = Math.max(1, Math.min(max, requests));
-  const wanted = { tasks, connections: Math.min(MAX_CONNECTIONS, seeds.length * seedConnections) };
+  const tasks = Math.max(1, Math.min(max, requests.length));
+  const sources = new Set(
+    [seeds, ...requests.flatMap((each) => each.seeds ? [each.seeds] : [])].flat(),
+  );
+  const wanted = { tasks, connections: Math.min(MAX_CONNECTIONS, sources.size * seedConnections) };
   const { count, limit } = runtime.freeDescriptors(descriptorsFor(wanted));
   if (count < MIN_DESCRIPTORS) {
     const allowed = limit === undefined ? "too few" : `only ${limit}`;
@@ -214,6 +224,8 @@ function prefetchFor(
   signal: AbortSignal,
 ): Prefetch {
   // Files of one piece.
-  const small = requests.filter(({ size = Infinity }) => size <= MIN_PIECE_BYTES);
+  const small = requests.filter(({ size = Infinity, seeds }) =>
+    size <= MIN_PIECE_BYTES && seeds === undefined
+  );
   return new Prefetch(small.map(({ name }) => name), pool.sources(seeds), clock, signal);
 }

@@ -8,7 +8,7 @@ import { P2pError } from "../base/errors.ts";
 import { cellsOf, layoutOf, rangeOfPiece } from "../base/pieces.ts";
 import { lengthOf } from "../base/ranges.ts";
 import { TaskGroup } from "../base/task_group.ts";
-import type { TaskResult } from "../events.ts";
+import { isTrouble, type TaskResult } from "../events.ts";
 import type { SetAsideReason } from "../plan/content_trials.ts";
 import { compareAnswer } from "../plan/content_vote.ts";
 import { DownloadMachine } from "../plan/download_machine.ts";
@@ -93,6 +93,10 @@ class FileDownload implements AsyncDisposable {
   readonly #requests = new Map<number, { readonly source: string; readonly piece: number }>();
   /** Pieces in flight, by source. */
   readonly #inFlight = new Map<string, number>();
+  /** By source: the version of its file, where only that tells whether bytes belong together. */
+  readonly #versions = new Map<string, string>();
+  /** Sources that hold the content and are not in trouble. */
+  #useful = new Set<string>();
   #bytesBySeed: Record<string, number> = {};
   /** It waits for its permit, maybe for several sources that are back. */
   #returning = false;
@@ -110,7 +114,9 @@ class FileDownload implements AsyncDisposable {
     this.#signal = signal;
     this.#startedAt = this.#resolvingSince = clock.now();
     this.#jobs = new TaskGroup(signal);
-    this.#sources = new Map(pool.sources(settings.seeds).map((source) => [source.id, source]));
+    this.#sources = new Map(
+      pool.sources(wanted.seeds ?? settings.seeds).map((source) => [source.id, source]),
+    );
     const { limit = Infinity, taskLimit = Infinity } = settings;
     this.machine = new DownloadMachine({
       sources: Array.from(
@@ -151,6 +157,8 @@ class FileDownload implements AsyncDisposable {
       case "report": {
         const { source: seed, change: what, retryInMs, percent } = command;
         const reason = reasonText(command);
+        if (what === "joined" || what === "back") this.#useful.add(seed);
+        else if (isTrouble(what) || what === "lacks") this.#useful.delete(seed);
         const retry = retryInMs === undefined ? {} : { retryInMs };
         const progress = percent === undefined ? {} : { percent };
         return emit({ kind: "seed", seed, what, reason, ...retry, ...progress });
@@ -190,11 +198,20 @@ class FileDownload implements AsyncDisposable {
     this.#start(async (signal) => {
       const result = prefetched && await abortable(prefetched, signal) ||
         await probe(this.#sources.get(source)!, this.#wanted.name, signal);
-      const sized = await this.#withSize(source, result, signal);
+      const sized = await this.#withSize(source, this.#withManifest(result), signal);
       this.#probing--;
       await this.#return(sized, running, signal);
       this.#answered(source, sized, running);
     }, running);
+  }
+
+  /** A source without a manifest may hold the content whose manifest is known. */
+  #withManifest(result: ProbeResult): ProbeResult {
+    const { manifest } = this.#wanted;
+    const { answer } = result;
+    if (answer.kind !== "size" || answer.size !== manifest?.layout.size) return result;
+    const { id, sha256, layout: { size } } = manifest;
+    return { answer: { kind: "manifest", id, size, sha256 }, manifest };
   }
 
   /** A seed that still hashes the file knows its size already. */
@@ -219,6 +236,7 @@ class FileDownload implements AsyncDisposable {
 
   #answered(source: string, { answer, manifest }: ProbeResult, running: Run): void {
     if (manifest) this.#manifests.set(manifest.id, manifest);
+    if (answer.kind === "size") this.#learnVersion(source);
     if (this.#open === undefined && (answer.kind === "manifest" || answer.kind === "size")) {
       const what = answer.kind === "size"
         ? "and offers no manifest"
@@ -228,6 +246,26 @@ class FileDownload implements AsyncDisposable {
       this.#context.emit({ kind: "note", level: "debug", text });
     }
     running.send({ kind: "answered", source, answer });
+  }
+
+  /** Once bytes are there, others must be of the same version. */
+  #learnVersion(source: string): void {
+    const version = this.#sources.get(source)!.versionOf?.(this.#wanted.name);
+    if (version === undefined || this.#open && this.#versions.has(source)) return;
+    this.#versions.set(source, version);
+  }
+
+  /** Whole files cost bytes that are there already, so sources of ranges come first. */
+  #maySendWhole(source: string): boolean {
+    const { name } = this.#wanted;
+    let isBefore = false;
+    for (const [id, other] of this.#sources) {
+      if (id === source) isBefore = true;
+      else if (!this.#useful.has(id)) continue;
+      // Of several that send whole files only, the first one does.
+      else if (!isBefore || !(other.sendsWholeOnly?.(name) ?? false)) return false;
+    }
+    return true;
   }
 
   /** A source is back: the task takes its permit again before anything is requested. */
@@ -266,7 +304,11 @@ class FileDownload implements AsyncDisposable {
       choice,
       layout: layoutOf(size),
       manifest: id === null ? undefined : this.#manifests.get(id),
+      ...id === null && this.#versions.size > 0
+        ? { versions: Object.fromEntries(this.#versions) }
+        : {},
     };
+    this.#useful = new Set(choice.holders);
     this.#emitFound(choice);
     const file = await openContentFile(content, this.#wanted, this.#out, this.#context, signal);
     if (!(file instanceof StoredFile)) return running.end(this.#result(file));
@@ -293,6 +335,8 @@ class FileDownload implements AsyncDisposable {
       memory,
       hasher,
       rateLimit,
+      versionOf: (source) => this.#versions.get(source),
+      maySendWhole: (source) => this.#maySendWhole(source),
       emit: (event) => this.#onPiece(event, running),
       fail: (error) => this.#failed(error, running),
     }, this.#signal);
@@ -412,6 +456,7 @@ class FileDownload implements AsyncDisposable {
     if (giveUp) this.#contentError = giveUpError(this.#wanted.name, giveUp);
     this.#withContents(this.#contentError);
     this.#close();
+    this.#versions.clear();
     this.#resolvingSince = clock.now();
     if (!hasRival) return;
     const content = id === null ? `of ${size} bytes` : `with id ${id.slice(0, 8)}`;

@@ -84,10 +84,10 @@ const PINGS = 3;
 export async function list(
   query: ListQuery,
   settings: DownloadSettings,
-  { clock, dial }: NetworkRuntime,
+  { clock, dial, web }: NetworkRuntime,
   signal: AbortSignal,
 ): Promise<Offer> {
-  await using pool = new SourcePool({ ...settings, clock, dial });
+  await using pool = new SourcePool({ ...settings, clock, dial, web });
   const sources = pool.sources(settings.seeds);
   const slots = new Semaphore(MAX_LISTINGS);
   const answers = await Promise.all(
@@ -104,10 +104,10 @@ export async function list(
 /** One report for each seed, in the order of the seeds. */
 export async function seedHealth(
   settings: DownloadSettings,
-  { clock, dial }: NetworkRuntime,
+  { clock, dial, web }: NetworkRuntime,
   signal: AbortSignal,
 ): Promise<SeedHealth[]> {
-  await using pool = new SourcePool({ ...settings, clock, dial });
+  await using pool = new SourcePool({ ...settings, clock, dial, web });
   const slots = new Semaphore(MAX_LISTINGS);
   return await Promise.all(
     pool.sources(settings.seeds).map(async (source) => {

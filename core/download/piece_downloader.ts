@@ -43,6 +43,9 @@ export interface PieceDownloaderOptions {
   readonly memory: PieceBuffers;
   readonly hasher: Hasher;
   readonly rateLimit: RateLimit | undefined;
+  /** As `ContentRef.version` and `ReadOptions.maySendWhole`. */
+  versionOf?(source: string): string | undefined;
+  maySendWhole?(source: string): boolean;
   emit(event: PieceEvent): void;
   /** The disk failed, or there is a bug: no source's fault, and the end of the task. */
   fail(error: unknown): void;
@@ -150,7 +153,9 @@ export class PieceDownloader implements AsyncDisposable {
     const { file, sources, name, rateLimit, emit } = this.#options;
     const source = sources.get(request.source)!;
     const { manifest, layout: { size } } = file.content;
-    const content = { name, id: manifest?.id ?? null, size };
+    const version = this.#options.versionOf?.(source.id);
+    const content = { name, id: manifest?.id ?? null, size, version };
+    const maySendWhole = () => this.#options.maySendWhole?.(source.id) ?? true;
     const rest = { start: start + read.filled, end };
     for (const range of splitRange(rest, request.rangeBytes ?? Infinity)) {
       const from = range.start - start;
@@ -161,7 +166,7 @@ export class PieceDownloader implements AsyncDisposable {
         emit({ kind: "received", request: request.id, bytes: count });
       };
       const into = read.bytes.subarray(from, range.end - start);
-      await source.read(content, range, into, { onBytes, rateLimit }, signal);
+      await source.read(content, range, into, { onBytes, rateLimit, maySendWhole }, signal);
       signal.throwIfAborted();
     }
   }
@@ -202,11 +207,18 @@ export class PieceDownloader implements AsyncDisposable {
   }
 
   #failed(request: PieceRequest, read: PieceRead, error: unknown): void {
-    const failure = failureFromError(error);
+    const failure = this.#failureFrom(error);
     if (failure === undefined) return this.#options.fail(error);
     const kept = KEEP_AFTER.has(failure.kind) ? this.#keep(read) : undefined;
     const beginning = kept === undefined ? {} : { kept };
     this.#options.emit({ kind: "failed", request: request.id, failure, ...beginning });
+  }
+
+  #failureFrom(error: unknown): PieceFailure | undefined {
+    const failure = failureFromError(error);
+    if (failure?.kind !== "changed" || this.#options.file.content.manifest) return failure;
+    // Without a manifest, nothing tells whether pieces of the old version and of the new one fit.
+    return { ...failure, kind: "refused" };
   }
 
   /** A piece that is requested twice is read from where the other read is now. */

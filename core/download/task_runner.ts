@@ -2,6 +2,7 @@
 import { P2pError, reasonOf } from "../base/errors.ts";
 import { additionalTasksFor, descriptorsFor } from "../base/descriptors.ts";
 import type { Semaphore } from "../base/semaphore.ts";
+import type { SourceAddress } from "../base/source_address.ts";
 import type { Pacer } from "../base/pacer.ts";
 import type { DownloadSettings } from "../config.ts";
 import type {
@@ -12,6 +13,7 @@ import type {
   TaskResult,
   TaskState,
 } from "../events.ts";
+import type { Manifest } from "../protocol/manifest.ts";
 import type { SourcePool } from "../source/pool.ts";
 import type { RunWriter } from "../state/run_writer.ts";
 import {
@@ -36,6 +38,8 @@ export interface Task {
   readonly name: string;
   readonly sha256?: string;
   readonly id?: string;
+  readonly seeds?: readonly SourceAddress[];
+  readonly manifest?: Manifest;
   /** Where the file goes, unless another file is there. */
   readonly target: string;
 }
@@ -150,7 +154,8 @@ export class TaskRunner implements QueueRunner<Task, TaskOutcome> {
     this.#controls.set(task.task, control);
     prefetch.begin(task.name);
     const context = this.#contextFor(task, permit);
-    const wanted = { name: task.name, sha256: task.sha256, id: task.id };
+    const { name, sha256, id, seeds, manifest } = task;
+    const wanted = { name, sha256, id, seeds, manifest };
     const attempt = (signal: AbortSignal) =>
       waitForDescriptors(() => downloadFile(wanted, out, context, signal), slots, context, signal);
     try {

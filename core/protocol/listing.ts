@@ -57,7 +57,7 @@ export class ListingPage {
     if (++this.#lines > MAX_LISTED_FILES) {
       throw new ProtocolError(`Cannot use listing: a page has at most ${MAX_LISTED_FILES} lines`);
     }
-    const file = parseEntry(line);
+    const file = parseListEntry(line);
     if (!isValidName(file.name)) return;
     // Strictly ascending names also guarantee that paging ends.
     if (compareNames(file.name, this.#last) <= 0) {
@@ -71,7 +71,8 @@ export class ListingPage {
 /** The longest name, fully escaped, and two numbers. */
 const MAX_ENTRY_CHARACTERS = 8192;
 
-function parseEntry(line: string): ListedFile {
+/** One line of a listing. @throws {ProtocolError} */
+export function parseListEntry(line: string): ListedFile {
   if (line.length > MAX_ENTRY_CHARACTERS) {
     throw new ProtocolError("Cannot use listing: a line is too long");
   }

@@ -3,7 +3,7 @@
  * listen, and which pieces a full seed would like to send.
  */
 import { ProtocolError } from "../base/errors.ts";
-import { formatSourceAddress, parseSourceAddress } from "../base/source_address.ts";
+import { formatSourceAddress, parseSocketAddress } from "../base/source_address.ts";
 import { MAX_LINE_BYTES, parseSize } from "./syntax.ts";
 
 /** The seed answers `HAVE`, `JOIN` and `SUGGEST`. */
@@ -112,7 +112,7 @@ export function parseAddress(text: string): { host: string; port: number } | und
     return undefined;
   }
   try {
-    const { host, port } = parseSourceAddress(text);
+    const { host, port } = parseSocketAddress(text);
     return port >= 1 && port <= 65_535 ? { host, port } : undefined;
   } catch {
     return undefined;

@@ -3,7 +3,7 @@ import type { Clock } from "../base/clock.ts";
 import { deadline } from "../base/abort.ts";
 import { BusyError, TimeoutError } from "../base/errors.ts";
 import { Semaphore } from "../base/semaphore.ts";
-import { formatSourceAddress, type SourceAddress } from "../base/source_address.ts";
+import { formatSourceAddress, type SocketAddress } from "../base/source_address.ts";
 import type { Dial } from "./dial.ts";
 import { type ByteStream, withOnClose } from "./transport.ts";
 
@@ -23,13 +23,13 @@ export interface ConnectorOptions {
 const SLOW_CONNECT_MS = 1000;
 
 export class Connector {
-  readonly #address: SourceAddress;
+  readonly #address: SocketAddress;
   readonly #options: ConnectorOptions;
   readonly #slots: Semaphore;
   #troubled = false;
   #reached = false;
 
-  constructor(address: SourceAddress, options: ConnectorOptions) {
+  constructor(address: SocketAddress, options: ConnectorOptions) {
     this.#address = address;
     this.#options = options;
     this.#slots = new Semaphore(options.connections);

@@ -6,7 +6,7 @@ import { onAbort } from "../base/abort.ts";
 import { type Clock, systemClock } from "../base/clock.ts";
 import { isOutOfDescriptors } from "../base/descriptors.ts";
 import { BusyError, TimeoutError, UnreachableError } from "../base/errors.ts";
-import { formatSourceAddress, type SourceAddress } from "../base/source_address.ts";
+import { formatSourceAddress, type SocketAddress } from "../base/source_address.ts";
 import { connectReasonOf } from "./connect_errors.ts";
 import {
   AllAttemptsFailed,
@@ -23,7 +23,7 @@ import { type ByteStream, streamOf } from "./transport.ts";
  * @throws the signal's reason if it aborts.
  */
 export type Dial = (
-  address: SourceAddress,
+  address: SocketAddress,
   signal: AbortSignal,
 ) => Promise<ByteStream>;
 
@@ -91,7 +91,7 @@ export function dialer(
   };
 }
 
-function errorOf(error: unknown, address: SourceAddress): BusyError | UnreachableError {
+function errorOf(error: unknown, address: SocketAddress): BusyError | UnreachableError {
   const attempts = error instanceof AllAttemptsFailed ? error.attempts : [{ error }];
   const failed = `Cannot connect to ${formatSourceAddress(address)}`;
   if (attempts.some(({ error }) => isOutOfDescriptors(error))) {
@@ -123,7 +123,7 @@ function preferring(first: string | undefined, addresses: readonly string[]): re
 
 /** Connects to one of `addresses`; after a failed TLS handshake it tries the other addresses. */
 async function connect(
-  { host, port, tls }: SourceAddress,
+  { host, port, tls }: SocketAddress,
   addresses: readonly string[],
   { caCerts }: TlsTrust,
   platform: DialPlatform,

@@ -1,13 +1,37 @@
-/** The sources of this process: one for each seed, shared by all tasks. */
+/** The sources of this process: one for each address, shared by all tasks. */
 import type { Clock } from "../base/clock.ts";
-import { formatSourceAddress, type SourceAddress } from "../base/source_address.ts";
+import { UsageError } from "../base/errors.ts";
+import {
+  encodeSourceAddress,
+  formatSourceAddress,
+  isWebAddress,
+  type SocketAddress,
+  type SourceAddress,
+  type WebAddress,
+} from "../base/source_address.ts";
 import { Semaphore } from "../base/semaphore.ts";
+import { LazySource, type OwnedSource } from "./lazy_source.ts";
 import { SeedSource } from "./seed_source.ts";
 import type { Dial } from "./dial.ts";
+import type { HttpClient, OpenHttpClient } from "./http_client.ts";
+import type { S3Account } from "./s3.ts";
+
+/** Fields for HTTP requests, by origin; they go to no other one. */
+export type OriginHeaders = Readonly<Record<string, Readonly<Record<string, string>>>>;
+
+/** What web sources use of the platform. */
+export interface WebPlatform {
+  readonly open: OpenHttpClient;
+  /** The account for object stores. */
+  s3Account(): Promise<S3Account>;
+}
 
 export interface SourcePoolOptions {
   readonly clock: Clock;
   readonly dial: Dial;
+  /** undefined: sources over HTTP cannot be used. */
+  readonly web?: WebPlatform | undefined;
+  readonly httpHeaders?: OriginHeaders;
   /** Connections to one seed, over all tasks. */
   readonly seedConnections: number;
   readonly stallMs: number;
@@ -26,40 +50,68 @@ const MIN_CONNECT_MS = 1000;
 export const MAX_CONNECTIONS = 512;
 
 export class SourcePool implements AsyncDisposable {
-  readonly #sources = new Map<string, SeedSource>();
+  readonly #sources = new Map<string, OwnedSource>();
   readonly #slots: Semaphore;
   readonly #options: SourcePoolOptions;
+  #http: HttpClient | undefined;
 
   constructor(options: SourcePoolOptions) {
     this.#options = options;
     this.#slots = new Semaphore(options.connections ?? MAX_CONNECTIONS);
   }
 
-  source(address: SourceAddress): SeedSource {
-    const id = formatSourceAddress(address);
-    const known = this.#sources.get(id);
+  source(address: SourceAddress): OwnedSource {
+    const key = encodeSourceAddress(address);
+    const known = this.#sources.get(key);
     if (known) return known;
-    const { seedConnections, giveUpMs, ...options } = this.#options;
-    const source = new SeedSource(address, {
-      ...options,
+    const source = isWebAddress(address) ? this.#webSource(address) : this.#seedSource(address);
+    this.#sources.set(key, source);
+    return source;
+  }
+
+  /** One for each different address, in the order of the addresses. */
+  sources(addresses: readonly SourceAddress[]): OwnedSource[] {
+    return Array.from(new Set(addresses.map((address) => this.source(address))));
+  }
+
+  #seedSource(address: SocketAddress): SeedSource {
+    const { clock, dial, stallMs, token } = this.#options;
+    return new SeedSource(address, { clock, dial, stallMs, token, ...this.#limits() });
+  }
+
+  #webSource(address: WebAddress): LazySource {
+    const { web, clock, stallMs, seedConnections: connections, httpHeaders } = this.#options;
+    const id = formatSourceAddress(address);
+    if (web === undefined) throw new UsageError(`Cannot use "${id}": it is not a p2p seed`);
+    return new LazySource(id, async () => {
+      const { WebSource } = await import("./web_source.ts");
+      const http = this.#http ??= web.open({ connections });
+      const { protocol, origin } = new URL(address.url);
+      if (protocol !== "s3:") {
+        const headers = httpHeaders?.[origin] ?? {};
+        return new WebSource(address, { clock, http, stallMs, headers, ...this.#limits() });
+      }
+      const { s3Store } = await import("./s3.ts");
+      const store = s3Store(address, await web.s3Account(), clock);
+      return new WebSource(address, { clock, http, stallMs, store, ...this.#limits() });
+    });
+  }
+
+  #limits() {
+    const { seedConnections, giveUpMs } = this.#options;
+    return {
       connections: seedConnections,
       // Idle connections to some seeds must not keep the others waiting.
       onOutOfDescriptors: () => this.#sources.forEach((source) => source.closeIdle()),
       slots: this.#slots,
       connectMs: Math.min(CONNECT_TIMEOUT_MS, Math.max(MIN_CONNECT_MS, giveUpMs / 2)),
-    });
-    this.#sources.set(id, source);
-    return source;
-  }
-
-  /** One for each different address, in the order of the addresses. */
-  sources(addresses: readonly SourceAddress[]): SeedSource[] {
-    return Array.from(new Set(addresses.map((address) => this.source(address))));
+    };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all(
       Array.from(this.#sources.values(), (source) => source[Symbol.asyncDispose]()),
     );
+    this.#http?.[Symbol.dispose]();
   }
 }

@@ -15,7 +15,7 @@ import {
   UnreachableError,
 } from "../base/errors.ts";
 import { type ByteRange, lengthOf } from "../base/ranges.ts";
-import { formatSourceAddress, type SourceAddress } from "../base/source_address.ts";
+import { formatSourceAddress, type SocketAddress } from "../base/source_address.ts";
 import { READ_FEATURE } from "../protocol/greeting.ts";
 import { type ListedFile, MAX_LISTING_BYTES } from "../protocol/listing.ts";
 import { type Manifest, MAX_MANIFEST_BYTES, parseManifest } from "../protocol/manifest.ts";
@@ -53,7 +53,7 @@ export class SeedSource implements Source, AsyncDisposable {
   /** The first greeting, while it lasts. */
   #greeting: Promise<SourceProtocol> | undefined;
 
-  constructor(address: SourceAddress, options: SeedSourceOptions) {
+  constructor(address: SocketAddress, options: SeedSourceOptions) {
     this.id = formatSourceAddress(address);
     this.#options = options;
     this.#connector = new Connector(address, options);

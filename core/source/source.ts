@@ -3,8 +3,8 @@ import type { ByteRange } from "../base/ranges.ts";
 import type { ListedFile } from "../protocol/listing.ts";
 import type { Manifest } from "../protocol/manifest.ts";
 
-/** How a seed talks: many requests over one connection, or one request per connection. */
-export type SourceProtocol = "session" | "one-shot";
+/** How a source talks: many requests over one connection, one request per connection, or HTTP. */
+export type SourceProtocol = "session" | "one-shot" | "http";
 
 /** The content that a range is read from. */
 export interface ContentRef {
@@ -12,6 +12,8 @@ export interface ContentRef {
   /** null where no manifest is known. */
   readonly id: string | null;
   readonly size: number;
+  /** The version of the file that the other bytes came from; see `Source.versionOf`. */
+  readonly version?: string | undefined;
 }
 
 export interface ReadOptions {
@@ -19,6 +21,11 @@ export interface ReadOptions {
   readonly onBytes: (count: number, at: number) => void;
   /** undefined: as fast as they come. */
   readonly rateLimit: RateLimit | undefined;
+  /**
+   * Whether a source that can send whole files only may send one: it costs bytes that were there
+   * already, so others come first. Yes if not given.
+   */
+  readonly maySendWhole?: () => boolean;
 }
 
 export interface RateLimit {
@@ -45,6 +52,13 @@ export interface Source {
   manifest(name: string, signal: AbortSignal): Promise<Manifest | undefined>;
   /** The size of a file in bytes. @throws {NotFoundError} if it does not have the file. */
   size(name: string, signal: AbortSignal): Promise<number>;
+  /**
+   * What tells versions of a file apart, as of the last `manifest` or `size`, where the protocol has
+   * it. Without a manifest, only bytes of one version make a file.
+   */
+  versionOf?(name: string): string | undefined;
+  /** Whether it is known to send whole files only. */
+  sendsWholeOnly?(name: string): boolean;
   /** All files that it offers. */
   list(signal: AbortSignal): Promise<ListedFile[]>;
   /** A round trip in ms; undefined where the protocol has no request for it. */

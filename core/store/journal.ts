@@ -23,6 +23,8 @@ export interface JournalIdentity {
   readonly id: string | null;
   readonly size: number;
   readonly pieceSize: number;
+  /** As in `StoredContent`. */
+  readonly versions?: Readonly<Record<string, string>>;
 }
 
 /** A process begins to write. */
@@ -82,18 +84,30 @@ export interface JournalState {
 
 const VERSION = 1;
 
-export function identityOf({ layout, manifest }: StoredContent): JournalIdentity {
-  return { id: manifest?.id ?? null, size: layout.size, pieceSize: layout.pieceSize };
+export function identityOf({ layout, manifest, versions }: StoredContent): JournalIdentity {
+  const { size, pieceSize } = layout;
+  return { id: manifest?.id ?? null, size, pieceSize, ...versions && { versions } };
 }
 
 /** Whether a journal with this identity is about exactly this content. */
 export function isIdentityOf(identity: JournalIdentity, content: StoredContent): boolean {
   const { id, size, pieceSize } = identityOf(content);
-  return identity.id === id && identity.size === size && identity.pieceSize === pieceSize;
+  return identity.id === id && identity.size === size && identity.pieceSize === pieceSize &&
+    mayBeSameVersion(identity.versions, content.versions);
 }
 
-export function encodeIdentity({ id, size, pieceSize }: JournalIdentity): string {
-  return encodeRecord({ "p2p-journal": VERSION, id, size, pieceSize });
+/** Whether bytes of both belong together: no source has another version now, and at least one has the same. */
+function mayBeSameVersion(
+  before: JournalIdentity["versions"],
+  now: JournalIdentity["versions"],
+): boolean {
+  if (before === undefined || now === undefined) return before === now;
+  const common = Object.keys(before).filter((source) => Object.hasOwn(now, source));
+  return common.length > 0 && common.every((source) => before[source] === now[source]);
+}
+
+export function encodeIdentity({ id, size, pieceSize, versions }: JournalIdentity): string {
+  return encodeRecord({ "p2p-journal": VERSION, id, size, pieceSize, ...versions && { versions } });
 }
 
 export function encodeRecord(record: JournalRecord | IdentityRecord): string {
@@ -175,10 +189,16 @@ function isCount(value: unknown): value is number {
 type Fields = Readonly<Record<string, unknown>>;
 
 function parseIdentity(value: unknown): JournalIdentity | undefined {
-  const { "p2p-journal": version, id, size, pieceSize } = Object(value) as Fields;
+  const { "p2p-journal": version, id, size, pieceSize, versions } = Object(value) as Fields;
   if (version !== VERSION || !isCount(size) || !isCount(pieceSize) || pieceSize === 0) return;
   if (id !== null && !(typeof id === "string" && /^[0-9a-f]{64}$/.test(id))) return;
-  return { id, size, pieceSize };
+  if (versions === undefined) return { id, size, pieceSize };
+  return isTexts(versions) ? { id, size, pieceSize, versions } : undefined;
+}
+
+function isTexts(value: unknown): value is Readonly<Record<string, string>> {
+  return typeof value === "object" && value !== null &&
+    Object.values(value).every((text) => typeof text === "string");
 }
 
 function parseRecord(

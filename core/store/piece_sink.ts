@@ -8,6 +8,8 @@ export interface StoredContent {
   readonly layout: PieceLayout;
   /** undefined if no source offers one: then single pieces cannot be verified. */
   readonly manifest: Manifest | undefined;
+  /** Without a manifest: what tells versions of the file apart, by source. */
+  readonly versions?: Readonly<Record<string, string>>;
 }
 
 /** Keeps the received beginning of a piece until the piece is complete. It never counts as stored. */

@@ -4,7 +4,7 @@
  */
 import { systemClock } from "../../core/base/clock.ts";
 import { splitRange } from "../../core/base/ranges.ts";
-import { parseSourceAddress } from "../../core/base/source_address.ts";
+import { parseSocketAddress } from "../../core/base/source_address.ts";
 import { openSession } from "../../core/source/detect.ts";
 import { SessionConnection } from "../../core/source/session_connection.ts";
 import { dialer } from "../../core/source/dial.ts";
@@ -27,7 +27,7 @@ export class LightClient implements AsyncDisposable {
   }
 
   static async connect(address: string, signal: AbortSignal): Promise<LightClient> {
-    const stream = await dialer()(parseSourceAddress(address), signal);
+    const stream = await dialer()(parseSocketAddress(address), signal);
     const inbox = new ReadBuffer();
     const terms = { clock: systemClock, waitMs: STALL_MS, token: undefined };
     try {

@@ -1,5 +1,5 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import type { DownloadJob } from "../../core/mod.ts";
+import { type DownloadJob, formatSourceAddress } from "../../core/mod.ts";
 import { run } from "../../commands/run.ts";
 import { doneOutcome, fakeEnvironment } from "./fake_environment.ts";
 
@@ -39,7 +39,7 @@ for (const [line, max] of repeated) {
 
 Deno.test("a repeated --seed keeps every seed", async () => {
   const { job } = await get(["get", "a", "--seed", "x", "-s", "y"]);
-  assertEquals(job?.settings.seeds.map(({ host }) => host), ["x", "y"]);
+  assertEquals(job?.settings.seeds.map(formatSourceAddress), ["x:7270", "y:7270"]);
 });
 
 const undone = [

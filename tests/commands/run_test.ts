@@ -9,6 +9,7 @@ import type { DownloadSettings } from "../../core/config.ts";
 import {
   DiskError,
   type DownloadJob,
+  formatSourceAddress,
   NotFoundError,
   type Offer,
   type SeedHealth,
@@ -218,7 +219,10 @@ Deno.test("get passes names and settings to core, flag before variable before fi
       [7, 2000, 1_048_576, "finish"],
     );
     assertEquals(settings.requireVerified, true);
-    assertEquals(settings.seeds.map(({ port }) => port), [7270, 7271]);
+    assertEquals(settings.seeds.map((seed) => formatSourceAddress(seed).slice(-4)), [
+      "7270",
+      "7271",
+    ]);
   } finally {
     await Deno.remove(directory, { recursive: true });
   }
@@ -228,7 +232,7 @@ Deno.test("get takes several seeds, and names after -- that begin with a dash", 
   const { core, jobs } = downloader();
   await p2p("get --seed a --seed b:1 -- -x", { core });
   assertEquals(jobs[0]!.requests, [{ name: "-x" }]);
-  assertEquals(jobs[0]!.settings.seeds.map(({ host }) => host), ["a", "b"]);
+  assertEquals(jobs[0]!.settings.seeds.map(formatSourceAddress), ["a:7270", "b:1"]);
 });
 
 Deno.test("get downloads the names that match a glob", async () => {
@@ -584,7 +588,10 @@ Deno.test("seeds add and remove change only the seeds in config.json", async () 
   assertStringIncludes(stderr, "P2P_SEEDS is set and overrides it");
   assertEquals(await read(), { max: 4, seeds: ["lab:7270"] });
   assertEquals((await p2p("seeds remove nas1", { directory })).code, 2);
-  assertEquals((await p2p("seeds add http://x", { directory })).code, 2);
+  assertEquals((await p2p("seeds add ftp://x", { directory })).code, 2);
+  const added = await p2p("seeds add https://me:secret@x/files", { directory });
+  assertEquals(await read(), { max: 4, seeds: ["lab:7270", "https://me:secret@x/files/"] });
+  assertEquals(added.stderr.includes("secret"), false);
   assertEquals(
     (await Array.fromAsync(Deno.readDir(directory))).map(({ name }) => name),
     ["config.json"],
@@ -634,7 +641,7 @@ Deno.test("seeds asks those of --seed, and exits 4 if all of them fail", async (
     },
   };
   const { code, stdout } = await p2p("seeds --seed lab", { core });
-  assertEquals([code, asked[0]?.seeds.map(({ host }) => host)], [4, ["lab"]]);
+  assertEquals([code, asked[0]?.seeds.map(formatSourceAddress)], [4, ["lab:7270"]]);
   assertStringIncludes(stdout, "lab:7270  failed");
 });
 

@@ -55,7 +55,7 @@ Deno.test("resolveSettings() defaults to the seed on this computer", () => {
 
 Deno.test("resolveSettings() reads seeds from flags, a variable with commas, and an array", () => {
   const hosts = (given: Parameters<typeof resolve>[0]) =>
-    resolve(given).values.seeds.map(({ host }) => host);
+    resolve(given).values.seeds.map((seed) => "host" in seed ? seed.host : seed.url);
   assertEquals(hosts({ flags: { seed: ["a", "b:1"] } }), ["a", "b"]);
   assertEquals(hosts({ env: { P2P_SEEDS: "a, b" } }), ["a", "b"]);
   assertEquals(hosts({ config: { seeds: ["a", "b"] } }), ["a", "b"]);
@@ -91,7 +91,7 @@ const faults = [
   {
     given: { flags: { seed: ["a", "b:0"] } },
     message:
-      'Cannot use "a,b:0" from --seed: it must be host, host:port, [v6]:port or tls://host:port',
+      'Cannot use "a,b:0" from --seed: it must be host, host:port, [v6]:port, tls://host:port, https://host/folder/ or s3://bucket/',
   },
   {
     given: { config: { sync: "always" } },
@@ -106,7 +106,7 @@ const faults = [
   {
     given: { config: { seeds: "nas1" } },
     message:
-      'Cannot use "nas1" from "seeds" in /c/config.json, line 1: it must be host, host:port, [v6]:port or tls://host:port',
+      'Cannot use "nas1" from "seeds" in /c/config.json, line 1: it must be host, host:port, [v6]:port, tls://host:port, https://host/folder/ or s3://bucket/',
   },
   {
     given: { config: { maxx: 4 } },
@@ -131,8 +131,11 @@ for (const { given, message } of faults) {
 }
 
 Deno.test("resolveSettings() says which seeds can be written when the scheme is unknown", () => {
-  const error = assertThrows(() => resolve({ flags: { seed: ["http://nas1"] } }), CommandError);
-  assertEquals(error.hint, "Write host:port, p2p://host:port or tls://host:port");
+  const error = assertThrows(() => resolve({ flags: { seed: ["ftp://nas1"] } }), CommandError);
+  assertEquals(
+    error.hint,
+    "Write host:port, tls://host:port, https://host/folder/ or s3://bucket/",
+  );
 });
 
 Deno.test("configSource() names the file if it is not JSON", () => {

@@ -97,7 +97,7 @@ accepts("a seed", SEED, [
   ["[::1]:80", { host: "::1", port: 80, tls: false }],
   ["tls://nas1", { host: "nas1", port: 7270, tls: true }],
 ]);
-rejects("a seed", SEED, ["", "nas1:0", "nas1:70000", "http://nas1", "::1", "a b"]);
+rejects("a seed", SEED, ["", "nas1:0", "nas1:70000", "ftp://nas1", "::1", "a b"]);
 
 accepts("a sha256", hex(64), [["AB".repeat(32), "ab".repeat(32)]]);
 rejects("a sha256", hex(64), ["", "ab", "g".repeat(64), "a".repeat(65)]);

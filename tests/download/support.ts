@@ -7,7 +7,7 @@ import { linkedAbort } from "../../core/base/abort.ts";
 import { UnreachableError } from "../../core/base/errors.ts";
 import { type Clock, systemClock } from "../../core/base/clock.ts";
 import { Semaphore } from "../../core/base/semaphore.ts";
-import type { SourceAddress } from "../../core/base/source_address.ts";
+import type { SocketAddress } from "../../core/base/source_address.ts";
 import { DOWNLOAD_DEFAULTS, type DownloadSettings } from "../../core/config.ts";
 import type { TaskEventData } from "../../core/events.ts";
 import { mainThreadHasher } from "../../core/hash/pool.ts";
@@ -33,7 +33,7 @@ import { patternOf } from "../support/bytes.ts";
 
 export const MIB = 1024 * 1024;
 
-export function addressOf(host: string): SourceAddress {
+export function addressOf(host: string): SocketAddress {
   return { host, port: 7270, tls: false };
 }
 

@@ -18,7 +18,13 @@ import { UsageError } from "../../core/base/errors.ts";
 import { compareNames, invalidNameReason } from "../../core/base/names.ts";
 import { isReservedName } from "../../core/store/paths.ts";
 import { printable } from "../../core/base/text.ts";
-import { formatSourceAddress, parseSourceAddress } from "../../core/base/source_address.ts";
+import { isLink, parseLink } from "../../core/base/link.ts";
+import {
+  encodeSourceAddress,
+  formatSourceAddress,
+  isWebAddress,
+  parseSourceAddress,
+} from "../../core/base/source_address.ts";
 import {
   encodeIdentity,
   encodeRecord,
@@ -67,14 +73,41 @@ const addresses: Target = {
     "tls://a.example:443",
     "p2p://A.example/",
     "http://a.example:80",
+    "https://user:pass@a.example/b%20c/?sig=1",
+    "s3://bucket/prefix/",
   ]
     .map(bytesOf),
   run(input) {
     const address = attempt(() => parseSourceAddress(anyTextOf(input)), UsageError);
     if (address instanceof Error) return;
+    assertSame(parseSourceAddress(encodeSourceAddress(address)), address, "address");
+    if (isWebAddress(address)) {
+      const { username, password, search, pathname } = new URL(formatSourceAddress(address));
+      assertEquals([username, password, search], ["", "", ""]);
+      assert(pathname.endsWith("/"), pathname);
+      return;
+    }
     const { port } = address;
     assert(Number.isInteger(port) && port >= 1 && port <= 65_535);
-    assertSame(parseSourceAddress(formatSourceAddress(address)), address, "address");
+  },
+};
+
+const links: Target = {
+  name: "link",
+  seeds: [
+    "http://nas1:7270/models/a.bin#id=3e43403d73f45ea23adb8bdd94a93e0a",
+    "https://user:pass@a.example/b%20c.iso?sig=1",
+    "p2p://nas1,nas2:7271/a.iso",
+    "tls://[::1]/a#sha256=00",
+    "s3://bucket/key",
+  ].map(bytesOf),
+  run(input) {
+    const text = anyTextOf(input);
+    const link = attempt(() => parseLink(text), UsageError);
+    if (link instanceof Error) return;
+    assert(isLink(text), text);
+    assertEquals(invalidNameReason(link.name), undefined);
+    assert(link.seeds.length > 0);
   },
 };
 
@@ -98,7 +131,9 @@ const values: Target = {
     for (const kind of KINDS) {
       const value = attempt(() => kind.parse(text), InvalidValueError);
       if (value instanceof Error) continue;
-      assertSame(kind.parse(kind.format(value)), value, `${kind.placeholder} "${text}"`);
+      // Secrets in the address of a seed are not shown.
+      const shown = kind.format(value);
+      assertEquals(kind.format(kind.parse(shown)), shown, `${kind.placeholder} "${text}"`);
     }
   },
 };
@@ -165,4 +200,12 @@ function flat(journal: JournalState | undefined) {
   return journal && { ...journal, claims: [...journal.claims], parts: [...journal.parts] };
 }
 
-export const TEXT_TARGETS: readonly Target[] = [names, shown, addresses, values, configs, journals];
+export const TEXT_TARGETS: readonly Target[] = [
+  names,
+  shown,
+  addresses,
+  links,
+  values,
+  configs,
+  journals,
+];

@@ -5,7 +5,7 @@
 import { sha256 } from "../../core/base/digest.ts";
 import { P2pError } from "../../core/base/errors.ts";
 import { layoutOf, rangeOfPiece } from "../../core/base/pieces.ts";
-import type { SourceAddress } from "../../core/base/source_address.ts";
+import type { SocketAddress } from "../../core/base/source_address.ts";
 import type { Dial } from "../../core/source/dial.ts";
 import { listen, type Listening } from "../../core/source/listen.ts";
 import type { ByteStream } from "../../core/source/transport.ts";
@@ -110,7 +110,7 @@ export class ScriptedSeed implements AsyncDisposable {
   }
 
   /** Where it listens, on a free port, from now on. */
-  listen(): SourceAddress {
+  listen(): SocketAddress {
     const listening = listen({ host: "127.0.0.1", port: 0 });
     this.#listening = listening;
     this.#accepting = this.#accept(listening);
