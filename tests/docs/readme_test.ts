@@ -287,3 +287,18 @@ test("every flag of p2p that the README and SECURITY name is there", async (worl
   assert(named.length > 5, named.join(" "));
   assertEquals(named.filter((flag) => !new RegExp(`${flag}(?![a-z0-9-])`).test(help)), []);
 });
+
+test("the certificate that p2p help security makes serves TLS", async (world) => {
+  const { stdout } = await world.p2p("help", "security");
+  const [command] = stdout.replaceAll("\\\n", "").match(/^ +openssl req .*$/m)!;
+  const keys = world.path("keys");
+  Deno.mkdirSync(keys);
+  await output("bash", ["-c", command], keys);
+  const [cert, key] = [join(keys, "cert.pem"), join(keys, "key.pem")];
+  world.write("share/a.bin", noise(100_000));
+  const seed = await world.serve(world.path("share"), "--tls-cert", cert, "--tls-key", key);
+  const get = ["get", "a.bin", "--seed", `tls://${seed.address}`];
+  assertCode(await world.p2p(...get, "--tls-ca", cert), 0);
+  assertEquals(world.got("a.bin"), noise(100_000));
+  assertEquals((await world.p2p(...get)).code, 4);
+}, { ignored: ON_UNIX.ignored ?? await lacking("bash", "openssl") });

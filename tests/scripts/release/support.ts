@@ -12,9 +12,15 @@ export async function lacking(...programs: readonly string[]): Promise<string | 
   return undefined;
 }
 
+/** How programs that know no `--version` are asked for it. */
+const VERSION_FLAGS: Readonly<Record<string, string>> = {
+  zip: "-v",
+  unzip: "-v",
+  openssl: "version",
+};
+
 async function isThere(program: string): Promise<boolean> {
-  // zip and unzip know no --version, but -v.
-  return await output(program, [/zip$/.test(program) ? "-v" : "--version"], ".")
+  return await output(program, [VERSION_FLAGS[program] ?? "--version"], ".")
     .then(() => true, () => false);
 }
 
