@@ -3,9 +3,6 @@ import { assert, assertEquals } from "@std/assert";
 import { dirname, join, normalize } from "@std/path";
 import { anchorsOf, codeOf, filesOf, linksOf, textOf, TREE } from "./pages.ts";
 
-/** Pages that are linked before they are written, and so may be missing. */
-const AWAITED = new Set(["commands/README.md"]);
-
 const PAGES = filesOf(".md");
 
 Deno.test("there are pages, and links to follow in them", () => {
@@ -64,7 +61,7 @@ function resolves(page: string, link: string): boolean {
   const [path = "", anchor] = link.split("#", 2);
   const target = path === "" ? page : normalize(join(dirname(page), decodeURI(path)));
   if (target.startsWith("..") || target.startsWith("/")) return false;
-  if (!exists(target)) return AWAITED.has(target.replaceAll("\\", "/"));
+  if (!exists(target)) return false;
   return anchor === undefined || anchorsOf(textOf(target)).has(anchor);
 }
 
@@ -75,7 +72,7 @@ function isPath(code: string): boolean {
 
 /** Paths are written from the repository's folder or from the page's own. */
 function isFound(page: string, path: string): boolean {
-  return exists(path) || exists(join(dirname(page), path)) || AWAITED.has(path);
+  return exists(path) || exists(join(dirname(page), path));
 }
 
 function exists(path: string): boolean {
