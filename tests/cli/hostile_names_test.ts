@@ -3,6 +3,7 @@ import { join } from "@std/path";
 import { type CliFixture, ON_UNIX, test } from "./harness.ts";
 import { SECRET } from "./hostile_client.ts";
 import { AttackFixture, GOOD } from "./attack_fixture.ts";
+import { symlink } from "../support/platform.ts";
 
 const text = (name: string) => new TextEncoder().encode(name);
 const OUTSIDE = `outside/${SECRET}.txt`;
@@ -107,7 +108,7 @@ function layTraps(world: CliFixture): void {
     "sub/link-by-detour": "../../share/../outside",
   };
   for (const [name, target] of Object.entries(links)) {
-    Deno.symlinkSync(target, world.path("share", name));
+    symlink(target, world.path("share", name));
   }
   const { success } = new Deno.Command("mkfifo", { args: [world.path("share/pipe")] }).outputSync();
   assert(success, "a pipe in the folder");

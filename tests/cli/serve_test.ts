@@ -18,6 +18,7 @@ import {
   test,
   type TestOptions,
 } from "./harness.ts";
+import { symlink } from "../support/platform.ts";
 
 const MIB = 1_048_576;
 
@@ -131,10 +132,10 @@ test("p2p serve offers names with a leading dot with --hidden only", async (worl
 test("p2p serve never serves through links that lead out of the folder", async (world) => {
   world.write("private/secret.txt", "secret\n");
   world.write("share/inside.txt", "content\n");
-  Deno.symlinkSync(world.path("private/secret.txt"), world.path("share/file-out.txt"));
-  Deno.symlinkSync(world.path("private"), world.path("share/folder-out"));
-  Deno.symlinkSync("../private/secret.txt", world.path("share/relative-out.txt"));
-  Deno.symlinkSync("inside.txt", world.path("share/link-inside.txt"));
+  symlink(world.path("private/secret.txt"), world.path("share/file-out.txt"));
+  symlink(world.path("private"), world.path("share/folder-out"));
+  symlink("../private/secret.txt", world.path("share/relative-out.txt"));
+  symlink("inside.txt", world.path("share/link-inside.txt"));
   const seed = await world.serve(world.path("share"), "--hidden");
   assertEquals(await namesAt(world, seed), ["inside.txt", "link-inside.txt"]);
   for (const name of ["file-out.txt", "folder-out/secret.txt", "relative-out.txt"]) {

@@ -22,6 +22,7 @@ import { holding, onDownload, type ScriptedSeed } from "../support/scripted_seed
 import { FILE, type Hosts, MIB, Seeds, TaskFixture } from "./support.ts";
 import { patternOf } from "../support/bytes.ts";
 import { test } from "../support/test.ts";
+import { symlink } from "../support/platform.ts";
 
 /** How often a run looks at the wishes. */
 const LOOK_MS = 200;
@@ -408,7 +409,7 @@ for (const [first, second] of [["link", "link"], ["link", "real"], ["real", "lin
     await using command = new DownloadFixture({ seed }, { seedConnections: 1 });
     const real = command.out;
     const paths = { real, link: `${real}-link` };
-    Deno.symlinkSync(real, paths.link);
+    symlink(real, paths.link);
     command.out = paths[first];
     const target = await interruptAfterOnePiece(command, seed, "f");
     command.out = paths[second];
@@ -424,7 +425,7 @@ test("download() completes two names that are one file one after the other, as t
   const seed = seeds.add({ "real/f": FILE, "link/f": FILE.toReversed() });
   await using command = new DownloadFixture({ seed }, { onConflict: "rename" });
   Deno.mkdirSync(join(command.out, "real"));
-  Deno.symlinkSync("real", join(command.out, "link"));
+  symlink("real", join(command.out, "link"));
   using gate = new Gate();
   seed.hook = async (request) => {
     if (request.verb === "DOWNLOAD") await gate.opened;

@@ -4,6 +4,7 @@ import { FileResolver } from "../../core/serve/files/file_resolver.ts";
 import { openRoot } from "../../core/serve/files/root.ts";
 import { TempFolder } from "../support/temp_folder.ts";
 import { test } from "../support/test.ts";
+import { symlink } from "../support/platform.ts";
 
 /** Makes `link` lead to one target and the other in turn, as fast as it can, until it is stopped. */
 const SWAPPER = `
@@ -58,7 +59,7 @@ for (const reuses of [false, true]) {
         fixture.write(path, path.startsWith("secret") ? "secret" : "public");
         fixture.age(path);
       }
-      Deno.symlinkSync(inside, fixture.pathOf(link));
+      symlink(inside, fixture.pathOf(link));
       const root = openRoot(fixture.pathOf("served"), false);
       const reused = new FileResolver(root);
       const name = what === "a file" ? "name" : "sub/name";

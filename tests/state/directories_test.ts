@@ -1,4 +1,5 @@
 import { assertEquals, assertThrows } from "@std/assert";
+import { SEPARATOR } from "@std/path";
 import { UsageError } from "../../core/base/errors.ts";
 import { type Directories, directoriesOf } from "../../core/state/directories.ts";
 
@@ -101,7 +102,12 @@ const cases: Case[] = [
 ];
 for (const { name, platform, env, account, want } of cases) {
   Deno.test(`directoriesOf() returns the folders when ${name} (${platform})`, () => {
-    assertEquals(directoriesOf((variable) => env[variable], platform, () => account), want);
+    const found = directoriesOf((variable) => env[variable], platform, () => account);
+    // The separator is that of the platform which runs this.
+    const plain = Object.entries(found).map((
+      [kind, path],
+    ) => [kind, path.replaceAll(SEPARATOR, "/")]);
+    assertEquals(Object.fromEntries(plain), { ...want });
   });
 }
 

@@ -7,6 +7,7 @@ import { type Bytes, resolveConflict } from "../../core/store/conflict.ts";
 import { manifestFor, never, TestAbort } from "./support.ts";
 import { bytesOf } from "../support/bytes.ts";
 import { MemoryFolder } from "../support/temp_folder.ts";
+import { symlink } from "../support/platform.ts";
 
 const RIGHT = "the right bytes, of several pieces";
 const OTHER = RIGHT.toUpperCase();
@@ -85,7 +86,7 @@ function put(folder: MemoryFolder, name: string, what: string | undefined): void
   if (what === "folder") return Deno.mkdirSync(folder.pathOf(name));
   if (what !== "link") return void folder.write(name, what);
   folder.write(`${name}.elsewhere`, RIGHT);
-  Deno.symlinkSync(folder.pathOf(`${name}.elsewhere`), folder.pathOf(name));
+  symlink(folder.pathOf(`${name}.elsewhere`), folder.pathOf(name));
 }
 
 for (const { name, there, twin, want } of situations) {

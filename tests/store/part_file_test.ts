@@ -4,6 +4,7 @@ import { type Disk, DiskFullError, realDisk } from "../../core/store/disk.ts";
 import { PartFile } from "../../core/store/part_file.ts";
 import { bytesOf } from "../support/bytes.ts";
 import { MemoryFolder } from "../support/temp_folder.ts";
+import { symlink } from "../support/platform.ts";
 
 Deno.test("PartFile.open() creates an empty file", () => {
   using folder = new MemoryFolder();
@@ -74,7 +75,7 @@ const noFiles = [
   { name: "a dangling link", make: (path: string) => link(path, "nowhere") },
 ];
 function link(path: string, to: string): void {
-  Deno.symlinkSync(to, path);
+  symlink(to, path);
 }
 for (const { name, make } of noFiles) {
   Deno.test(`PartFile.open() throws ConflictError when ${name} is at the path`, () => {
@@ -109,7 +110,7 @@ for (const before of ["a file", "nothing"]) {
     if (before === "a file") folder.write("a", "");
     const disk = between((path) => {
       if (before === "a file") Deno.removeSync(path);
-      Deno.symlinkSync(folder.pathOf("victim"), path);
+      symlink(folder.pathOf("victim"), path);
     });
     assertThrows(() => PartFile.open(folder.pathOf("a"), { disk }), ConflictError);
     assertEquals(folder.read("victim"), "precious");
@@ -213,7 +214,7 @@ Deno.test("PartFile.place() does not replace an existing file", () => {
 Deno.test("PartFile.place() does not replace a dangling link", () => {
   using folder = new MemoryFolder();
   using part = PartFile.open(folder.write("a.part", "new"));
-  Deno.symlinkSync(folder.pathOf("nowhere"), folder.pathOf("a"));
+  symlink(folder.pathOf("nowhere"), folder.pathOf("a"));
   assertEquals(part.place(folder.pathOf("a"), { replace: false }), "taken");
   assertEquals(folder.names(), ["a", "a.part"]);
 });
@@ -238,7 +239,7 @@ for (const replace of [false, true]) {
       ["nothing", (folder: MemoryFolder) => Deno.removeSync(folder.pathOf("a.part"))],
       ["a link", (folder: MemoryFolder) => {
         Deno.removeSync(folder.pathOf("a.part"));
-        Deno.symlinkSync(folder.write("other", "evil"), folder.pathOf("a.part"));
+        symlink(folder.write("other", "evil"), folder.pathOf("a.part"));
       }],
     ] as const
   ) {

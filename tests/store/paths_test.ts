@@ -14,6 +14,7 @@ import {
 import { property, validName } from "../base/property.ts";
 import { bytesOf } from "../support/bytes.ts";
 import { MemoryFolder } from "../support/temp_folder.ts";
+import { symlink } from "../support/platform.ts";
 
 Deno.test("OutFolder.prepare() makes the folders of a name", async () => {
   using folder = new MemoryFolder();
@@ -52,7 +53,7 @@ Deno.test("OutFolder.prepare() does not touch existing files", () => {
 Deno.test("OutFolder.prepare() resolves a root that is a link", () => {
   using folder = new MemoryFolder();
   Deno.mkdirSync(folder.pathOf("real"));
-  Deno.symlinkSync(folder.pathOf("real"), folder.pathOf("out"));
+  symlink(folder.pathOf("real"), folder.pathOf("out"));
   assertEquals(new OutFolder(folder.pathOf("out")).prepare("a/b"), folder.pathOf("real/a/b"));
 });
 
@@ -67,8 +68,8 @@ for (const { name, out, file, want } of located) {
   Deno.test(`OutFolder.locate() returns the path of prepare() when ${name}`, () => {
     using folder = new MemoryFolder();
     Deno.mkdirSync(folder.pathOf("out/a"), { recursive: true });
-    Deno.symlinkSync(folder.pathOf("out"), folder.pathOf("link"));
-    Deno.symlinkSync("a", folder.pathOf("out/to-a"));
+    symlink(folder.pathOf("out"), folder.pathOf("link"));
+    symlink("a", folder.pathOf("out/to-a"));
     const outFolder = new OutFolder(folder.pathOf(out));
     const path = outFolder.locate(file);
     assertEquals([path, outFolder.prepare(file)], [folder.pathOf(want), folder.pathOf(want)]);
@@ -90,7 +91,7 @@ Deno.test("OutFolder.prepare() throws ConflictError when a link replaced a folde
   const out = new OutFolder(folder.pathOf("out"));
   const target = out.locate("a/b");
   Deno.mkdirSync(folder.pathOf("elsewhere"));
-  Deno.symlinkSync(folder.pathOf("elsewhere"), folder.pathOf("out/a"));
+  symlink(folder.pathOf("elsewhere"), folder.pathOf("out/a"));
   assertThrows(() => out.prepare("a/b"), ConflictError, "replaced by a link");
   assertEquals([target, Array.from(Deno.readDirSync(folder.pathOf("elsewhere")))], [
     folder.pathOf("out/a/b"),
@@ -158,7 +159,7 @@ for (const { name, to } of linksInside) {
   Deno.test(`OutFolder.prepare() follows a link when it leads to ${name}`, () => {
     using folder = new MemoryFolder();
     Deno.mkdirSync(folder.pathOf("out/other"), { recursive: true });
-    Deno.symlinkSync(folder.pathOf(to), folder.pathOf("out/link"));
+    symlink(folder.pathOf(to), folder.pathOf("out/link"));
     const path = new OutFolder(folder.pathOf("out")).prepare("link/a.txt");
     Deno.writeTextFileSync(path, "x");
     assertEquals(folder.read(`${to}/a.txt`), "x");
@@ -176,7 +177,7 @@ for (const { name, to } of linksOutside) {
       using folder = new MemoryFolder();
       Deno.mkdirSync(folder.pathOf("out"));
       Deno.mkdirSync(folder.pathOf("out-of-it"));
-      Deno.symlinkSync(to, folder.pathOf("out/link"));
+      symlink(to, folder.pathOf("out/link"));
       assertThrows(
         () => new OutFolder(folder.pathOf("out")).prepare(`link/${rest}`),
         ConflictError,
@@ -200,12 +201,12 @@ const inTheWay: {
   },
   {
     name: "a dangling link",
-    make: (path: string) => Deno.symlinkSync("no", path),
+    make: (path: string) => symlink("no", path),
     want: DiskError,
   },
   {
     name: "a link to itself",
-    make: (path: string) => Deno.symlinkSync(path, path),
+    make: (path: string) => symlink(path, path),
     want: DiskError,
   },
 ];

@@ -22,6 +22,7 @@ import {
 } from "./support.ts";
 import { bytesOf, textOf } from "../support/bytes.ts";
 import { MemoryFolder } from "../support/temp_folder.ts";
+import { symlink } from "../support/platform.ts";
 
 const TEXT = "piece 0,piece 1,piece 2,pie";
 const OTHER = "PIECE 0,PIECE 1,PIECE 2,PIE";
@@ -390,7 +391,7 @@ Deno.test("StoredFile.open() does not follow a link at the path of the journal",
   await begin(folder.pathOf("a.txt"), TEXT, [0]);
   Deno.renameSync(folder.pathOf(JOURNAL), folder.pathOf("victim"));
   const before = folder.read("victim");
-  Deno.symlinkSync(folder.pathOf("victim"), folder.pathOf(JOURNAL));
+  symlink(folder.pathOf("victim"), folder.pathOf(JOURNAL));
   using file = await open(folder.pathOf("a.txt"), CONTENT);
   file.write(1, pieceOf(TEXT, 1));
   assertEquals(folder.read("victim"), before);
@@ -567,7 +568,7 @@ for (
 ) {
   Deno.test(`StoredFile.finish() resolves the conflict with a dangling link when the policy is ${policy}`, async () => {
     using folder = new MemoryFolder();
-    Deno.symlinkSync("nowhere", folder.pathOf("a.txt"));
+    symlink("nowhere", folder.pathOf("a.txt"));
     using file = await open(folder.pathOf("a.txt"), CONTENT);
     fill(file);
     const placed = await file.finish({ ...FINISH, policy }, never);

@@ -5,6 +5,7 @@ import { openRoot } from "../../../core/serve/files/root.ts";
 import { walkDirectory } from "../../../core/serve/files/directory_walk.ts";
 import { TempFolder } from "../../support/temp_folder.ts";
 import { test } from "../../support/test.ts";
+import { symlink } from "../../support/platform.ts";
 
 const never = new AbortController().signal;
 
@@ -29,11 +30,11 @@ test("walkDirectory() lists what links inside lead to, once, and survives loops"
   if (Deno.build.os === "windows") return;
   using folder = new TempFolder();
   folder.write("a/b/file", "1");
-  Deno.symlinkSync(".", join(folder.path, "loop"));
-  Deno.symlinkSync("..", folder.pathOf("a/b/up"));
-  Deno.symlinkSync("a/b", folder.pathOf("link"));
-  Deno.symlinkSync("a/b", folder.pathOf("link2"));
-  Deno.symlinkSync("a/b/file", folder.pathOf("file-link"));
+  symlink(".", join(folder.path, "loop"));
+  symlink("..", folder.pathOf("a/b/up"));
+  symlink("a/b", folder.pathOf("link"));
+  symlink("a/b", folder.pathOf("link2"));
+  symlink("a/b/file", folder.pathOf("file-link"));
   assertEquals(await walked(folder), ["a/b/file", "file-link", "link/file"]);
 });
 
@@ -43,7 +44,7 @@ test("walkDirectory() ends soon when links multiply at every level", async () =>
   for (let level = 0; level < 30; level++) {
     folder.write(`d${level}/file`, "1");
     for (const link of ["x", "y", "z"]) {
-      Deno.symlinkSync(`../d${level + 1}`, folder.pathOf(`d${level}/${link}`));
+      symlink(`../d${level + 1}`, folder.pathOf(`d${level}/${link}`));
     }
   }
   const names = await walked(folder);
@@ -77,7 +78,7 @@ test("walkDirectory() counts everything that it skips by the reason, with an exa
   for (const name of ["x.p2p-part", "x.p2p-journal"]) folder.write(name, "1");
   folder.write("good", "1");
   folder.write("sub/good", "1");
-  const link = (to: string, name: string) => Deno.symlinkSync(to, folder.pathOf(name));
+  const link = (to: string, name: string) => symlink(to, folder.pathOf(name));
   link("/etc/passwd", "out");
   link("..", "up");
   link("none", "broken");

@@ -5,8 +5,7 @@ import type { Located } from "../../../core/serve/files/open_file.ts";
 import { ErrorReply } from "../../../core/protocol/error_replies.ts";
 import { TempFolder } from "../../support/temp_folder.ts";
 import { test } from "../../support/test.ts";
-
-const ON_WINDOWS = Deno.build.os === "windows";
+import { ON_WINDOWS, symlink } from "../../support/platform.ts";
 
 /** The served folder lies in another one. */
 class ResolverFixture extends TempFolder {
@@ -54,7 +53,7 @@ test("FileResolver.find() finds nothing when a folder was moved out and replaced
   open(resolver, "sub/a");
   assertEquals(recognizes(resolver, "sub/a"), true);
   Deno.renameSync(fixture.pathOf("served/sub"), fixture.pathOf("outside"));
-  Deno.symlinkSync(fixture.pathOf("outside"), fixture.pathOf("served/sub"));
+  symlink(fixture.pathOf("outside"), fixture.pathOf("served/sub"));
   assertThrows(() => resolver.find("sub/a"), ErrorReply, "no such file");
 });
 
@@ -107,7 +106,7 @@ const changes: { what: string; change: (fixture: ResolverFixture) => void; code?
     what: "moved out, and a link leads to it",
     change(fixture) {
       Deno.renameSync(fixture.pathOf("served/sub/a"), fixture.pathOf("a"));
-      Deno.symlinkSync("../../a", fixture.pathOf("served/sub/a"));
+      symlink("../../a", fixture.pathOf("served/sub/a"));
     },
     code: "NOT_FOUND",
   },
@@ -117,7 +116,7 @@ const changes: { what: string; change: (fixture: ResolverFixture) => void; code?
       fixture.write("out/a", "evil");
       fixture.age("out/a");
       Deno.renameSync(fixture.pathOf("served/sub"), fixture.pathOf("served/old"));
-      Deno.symlinkSync("../out", fixture.pathOf("served/sub"));
+      symlink("../out", fixture.pathOf("served/sub"));
     },
     code: "NOT_FOUND",
   },
@@ -156,7 +155,7 @@ test("FileResolver checks every folder on the way when there is a link among the
   if (ON_WINDOWS) return;
   using fixture = new ResolverFixture();
   fixture.write("served/sub/a", "good");
-  Deno.symlinkSync("sub", fixture.pathOf("served/link"));
+  symlink("sub", fixture.pathOf("served/link"));
   const resolver = fixture.resolver();
   open(resolver, "link/a");
   assertEquals(recognizes(resolver, "link/a"), false);

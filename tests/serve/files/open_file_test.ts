@@ -11,8 +11,7 @@ import { ErrorReply } from "../../../core/protocol/error_replies.ts";
 import { SeedFixture } from "../support.ts";
 import { TempFolder } from "../../support/temp_folder.ts";
 import { test } from "../../support/test.ts";
-
-const ON_WINDOWS = Deno.build.os === "windows";
+import { ON_WINDOWS, symlink } from "../../support/platform.ts";
 
 function openServed(root: Root, name: string): OpenFile {
   const resolver = new FileResolver(root);
@@ -108,7 +107,7 @@ const links = [
 for (const { name, target, link, ask } of links) {
   testLinks(`FileResolver says NOT_FOUND to ${name}`, () => {
     using fixture = makeFixture();
-    Deno.symlinkSync(target, join(fixture.root, link));
+    symlink(target, join(fixture.root, link));
     const folder = openRoot(fixture.root, false);
     const refusal = assertThrows(() => openServed(folder, ask), ErrorReply);
     assertEquals(refusal.code, "NOT_FOUND");
@@ -117,8 +116,8 @@ for (const { name, target, link, ask } of links) {
 
 testLinks("FileResolver follows links that stay inside", () => {
   using fixture = makeFixture();
-  Deno.symlinkSync("sub/deep.txt", join(fixture.root, "file-link"));
-  Deno.symlinkSync("sub", join(fixture.root, "folder-link"));
+  symlink("sub/deep.txt", join(fixture.root, "file-link"));
+  symlink("sub", join(fixture.root, "folder-link"));
   const folder = openRoot(fixture.root, false);
   for (const name of ["file-link", "folder-link/deep.txt"]) {
     using file = openServed(folder, name);
@@ -130,7 +129,7 @@ testLinks("FileResolver follows links that stay inside", () => {
 
 testLinks("FileResolver serves a folder that is itself reached by a link", () => {
   using fixture = makeFixture();
-  Deno.symlinkSync("served", fixture.pathOf("alias"));
+  symlink("served", fixture.pathOf("alias"));
   using file = openServed(openRoot(fixture.pathOf("alias"), false), "open.txt");
   assertEquals(file.version.size, 4);
 });
@@ -146,13 +145,13 @@ testLinks("FileResolver says NOT_FOUND to a pipe, without waiting for its writer
 testLinks("OpenFile.isUnchanged() says no when a link on the way leads elsewhere", () => {
   using fixture = makeFixture();
   const link = join(fixture.root, "folder-link");
-  Deno.symlinkSync("sub", link);
+  symlink("sub", link);
   using file = openServed(openRoot(fixture.root, false), "folder-link/deep.txt");
   assertEquals(file.isUnchanged(), true);
   Deno.mkdirSync(fixture.pathOf("outside"));
   fixture.write("outside/deep.txt", "evil");
   Deno.removeSync(link);
-  Deno.symlinkSync("../outside", link);
+  symlink("../outside", link);
   assertEquals(file.isUnchanged(), false);
   assertThrows(() => file.read(new Uint8Array(4), 0), FileChangedError);
 });
@@ -186,10 +185,10 @@ for (const { name, change } of changes) {
 test("serve() lists exactly what it serves", async () => {
   using fixture = makeFixture();
   if (!ON_WINDOWS) {
-    Deno.symlinkSync("../secret.txt", join(fixture.root, "out-file"));
-    Deno.symlinkSync("..", join(fixture.root, "out-folder"));
-    Deno.symlinkSync(".", join(fixture.root, "loop"));
-    Deno.symlinkSync("sub/deep.txt", join(fixture.root, "inside"));
+    symlink("../secret.txt", join(fixture.root, "out-file"));
+    symlink("..", join(fixture.root, "out-folder"));
+    symlink(".", join(fixture.root, "loop"));
+    symlink("sub/deep.txt", join(fixture.root, "inside"));
     fixture.write("served/new\nline", "x");
     fixture.write("served/back\\slash", "x");
   }
@@ -252,7 +251,7 @@ test("FileResolver serves a folder whose parents have names of unfinished downlo
   using fixture = new TempFolder();
   fixture.write("x.p2p-part/served/a.txt", "a");
   fixture.write("x.p2p-part/served/b.p2p-part", "b");
-  Deno.symlinkSync("b.p2p-part", fixture.pathOf("x.p2p-part/served/c"));
+  symlink("b.p2p-part", fixture.pathOf("x.p2p-part/served/c"));
   const folder = openRoot(fixture.pathOf("x.p2p-part/served"), false);
   using file = openServed(folder, "a.txt");
   assertEquals(file.version.size, 1);

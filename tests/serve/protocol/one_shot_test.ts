@@ -2,17 +2,18 @@ import { assertEquals, assertMatch } from "@std/assert";
 import { SeedFixture } from "../support.ts";
 import { TempFolder } from "../../support/temp_folder.ts";
 import { test } from "../../support/test.ts";
+import { NAME_WITH_BAR } from "../../support/platform.ts";
 
 function files(): TempFolder {
   const folder = new TempFolder();
   folder.write("hello.txt", "hello\n");
-  folder.write("sub/a|b.txt", "0123456789");
+  folder.write(`sub/${NAME_WITH_BAR}`, "0123456789");
   folder.write("empty", "");
   return folder;
 }
 
 const cases: { request: string; reply: string }[] = [
-  { request: "LIST", reply: "empty\nhello.txt\nsub/a|b.txt\n" },
+  { request: "LIST", reply: `empty\nhello.txt\nsub/${NAME_WITH_BAR}\n` },
   { request: "FILESIZE hello.txt", reply: "SIZE:6\n" },
   { request: "FILESIZE empty", reply: "SIZE:0\n" },
   { request: "FILESIZE none", reply: "ERROR:NOT_FOUND no such file\n" },
@@ -22,7 +23,7 @@ const cases: { request: string; reply: string }[] = [
   { request: "DOWNLOAD hello.txt|6", reply: "" },
   { request: "DOWNLOAD hello.txt|7", reply: "" },
   { request: "DOWNLOAD hello.txt|99999999999999999999", reply: "" },
-  { request: "DOWNLOAD sub/a|b.txt|7", reply: "789" },
+  { request: `DOWNLOAD sub/${NAME_WITH_BAR}|7`, reply: "789" },
   { request: "DOWNLOAD empty|0", reply: "" },
   { request: "DOWNLOAD none|0", reply: "" },
   { request: "DOWNLOAD hello.txt", reply: "" },

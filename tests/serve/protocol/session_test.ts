@@ -4,11 +4,12 @@ import { SeedFixture } from "../support.ts";
 import { bytesOf, patternOf } from "../../support/bytes.ts";
 import { TempFolder } from "../../support/temp_folder.ts";
 import { test } from "../../support/test.ts";
+import { NAME_WITH_BAR } from "../../support/platform.ts";
 
 function files(): TempFolder {
   const folder = new TempFolder();
   folder.write("hello.txt", "hello\n");
-  folder.write("a|b.txt", "x".repeat(200));
+  folder.write(NAME_WITH_BAR, "x".repeat(200));
   folder.write("empty", "");
   folder.write("zeros.bin", new Uint8Array(1_048_577));
   return folder;
@@ -148,7 +149,7 @@ test("Session splits the numbers off a name with a bar from the right", async ()
   using folder = files();
   await using seed = await SeedFixture.start(folder.path);
   using client = await seed.session();
-  assertEquals((await client.body("DOWNLOAD a|b.txt|7|100")).length, 100);
+  assertEquals((await client.body(`DOWNLOAD ${NAME_WITH_BAR}|7|100`)).length, 100);
 });
 
 test("Session answers in the order of the requests when many are in flight", async () => {
@@ -204,7 +205,7 @@ test("Session lists names greater than the one given", async () => {
   const names = (text: string) =>
     text.split("\n").slice(0, -1).map((line) => JSON.parse(line).name);
   assertEquals(names(await client.text("LIST")), [
-    "a|b.txt",
+    NAME_WITH_BAR,
     "empty",
     "hello.txt",
     "zeros.bin",
