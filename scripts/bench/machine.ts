@@ -9,7 +9,7 @@ export interface Machine {
   readonly system: string;
   /** What the files were written to. */
   readonly filesystem: string;
-  /** Programs that wanted to run in the minute before; well above 0, somebody else was at work. */
+  /** Programs that wanted to run in the minute before; well above 0, other programs were at work. */
   readonly load: number;
   readonly versions: Readonly<Record<string, string>>;
 }

@@ -46,7 +46,7 @@ export async function measure(
   const pid = await firstNumber(shell.stdout);
   const stop = () => kill(pid);
   signal.addEventListener("abort", stop);
-  // It may have come while there was nobody to end.
+  // The signal may have come before the process was started.
   if (signal.aborted) stop();
   // The timer sets it, which the compiler does not see.
   let unfinished = false as boolean;

@@ -72,7 +72,7 @@ export function settingsOf(
   ].join("\n");
 }
 
-/** All are held at once, so that they differ; somebody else could still be faster afterwards. */
+/** All are held at once, so that they differ; another program could still take one afterwards. */
 function freePorts(count: number): number[] {
   const listeners = Array.from(
     { length: count },

@@ -22,7 +22,7 @@ const TOOLS: readonly Tool[] = [
 /** Without these nothing can be measured. */
 const NEEDED = ["bash", "sha256sum"];
 
-/** Where servers lie, which is not on everybody's PATH. */
+/** Where servers are installed; often not on the PATH of a user. */
 const SERVER_FOLDERS = ["/usr/sbin", "/usr/local/sbin"];
 
 export type ToolName = Tool["name"];

@@ -21,7 +21,7 @@ import {
 import { parseEvent } from "../cli/events.ts";
 import { ReleaseServer } from "../scripts/release_server.ts";
 import { lacking } from "../scripts/release/support.ts";
-import { codeOf, readPage, shellCommands, textOf } from "./pages.ts";
+import { codeOf, filesOf, readPage, shellCommands, textOf } from "./pages.ts";
 
 const README = textOf("README.md");
 const MAX_LINES = 160;
@@ -255,6 +255,12 @@ Deno.test("every command of the README is run by a test, or is listed with a rea
     [...new Set(commands)].sort(),
     [...Object.keys(CHECKS), ...Object.keys(NOT_RUN_HERE)].sort(),
   );
+});
+
+Deno.test("the advice in the README's recording is advice that p2p gives", () => {
+  const [, advice] = README.match(/^try: +(.+)$/m)!;
+  const sources = filesOf(".ts").filter((path) => path.startsWith("commands/ui/why/"));
+  assert(sources.some((path) => textOf(path).includes(`"${advice}"`)), advice);
 });
 
 const ignored = ON_UNIX.ignored ?? await lacking("bash", "curl", "tar");
