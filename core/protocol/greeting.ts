@@ -19,6 +19,8 @@ export interface Greeting {
 
 /** The seed answers `READ`. */
 export const READ_FEATURE = "read";
+/** The seed answers `FETCH`. */
+export const FETCH_FEATURE = "fetch";
 
 export function encodeGreeting(greeting: Greeting): string {
   const { agent, nonce, auth, maxLength, maxInflight, features } = greeting;

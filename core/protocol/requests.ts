@@ -16,6 +16,8 @@ export type SessionRequest =
   | { readonly verb: "LIST"; readonly after: string }
   | { readonly verb: "FILESIZE"; readonly name: string }
   | { readonly verb: "MANIFEST"; readonly name: string }
+  /** The manifest, and the bytes of a file of one piece if there are at most `maxBytes`. */
+  | { readonly verb: "FETCH"; readonly name: string; readonly maxBytes: number }
   | { readonly verb: "DOWNLOAD"; readonly name: string; readonly range: ByteRange }
   /** As `DOWNLOAD`, but names the content by its id, 64 lower-case hex digits. */
   | { readonly verb: "READ"; readonly id: string; readonly range: ByteRange }
@@ -43,6 +45,8 @@ export function encodeSessionRequest(request: SessionRequest): string {
     case "FILESIZE":
     case "MANIFEST":
       return `${request.verb} ${request.name}`;
+    case "FETCH":
+      return `FETCH ${request.name}|${request.maxBytes}`;
     case "DOWNLOAD":
       return `DOWNLOAD ${request.name}|${request.range.start}|${lengthOf(request.range)}`;
     case "READ":
@@ -83,6 +87,11 @@ export function parseSessionRequest(line: string): SessionRequest {
     case "MANIFEST":
       if (rest === undefined) break;
       return { verb, name: validName(rest) };
+    case "FETCH": {
+      const { name, number } = splitNumber(rest);
+      if (name === undefined || number === undefined) break;
+      return { verb, name: validName(name), maxBytes: number };
+    }
     case "DOWNLOAD": {
       const parsed = parseRange(rest);
       if (parsed === undefined) break;
@@ -110,6 +119,12 @@ export function parseSessionRequest(line: string): SessionRequest {
     }
   }
   throw notARequest();
+}
+
+/** `<name>|<number>`; the name may contain `|`. */
+function splitNumber(text = ""): { name?: string | undefined; number?: number | undefined } {
+  const [, name, digits] = text.match(/^(.*)\|([^|]*)$/s) ?? [];
+  return { name, number: parseNumber(digits ?? "") };
 }
 
 /** `<target>|<offset>|<length>`; the target may contain `|`. */
@@ -146,8 +161,7 @@ export function parseOneShotRequest(line: string): OneShotRequest {
       if (rest === undefined) break;
       return { verb, name: validName(rest) };
     case "DOWNLOAD": {
-      const [, name, digits] = rest?.match(/^(.*)\|([^|]*)$/s) ?? [];
-      const offset = parseNumber(digits ?? "");
+      const { name, number: offset } = splitNumber(rest);
       if (name === undefined || offset === undefined) break;
       return { verb, name: validName(name), offset };
     }

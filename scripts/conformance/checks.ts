@@ -53,6 +53,7 @@ export async function runSession(
   isExact: boolean,
 ): Promise<void> {
   let length = 0;
+  let manifestBytes: number | undefined;
   let request = "";
   for (const step of steps) {
     if (step.from === "client") {
@@ -62,11 +63,16 @@ export async function runSession(
       const line = await replyTo(request, connection);
       requireLine(line, step.line, request, isExact);
       length = Number(line.match(/^OK (\d+)/)?.[1] ?? 0);
+      const isFetched = request.startsWith("FETCH ") && line.startsWith("OK ");
+      manifestBytes = isFetched ? manifestBytesIn(line) : undefined;
     } else {
-      const body = new TextDecoder().decode(await connection.bytes(length));
+      const bytes = await connection.bytes(length);
+      const body = new TextDecoder().decode(bytes);
       const same = isExact || !step.body.startsWith("{")
         ? isLike(body, step.body)
-        : isSameJson(body, step.body);
+        : manifestBytes === undefined
+        ? isSameJson(body, step.body)
+        : isSameFetch(bytes, manifestBytes, step.body);
       if (!same) throw new Error(unlike(body, step.body));
     }
   }
@@ -83,10 +89,25 @@ async function replyTo(request: string, connection: RawConnection): Promise<stri
 }
 
 function requireLine(line: string, shown: string, request: string, isExact: boolean): void {
-  if (isExact || !/^(?:HELLO|MANIFEST|LIST)/.test(request)) {
+  if (isExact || !/^(?:HELLO|MANIFEST|LIST|FETCH)/.test(request) || shown.startsWith("ERROR")) {
     if (!isLike(line, shown)) throw new Error(unlike(line, shown));
   } else if (request === "HELLO 2") requireGreeting(line);
   else if (!/^OK [0-9]+(?: |$)/.test(line)) throw new Error(unlike(line, "OK <length>"));
+}
+
+/** @throws {Error} if the reply to FETCH does not say how long its manifest is. */
+function manifestBytesIn(line: string): number {
+  const length = line.match(/^OK [0-9]+ (?:.* )?manifest=([0-9]+)(?: |$)/)?.[1];
+  if (length === undefined) throw new Error(unlike(line, "OK <length> manifest=<length>"));
+  return Number(length);
+}
+
+/** The manifest may be written otherwise; the bytes behind it may not. */
+function isSameFetch(body: Uint8Array, manifestBytes: number, shown: string): boolean {
+  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+  const end = shown.indexOf("}") + 1;
+  return isSameJson(text(body.subarray(0, manifestBytes)), shown.slice(0, end)) &&
+    text(body.subarray(manifestBytes)) === shown.slice(end);
 }
 
 function requireGreeting(line: string): void {
@@ -202,6 +223,18 @@ export const RULES: readonly Check[] = [
       const requests = Array.from({ length: 8 }, () => "FILESIZE hello.txt\nFILESIZE empty\n");
       const replies = Array.from({ length: 8 }, () => ["SIZE:6", "SIZE:0"]).flat();
       return requireReplies(seed, requests.join(""), ...replies);
+    },
+  },
+  {
+    name: "requests in one packet with the greeting are answered behind it",
+    run: async (seed) => {
+      using connection = await RawConnection.open(seed.host, seed.port);
+      await connection.send("HELLO 2\nFILESIZE hello.txt\nPING\n");
+      requireGreeting(await connection.line());
+      for (const shown of ["SIZE:6", "OK 0"]) {
+        const line = await connection.line();
+        if (line !== shown) throw new Error(unlike(line, shown));
+      }
     },
   },
   {

@@ -68,7 +68,7 @@ class Client(socketserver.StreamRequestHandler):
             if verb != "DOWNLOAD": self.wfile.write(f"ERROR:{why}\n".encode())
     def session(self):
         self.say(f"HELLO 2 agent=python nonce={secrets.token_hex(16)} auth=none "
-                 f"max-length={MAX_LENGTH} max-inflight=16 features=read,swarm")
+                 f"max-length={MAX_LENGTH} max-inflight=16 features=read,fetch,swarm")
         while (line := self.line()) is not None:
             try:
                 if len(line) > 4096: return self.say("ERROR:TOO_LONG the line is too long")
@@ -100,6 +100,12 @@ class Client(socketserver.StreamRequestHandler):
             made = manifest(rest)
             Client.ids[made["id"]] = rest
             self.body(json.dumps(made).encode())
+        elif verb == "FETCH" and "|" in rest:
+            name, _, most = rest.rpartition("|")
+            most, made = number(most), manifest(name)
+            Client.ids[made["id"]], head = name, json.dumps(made).encode()
+            fits = made["size"] <= min(most, MAX_LENGTH)
+            self.body(head + (read(path_of(name), 0, made["size"]) if fits else b""), f" manifest={len(head)}")
         elif verb in ("DOWNLOAD", "READ") and rest.count("|") >= 2:
             self.send_range(verb, *rest.rsplit("|", 2))
         elif verb in ("HAVE", "JOIN", "SUGGEST") and space:

@@ -24,6 +24,10 @@ const inSession: { line: string; request: SessionRequest }[] = [
   { line: "FILESIZE a|b.txt|7|100", request: { verb: "FILESIZE", name: "a|b.txt|7|100" } },
   { line: "MANIFEST ordner/ä.txt", request: { verb: "MANIFEST", name: "ordner/ä.txt" } },
   {
+    line: "FETCH a|b.txt|65536",
+    request: { verb: "FETCH", name: "a|b.txt", maxBytes: 65_536 },
+  },
+  {
     line: "DOWNLOAD a|b.txt|7|100",
     request: { verb: "DOWNLOAD", name: "a|b.txt", range: { start: 7, end: 107 } },
   },

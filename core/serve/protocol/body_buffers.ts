@@ -5,8 +5,8 @@ const LARGE_BYTES = 256 * 1024;
 export const SMALL_BYTES = 16 * 1024;
 /** 16 MiB together: with more clients that read slowly, all are sent small steps. */
 const MAX_LARGE_BUFFERS = 64;
-/** Room before the bytes of a step, for the reply's line: `OK` and a number. */
-export const HEAD_BYTES = 64;
+/** Room before the bytes of a step, for the reply's line and a manifest of one piece with a name that is not very long. */
+export const HEAD_BYTES = 1024;
 
 /** As many buffers as were ever in use at a time, not as many as there are clients. */
 export class BodyBuffers {

@@ -17,6 +17,12 @@ import { joined, type Readable, sendBody, sendBytes } from "./send_body.ts";
 /** A body of a millisecond on a fast line; longer ones would only make other clients wait. */
 export const MAX_LENGTH = 1_048_576;
 
+/** What ranges are sent of. */
+type ReadableFile = Readable & {
+  readonly name: string;
+  readonly version: { readonly size: number };
+};
+
 export class Replies implements Disposable {
   readonly #connection: ClientConnection;
   readonly #context: ServeContext;
@@ -50,6 +56,8 @@ export class Replies implements Disposable {
         return await this.#size(request.name);
       case "MANIFEST":
         return await this.#manifest(request.name);
+      case "FETCH":
+        return await this.#fetch(request.name, request.maxBytes);
       case "DOWNLOAD":
         return await this.#download(request.name, request.range);
       case "READ":
@@ -88,13 +96,30 @@ export class Replies implements Disposable {
   }
 
   async #manifest(name: string): Promise<void> {
+    const { body } = await this.#makeManifest(name);
+    await this.#upload.next(0);
+    await this.#sendWhole(body);
+  }
+
+  /** The manifest, and behind it the bytes of a small file. */
+  async #fetch(name: string, maxBytes: number): Promise<void> {
+    const { found, body } = await this.#makeManifest(name);
+    const { size } = found.version;
+    if (size === 0 || size > maxBytes || layoutOf(size).count > 1) {
+      await this.#upload.next(0);
+      return await this.#sendWhole(body, { manifest: body.length });
+    }
+    const head = joined(encodeOk(body.length + size, { manifest: body.length }), body);
+    await this.#sendLogged(this.#open(found), { start: 0, end: size }, head);
+  }
+
+  async #makeManifest(name: string): Promise<{ found: Located; body: Uint8Array }> {
     const { address, signal } = this.#connection;
     const found = this.#find(name);
     const open = () => this.#open(found);
     const manifest = await this.#context.manifests.manifestOf(found, open, address, signal);
     this.#remember(address, name, found.version.id);
-    await this.#upload.next(0);
-    await this.#sendWhole(manifestBody(name, manifest));
+    return { found, body: manifestBody(name, manifest) };
   }
 
   async #sendWhole(body: Uint8Array, fields: Record<string, number> = {}): Promise<void> {
@@ -147,16 +172,22 @@ export class Replies implements Disposable {
     await this.#sendRange({ name: id, version: { size: layout.size }, read }, range);
   }
 
-  async #sendRange(
-    file: Readable & { readonly name: string; readonly version: { readonly size: number } },
+  async #sendRange(file: ReadableFile, range: ByteRange): Promise<void> {
+    requireInside(range, file.version.size);
+    await this.#sendLogged(file, range, encodeOk(lengthOf(range)));
+  }
+
+  /** @param head stands before the bytes. */
+  async #sendLogged(
+    file: ReadableFile,
     range: ByteRange,
+    head: string | Uint8Array,
   ): Promise<void> {
     const { name, version: { size } } = file;
     const bytes = lengthOf(range);
-    requireInside(range, size);
     const { clock, buffers, accessLog } = this.#context;
     const startedAt = clock.now();
-    await sendBody(this.#connection, this.#upload, buffers, file, range, encodeOk(bytes));
+    await sendBody(this.#connection, this.#upload, buffers, file, range, head);
     accessLog.add(this, { client: this.#connection.address, name, size, bytes, startedAt });
   }
 

@@ -1,7 +1,7 @@
 /**
  * Sends bodies step by step: a step waits until it is granted, is read into a shared
- * buffer and written from there. The reply's line stands in the buffer right before the
- * first bytes, so that both leave in one write and nothing is copied.
+ * buffer and written from there. The reply's line, and a manifest of one piece, stand in the
+ * buffer right before the first bytes, so that all leave in one write and nothing is copied.
  */
 import { type ByteRange, lengthOf } from "../../base/ranges.ts";
 import type { ClientConnection } from "../accept/client_connection.ts";
@@ -25,23 +25,24 @@ export async function sendBody(
   buffers: BodyBuffers,
   file: Readable,
   range: ByteRange,
-  head = "",
+  head: string | Uint8Array = "",
 ): Promise<void> {
+  const first = typeof head === "string" ? new TextEncoder().encode(head) : head;
   for (let at = range.start; at < range.end;) {
     const maxBytes = Math.min(range.end - at, connection.stepBytes, buffers.maxBytes);
     const step = { start: at, end: at + await upload.next(maxBytes) };
-    await sendStep(connection, buffers, file, step, at === range.start ? head : undefined);
+    await sendStep(connection, buffers, file, step, at === range.start ? first : undefined);
     at = step.end;
   }
 }
 
-/** @param head stands before the body's first bytes; undefined for later ones. */
+/** @param head stands before the body's first bytes; undefined for later ones. One that is too long for the buffer is a write of its own. */
 async function sendStep(
   connection: ClientConnection,
   buffers: BodyBuffers,
   file: Readable,
   step: ByteRange,
-  head: string | undefined,
+  head: Uint8Array | undefined,
 ): Promise<void> {
   const end = HEAD_BYTES + lengthOf(step);
   const buffer = buffers.take(lengthOf(step));
@@ -51,9 +52,11 @@ async function sendStep(
     buffers.putBack(buffer);
     throw head === undefined ? new BrokenBodyError(error) : error;
   }
-  const start = HEAD_BYTES - (head?.length ?? 0);
-  if (head) new TextEncoder().encodeInto(head, buffer.subarray(start, HEAD_BYTES));
+  const fits = head !== undefined && head.length <= HEAD_BYTES;
+  const start = HEAD_BYTES - (fits ? head.length : 0);
+  if (fits) buffer.set(head, start);
   try {
+    if (head !== undefined && !fits) await connection.send(head);
     await connection.send(buffer.subarray(start, end));
   } catch (error) {
     // A write that the system cannot take back may still read from the buffer, and would

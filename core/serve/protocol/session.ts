@@ -4,7 +4,12 @@
  * replies is not read from.
  */
 import { encodeErrorReply, ErrorReply } from "../../protocol/error_replies.ts";
-import { encodeGreeting, isValidAuthResponse, READ_FEATURE } from "../../protocol/greeting.ts";
+import {
+  encodeGreeting,
+  FETCH_FEATURE,
+  isValidAuthResponse,
+  READ_FEATURE,
+} from "../../protocol/greeting.ts";
 import { LineNotTextError, LineTooLongError } from "../../protocol/read_buffer.ts";
 import { encodeOk } from "../../protocol/replies.ts";
 import { SWARM_FEATURE } from "../../protocol/swarm.ts";
@@ -20,8 +25,11 @@ import { MAX_LENGTH, Replies } from "./replies.ts";
 
 /** Fixed, so that the greeting does not tell the program's version. */
 const AGENT = "p2p/1";
-/** Keeps 16 MiB in flight on one connection: enough for 1 Gbit/s at 130 ms. */
-const MAX_INFLIGHT = 16;
+/**
+ * Keeps 16 MiB in flight on one connection in ranges of 256 KiB, or 64 small files a round trip. A
+ * request that waits costs the system one line: only one is read ahead.
+ */
+const MAX_INFLIGHT = 64;
 /** To prove the token; clients do it at once. */
 const AUTH_TIMEOUT_MS = 10_000;
 /** A session that only sent PING and refused requests is closed after this: longer than a download waits for a byte. */
@@ -79,7 +87,9 @@ export class Session {
       auth: this.#isTrusted ? "none" : "token",
       maxLength: MAX_LENGTH,
       maxInflight: MAX_INFLIGHT,
-      features: this.#context.swarm ? [READ_FEATURE, SWARM_FEATURE] : [READ_FEATURE],
+      features: this.#context.swarm
+        ? [READ_FEATURE, FETCH_FEATURE, SWARM_FEATURE]
+        : [READ_FEATURE, FETCH_FEATURE],
     }));
     this.#ending = this.#connection.leaving;
     this.#connection.onLeave = (reply) => {
@@ -188,5 +198,5 @@ export class Session {
 /** Whether the reply's cost is its bytes: other requests cost the server about the same. */
 function hasBody(incoming: Incoming): boolean {
   return !(incoming instanceof ErrorReply) &&
-    (incoming.verb === "DOWNLOAD" || incoming.verb === "READ");
+    ["DOWNLOAD", "READ", "FETCH"].includes(incoming.verb);
 }

@@ -1,6 +1,8 @@
 import { assertEquals, assertMatch } from "@std/assert";
+import { dirname, join } from "@std/path";
 import { authResponse } from "../../../core/protocol/greeting.ts";
 import { SeedFixture } from "../support.ts";
+import type { RawClient } from "../../support/raw_client.ts";
 import { bytesOf, patternOf } from "../../support/bytes.ts";
 import { TempFolder } from "../../support/temp_folder.ts";
 import { test } from "../../support/test.ts";
@@ -22,7 +24,7 @@ test("Session greets as the protocol specifies", async () => {
   await client.send("HELLO 2\n");
   assertMatch(
     await client.line(),
-    /^HELLO 2 agent=p2p\/1 nonce=[0-9a-f]{32} auth=none max-length=1048576 max-inflight=16 features=read,swarm$/,
+    /^HELLO 2 agent=p2p\/1 nonce=[0-9a-f]{32} auth=none max-length=1048576 max-inflight=64 features=read,fetch,swarm$/,
   );
 });
 
@@ -35,6 +37,11 @@ const cases: { request: string; reply: RegExp }[] = [
   { request: "FILESIZE", reply: /^ERROR:BAD_REQUEST / },
   { request: "MANIFEST none", reply: /^ERROR:NOT_FOUND / },
   { request: "MANIFEST ../hello.txt", reply: /^ERROR:NOT_FOUND / },
+  { request: "FETCH none|1", reply: /^ERROR:NOT_FOUND / },
+  { request: "FETCH ../hello.txt|1", reply: /^ERROR:NOT_FOUND / },
+  { request: "FETCH hello.txt", reply: /^ERROR:BAD_REQUEST / },
+  { request: "FETCH hello.txt|-1", reply: /^ERROR:BAD_REQUEST / },
+  { request: "FETCH hello.txt|1|1", reply: /^ERROR:NOT_FOUND / },
   { request: "DOWNLOAD none|0|1", reply: /^ERROR:NOT_FOUND / },
   { request: "DOWNLOAD hello.txt|0", reply: /^ERROR:NOT_FOUND |^ERROR:BAD_REQUEST / },
   { request: "DOWNLOAD hello.txt|0|0", reply: /^ERROR:RANGE / },
@@ -198,6 +205,49 @@ for (const text of manifests) {
   });
 }
 
+/** What FETCH sends of a file: the manifest's name, and the bytes behind it. */
+async function fetched(client: RawClient, name: string, maxBytes: number) {
+  const line = await client.ask(`FETCH ${name}|${maxBytes}`);
+  const [, length, manifestBytes] = line.match(/^OK (\d+) manifest=(\d+)$/)!;
+  const body = await client.bytes(Number(length));
+  const manifest = body.subarray(0, Number(manifestBytes));
+  assertEquals(manifest, await client.body(`MANIFEST ${name}`));
+  return body.slice(manifest.length);
+}
+
+for (const size of [1, 16 * 1024, 16 * 1024 + 1, 300_000, 1_048_576]) {
+  test(`Session sends a file of ${size} bytes behind its manifest`, async () => {
+    using folder = files();
+    folder.write("file", patternOf(size));
+    await using seed = await SeedFixture.start(folder.path);
+    using client = await seed.session();
+    assertEquals(await fetched(client, "file", size), patternOf(size));
+    assertEquals(await fetched(client, "file", 2 ** 53 - 1), patternOf(size));
+    assertEquals(await fetched(client, "file", size - 1), new Uint8Array());
+    assertEquals(await client.ask("PING"), "OK 0");
+  });
+}
+
+test("Session sends only the manifest of an empty file, and of one with several pieces", async () => {
+  using folder = files();
+  await using seed = await SeedFixture.start(folder.path);
+  using client = await seed.session();
+  assertEquals(await fetched(client, "empty", 100), new Uint8Array());
+  await client.body("MANIFEST zeros.bin");
+  assertEquals(await fetched(client, "zeros.bin", 9_999_999), new Uint8Array());
+});
+
+test("Session sends a small file behind a manifest with a long name", async () => {
+  using folder = files();
+  const name = ["é".repeat(100), "é".repeat(100), "é".repeat(100), "|ä".repeat(60)].join("/");
+  Deno.mkdirSync(join(folder.path, dirname(name)), { recursive: true });
+  folder.write(name, "small");
+  await using seed = await SeedFixture.start(folder.path);
+  using client = await seed.session();
+  assertEquals(await fetched(client, name, 5), bytesOf("small"));
+  assertEquals(await client.ask("PING"), "OK 0");
+});
+
 test("Session lists names greater than the one given", async () => {
   using folder = files();
   await using seed = await SeedFixture.start(folder.path);
@@ -245,6 +295,7 @@ const strangers = [
   "PING",
   "FILESIZE hello.txt",
   "MANIFEST hello.txt",
+  "FETCH hello.txt|6",
   "DOWNLOAD hello.txt|0|1",
   "nonsense",
   `AUTH ${"0".repeat(64)}`,
