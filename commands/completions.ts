@@ -7,8 +7,8 @@ import { COMPLETION_SCRIPTS, SHELLS } from "./ui/completion_scripts.ts";
 
 const DESCRIPTION = `Prints a script that completes commands, flags, tasks and the seeds' names.
 
-Load it in the start-up file of your shell, as in the examples. Pressing Tab asks
-the seeds for names; seeds that do not answer within a second are left out.`;
+Load it in the start-up file of your shell, as in the examples. Pressing Tab
+asks the seeds for names; seeds that do not answer within a second are left out.`;
 
 export function completionsCommand({ stdout }: Environment) {
   return new Command()

@@ -4,7 +4,7 @@ import { defaultTextOf, ValueArgumentType } from "./options.ts";
 import { type Environment, writeLines } from "./environment.ts";
 import { text } from "./value_types.ts";
 import { CommandError, didYouMean } from "./ui/hints.ts";
-import { type Described, renderHelp } from "./ui/help.ts";
+import { type Described, renderHelp, renderOverview } from "./ui/help.ts";
 import { type Topic, topicsOf } from "./ui/topics.ts";
 import { SETTING_NAMES, variableOf } from "./settings.ts";
 
@@ -30,7 +30,7 @@ ${TOPICS.map(({ name, about }) => `${name}: ${about}`).join("\n")}`)
 
 /** @throws {CommandError} if there is neither a topic nor a command of that name. */
 function pageOf(name: string | undefined, root: Described): string {
-  if (name === undefined) return renderHelp(root).trimEnd();
+  if (name === undefined) return renderOverview(root, TOPICS).trimEnd();
   const topic = TOPICS.find((each) => each.name === name);
   if (topic) return topic.text;
   const commands = root.getCommands();

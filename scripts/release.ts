@@ -1,6 +1,7 @@
 /**
- * Makes dist/release: for each platform an archive with the program, the README and the licence,
- * and with them the installers, the checksums of all, and the notes of the release.
+ * Makes dist/release: for each platform an archive with the program, the README, the licence and,
+ * except for Windows, the manual page; and with them the installers, the checksums of all, and the
+ * notes of the release.
  *
  *     deno task release [platform...] [--tag v0.1.0] [--releases https://…/releases]
  *
@@ -22,6 +23,7 @@ import { hex } from "./offline/tarball.ts";
 import { pack } from "./release/archive.ts";
 import { CHECKSUMS, writeChecksums } from "./checksums.ts";
 import { installerFor, requireAddress } from "./release/installers.ts";
+import { MAN_PAGE, writeManPage } from "./release/man_page.ts";
 import { CHANGELOG, notesOf } from "./release/notes.ts";
 import { missingLines, sizeOf } from "./release/report.ts";
 import { stageSources } from "./release/stage.ts";
@@ -123,6 +125,10 @@ async function make(target: Target, draft: Draft): Promise<void> {
   await compareDenort(program, target);
   for (const paper of PAPERS) {
     await Deno.copyFile(`${draft.sources}/${paper}`, `${programs}/${name}/${paper}`);
+  }
+  // Windows has no program that shows it.
+  if (target.program === "p2p") {
+    await writeManPage(draft.sources, version, commit.timeS, `${programs}/${name}/${MAN_PAGE}`);
   }
   const archive = `${name}.${target.archive}`;
   const file = `${draft.out}/${archive}`;

@@ -5,7 +5,7 @@ import { wrap } from "./width.ts";
 const WIDTH = 80;
 const MAX_LEFT_WIDTH = 28;
 
-interface Flag {
+export interface Flag {
   readonly flags: readonly string[];
   readonly args: readonly { readonly name: string }[];
   readonly description: string;
@@ -61,7 +61,17 @@ function titled(title: string, lines: readonly string[]): string[] {
   return lines.length === 0 ? [] : [title, ...lines];
 }
 
-function usageOf(command: Described): string {
+/** The page of `p2p help`: the help of the whole program, and what the topics are about. */
+export function renderOverview(
+  root: Described,
+  topics: readonly { readonly name: string; readonly about: string }[],
+): string {
+  const rows = topics.map(({ name, about }) => [name, about] as const);
+  return `${renderHelp(root)}\n${titled("Topics of p2p help:", aligned(rows)).join("\n")}\n`;
+}
+
+/** The command with its arguments, as in "p2p get [name...] [flags]". */
+export function usageOf(command: Described): string {
   const words = command.getArguments().map(({ name, optional, variadic }) => {
     const word = variadic ? `${name}...` : name;
     return optional ? `[${word}]` : `<${word}>`;

@@ -144,7 +144,11 @@ for (const { name } of TOPICS) {
 
 Deno.test("help shows a command's help, and the whole help without an argument", async () => {
   assertEquals((await p2p("help get")).stdout, (await p2p("get --help")).stdout);
-  assertEquals((await p2p("help")).stdout, (await p2p("--help")).stdout);
+  const [{ stdout: overview }, { stdout: help }] = [await p2p("help"), await p2p("--help")];
+  assert(overview.startsWith(help));
+  for (const { name, about } of TOPICS) {
+    assertMatch(overview.slice(help.length), new RegExp(`^  ${name} +${about}$`, "m"));
+  }
 });
 
 Deno.test("help suggests a topic for an unknown one", async () => {
