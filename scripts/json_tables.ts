@@ -2,11 +2,12 @@
  * Writes the tables of commands/README.md that come from somewhere else: the fields of each JSON object
  * from its schema, exit codes and settings from the source.
  *
- *     deno task tables
+ *     deno task docs --write
  *
  * A table follows a line `<!-- table: <name> -->`, where the name is that of a schema, of a definition
  * in it (`verify#same`), or of a list (`exit codes`, `settings`).
  */
+import { fromFileUrl } from "@std/path";
 import { defaultTextOf } from "../commands/options.ts";
 import { flagOf, SETTING_NAMES, settingOf, variableOf } from "../commands/settings.ts";
 import { EXITS } from "../commands/ui/failure.ts";
@@ -166,9 +167,11 @@ export function withTables(page: string, current: ReadonlyMap<string, Table>): s
   });
 }
 
-if (import.meta.main) {
+/** Makes the tables of the page current. */
+export async function writeTables(): Promise<void> {
   const page = Deno.readTextFileSync(PAGE);
   Deno.writeTextFileSync(PAGE, withTables(page, tables()));
-  const fmt = new Deno.Command(Deno.execPath(), { args: ["fmt", "--quiet", PAGE.pathname] });
-  Deno.exit((await fmt.output()).code);
+  const args = ["fmt", "--quiet", fromFileUrl(PAGE)];
+  const { success } = await new Deno.Command(Deno.execPath(), { args }).output();
+  if (!success) throw new Error("Cannot format the page: deno fmt failed");
 }
