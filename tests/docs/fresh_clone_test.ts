@@ -10,18 +10,15 @@ const DEADLINE_MS = 180_000;
 
 const [first = "", second = ""] = shellCommands(textOf("README.md"), "sh");
 
-/** Why there cannot be a clone here, or no Deno without the network. */
+/** Why this cannot be tried here. */
 async function reason(): Promise<string | undefined> {
   if (Deno.build.os === "windows") return "the commands are for a Unix shell";
-  const missing = await lacking("git", "bash", "npx");
+  const missing = await lacking("git", "bash", "npm", "npx");
   if (missing !== undefined) return missing;
   const commit = await output("git", ["rev-parse", "HEAD"], TREE).catch(() => undefined);
   if (commit === undefined) return "this is not a git repository with a commit";
-  const [, deno] = first.match(/^npx -y (\S+) /) ?? [];
-  // Outside of the repository, so that npx takes what is in npm's cache.
-  const cached = await output("npx", ["--offline", "-y", deno!, "--version"], "/tmp")
-    .catch(() => undefined);
-  if (cached === undefined) return `${deno} is not in npm's cache`;
+  const answer = await output("npm", ["ping", "--fetch-retries=0"], TREE).catch(() => undefined);
+  if (answer === undefined) return "npm's registry does not answer";
   return undefined;
 }
 
