@@ -66,6 +66,8 @@ export { isLink, type Link, parseLink } from "./base/link.ts";
 export type { Directories } from "./state/directories.ts";
 export type { ByteRange } from "./base/ranges.ts";
 export type { ListedFile } from "./protocol/listing.ts";
+export type { Manifest } from "./protocol/manifest.ts";
+export type { PieceLayout } from "./base/pieces.ts";
 export type { SourceProtocol } from "./source/source.ts";
 export { type ActiveTask, RunProgress, type Totals } from "./progress/run_progress.ts";
 export {

@@ -34,7 +34,20 @@ export function isLink(text: string): boolean {
   return /^(?:https?|s3|p2p|tls):\/\//i.test(text);
 }
 
-/** @throws {UsageError} */
+/**
+ * The file that a link means, and where it is.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { parseLink } from "p2p";
+ *
+ * const { name, seeds } = parseLink("p2p://nas1,nas2:7271/photos/a.jpg");
+ * assertEquals([name, seeds.length], ["photos/a.jpg", 2]);
+ * ```
+ *
+ * @throws {UsageError} with the problem `link` if it is not valid.
+ */
 export function parseLink(text: string): Link {
   const [address = "", ...fragment] = text.split("#");
   const pins = parsePins(text, fragment.join("#"));

@@ -6,10 +6,13 @@ export const MIN_PIECE_BYTES = 1_048_576;
 /** Keeps a manifest below 8 MiB: 32,768 digests of 32 bytes, in base64, are 1.4 MiB. */
 export const MAX_PIECES = 32_768;
 
+/** How a file is divided into pieces. */
 export interface PieceLayout {
+  /** Bytes of the file. */
   readonly size: number;
+  /** Bytes of each piece but the last one. */
   readonly pieceSize: number;
-  /** 0 for an empty file. */
+  /** The number of pieces; 0 for an empty file. */
   readonly count: number;
 }
 

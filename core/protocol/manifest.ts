@@ -6,7 +6,9 @@ import { layoutOf, type PieceLayout, pieceSizeOf } from "../base/pieces.ts";
 /** The largest manifest that a client accepts. */
 export const MAX_MANIFEST_BYTES = 8 * 1024 * 1024;
 
+/** Describes a content: its pieces and their digests. */
 export interface Manifest {
+  /** The size of the file and of its pieces. */
   readonly layout: PieceLayout;
   /** Of the whole file, in hex. The id does not cover it, so it is only the seed's claim. */
   readonly sha256: string;

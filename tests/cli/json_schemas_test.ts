@@ -88,6 +88,17 @@ function seedWith(world: CliFixture, dir: string, files: Readonly<Record<string,
   return world.serve(world.path(dir));
 }
 
+/** What a plain web server answers: one file, by ranges, and no listing. */
+function fileReply({ url, headers }: Request, path: string, bytes: Uint8Array<ArrayBuffer>) {
+  if (new URL(url).pathname !== path) return new Response("not found", { status: 404 });
+  const [, first, last] = headers.get("range")?.match(/^bytes=(\d+)-(\d+)$/) ?? [];
+  if (first === undefined) return new Response(bytes);
+  const end = Math.min(Number(last) + 1, bytes.length);
+  const range = `bytes ${first}-${end - 1}/${bytes.length}`;
+  const body = bytes.slice(Number(first), end);
+  return new Response(body, { status: 206, headers: { "content-range": range } });
+}
+
 async function event(running: RunningProcess, kind: string, state?: string): Promise<void> {
   await running.stdout.find((line) => {
     const object = JSON.parse(line);
@@ -125,6 +136,27 @@ contractTest(
     const events = schemas.events("get", ended.stdout);
     const done = events.find((each) => each.event === "done");
     assertEquals([done?.id, done?.verified], [null, false]);
+  },
+);
+
+contractTest(
+  "the JSON of a web server as a seed fits its schemas",
+  ["get-task", "get-progress", "get-done", "list", "seeds"],
+  async (world, schemas) => {
+    const content = noise(2 * MIB + 1);
+    await using server = Deno.serve(
+      { hostname: "127.0.0.1", port: 0, onListen: () => {} },
+      (request) => fileReply(request, "/files/a.bin", content),
+    );
+    const seed = { address: `http://127.0.0.1:${server.addr.port}/files/` };
+    const ended = await world.p2p("get", "a.bin", "--json", ...from(seed));
+    assertCode(ended, 0);
+    const done = schemas.events("get", ended.stdout).find((each) => each.event === "done");
+    assertEquals(done?.bytesBySeed, { [seed.address]: content.length });
+    for (const command of ["list", "seeds"]) {
+      const { seeds } = schemas.object(command, await world.p2p(command, "--json", ...from(seed)));
+      assertEquals((seeds as Json[])[0]!.seed, seed.address);
+    }
   },
 );
 
