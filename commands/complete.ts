@@ -3,7 +3,7 @@ import { Command } from "@cliffy/command";
 import { LEVELS, parseSourceAddress, printable } from "../core/mod.ts";
 import { type Candidate, type CommandWords, type Question, questionOf } from "./candidates.ts";
 import { type Environment, writeLines } from "./environment.ts";
-import { TOPICS } from "./help.ts";
+import { TOPICS } from "./topics.ts";
 import { directoriesIn, downloadSettingsOf, loadSettings } from "./load_settings.ts";
 import { isSettingName, settingOf } from "./settings.ts";
 import { bashWord, parseBashLine } from "./shell_words.ts";

@@ -1,16 +1,11 @@
 /** `p2p help`: pages on topics, and the help of any command. */
 import { Command } from "@cliffy/command";
-import { defaultTextOf, ValueArgumentType } from "./options.ts";
+import { ValueArgumentType } from "./options.ts";
 import { type Environment, writeLines } from "./environment.ts";
+import { TOPICS } from "./topics.ts";
 import { text } from "./value_types.ts";
 import { CommandError, didYouMean } from "./ui/hints.ts";
 import { type Described, renderHelp, renderOverview } from "./ui/help.ts";
-import { type Topic, topicsOf } from "./ui/topics.ts";
-import { SETTING_NAMES, variableOf } from "./settings.ts";
-
-export const TOPICS: readonly Topic[] = topicsOf(
-  SETTING_NAMES.map((name) => ({ name, variable: variableOf(name), value: defaultTextOf(name) })),
-);
 
 export function helpCommand(environment: Environment) {
   return new Command()

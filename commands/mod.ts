@@ -1,42 +1,64 @@
-/** The command tree. A new command is one file beside this one and one line here. */
+/**
+ * The command tree. A new command is one file beside this one and one line here.
+ *
+ * The file of a command, with all that only it needs, is loaded when the command is used.
+ */
 import { Command } from "@cliffy/command";
 import { withSettings } from "./options.ts";
-import { completeCommand } from "./complete.ts";
-import { completionsCommand } from "./completions.ts";
-import { configCommand } from "./config.ts";
-import { cancelCommand, pauseCommand, resumeCommand } from "./control.ts";
 import type { Environment } from "./environment.ts";
-import { getCommand } from "./get.ts";
-import { helpCommand, TOPICS } from "./help.ts";
-import { listCommand } from "./list.ts";
-import { logsCommand } from "./logs.ts";
-import { maxCommand } from "./max.ts";
+import { TOPICS } from "./topics.ts";
 import { type Described, renderHelp } from "./ui/help.ts";
-import { seedsCommand } from "./seeds.ts";
-import { serveCommand } from "./serve.ts";
-import { statusCommand } from "./status.ts";
-import { verifyCommand } from "./verify.ts";
-import { whyCommand } from "./why.ts";
 
-export function commandTree(environment: Environment) {
-  return rootCommand(environment)
-    .command("get", getCommand(environment))
-    .command("serve", serveCommand(environment))
-    .command("list", listCommand(environment))
-    .command("status", statusCommand(environment))
-    .command("pause", pauseCommand(environment))
-    .command("resume", resumeCommand(environment))
-    .command("cancel", cancelCommand(environment))
-    .command("max", maxCommand(environment))
-    .command("logs", logsCommand(environment))
-    .command("why", whyCommand(environment))
-    .command("verify", verifyCommand(environment))
-    .command("seeds", seedsCommand(environment))
-    .command("config", configCommand(environment))
-    .command("completions", completionsCommand(environment))
-    .command("help", helpCommand(environment))
-    .command("complete", completeCommand(environment))
-    .reset();
+type Root = ReturnType<typeof rootCommand>;
+/** Each command has a type of its own, by its flags. */
+type AnyCommand = Parameters<Root["command"]>[1];
+
+/** In the order of the help. */
+const COMMANDS = {
+  get: async () => (await import("./get.ts")).getCommand,
+  serve: async () => (await import("./serve.ts")).serveCommand,
+  list: async () => (await import("./list.ts")).listCommand,
+  status: async () => (await import("./status.ts")).statusCommand,
+  pause: async () => (await import("./control.ts")).pauseCommand,
+  resume: async () => (await import("./control.ts")).resumeCommand,
+  cancel: async () => (await import("./control.ts")).cancelCommand,
+  max: async () => (await import("./max.ts")).maxCommand,
+  logs: async () => (await import("./logs.ts")).logsCommand,
+  why: async () => (await import("./why.ts")).whyCommand,
+  verify: async () => (await import("./verify.ts")).verifyCommand,
+  seeds: async () => (await import("./seeds.ts")).seedsCommand,
+  config: async () => (await import("./config.ts")).configCommand,
+  completions: async () => (await import("./completions.ts")).completionsCommand,
+  help: async () => (await import("./help.ts")).helpCommand,
+  complete: async () => (await import("./complete.ts")).completeCommand,
+} as const;
+
+type Name = keyof typeof COMMANDS;
+export const COMMAND_NAMES = Object.keys(COMMANDS) as readonly Name[];
+
+/** Its pages and answers are about all commands. */
+const ABOUT_ALL: readonly Name[] = ["help", "complete"];
+const VERSION_FLAGS = ["-V", "--version"];
+
+/** The commands that `args` may use: the one that they begin with, or all where that is not sure. */
+export function commandsFor(args: readonly string[]): readonly Name[] {
+  const [first = "", ...rest] = args;
+  if (VERSION_FLAGS.includes(first) && rest.length === 0) return [];
+  const name = COMMAND_NAMES.find((each) => each === first);
+  return name === undefined || ABOUT_ALL.includes(name) ? COMMAND_NAMES : [name];
+}
+
+/** The root with the commands of these names. */
+export async function commandTree(
+  environment: Environment,
+  names: readonly Name[] = COMMAND_NAMES,
+): Promise<Root> {
+  const root = rootCommand(environment);
+  for (const name of COMMAND_NAMES.filter((name) => names.includes(name))) {
+    const makeCommand = await COMMANDS[name]();
+    root.command(name, makeCommand(environment) as unknown as AnyCommand).reset();
+  }
+  return root;
 }
 
 /** Global options must be added before the first command. */

@@ -4,7 +4,7 @@ import { P2pError } from "../core/mod.ts";
 import { type Environment, type Output, writeLines } from "./environment.ts";
 import { ExitError, Interrupted } from "./exit.ts";
 import { keepLastFlags } from "./last_flag.ts";
-import { commandTree } from "./mod.ts";
+import { COMMAND_NAMES, commandsFor, commandTree } from "./mod.ts";
 import {
   EXIT_OF_BUG,
   EXIT_OF_USAGE,
@@ -17,7 +17,7 @@ import { CommandError, didYouMean, hintOf, seedsAmong } from "./ui/hints.ts";
 
 export async function run(args: readonly string[], environment: Environment): Promise<number> {
   try {
-    const tree = commandTree(environment);
+    const tree = await commandTree(environment, commandsFor(args));
     await tree.parse(keepLastFlags(args, tree));
     const { closed } = environment.stdout;
     if (closed.reason instanceof P2pError) throw closed.reason;
@@ -37,7 +37,7 @@ function report(error: unknown, environment: Environment, args: readonly string[
   }
   if (error instanceof P2pError) {
     const { code, message } = error;
-    writeLines(stderr, renderFailure({ message, hint: hintFor(error, args, environment) }));
+    writeLines(stderr, renderFailure({ message, hint: hintFor(error, args) }));
     return exitOfFailure(code);
   }
   // The reader has closed the pipe, as `head` does: not a failure.
@@ -46,11 +46,10 @@ function report(error: unknown, environment: Environment, args: readonly string[
 }
 
 /** A usage error without a hint of its own refers to the help of its command. */
-function hintFor(error: P2pError, args: readonly string[], environment: Environment) {
+function hintFor(error: P2pError, args: readonly string[]) {
   const known = error.problem ?? (error instanceof CommandError ? error.hint : undefined);
   if (error.code !== "usage" || known !== undefined) return hintOf(error, seedsAmong(args));
-  const commands = commandTree(environment).getCommands().map((each) => each.getName());
-  const command = args.find((arg) => commands.includes(arg));
+  const command = args.find((arg) => COMMAND_NAMES.some((name) => name === arg));
   return `See p2p ${command === undefined ? "" : `${command} `}--help`;
 }
 

@@ -10,6 +10,9 @@
  * A call that takes an `AbortSignal` throws the reason of the signal when it aborts, except
  * `download` and `serve`, which end well: `download` reports interrupted tasks as outcomes.
  *
+ * Functions load what they need when they are called, so that a program which only reads the state
+ * of downloads starts without the code that downloads and serves.
+ *
  * `core/README.md` has an example of the whole.
  *
  * @module
@@ -24,23 +27,17 @@ import {
   SERVE_DEFAULTS,
   type ServeSettings,
 } from "./config.ts";
-import * as jobs from "./download/download.ts";
 import type { DownloadJob, TaskOutcome } from "./download/download.ts";
-import * as offers from "./download/list.ts";
 import type { ListQuery, NamedFile, Offer, SeedHealth } from "./download/list.ts";
-import * as verification from "./download/verify.ts";
 import type { Verification, VerifyProgress, VerifyRequest } from "./download/verify.ts";
 import type { EventSink, ServeEvent, TaskEvent } from "./events.ts";
-import { systemRuntime } from "./runtime.ts";
-import { serve as serveFolder } from "./serve/server.ts";
 import type { ControlAction, ControlOutcome } from "./state/control.ts";
 import * as directories from "./state/directories.ts";
 import type { Directories } from "./state/directories.ts";
 import type { Overview } from "./state/read_tasks.ts";
-import { type LogLine, readLog } from "./state/task_log.ts";
+import type { LogLine } from "./state/task_log.ts";
 import type { TaskStatus } from "./state/task_status.ts";
 import type { QuarantinedPart } from "./store/partials.ts";
-import * as known from "./tasks/tasks.ts";
 import type { RunningMax, TaskCase } from "./tasks/tasks.ts";
 
 export * from "./base/errors.ts";
@@ -51,6 +48,7 @@ export { sizeOfCell } from "./base/pieces.ts";
 export { invalidNameReason } from "./base/names.ts";
 export { percentDone } from "./base/text.ts";
 export { printable } from "./base/text.ts";
+export { isGlob, noMatchMessage } from "./base/globs.ts";
 export { TaskGroup } from "./base/task_group.ts";
 export {
   DEFAULT_PORT,
@@ -101,7 +99,6 @@ export type {
   VerifyRequest,
   WrongPieces,
 } from "./download/verify.ts";
-export { isGlob, noMatchMessage } from "./download/list.ts";
 export type {
   ListQuery,
   NamedFile,
@@ -228,9 +225,11 @@ export async function download(
   emit: EventSink<TaskEvent> = ignore,
   signal: AbortSignal = never,
 ): Promise<TaskOutcome[]> {
+  const { systemRuntime } = await import("./runtime.ts");
   using runtime = systemRuntime(settings.caCerts, environment);
   // A task is identified by its absolute target, whatever the working directory is.
   const whole = { ...job, outDir: resolve(outDir), settings, directories };
+  const jobs = await import("./download/download.ts");
   return await jobs.download(whole, runtime, emit, signal);
 }
 
@@ -251,7 +250,9 @@ export async function list(
   settings: DownloadSettings,
   signal: AbortSignal = never,
 ): Promise<Offer> {
+  const { systemRuntime } = await import("./runtime.ts");
   using runtime = systemRuntime(settings.caCerts, environment);
+  const offers = await import("./download/list.ts");
   return await offers.list(query, settings, runtime, signal);
 }
 
@@ -260,7 +261,9 @@ export async function seedHealth(
   settings: DownloadSettings,
   signal: AbortSignal = never,
 ): Promise<SeedHealth[]> {
+  const { systemRuntime } = await import("./runtime.ts");
   using runtime = systemRuntime(settings.caCerts, environment);
+  const offers = await import("./download/list.ts");
   return await offers.seedHealth(settings, runtime, signal);
 }
 
@@ -288,7 +291,9 @@ export async function verify(
   progress: VerifyProgress = ignore,
   signal: AbortSignal = never,
 ): Promise<Verification[]> {
+  const { systemRuntime } = await import("./runtime.ts");
   using runtime = systemRuntime(settings.caCerts, environment);
+  const verification = await import("./download/verify.ts");
   return await verification.verify(requests, settings, runtime, progress, signal);
 }
 
@@ -305,7 +310,9 @@ export async function resolveNames(
   settings: DownloadSettings,
   signal: AbortSignal = never,
 ): Promise<NamedFile[]> {
+  const { systemRuntime } = await import("./runtime.ts");
   using runtime = systemRuntime(settings.caCerts, environment);
+  const offers = await import("./download/list.ts");
   return await offers.resolveNames(patterns, all, settings, runtime, signal);
 }
 
@@ -341,8 +348,10 @@ export async function serve(
   signal: AbortSignal = never,
   now: AbortSignal = never,
 ): Promise<void> {
+  const { systemRuntime } = await import("./runtime.ts");
   using runtime = systemRuntime();
-  await serveFolder(settings, directories.cache, runtime, emit, signal, now);
+  const server = await import("./serve/server.ts");
+  await server.serve(settings, directories.cache, runtime, emit, signal, now);
 }
 
 /**
@@ -364,6 +373,7 @@ export async function tasks(
   { state }: Directories,
   options: { readonly all: boolean },
 ): Promise<TaskStatus[]> {
+  const known = await import("./tasks/tasks.ts");
   return await known.tasks(state, systemClock.wallTime(), options);
 }
 
@@ -376,11 +386,13 @@ export async function overview(
   maxWaiting: number,
   options: { readonly all: boolean } = { all: false },
 ): Promise<Overview> {
+  const known = await import("./tasks/tasks.ts");
   return await known.overview(state, systemClock.wallTime(), maxWaiting, options);
 }
 
 /** Unfinished files of other contents, kept for when these are wanted again, in the folders of all known tasks. */
 export async function asides({ state }: Directories): Promise<QuarantinedPart[]> {
+  const known = await import("./tasks/tasks.ts");
   return await known.quarantinedParts(state, systemClock.wallTime());
 }
 
@@ -390,6 +402,7 @@ export async function tasksBeginning(
   text: string,
   options: { readonly all: boolean },
 ): Promise<TaskStatus[]> {
+  const known = await import("./tasks/tasks.ts");
   return await known.tasksBeginning(state, text, systemClock.wallTime(), options);
 }
 
@@ -401,11 +414,13 @@ export async function tasksBeginning(
  * @throws {UsageError} if it may be several.
  */
 export async function findTask({ state }: Directories, text: string): Promise<TaskStatus> {
+  const known = await import("./tasks/tasks.ts");
   return await known.findTask(state, text, systemClock.wallTime());
 }
 
 /** The facts that explain the speed of a task. @param text as in `findTask`, which also names the errors. */
 export async function why({ state }: Directories, text: string): Promise<TaskCase> {
+  const known = await import("./tasks/tasks.ts");
   return await known.taskCase(state, text, systemClock.wallTime());
 }
 
@@ -415,16 +430,19 @@ export async function control(
   task: TaskStatus,
   order: ControlAction,
 ): Promise<ControlOutcome> {
+  const known = await import("./tasks/tasks.ts");
   return await known.controlTask(state, task, order, Deno.pid, systemClock);
 }
 
 /** How many downloads at a time each running process does. */
 export async function runningMax({ state }: Directories): Promise<RunningMax[]> {
+  const known = await import("./tasks/tasks.ts");
   return await known.runningMax(state);
 }
 
 /** Changes how many downloads at a time the running processes do. @returns how many processes there are. */
 export async function setMax({ state }: Directories, count: number): Promise<number> {
+  const known = await import("./tasks/tasks.ts");
   return await known.setMax(state, count, systemClock.wallTime());
 }
 
@@ -434,11 +452,12 @@ export async function setMax({ state }: Directories, count: number): Promise<num
  *
  * @param task its id.
  */
-export function logLines(
+export async function* logLines(
   directories: Directories,
   task: string,
   options: { readonly follow: boolean },
   signal: AbortSignal,
 ): AsyncIterable<LogLine[]> {
-  return readLog(directories.state, task, options, systemClock, signal);
+  const { readLog } = await import("./state/task_log.ts");
+  yield* readLog(directories.state, task, options, systemClock, signal);
 }

@@ -3,6 +3,7 @@ import { globToRegExp } from "@std/path";
 import { deadline } from "../base/abort.ts";
 import type { Clock } from "../base/clock.ts";
 import { NotFoundError, P2pError, TimeoutError, UnreachableError } from "../base/errors.ts";
+import { isGlob, noMatchMessage } from "../base/globs.ts";
 import { linearMatcher } from "../base/linear_match.ts";
 import { compareNames } from "../base/names.ts";
 import { isReservedName } from "../store/paths.ts";
@@ -208,11 +209,6 @@ async function withContents(
   return { ...file, ids: Array.from(ids).sort(), idOf: Object.fromEntries(contents) };
 }
 
-/** The message for patterns without a match. */
-export function noMatchMessage(patterns: readonly string[]): string {
-  return `Cannot find ${patterns.map((each) => `"${each}"`).join(", ")}: no seed has a match`;
-}
-
 /**
  * The names that `patterns` mean: a name that a seed offers is itself, a glob is what it matches on
  * any seed, `all` is everything. A glob without a match does not keep the others from being
@@ -255,11 +251,6 @@ export async function resolveNames(
     ...found,
     ...Array.from(new Set(unmatched), (name) => ({ name, unmatched: true as const })),
   ];
-}
-
-/** Whether `pattern` may mean several names. */
-export function isGlob(pattern: string): boolean {
-  return /[*?[\]{}]/.test(pattern);
 }
 
 function namesFor(pattern: string, offered: readonly string[]): string[] {

@@ -5,7 +5,7 @@
  *     deno run -A scripts/release/man_page.ts <version> <seconds since 1970>
  */
 import { toFileUrl } from "@std/path";
-import { TOPICS } from "../../commands/help.ts";
+import { TOPICS } from "../../commands/topics.ts";
 import { commandTree } from "../../commands/mod.ts";
 import { systemEnvironment } from "../../commands/system.ts";
 import type { Described, Flag } from "../../commands/ui/help.ts";
@@ -182,7 +182,7 @@ function dateText(timeS: number): string {
 export async function ownManPage(version: string, timeS: number): Promise<string> {
   const environment = systemEnvironment(version, Deno.exit);
   const stdout = { ...environment.stdout, write: () => {} };
-  const root = commandTree({ ...environment, stdout });
+  const root = await commandTree({ ...environment, stdout });
   // The library adds --help and --version when it parses; without arguments, it shows help.
   await root.parse([]);
   return manPage(root as unknown as Described, TOPICS, version, timeS);

@@ -3,7 +3,7 @@ import { type CommandWords, questionOf } from "../../commands/candidates.ts";
 import { commandTree } from "../../commands/mod.ts";
 import { fakeEnvironment } from "./fake_environment.ts";
 
-const root = commandTree(fakeEnvironment()) as unknown as CommandWords;
+const root = await commandTree(fakeEnvironment()) as unknown as CommandWords;
 
 function asked(line: string): unknown {
   const words = line.split(" ");

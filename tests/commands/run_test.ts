@@ -2,7 +2,7 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/as
 import { join } from "@std/path";
 import { EXITS, type StopSignal } from "../../commands/ui/failure.ts";
 import { SETTING_NAMES, variableOf } from "../../commands/settings.ts";
-import { TOPICS } from "../../commands/help.ts";
+import { TOPICS } from "../../commands/topics.ts";
 import { run } from "../../commands/run.ts";
 import type { Core } from "../../commands/environment.ts";
 import type { DownloadSettings } from "../../core/config.ts";

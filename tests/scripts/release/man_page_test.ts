@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { TOPICS } from "../../../commands/help.ts";
+import { TOPICS } from "../../../commands/topics.ts";
 import { commandTree } from "../../../commands/mod.ts";
 import { systemEnvironment } from "../../../commands/system.ts";
 import type { Described } from "../../../commands/ui/help.ts";
@@ -11,7 +11,7 @@ import { testUnless } from "./support.ts";
 /** 2026-11-28, before noon in UTC. */
 const TIME_S = 1_795_858_844;
 const page = await ownManPage("1.2.3", TIME_S);
-const root = commandTree(systemEnvironment("1.2.3", Deno.exit)) as unknown as Described;
+const root = await commandTree(systemEnvironment("1.2.3", Deno.exit)) as unknown as Described;
 
 /** The text of a section or subsection, without the macros' escapes. */
 function section(title: string): string {
