@@ -1,11 +1,6 @@
 /**
  * Checks the documentation of the library: every export of core/mod.ts is documented without a
- * reference to a private type, and the examples in the comments compile and run. With `--write`, it
- * makes the tables of commands/README.md current instead.
- *
- *     deno task docs [--write]
- */
-import { writeTables } from "./json_tables.ts";
+ * reference to a private type, and the examples in the comments compile and run. */
 import { depsFlags } from "./offline/ask_deps.ts";
 import { filesBelow, ROOT } from "./source_files.ts";
 
@@ -43,10 +38,6 @@ async function deno(...args: readonly string[]): Promise<boolean> {
 
 async function main(): Promise<number> {
   Deno.chdir(ROOT);
-  if (Deno.args.includes("--write")) {
-    await writeTables();
-    return 0;
-  }
   const flags = await depsFlags();
   const documented = await deno("doc", "--quiet", "--lint", ...flags, ENTRY);
   const folder = await Deno.makeTempDir({ prefix: "p2p-docs-" });

@@ -2,7 +2,7 @@
  * Writes the tables of commands/README.md that come from somewhere else: the fields of each JSON object
  * from its schema, exit codes and settings from the source.
  *
- *     deno task docs --write
+ *     deno task tables
  *
  * A table follows a line `<!-- table: <name> -->`, where the name is that of a schema, of a definition
  * in it (`verify#same`), or of a list (`exit codes`, `settings`).
@@ -175,3 +175,5 @@ export async function writeTables(): Promise<void> {
   const { success } = await new Deno.Command(Deno.execPath(), { args }).output();
   if (!success) throw new Error("Cannot format the page: deno fmt failed");
 }
+
+if (import.meta.main) await writeTables();

@@ -10,7 +10,7 @@ Deno.test("commands/README.md has the table of every schema, with the same field
   const current = tables();
   assertEquals([...written.keys()].sort(), [...current.keys()].sort());
   for (const [name, table] of current) {
-    assertEquals(written.get(name), table, `"${name}" is not current: run deno task docs --write`);
+    assertEquals(written.get(name), table, `"${name}" is not current: run deno task tables`);
   }
 });
 
