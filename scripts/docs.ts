@@ -1,6 +1,7 @@
 /**
  * Checks the documentation of the library: every export of core/mod.ts is documented without a
- * reference to a private type, and the examples in the comments compile and run. */
+ * reference to a private type, and the examples in the comments compile and run.
+ */
 import { depsFlags } from "./offline/ask_deps.ts";
 import { filesBelow, ROOT } from "./source_files.ts";
 

@@ -20,6 +20,14 @@ Deno.test("commands/README.md names the schema file of every object in a heading
   assertEquals(named.sort(), files.sort());
 });
 
+Deno.test("the example in commands/README.md fits the schemas", () => {
+  const schemas = new JsonSchemas();
+  const [, text = ""] = page.match(/^```jsonl\n([^]*?)^```$/m) ?? [];
+  const events = text.trimEnd().split("\n").map((line) => JSON.parse(line));
+  for (const event of events) schemas.check(`get-${event.event}`, event);
+  assertEquals(events.at(-1).event, "summary");
+});
+
 Deno.test("commands/README.md gives the exit code of every code of a failure", () => {
   const rows = Array.from(page.matchAll(/^\| (`[a-z`, -]+`) +\| ([\d, ]+?) +\|$/gm));
   const codes = rows.flatMap(([, codes = "", exits = ""]) =>
