@@ -195,7 +195,7 @@ function accountHome(): string | undefined {
 /**
  * Downloads files. A task that fails does not stop the others: its outcome has the reason.
  *
- * @example The name of a seed that does not listen.
+ * @example A seed that does not listen: the outcome says so.
  * ```ts
  * import { assert } from "@std/assert";
  * import { download, downloadSettings } from "p2p";
@@ -256,7 +256,11 @@ export async function list(
   return await offers.list(query, settings, runtime, signal);
 }
 
-/** Asks each seed how it is. A seed that does not answer has an error. @returns one for each seed, in the order of the settings. */
+/**
+ * Asks each seed how it is. A seed that does not answer has an error.
+ *
+ * @returns one for each seed, in the order of the settings.
+ */
 export async function seedHealth(
   settings: DownloadSettings,
   signal: AbortSignal = never,
@@ -424,7 +428,13 @@ export async function why({ state }: Directories, text: string): Promise<TaskCas
   return await known.taskCase(state, text, systemClock.wallTime());
 }
 
-/** Pauses, resumes or cancels a task of any process. @throws {UsageError} if it is over. */
+/**
+ * Pauses, resumes or cancels a task of any process. Repeating an action is no error.
+ *
+ * @returns whether the process of the task applies it, its next run does, or nothing is left to do.
+ * @throws {UsageError} with the problem `task-over` if it is over.
+ * @throws {ConflictError} if the partial file is to be removed and another process works on it.
+ */
 export async function control(
   { state }: Directories,
   task: TaskStatus,
