@@ -8,7 +8,6 @@ import {
 } from "../base/descriptors.ts";
 import { DiskError, UsageError } from "../base/errors.ts";
 import { invalidNameReason } from "../base/names.ts";
-import { MIN_PIECE_BYTES } from "../base/pieces.ts";
 import { Semaphore } from "../base/semaphore.ts";
 import type { SourceAddress } from "../base/source_address.ts";
 import { TaskGroup } from "../base/task_group.ts";
@@ -22,6 +21,7 @@ import { RunWriter } from "../state/run_writer.ts";
 import { watchControlRequests } from "../state/control.ts";
 import { removeOldQuarantined } from "../store/partials.ts";
 import { isReservedName, OutFolder } from "../store/paths.ts";
+import { SeenEntries } from "../store/seen_entries.ts";
 import { Prefetch } from "./prefetch.ts";
 import { runQueue } from "./run_queue.ts";
 import type { Runtime } from "../runtime.ts";
@@ -116,10 +116,10 @@ export async function download(
     web: runtime.web,
     connections: shares.connections,
   });
-  await using prefetch = prefetchFor(requests, settings, pool, clock, signal);
+  const out = new OutFolder(outDir, runtime.store.platform, runtime.store.disk);
+  await using prefetch = prefetchFor(requests, out, settings, pool, clock, signal);
   await using watches = new TaskGroup(signal);
   const slots = new Semaphore(shares.tasks);
-  const out = new OutFolder(outDir, runtime.store.platform, runtime.store.disk);
   const shared = {
     out,
     stateDir,
@@ -218,14 +218,19 @@ async function cleanQuarantine(
 
 function prefetchFor(
   requests: readonly DownloadRequest[],
-  { seeds }: DownloadSettings,
+  out: OutFolder,
+  settings: DownloadSettings,
   pool: SourcePool,
   clock: Clock,
   signal: AbortSignal,
 ): Prefetch {
-  // Files of one piece.
-  const small = requests.filter(({ size = Infinity, seeds }) =>
-    size <= MIN_PIECE_BYTES && seeds === undefined
-  );
-  return new Prefetch(small.map(({ name }) => name), pool.sources(seeds), clock, signal);
+  const { seeds, limit, taskLimit } = settings;
+  // The bytes of a request ahead would not wait for the limit.
+  const isLimited = limit !== undefined || taskLimit !== undefined;
+  const seen = new SeenEntries();
+  const mayHaveBytes = (name: string) => !isLimited && seen.lacks(out.locate(name));
+  const sources = pool.sources(seeds);
+  const files = requests.filter(({ seeds }) => seeds === undefined)
+    .map(({ name, size }) => ({ name, size }));
+  return new Prefetch(files, { clock, sources, mayHaveBytes }, signal);
 }

@@ -4,6 +4,7 @@
  */
 import { abortable } from "@std/async";
 import { MIN_BYTES_PER_SECOND } from "../config.ts";
+import { equalBytes, sha256 } from "../base/digest.ts";
 import { P2pError } from "../base/errors.ts";
 import { cellsOf, layoutOf, rangeOfPiece } from "../base/pieces.ts";
 import { lengthOf } from "../base/ranges.ts";
@@ -13,7 +14,7 @@ import type { SetAsideReason } from "../plan/content_trials.ts";
 import { compareAnswer } from "../plan/content_vote.ts";
 import { DownloadMachine } from "../plan/download_machine.ts";
 import type { Choice, DownloadCommand, DownloadEvent, PieceEvent } from "../plan/messages.ts";
-import type { Manifest } from "../protocol/manifest.ts";
+import { digestOfPiece, type Manifest } from "../protocol/manifest.ts";
 import type { Source } from "../source/source.ts";
 import { DiskFullError } from "../store/disk.ts";
 import type { OutFolder } from "../store/paths.ts";
@@ -98,6 +99,8 @@ class FileDownload implements AsyncDisposable {
   /** Sources that hold the content and are not in trouble. */
   #useful = new Set<string>();
   #bytesBySeed: Record<string, number> = {};
+  /** All bytes of a small file, as a source sent them with its manifest, not verified. */
+  #small: { readonly source: string; readonly bytes: Uint8Array } | undefined;
   /** It waits for its permit, maybe for several sources that are back. */
   #returning = false;
 
@@ -197,7 +200,7 @@ class FileDownload implements AsyncDisposable {
     this.#probing++;
     this.#start(async (signal) => {
       const result = prefetched && await abortable(prefetched, signal) ||
-        await probe(this.#sources.get(source)!, this.#wanted.name, signal);
+        await probe(this.#sources.get(source)!, this.#wanted.name, signal, this.#bytesToProbe());
       const sized = await this.#withSize(source, this.#withManifest(result), signal);
       this.#probing--;
       await this.#return(sized, running, signal);
@@ -212,6 +215,11 @@ class FileDownload implements AsyncDisposable {
     if (answer.kind !== "size" || answer.size !== manifest?.layout.size) return result;
     const { id, sha256, layout: { size } } = manifest;
     return { answer: { kind: "manifest", id, size, sha256 }, manifest };
+  }
+
+  /** How many bytes to ask for with the manifest: one source may send those of a small file. */
+  #bytesToProbe(): number {
+    return this.#open === undefined ? this.#context.prefetch.claim(this.#wanted.name) : 0;
   }
 
   /** A seed that still hashes the file knows its size already. */
@@ -234,8 +242,9 @@ class FileDownload implements AsyncDisposable {
     return this.#wanted.id !== undefined || this.#wanted.sha256 !== undefined;
   }
 
-  #answered(source: string, { answer, manifest }: ProbeResult, running: Run): void {
+  #answered(source: string, { answer, manifest, bytes }: ProbeResult, running: Run): void {
     if (manifest) this.#manifests.set(manifest.id, manifest);
+    if (bytes && this.#open === undefined) this.#small = { source, bytes };
     if (answer.kind === "size") this.#learnVersion(source);
     if (this.#open === undefined && (answer.kind === "manifest" || answer.kind === "size")) {
       const what = answer.kind === "size"
@@ -314,7 +323,41 @@ class FileDownload implements AsyncDisposable {
     if (!(file instanceof StoredFile)) return running.end(this.#result(file));
     this.#bytesBySeed = {};
     this.#open = { content, file, downloader: this.#downloaderOf(file, running) };
+    const small = this.#small;
+    this.#small = undefined;
+    signal.throwIfAborted();
+    if (small && await this.#storeSmall(this.#open, small)) {
+      return await this.#finish(running, signal);
+    }
     this.#opened(this.#open, running);
+  }
+
+  /**
+   * Stores a small file whose bytes came with a manifest, without a transfer. Bytes that do not fit
+   * the content say nothing here: its only piece is requested then, and a source that sends wrong
+   * ones is charged with them.
+   *
+   * @returns whether it is complete
+   */
+  #storeSmall(
+    { file, content: { manifest, layout } }: OpenContent,
+    { source: seed, bytes }: { readonly source: string; readonly bytes: Uint8Array },
+  ): boolean {
+    if (manifest === undefined || layout.count !== 1 || bytes.length !== layout.size) return false;
+    if (file.missing.length !== 1 || file.unverified.size > 0) return false;
+    const { clock, emit } = this.#context;
+    const hashedFrom = clock.now();
+    if (!equalBytes(sha256(bytes), digestOfPiece(manifest, 0))) return false;
+    const storedFrom = clock.now();
+    file.write(0, bytes);
+    const diskMs = clock.now() - storedFrom;
+    this.#bytesBySeed = { [seed]: bytes.length };
+    emit({ kind: "pieces", count: 1, cells: cellsOf(1, []) });
+    emit({ kind: "state", state: "downloading" });
+    emit({ kind: "received", seed, bytes: bytes.length });
+    const hashMs = storedFrom - hashedFrom;
+    emit({ kind: "stored", seed, piece: 0, bytes: bytes.length, hashMs, diskMs });
+    return true;
   }
 
   #emitFound({ content: { id, size }, holders, others }: Choice): void {

@@ -9,21 +9,31 @@ import type { Source } from "../source/source.ts";
 export interface ProbeResult {
   readonly answer: SourceAnswer;
   readonly manifest?: Manifest;
+  /** All bytes of the file, not verified. */
+  readonly bytes?: Uint8Array;
 }
 
-/** Failures of the source are answers. @throws the signal's reason if it aborts. */
+/**
+ * Failures of the source are answers.
+ *
+ * @param maxBytes also asks for the bytes of a file that has at most so many. @throws the signal's
+ * reason if it aborts.
+ */
 export async function probe(
   source: Source,
   name: string,
   signal: AbortSignal,
+  maxBytes = 0,
 ): Promise<ProbeResult> {
   try {
-    const manifest = await source.manifest(name, signal);
+    const fetched = maxBytes > 0 ? await source.fetch?.(name, maxBytes, signal) : undefined;
+    const manifest = fetched?.manifest ?? await source.manifest(name, signal);
     if (manifest === undefined) {
       return { answer: { kind: "size", size: await source.size(name, signal) } };
     }
     const { id, sha256, layout: { size } } = manifest;
-    return { answer: { kind: "manifest", id, size, sha256 }, manifest };
+    const bytes = fetched?.bytes === undefined ? {} : { bytes: fetched.bytes };
+    return { answer: { kind: "manifest", id, size, sha256 }, manifest, ...bytes };
   } catch (error) {
     signal.throwIfAborted();
     if (!(error instanceof P2pError)) throw error;

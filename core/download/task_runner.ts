@@ -166,6 +166,7 @@ export class TaskRunner implements QueueRunner<Task, TaskOutcome> {
       return await this.#failed(task, error, signal);
     } finally {
       this.#controls.delete(task.task);
+      prefetch.end(task.name);
       writer.close(task.task);
     }
   }

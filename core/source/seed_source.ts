@@ -16,7 +16,8 @@ import {
 } from "../base/errors.ts";
 import { type ByteRange, lengthOf } from "../base/ranges.ts";
 import { formatSourceAddress, type SocketAddress } from "../base/source_address.ts";
-import { READ_FEATURE } from "../protocol/greeting.ts";
+import { type Fetched, parseFetched } from "../protocol/fetched.ts";
+import { FETCH_FEATURE, READ_FEATURE } from "../protocol/greeting.ts";
 import { type ListedFile, MAX_LISTING_BYTES } from "../protocol/listing.ts";
 import { type Manifest, MAX_MANIFEST_BYTES, parseManifest } from "../protocol/manifest.ts";
 import { ReadBuffer } from "../protocol/read_buffer.ts";
@@ -77,6 +78,10 @@ export class SeedSource implements Source, AsyncDisposable {
     return this.#connector.troubled;
   }
 
+  get fetches(): boolean {
+    return this.#protocol === "session" && this.#sessions.hasFeature(FETCH_FEATURE);
+  }
+
   async protocol(signal: AbortSignal): Promise<SourceProtocol> {
     if (this.#protocol) return this.#protocol;
     if (this.#probeAt !== undefined) {
@@ -95,6 +100,15 @@ export class SeedSource implements Source, AsyncDisposable {
     const target = { kind: "upTo", bytes: MAX_MANIFEST_BYTES } as const;
     const { body } = await this.#sessions.request({ verb: "MANIFEST", name }, target, signal);
     return parseManifest(textOf(this.id, body));
+  }
+
+  async fetch(name: string, maxBytes: number, signal: AbortSignal): Promise<Fetched | undefined> {
+    if (await this.protocol(signal) === "one-shot") return undefined;
+    if (!this.#sessions.hasFeature(FETCH_FEATURE)) return undefined;
+    const target = { kind: "upTo", bytes: MAX_MANIFEST_BYTES + maxBytes } as const;
+    const request = { verb: "FETCH", name, maxBytes } as const;
+    const { reply, body } = await this.#sessions.request(request, target, signal);
+    return parseFetched(reply.kind === "ok" ? reply.fields : new Map(), body);
   }
 
   async size(name: string, signal: AbortSignal): Promise<number> {

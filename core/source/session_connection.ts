@@ -49,6 +49,9 @@ export interface ConnectionLimits {
 const MAX_DRAIN_BYTES = 64 * 1024;
 /** The same for the wait for them: an aborted caller still waits for its memory. */
 const MAX_DRAIN_MS = 200;
+/** Bodies of at most this many bytes share their memory with others: an allocation costs more than their bytes. */
+const MAX_SHARED_BYTES = 32 * 1024;
+const SHARED_BLOCK_BYTES = 512 * 1024;
 const EMPTY = new Uint8Array();
 
 export class SessionConnection implements AsyncDisposable {
@@ -63,6 +66,8 @@ export class SessionConnection implements AsyncDisposable {
   #outgoing = "";
   /** Receives discarded bytes. */
   #scratch: Uint8Array | undefined;
+  /** The rest of a block for small bodies. */
+  #block = EMPTY;
   #lastByteAt: number;
   #timer: Disposable | undefined;
   #timerAt = Infinity;
@@ -241,11 +246,20 @@ export class SessionConnection implements AsyncDisposable {
     }
     const { length } = reply;
     if (target.kind === "into" && length === target.bytes.length) return target.bytes;
-    if (target.kind === "upTo" && length <= target.bytes) return new Uint8Array(length);
+    if (target.kind === "upTo" && length <= target.bytes) return this.#newBody(length);
     if (target.kind === "none" && length === 0) return EMPTY;
     throw new ProtocolError(
       `${this.#seed} announced a body of ${length} bytes, which was not asked for`,
     );
+  }
+
+  /** Never memory that was given away before: the block is only replaced. */
+  #newBody(length: number): Uint8Array {
+    if (length > MAX_SHARED_BYTES) return new Uint8Array(length);
+    if (this.#block.length < length) this.#block = new Uint8Array(SHARED_BLOCK_BYTES);
+    const body = this.#block.subarray(0, length);
+    this.#block = this.#block.subarray(length);
+    return body;
   }
 
   #scratchOf(length: number): Uint8Array {

@@ -109,7 +109,7 @@ export class SessionPool implements AsyncDisposable {
     try {
       for (;;) {
         this.#closing.signal.throwIfAborted();
-        const session = this.#free();
+        const session = this.#free(request);
         // No await between the choice and the request: the depth must not change.
         if (session) {
           const answer = await session.request(request, target, signal);
@@ -143,12 +143,16 @@ export class SessionPool implements AsyncDisposable {
   }
 
   /** The least busy connection that takes one more request; a further one is opened where it helps. */
-  #free(): SessionConnection | undefined {
+  #free({ verb }: SessionRequest): SessionConnection | undefined {
     let session: SessionConnection | undefined;
     for (const one of this.#sessions) if (!session || one.depth < session.depth) session = one;
     if (!session) return undefined;
     const mayOpen = this.#mayOpen();
-    const isFull = session.depth >= maxDepth(session, mayOpen);
+    // Small replies wait for nothing but the round trip, which as many as possible share.
+    const isFull = session.depth >=
+      (verb === "FETCH" || verb === "MANIFEST"
+        ? session.greeting.maxInflight
+        : maxDepth(session, mayOpen));
     // This request waits for another one; the next one gets a connection of its own.
     if (mayOpen && (isFull || session.depth > 0)) this.#openMore();
     return isFull ? undefined : session;

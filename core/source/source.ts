@@ -1,5 +1,6 @@
 /** What a download reads from, independent of the protocol. */
 import type { ByteRange } from "../base/ranges.ts";
+import type { Fetched } from "../protocol/fetched.ts";
 import type { ListedFile } from "../protocol/listing.ts";
 import type { Manifest } from "../protocol/manifest.ts";
 
@@ -43,6 +44,8 @@ export interface Source {
   readonly reached: boolean;
   /** Whether the last attempt to connect failed or takes long. */
   readonly troubled: boolean;
+  /** Whether it is known to answer `fetch`. */
+  readonly fetches?: boolean;
   protocol(signal: AbortSignal): Promise<SourceProtocol>;
   /**
    * The manifest of a file; undefined from a source that offers none.
@@ -50,6 +53,11 @@ export interface Source {
    * @throws {NotFoundError} if it does not have the file. @throws {PendingError} while it hashes the file.
    */
   manifest(name: string, signal: AbortSignal): Promise<Manifest | undefined>;
+  /**
+   * As `manifest`, and in the same round trip the bytes of a file of one piece that has at most
+   * `maxBytes`. undefined from a source that cannot do that: ask for the manifest then.
+   */
+  fetch?(name: string, maxBytes: number, signal: AbortSignal): Promise<Fetched | undefined>;
   /** The size of a file in bytes. @throws {NotFoundError} if it does not have the file. */
   size(name: string, signal: AbortSignal): Promise<number>;
   /**

@@ -6,7 +6,7 @@ import { accessSync, constants, existsSync } from "node:fs";
 import { basename, dirname, extname, join } from "@std/path";
 import { sha256 } from "../base/digest.ts";
 import { ConflictError } from "../base/errors.ts";
-import { type Disk, realDisk, syncFolder, withDiskErrors } from "./disk.ts";
+import { type Disk, realDisk, statIfExists, syncFolder, withDiskErrors } from "./disk.ts";
 
 const PART_SUFFIX = ".p2p-part";
 const JOURNAL_SUFFIX = ".p2p-journal";
@@ -180,6 +180,8 @@ export class OutFolder {
     const target = this.locate(name);
     const isBelow = target.startsWith(join(root, "/"));
     for (const folder of isBelow ? foldersBetween(root, dirname(target)) : []) {
+      // Most folders exist: a look costs a fifth of an attempt to make one that does.
+      if (statIfExists(folder, this.#disk)?.isDirectory) continue;
       if (withDiskErrors(`make folder "${folder}"`, () => makeFolder(folder))) {
         this.#unsynced.add(dirname(folder));
       }

@@ -84,7 +84,11 @@ export class TaskFixture implements AsyncDisposable {
       hasher: mainThreadHasher,
       settings: all,
       pool: this.pool,
-      prefetch: new Prefetch(["before", "a"], this.pool.sources(all.seeds), clock, this.over),
+      prefetch: new Prefetch(
+        [{ name: "before", size: 1 }, { name: "a", size: 1 }],
+        { clock, sources: this.pool.sources(all.seeds), mayHaveBytes: () => false },
+        this.over,
+      ),
       clock,
       random: () => 0.5,
       store: {
@@ -146,6 +150,11 @@ export class TaskFixture implements AsyncDisposable {
     } catch {
       return Deno.readFileSync(partPath(path));
     }
+  }
+
+  /** Whether the folder has a file of that name. */
+  has(name: string): boolean {
+    return Array.from(Deno.readDirSync(this.dir)).some((entry) => entry.name === name);
   }
 
   /** Asks for the manifest of "a" before its turn has come. */

@@ -16,8 +16,9 @@ import {
   MAX_LISTED_FILES,
   parseOneShotListing,
 } from "../../core/protocol/listing.ts";
+import { parseFetched } from "../../core/protocol/fetched.ts";
 import { encodeManifest, makeManifest, parseManifest } from "../../core/protocol/manifest.ts";
-import { MAX_LINE_BYTES, parseNumber, parseSize } from "../../core/protocol/syntax.ts";
+import { MAX_LINE_BYTES, parseNumber, parsePairs, parseSize } from "../../core/protocol/syntax.ts";
 import {
   encodeErrorReply,
   ERROR_REPLY_CODES,
@@ -286,6 +287,29 @@ const manifests: Target = {
   },
 };
 
+const fetched: Target = {
+  name: "fetched",
+  seeds: [
+    bytesOf("manifest=253\n" + encodeManifest("hello.txt", manifestOf(6)) + "xxxxxx"),
+    bytesOf(`manifest=${EMPTY.length}\n${EMPTY}`),
+    bytesOf(`later=1 manifest=${THREE_PIECES.length} more=1\n${THREE_PIECES}`),
+    bytesOf("manifest=0\n"),
+  ],
+  run(input) {
+    // The first line is the fields of the reply's line; the rest is its body.
+    const end = input.indexOf(10);
+    const fields = parsePairs(textOf(input.subarray(0, Math.max(0, end))));
+    const body = input.subarray(end + 1);
+    const parsed = attempt(() => parseFetched(fields, body), ProtocolError);
+    if (parsed instanceof Error) return requireShort(parsed);
+    const { manifest: { layout }, bytes = new Uint8Array() } = parsed;
+    const length = Number(fields.get("manifest"));
+    assertEquals(length + bytes.length, body.length);
+    if (bytes.length > 0) assertEquals([layout.count, layout.size], [1, bytes.length]);
+    assertEquals(bytes, body.subarray(length));
+  },
+};
+
 function holdManifest(text: string): void {
   const manifest = attempt(() => parseManifest(text), ProtocolError);
   if (manifest instanceof Error) return requireShort(manifest);
@@ -405,6 +429,7 @@ export const WIRE_TARGETS: readonly Target[] = [
   listings,
   oneShotListings,
   manifests,
+  fetched,
   answers,
   numbers,
 ];

@@ -204,6 +204,15 @@ export class ScriptedSeed implements AsyncDisposable {
           client,
           encodeManifest(request.name, this.manifestOf(request.name)),
         );
+      case "FETCH": {
+        const { name, maxBytes } = request;
+        if (!this.files.has(name)) return await client.send("ERROR:NOT_FOUND no\n");
+        const bytes = this.#bytesOf(name);
+        this.#promised.set(name, bytes);
+        return await sendFetched(client, name, this.manifestOf(name), {
+          bytes: bytes.length <= maxBytes ? bytes : undefined,
+        });
+      }
       case "DOWNLOAD": {
         const promised = this.#promised.get(request.name);
         const bytes = this.files.get(request.name);
@@ -250,6 +259,19 @@ function manifestOf(bytes: Uint8Array): Manifest {
 export async function sendBody(client: SeedSide, body: string | Uint8Array): Promise<void> {
   const bytes = typeof body === "string" ? new TextEncoder().encode(body) : body;
   await client.send(encodeOk(bytes.length));
+  await client.send(bytes);
+}
+
+/** Answers FETCH. */
+export async function sendFetched(
+  client: SeedSide,
+  name: string,
+  manifest: Manifest,
+  { bytes = new Uint8Array() }: { readonly bytes: Uint8Array | undefined },
+): Promise<void> {
+  const head = new TextEncoder().encode(encodeManifest(name, manifest));
+  await client.send(encodeOk(head.length + bytes.length, { manifest: head.length }));
+  await client.send(head);
   await client.send(bytes);
 }
 
