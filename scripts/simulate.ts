@@ -1,10 +1,16 @@
 /**
  * Runs the resolver and the scheduler through made-up worlds: `deno task simulate [count] [first]`.
  * A world that breaks a rule is printed with its number; `deno task simulate 1 <number>` meets it again.
+ * `deno task simulate swarm [text]` runs swarms of receivers that share, those whose name has the text.
  */
 import { faultsOfWorld, planOfWorld } from "../tests/sim/random_world.ts";
+import { runSwarmCases } from "../tests/sim/swarm_worlds.ts";
 import { faultsOfVote } from "../tests/sim/vote_world.ts";
 
+if (Deno.args[0] === "swarm") {
+  const bad = runSwarmCases(Deno.args[1] ?? "", (line) => console.log(line));
+  Deno.exit(bad === 0 ? 0 : 1);
+}
 const [count = 1000, first = 0] = Deno.args.map(Number);
 const startedAt = performance.now();
 let bad = 0;

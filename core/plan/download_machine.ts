@@ -87,6 +87,11 @@ export class DownloadMachine {
     return this.#takeCommands();
   }
 
+  /** At most `count` pieces that are missing and not requested: those to ask a seed's suggestion for. */
+  nextPieces(count: number): number[] {
+    return this.#phase.kind === "transferring" ? this.#phase.transfer.nextPieces(count) : [];
+  }
+
   /** The contents that sources hold, with the reasons why some were set aside; empty if they all hold the same. */
   contents({ ballots }: Choice): ContentVotes[] {
     if (ballots.length < 2) return [];
@@ -105,6 +110,17 @@ export class DownloadMachine {
         return true;
       case "sourceHas":
         this.#limit(event.source, event.pieces);
+        return true;
+      case "sourceGained":
+        this.#gain(event.source, event.pieces, event.queue);
+        return true;
+      case "sourceSuggests": {
+        const source = this.#sources.get(event.source);
+        if (source) source.suggestions = event.suggestions;
+        return true;
+      }
+      case "sourceLeft":
+        this.#leave(event.source);
         return true;
       case "answered":
         this.#answered(event.source, event.answer, nowMs);
@@ -125,7 +141,18 @@ export class DownloadMachine {
   #inTransfer(
     event: Exclude<
       DownloadEvent,
-      { kind: "sourceAppeared" | "sourceHas" | "answered" | "opened" | "rejected" | "timer" }
+      {
+        kind:
+          | "sourceAppeared"
+          | "sourceHas"
+          | "sourceGained"
+          | "sourceSuggests"
+          | "sourceLeft"
+          | "answered"
+          | "opened"
+          | "rejected"
+          | "timer";
+      }
     >,
     nowMs: number,
   ): boolean {
@@ -148,9 +175,37 @@ export class DownloadMachine {
   }
 
   #add(source: NewSource, nowMs: number): void {
+    if (source.peer) return this.#addPeer(source, source.peer.pieces, nowMs);
     if (this.#sources.has(source.id)) return;
     // A new map would be unknown to the phases, which share this one.
     this.#sources.set(source.id, new SourceState(source, nowMs));
+  }
+
+  /** A peer said that it has the content: it may be asked at once. One that sent wrong bytes is not taken again. */
+  #addPeer(source: NewSource, pieces: ReadonlySet<number>, nowMs: number): void {
+    if (this.#phase.kind !== "transferring") return;
+    const { transfer } = this.#phase;
+    const known = this.#sources.get(source.id);
+    if (known && !(known.isPeer && known.dropped && !known.isCorrupt)) return;
+    const state = new SourceState({ ...source, peer: { pieces: new Set() } }, nowMs);
+    this.#sources.set(source.id, state);
+    transfer.gain(state, Array.from(pieces));
+    transfer.joined(state, nowMs);
+  }
+
+  #gain(id: string, pieces: readonly number[], queue: number | undefined): void {
+    const source = this.#sources.get(id);
+    if (source === undefined) return;
+    if (queue !== undefined) source.queue = queue;
+    if (this.#phase.kind === "transferring") this.#phase.transfer.gain(source, pieces);
+    else source.gain(pieces);
+  }
+
+  #leave(id: string): void {
+    const source = this.#sources.get(id);
+    if (!source?.isPeer) return;
+    if (this.#phase.kind === "transferring") this.#phase.transfer.drop(source, "left");
+    else source.drop();
   }
 
   #limit(id: string, pieces: ReadonlySet<number>): void {
@@ -272,6 +327,11 @@ export class DownloadMachine {
   }
 
   #admit(source: SourceState, { content }: Choice, nowMs: number): void {
+    // It holds the content, or it would not be here.
+    if (source.isPeer) {
+      if (source.status.kind !== "dropped") source.status = { kind: "ready" };
+      return;
+    }
     const { answer, status } = source;
     const compared = answer && compareAnswer(answer, content, this.#options.requireVerified);
     if (compared === "holds") source.status = { kind: "ready" };
@@ -307,6 +367,8 @@ export class DownloadMachine {
     // That no content has the digest says more than that one of them had another one.
     this.#hasFailedContent = why !== "wrong-sha256" || !hasRival;
     if (!hasRival) return this.#fail("set-aside");
+    // Peers have the content that was given up, and no vote on the next one.
+    for (const { id, isPeer } of this.#sources.values()) if (isPeer) this.#sources.delete(id);
     this.#renewSources(nowMs);
     for (const source of this.#sources.values()) {
       source.answer = undefined;

@@ -15,6 +15,16 @@ export interface NewSource {
   readonly troubled: boolean;
   /** It was reached before: its failures are an outage, which may end. */
   readonly known: boolean;
+  /** A receiver of the chosen content, which has these pieces of it. It takes no part in the vote on the content. */
+  readonly peer?: { readonly pieces: ReadonlySet<number> };
+}
+
+/** What a seed that has the whole content would like to send. */
+export interface Suggestions {
+  /** In their order. */
+  readonly pieces: readonly number[];
+  /** Request nothing else from it: others have the rest, or will have it soon. */
+  readonly only: boolean;
 }
 
 /** Why a read of a piece failed. */
@@ -60,6 +70,22 @@ export type DownloadEvent =
   | { readonly kind: "sourceAppeared"; readonly source: NewSource }
   /** The source can send these pieces; without this event, a source that holds the content has all. */
   | { readonly kind: "sourceHas"; readonly source: string; readonly pieces: ReadonlySet<number> }
+  /** The source can send these pieces beside those that it had. */
+  | {
+    readonly kind: "sourceGained";
+    readonly source: string;
+    readonly pieces: readonly number[];
+    /** Pieces that it is sending to others, or is to send, as far as it says. */
+    readonly queue?: number;
+  }
+  /** Which pieces to request from a source first; replaces what it suggested before. */
+  | {
+    readonly kind: "sourceSuggests";
+    readonly source: string;
+    readonly suggestions: Suggestions;
+  }
+  /** The source, a receiver, is not there any more. */
+  | { readonly kind: "sourceLeft"; readonly source: string }
   /** The answer to a probe. */
   | { readonly kind: "answered"; readonly source: string; readonly answer: SourceAnswer }
   /** The file of the chosen content is open; these pieces are missing, in ascending order. */

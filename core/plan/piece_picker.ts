@@ -3,7 +3,7 @@
 /** In order, or the piece that the fewest sources have first. */
 export type PieceOrder = "in-order" | "rarest-first";
 
-/** The pieces that a source has; undefined: all of them. A new set means new pieces. */
+/** The pieces that a source has; undefined: all of them. A new set, or `gained`, means new pieces. */
 export type SourcePieces = ReadonlySet<number> | undefined;
 
 export interface PiecePicker {
@@ -11,6 +11,12 @@ export interface PiecePicker {
   readonly available: number;
   /** Takes the next of the source's pieces; undefined if there is none. */
   take(pieces: SourcePieces): number | undefined;
+  /** Takes this piece. @returns whether it could be requested now */
+  takePiece(piece: number): boolean;
+  /** At most `count` missing pieces, those that would be taken first from a source with all pieces. */
+  peek(count: number): number[];
+  /** A source's set of pieces has further ones. */
+  gained(pieces: SourcePieces): void;
   /** A piece that was taken is missing again, and comes first. */
   put(piece: number): void;
   /** A stream passed this piece on. */
@@ -50,6 +56,23 @@ export class InOrderPicker implements PiecePicker {
 
   take(pieces: SourcePieces): number | undefined {
     return takeLast(this.#returned, pieces) ?? this.#takeNext(pieces);
+  }
+
+  /** A stream is requested in its order, whatever a source suggests. */
+  takePiece(): boolean {
+    return false;
+  }
+
+  peek(count: number): number[] {
+    const first = this.#returned.slice(-count).reverse();
+    for (let at = this.#next; at < this.#windowEnd && first.length < count; at++) {
+      if (this.#order[at]! >= 0) first.push(this.#order[at]!);
+    }
+    return first;
+  }
+
+  gained(pieces: SourcePieces): void {
+    if (pieces !== undefined) this.#nextOf.delete(pieces);
   }
 
   put(piece: number): void {
@@ -112,6 +135,29 @@ export class RarestFirstPicker implements PiecePicker {
     return takeLast(this.#returned, pieces) ?? this.#takeRarest(pieces);
   }
 
+  takePiece(piece: number): boolean {
+    const at = this.#returned.lastIndexOf(piece);
+    if (at >= 0) this.#returned.splice(at, 1);
+    else if (this.#places.has(piece)) this.#remove(piece);
+    else return false;
+    return true;
+  }
+
+  peek(count: number): number[] {
+    const first = this.#returned.slice(-count).reverse();
+    for (const bucket of this.#buckets) {
+      for (let at = 0; at < (bucket?.length ?? 0) && first.length < count; at++) {
+        this.#swap(bucket, at, at + Math.floor(this.#random() * (bucket.length - at)));
+        first.push(bucket[at]!);
+      }
+    }
+    return first;
+  }
+
+  gained(pieces: SourcePieces): void {
+    if (pieces !== undefined) this.#exhausted.delete(pieces);
+  }
+
   put(piece: number): void {
     this.#returned.push(piece);
   }
@@ -129,7 +175,9 @@ export class RarestFirstPicker implements PiecePicker {
 
   #takeRarest(pieces: SourcePieces): number | undefined {
     if (pieces !== undefined && this.#exhausted.has(pieces)) return undefined;
-    for (const bucket of this.#buckets) {
+    for (const [copies, bucket] of this.#buckets.entries()) {
+      // A source with a part of the pieces counts for each of them.
+      if (copies === 0 && pieces !== undefined) continue;
       for (let at = 0; at < (bucket?.length ?? 0); at++) {
         this.#swap(bucket, at, at + Math.floor(this.#random() * (bucket.length - at)));
         const piece = bucket[at]!;

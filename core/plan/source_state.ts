@@ -2,7 +2,7 @@
 import { backoffMs } from "../base/backoff.ts";
 import { RateMeter } from "../base/rate.ts";
 import type { SourceAnswer } from "./content_vote.ts";
-import type { NewSource } from "./messages.ts";
+import type { NewSource, Suggestions } from "./messages.ts";
 import type { SourcePieces } from "./piece_picker.ts";
 
 export type SourceStatus =
@@ -19,7 +19,7 @@ export type SourceStatus =
 
 /** A source that keeps sending wrong bytes costs at most three pieces. */
 const MAX_CORRUPT_PIECES = 3;
-/** Two pieces keep a line full between two replies before its speed is known. */
+/** Two pieces keep a line full between two replies before its speed is known. A peer has to prove itself with one. */
 const INITIAL_WINDOW = 2;
 /**
  * After a lost connection, ranges are about as long as what the last connection brought: what a
@@ -52,7 +52,13 @@ export class SourceState {
   stalls = 0;
   /** Its reads that are not complete. */
   readonly inFlight = new Set<number>();
-  #pieces: SourcePieces;
+  /** A receiver of the chosen content. */
+  readonly isPeer: boolean;
+  /** What it would like to send; undefined: it does not say. */
+  suggestions: Suggestions | undefined;
+  /** Of a peer: pieces that it is to send, of all receivers, as of its last report, and requested since. */
+  queue = 0;
+  #pieces: Set<number> | undefined;
   readonly #meter = new RateMeter();
   /** Its rate when it had something to send last. */
   #lastGoodput = 0;
@@ -66,7 +72,9 @@ export class SourceState {
   #proven = false;
   #slowAtMs = -Infinity;
 
-  constructor({ id, troubled, known }: NewSource, nowMs: number) {
+  constructor({ id, troubled, known, peer }: NewSource, nowMs: number) {
+    this.isPeer = peer !== undefined;
+    this.#pieces = peer && new Set(peer.pieces);
     this.id = id;
     this.troubled = troubled;
     this.known = known;
@@ -76,9 +84,12 @@ export class SourceState {
 
   /** The same source for another attempt: with its answer and without its history. */
   renewed(nowMs: number): SourceState {
-    const fresh = new SourceState(this, nowMs);
+    const { id, troubled, known } = this;
+    const peer = this.isPeer ? { pieces: this.#pieces ?? new Set<number>() } : undefined;
+    const fresh = new SourceState({ id, troubled, known, ...peer && { peer } }, nowMs);
     fresh.answer = this.answer;
     fresh.#pieces = this.#pieces;
+    fresh.suggestions = this.suggestions;
     // A probe that is under way answers the new attempt.
     if (this.status.kind === "probing" || this.status.kind === "waiting") {
       fresh.status = this.status;
@@ -106,7 +117,15 @@ export class SourceState {
 
   /** It can send these pieces only. */
   limitTo(pieces: ReadonlySet<number>): void {
-    this.#pieces = pieces;
+    this.#pieces = new Set(pieces);
+  }
+
+  /** It can send these pieces, too. @returns those that are new; none for a source that has all. */
+  gain(pieces: readonly number[]): number[] {
+    const own = this.#pieces;
+    const fresh = own === undefined ? [] : pieces.filter((piece) => !own.has(piece));
+    for (const piece of fresh) own?.add(piece);
+    return fresh;
   }
 
   has(piece: number): boolean {
@@ -164,7 +183,7 @@ export class SourceState {
   window(pieceSize: number, least: () => number, nowMs: number): number {
     if (!this.ready) return 0;
     if (this.#onProbation || this.isSlow(nowMs)) return 1;
-    if (!this.#proven) return INITIAL_WINDOW;
+    if (!this.#proven) return this.isPeer ? 1 : INITIAL_WINDOW;
     const pieces = Math.ceil(this.goodput(nowMs) * WINDOW_SECONDS / pieceSize) + 1;
     if (pieces >= MAX_WINDOW) return MAX_WINDOW;
     return Math.min(MAX_WINDOW, Math.max(pieces, least()));
@@ -206,6 +225,11 @@ export class SourceState {
   /** It sent a wrong piece. @returns how many it sent, if that is the last one it may send. */
   corrupted(): number | undefined {
     return ++this.#corrupt >= MAX_CORRUPT_PIECES ? this.#corrupt : undefined;
+  }
+
+  /** It sent a wrong piece at some time. */
+  get isCorrupt(): boolean {
+    return this.#corrupt > 0;
   }
 
   drop(): void {

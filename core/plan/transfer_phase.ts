@@ -77,6 +77,8 @@ interface PieceInFlight {
  * trip brings so little that a window by rate alone would never need a second connection.
  */
 const MIN_WINDOW_BYTES = 4 * 1024 * 1024;
+/** A peer that has this many pieces to send is not asked for more: others have the same pieces soon. */
+const MAX_PEER_QUEUE = 6;
 /** In the endgame this share of the file may be received twice, or two pieces of a small file. */
 const ENDGAME_SHARE = 0.02;
 const ENDGAME_PIECES = 2;
@@ -158,6 +160,11 @@ export class TransferPhase {
     return this.#nextRequest;
   }
 
+  /** At most `count` pieces to request next from a source that has all. */
+  nextPieces(count: number): number[] {
+    return this.#options.picker.peek(count);
+  }
+
   /** The source holds the content and may be asked. */
   joined(source: SourceState, nowMs: number): void {
     if (this.#frozenMs !== undefined) this.#giveUpAtMs = nowMs + this.#frozenMs;
@@ -174,6 +181,14 @@ export class TransferPhase {
       picker.adjustCopies(pieces, 1);
     }
     source.limitTo(pieces);
+  }
+
+  /** The source has these pieces beside those that it had. */
+  gain(source: SourceState, pieces: readonly number[]): void {
+    const fresh = source.gain(pieces);
+    if (source.dropped || fresh.length === 0) return;
+    this.#options.picker.adjustCopies(fresh, 1);
+    this.#options.picker.gained(source.pieces);
   }
 
   /** The task waits for its permit: silence is no source's fault meanwhile. */
@@ -248,7 +263,7 @@ export class TransferPhase {
     if (source.dropped) return;
     source.drop();
     this.#options.picker.adjustCopies(source.pieces ?? [], -1);
-    this.#lastDrop = reason;
+    if (!source.isPeer) this.#lastDrop = reason;
     this.#report(source, "dropped", reason, wrongPieces === undefined ? {} : { wrongPieces });
   }
 
@@ -345,10 +360,26 @@ export class TransferPhase {
 
   #fill(nowMs: number): void {
     const { picker } = this.#options;
+    this.#requestSuggested(nowMs);
     while (picker.available > 0 && !this.#isFull) {
       const request = this.#pick(nowMs);
       if (request === undefined) return;
       this.#request(request.source, request.piece, nowMs);
+    }
+  }
+
+  /**
+   * What seeds suggest comes before all else: a seed that waits is what a swarm waits for. They suggest
+   * few pieces at a time, so their number is the window.
+   */
+  #requestSuggested(nowMs: number): void {
+    const { picker } = this.#options;
+    for (const source of this.#sources.values()) {
+      if (!source.ready) continue;
+      for (const piece of source.suggestions?.pieces ?? []) {
+        if (this.#isFull) return;
+        if (picker.takePiece(piece)) this.#request(source, piece, nowMs);
+      }
     }
   }
 
@@ -358,7 +389,8 @@ export class TransferPhase {
     for (;;) {
       const source = this.#pickSource(without, nowMs);
       if (source === undefined) return undefined;
-      const piece = this.#options.picker.take(source.pieces);
+      const { pieces, suggestions } = source;
+      const piece = suggestions?.only ? undefined : this.#options.picker.take(pieces);
       if (piece !== undefined) return { source, piece };
       without.add(source);
     }
@@ -366,13 +398,33 @@ export class TransferPhase {
 
   #pickSource(without: ReadonlySet<SourceState>, nowMs: number): SourceState | undefined {
     let best: { source: SourceState; free: number; goodput: number } | undefined;
+    const peer = this.#pickPeer(without, nowMs);
+    if (peer !== undefined) return peer;
     for (const source of this.#sources.values()) {
+      if (source.isPeer) continue;
       const free = this.#windowLeft(source, nowMs);
       if (free <= 0 || (best && free < best.free) || without.has(source)) continue;
       const goodput = source.goodput(nowMs);
       if (!best || free > best.free || goodput > best.goodput) best = { source, free, goodput };
     }
     return best?.source;
+  }
+
+  /**
+   * The peer with the fewest pieces to send, a random one of several: the rarest pieces are at few
+   * peers, and receivers that all ask the same ones would leave the others idle.
+   */
+  #pickPeer(without: ReadonlySet<SourceState>, nowMs: number): SourceState | undefined {
+    let best: SourceState | undefined;
+    let equals = 0;
+    for (const source of this.#sources.values()) {
+      if (!source.isPeer || !source.ready || source.queue >= MAX_PEER_QUEUE) continue;
+      if (without.has(source) || this.#windowLeft(source, nowMs) <= 0) continue;
+      if (best && source.queue > best.queue) continue;
+      equals = best && source.queue === best.queue ? equals + 1 : 1;
+      if (equals === 1 || this.#options.random() * equals < 1) best = source;
+    }
+    return best;
   }
 
   #windowLeft(source: SourceState, nowMs: number): number {
@@ -400,6 +452,7 @@ export class TransferPhase {
     const begun = this.#begunOf(piece);
     this.#requests.set(id, { id, piece, source, requestedAtMs: nowMs, begun, received: 0 });
     source.inFlight.add(id);
+    source.queue++;
     const { rangeBytes } = source;
     this.#commands.push({
       kind: "request",

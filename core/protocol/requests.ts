@@ -25,8 +25,14 @@ export type SessionRequest =
   | { readonly verb: "HAVE"; readonly id: string; readonly known?: number }
   /** Announces a receiver that serves what it has on `port` (0: not, or no longer), and asks for others. */
   | { readonly verb: "JOIN"; readonly id: string; readonly port: number; readonly pieces: number }
-  /** Which pieces the receiver at `port` should request from this seed, at most `count`. */
-  | { readonly verb: "SUGGEST"; readonly id: string; readonly port: number; readonly count: number }
+  /** Which of these pieces the receiver at `port` should request from this seed, at most `count`. */
+  | {
+    readonly verb: "SUGGEST";
+    readonly id: string;
+    readonly port: number;
+    readonly count: number;
+    readonly pieces: readonly number[];
+  }
   | { readonly verb: "PING" }
   | { readonly verb: "BYE" };
 
@@ -58,7 +64,7 @@ export function encodeSessionRequest(request: SessionRequest): string {
     case "JOIN":
       return `JOIN ${request.id}|${request.port}|${request.pieces}`;
     case "SUGGEST":
-      return `SUGGEST ${request.id}|${request.port}|${request.count}`;
+      return `SUGGEST ${request.id}|${request.port}|${request.count}|${request.pieces}`;
     default:
       return request.verb;
   }
@@ -108,14 +114,20 @@ export function parseSessionRequest(line: string): SessionRequest {
       const [known] = parsed.numbers;
       return { verb, id: parsed.id, ...known === undefined ? {} : { known } };
     }
-    case "JOIN":
-    case "SUGGEST": {
+    case "JOIN": {
       const parsed = parseIdAndNumbers(rest);
-      const [port, number] = parsed?.numbers ?? [];
+      const [port, pieces] = parsed?.numbers ?? [];
       if (parsed?.numbers.length !== 2 || port! > MAX_PORT) break;
-      return verb === "JOIN"
-        ? { verb, id: parsed.id, port: port!, pieces: number! }
-        : { verb, id: parsed.id, port: port!, count: number! };
+      return { verb, id: parsed.id, port: port!, pieces: pieces! };
+    }
+    case "SUGGEST": {
+      const [, head, list = ""] = rest?.match(/^(.*)\|([^|]*)$/s) ?? [];
+      const parsed = parseIdAndNumbers(head);
+      const [port, count] = parsed?.numbers ?? [];
+      const digits = list.split(",");
+      const pieces = digits.flatMap((each) => parseSize(each) ?? []);
+      if (parsed?.numbers.length !== 2 || port! > MAX_PORT || pieces.length < digits.length) break;
+      return { verb, id: parsed.id, port: port!, count: count!, pieces };
     }
   }
   throw notARequest();

@@ -11,7 +11,7 @@ export const SWARM_FEATURE = "swarm";
 
 /** Peers in one reply to `JOIN`: with twice as many as a receiver uses, it can replace those that it does not reach. */
 export const MAX_PEERS_IN_REPLY = 32;
-/** Pieces in one `new=` or `pieces=`: five digits each leave room in a line of 4,096 bytes. */
+/** Pieces in one `new=`, or in one `SUGGEST`: five digits each leave room in a line of 4,096 bytes. */
 export const MAX_INDICES_IN_LINE = 512;
 /** Pieces in one reply to `SUGGEST`: a receiver requests a few at a time, and later ones are chosen with newer knowledge. */
 export const MAX_SUGGESTED = 16;

@@ -73,7 +73,7 @@ const sessionRequests: Target = {
     "BYE",
     `HAVE ${ANSWER}|17`,
     `JOIN ${ANSWER}|7270|3`,
-    `SUGGEST ${ANSWER}|65535|4`,
+    `SUGGEST ${ANSWER}|65535|4|0,17`,
   ),
   run(input) {
     const line = textOf(input);

@@ -114,19 +114,21 @@ class Client(socketserver.StreamRequestHandler):
             raise Refused("BAD_REQUEST not a request")
         return True
     def swarm(self, verb, content, *numbers):
-        numbers = [number(n) for n in numbers]
+        wanted = [number(n) for n in numbers[2].split(",")] if verb == "SUGGEST" and len(numbers) == 3 else []
+        numbers = [number(n) for n in numbers[:2 if wanted else 3]]
         if len(content) != 64 or len(numbers) not in ((0, 1) if verb == "HAVE" else (2,)) or \
                 (verb != "HAVE" and numbers[0] > 65535):
             raise Refused("BAD_REQUEST not a request")
         if content not in Client.ids: raise Refused("NOT_FOUND no such content")
-        if verb == "HAVE": return self.body(b"", " complete=1")
+        if verb == "HAVE": return self.body(b"", " complete=1 queue=0")
         peers, own = Client.peers.setdefault(content, {}), (self.client_address[0], numbers[0])
         if verb == "SUGGEST":
             pieces = -(-os.path.getsize(path_of(Client.ids[content])) // MAX_LENGTH)
             given = Client.given.setdefault(content, [0] * pieces)
-            best = sorted(range(pieces), key=lambda p: given[p])[:min(numbers[1], 16)] if own in peers else []
+            wanted = [p for p in wanted if p < pieces] if own in peers else []
+            best = sorted(wanted, key=lambda p: given[p])[:min(numbers[1], 16)]
             for piece in best: given[piece] += 1
-            return self.body(b"", " pieces=" + ",".join(map(str, best)))
+            return self.body(b"", " pieces=" + ",".join(map(str, best)) + " retry-after-ms=200")
         now = time.monotonic()
         for peer in list(peers):
             if now - peers[peer][1] > 15 or (numbers[0] == 0 and peer[0] == own[0]): del peers[peer]

@@ -42,8 +42,8 @@ const inSession: { line: string; request: SessionRequest }[] = [
     request: { verb: "JOIN", id: "a1".repeat(32), port: 65_535, pieces: 3 },
   },
   {
-    line: `SUGGEST ${"a1".repeat(32)}|7270|4`,
-    request: { verb: "SUGGEST", id: "a1".repeat(32), port: 7270, count: 4 },
+    line: `SUGGEST ${"a1".repeat(32)}|7270|4|3,17`,
+    request: { verb: "SUGGEST", id: "a1".repeat(32), port: 7270, count: 4, pieces: [3, 17] },
   },
   {
     line: "DOWNLOAD a|0|1",
@@ -140,7 +140,12 @@ const badInSession = [
   `JOIN ${"a1".repeat(32)}|1|2|3`,
   `JOIN ${"a1".repeat(32)}|1|x`,
   `SUGGEST ${"a1".repeat(32)}|1`,
-  `SUGGEST ${"a1".repeat(32)}|1|01`,
+  `SUGGEST ${"a1".repeat(32)}|1|1`,
+  `SUGGEST ${"a1".repeat(32)}|1|01|1`,
+  `SUGGEST ${"a1".repeat(32)}|1|1|`,
+  `SUGGEST ${"a1".repeat(32)}|1|1|1,`,
+  `SUGGEST ${"a1".repeat(32)}|1|1|1,x`,
+  `SUGGEST ${"a1".repeat(32)}|1|1|1|1`,
   "DOWNLOAD a|0|",
   "DOWNLOAD a||1",
   "DOWNLOAD a|0|1|",
@@ -267,7 +272,13 @@ const sessionRequest: fc.Arbitrary<SessionRequest> = fc.oneof(
   fc.record({ verb: fc.constant("HAVE" as const), id: contentId }),
   fc.record({ verb: fc.constant("HAVE" as const), id: contentId, known: anySize }),
   fc.record({ verb: fc.constant("JOIN" as const), id: contentId, port, pieces: anySize }),
-  fc.record({ verb: fc.constant("SUGGEST" as const), id: contentId, port, count: anySize }),
+  fc.record({
+    verb: fc.constant("SUGGEST" as const),
+    id: contentId,
+    port,
+    count: anySize,
+    pieces: fc.array(anySize, { minLength: 1, maxLength: 20 }),
+  }),
 );
 property("parseSessionRequest() takes back what was encoded", sessionRequest, (request) => {
   assertEquals(parseSessionRequest(encodeSessionRequest(request)), request);

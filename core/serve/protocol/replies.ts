@@ -149,12 +149,17 @@ export class Replies implements Disposable {
     const file = this.#file!;
     requireInside(range, file.version.size);
     const { pieceSize } = layoutOf(file.version.size);
+    const { swarm } = this.#context;
     // The rest of a piece that is longer than a range, or was begun elsewhere, is not another copy.
-    if (range.start % pieceSize === 0) {
-      const piece = range.start / pieceSize;
-      this.#context.swarm?.requested(id, this.#connection.address, piece);
+    const isBegin = range.start % pieceSize === 0;
+    const ended = isBegin
+      ? swarm?.requested(id, this.#connection.address, range.start / pieceSize)
+      : undefined;
+    try {
+      await this.#sendRange(file, range);
+    } finally {
+      ended?.();
     }
-    await this.#sendRange(file, range);
   }
 
   /** Verified pieces of a content that may be here in part. */

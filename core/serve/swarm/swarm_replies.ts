@@ -30,15 +30,17 @@ export function answerSwarm(
   if (content === undefined) throw new ErrorReply("NOT_FOUND", "no such content");
   switch (request.verb) {
     case "HAVE":
-      return have(content, request.known);
+      return have(content, request.known, queueOf(context));
     case "JOIN":
       return join(request, content, connection, context, swarm);
     case "SUGGEST": {
-      const { id, port, count } = request;
-      const pieces = content.shared === undefined
-        ? swarm.suggest(id, connection.address, port, count, context.clock.now())
-        : [];
-      return { body: EMPTY, fields: { pieces: encodeIndices(pieces) } };
+      const asked = content.shared === undefined ? request : { ...request, pieces: [] };
+      const { pieces, retryAfterMs } = swarm.suggest(
+        { ...asked, host: connection.address },
+        context.clock.now(),
+      );
+      const fields = { pieces: encodeIndices(pieces), "retry-after-ms": retryAfterMs };
+      return { body: EMPTY, fields };
     }
   }
 }
@@ -57,16 +59,22 @@ function contentOf(id: string, { shared, manifests }: ServeContext): Content | u
   return file && { count: layoutOf(file.version.size).count, shared: undefined };
 }
 
-function have({ count, shared }: Content, known: number | undefined): SwarmReply {
-  if (shared === undefined) return { body: EMPTY, fields: { complete: 1 } };
+/** Bodies that are being sent, and that wait to be. */
+function queueOf({ scheduler }: ServeContext): number {
+  return scheduler.taken + scheduler.waiting;
+}
+
+function have({ count, shared }: Content, known: number | undefined, queue: number): SwarmReply {
+  if (shared === undefined) return { body: EMPTY, fields: { complete: 1, queue } };
   const { gained } = shared;
-  if (gained.size === count) return { body: EMPTY, fields: { complete: 1 } };
+  if (gained.size === count) return { body: EMPTY, fields: { complete: 1, queue } };
   const news = known === undefined ? undefined : gained.since(known);
   if (news === undefined) {
     const body = encodePieceMap((piece) => gained.has(piece), count);
-    return { body, fields: { count: gained.count } };
+    return { body, fields: { count: gained.count, queue } };
   }
-  return { body: EMPTY, fields: { count: known! + news.length, new: encodeIndices(news) } };
+  const fields = { count: known! + news.length, new: encodeIndices(news), queue };
+  return { body: EMPTY, fields };
 }
 
 function join(

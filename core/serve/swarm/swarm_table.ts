@@ -22,6 +22,16 @@ const MAX_MEMBERS = 8192;
  * has so many receivers. It also limits how many ports a client can make others connect to.
  */
 const MAX_MEMBERS_OF_CLIENT = 64;
+/**
+ * Pieces that are suggested or being sent at a time: 8 MiB in flight keep a line of 1 Gbit/s full over
+ * 60 ms. More would be chosen earlier, before it is known which pieces others have, and all that are
+ * sent at a time arrive late, and can be passed on only then.
+ */
+const MAX_PENDING = 8;
+/** A receiver asks again after this time for each other one, so all together ask 200 times a second. */
+const RETRY_MS_PER_MEMBER = 5;
+const MIN_RETRY_MS = 100;
+const MAX_RETRY_MS = 5000;
 /** A receiver that asked for suggestions and did not request them for this time will not. */
 const SUGGESTION_TIMEOUT_MS = 5000;
 
@@ -40,11 +50,22 @@ export interface Announcement {
   readonly pieces: number;
 }
 
+/** A receiver at `host` and `port` asks which pieces to request. */
+export interface SuggestionRequest {
+  readonly id: string;
+  readonly host: string;
+  readonly port: number;
+  readonly count: number;
+  /** Those that it misses, the rarest first. */
+  readonly pieces: readonly number[];
+}
+
 class Member {
   pieces = 0;
   seenAtMs = 0;
   /** It announced that it leaves: it counts against its client's limit until it is forgotten. */
   left = false;
+  /** Pieces that it should request, and has not. */
   suggested: number[] = [];
   suggestedAtMs = 0;
 
@@ -56,8 +77,8 @@ class Swarm {
   readonly byHost = new Map<string, Set<Member>>();
   /** How often each piece was given to a receiver that shares, or suggested to one. */
   readonly given: Uint32Array;
-  /** Where the next suggestion begins, so that equal pieces are suggested in turn. */
-  cursor = 0;
+  /** Pieces that are suggested to a receiver, or are being sent to one that followed a suggestion. */
+  pending = 0;
 
   constructor(count: number) {
     this.given = new Uint32Array(count);
@@ -123,37 +144,62 @@ export class SwarmTable {
     return others.slice(0, chosen).map(({ host, port, pieces }) => ({ host, port, pieces }));
   }
 
-  /** Pieces that the receiver should request: those given least, in their order. Empty for one that did not join. */
-  suggest(id: string, host: string, port: number, count: number, nowMs: number): number[] {
+  /**
+   * Which of `pieces` the receiver should request: those given least, in the order in which it named
+   * them. Empty for one that did not join, and while enough others have suggestions.
+   */
+  suggest(
+    { id, host, port, count, pieces }: SuggestionRequest,
+    nowMs: number,
+  ): { readonly pieces: readonly number[]; readonly retryAfterMs: number } {
     this.#prune(nowMs);
     const swarm = this.#swarms.get(id);
     const member = swarm?.members.get(keyOf(host, port));
-    if (swarm === undefined || member === undefined || member.left) return [];
+    if (swarm === undefined || member === undefined || member.left) {
+      return { pieces: [], retryAfterMs: MAX_RETRY_MS };
+    }
     withdraw(swarm, member);
-    const pieces = leastGiven(swarm, Math.min(count, MAX_SUGGESTED));
-    for (const piece of pieces) swarm.given[piece]!++;
-    member.suggested = pieces;
+    const { given, members } = swarm;
+    const free = Math.min(count, MAX_SUGGESTED, MAX_PENDING - swarm.pending);
+    const candidates = new Set(pieces.filter((piece) => piece < given.length));
+    const chosen = Array.from(candidates).sort((a, b) => given[a]! - given[b]!)
+      .slice(0, Math.max(0, free));
+    for (const piece of chosen) given[piece]!++;
+    swarm.pending += chosen.length;
+    member.suggested = chosen;
     member.suggestedAtMs = nowMs;
-    return pieces.slice();
+    const retryMs = Math.max(MIN_RETRY_MS, RETRY_MS_PER_MEMBER * members.size);
+    return { pieces: chosen.slice(), retryAfterMs: Math.min(MAX_RETRY_MS, retryMs) };
   }
 
-  /** A client at `host` requested a piece. It counts as given only if a receiver there shares it. */
-  requested(id: string, host: string, piece: number): void {
+  /**
+   * A client at `host` requested a piece. It counts as given only if a receiver there shares it.
+   *
+   * @returns call it when the piece was sent, or will not be.
+   */
+  requested(id: string, host: string, piece: number): () => void {
     const swarm = this.#swarms.get(id);
     const members = swarm?.byHost.get(host);
-    if (swarm === undefined || members === undefined || piece >= swarm.given.length) return;
+    if (swarm === undefined || members === undefined || piece >= swarm.given.length) {
+      return () => {};
+    }
     for (const { suggested } of members) {
       const at = suggested.indexOf(piece);
       if (at < 0) continue;
       // It was counted when it was suggested.
       suggested.splice(at, 1);
-      return;
+      let ended = false;
+      return () => {
+        if (!ended) swarm.pending--;
+        ended = true;
+      };
     }
     for (const { left } of members) {
       if (left) continue;
       swarm.given[piece]!++;
-      return;
+      break;
     }
+    return () => {};
   }
 
   #newSwarm(id: string, count: number): Swarm | undefined {
@@ -208,26 +254,8 @@ export class SwarmTable {
 /** Suggestions that were not followed do not count as given any more. */
 function withdraw(swarm: Swarm, member: Member): void {
   for (const piece of member.suggested) swarm.given[piece]!--;
+  swarm.pending -= member.suggested.length;
   member.suggested = [];
-}
-
-/** `count` pieces that were given least, beginning behind the last suggestion. */
-function leastGiven(swarm: Swarm, count: number): number[] {
-  const { given } = swarm;
-  const wanted = Math.min(count, given.length);
-  const chosen: number[] = [];
-  let least = Infinity;
-  for (const times of given) if (times < least) least = times;
-  for (; chosen.length < wanted; least++) {
-    const start = swarm.cursor;
-    for (let step = 0; step < given.length && chosen.length < wanted; step++) {
-      const piece = (start + step) % given.length;
-      if (given[piece] !== least) continue;
-      chosen.push(piece);
-      swarm.cursor = (piece + 1) % given.length;
-    }
-  }
-  return chosen;
 }
 
 /** A loopback address names another machine on every other machine. */

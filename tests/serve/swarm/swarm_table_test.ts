@@ -92,22 +92,40 @@ Deno.test("SwarmTable hands out as many as a reply may have, others each time", 
   assert(seen.size > 180, String(seen.size));
 });
 
+const ALL = [0, 1, 2, 3, 4, 5, 6, 7];
+
+function suggest(
+  table: SwarmTable,
+  host: string,
+  count: number,
+  nowMs = 0,
+  pieces = ALL,
+): number[] {
+  return [...table.suggest({ id: ID, host, port: 7000, count, pieces }, nowMs).pieces];
+}
+
 Deno.test("SwarmTable suggests each piece once before it suggests any twice", () => {
   const table = tableOf();
   for (const host of ["10.0.0.1", "10.0.0.2", "10.0.0.3"]) table.join(announcement(host), 0);
-  const first = table.suggest(ID, "10.0.0.1", 7000, 3, 0);
-  const second = table.suggest(ID, "10.0.0.2", 7000, 3, 0);
-  const third = table.suggest(ID, "10.0.0.3", 7000, 2, 0);
+  const first = suggest(table, "10.0.0.1", 3);
+  const second = suggest(table, "10.0.0.2", 3);
+  const third = suggest(table, "10.0.0.3", 2);
   assertEquals(new Set([...first, ...second, ...third]).size, 8);
+});
+
+Deno.test("SwarmTable suggests only pieces that the receiver names, in its order", () => {
+  const table = tableOf();
+  table.join(announcement("10.0.0.1"), 0);
+  assertEquals(suggest(table, "10.0.0.1", 4, 0, [6, 2, 9999, 2]), [6, 2]);
 });
 
 Deno.test("SwarmTable counts what was requested, and not what was only suggested", () => {
   const table = tableOf();
   for (const host of ["10.0.0.1", "10.0.0.2"]) table.join(announcement(host), 0);
-  const [taken, other] = table.suggest(ID, "10.0.0.1", 7000, 2, 0) as [number, number];
+  const [taken, other] = suggest(table, "10.0.0.1", 2) as [number, number];
   table.requested(ID, "10.0.0.1", taken);
   // New suggestions replace the old ones: `other` may be suggested to anyone again.
-  const again = table.suggest(ID, "10.0.0.1", 7000, 7, 0);
+  const again = suggest(table, "10.0.0.1", 7);
   assertEquals(again.includes(taken), false);
   assertEquals(again.includes(other), true);
 });
@@ -115,25 +133,55 @@ Deno.test("SwarmTable counts what was requested, and not what was only suggested
 Deno.test("SwarmTable takes back suggestions of a receiver that does not follow them", () => {
   const table = tableOf();
   for (const host of ["10.0.0.1", "10.0.0.2"]) table.join(announcement(host), 0);
-  table.suggest(ID, "10.0.0.1", 7000, 7, 0);
-  assertEquals(table.suggest(ID, "10.0.0.2", 7000, 1, 1000).length, 1);
+  suggest(table, "10.0.0.1", 8);
+  table.requested(ID, "10.0.0.2", 0);
+  assertEquals(suggest(table, "10.0.0.2", 1, 1000), []);
   for (const host of ["10.0.0.1", "10.0.0.2"]) table.join(announcement(host), 6000);
-  const later = [1, 2, 3, 4, 5, 6, 7].map(() => {
-    const [piece] = table.suggest(ID, "10.0.0.2", 7000, 1, 6000);
-    table.requested(ID, "10.0.0.2", piece!);
-    return piece;
-  });
-  assertEquals(new Set(later).size, 7);
+  const later = suggest(table, "10.0.0.2", 8, 6000);
+  assertEquals(later.at(-1), 0, "all others were not given");
+});
+
+Deno.test("SwarmTable suggests no more than a few pieces beside those that it sends", () => {
+  const table = tableOf();
+  const pieces = Array.from({ length: 100 }, (_, piece) => piece);
+  for (let host = 0; host < 10; host++) {
+    table.join(announcement(`10.0.0.${host}`, { count: 100 }), 0);
+  }
+  const suggested = Array.from(
+    { length: 10 },
+    (_, host) => suggest(table, `10.0.0.${host}`, 4, 0, pieces),
+  );
+  assertEquals(suggested.map((each) => each.length), [4, 4, 0, 0, 0, 0, 0, 0, 0, 0]);
+  const ended = suggested[0]!.map((piece) => table.requested(ID, "10.0.0.0", piece));
+  assertEquals(suggest(table, "10.0.0.9", 4, 0, pieces).length, 0, "they are being sent");
+  for (const end of ended) {
+    end();
+    end();
+  }
+  assertEquals(suggest(table, "10.0.0.9", 4, 0, pieces).length, 4);
+  assertEquals(suggest(table, "10.0.0.8", 4, 0, pieces).length, 0);
+});
+
+Deno.test("SwarmTable lets receivers ask more rarely the more there are", () => {
+  const table = tableOf();
+  const retryOf = () =>
+    table.suggest({ id: ID, host: "10.0.0.1", port: 7000, count: 4, pieces: ALL }, 0).retryAfterMs;
+  assertEquals(retryOf(), 5000, "a stranger");
+  table.join(announcement("10.0.0.1"), 0);
+  assertEquals(retryOf(), 100);
+  for (let host = 0; host < 256; host++) table.join(announcement(`10.0.1.${host}`), 0);
+  assertEquals(retryOf(), 257 * 5);
 });
 
 Deno.test("SwarmTable suggests nothing to a stranger, and counts nothing that is sent to one that does not share", () => {
   const table = tableOf();
   table.join(announcement("10.0.0.1"), 0);
-  assertEquals(table.suggest(ID, "10.0.0.1", 7001, 4, 0), []);
-  assertEquals(table.suggest(ID, "10.0.0.2", 7000, 4, 0), []);
+  const stranger = { id: ID, count: 4, pieces: ALL };
+  assertEquals(table.suggest({ ...stranger, host: "10.0.0.1", port: 7001 }, 0).pieces, []);
+  assertEquals(table.suggest({ ...stranger, host: "10.0.0.2", port: 7000 }, 0).pieces, []);
   table.join(announcement("10.0.0.2", { port: 0 }), 0);
   for (let piece = 0; piece < 8; piece++) table.requested(ID, "10.0.0.2", piece);
   table.requested(ID, "10.0.0.1", 0);
   table.requested(ID, "10.0.0.1", 99);
-  assertEquals(table.suggest(ID, "10.0.0.1", 7000, 8, 0).at(-1), 0);
+  assertEquals(suggest(table, "10.0.0.1", 8).at(-1), 0);
 });
