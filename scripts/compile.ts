@@ -12,6 +12,7 @@ export const ENV = [
   "USERPROFILE", // the same on Windows
   "LOCALAPPDATA",
   "APPDATA",
+  "AWS_*", // the account for s3://, as other tools for object stores find it
   "NO_COLOR", // whether and how to draw
   "TERM",
 ];

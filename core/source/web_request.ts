@@ -3,7 +3,7 @@
  * credentials only for the origin that they were given for. No error and no event contains a header
  * or the query of a URL, which may be secret.
  */
-import { type LinkedAbort, linkedAbort } from "../base/abort.ts";
+import { type LinkedAbort, linkedAbort, onAbort } from "../base/abort.ts";
 import { type Clock, SUSPEND_THRESHOLD_MS } from "../base/clock.ts";
 import { isOutOfDescriptors } from "../base/descriptors.ts";
 import {
@@ -204,8 +204,15 @@ export class WebRequester {
   ): Promise<Response> {
     const { clock, http, onOutOfDescriptors } = this.#options;
     using _slow = clock.after(SLOW_CONNECT_MS, () => this.#troubled = true);
+    // Its own signal, which ends with the head: see `RawExchange`.
+    const head = new AbortController();
+    using _stop = onAbort(signal, () => head.abort(signal.reason));
     try {
-      const response = await http.get(url, headers, signal);
+      const response = await http.get(url, headers, head.signal);
+      if (signal.aborted) {
+        await response.body?.cancel().catch(() => {});
+        signal.throwIfAborted();
+      }
       this.#troubled = false;
       this.#reached = true;
       return response;
@@ -228,6 +235,10 @@ export class WebRequester {
   }
 }
 
+/**
+ * An abort cancels the body, which settles a pending read at once. The signal of the platform's
+ * request does not always: a read has been seen to wait for ever after it.
+ */
 class RawExchange implements AsyncDisposable {
   readonly url: URL;
   readonly head: ResponseHead;
@@ -237,6 +248,7 @@ class RawExchange implements AsyncDisposable {
   readonly #watch: StallWatch;
   readonly #slots: Disposable;
   #ended = false;
+  #cancelled: Promise<void> | undefined;
 
   constructor(
     id: string,
@@ -254,6 +266,7 @@ class RawExchange implements AsyncDisposable {
     this.#stop = stop;
     this.#watch = watch;
     this.#slots = slots;
+    stop.signal.addEventListener("abort", () => this.#cancelled = this.#cancel(), { once: true });
   }
 
   with(verdict: Exclude<Verdict, { kind: "redirect" }>): Exchange {
@@ -294,17 +307,19 @@ class RawExchange implements AsyncDisposable {
       this.#watch[Symbol.dispose]();
       if (!this.#ended) {
         this.#ended = true;
-        this.#stop.abort(CLOSED);
-        await this.#reader!.cancel(CLOSED).catch(() => {});
+        this.#cancelled ??= this.#cancel();
       }
+      await this.#cancelled;
       this.#stop[Symbol.dispose]();
       this.#slots[Symbol.dispose]();
     }
   }
-}
 
-/** Made once: an abort without a reason creates a DOMException with a stack. */
-const CLOSED = new UnreachableError("The rest of the response is not needed");
+  async #cancel(): Promise<void> {
+    // Of a body that has failed or has been cancelled, nothing is left to cancel.
+    await this.#reader?.cancel().catch(() => {});
+  }
+}
 
 /** Calls `onStall` when a caller has listened for a time without success. One timer for all of them. */
 class StallWatch implements Disposable {
@@ -376,7 +391,8 @@ export function requestError(id: string, error: unknown, tls: boolean): P2pError
 
 function bodyError(id: string, error: unknown): UnreachableError {
   const reason = reasonOf(error);
-  const isCut = /before message completed|end of file|incomplete|reset|broken pipe|closed/i;
+  const isCut =
+    /reading a body|before message completed|end of file|incomplete|reset|broken pipe|closed/i;
   const isUrl = reason.includes("://");
   const text = isCut.test(reason) ? "it was cut" : isUrl ? "it failed" : reason;
   return new UnreachableError(`Lost the connection to ${id}: ${text}`);

@@ -86,6 +86,8 @@ export class WebSource implements Source, AsyncDisposable {
   readonly #files = new LruCache<string, { at: number; file: Promise<WebFile>; known?: WebFile }>({
     maxSize: MAX_KNOWN_FILES,
   });
+  /** Requests that describe a file, whether their result is still of use or not. */
+  readonly #describing = new Set<Promise<WebFile>>();
   readonly #bodies = new Map<string, WholeBody>();
   /** Whether the server answers `?manifest`; most ignore it and send the file. */
   #hasManifests = true;
@@ -192,7 +194,7 @@ export class WebSource implements Source, AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closing.abort(new UnreachableError(`The connections to ${this.id} were closed`));
-    await Promise.allSettled(Array.from(this.#files, ([, { file }]) => file));
+    await Promise.allSettled(this.#describing);
     await Promise.all(Array.from(this.#bodies.values(), (body) => body[Symbol.asyncDispose]()));
   }
 
@@ -211,7 +213,9 @@ export class WebSource implements Source, AsyncDisposable {
     const now = this.#clock.now();
     const known = this.#files.get(name);
     if (known && now - known.at <= maxAgeMs) return abortable(known.file, signal);
-    const file = this.#describe(name, this.#closing.signal);
+    const file = this.#describe(name, this.#closing.signal)
+      .finally(() => this.#describing.delete(file));
+    this.#describing.add(file);
     const entry: { at: number; file: Promise<WebFile>; known?: WebFile } = { at: now, file };
     this.#files.set(name, entry);
     file.then((found) => entry.known = found, () => {
