@@ -23,6 +23,7 @@ import {
   renderTaskFailure,
   stoppingText,
 } from "./ui/failure.ts";
+import { NOTHING_FOUND, withNearbySeeds } from "./nearby.ts";
 import { CommandError } from "./ui/hints.ts";
 import { renderFewDescriptors, renderSummary } from "./ui/plain.ts";
 import {
@@ -94,7 +95,10 @@ async function get(
         else watcher.note([`p2p: ${stoppingText(signal)}`]);
       },
     });
-    const outcomes = await downloadAll(run, names, watcher, interruption);
+    const nearby = await withNearbySeeds(environment, loaded, settings, interruption.signal);
+    watcher.note(nearby.notes);
+    const seeded = { ...run, settings: nearby.settings };
+    const outcomes = await downloadAll(seeded, names, watcher, interruption);
     watcher.end();
     conclude(environment, loaded, outcomes, interruption);
   } finally {
@@ -224,7 +228,10 @@ function undrawnBars({ stderr, env }: Environment, { values }: LoadedSettings): 
 }
 
 /** A note for users who configured no seed and run none on this computer. */
-function unconfigured({ origins }: LoadedSettings, outcomes: readonly TaskOutcome[]): string[] {
+function unconfigured(
+  { origins, values }: LoadedSettings,
+  outcomes: readonly TaskOutcome[],
+): string[] {
   const failed = outcomes.filter(({ outcome }) =>
     !outcome.ok && outcome.failure.code === "unreachable"
   );
@@ -232,6 +239,7 @@ function unconfigured({ origins }: LoadedSettings, outcomes: readonly TaskOutcom
   return [
     "note: no seeds are configured, so p2p asked this computer. Add one with p2p seeds add <host>, " +
     "or name one with --seed <host>",
+    ...values.discover ? [NOTHING_FOUND] : [],
   ];
 }
 

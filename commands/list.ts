@@ -4,6 +4,7 @@ import type { Offer } from "../core/mod.ts";
 import { ValueArgumentType, withSettings } from "./options.ts";
 import { type Environment, widthOf, writeLines } from "./environment.ts";
 import { interruptible } from "./exit.ts";
+import { withNearbySeeds } from "./nearby.ts";
 import { NAME } from "./value_types.ts";
 import { downloadSettingsOf, loadSettings } from "./load_settings.ts";
 import { CommandError, hintOfReason, orFolder, seedFlags } from "./ui/hints.ts";
@@ -38,9 +39,16 @@ async function list(
   options: Flags,
   glob: string | undefined,
 ): Promise<void> {
-  const { values } = await loadSettings(environment, { ...options });
-  const settings = await downloadSettingsOf(values);
+  const loaded = await loadSettings(environment, { ...options });
+  const { values } = loaded;
   using interruption = interruptible(environment);
+  const { settings, notes } = await withNearbySeeds(
+    environment,
+    loaded,
+    await downloadSettingsOf(values),
+    interruption.signal,
+  );
+  if (!values.quiet) writeLines(environment.stderr, notes);
   const query = { glob, ids: true };
   const offer = await environment.core.list(query, settings, interruption.signal);
   const { stdout, stderr } = environment;

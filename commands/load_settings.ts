@@ -100,6 +100,7 @@ export async function downloadSettingsOf(values: Values): Promise<DownloadSettin
     max: values.max,
     seedConnections: values["seed-connections"],
     requireVerified: values["require-verified"],
+    requireAgreement: DOWNLOAD_DEFAULTS.requireAgreement,
     stallMs: values.stall,
     giveUpMs: values["give-up"],
     onConflict: values["on-conflict"],

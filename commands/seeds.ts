@@ -6,6 +6,7 @@ import { ValueArgumentType, withSettings } from "./options.ts";
 import { ExitError, interruptible } from "./exit.ts";
 import { exitOfFailure } from "./ui/failure.ts";
 import { type Environment, widthOf, writeLines } from "./environment.ts";
+import { NOTHING_FOUND } from "./nearby.ts";
 import { SEED } from "./value_types.ts";
 import { downloadSettingsOf, loadSettings } from "./load_settings.ts";
 import { CommandError } from "./ui/hints.ts";
@@ -18,7 +19,8 @@ export function seedsCommand(environment: Environment) {
     .description("Shows the configured seeds, or those of --seed, and how each is doing.")
     .example("how they are doing", "p2p seeds")
     .example("ask these from now on", "p2p seeds add nas1 nas2:7271")
-    .example("stop asking this one", "p2p seeds remove nas1")
+    .example("which ones announce themselves nearby", "p2p seeds --lan")
+    .option("--lan", "Show the seeds that announce themselves on the local network instead")
     .option("--json", "One JSON object on standard output")
     .action((flags) => showSeeds(environment, flags))
     .command("add", addCommand(environment))
@@ -28,11 +30,18 @@ export function seedsCommand(environment: Environment) {
 
 async function showSeeds(
   environment: Environment,
-  flags: { readonly json?: boolean | undefined },
+  flags: { readonly json?: boolean | undefined; readonly lan?: boolean | undefined },
 ): Promise<void> {
   const { values } = await loadSettings(environment, { ...flags });
-  const settings = await downloadSettingsOf(values);
   using interruption = interruptible(environment);
+  const { signal } = interruption;
+  const configured = await downloadSettingsOf(values);
+  const settings = flags.lan
+    ? { ...configured, seeds: await lanSeeds(environment, signal) }
+    : configured;
+  if (flags.lan && settings.seeds.length === 0 && !values.quiet) {
+    writeLines(environment.stderr, [NOTHING_FOUND]);
+  }
   const seeds = await environment.core.seedHealth(settings, interruption.signal);
   const { stdout } = environment;
   writeLines(stdout, flags.json ? [jsonLine({ seeds })] : renderSeeds(seeds, widthOf(stdout)));
@@ -40,6 +49,14 @@ async function showSeeds(
   if (seeds.length > 0 && seeds.every(({ ok }) => !ok)) {
     throw new ExitError(exitOfFailure("unreachable"));
   }
+}
+
+/** Longer than `get` waits: a slow machine should be in the list, too. */
+const LAN_MS = 1000;
+
+async function lanSeeds({ core }: Environment, signal: AbortSignal): Promise<SourceAddress[]> {
+  const found = await core.nearbySeeds(LAN_MS, signal);
+  return found.map(({ host, port, tls }) => ({ host, port, tls }));
 }
 
 type Change = (

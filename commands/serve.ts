@@ -90,6 +90,7 @@ async function serveSettingsOf(values: Values, dir: string): Promise<ServeSettin
     token: await tokenIn(values["token-file"]),
     tls: await tlsOf(values),
     swarm: values.swarm,
+    announce: values.announce,
     metrics: values.metrics,
   };
 }

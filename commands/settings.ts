@@ -13,6 +13,7 @@ import {
   ADDRESS,
   choice,
   DURATION,
+  ON_OFF,
   RATE,
   SEED,
   SIZE,
@@ -108,8 +109,12 @@ export const SETTINGS = {
     .help("Private key (PEM) of that certificate"),
   hidden: setting(SWITCH, SERVE_DEFAULTS.hidden, ["serve"])
     .help("Include hidden files: names that begin with a dot"),
-  swarm: setting(SWITCH, SERVE_DEFAULTS.swarm, ["serve"])
+  swarm: setting(ON_OFF, SERVE_DEFAULTS.swarm, ["serve"])
     .help("Let receivers that share the same file find each other through this seed"),
+  announce: setting(ON_OFF, SERVE_DEFAULTS.announce, ["serve"])
+    .help("Let others find this seed on the local network; never with a --host of this computer"),
+  discover: setting(ON_OFF, true, CLIENTS)
+    .help("Without a configured seed, also ask those that announce themselves nearby"),
   metrics: setting(ADDRESS, SERVE_DEFAULTS.metrics, ["serve"])
     .help("Where to offer metrics for Prometheus, as http://<host:port>/metrics", {
       defaultText: "off",

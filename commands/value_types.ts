@@ -91,13 +91,21 @@ export function choice<T extends string>(...choices: readonly T[]): ValueType<T>
 
 const ON = ["on", "yes", "true", "1"];
 const OFF = ["off", "no", "false", "0"];
-const formatSwitch = (value: boolean) => value ? "on" : "off";
-
-/** On or off, in any case; a flag without a value. */
-export const SWITCH: ValueType<boolean> = valueType("", "on or off", (text) => {
+function parseSwitch(text: string): { readonly value: boolean } | undefined {
   const value = ON.includes(text.toLowerCase());
   return value || OFF.includes(text.toLowerCase()) ? { value } : undefined;
-}, {
+}
+
+const formatSwitch = (value: boolean) => value ? "on" : "off";
+
+/** On or off, in any case; a flag that needs the value. */
+export const ON_OFF: ValueType<boolean> = valueType("on|off", "on or off", parseSwitch, {
+  choices: ["on", "off"],
+  format: formatSwitch,
+});
+
+/** On or off, in any case; a flag without a value. */
+export const SWITCH: ValueType<boolean> = valueType("", "on or off", parseSwitch, {
   choices: ["on", "off"],
   fromJson: (value) => typeof value === "boolean" ? formatSwitch(value) : textOnly(value),
   format: formatSwitch,

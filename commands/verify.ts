@@ -7,6 +7,7 @@ import { type Environment, mayMoveCursor, writeLines } from "./environment.ts";
 import { ExitError, interruptible } from "./exit.ts";
 import { text } from "./value_types.ts";
 import { downloadSettingsOf, loadSettings } from "./load_settings.ts";
+import { withNearbySeeds } from "./nearby.ts";
 import { exitOfFailures } from "./ui/failure.ts";
 import { jsonLine } from "./ui/json.ts";
 import {
@@ -47,10 +48,17 @@ async function verify(
   files: readonly string[],
 ): Promise<void> {
   const { core, stdout, stderr } = environment;
-  const { values } = await loadSettings(environment, { ...options });
-  const settings = await downloadSettingsOf(values);
+  const loaded = await loadSettings(environment, { ...options });
+  const { values } = loaded;
   const requests = files.map(requestFor);
   using interruption = interruptible(environment);
+  const { settings, notes } = await withNearbySeeds(
+    environment,
+    loaded,
+    await downloadSettingsOf(values),
+    interruption.signal,
+  );
+  if (!values.quiet) writeLines(stderr, notes);
   using progress = hashProgress(environment, values.quiet);
   let results: Verification[];
   try {

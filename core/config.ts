@@ -19,6 +19,11 @@ export interface DownloadSettings {
   readonly seedConnections: number;
   /** Refuse seeds that offer no manifest. */
   readonly requireVerified: boolean;
+  /**
+   * Fail where seeds hold different contents under a name, instead of taking that of most seeds. For
+   * seeds that were not named by the user: one machine can announce many.
+   */
+  readonly requireAgreement: boolean;
   /** A seed that is silent for this long while pieces are in flight has stalled. */
   readonly stallMs: number;
   /** A task that receives fewer than `MIN_BYTES_PER_SECOND` useful bytes for this long fails. */
@@ -53,6 +58,7 @@ export const DOWNLOAD_DEFAULTS = {
   // Browsers use six.
   seedConnections: 4,
   requireVerified: false,
+  requireAgreement: false,
   // Longer than a series of TCP retransmissions, shorter than the patience of a user.
   stallMs: 5000,
   giveUpMs: 120_000,
@@ -94,6 +100,8 @@ export interface ServeSettings {
   readonly tls: { readonly cert: string; readonly key: string } | undefined;
   /** Whether receivers of the same file find each other through this seed. */
   readonly swarm: boolean;
+  /** Whether others find the seed on the local network. */
+  readonly announce: boolean;
   /** Where to serve metrics over HTTP; undefined: not at all. */
   readonly metrics: MetricsAddress | undefined;
 }
@@ -125,5 +133,7 @@ export const SERVE_DEFAULTS = {
   tls: undefined,
   // Only receivers that ask to share are handed out, and only to clients that may have the file.
   swarm: true,
+  // An address of this machine alone is never announced.
+  announce: true,
   metrics: undefined,
 } as const satisfies Omit<ServeSettings, "port">;

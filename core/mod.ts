@@ -27,6 +27,7 @@ import {
   SERVE_DEFAULTS,
   type ServeSettings,
 } from "./config.ts";
+import type { NearbySeed } from "./discovery/browse.ts";
 import type { DownloadJob, TaskOutcome } from "./download/download.ts";
 import type { ListQuery, NamedFile, Offer, SeedHealth } from "./download/list.ts";
 import type { Verification, VerifyProgress, VerifyRequest } from "./download/verify.ts";
@@ -107,6 +108,7 @@ export type {
   SeedHealth,
   SeedReport,
 } from "./download/list.ts";
+export type { NearbySeed } from "./discovery/browse.ts";
 export type { RunningMax, TaskCase } from "./tasks/tasks.ts";
 
 /**
@@ -270,6 +272,35 @@ export async function seedHealth(
   const offers = await import("./download/list.ts");
   return await offers.seedHealth(settings, runtime, signal);
 }
+
+/** Those of the seeds that answer at all. @returns them in the order of the settings. */
+export async function answeringSeeds(
+  settings: DownloadSettings,
+  signal: AbortSignal = never,
+): Promise<SourceAddress[]> {
+  const { systemRuntime } = await import("./runtime.ts");
+  using runtime = systemRuntime(settings.caCerts, environment);
+  const offers = await import("./download/list.ts");
+  return await offers.answeringSeeds(settings, runtime, signal);
+}
+
+/**
+ * Finds the seeds that announce themselves on the local network, by multicast DNS.
+ *
+ * @param ms how long to wait for answers; neighbours answer within a few milliseconds.
+ * @returns none where the network does not carry multicast: that is no error.
+ */
+export async function nearbySeeds(
+  ms: number = DISCOVERY_MS,
+  signal: AbortSignal = never,
+): Promise<NearbySeed[]> {
+  const { multicast } = await import("./discovery/multicast.ts");
+  const { browse } = await import("./discovery/browse.ts");
+  return await browse(ms, { multicast, clock: systemClock }, signal);
+}
+
+/** Longer than a wireless network delays multicast to wake sleeping receivers; too short to annoy. */
+const DISCOVERY_MS = 300;
 
 /**
  * Compares local files with the manifests of the seeds. It downloads and changes nothing.

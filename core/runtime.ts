@@ -5,6 +5,7 @@
 import { type Clock, systemClock } from "./base/clock.ts";
 import { type FreeDescriptors, isOutOfDescriptors } from "./base/descriptors.ts";
 import { type Random, systemRandom } from "./base/random.ts";
+import { type Multicast, multicast } from "./discovery/multicast.ts";
 import { HasherPool } from "./hash/pool.ts";
 import { type Dial, dialer } from "./source/dial.ts";
 import { httpClients } from "./source/http_client.ts";
@@ -22,6 +23,8 @@ export interface Runtime {
   /** undefined: web servers cannot be sources. */
   readonly web?: WebPlatform;
   readonly listen: (options: ListenOptions) => Listening;
+  /** undefined: seeds are neither announced nor found. */
+  readonly multicast?: Multicast;
   /** Digests on worker threads. */
   readonly hasher: HasherPool;
   readonly store: StoreOptions;
@@ -36,7 +39,10 @@ export type NetworkRuntime = Pick<Runtime, "clock" | "dial" | "web">;
 /** What it takes to verify files. */
 export type VerifyRuntime = NetworkRuntime & Pick<Runtime, "hasher">;
 /** What it takes to serve. */
-export type ServeRuntime = Pick<Runtime, "clock" | "random" | "listen" | "hasher">;
+export type ServeRuntime = Pick<
+  Runtime,
+  "clock" | "random" | "listen" | "multicast" | "hasher"
+>;
 
 /**
  * The real machine. Disposing it ends the worker threads.
@@ -61,6 +67,7 @@ export function systemRuntime(
       },
     },
     listen,
+    multicast,
     hasher,
     store: {
       pid: Deno.pid,

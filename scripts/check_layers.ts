@@ -26,11 +26,12 @@ const CORE: Readonly<Record<string, readonly string[]>> = {
   "core/protocol": ["core/base"],
   "core/plan": ["core/events.ts", "core/base"],
   "core/store": ["core/config.ts", "core/hash", "core/protocol", "core/base"],
+  "core/discovery": ["core/base"],
   "core/source": ["core/protocol", "core/base"],
   "core/progress": ["core/events.ts", "core/base"],
   "core/state": ["core/progress", "core/events.ts", "core/base"],
   "core/tasks": ["core/state", "core/store", "core/progress", "core/events.ts", "core/base"],
-  "core/runtime.ts": ["core/hash", "core/source", "core/store", "core/base"],
+  "core/runtime.ts": ["core/discovery", "core/hash", "core/source", "core/store", "core/base"],
   "core/download": [
     "core/runtime.ts",
     "core/hash",
@@ -45,6 +46,7 @@ const CORE: Readonly<Record<string, readonly string[]>> = {
     "core/base",
   ],
   "core/serve": [
+    "core/discovery",
     "core/runtime.ts",
     "core/hash",
     "core/store",
@@ -80,6 +82,11 @@ const PLATFORM_RULES = [
     names: /\b(?:Math\.random|crypto\.getRandomValues|crypto\.randomUUID)\b/g,
     in: ["core"],
     except: ["core/mod.ts", "core/base/random.ts"],
+  },
+  {
+    names: /\b(?:createSocket|Deno\.networkInterfaces)\b/g,
+    in: ["core"],
+    except: ["core/discovery/multicast.ts"],
   },
   {
     names: /\bDeno\.(?:connect|connectTls|startTls|listen|listenTls|listenDatagram|serve)\b/g,

@@ -22,6 +22,7 @@ export const SYS = [
   "osUptime", // the journal tells one boot of the machine from the next
   "uid", // only part files of this user are trusted
   "homedir", // the home folder of a user whose HOME is not set
+  "networkInterfaces", // where to announce a seed, and to look for others
   "statfs", // is there space? Asked before a download fills the disk
 ];
 

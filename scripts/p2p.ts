@@ -12,6 +12,8 @@ export function homeIn(dir: string): Record<string, string> {
     P2P_CONFIG_DIR: `${dir}/config`,
     P2P_CACHE_DIR: `${dir}/cache`,
     P2P_SEEDS: "",
+    P2P_ANNOUNCE: "off",
+    P2P_DISCOVER: "off",
   };
 }
 

@@ -35,8 +35,10 @@ takes pieces from every seed that has the file, more from faster ones.
   p2p seeds                                       how each of them is doing
   p2p list                                        what they offer
 
-Without any of these, 127.0.0.1:7270 is asked. A seed is host, host:port,
-[v6]:port, or tls://host:port.
+Without any of these, 127.0.0.1:7270 is asked, and the seeds that announce
+themselves on the local network: p2p seeds --lan shows them. Seeds that you did
+not name must agree on what a file contains, or the download fails. A seed is
+host, host:port, [v6]:port, or tls://host:port.
 
 The same content has the same id on every seed, so seeds need not know each
 other. If seeds have different versions under one name, the version of most

@@ -37,7 +37,7 @@ export function isWebAddress(address: SourceAddress): address is WebAddress {
 
 const URL_FORM = /^(?<scheme>[a-z][a-z0-9+.-]*):\/\/(?<authority>[^/]*)(?<path>\/.*)?$/is;
 const AUTHORITY_FORM =
-  /^(?:\[(?<v6>[0-9a-f.]*:[0-9a-f:.]*(?:%\w+)?)\]|(?<host>[^\s:/?#@[\]]+))(?::(?<port>\d{1,5}))?$/i;
+  /^(?:\[(?<v6>[0-9a-f.]*:[0-9a-f:.]*(?:%[\w.-]+)?)\]|(?<host>[^\s:/?#@[\]]+))(?::(?<port>\d{1,5}))?$/i;
 /** The platform also takes URLs with other slashes, and removes line ends and spaces from them. */
 const WEB_URL = /^(?:https?|s3):\/\/[^/\\\s]\S*$/i;
 const WEB_SCHEMES: readonly string[] = ["http", "https", "s3"];

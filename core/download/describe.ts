@@ -108,6 +108,8 @@ function resolveText(
   failure: Exclude<ResolveFailure, { kind: "no-source" }>,
 ): string {
   switch (failure.kind) {
+    case "disagreement":
+      return "the seeds found on the network offer different contents";
     case "ambiguous-id":
       return `several contents have an id that begins with "${failure.id}"`;
     case "no-such-content":

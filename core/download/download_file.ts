@@ -128,6 +128,7 @@ class FileDownload implements AsyncDisposable {
       ),
       wanted,
       requireVerified: settings.requireVerified,
+      requireAgreement: settings.requireAgreement,
       giveUpMs: settings.giveUpMs,
       stallMs: settings.stallMs,
       connections: settings.seedConnections,

@@ -9,6 +9,7 @@ import { compareNames } from "../base/names.ts";
 import { isReservedName } from "../store/paths.ts";
 import { Semaphore } from "../base/semaphore.ts";
 import type { DownloadSettings } from "../config.ts";
+import type { SourceAddress } from "../base/source_address.ts";
 import { SourcePool } from "../source/pool.ts";
 import type { Source, SourceProtocol } from "../source/source.ts";
 import type { ListedFile } from "../protocol/listing.ts";
@@ -126,6 +127,24 @@ export async function seedHealth(
       return { ...report, roundTripMs, files: files.length, bytes };
     }),
   );
+}
+
+/** The seeds that answer; each is only greeted. */
+export async function answeringSeeds(
+  settings: DownloadSettings,
+  { clock, dial, web }: NetworkRuntime,
+  signal: AbortSignal,
+): Promise<SourceAddress[]> {
+  await using pool = new SourcePool({ ...settings, clock, dial, web });
+  const answers = await Promise.all(
+    pool.sources(settings.seeds).map((source) =>
+      source.protocol(signal).then(() => true, () => {
+        signal.throwIfAborted();
+        return false;
+      })
+    ),
+  );
+  return settings.seeds.filter((_, index) => answers[index]);
 }
 
 async function shortestPing(source: Source, signal: AbortSignal): Promise<number | null> {

@@ -147,6 +147,8 @@ export type GiveUp =
 /** Why no content could be chosen. */
 export type ResolveFailure =
   | { readonly kind: "ambiguous-id"; readonly id: string }
+  /** Sources that the user did not name hold different contents. */
+  | { readonly kind: "disagreement" }
   | { readonly kind: "no-such-content" }
   | { readonly kind: "no-manifest" }
   | { readonly kind: "no-source"; readonly answers: readonly SourceAnswer[] };
@@ -155,6 +157,7 @@ export const CODE_OF_FAILURE: Readonly<
   Record<Exclude<ResolveFailure["kind"], "no-source">, ErrorCode>
 > = {
   "ambiguous-id": "usage",
+  "disagreement": "conflict",
   "no-such-content": "corrupt",
   "no-manifest": "protocol",
 };

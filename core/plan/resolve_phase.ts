@@ -21,6 +21,8 @@ export interface ResolveOptions {
   /** The content that the user wants, hex; the id may be a beginning of one. */
   readonly wanted: { readonly sha256: string | undefined; readonly id: string | undefined };
   readonly requireVerified: boolean;
+  /** Different contents are a failure, unless the user named one. */
+  readonly requireAgreement?: boolean;
   readonly giveUpMs: number;
   readonly random: () => number;
 }
@@ -170,6 +172,10 @@ export class ResolvePhase {
     if (wanted.id !== undefined && eligible.length > 1) {
       return { kind: "failed", failure: { kind: "ambiguous-id", id: wanted.id } };
     }
+    const answers = answersOf(sources);
+    if (this.#options.requireAgreement && !this.#isPinned && countVotes(answers).length > 1) {
+      return { kind: "failed", failure: { kind: "disagreement" } };
+    }
     const { id, size, sha256: claimed } = eligible[0]!.content;
     const content = { id, size, sha256: id === null ? null : wanted.sha256 ?? claimed };
     const holders: string[] = [];
@@ -179,7 +185,6 @@ export class ResolvePhase {
       if (compared === "holds") holders.push(id);
       else if (compared === undefined || compared === "open") others.push(id);
     }
-    const answers = answersOf(sources);
     const ballots = [...countVotes(answers), ...id === null ? countSizes(answers) : []];
     return {
       kind: "chosen",

@@ -6,8 +6,10 @@
  * conversation; hashing (`manifests/manifest_service.ts`), the manifests.
  */
 import { onAbort } from "../base/abort.ts";
+import { isLoopback } from "../base/ip.ts";
 import { TaskGroup } from "../base/task_group.ts";
 import type { ServeSettings } from "../config.ts";
+import { announce } from "../discovery/announce.ts";
 import type { EventSink, ServeEvent } from "../events.ts";
 import { type Listening, listenOn } from "../source/listen.ts";
 import { Connections } from "./accept/connections.ts";
@@ -58,8 +60,9 @@ export async function serve(
     jobs.spawn((signal) => serveMetrics(metrics, page, context.clock, signal));
   }
   await using clients = new TaskGroup(now);
-  await announce(listeners, context);
+  await reportListening(listeners, context);
   if (metrics) emit({ kind: "metrics", host: metrics.host, port: metrics.port });
+  if (settings.announce) announceNearby(listeners, context, runtime, jobs);
   const accept = async (listener: Listening) => {
     for await (const stream of listener.clients()) connections.accept(stream, clients);
   };
@@ -80,8 +83,26 @@ function gaugesOf(
   };
 }
 
+/** Announces the seed on the local network, unless only this machine can reach it. */
+function announceNearby(
+  listeners: readonly Listening[],
+  { draining, settings: { tls, token } }: ServeContext,
+  { multicast, clock, random }: ServeRuntime,
+  jobs: TaskGroup,
+): void {
+  const reachable = listeners.find(({ host }) => !isLoopback(host));
+  if (reachable === undefined || multicast === undefined) return;
+  const announcement = {
+    id: random.hex(8),
+    port: reachable.port,
+    tls: tls !== undefined,
+    token: token !== undefined,
+  };
+  jobs.spawn(() => announce(announcement, { multicast, clock }, draining));
+}
+
 /** Walks the folder first: a server that is announced can also answer. */
-async function announce(
+async function reportListening(
   listeners: readonly Listening[],
   { root, index, emit, draining }: ServeContext,
 ): Promise<void> {

@@ -74,6 +74,9 @@ export class CliFixture implements AsyncDisposable {
       P2P_CONFIG_DIR: join(root, "config"),
       P2P_STATE_DIR: join(root, "state"),
       P2P_CACHE_DIR: join(root, "cache"),
+      // Other tests, and other machines, must not be found.
+      P2P_ANNOUNCE: "off",
+      P2P_DISCOVER: "off",
     };
   }
 

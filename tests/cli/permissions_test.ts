@@ -35,7 +35,7 @@ const RUNS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   why: [[DONE], [RUNNING]],
   verify: [],
   help: [["security"]],
-  seeds: [["add", "nas1"], [], ["remove", "nas1"]],
+  seeds: [["add", "nas1"], [], ["remove", "nas1"], ["--lan"]],
   config: [[]],
   completions: [["bash"], ["zsh"], ["fish"]],
 };

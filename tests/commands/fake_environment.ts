@@ -104,6 +104,7 @@ export function fakeEnvironment(
     core: {
       directoriesOf: () => directoriesIn(directory),
       resolveNames: asTheyAre,
+      nearbySeeds: () => Promise.resolve([]),
       ...core,
     } as Core,
     version: "1.2.3",

@@ -224,6 +224,24 @@ const cases: Case[] = [
     want: { code: "protocol" },
   },
   {
+    name: "fails when all must agree and one seed holds another content",
+    answers: { s: [manifest(ID.a)], t: [manifest(ID.a)], u: [manifest(ID.b)] },
+    options: { requireAgreement: true },
+    want: { code: "conflict" },
+  },
+  {
+    name: "takes the content that all hold when all must agree",
+    answers: { s: [manifest(ID.a)], t: [manifest(ID.a)] },
+    options: { requireAgreement: true },
+    want: { id: ID.a, holders: ["s", "t"] },
+  },
+  {
+    name: "takes the content that the user named when all must agree",
+    answers: { s: [manifest(ID.a)], u: [manifest(ID.b)] },
+    options: { requireAgreement: true, wanted: { id: ID.b, sha256: undefined } },
+    want: { id: ID.b, holders: ["u"] },
+  },
+  {
     name: "takes the size that most old seeds tell, and never mixes two",
     answers: { s: [size(10)], t: [size(12)], u: [size(12)] },
     want: { id: null, size: 12, holders: ["t", "u"], dissenters: ["s"] },

@@ -9,6 +9,7 @@
  *
  * Only addresses from which a receiver connected are handed out, and a client has few of them.
  */
+import { isLoopback } from "../../base/ip.ts";
 import { MAX_PEERS_IN_REPLY, MAX_SUGGESTED, type PeerEntry } from "../../protocol/swarm.ts";
 
 /** Receivers announce themselves every 5 s: two announcements may be lost. */
@@ -261,10 +262,6 @@ function withdraw(swarm: Swarm, member: Member): void {
 /** A loopback address names another machine on every other machine. */
 function mayKnow(reader: string, host: string): boolean {
   return !isLoopback(host) || isLoopback(reader);
-}
-
-function isLoopback(host: string): boolean {
-  return host === "::1" || host.startsWith("127.");
 }
 
 function keyOf(host: string, port: number): string {
