@@ -99,6 +99,7 @@ export async function downloadSettingsOf(values: Values): Promise<DownloadSettin
     seeds: values.seeds,
     max: values.max,
     seedConnections: values["seed-connections"],
+    memory: values.memory,
     requireVerified: values["require-verified"],
     requireAgreement: DOWNLOAD_DEFAULTS.requireAgreement,
     stallMs: values.stall,

@@ -21,6 +21,7 @@ import {
   text,
   type ValueType,
   wholeNumber,
+  wholeNumberOr,
 } from "./value_types.ts";
 
 export type CommandName = "get" | "list" | "serve" | "verify";
@@ -64,8 +65,15 @@ export const SETTINGS = {
     .help("Folder for the files, made if missing", { short: "o" }),
   "require-verified": setting(SWITCH, DOWNLOAD_DEFAULTS.requireVerified, ["get"])
     .help("Refuse seeds that offer no digests"),
-  "seed-connections": setting(wholeNumber(1, 64), DOWNLOAD_DEFAULTS.seedConnections, ["get"])
-    .help("Connections to one seed, over all downloads"),
+  "seed-connections": setting(
+    wholeNumberOr("auto", 1, 64),
+    DOWNLOAD_DEFAULTS.seedConnections,
+    ["get"],
+  ).help("Connections to one seed, over all downloads; auto opens as many as help, at most 16"),
+  memory: setting(SIZE, DOWNLOAD_DEFAULTS.memory, ["get"])
+    .help(
+      "Memory for data that is on its way, over all downloads; fast links with long delays need more",
+    ),
   limit: setting(RATE, DOWNLOAD_DEFAULTS.limit, ["get", "serve"])
     .help("Limit the total rate, over all downloads (get) or clients (serve)"),
   "task-limit": setting(RATE, DOWNLOAD_DEFAULTS.taskLimit, ["get"])

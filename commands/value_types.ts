@@ -82,6 +82,31 @@ export function wholeNumber(from: number, to: number): ValueType<number> {
   }, { fromJson: (value) => typeof value === "number" ? String(value) : undefined });
 }
 
+/** A whole number, or `word`. */
+export function wholeNumberOr<Word extends string>(
+  word: Word,
+  from: number,
+  to: number,
+): ValueType<number | Word> {
+  const number = wholeNumber(from, to);
+  return {
+    ...number,
+    placeholder: `n|${word}`,
+    allowed: `${word} or ${number.allowed}`,
+    parse(text) {
+      if (text === word) return word;
+      try {
+        return number.parse(text);
+      } catch {
+        throw new InvalidValueError(this.allowed);
+      }
+    },
+    fromJson: (value) => value === word ? word : number.fromJson(value),
+    format: String,
+    choices: [word],
+  };
+}
+
 export function choice<T extends string>(...choices: readonly T[]): ValueType<T> {
   return valueType(choices.join("|"), `one of ${choices.join(", ")}`, (text) => {
     const value = choices.find((each) => each === text);

@@ -15,8 +15,10 @@ export interface DownloadSettings {
   readonly seeds: readonly SourceAddress[];
   /** Downloads at a time. */
   readonly max: number;
-  /** Connections to one seed, over all tasks. */
-  readonly seedConnections: number;
+  /** Connections to one seed, over all tasks; "auto": as many as make it faster, at most 16. */
+  readonly seedConnections: number | "auto";
+  /** Bytes of memory for pieces in flight, over all tasks. */
+  readonly memory: number;
   /** Refuse seeds that offer no manifest. */
   readonly requireVerified: boolean;
   /**
@@ -54,9 +56,11 @@ export const MIN_BYTES_PER_SECOND = 128;
 export const DOWNLOAD_DEFAULTS = {
   // Enough to overlap the start and the end of one file with the transfer of others.
   max: 3,
-  // One connection fills a LAN; four also fill a line with loss or long round trips.
-  // Browsers use six.
-  seedConnections: 4,
+  // One connection fills a LAN. A long line with loss needs many, which only a trial shows.
+  seedConnections: "auto",
+  // Of the 160 MiB that the process may take. Enough for 1 Gbit/s over a round trip of 130 ms, which
+  // needs three round trips of data.
+  memory: 48 * 1024 * 1024,
   requireVerified: false,
   requireAgreement: false,
   // Longer than a series of TCP retransmissions, shorter than the patience of a user.

@@ -15,7 +15,7 @@ import type { DownloadSettings } from "../config.ts";
 import type { EventSink, TaskEvent } from "../events.ts";
 import { RunProgress } from "../progress/run_progress.ts";
 import type { Manifest } from "../protocol/manifest.ts";
-import { MAX_CONNECTIONS, SourcePool } from "../source/pool.ts";
+import { MAX_CONNECTIONS, maxConnectionsOf, SourcePool } from "../source/pool.ts";
 import type { Directories } from "../state/directories.ts";
 import { RunWriter } from "../state/run_writer.ts";
 import { watchControlRequests } from "../state/control.ts";
@@ -188,7 +188,10 @@ function sharesOf(
   const sources = new Set(
     [seeds, ...requests.flatMap((each) => each.seeds ? [each.seeds] : [])].flat(),
   );
-  const wanted = { tasks, connections: Math.min(MAX_CONNECTIONS, sources.size * seedConnections) };
+  const wanted = {
+    tasks,
+    connections: Math.min(MAX_CONNECTIONS, sources.size * maxConnectionsOf(seedConnections)),
+  };
   const { count, limit } = runtime.freeDescriptors(descriptorsFor(wanted));
   if (count < MIN_DESCRIPTORS) {
     const allowed = limit === undefined ? "too few" : `only ${limit}`;

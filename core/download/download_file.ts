@@ -15,7 +15,7 @@ import { compareAnswer } from "../plan/content_vote.ts";
 import { DownloadMachine } from "../plan/download_machine.ts";
 import type { Choice, DownloadCommand, DownloadEvent, PieceEvent } from "../plan/messages.ts";
 import { digestOfPiece, type Manifest } from "../protocol/manifest.ts";
-import type { Source } from "../source/source.ts";
+import type { Source, SourceLine } from "../source/source.ts";
 import { DiskFullError } from "../store/disk.ts";
 import type { OutFolder } from "../store/paths.ts";
 import { StoredFile } from "../store/stored_file.ts";
@@ -28,6 +28,7 @@ import {
   WrongDigestError,
 } from "./content_file.ts";
 import { giveUpError, reasonText, resolveError, slownessText } from "./describe.ts";
+import type { MemoryShare } from "./memory_shares.ts";
 import { PieceDownloader } from "./piece_downloader.ts";
 import { probe, type ProbeResult } from "./probe.ts";
 import { runMachine, type Running } from "./run_machine.ts";
@@ -35,6 +36,10 @@ import type { TaskContext } from "./task_context.ts";
 
 /** A task keeps its permit this long while it only waits for answers. */
 const KEEP_PERMIT_MS = 1000;
+/** Otherwise the line is idle between one piece and the next. */
+const MIN_PIECES_IN_FLIGHT = 2;
+/** How often the network paths are reported; a rate needs about a second to be known. */
+const LINES_INTERVAL_MS = 1000;
 /** A shorter wait is not worth another task's start. */
 const MIN_REST_MS = 1000;
 /** The user's limit may be shared by this many tasks, so a share of it is progress. */
@@ -101,6 +106,11 @@ class FileDownload implements AsyncDisposable {
   #bytesBySeed: Record<string, number> = {};
   /** All bytes of a small file, as a source sent them with its manifest, not verified. */
   #small: { readonly source: string; readonly bytes: Uint8Array } | undefined;
+  /** Its part of the memory for pieces, while a file is open. */
+  #share: MemoryShare | undefined;
+  /** The network paths as the machine knows them. */
+  readonly #lines = new Map<string, SourceLine>();
+  #linesDueAt: number;
   /** It waits for its permit, maybe for several sources that are back. */
   #returning = false;
 
@@ -116,6 +126,7 @@ class FileDownload implements AsyncDisposable {
     this.#context = context;
     this.#signal = signal;
     this.#startedAt = this.#resolvingSince = clock.now();
+    this.#linesDueAt = this.#startedAt + LINES_INTERVAL_MS;
     this.#jobs = new TaskGroup(signal);
     this.#sources = new Map(
       pool.sources(wanted.seeds ?? settings.seeds).map((source) => [source.id, source]),
@@ -131,7 +142,6 @@ class FileDownload implements AsyncDisposable {
       requireAgreement: settings.requireAgreement,
       giveUpMs: settings.giveUpMs,
       stallMs: settings.stallMs,
-      connections: settings.seedConnections,
       minBytesPerSecond: Math.min(
         MIN_BYTES_PER_SECOND,
         Math.min(limit, taskLimit) / MIN_SHARE_OF_LIMIT,
@@ -387,17 +397,59 @@ class FileDownload implements AsyncDisposable {
   }
 
   #opened({ file }: OpenContent, running: Run): void {
-    const { emit, maxInFlight } = this.#context;
+    const { emit } = this.#context;
     const { layout } = file.content;
     emit({ kind: "pieces", count: layout.count, cells: cellsOf(layout.count, file.pieces) });
     emit({ kind: "state", state: "downloading" });
+    const maxInFlight = this.#takeMemory(file, running);
+    this.#measureLines(running);
     running.send({
       kind: "opened",
       layout,
       missing: file.missing,
       begun: file.unverified,
-      maxInFlight: maxInFlight(layout.pieceSize),
+      maxInFlight,
     });
+  }
+
+  /** @returns how many pieces may be in flight */
+  #takeMemory({ content: { layout: { pieceSize } }, missing }: StoredFile, running: Run): number {
+    const pieces = () => Math.max(MIN_PIECES_IN_FLIGHT, Math.floor(share.bytes / pieceSize));
+    this.#share?.[Symbol.dispose]();
+    const share: MemoryShare = this.#context.shares.join(
+      missing.length * pieceSize,
+      () => running.send({ kind: "budget", maxInFlight: pieces() }),
+    );
+    this.#share = share;
+    return pieces();
+  }
+
+  /** Reports to the machine what became of the network paths to the sources. */
+  #measureLines(running: Run): void {
+    for (const { id, line } of this.#sources.values()) {
+      if (line === undefined) continue;
+      const known = this.#lines.get(id);
+      if (known?.connections === line.connections && known.roundTripMs === line.roundTripMs) {
+        continue;
+      }
+      this.#lines.set(id, line);
+      const { roundTripMs, connections } = line;
+      running.send({ kind: "measured", source: id, roundTripMs, connections });
+    }
+  }
+
+  /** Emits how the network paths are used, at intervals. */
+  #emitLines(): void {
+    const { clock, emit } = this.#context;
+    const now = clock.now();
+    if (now < this.#linesDueAt) return;
+    this.#linesDueAt = now + LINES_INTERVAL_MS;
+    for (const { source: seed, ...use } of this.machine.lines(now)) {
+      const line = this.#lines.get(seed);
+      if (line === undefined || use.goodput === 0) continue;
+      const { roundTripMs = null, connections } = line;
+      emit({ kind: "line", seed, roundTripMs, connections, ...use });
+    }
   }
 
   #request(command: Extract<DownloadCommand, { kind: "request" }>): void {
@@ -426,6 +478,8 @@ class FileDownload implements AsyncDisposable {
       const bytes = lengthOf(rangeOfPiece(this.#open.file.content.layout, piece));
       const { hashMs = 0, diskMs = 0 } = event;
       emit({ kind: "stored", seed, piece, bytes, hashMs, diskMs });
+      this.#measureLines(running);
+      this.#emitLines();
     }
     running.send(event);
   }
@@ -519,6 +573,8 @@ class FileDownload implements AsyncDisposable {
     const open = this.#open;
     if (!open) return;
     this.#open = undefined;
+    this.#share?.[Symbol.dispose]();
+    this.#share = undefined;
     for (const id of Array.from(this.#requests.keys())) this.#settled(id);
     this.#closing = open.downloader[Symbol.asyncDispose]().finally(() =>
       open.file[Symbol.dispose]()

@@ -6,6 +6,7 @@ import type { RateLimit } from "../source/source.ts";
 import type { Hasher } from "../hash/pool.ts";
 import type { SourcePool } from "../source/pool.ts";
 import type { Prefetch } from "./prefetch.ts";
+import type { MemoryShares } from "./memory_shares.ts";
 import type { PieceBuffers } from "./piece_buffers.ts";
 import type { Permit } from "./run_queue.ts";
 import type { StoreOptions } from "../store/stored_file.ts";
@@ -20,8 +21,8 @@ export interface TaskContext {
   /** Buffers for the pieces of all tasks. */
   readonly memory: PieceBuffers;
   readonly hasher: Hasher;
-  /** Pieces that one task may have in flight. */
-  maxInFlight(pieceSize: number): number;
+  /** How that memory is divided among the tasks. */
+  readonly shares: MemoryShares;
   /** Targets to which earlier runs downloaded this content. */
   partialsOf(id: string): string[];
   readonly permit: Permit;

@@ -26,6 +26,7 @@ import type { OutFolder } from "../store/paths.ts";
 import { hasPartial, removePartial } from "../store/partials.ts";
 import type { Prefetch } from "./prefetch.ts";
 import type { TaskContext } from "./task_context.ts";
+import { MemoryShares } from "./memory_shares.ts";
 import { PieceBuffers } from "./piece_buffers.ts";
 import { combinedLimit, observedLimit, pacerFor } from "./rate_limit.ts";
 import { Permit, type QueueRunner } from "./run_queue.ts";
@@ -74,20 +75,13 @@ export interface RunContext {
   readonly prefetch: Prefetch;
 }
 
-/**
- * Memory for pieces, of the 160 MiB that the process may take. Each of three downloads has 16 MiB
- * in flight: 1 Gbit/s at 100 ms, and a piece for each of 16 connections.
- */
-const PIECE_MEMORY_BYTES = 48 * 1024 * 1024;
-/** More pieces in flight make nothing faster, even at a gigabyte a second. */
-const MAX_PIECES_IN_FLIGHT = 32;
-
 export class TaskRunner implements QueueRunner<Task, TaskOutcome> {
   readonly #shared: RunContext;
   readonly #runtime: Runtime;
   readonly #emit: EventSink<TaskEvent>;
   readonly #limit: Pacer | undefined;
-  readonly #memory = new PieceBuffers(PIECE_MEMORY_BYTES);
+  readonly #memory: PieceBuffers;
+  readonly #shares: MemoryShares;
   /** Wall time, because it is compared with what other processes wrote. */
   readonly #startedAt: number;
   /** Wall time at which the present `max` was set. */
@@ -103,6 +97,8 @@ export class TaskRunner implements QueueRunner<Task, TaskOutcome> {
     this.#runtime = runtime;
     this.#emit = emit;
     this.#startedAt = runtime.clock.wallTime();
+    this.#memory = new PieceBuffers(shared.settings.memory);
+    this.#shares = new MemoryShares(shared.settings.memory);
     this.#limit = pacerFor(shared.settings.limit, runtime.clock);
   }
 
@@ -209,13 +205,6 @@ export class TaskRunner implements QueueRunner<Task, TaskOutcome> {
     this.#emit(event);
   }
 
-  /** A task's share of the memory for pieces: at least two, or the line is idle between pieces. */
-  #maxInFlight(pieceSize: number): number {
-    const { slots, settings } = this.#shared;
-    const share = PIECE_MEMORY_BYTES / Math.max(slots.size, settings.max);
-    return Math.max(2, Math.min(MAX_PIECES_IN_FLIGHT, Math.floor(share / pieceSize)));
-  }
-
   #contextFor(task: Task, permit: Permit): TaskContext {
     const { settings, pool, prefetch, writer } = this.#shared;
     const { clock, random, store, hasher } = this.#runtime;
@@ -230,7 +219,7 @@ export class TaskRunner implements QueueRunner<Task, TaskOutcome> {
       memory: this.#memory,
       hasher,
       partialsOf: (id) => writer.partialsWith(id),
-      maxInFlight: (pieceSize) => this.#maxInFlight(pieceSize),
+      shares: this.#shares,
       rateLimit: observedLimit(
         combinedLimit(this.#limit, pacerFor(settings.taskLimit, clock)),
         (held) => writer.setLimited(task.task, held),

@@ -26,14 +26,12 @@ import {
 } from "./piece_picker.ts";
 import { type ResolveOptions, ResolvePhase } from "./resolve_phase.ts";
 import { SourceState } from "./source_state.ts";
-import { TransferPhase } from "./transfer_phase.ts";
+import { type LineUse, TransferPhase } from "./transfer_phase.ts";
 
 export interface DownloadOptions extends ResolveOptions {
   readonly sources: readonly NewSource[];
   /** Time without a byte after which a read has stalled. */
   readonly stallMs: number;
-  /** Connections to one source. */
-  readonly connections: number;
   /** Fewer useful bytes a second than this, on average over `giveUpMs`, count as none. */
   readonly minBytesPerSecond: number;
   /** "in-order" if not given. A stream is always in order. */
@@ -102,6 +100,11 @@ export class DownloadMachine {
     });
   }
 
+  /** How it uses the network paths to its sources; empty unless pieces are transferred. */
+  lines(nowMs: number): LineUse[] {
+    return this.#phase.kind === "transferring" ? this.#phase.transfer.lines(nowMs) : [];
+  }
+
   /** @returns whether there may be something new to do */
   #apply(event: DownloadEvent, nowMs: number): boolean {
     switch (event.kind) {
@@ -122,6 +125,9 @@ export class DownloadMachine {
       case "sourceLeft":
         this.#leave(event.source);
         return true;
+      case "measured":
+        this.#sources.get(event.source)?.line.measured(event.roundTripMs, event.connections);
+        return false;
       case "answered":
         this.#answered(event.source, event.answer, nowMs);
         return true;
@@ -148,6 +154,7 @@ export class DownloadMachine {
           | "sourceGained"
           | "sourceSuggests"
           | "sourceLeft"
+          | "measured"
           | "answered"
           | "opened"
           | "rejected"
@@ -160,6 +167,7 @@ export class DownloadMachine {
     const { transfer } = this.#phase;
     if (event.kind === "resting") transfer.rest(nowMs);
     else if (event.kind === "consumed") transfer.consumed(event.piece);
+    else if (event.kind === "budget") transfer.setBudget(event.maxInFlight);
     else return transfer.handle(event, nowMs);
     return true;
   }
@@ -296,7 +304,7 @@ export class DownloadMachine {
     const { layout, missing, begun, maxInFlight, windowPieces } = event;
     this.#renewSources(nowMs);
     for (const source of this.#sources.values()) this.#admit(source, choice, nowMs);
-    const { giveUpMs, stallMs, connections, minBytesPerSecond, random } = this.#options;
+    const { giveUpMs, stallMs, minBytesPerSecond, random } = this.#options;
     const transfer = new TransferPhase(
       {
         layout,
@@ -304,7 +312,6 @@ export class DownloadMachine {
         picker: this.#newPicker(missing, windowPieces),
         begun,
         maxInFlight,
-        connections,
         giveUpMs,
         rivalGiveUpMs: rivalTimeoutMs(giveUpMs, stallMs, Math.max(2, choice.eligible)),
         hasRival,

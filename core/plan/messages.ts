@@ -86,6 +86,17 @@ export type DownloadEvent =
   }
   /** The source, a receiver, is not there any more. */
   | { readonly kind: "sourceLeft"; readonly source: string }
+  /** The network path to a source, as measured now. */
+  | {
+    readonly kind: "measured";
+    readonly source: string;
+    /** undefined while none was measured. */
+    readonly roundTripMs: number | undefined;
+    /** Open connections, over all tasks. */
+    readonly connections: number;
+  }
+  /** As many pieces may be in flight from all sources together from now on. */
+  | { readonly kind: "budget"; readonly maxInFlight: number }
   /** The answer to a probe. */
   | { readonly kind: "answered"; readonly source: string; readonly answer: SourceAnswer }
   /** The file of the chosen content is open; these pieces are missing, in ascending order. */

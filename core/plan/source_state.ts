@@ -2,6 +2,7 @@
 import { backoffMs } from "../base/backoff.ts";
 import { RateMeter } from "../base/rate.ts";
 import type { SourceAnswer } from "./content_vote.ts";
+import { INITIAL_WINDOW_BYTES, LineWindow } from "./line_window.ts";
 import type { NewSource, Suggestions } from "./messages.ts";
 import type { SourcePieces } from "./piece_picker.ts";
 
@@ -19,8 +20,8 @@ export type SourceStatus =
 
 /** A source that keeps sending wrong bytes costs at most three pieces. */
 const MAX_CORRUPT_PIECES = 3;
-/** Two pieces keep a line full between two replies before its speed is known. A peer has to prove itself with one. */
-const INITIAL_WINDOW = 2;
+/** Two pieces keep a line full between two replies. A peer has to prove itself with one. */
+const MIN_WINDOW = 2;
 /**
  * After a lost connection, ranges are about as long as what the last connection brought: what a
  * source sends into a line that breaks is lost. Shorter ranges would cost more in round trips than
@@ -28,12 +29,8 @@ const INITIAL_WINDOW = 2;
  */
 const MIN_RANGE_BYTES = 64 * 1024;
 const MAX_RANGE_BYTES = 256 * 1024;
-/** Far beyond what one line needs with pieces of 1 MiB; a bound for memory. */
-const MAX_WINDOW = 16;
 /** A slow source may have been busy with others and free again by then. */
 const SLOW_MEMORY_MS = 30_000;
-/** Pieces in flight for this much time: a longer window lets slow sources hoard, a shorter one leaves gaps. */
-const WINDOW_SECONDS = 0.5;
 /** A source that brought this much since its last failure is asked again soon: a line that breaks often is still a line. */
 const MIN_GAIN_BYTES = 16 * 1024;
 
@@ -60,6 +57,8 @@ export class SourceState {
   queue = 0;
   #pieces: Set<number> | undefined;
   readonly #meter = new RateMeter();
+  /** How much its line needs. */
+  readonly line: LineWindow;
   /** Its rate when it had something to send last. */
   #lastGoodput = 0;
   /** Failures in a row without a useful amount of bytes in between. */
@@ -71,10 +70,13 @@ export class SourceState {
   #onProbation = false;
   #proven = false;
   #slowAtMs = -Infinity;
+  /** It asked for a pause, and no right piece came since. */
+  #wasBusy = false;
 
-  constructor({ id, troubled, known, peer }: NewSource, nowMs: number) {
+  constructor({ id, troubled, known, peer }: NewSource, nowMs: number, line = new LineWindow()) {
     this.isPeer = peer !== undefined;
     this.#pieces = peer && new Set(peer.pieces);
+    this.line = line;
     this.id = id;
     this.troubled = troubled;
     this.known = known;
@@ -86,7 +88,7 @@ export class SourceState {
   renewed(nowMs: number): SourceState {
     const { id, troubled, known } = this;
     const peer = this.isPeer ? { pieces: this.#pieces ?? new Set<number>() } : undefined;
-    const fresh = new SourceState({ id, troubled, known, ...peer && { peer } }, nowMs);
+    const fresh = new SourceState({ id, troubled, known, ...peer && { peer } }, nowMs, this.line);
     fresh.answer = this.answer;
     fresh.#pieces = this.#pieces;
     fresh.suggestions = this.suggestions;
@@ -151,12 +153,14 @@ export class SourceState {
 
   received(bytes: number, nowMs: number): void {
     this.#meter.add(bytes, nowMs);
+    this.line.received(bytes, nowMs);
     this.#bytesSinceFailure += bytes;
   }
 
   /** The computer was suspended for `ms`, in which the source could not be heard. */
   suspended(ms: number): void {
     this.#meter.suspended(ms);
+    this.line.suspended(ms);
   }
 
   /** A right piece came. @returns whether that ends a time of failures. */
@@ -169,6 +173,7 @@ export class SourceState {
     this.#failures = 0;
     this.#onProbation = false;
     this.#slowAtMs = -Infinity;
+    this.#wasBusy = false;
     this.#proven = true;
     return recovered;
   }
@@ -179,14 +184,31 @@ export class SourceState {
     return this.#lastGoodput;
   }
 
-  /** How many pieces it may have in flight. @param least allowed however slow it is */
-  window(pieceSize: number, least: () => number, nowMs: number): number {
+  /**
+   * How many pieces it may have in flight.
+   *
+   * @param mayHold whether it may have as many however slow it is, because no other source has to wait for it
+   */
+  window(pieceSize: number, mayHold: (pieces: number) => boolean, nowMs: number): number {
     if (!this.ready) return 0;
     if (this.#onProbation || this.isSlow(nowMs)) return 1;
-    if (!this.#proven) return this.isPeer ? 1 : INITIAL_WINDOW;
-    const pieces = Math.ceil(this.goodput(nowMs) * WINDOW_SECONDS / pieceSize) + 1;
-    if (pieces >= MAX_WINDOW) return MAX_WINDOW;
-    return Math.min(MAX_WINDOW, Math.max(pieces, least()));
+    if (!this.#proven && this.isPeer) return 1;
+    if (this.#wasBusy) return MIN_WINDOW;
+    // A source that lies must not waste more than it has to, unless there is no other.
+    if (!this.#proven && !mayHold(Infinity)) return MIN_WINDOW;
+    const { line } = this;
+    const goodput = this.goodput(nowMs);
+    const max = Math.max(MIN_WINDOW, Math.floor(line.maxBytes / pieceSize));
+    const flow = this.#proven ? Math.ceil(line.flowBytes(goodput) / pieceSize) + 1 : MIN_WINDOW;
+    if (flow >= max) return max;
+    // Each connection is in the middle of a piece, so one more for each of them can be under way.
+    const full = Math.ceil(line.bytes(goodput) / pieceSize) + line.connections - 1;
+    const initial = Math.ceil(INITIAL_WINDOW_BYTES / pieceSize);
+    // Receivers that share have short queues, so that no piece waits at one of them.
+    for (const pieces of this.isPeer ? [initial] : [Math.min(max, full), initial]) {
+      if (pieces > flow && mayHold(pieces)) return pieces;
+    }
+    return flow;
   }
 
   /** How much to read at a time; undefined: no bound. */
@@ -210,6 +232,12 @@ export class SourceState {
     const pauseMs = backoffMs(this.#failures, random);
     this.status = { kind: "waiting", untilMs: nowMs + pauseMs };
     return pauseMs;
+  }
+
+  /** It asked for a pause, which is no failure. */
+  pausedUntil(ms: number): void {
+    this.#wasBusy = true;
+    this.status = { kind: "waiting", untilMs: ms };
   }
 
   /** A read was taken from it because it was slow. */

@@ -28,8 +28,6 @@ export interface TransferOptions {
   readonly begun: ReadonlyMap<number, number> | undefined;
   /** Pieces in flight from all sources together. */
   readonly maxInFlight: number;
-  /** Connections to one source. */
-  readonly connections: number;
   /** Time without useful bytes after which the content is given up. */
   readonly giveUpMs: number;
   /** The same while another content can be downloaded instead. */
@@ -46,6 +44,16 @@ export type TransferStep =
   | { readonly kind: "complete" }
   | { readonly kind: "giveUp"; readonly giveUp: GiveUp }
   | { readonly kind: "waiting"; readonly lookAtMs: number };
+
+/** How a download uses the network path to a source. */
+export interface LineUse {
+  readonly source: string;
+  readonly windowBytes: number;
+  /** Bytes a second. */
+  readonly goodput: number;
+  /** Whether memory held back requests that the window allows. */
+  readonly memoryBound: boolean;
+}
 
 interface Request {
   readonly id: number;
@@ -72,11 +80,6 @@ interface PieceInFlight {
   readonly seconds: number;
 }
 
-/**
- * In flight to each source that slows no other one by it. A connection with loss and a long round
- * trip brings so little that a window by rate alone would never need a second connection.
- */
-const MIN_WINDOW_BYTES = 4 * 1024 * 1024;
 /** A peer that has this many pieces to send is not asked for more: others have the same pieces soon. */
 const MAX_PEER_QUEUE = 6;
 /** In the endgame this share of the file may be received twice, or two pieces of a small file. */
@@ -105,6 +108,9 @@ export class TransferPhase {
   readonly #commands: DownloadCommand[];
   readonly #requests = new Map<number, Request>();
   #stored = 0;
+  #maxInFlight: number;
+  /** Whether the last plan requested less than the windows allow, because no more may be in flight. */
+  #memoryBound = false;
   #nextRequest: number;
   /** Kept beginnings of missing pieces: piece and length. */
   readonly #begun: Map<number, number>;
@@ -138,6 +144,7 @@ export class TransferPhase {
     nowMs: number,
   ) {
     this.#options = options;
+    this.#maxInFlight = options.maxInFlight;
     this.#sources = sources;
     this.#commands = commands;
     this.#nextRequest = firstRequest;
@@ -211,6 +218,24 @@ export class TransferPhase {
     for (const source of this.#sources.values()) source.suspended(ms);
   }
 
+  /** As many pieces may be in flight from now on; more that are stay until they have come. */
+  setBudget(maxInFlight: number): void {
+    this.#maxInFlight = maxInFlight;
+  }
+
+  /** The network paths to the sources that send, as this download uses them. */
+  lines(nowMs: number): LineUse[] {
+    const { pieceSize } = this.#options.layout;
+    return Array.from(this.#sources.values())
+      .filter(({ ready }) => ready)
+      .map((source) => ({
+        source: source.id,
+        windowBytes: this.#windowOf(source, nowMs) * pieceSize,
+        goodput: Math.round(source.goodput(nowMs)),
+        memoryBound: this.#memoryBound && this.#windowLeft(source, nowMs) > 0,
+      }));
+  }
+
   consumed(piece: number): void {
     this.#options.picker.consumed(piece);
   }
@@ -273,6 +298,7 @@ export class TransferPhase {
     this.#usable = Array.from(this.#sources.values())
       .filter(({ ready, status }) => ready || status.kind === "probing");
     this.#fill(nowMs);
+    this.#memoryBound = this.#isFull && this.#options.picker.available > 0;
     if (this.#sources.size > 1) this.#rebalance(nowMs);
     return this.#nextStep(nowMs);
   }
@@ -349,7 +375,7 @@ export class TransferPhase {
 
   #pause(source: SourceState, ms: number, { reason }: PieceFailure, nowMs: number): void {
     const wasUsable = source.ready || source.status.kind === "probing";
-    source.status = { kind: "waiting", untilMs: nowMs + ms };
+    source.pausedUntil(nowMs + ms);
     if (wasUsable) this.#report(source, "busy", reason, { retryInMs: Math.round(ms) });
   }
 
@@ -428,23 +454,23 @@ export class TransferPhase {
   }
 
   #windowLeft(source: SourceState, nowMs: number): number {
-    const least = () => this.#leastWindow(source, nowMs);
-    return source.window(this.#options.layout.pieceSize, least, nowMs) - source.inFlight.size;
+    return this.#windowOf(source, nowMs) - source.inFlight.size;
   }
 
-  /** How many pieces the source may have in flight however slow it is. */
-  #leastWindow(source: SourceState, nowMs: number): number {
-    const { layout: { pieceSize }, connections, maxInFlight, picker } = this.#options;
-    const pieces = Math.ceil(MIN_WINDOW_BYTES / pieceSize);
+  #windowOf(source: SourceState, nowMs: number): number {
+    const mayHold = (pieces: number) => this.#mayHold(source, pieces, nowMs);
+    return source.window(this.#options.layout.pieceSize, mayHold, nowMs);
+  }
+
+  /** Whether a source may have so many pieces in flight however slow it is. */
+  #mayHold(source: SourceState, pieces: number, nowMs: number): boolean {
     const usable = this.#usable.length;
-    // A single source may use all of its connections.
-    if (usable <= 1) return Math.max(pieces, connections);
+    if (usable <= 1) return true;
     // Other sources need memory too, and must not wait for this one in the end.
-    if (usable * pieces > maxInFlight / 2) return 0;
-    const missingBytes = picker.available * pieceSize;
+    if (usable * pieces > this.#maxInFlight / 2) return false;
     const others = this.#usable.filter((other) => other !== source);
     const othersRate = sum(others.map((other) => other.goodput(nowMs)));
-    return 2 * MIN_WINDOW_BYTES * othersRate < missingBytes * source.goodput(nowMs) ? pieces : 0;
+    return 2 * pieces * othersRate < this.#options.picker.available * source.goodput(nowMs);
   }
 
   #request(source: SourceState, piece: number, nowMs: number, because?: Slowness): void {
@@ -520,7 +546,7 @@ export class TransferPhase {
   }
 
   get #isFull(): boolean {
-    return this.#requests.size >= this.#options.maxInFlight;
+    return this.#requests.size >= this.#maxInFlight;
   }
 
   /** Slow sources must not hold all the memory while others have nothing to do. */

@@ -32,8 +32,8 @@ export interface SourcePoolOptions {
   /** undefined: sources over HTTP cannot be used. */
   readonly web?: WebPlatform | undefined;
   readonly httpHeaders?: OriginHeaders;
-  /** Connections to one seed, over all tasks. */
-  readonly seedConnections: number;
+  /** Connections to one seed, over all tasks; "auto": as many as help. */
+  readonly seedConnections: number | "auto";
   readonly stallMs: number;
   /** Time without a byte after which a task fails. */
   readonly giveUpMs: number;
@@ -48,6 +48,19 @@ const CONNECT_TIMEOUT_MS = 5000;
 const MIN_CONNECT_MS = 1000;
 /** Half of the usual limit of 1,024 descriptors; files need the rest. */
 export const MAX_CONNECTIONS = 512;
+
+/**
+ * With "auto". A seed accepts as many connections of one client by default, and aria2 allows no more.
+ */
+const MAX_AUTO_CONNECTIONS = 16;
+
+/** With "auto", to an HTTP server: each carries one request at a time. Browsers open six. */
+const WEB_CONNECTIONS = 4;
+
+/** How many connections to one seed there may be. */
+export function maxConnectionsOf(seedConnections: number | "auto"): number {
+  return seedConnections === "auto" ? MAX_AUTO_CONNECTIONS : seedConnections;
+}
 
 export class SourcePool implements AsyncDisposable {
   readonly #sources = new Map<string, OwnedSource>();
@@ -75,12 +88,17 @@ export class SourcePool implements AsyncDisposable {
   }
 
   #seedSource(address: SocketAddress): SeedSource {
-    const { clock, dial, stallMs, token } = this.#options;
-    return new SeedSource(address, { clock, dial, stallMs, token, ...this.#limits() });
+    const { clock, dial, stallMs, token, seedConnections } = this.#options;
+    return new SeedSource(address, {
+      ...{ clock, dial, stallMs, token },
+      ...this.#limits(maxConnectionsOf(seedConnections)),
+      adaptsConnections: seedConnections === "auto",
+    });
   }
 
   #webSource(address: WebAddress): LazySource {
-    const { web, clock, stallMs, seedConnections: connections, httpHeaders } = this.#options;
+    const { web, clock, stallMs, seedConnections, httpHeaders } = this.#options;
+    const connections = seedConnections === "auto" ? WEB_CONNECTIONS : seedConnections;
     const id = formatSourceAddress(address);
     if (web === undefined) throw new UsageError(`Cannot use "${id}": it is not a p2p seed`);
     return new LazySource(id, async () => {
@@ -89,18 +107,24 @@ export class SourcePool implements AsyncDisposable {
       const { protocol, origin } = new URL(address.url);
       if (protocol !== "s3:") {
         const headers = httpHeaders?.[origin] ?? {};
-        return new WebSource(address, { clock, http, stallMs, headers, ...this.#limits() });
+        return new WebSource(address, {
+          clock,
+          http,
+          stallMs,
+          headers,
+          ...this.#limits(connections),
+        });
       }
       const { s3Store } = await import("./s3.ts");
       const store = s3Store(address, await web.s3Account(), clock);
-      return new WebSource(address, { clock, http, stallMs, store, ...this.#limits() });
+      return new WebSource(address, { clock, http, stallMs, store, ...this.#limits(connections) });
     });
   }
 
-  #limits() {
-    const { seedConnections, giveUpMs } = this.#options;
+  #limits(connections: number) {
+    const { giveUpMs } = this.#options;
     return {
-      connections: seedConnections,
+      connections,
       // Idle connections to some seeds must not keep the others waiting.
       onOutOfDescriptors: () => this.#sources.forEach((source) => source.closeIdle()),
       slots: this.#slots,

@@ -15,6 +15,7 @@ import {
   UnreachableError,
 } from "../base/errors.ts";
 import { type ByteRange, lengthOf } from "../base/ranges.ts";
+import { Semaphore } from "../base/semaphore.ts";
 import { formatSourceAddress, type SocketAddress } from "../base/source_address.ts";
 import { type Fetched, parseFetched } from "../protocol/fetched.ts";
 import { FETCH_FEATURE, READ_FEATURE } from "../protocol/greeting.ts";
@@ -27,13 +28,20 @@ import { forEachConcurrent, TaskGroup } from "../base/task_group.ts";
 import { listOneShot, listPages, textOf } from "./listing.ts";
 import { OneShotSource } from "./one_shot.ts";
 import { SessionPool } from "./session_pool.ts";
-import type { ContentRef, ReadOptions, Source, SourceProtocol } from "./source.ts";
+import type { ContentRef, ReadOptions, Source, SourceLine, SourceProtocol } from "./source.ts";
+import { withOnClose } from "./transport.ts";
 
 export interface SeedSourceOptions extends ConnectorOptions {
+  /** Whether the number of session connections finds itself; otherwise it is `connections`. */
+  readonly adaptsConnections?: boolean;
   readonly stallMs: number;
   readonly token: string | undefined;
 }
 
+/** Browsers open six connections that carry one request at a time; seeds of that kind are small. */
+const MAX_ONE_SHOT = 4;
+/** Parts of one range that wait for the rate limit, or for their bytes. */
+const MAX_WAITING_READS = 64;
 /** How often a seed that was silent at the greeting is greeted again. */
 const PROBE_INTERVAL_MS = 10_000;
 /** The timeout of a greeting after a request: at least this, and `PROBE_FACTOR` times what that request took. */
@@ -59,15 +67,31 @@ export class SeedSource implements Source, AsyncDisposable {
     this.#options = options;
     this.#connector = new Connector(address, options);
     const connect = (signal: AbortSignal) => this.#connector.connect(signal);
+    const { connections: max, adaptsConnections: adapts = false } = options;
+    // Nothing shows whether more connections help where each carries one request.
+    const oneShotSlots = new Semaphore(adapts ? Math.min(max, MAX_ONE_SHOT) : max);
+    const connectOnce = async (signal: AbortSignal) => {
+      using slots = new DisposableStack();
+      slots.use(await oneShotSlots.acquire(signal));
+      const stream = await connect(signal);
+      const held = slots.move();
+      return withOnClose(stream, () => held.dispose());
+    };
     // Another seed may listen there next, so the protocol is unknown again.
     const onLost = () => this.#settle(undefined);
-    this.#sessions = new SessionPool(this.id, { ...options, connect, onLost });
-    this.#oneShot = new OneShotSource(this.id, { ...options, connect });
+    const connections = { max, adapts };
+    this.#sessions = new SessionPool(this.id, { ...options, connections, connect, onLost });
+    this.#oneShot = new OneShotSource(this.id, { ...options, connect: connectOnce });
   }
 
   /** Session connections that are open. */
   get connections(): number {
     return this.#sessions.size;
+  }
+
+  get line(): SourceLine {
+    const { roundTripMs, size: connections } = this.#sessions;
+    return { connections, ...roundTripMs === undefined ? {} : { roundTripMs } };
   }
 
   get reached(): boolean {
@@ -230,36 +254,37 @@ export class SeedSource implements Source, AsyncDisposable {
     { onBytes, rateLimit }: ReadOptions,
     signal: AbortSignal,
   ): Promise<void> {
-    const { maxLength, maxRequests } = this.#sessions;
-    const partBytes = this.#sessions.partBytes(lengthOf(range));
-    const maxBytes = Math.min(partBytes, maxLength, rateLimit?.maxBytes ?? Infinity);
+    if (rateLimit === undefined) {
+      return await this.#readRange(content, range, into, onBytes, signal);
+    }
     // The memory is free only when all parts have ended, even after a failure.
-    await forEachConcurrent(partsOf(range, maxBytes), maxRequests, async (part) => {
-      await rateLimit?.wait(lengthOf(part), signal);
+    const parts = partsOf(range, Math.min(this.#sessions.maxLength, rateLimit.maxBytes));
+    await forEachConcurrent(parts, MAX_WAITING_READS, async (part) => {
+      await rateLimit.wait(lengthOf(part), signal);
       const offset = part.start - range.start;
-      await this.#readPart(content, part, {
-        kind: "into",
-        bytes: into.subarray(offset, part.end - range.start),
-        onBytes: (count, at) => onBytes(count, offset + at),
-      }, signal);
+      const memory = into.subarray(offset, part.end - range.start);
+      const onPart = (count: number, at: number) => onBytes(count, offset + at);
+      await this.#readRange(content, part, memory, onPart, signal);
     });
   }
 
-  async #readPart(
+  async #readRange(
     { name, id }: ContentRef,
     range: ByteRange,
-    target: Parameters<SessionPool["request"]>[1],
+    into: Uint8Array,
+    onBytes: ReadOptions["onBytes"],
     signal: AbortSignal,
   ): Promise<void> {
-    if (id === null || !this.#sessions.hasFeature(READ_FEATURE)) {
-      await this.#sessions.request({ verb: "DOWNLOAD", name, range }, target, signal);
-      return;
-    }
+    const byId = id !== null && this.#sessions.hasFeature(READ_FEATURE);
+    const request = (part: ByteRange) =>
+      byId
+        ? { verb: "READ", id, range: part } as const
+        : { verb: "DOWNLOAD", name, range: part } as const;
     try {
-      await this.#sessions.request({ verb: "READ", id, range }, target, signal);
+      await this.#sessions.read({ range, into, request, onBytes }, signal);
     } catch (error) {
       // The file changed, or the seed forgot the id. A new manifest shows which.
-      if (!(error instanceof NotFoundError)) throw error;
+      if (!byId || !(error instanceof NotFoundError)) throw error;
       throw new ChangedError(`${this.id} does not know the content by its id any more`);
     }
   }

@@ -1,14 +1,22 @@
-/** The session connections to one seed: as many as help, each request over the least busy one. */
+/**
+ * The session connections to one seed: as many as help, each request over the least busy one. Ranges
+ * are requested in parts, each over the connection that should bring it first.
+ */
+import { onAbort } from "../base/abort.ts";
 import type { Clock } from "../base/clock.ts";
 import { BusyError, TimeoutError, UnreachableError } from "../base/errors.ts";
+import { MinFilter } from "../base/min_filter.ts";
 import { Notify } from "../base/notify.ts";
 import type { Semaphore } from "../base/semaphore.ts";
 import { TaskGroup } from "../base/task_group.ts";
 import type { Greeting } from "../protocol/greeting.ts";
+import { type ByteRange, lengthOf } from "../base/ranges.ts";
 import { ReadBuffer } from "../protocol/read_buffer.ts";
 import type { SessionRequest } from "../protocol/requests.ts";
+import { ConnectionCount, type ConnectionEvent, type ConnectionLimit } from "./connection_count.ts";
 import { type NoGreeting, openSession } from "./detect.ts";
 import { errorFromReply } from "./errors.ts";
+import { Flow } from "./flow.ts";
 import { type BodyTarget, SessionConnection, type SessionReply } from "./session_connection.ts";
 import type { ByteStream } from "./transport.ts";
 
@@ -16,7 +24,7 @@ export interface SessionPoolOptions {
   readonly clock: Clock;
   readonly connect: (signal: AbortSignal) => Promise<ByteStream>;
   /** Connections to this seed. */
-  readonly connections: number;
+  readonly connections: ConnectionLimit;
   /** Connections to all seeds together. */
   readonly slots: Semaphore;
   /** The timeout of the greeting. */
@@ -27,54 +35,78 @@ export interface SessionPoolOptions {
   readonly onLost: () => void;
 }
 
-/** More pending requests than this are worth a further connection, while there may be more. */
-const PENDING_BEFORE_NEW_CONNECTION = 2;
-/** A round trip is hidden by 8 pending requests; more would only queue at the seed. */
-const MAX_PENDING = 8;
-/** With a shorter round trip, one connection is about as fast as several. */
-const LONG_ROUND_TRIP_MS = 20;
-/** Dividing a range into smaller parts than this costs more in requests than it gains. */
-const MIN_PART_BYTES = 128 * 1024;
+const TOO_MANY_CONNECTIONS = "Too many connections to all seeds together";
+/** At the end of a download a part is at least this long. */
+const MIN_LAST_PART_BYTES = 32 * 1024;
+/** The shortest round trip of this time is the line's: a longer one includes queues. */
+const ROUND_TRIP_MEMORY_MS = 300_000;
 /** Below the 30 s after which a seed drops a silent client. */
 const IDLE_TIMEOUT_MS = 20_000;
 /** Time without further connections to a seed after it rejected one, unless its reply says how long. */
 const NO_NEW_CONNECTION_MS = 10_000;
 
+/** A connection and what flows over it. */
+interface Member {
+  readonly session: SessionConnection;
+  readonly flow: Flow;
+  /** No further request is sent over it, and it is closed when the last one is answered. */
+  retired: boolean;
+}
+
+/** A range that is read in parts. */
+export interface RangeRead {
+  readonly range: ByteRange;
+  readonly into: Uint8Array;
+  request(part: ByteRange): SessionRequest;
+  onBytes(count: number, at: number): void;
+}
+
+interface Job extends RangeRead {
+  readonly signal: AbortSignal;
+  /** All before it is requested. */
+  at: number;
+  /** Parts that are requested. */
+  running: number;
+  failure: { readonly error: unknown } | undefined;
+  readonly end: PromiseWithResolvers<void>;
+}
+
 export class SessionPool implements AsyncDisposable {
   readonly #seed: string;
   readonly #options: SessionPoolOptions;
-  readonly #sessions = new Set<SessionConnection>();
+  readonly #members = new Set<Member>();
   readonly #closing = new AbortController();
-  readonly #jobs = new TaskGroup(this.#closing.signal);
+  readonly #openings = new TaskGroup(this.#closing.signal);
   /** A reply came, or a connection came or went. */
   readonly #change = new Notify();
   /** The most recent one. */
   #greeting: Greeting | undefined;
-  /** The shortest time in which a greeting was answered. */
-  #roundTripMs = Infinity;
+  readonly #roundTrip = new MinFilter(ROUND_TRIP_MEMORY_MS);
+  readonly #count: ConnectionCount;
   #opening = 0;
-  /** Requests that wait for a connection or for their reply. */
-  #requests = 0;
-  /** Until then no further connection is opened beside those that live. */
-  #noNewUntil = 0;
+  /** Ranges whose parts are not all requested, in order. */
+  readonly #jobs: Job[] = [];
+  /** Their bytes that are not requested. */
+  #waitingBytes = 0;
 
   constructor(seed: string, options: SessionPoolOptions) {
     this.#seed = seed;
     this.#options = options;
+    this.#count = new ConnectionCount(options.connections);
   }
 
   get size(): number {
-    return this.#sessions.size;
+    return this.#members.size;
+  }
+
+  /** The shortest round trip, of the last minutes; undefined until one was measured. */
+  get roundTripMs(): number | undefined {
+    return this.#roundTrip.value;
   }
 
   /** The longest range of one request. */
   get maxLength(): number {
     return this.#greeting?.maxLength ?? Infinity;
-  }
-
-  /** Requests that are worth preparing at a time. */
-  get maxRequests(): number {
-    return this.#options.connections * MAX_PENDING;
   }
 
   hasFeature(feature: string): boolean {
@@ -83,20 +115,8 @@ export class SessionPool implements AsyncDisposable {
 
   /** Opens one more session, unless the seed does not greet. @throws {P2pError} */
   async open(signal: AbortSignal): Promise<"session" | NoGreeting> {
-    this.#opening++;
-    try {
-      const stream = await this.#options.connect(signal);
-      return await this.#greet(stream, signal).catch((error) => {
-        stream.close();
-        throw error;
-      });
-    } catch (error) {
-      if (this.#sessions.size === 0 && !(error instanceof BusyError)) this.#options.onLost();
-      throw error;
-    } finally {
-      this.#opening--;
-      this.#change.notifyAll();
-    }
+    this.#decide({ kind: "opening" });
+    return await this.#open(signal);
   }
 
   /** @throws {P2pError} also for an error reply. @throws the signal's reason if it aborts. */
@@ -105,86 +125,252 @@ export class SessionPool implements AsyncDisposable {
     target: BodyTarget,
     signal: AbortSignal,
   ): Promise<SessionReply> {
-    this.#requests++;
-    try {
-      for (;;) {
-        this.#closing.signal.throwIfAborted();
-        const session = this.#free(request);
-        // No await between the choice and the request: the depth must not change.
-        if (session) {
-          const answer = await session.request(request, target, signal);
-          if (answer.reply.kind !== "error") return answer;
-          throw errorFromReply(this.#seed, answer.reply.error);
-        }
-        await this.#waitForRoom(signal);
-      }
-    } finally {
-      this.#requests--;
+    for (;;) {
+      this.#closing.signal.throwIfAborted();
+      const member = this.#free();
+      // No await between the choice and the request: the depth must not change.
+      if (member) return await this.#ask(member, request, target, signal);
+      await this.#waitForRoom(signal);
     }
   }
 
-  /** The length of the parts of a range, so that idle connections share it: a lossy path needs several. */
-  partBytes(length: number): number {
-    if (this.#roundTripMs < LONG_ROUND_TRIP_MS) return length;
-    const connections = this.#mayOpen() ? this.#options.connections : this.#sessions.size;
-    const parts = Math.min(connections - this.#requests, Math.floor(length / MIN_PART_BYTES));
-    return Math.ceil(length / Math.max(1, parts));
+  /** Reads a range in parts over all connections. Nothing writes to its memory after this has settled. @throws as `request` */
+  async read(read: RangeRead, signal: AbortSignal): Promise<void> {
+    while (this.#members.size === 0) await this.#waitForRoom(signal);
+    this.#closing.signal.throwIfAborted();
+    signal.throwIfAborted();
+    const job: Job = {
+      ...read,
+      signal,
+      at: read.range.start,
+      running: 0,
+      failure: undefined,
+      end: Promise.withResolvers(),
+    };
+    using _abort = onAbort(signal, () => this.#fail(job, signal.reason));
+    this.#jobs.push(job);
+    this.#waitingBytes += lengthOf(read.range);
+    this.#serve();
+    await job.end.promise;
   }
 
   /** Closes connections without a pending request. */
   closeIdle(): void {
-    for (const session of [...this.#sessions]) if (session.depth === 0) session.close();
+    for (const { session } of [...this.#members]) if (session.depth === 0) session.close();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closing.abort(new UnreachableError(`The connections to ${this.#seed} were closed`));
-    await this.#jobs[Symbol.asyncDispose]();
-    await Promise.all(Array.from(this.#sessions, (session) => session[Symbol.asyncDispose]()));
+    for (const job of [...this.#jobs]) this.#fail(job, this.#closing.signal.reason);
+    await this.#openings[Symbol.asyncDispose]();
+    await Promise.all(Array.from(this.#members, ({ session }) => session[Symbol.asyncDispose]()));
   }
 
-  /** The least busy connection that takes one more request; a further one is opened where it helps. */
-  #free({ verb }: SessionRequest): SessionConnection | undefined {
-    let session: SessionConnection | undefined;
-    for (const one of this.#sessions) if (!session || one.depth < session.depth) session = one;
-    if (!session) return undefined;
-    const mayOpen = this.#mayOpen();
-    // Small replies wait for nothing but the round trip, which as many as possible share.
-    const isFull = session.depth >=
-      (verb === "FETCH" || verb === "MANIFEST"
-        ? session.greeting.maxInflight
-        : maxDepth(session, mayOpen));
-    // This request waits for another one; the next one gets a connection of its own.
-    if (mayOpen && (isFull || session.depth > 0)) this.#openMore();
-    return isFull ? undefined : session;
+  async #open(signal: AbortSignal): Promise<"session" | NoGreeting> {
+    this.#opening++;
+    let result: "session" | NoGreeting | undefined;
+    let pauseMs = 0;
+    try {
+      const stream = await this.#options.connect(signal);
+      result = await this.#greet(stream, signal).catch((error) => {
+        stream.close();
+        throw error;
+      });
+      return result;
+    } catch (error) {
+      pauseMs = error instanceof BusyError ? error.retryAfterMs : NO_NEW_CONNECTION_MS;
+      if (this.#members.size === 0 && !(error instanceof BusyError)) this.#options.onLost();
+      throw error;
+    } finally {
+      this.#opening--;
+      this.#decide(result === "session" ? { kind: "opened" } : { kind: "refused", pauseMs });
+      this.#change.notifyAll();
+      this.#serve();
+    }
+  }
+
+  async #ask(
+    { session, flow }: Member,
+    request: SessionRequest,
+    target: BodyTarget,
+    signal: AbortSignal,
+  ): Promise<SessionReply> {
+    const { clock } = this.#options;
+    const askedAt = session.depth === 0 ? clock.now() : undefined;
+    const answer = await session.request(request, target, signal);
+    // The answer to a small request on an idle connection takes a round trip.
+    if (askedAt !== undefined && flow.pending === 0 && answer.body.length === 0) {
+      this.#measured(clock.now() - askedAt);
+    }
+    if (answer.reply.kind !== "error") return answer;
+    throw errorFromReply(this.#seed, answer.reply.error);
+  }
+
+  /** The least busy connection that takes one more request. */
+  #free(): Member | undefined {
+    let free: Member | undefined;
+    for (const member of this.#members) {
+      const { session, retired } = member;
+      if (!retired && (!free || session.depth < free.session.depth)) free = member;
+    }
+    if (!free) return undefined;
+    const { session } = free;
+    // This request waits for another one; the next one may get a connection of its own.
+    if (session.depth > 0) this.#decide({ kind: "waiting" });
+    return session.depth < session.greeting.maxInflight ? free : undefined;
   }
 
   /** Waits for a reply or a new connection, or opens the first one. */
   async #waitForRoom(signal: AbortSignal): Promise<void> {
-    if (this.#sessions.size > 0 || !this.#mayOpen()) return await this.#change.notified(signal);
+    const hasRoom = this.#members.size === 0 && this.#count.total < this.#options.connections.max;
+    if (!hasRoom) return await this.#change.notified(signal);
     if (await this.open(signal) === "session") return;
     this.#options.onLost();
     throw new UnreachableError(`${this.#seed} takes no sessions any more`);
   }
 
+  /** Requests parts of the waiting ranges over all connections that have room. */
+  #serve(): void {
+    if (this.#jobs.length === 0 || this.#closing.signal.aborted) return;
+    const { clock } = this.#options;
+    const now = clock.now();
+    const roundTripMs = this.#roundTrip.value ?? 0;
+    while (this.#jobs.length > 0) {
+      const member = this.#roomiest(roundTripMs);
+      if (member === undefined) {
+        this.#decide({ kind: "waiting" });
+        return;
+      }
+      this.#requestPart(member, this.#jobs[0]!, roundTripMs, now);
+    }
+  }
+
+  /** The connection with the least pending bytes, of those that take another request. */
+  #roomiest(roundTripMs: number): Member | undefined {
+    let best: Member | undefined;
+    for (const member of this.#members) {
+      const { session, flow, retired } = member;
+      if (retired || session.depth >= session.greeting.maxInflight) continue;
+      if (best && flow.pending >= best.flow.pending) continue;
+      if (flow.pending < flow.maxBytes(roundTripMs)) best = member;
+    }
+    return best;
+  }
+
+  #requestPart(member: Member, job: Job, roundTripMs: number, now: number): void {
+    const { flow, session } = member;
+    const left = job.range.end - job.at;
+    const length = Math.min(left, this.maxLength, this.#partBytes(flow, roundTripMs));
+    const part = { start: job.at, end: job.at + length };
+    job.at += length;
+    job.running++;
+    this.#waitingBytes -= length;
+    if (length === left) this.#jobs.shift();
+    flow.requested(length, now);
+    void this.#readPart(member, job, part, session.depth === 0 ? now : undefined);
+  }
+
+  /** When little waits, parts become smaller, so that all connections end together. */
+  #partBytes(flow: Flow, roundTripMs: number): number {
+    const bytes = flow.partBytes(roundTripMs);
+    if (bytes === Infinity) return bytes;
+    const share = Math.ceil(this.#waitingBytes / (2 * this.#members.size));
+    return Math.min(bytes, Math.max(share, MIN_LAST_PART_BYTES));
+  }
+
+  /** @param idleAt when it was requested, if nothing else was pending on the connection */
+  async #readPart(
+    { session, flow }: Member,
+    job: Job,
+    part: ByteRange,
+    idleAt: number | undefined,
+  ): Promise<void> {
+    const { clock } = this.#options;
+    const { range: { start }, into, signal } = job;
+    const offset = part.start - start;
+    let missing = lengthOf(part);
+    const onBytes = (count: number, at: number) => {
+      const now = clock.now();
+      if (at === 0 && idleAt !== undefined) this.#measured(now - idleAt);
+      missing -= count;
+      flow.received(count, this.#roundTrip.value ?? 0, now);
+      job.onBytes(count, offset + at);
+      this.#decide({ kind: "received", bytes: count });
+    };
+    const bytes = into.subarray(offset, offset + missing);
+    try {
+      const target = { kind: "into", bytes, onBytes } as const;
+      const { reply } = await session.request(job.request(part), target, signal);
+      if (reply.kind === "error") throw errorFromReply(this.#seed, reply.error);
+    } catch (error) {
+      flow.abandoned(missing);
+      this.#fail(job, error);
+    }
+    job.running--;
+    this.#endIfOver(job);
+    this.#serve();
+  }
+
+  /** Requests no further part of a range. It ends when those that were requested have ended. */
+  #fail(job: Job, error: unknown): void {
+    job.failure ??= { error };
+    const at = this.#jobs.indexOf(job);
+    if (at >= 0) {
+      this.#jobs.splice(at, 1);
+      this.#waitingBytes -= job.range.end - job.at;
+      job.at = job.range.end;
+    }
+    this.#endIfOver(job);
+  }
+
+  #endIfOver({ running, at, range, failure, end }: Job): void {
+    if (running > 0 || at < range.end) return;
+    if (failure) end.reject(failure.error);
+    else end.resolve();
+  }
+
+  #measured(ms: number): void {
+    this.#roundTrip.add(ms, this.#options.clock.now());
+    this.#decide({ kind: "roundTrip", ms });
+  }
+
+  #decide(event: ConnectionEvent): void {
+    for (const { kind } of this.#count.handle(event, this.#options.clock.now())) {
+      if (kind === "open") this.#openMore();
+      else this.#retireOne();
+    }
+  }
+
   /** Opens one more in the background. If that fails, requests use the existing ones. */
   #openMore(): void {
-    this.#jobs.spawn(async (signal) => {
+    if (this.#closing.signal.aborted || this.#options.slots.available === 0) {
+      this.#decide({ kind: "refused", pauseMs: NO_NEW_CONNECTION_MS });
+      return this.#failWaiting(new BusyError(TOO_MANY_CONNECTIONS, NO_NEW_CONNECTION_MS));
+    }
+    this.#openings.spawn(async (signal) => {
       try {
-        await this.open(signal);
+        if (await this.#open(signal) !== "session") this.#options.onLost();
       } catch (error) {
-        const pauseMs = error instanceof BusyError ? error.retryAfterMs : NO_NEW_CONNECTION_MS;
-        this.#noNewUntil = this.#options.clock.now() + pauseMs;
-        this.#change.notifyAll();
+        this.#failWaiting(error);
       }
     });
   }
 
-  #mayOpen(): boolean {
-    const { connections, slots, clock } = this.#options;
-    const current = this.#sessions.size + this.#opening;
-    if (current === 0) return true;
-    if (this.#sessions.size > 0 && clock.now() < this.#noNewUntil) return false;
-    return current < connections && slots.available > 0;
+  /** Without a connection, nothing serves the ranges that wait. */
+  #failWaiting(error: unknown): void {
+    if (this.#members.size + this.#opening > 0) return;
+    for (const job of [...this.#jobs]) this.#fail(job, error);
+  }
+
+  /** The slowest one. */
+  #retireOne(): void {
+    let slowest: Member | undefined;
+    for (const member of this.#members) {
+      if (!member.retired && (!slowest || member.flow.rate < slowest.flow.rate)) slowest = member;
+    }
+    if (!slowest) return;
+    slowest.retired = true;
+    if (slowest.session.depth === 0) slowest.session.close();
   }
 
   async #greet(stream: ByteStream, signal: AbortSignal): Promise<"session" | NoGreeting> {
@@ -196,7 +382,7 @@ export class SessionPool implements AsyncDisposable {
     this.#closing.signal.throwIfAborted();
     if (typeof greeting === "string") {
       const error = `${this.#seed} did not answer the greeting`;
-      if (this.#sessions.size > 0) throw new UnreachableError(error);
+      if (this.#members.size > 0) throw new UnreachableError(error);
       // A seed that greeted before is not an old one, so its silence is an outage.
       if (greeting === "silent" && this.#greeting) throw new TimeoutError(error);
       stream.close();
@@ -204,8 +390,10 @@ export class SessionPool implements AsyncDisposable {
     }
     const limits = { clock, stallMs, idleMs: IDLE_TIMEOUT_MS };
     const changed = () => {
-      if (session.closed) this.#sessions.delete(session);
+      if (session.closed) this.#lost(member);
+      else if (member.retired && session.depth === 0) session.close();
       this.#change.notifyAll();
+      this.#serve();
     };
     const session: SessionConnection = new SessionConnection(
       this.#seed,
@@ -215,14 +403,24 @@ export class SessionPool implements AsyncDisposable {
       limits,
       changed,
     );
-    this.#sessions.add(session);
+    const member: Member = { session, flow: new Flow(), retired: false };
+    this.#members.add(member);
     this.#greeting = greeting;
-    this.#roundTripMs = Math.min(this.#roundTripMs, clock.now() - askedAt);
+    this.#measured(clock.now() - askedAt);
     return "session";
   }
-}
 
-/** Requests that may wait on one connection, fewer while a further connection may be opened. */
-function maxDepth({ greeting }: SessionConnection, mayOpen: boolean): number {
-  return Math.min(greeting.maxInflight, mayOpen ? PENDING_BEFORE_NEW_CONNECTION : MAX_PENDING);
+  #lost(member: Member): void {
+    if (!this.#members.delete(member)) return;
+    this.#decide({ kind: "closed", commanded: member.retired });
+    // Only then is it known which of the waiting ranges the same abort ended.
+    queueMicrotask(() => this.#reopen());
+  }
+
+  /** Opens a connection for the ranges that wait, if there is none. */
+  #reopen(): void {
+    if (this.#members.size + this.#opening > 0 || this.#jobs.length === 0) return;
+    this.#decide({ kind: "opening" });
+    this.#openMore();
+  }
 }

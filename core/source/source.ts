@@ -36,6 +36,14 @@ export interface RateLimit {
   wait(bytes: number, signal: AbortSignal): Promise<void>;
 }
 
+/** What is known of the network path to a source. */
+export interface SourceLine {
+  /** The shortest round trip of the last minutes; absent while none was measured. */
+  readonly roundTripMs?: number;
+  /** Open connections, over all tasks. */
+  readonly connections: number;
+}
+
 /** All methods throw a P2pError that says what is wrong with the source, or the signal's reason if it aborts. */
 export interface Source {
   /** Its address, as users write it. */
@@ -46,6 +54,8 @@ export interface Source {
   readonly troubled: boolean;
   /** Whether it is known to answer `fetch`. */
   readonly fetches?: boolean;
+  /** undefined where nothing is measured. */
+  readonly line?: SourceLine | undefined;
   protocol(signal: AbortSignal): Promise<SourceProtocol>;
   /**
    * The manifest of a file; undefined from a source that offers none.

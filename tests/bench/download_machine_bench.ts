@@ -33,7 +33,6 @@ function download(pieces: number, seeds: number): void {
     requireVerified: false,
     giveUpMs: 120_000,
     stallMs: 5000,
-    connections: 4,
     minBytesPerSecond: 128,
     random: () => 0.5,
   }, nowMs);

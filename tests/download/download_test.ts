@@ -309,7 +309,7 @@ function askedFor(name: string, seeds: readonly ScriptedSeed[]): number {
   return new Set(asked.filter((one) => one.name === name).map(({ range }) => range.start)).size;
 }
 
-test("download() takes no more memory for a task's pieces when p2p max was raised since", async () => {
+test("download() gives a task the memory that others leave, and divides it when they need it", async () => {
   await using seeds = new Seeds();
   using gate = new Gate();
   const held = onDownload(async () => {
@@ -317,13 +317,11 @@ test("download() takes no more memory for a task's pieces when p2p max was raise
     return undefined;
   });
   // Four seeds are asked for two pieces each at first, when there is memory for them.
-  const files = { a: FILE, b: patternOf(12 * MIB) };
+  const files = { a: patternOf(12 * MIB), b: patternOf(12 * MIB, 1) };
   const four = [1, 2, 3, 4].map(() => oneByOne(seeds.add(files, held)));
   await using command = new DownloadFixture(
     Object.fromEntries(four.map((seed, i) => [`s${i}`, seed])),
-    {
-      max: 1,
-    },
+    { max: 1, memory: 6 * MIB, seedConnections: 4 },
   );
   const running = command.run("a", "b");
   const downloads = (name: string) => (event: TaskEvent) =>
@@ -332,7 +330,8 @@ test("download() takes no more memory for a task's pieces when p2p max was raise
   assertEquals(await settled(() => askedFor("a", four)), 6);
   await writeMax(command.state, 32, Date.now() + 1);
   await command.event(downloads("b"));
-  assertEquals(await settled(() => askedFor("b", four)), 2);
+  // The first task has all of it until its pieces have come.
+  assertEquals(await settled(() => askedFor("b", four)), 0);
   gate.open();
   assertEquals(statesOf(await running), ["a done", "b done"]);
 });

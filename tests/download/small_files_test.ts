@@ -153,8 +153,8 @@ test("downloadFile() replaces a seed that is silent in the middle of a small fil
   const startedAt = fixture.bench.clock.now();
   await fixture.download();
   assertEquals(fixture.bench.written(), SMALL);
-  // What a vote waits at most for a silent seed, and a little.
-  assert(fixture.bench.clock.now() - startedAt < 2500);
+  // The vote waits 2 s for a silent seed, and the clock moves on while the disk works; it stalls after 5 s.
+  assert(fixture.bench.clock.now() - startedAt < 4500);
 });
 
 test("downloadFile() accepts a small file only with the digest that the user gave", async () => {

@@ -1,6 +1,7 @@
 /** What the tests of `task` share: seeds by name in memory, a folder, and all that a task is given. */
 import { DiskSpace } from "../../core/store/free_space.ts";
 import { OpenTargets } from "../../core/store/open_targets.ts";
+import { MemoryShares } from "../../core/download/memory_shares.ts";
 import { PieceBuffers } from "../../core/download/piece_buffers.ts";
 import { join } from "@std/path";
 import { linkedAbort } from "../../core/base/abort.ts";
@@ -99,7 +100,7 @@ export class TaskFixture implements AsyncDisposable {
         targets: new OpenTargets(),
         clock: systemClock,
       },
-      maxInFlight: () => 8,
+      shares: new MemoryShares(64 * 1024 * 1024),
       permit: new Permit(this.slots),
       rateLimit: undefined,
       emit: (news) => void this.news.push(news),

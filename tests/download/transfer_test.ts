@@ -284,7 +284,8 @@ test("downloadFile() leaves its place while all seeds pause, and has it again wh
   await using seeds = new Seeds();
   const seed = seeds.add({ a: FILE });
   await using bench = new TaskFixture({ seed });
-  const busy = refusing("DOWNLOAD", "ERROR:BUSY retry-after-ms=2000 full", 2);
+  // As many as a single source is asked for at first.
+  const busy = refusing("DOWNLOAD", "ERROR:BUSY retry-after-ms=2000 full", 4);
   const slow = bench.slowly(1000);
   const heldWhenAsked: boolean[] = [];
   seed.hook = async (request, client, seed) => {
@@ -320,7 +321,7 @@ async function placed(bench: TaskFixture): Promise<Permit> {
 
 test("downloadFile() does not give up when it has to wait for its place for longer than giveUpMs", async () => {
   await using seeds = new Seeds();
-  const busy = refusing("DOWNLOAD", "ERROR:BUSY retry-after-ms=2000 full", 2);
+  const busy = refusing("DOWNLOAD", "ERROR:BUSY retry-after-ms=2000 full", 4);
   const seed = seeds.add({ a: FILE }, busy);
   const giveUpMs = 10_000;
   await using bench = new TaskFixture({ seed }, { giveUpMs });
@@ -331,7 +332,7 @@ test("downloadFile() does not give up when it has to wait for its place for long
   // Another task takes it, and runs long.
   const other = await bench.slots.acquire(noAbort);
   await bench.clock.advance(10 * giveUpMs);
-  assertEquals(seed.asked("DOWNLOAD").length, 2);
+  assertEquals(seed.asked("DOWNLOAD").length, 4);
   other[Symbol.dispose]();
   await downloading;
   assertEquals(bench.written(), FILE);

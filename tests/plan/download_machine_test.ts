@@ -23,7 +23,6 @@ class MachineFixture {
       requireVerified: false,
       giveUpMs: 60_000,
       stallMs: 5000,
-      connections: 4,
       minBytesPerSecond: 128,
       random: () => 0.5,
       ...options,

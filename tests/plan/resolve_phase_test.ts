@@ -33,7 +33,7 @@ function after(id: string, why: SetAsideReason, ...seeds: string[]): ContentTria
 const lacks: SourceAnswer = { kind: "lacks" };
 
 /** What matters only to a transfer. */
-const LIMITS = { stallMs: 5000, connections: 4, minBytesPerSecond: 128 };
+const LIMITS = { stallMs: 5000, minBytesPerSecond: 128 };
 
 function codeOf({ failure }: Extract<DownloadCommand, { kind: "fail" }>): string {
   if (failure === "set-aside") return failure;

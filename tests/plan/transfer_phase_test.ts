@@ -1,4 +1,10 @@
-import { assert, assertEquals, assertLess, assertLessOrEqual } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertGreaterOrEqual,
+  assertLess,
+  assertLessOrEqual,
+} from "@std/assert";
 import { runWorld } from "../sim/world.ts";
 import type { Habits } from "../sim/sim_seed.ts";
 import { DownloadMachine } from "../../core/plan/download_machine.ts";
@@ -198,7 +204,7 @@ class TransferFixture {
 
   constructor(
     sources: string[],
-    { pieces = 4, maxInFlight = 8, connections = 4, giveUpMs = 60_000 } = {},
+    { pieces = 12, maxInFlight = 16, connections = 1, giveUpMs = 60_000 } = {},
   ) {
     this.machine = new DownloadMachine({
       sources: sources.map((id) => ({ id, troubled: false, known: true })),
@@ -206,7 +212,6 @@ class TransferFixture {
       requireVerified: false,
       giveUpMs,
       stallMs: 5000,
-      connections,
       minBytesPerSecond: 128,
       random: () => 0.5,
     }, 0);
@@ -214,6 +219,9 @@ class TransferFixture {
     const size = pieces * MIB;
     const answer = { kind: "manifest", id: "a", size, sha256: "a" } as const;
     for (const source of sources) this.machine.handle({ kind: "answered", source, answer }, 0);
+    for (const source of sources) {
+      this.machine.handle({ kind: "measured", source, roundTripMs: 100, connections }, 0);
+    }
     this.commands = this.machine.handle({
       kind: "opened",
       layout: { size, pieceSize: MIB, count: pieces },
@@ -317,16 +325,23 @@ Deno.test("DownloadMachine counts a long sleep once when bytes come behind it", 
 });
 
 for (
-  const { connections, inFlight } of [{ connections: 4, inFlight: 4 }, {
+  const { connections, inFlight } of [{ connections: 1, inFlight: 4 }, {
     connections: 12,
-    inFlight: 12,
+    inFlight: 15,
   }]
 ) {
-  Deno.test(`DownloadMachine keeps ${inFlight} pieces in flight to a slow seed that is alone when it may have ${connections} connections`, () => {
-    const fixture = new TransferFixture(["a"], { pieces: 20, maxInFlight: 16, connections });
-    assertEquals(fixture.kinds, ["request", "request", "setTimer"]);
-    fixture.brings(0, 3000);
-    assertEquals(fixture.kinds.filter((kind) => kind === "request").length, inFlight - 1);
+  Deno.test(`DownloadMachine never has fewer than ${inFlight} pieces in flight to a slow seed that is alone and has ${connections} connections`, () => {
+    const fixture = new TransferFixture(["a"], { pieces: 60, maxInFlight: 40, connections });
+    const requested = () => fixture.kinds.filter((kind) => kind === "request").length;
+    let flying = requested();
+    assertEquals(flying, inFlight);
+    for (let request = 0; request < 8; request++) {
+      fixture.brings(request, 3000);
+      flying += requested() - 1;
+      assertGreaterOrEqual(flying, inFlight);
+      // 4 MiB, doubled with the first bytes, and a piece for each further connection.
+      assertLessOrEqual(flying, 8 + connections - 1);
+    }
   });
 }
 

@@ -121,7 +121,6 @@ export class SimDownload implements Listener {
       requireVerified: false,
       giveUpMs,
       stallMs: 5000,
-      connections: 4,
       minBytesPerSecond: 128,
       random: this.#random,
     }, beganMs);

@@ -202,7 +202,6 @@ class Receiver {
       requireVerified: false,
       giveUpMs: 120_000,
       stallMs: STALL_MS,
-      connections: 4,
       minBytesPerSecond: 128,
       random: this.#random,
     }, timeline.nowMs);

@@ -87,7 +87,6 @@ class Election {
       requireVerified: false,
       giveUpMs: 120_000,
       stallMs: 5000,
-      connections: 4,
       minBytesPerSecond: 128,
       random: this.#random,
     }, this.#timeline.nowMs);

@@ -1,0 +1,222 @@
+/**
+ * How many connections to one seed are worth having, as a pure decision: events and the time go in,
+ * commands come out. More are tried while requests wait, kept if the seed's total goodput rose
+ * noticeably within a few round trips, and closed if it did not.
+ *
+ * A single TCP flow that loses packets carries about 1.22 MSS / (RTT √p) (Mathis et al., 1997), so on
+ * a long line with loss several flows carry several times as much. On a LAN one or two are enough.
+ */
+
+export type ConnectionEvent =
+  /** Requests wait that a further connection could carry. */
+  | { readonly kind: "waiting" }
+  | { readonly kind: "received"; readonly bytes: number }
+  /** A connection is being opened that was not commanded. */
+  | { readonly kind: "opening" }
+  | { readonly kind: "opened" }
+  /** An open connection has ended, maybe after a command. */
+  | { readonly kind: "closed"; readonly commanded: boolean }
+  /** A connection could not be opened; no further one is tried for `pauseMs`. */
+  | { readonly kind: "refused"; readonly pauseMs: number }
+  | { readonly kind: "roundTrip"; readonly ms: number };
+
+export type ConnectionCommand =
+  | { readonly kind: "open" }
+  /** Send no further requests over one of the connections, and close it. */
+  | { readonly kind: "close" };
+
+export interface ConnectionLimit {
+  /** Open and opening connections together. */
+  readonly max: number;
+  /** Whether connections must prove that they help. Otherwise as many as `max` are opened when requests wait. */
+  readonly adapts: boolean;
+}
+
+/** A LAN answers faster, also through Wi-Fi; the Internet mostly does not. */
+export const LONG_ROUND_TRIP_MS = 10;
+/** With a short round trip a lost packet costs little, so more connections than this cannot help. */
+const MAX_SHORT = 4;
+/**
+ * A long line starts with as many, because trials would take longer than many downloads. Browsers
+ * open six.
+ */
+const INITIAL_LONG = 4;
+/** A trial succeeds if goodput rose by this factor; the rate of a flow with loss varies by a tenth. */
+const MIN_GAIN = 1.15;
+/** A new flow reaches its rate in about three round trips: its initial window is 14 KB, doubled each time. */
+const TRIAL_ROUND_TRIPS = 3;
+/** Minimum length of a trial: on a LAN, scheduling delays are longer than many round trips. */
+const MIN_TRIAL_MS = 100;
+/** Goodput is compared over this many round trips, because data comes in bursts of one. */
+const RATE_ROUND_TRIPS = 2;
+const MIN_RATE_MS = 50;
+/** After a failed trial, the next one waits: the line may have changed. Doubled each time. */
+const RETRY_TRIAL_MS = 30_000;
+const MAX_RETRY_TRIAL_MS = 480_000;
+
+interface Trial {
+  /** The number of connections before it. */
+  readonly from: number;
+  /** Bytes a second before it. */
+  readonly goodput: number;
+  /** When its last connection was open; undefined while one is being opened. */
+  openAtMs: number | undefined;
+}
+
+export class ConnectionCount {
+  readonly #limit: ConnectionLimit;
+  #live = 0;
+  #opening = 0;
+  /** Connections that were closed by command and are still open. */
+  #closing = 0;
+  /** As many as are known to help. */
+  #target: number;
+  #trial: Trial | undefined;
+  #roundTripMs: number | undefined;
+  /** No connection is opened beside those that live, and no trial begins, before these times. */
+  #refusedUntilMs = -Infinity;
+  #settledUntilMs = -Infinity;
+  #failedTrials = 0;
+  readonly #goodput = new RecentBytes();
+
+  constructor(limit: ConnectionLimit) {
+    this.#limit = limit;
+    this.#target = limit.adapts ? 1 : limit.max;
+  }
+
+  /** Connections that are open or being opened. */
+  get total(): number {
+    return this.#live + this.#opening;
+  }
+
+  handle(event: ConnectionEvent, nowMs: number): ConnectionCommand[] {
+    switch (event.kind) {
+      case "waiting":
+        return this.#waiting(nowMs);
+      case "received":
+        this.#goodput.add(event.bytes, nowMs, this.#rateMs);
+        return this.#evaluate(nowMs);
+      case "opening":
+        this.#opening++;
+        return [];
+      case "opened":
+        this.#opening--;
+        this.#live++;
+        if (this.#trial && this.#opening === 0) this.#trial.openAtMs = nowMs;
+        return [];
+      case "closed":
+        this.#live--;
+        if (event.commanded) this.#closing--;
+        // What is left of the trial cannot show anything.
+        if (this.#trial && this.#live <= this.#trial.from) this.#trial = undefined;
+        return [];
+      case "refused":
+        this.#refused(nowMs + event.pauseMs);
+        return [];
+      case "roundTrip":
+        this.#measured(event.ms);
+        return [];
+    }
+  }
+
+  get #max(): number {
+    const { max, adapts } = this.#limit;
+    return !adapts || this.#isLong ? max : Math.min(max, MAX_SHORT);
+  }
+
+  get #isLong(): boolean {
+    return this.#roundTripMs !== undefined && this.#roundTripMs >= LONG_ROUND_TRIP_MS;
+  }
+
+  get #rateMs(): number {
+    return Math.max(RATE_ROUND_TRIPS * (this.#roundTripMs ?? 0), MIN_RATE_MS);
+  }
+
+  get #trialMs(): number {
+    return Math.max(TRIAL_ROUND_TRIPS * (this.#roundTripMs ?? 0), MIN_TRIAL_MS);
+  }
+
+  #measured(ms: number): void {
+    this.#roundTripMs = Math.min(ms, this.#roundTripMs ?? Infinity);
+    if (!this.#limit.adapts) return;
+    if (this.#isLong) this.#target = Math.max(this.#target, Math.min(INITIAL_LONG, this.#max));
+    else this.#target = Math.min(this.#target, this.#max);
+  }
+
+  #waiting(nowMs: number): ConnectionCommand[] {
+    if (this.total > 0 && nowMs < this.#refusedUntilMs) return [];
+    const working = this.total - this.#closing;
+    // A short line may need fewer than the user allows: one more for each request that waits.
+    if (!this.#limit.adapts) return this.#open(this.#isLong ? this.#max : 1);
+    if (working < this.#target) return this.#open(this.#target - working);
+    if (this.#trial || nowMs < this.#settledUntilMs) return [];
+    const goodput = this.#goodput.rateAt(nowMs, this.#rateMs);
+    if (goodput === undefined || this.#opening > 0) return [];
+    // Doubled while it helps, as in slow start; one by one when it is known that twice as many do not.
+    const more = this.#isLong && this.#failedTrials === 0 ? this.#live : 1;
+    const commands = this.#open(Math.min(more, this.#max - working));
+    if (commands.length > 0) this.#trial = { from: working, goodput, openAtMs: undefined };
+    return commands;
+  }
+
+  /** Opens at most `count`; connections that are being closed count until they have ended. */
+  #open(count: number): ConnectionCommand[] {
+    const opened = Math.max(0, Math.min(count, this.#max - this.total));
+    this.#opening += opened;
+    return Array.from({ length: opened }, () => ({ kind: "open" }));
+  }
+
+  #evaluate(nowMs: number): ConnectionCommand[] {
+    const trial = this.#trial;
+    if (trial?.openAtMs === undefined || nowMs - trial.openAtMs < this.#trialMs) return [];
+    this.#trial = undefined;
+    const goodput = this.#goodput.rateAt(nowMs, this.#rateMs) ?? 0;
+    const working = this.#live - this.#closing;
+    if (goodput >= MIN_GAIN * trial.goodput) {
+      this.#failedTrials = 0;
+      this.#target = working;
+      return [];
+    }
+    const pauseMs = Math.min(MAX_RETRY_TRIAL_MS, RETRY_TRIAL_MS * 2 ** this.#failedTrials++);
+    this.#settledUntilMs = nowMs + pauseMs;
+    this.#target = trial.from;
+    const surplus = Math.max(0, working - trial.from);
+    this.#closing += surplus;
+    return Array.from({ length: surplus }, () => ({ kind: "close" }));
+  }
+
+  #refused(untilMs: number): void {
+    this.#opening--;
+    this.#refusedUntilMs = Math.max(this.#refusedUntilMs, untilMs);
+    // What the seed accepted is kept.
+    this.#trial = undefined;
+    if (this.#limit.adapts) this.#target = Math.max(1, this.#live - this.#closing);
+  }
+}
+
+/** The bytes of the last moments, by time. */
+class RecentBytes {
+  readonly #slices: { readonly atMs: number; bytes: number }[] = [];
+  #sinceMs: number | undefined;
+
+  add(bytes: number, nowMs: number, windowMs: number): void {
+    this.#sinceMs ??= nowMs;
+    const last = this.#slices.at(-1);
+    if (last && nowMs - last.atMs < windowMs / 16) last.bytes += bytes;
+    else this.#slices.push({ atMs: nowMs, bytes });
+    this.#forget(nowMs - windowMs);
+  }
+
+  /** Bytes a second over the window; undefined until bytes came for that long. */
+  rateAt(nowMs: number, windowMs: number): number | undefined {
+    this.#forget(nowMs - windowMs);
+    if (this.#sinceMs === undefined || nowMs - this.#sinceMs < windowMs) return undefined;
+    return this.#slices.reduce((sum, { bytes }) => sum + bytes, 0) * 1000 / windowMs;
+  }
+
+  #forget(beforeMs: number): void {
+    let old = 0;
+    while (old < this.#slices.length && this.#slices[old]!.atMs < beforeMs) old++;
+    if (old > 0) this.#slices.splice(0, old);
+  }
+}
