@@ -1,5 +1,5 @@
 /** `config.json`: one object whose keys are the names of the settings. */
-import { join } from "@std/path";
+import { join } from "node:path";
 import { DiskError, printable, reasonOf, UsageError } from "../core/mod.ts";
 import { isSettingName, SETTING_NAMES, settingOf, type SettingSource } from "./settings.ts";
 import { CommandError, didYouMean } from "./ui/hints.ts";

@@ -8,6 +8,7 @@ import { withSettings } from "./options.ts";
 import type { Environment } from "./environment.ts";
 import { TOPICS } from "./topics.ts";
 import { type Described, renderHelp } from "./ui/help.ts";
+import { versionLine } from "./version.ts";
 
 type Root = ReturnType<typeof rootCommand>;
 /** Each command has a type of its own, by its flags. */
@@ -38,13 +39,9 @@ export const COMMAND_NAMES = Object.keys(COMMANDS) as readonly Name[];
 
 /** Its pages and answers are about all commands. */
 const ABOUT_ALL: readonly Name[] = ["help", "complete"];
-const VERSION_FLAGS = ["-V", "--version"];
-
 /** The commands that `args` may use: the one that they begin with, or all where that is not sure. */
 export function commandsFor(args: readonly string[]): readonly Name[] {
-  const [first = "", ...rest] = args;
-  if (VERSION_FLAGS.includes(first) && rest.length === 0) return [];
-  const name = COMMAND_NAMES.find((each) => each === first);
+  const name = COMMAND_NAMES.find((each) => each === args[0]);
   return name === undefined || ABOUT_ALL.includes(name) ? COMMAND_NAMES : [name];
 }
 
@@ -64,7 +61,7 @@ export async function commandTree(
 /** Global options must be added before the first command. */
 function rootCommand(environment: Environment) {
   const { stdout, version } = environment;
-  const showVersion = () => stdout.write(`p2p ${version}\n`);
+  const showVersion = () => stdout.write(versionLine(version));
   function showHelp(this: Described): void {
     stdout.write(renderHelp(this));
   }

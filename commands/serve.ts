@@ -1,6 +1,6 @@
 /** `p2p serve`: shares a folder until Ctrl-C. */
 import { Command } from "@cliffy/command";
-import { resolve } from "@std/path";
+import { resolve } from "node:path";
 import { SERVE_DEFAULTS, type ServeEvent, type ServeSettings, UsageError } from "../core/mod.ts";
 import { ValueArgumentType, withSettings } from "./options.ts";
 import { type Environment, writeLines } from "./environment.ts";

@@ -8,7 +8,6 @@ import { ABOUT_TASK, TaskType } from "./options.ts";
 import { jsonLine } from "./ui/json.ts";
 import { renderAsides, renderStatus, renderTask, statusFields } from "./ui/status.ts";
 import { formatTime } from "./ui/units.ts";
-import { watchTasks } from "./watch.ts";
 
 /** Further waiting tasks are only counted. */
 const MAX_WAITING_TASKS = 20;
@@ -53,6 +52,7 @@ async function status(
   const picked = task === undefined
     ? undefined
     : await environment.core.findTask(directories, task);
+  const { watchTasks } = await import("./watch.ts");
   await watchTasks(environment, directories, picked);
 }
 

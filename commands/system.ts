@@ -1,5 +1,4 @@
 /** The real environment of a command; the only place that uses the platform for it. */
-import { delay } from "@std/async";
 import * as core from "../core/mod.ts";
 import type { Environment, Input, Output } from "./environment.ts";
 import type { StopSignal } from "./ui/failure.ts";
@@ -17,7 +16,10 @@ export function systemEnvironment(version: string, exit: (code: number) => never
     env: (name) => Deno.env.get(name),
     now: () => Math.floor(performance.now()),
     wallTime: () => Date.now(),
-    sleep: (ms, signal) => delay(ms, { signal }).catch(() => {}),
+    async sleep(ms, signal) {
+      const { delay } = await import("@std/async");
+      await delay(ms, { signal }).catch(() => {});
+    },
     onSignal: (handler) => listen(stopSignalsOf(Deno.build.os), handler),
     onTerminalChange: (handler) => listen(TERMINAL_SIGNALS, handler),
     exit,

@@ -1,6 +1,6 @@
 /** `p2p verify`: compares files here with what the seeds have. */
 import { Command } from "@cliffy/command";
-import { basename, relative, resolve } from "@std/path";
+import { basename, relative, resolve } from "node:path";
 import { invalidNameReason, type Verification, type VerifyRequest } from "../core/mod.ts";
 import { ValueArgumentType, withSettings } from "./options.ts";
 import { type Environment, mayMoveCursor, writeLines } from "./environment.ts";

@@ -23,3 +23,13 @@ export function versionText(
   const made = commit === undefined ? "" : `commit ${commit}, `;
   return `${version} (${made}Deno ${runtime.deno}, ${runtime.target})`;
 }
+
+const VERSION_FLAGS = ["-V", "--version"];
+
+export function isVersionFlag(word: string): boolean {
+  return VERSION_FLAGS.includes(word);
+}
+
+export function versionLine(version: string): string {
+  return `p2p ${version}\n`;
+}

@@ -18,7 +18,7 @@
  * @module
  */
 import { homedir } from "node:os";
-import { isAbsolute, resolve } from "@std/path";
+import { isAbsolute, resolve } from "node:path";
 import { systemClock } from "./base/clock.ts";
 import { DEFAULT_PORT, parseSourceAddress, type SourceAddress } from "./base/source_address.ts";
 import {

@@ -1,5 +1,4 @@
 import { setImmediate } from "node:timers";
-import { delay } from "@std/async";
 
 /** Time as an argument: code that waits or measures takes a clock, so that tests control time. */
 export interface Clock {
@@ -26,7 +25,19 @@ const MAX_TIMER_MS = 2 ** 31 - 1;
 export const systemClock: Clock = {
   now: () => Math.floor(performance.now()),
   wallTime: () => Date.now(),
-  sleep: (ms, signal) => delay(Math.min(ms, MAX_TIMER_MS), { signal }),
+  sleep: (ms, signal) =>
+    new Promise((resolve, reject) => {
+      if (signal.aborted) return reject(signal.reason);
+      const abort = () => {
+        clearTimeout(timer);
+        reject(signal.reason);
+      };
+      const timer = setTimeout(() => {
+        signal.removeEventListener("abort", abort);
+        resolve();
+      }, Math.min(ms, MAX_TIMER_MS));
+      signal.addEventListener("abort", abort, { once: true });
+    }),
   after(ms, run) {
     const timer = setTimeout(run, Math.min(ms, MAX_TIMER_MS));
     return { [Symbol.dispose]: () => clearTimeout(timer) };

@@ -3,7 +3,7 @@
  * process that runs the task polls. A request outlives processes: a task that is paused while it does
  * not run is paused in its next run.
  */
-import { join } from "@std/path";
+import { join } from "node:path";
 import type { Clock } from "../base/clock.ts";
 import { UsageError } from "../base/errors.ts";
 import { retryWhileHeld } from "../base/held_file.ts";

@@ -1,5 +1,5 @@
 /** Where a user's configuration, state and cache are: XDG, or the convention of the platform. */
-import { join } from "@std/path";
+import { join } from "node:path";
 import { UsageError } from "../base/errors.ts";
 
 /** The folders of a user's p2p. */

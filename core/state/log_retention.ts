@@ -3,7 +3,7 @@
  * enough. Runs beside a download, in small steps and rarely, because looking at a hundred thousand
  * files takes seconds.
  */
-import { join } from "@std/path";
+import { join } from "node:path";
 import type { Clock } from "../base/clock.ts";
 import { filesIn, ignoringErrors, PRIVATE_FILE, statOf } from "./state_files.ts";
 import { logsFolder } from "./task_log.ts";

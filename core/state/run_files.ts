@@ -1,5 +1,5 @@
 /** The files of all runs: record, snapshot and lock of each; where they are and when they are removed. */
-import { basename, join } from "@std/path";
+import { basename, join } from "node:path";
 import { filesIn, ignoringErrors, PRIVATE_FILE } from "./state_files.ts";
 import { type StoredSnapshot, storedSnapshotOf } from "./record_shape.ts";
 

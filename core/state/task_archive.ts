@@ -4,7 +4,7 @@
  * added and marked as added in one transaction, and its files are removed afterwards. If the file
  * cannot be used, records stay where they are.
  */
-import { join } from "@std/path";
+import { join } from "node:path";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { baseOf, isAlive, MAX_RUN_AGE_MS, removeRun, runsOf, startOf } from "./run_files.ts";
 import { readRun, statusesOf, type StoredRun, type TaskRun, taskRunsOf } from "./run_reader.ts";

@@ -4,7 +4,7 @@
  * log is read from the record of its run. Only this file uses @std/log.
  */
 import { Logger, type LogRecord, RotatingFileHandler } from "@std/log";
-import { join } from "@std/path";
+import { join } from "node:path";
 import type { Clock } from "../base/clock.ts";
 import * as is from "../base/guards.ts";
 import { isOver, isTrouble, type Level, type TaskEvent, type TaskEventData } from "../events.ts";

@@ -2,7 +2,7 @@
  * The file system as an argument, so that a test can count operations, let any of them fail, or cut
  * the power; and what its errors and file owners mean.
  */
-import { dirname } from "@std/path";
+import { dirname } from "node:path";
 import { isOutOfDescriptors } from "../base/descriptors.ts";
 import { DiskError, P2pError, plainReasonOf } from "../base/errors.ts";
 

@@ -1,6 +1,6 @@
 /** Free space on the volumes that downloads write to, and the part of it that is reserved. */
 import { statfsSync } from "node:fs";
-import { dirname } from "@std/path";
+import { dirname } from "node:path";
 import { formatBytes } from "../base/text.ts";
 import { DiskFullError } from "./disk.ts";
 

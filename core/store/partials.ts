@@ -3,7 +3,7 @@
  * contents are quarantined: renamed after their content, for when that content is wanted again.
  */
 import { existsSync } from "node:fs";
-import { dirname, join } from "@std/path";
+import { dirname, join } from "node:path";
 import {
   type Disk,
   type DiskOptions,

@@ -3,7 +3,7 @@
  * file and journal; task ids, adoption, status and removal all use these paths.
  */
 import { accessSync, constants, existsSync } from "node:fs";
-import { basename, dirname, extname, join } from "@std/path";
+import { basename, dirname, extname, join } from "node:path";
 import { sha256 } from "../base/digest.ts";
 import { ConflictError } from "../base/errors.ts";
 import { type Disk, realDisk, statIfExists, syncFolder, withDiskErrors } from "./disk.ts";

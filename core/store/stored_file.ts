@@ -3,7 +3,7 @@
  * file gets its name. The journal is written last, and only hashed bytes are trusted.
  */
 import { crc32 } from "node:zlib";
-import { dirname } from "@std/path";
+import { dirname } from "node:path";
 import { ConflictError, DiskError } from "../base/errors.ts";
 import { allPieces, bytesIn, type PieceLayout, rangeOfPiece } from "../base/pieces.ts";
 import type { ConflictPolicy, SyncPolicy } from "../config.ts";

@@ -1,5 +1,5 @@
 /** The tasks of all processes as the user sees and controls them. */
-import { dirname } from "@std/path";
+import { dirname } from "node:path";
 import type { Clock } from "../base/clock.ts";
 import { isOver } from "../events.ts";
 import type { TimeReport } from "../progress/snapshots.ts";

@@ -1,5 +1,5 @@
 /** Finds all files that the served folder offers, in small steps between which clients are served. */
-import { dirname, join } from "@std/path";
+import { dirname, join } from "node:path";
 import { yieldToEventLoop } from "../../base/clock.ts";
 import { compareNames } from "../../base/names.ts";
 import type { OmitReason } from "../../events.ts";

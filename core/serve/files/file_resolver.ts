@@ -6,7 +6,7 @@
  * afterwards: while these are at its path, and no folder on the way became a link, one
  * look at it replaces all checks.
  */
-import { join } from "@std/path";
+import { join } from "node:path";
 import { isOutOfDescriptors } from "../../base/descriptors.ts";
 import { LruCache } from "../../base/lru_cache.ts";
 import { busyReply, ErrorReply } from "../../protocol/error_replies.ts";

@@ -1,5 +1,5 @@
 /** The served folder: which names it offers, and where they are on the disk. */
-import { join } from "@std/path";
+import { join } from "node:path";
 import { DiskError, reasonOf, UsageError } from "../../base/errors.ts";
 import { isValidName } from "../../base/names.ts";
 import { isReservedName, localName } from "../../store/paths.ts";

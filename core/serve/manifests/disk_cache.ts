@@ -5,7 +5,7 @@
  *
  * An entry is two lines: the SHA-256 of the second, and the second as JSON.
  */
-import { join } from "@std/path";
+import { join } from "node:path";
 import type { Clock } from "../../base/clock.ts";
 import { sha256 } from "../../base/digest.ts";
 import { writeFileAtomicSync } from "../../base/write_file_atomic.ts";
