@@ -2,9 +2,9 @@
 import { Command } from "@cliffy/command";
 import { LEVELS, parseSourceAddress, printable } from "../core/mod.ts";
 import { type Candidate, type CommandWords, type Question, questionOf } from "./candidates.ts";
-import { type Environment, writeLines } from "./environment.ts";
+import { directoriesIn, type Environment, writeLines } from "./environment.ts";
 import { TOPICS } from "./topics.ts";
-import { directoriesIn, downloadSettingsOf, loadSettings } from "./load_settings.ts";
+import { downloadSettingsOf, loadSettings } from "./load_settings.ts";
 import { isSettingName, settingOf } from "./settings.ts";
 import { bashWord, parseBashLine } from "./shell_words.ts";
 import { SHELLS } from "./ui/completion_scripts.ts";

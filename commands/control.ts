@@ -1,8 +1,7 @@
 /** `p2p pause`, `p2p resume` and `p2p cancel`: from any terminal, on any task of this user. */
 import { Command } from "@cliffy/command";
 import { type ControlAction, type ControlOutcome, P2pError, type TaskStatus } from "../core/mod.ts";
-import { type Environment, writeLines } from "./environment.ts";
-import { directoriesIn } from "./load_settings.ts";
+import { directoriesIn, type Environment, writeLines } from "./environment.ts";
 import { ABOUT_TASK, TaskType } from "./options.ts";
 import { NOTHING_ACTIVE, renderControlOutcome } from "./ui/status.ts";
 import { renderFailure } from "./ui/failure.ts";

@@ -54,6 +54,10 @@ export interface Environment {
   exit(code: number): never;
 }
 
+export function directoriesIn({ core, env, platform }: Environment): core.Directories {
+  return core.directoriesOf(env, platform);
+}
+
 export function mayMoveCursor({ env }: Pick<Environment, "env">, output: Output): boolean {
   return output.terminal && !env("NO_COLOR") && env("TERM") !== "dumb";
 }

@@ -7,7 +7,7 @@ import {
   UsageError,
 } from "../core/mod.ts";
 import { configPathIn, configSource, readConfigText } from "./config_file.ts";
-import type { Environment } from "./environment.ts";
+import { directoriesIn, type Environment } from "./environment.ts";
 import {
   flagOf,
   SETTING_NAMES,
@@ -87,10 +87,6 @@ export function environmentSource(env: (name: string) => string | undefined): Se
     hint: "See p2p help config for all variables",
     textOf: (name) => env(variableOf(name)) || undefined,
   };
-}
-
-export function directoriesIn({ core, env, platform }: Environment): Directories {
-  return core.directoriesOf(env, platform);
 }
 
 export async function downloadSettingsOf(values: Values): Promise<DownloadSettings> {

@@ -1,10 +1,9 @@
 /** `p2p logs`: one task's log. */
 import { Command } from "@cliffy/command";
 import { type Level, LEVELS, type LogLine } from "../core/mod.ts";
-import { type Environment, writeLines } from "./environment.ts";
+import { directoriesIn, type Environment, writeLines } from "./environment.ts";
 import { interruptible } from "./exit.ts";
 import { choice, wholeNumber } from "./value_types.ts";
-import { directoriesIn } from "./load_settings.ts";
 import { ABOUT_TASK, TaskType, ValueArgumentType } from "./options.ts";
 import { jsonLine } from "./ui/json.ts";
 import { reaches, renderLogLine } from "./ui/event_text.ts";

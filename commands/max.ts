@@ -1,8 +1,7 @@
 /** `p2p max`: how many downloads run at once, changed while they run. */
 import { Command } from "@cliffy/command";
-import { type Environment, writeLines } from "./environment.ts";
+import { directoriesIn, type Environment, writeLines } from "./environment.ts";
 import { wholeNumber } from "./value_types.ts";
-import { directoriesIn } from "./load_settings.ts";
 import { ValueArgumentType } from "./options.ts";
 import { jsonLine } from "./ui/json.ts";
 import { plural } from "./ui/units.ts";

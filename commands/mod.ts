@@ -6,7 +6,6 @@
 import { Command } from "@cliffy/command";
 import { withSettings } from "./options.ts";
 import type { Environment } from "./environment.ts";
-import { TOPICS } from "./topics.ts";
 import { type Described, renderHelp } from "./ui/help.ts";
 import { versionLine } from "./version.ts";
 
@@ -51,11 +50,23 @@ export async function commandTree(
   names: readonly Name[] = COMMAND_NAMES,
 ): Promise<Root> {
   const root = rootCommand(environment);
+  if (names.includes("help")) root.description(await overview());
   for (const name of COMMAND_NAMES.filter((name) => names.includes(name))) {
     const makeCommand = await COMMANDS[name]();
     root.command(name, makeCommand(environment) as unknown as AnyCommand).reset();
   }
   return root;
+}
+
+const ABOUT =
+  "Downloads files from several seeds at once, checks every byte, and shares a folder as a seed.";
+
+/** Shown only with the list of all commands. */
+async function overview(): Promise<string> {
+  const { TOPICS } = await import("./topics.ts");
+  return `${ABOUT}
+
+p2p help <topic> explains more: ${TOPICS.map(({ name }) => name).join(", ")}.`;
 }
 
 /** Global options must be added before the first command. */
@@ -67,11 +78,7 @@ function rootCommand(environment: Environment) {
   }
   const root = new Command()
     .name("p2p")
-    .description(
-      `Downloads files from several seeds at once, checks every byte, and shares a folder as a seed.
-
-p2p help <topic> explains more: ${TOPICS.map(({ name }) => name).join(", ")}.`,
-    )
+    .description(ABOUT)
     .example("share this folder", "p2p serve")
     .example("download a file", "p2p get ubuntu.iso --seed 192.168.1.20")
     .example("watch from another terminal", "p2p status")

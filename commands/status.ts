@@ -1,12 +1,17 @@
 /** `p2p status`: the tasks of every process of this user. */
 import { Command } from "@cliffy/command";
 import type { QuarantinedPart, TaskStatus } from "../core/mod.ts";
-import { type Environment, mayMoveCursor, widthOf, writeLines } from "./environment.ts";
+import {
+  directoriesIn,
+  type Environment,
+  mayMoveCursor,
+  widthOf,
+  writeLines,
+} from "./environment.ts";
 import { interruptible } from "./exit.ts";
-import { directoriesIn } from "./load_settings.ts";
 import { ABOUT_TASK, TaskType } from "./options.ts";
 import { jsonLine } from "./ui/json.ts";
-import { renderAsides, renderStatus, renderTask, statusFields } from "./ui/status.ts";
+import { renderAsides, renderStatus, statusFields } from "./ui/status.ts";
 import { formatTime } from "./ui/units.ts";
 
 /** Further waiting tasks are only counted. */
@@ -66,7 +71,9 @@ async function linesOf(
   const width = widthOf(stdout);
   if (task !== undefined) {
     const found = await core.findTask(directories, task);
-    return json ? [jsonOf([found])] : renderTask(found, wallTime(), width);
+    if (json) return [jsonOf([found])];
+    const { renderTask } = await import("./ui/task_detail.ts");
+    return renderTask(found, wallTime(), width);
   }
   const asides = all ? await core.asides(directories) : undefined;
   if (json) return [jsonOf(await core.tasks(directories, { all: all === true }), asides)];

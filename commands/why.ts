@@ -1,7 +1,6 @@
 /** `p2p why`: what limits a download now, or limited it. */
 import { Command } from "@cliffy/command";
-import { type Environment, writeLines } from "./environment.ts";
-import { directoriesIn } from "./load_settings.ts";
+import { directoriesIn, type Environment, writeLines } from "./environment.ts";
 import { ABOUT_TASK, TaskType } from "./options.ts";
 import { jsonLine } from "./ui/json.ts";
 import { caseFields, renderCase } from "./ui/why/why.ts";

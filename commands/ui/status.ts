@@ -11,18 +11,10 @@ import {
   type TaskStatus,
 } from "../../core/mod.ts";
 import { pick } from "./json.ts";
-import { type Column, renderDetail, renderTable } from "./table.ts";
+import { type Column, renderTable } from "./table.ts";
 import { stateWord } from "./task_row.ts";
-import {
-  formatBytes,
-  formatEta,
-  formatMinute,
-  formatMoment,
-  formatPart,
-  formatRate,
-} from "./units.ts";
+import { formatBytes, formatEta, formatMinute, formatPart, formatRate } from "./units.ts";
 import { countsText } from "./progress_block.ts";
-import { renderInside } from "./watch/task_page.ts";
 import { fitLine, shortenEnd } from "./width.ts";
 
 export const NOTHING_ACTIVE = "No active downloads.";
@@ -97,37 +89,6 @@ export function summaryOf({ tasks, moreWaiting }: Overview, width: number): stri
   return fitLine(forms, width);
 }
 
-/** One task in detail; only pieces and seeds are fitted to `width`. @param now ms since 1970 */
-export function renderTask(task: TaskStatus, now: number, width: number): string[] {
-  const entries = renderDetail([
-    ["task", task.task],
-    ["name", task.name],
-    ["state", stateText(task)],
-    ["size", `${sizeText(task)} (${percentText(task)})`],
-    ["rate", rateText(task)],
-    ["ETA", formatEta(task.etaMs)],
-    ["seeds", task.seeds.join(", ") || "-"],
-    ["path", task.path],
-    ["verified", verifiedText(task)],
-    ["error", task.error],
-    ["process", task.pid === null ? null : String(task.pid)],
-    ["updated", formatMoment(task.updatedAt)],
-  ]);
-  return [...entries, ...renderInside(task.detail, now, width)];
-}
-
-function stateText(task: TaskStatus): string {
-  const word = stateWord(task);
-  if (word === "stopped") return "stopped; run the same p2p get again to resume";
-  return task.pausedBy === "user" ? `paused by you; run p2p resume ${task.task} to continue` : word;
-}
-
-/** A partial file has only verified pieces. */
-function verifiedText({ state, verified, size }: TaskStatus): string {
-  if (!verified) return size === null ? "-" : "no: its seeds offer no digests";
-  return state === "done" ? "yes" : "every piece so far";
-}
-
 /** The fields of `status --json`, in their order. */
 export function statusFields(task: TaskStatus): object {
   return {
@@ -136,15 +97,15 @@ export function statusFields(task: TaskStatus): object {
   };
 }
 
-function percentText({ percent }: TaskStatus): string {
+export function percentText({ percent }: TaskStatus): string {
   return percent === null ? "-" : `${Math.floor(percent)}%`;
 }
 
-function sizeText({ downloaded, size }: TaskStatus): string {
+export function sizeText({ downloaded, size }: TaskStatus): string {
   return size === null ? `${formatBytes(downloaded)}/?` : formatPart(downloaded, size);
 }
 
-function rateText({ state, rate }: TaskStatus): string {
+export function rateText({ state, rate }: TaskStatus): string {
   return state === "downloading" ? formatRate(rate) : "-";
 }
 

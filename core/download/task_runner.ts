@@ -23,7 +23,8 @@ import {
   removeControlRequest,
 } from "../state/control.ts";
 import type { OutFolder } from "../store/paths.ts";
-import { hasPartial, removePartial } from "../store/partials.ts";
+import { removePartial } from "../store/partials.ts";
+import { hasPartial } from "../store/paths.ts";
 import type { Prefetch } from "./prefetch.ts";
 import type { TaskContext } from "./task_context.ts";
 import { MemoryShares } from "./memory_shares.ts";

@@ -1,9 +1,9 @@
 /** All tasks of this user, from the records of all runs and the archive. */
 import type { TimeReport } from "../progress/snapshots.ts";
+import { archiveEndedRuns, openArchive } from "./archive.ts";
 import { type ControlRequests, readControlRequests } from "./control.ts";
 import { STALE_MS } from "./run_files.ts";
 import { readRuns, statusesOf, type TaskRun, taskRunsOf } from "./run_reader.ts";
-import { archiveEndedRuns, TaskArchive } from "./task_archive.ts";
 import type { TaskFilter, TaskStatus } from "./task_status.ts";
 import type { Wanted } from "./wanted_lines.ts";
 
@@ -35,7 +35,7 @@ export async function readOverview(
   const requests = await readControlRequests(stateDir);
   // Records before the archive: a task that ends now moves from there to here and is found.
   const runs = await readRuns(stateDir, wantedBy(filter));
-  using archive = TaskArchive.open(stateDir);
+  using archive = await openArchive(stateDir);
   const tasks = new Map(archive?.tasks(filter).map((each) => [each.status.task, each]));
   let moreWaiting = 0;
   const known = (task: string) => tasks.get(task)?.status ?? archive?.task(task)?.status;
@@ -94,7 +94,7 @@ export async function readLastRun(
     return { ...found, account: account && run.alive ? untilNow(account, nowMs) : account };
   }
   // Read last: a run that was in no record by then has been archived.
-  using archive = TaskArchive.open(stateDir);
+  using archive = await openArchive(stateDir);
   return archive?.taskRun(task);
 }
 

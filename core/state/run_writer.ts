@@ -7,7 +7,7 @@ import { removeOldLogs } from "./log_retention.ts";
 import { removeOldRuns, runsFolder } from "./run_files.ts";
 import { type RunOptions, RunRecord } from "./run_record.ts";
 import { asStateError, PRIVATE_FOLDER } from "./state_files.ts";
-import { archiveEndedRuns } from "./task_archive.ts";
+import { archiveEndedRuns } from "./archive.ts";
 import { logsFolder, TaskLog } from "./task_log.ts";
 import { readTasks } from "./read_tasks.ts";
 import type { TaskStatus } from "./task_status.ts";

@@ -1,10 +1,16 @@
 /** What all files of the state folder have in common: modes, listing, and how errors are treated. */
+import { join } from "node:path";
 import { isOutOfDescriptors } from "../base/descriptors.ts";
 import { DiskError, P2pError, plainReasonOf } from "../base/errors.ts";
 
 /** Records and logs name what a user downloads: only that user may read them, whatever the umask. */
 export const PRIVATE_FILE = 0o600;
 export const PRIVATE_FOLDER = 0o700;
+
+/** Where the tasks of ended runs are. */
+export function archivePath(stateDir: string): string {
+  return join(stateDir, "tasks.db");
+}
 
 /** The entries of a folder; none where there is no such folder. */
 export async function* filesIn(folder: string): AsyncIterable<Deno.DirEntry> {

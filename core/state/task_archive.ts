@@ -4,11 +4,10 @@
  * added and marked as added in one transaction, and its files are removed afterwards. If the file
  * cannot be used, records stay where they are.
  */
-import { join } from "node:path";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
-import { baseOf, isAlive, MAX_RUN_AGE_MS, removeRun, runsOf, startOf } from "./run_files.ts";
-import { readRun, statusesOf, type StoredRun, type TaskRun, taskRunsOf } from "./run_reader.ts";
-import { PRIVATE_FILE, statOf } from "./state_files.ts";
+import { baseOf, MAX_RUN_AGE_MS, removeRun } from "./run_files.ts";
+import { statusesOf, type StoredRun, type TaskRun, taskRunsOf } from "./run_reader.ts";
+import { archivePath, PRIVATE_FILE, statOf } from "./state_files.ts";
 import type { TaskFilter, TaskStatus } from "./task_status.ts";
 
 export interface ArchivedTask {
@@ -17,13 +16,8 @@ export interface ArchivedTask {
   readonly startedAt: number;
 }
 
-/** Up to this many records stay, because a transaction takes as long as reading some of them. */
-const MAX_ENDED_RUNS = 50;
-const MAX_ENDED_BYTES = 1024 * 1024;
 /** Tasks of the oldest runs are removed beyond this. */
 const MAX_TASKS = 200_000;
-/** Limits the records that are moved in one transaction. */
-const MAX_BATCH_BYTES = 8 * 1024 * 1024;
 /** How long to wait for another process that moves records. */
 const BUSY_TIMEOUT_MS = 2000;
 /** Limits the candidates for completion. */
@@ -76,11 +70,9 @@ export class TaskArchive implements Disposable {
     this.#db = db;
   }
 
-  /** undefined if there is no archive that can be read. */
+  /** undefined if the file cannot be read. Opening would create one that does not exist. */
   static open(stateDir: string): TaskArchive | undefined {
-    const path = join(stateDir, "tasks.db");
-    // Opening would create the file.
-    if (!statOf(path)?.isFile) return undefined;
+    const path = archivePath(stateDir);
     try {
       return TaskArchive.#connect(path, false);
     } catch {
@@ -91,7 +83,7 @@ export class TaskArchive implements Disposable {
 
   /** Creates the file if there is none that can be read. */
   static create(stateDir: string): TaskArchive {
-    const path = join(stateDir, "tasks.db");
+    const path = archivePath(stateDir);
     const create = () => {
       // Created with the right mode; SQLite gives its other files the same.
       Deno.openSync(path, { create: true, append: true, mode: PRIVATE_FILE }).close();
@@ -238,36 +230,6 @@ export class TaskArchive implements Disposable {
 
 const NO_REQUESTS = { tasks: new Map(), max: undefined };
 const LAST_CHARACTER = "\u{10ffff}";
-
-/** Moves the records of runs that have ended to the archive, if there are many. Records that cannot be moved stay. */
-export async function archiveEndedRuns(stateDir: string, nowMs: number): Promise<void> {
-  const ended = await endedRunsOf(stateDir);
-  const bytes = ended.reduce((sum, run) => sum + run.bytes, 0);
-  if (ended.length <= MAX_ENDED_RUNS && bytes <= MAX_ENDED_BYTES) return;
-  try {
-    using archive = TaskArchive.create(stateDir);
-    for (let from = 0, to = 0; from < ended.length; from = to) {
-      let batchBytes = 0;
-      while (to < ended.length && batchBytes < MAX_BATCH_BYTES) batchBytes += ended[to++]!.bytes;
-      const runs = ended.slice(from, to).map(({ path }) => readRun(path));
-      archive.add(await Promise.all(runs), nowMs);
-    }
-    archive.removeOld(nowMs);
-  } catch {
-    // The disk is full or read-only, or another process is moving them.
-  }
-}
-
-/** Oldest first. Files whose names have no start time are not records of p2p. */
-async function endedRunsOf(stateDir: string): Promise<{ path: string; bytes: number }[]> {
-  const ended: { path: string; bytes: number }[] = [];
-  for (const path of await runsOf(stateDir)) {
-    if (!Number.isSafeInteger(startOf(path)) || await isAlive(baseOf(path))) continue;
-    const stat = statOf(path);
-    if (stat?.isFile) ended.push({ path, bytes: stat.size });
-  }
-  return ended;
-}
 
 /** IMMEDIATE, because nothing that was read may change before it is written. */
 function transact(db: DatabaseSync, act: () => unknown): void {

@@ -11,7 +11,7 @@ import { isOver, isTrouble, type Level, type TaskEvent, type TaskEventData } fro
 import { linesIn } from "./run_files.ts";
 import { readRuns, taskRunsOf } from "./run_reader.ts";
 import { ignoringErrors, PRIVATE_FILE } from "./state_files.ts";
-import { TaskArchive } from "./task_archive.ts";
+import { openArchive } from "./archive.ts";
 
 /** One line of a log. */
 export interface LogLine {
@@ -208,7 +208,7 @@ async function recordedLines(stateDir: string, task: string): Promise<LogLine[]>
   const runs = await readRuns(stateDir, (each) => each === task);
   const recorded = runs.flatMap((run) => taskRunsOf(run, task).get(task)?.events ?? []);
   // Read last: a run may be archived meanwhile, and is then in both.
-  using archive = TaskArchive.open(stateDir);
+  using archive = await openArchive(stateDir);
   const archived = archive?.taskRun(task)?.events ?? [];
   const events = new Map([...archived, ...recorded].map((event) => [JSON.stringify(event), event]));
   return Array.from(events.values()).flatMap((event) => {

@@ -16,6 +16,7 @@ import {
 import { readJournal } from "./journal.ts";
 import { PartFile } from "./part_file.ts";
 import {
+  hasPartial,
   journalPath,
   markOf,
   parseQuarantined,
@@ -26,15 +27,6 @@ import {
 import type { StoredContent } from "./piece_sink.ts";
 
 const MAX_QUARANTINE_AGE_MS = 30 * 24 * 60 * 60 * 1000;
-
-/** Whether an unfinished download is beside `target`. */
-export function hasPartial(target: string): boolean {
-  try {
-    return Deno.lstatSync(partPath(target)).isFile;
-  } catch {
-    return false;
-  }
-}
 
 /**
  * Removes an unfinished download and what was quarantined for it.

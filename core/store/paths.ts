@@ -24,6 +24,15 @@ export function partPath(target: string): string {
   return pathBeside(target, PART_SUFFIX);
 }
 
+/** Whether an unfinished download is beside `target`. */
+export function hasPartial(target: string): boolean {
+  try {
+    return Deno.lstatSync(partPath(target)).isFile;
+  } catch {
+    return false;
+  }
+}
+
 /** The journal of the part file of `target`. */
 export function journalPath(target: string): string {
   return pathBeside(target, JOURNAL_SUFFIX);

@@ -15,12 +15,7 @@ import { type Overview, readLastRun, readOverview, readTasks } from "../state/re
 import { isHeader, limitsOf, type RunLimits } from "../state/record_shape.ts";
 import { readRuns } from "../state/run_reader.ts";
 import { taskNamed, type TaskStatus } from "../state/task_status.ts";
-import {
-  hasPartial,
-  type QuarantinedPart,
-  quarantinedPartsIn,
-  removePartial,
-} from "../store/partials.ts";
+import type { QuarantinedPart } from "../store/partials.ts";
 
 interface WithEnded {
   /** Whether tasks that are over are included. */
@@ -34,7 +29,7 @@ export async function tasks(
   { all }: WithEnded,
 ): Promise<TaskStatus[]> {
   const known = await readTasks(stateDir, nowMs, all ? "all" : "paused");
-  return all ? known : known.filter(isUnfinished);
+  return all ? known : known.filter(await unfinishedAmong(known));
 }
 
 /** As `tasks`, but with at most `maxWaiting` waiting tasks of each process. */
@@ -45,6 +40,7 @@ export async function overview(
   { all }: WithEnded,
 ): Promise<Overview> {
   const known = await readOverview(stateDir, nowMs, maxWaiting, all ? "all" : "paused");
+  const isUnfinished = await unfinishedAmong(known.tasks);
   const tasks = known.tasks.filter((task) => (all && isOver(task.state)) || isUnfinished(task));
   return { ...known, tasks };
 }
@@ -55,13 +51,15 @@ export async function quarantinedParts(
   nowMs: number,
 ): Promise<QuarantinedPart[]> {
   const known = await readTasks(stateDir, nowMs, "all");
+  const { quarantinedPartsIn } = await import("../store/partials.ts");
   const folders = new Set(known.flatMap(({ target, path }) => [dirname(target), dirname(path)]));
   return Array.from(folders).sort().flatMap(quarantinedPartsIn);
 }
 
 /** The task that `text` means; see `taskNamed`. */
 export async function findTask(stateDir: string, text: string, nowMs: number): Promise<TaskStatus> {
-  return taskNamed(await readTasks(stateDir, nowMs, { named: text }), text, isUnfinished);
+  const known = await readTasks(stateDir, nowMs, { named: text });
+  return taskNamed(known, text, await unfinishedAmong(known));
 }
 
 /** The tasks whose id or name begins with `text`, the newest of many. */
@@ -72,14 +70,23 @@ export async function tasksBeginning(
   { all }: WithEnded,
 ): Promise<TaskStatus[]> {
   const known = await readTasks(stateDir, nowMs, all ? { beginning: text } : "paused");
+  const isUnfinished = await unfinishedAmong(known);
   return known.filter((each) =>
     (all || isUnfinished(each)) && (each.task.startsWith(text) || each.name.startsWith(text))
   );
 }
 
-/** A task without a process and without a part file is no longer a download. */
-function isUnfinished({ state, pid, path }: TaskStatus): boolean {
-  return !isOver(state) && (pid !== null || hasPartial(path));
+/**
+ * Tells which of `tasks` are unfinished: a task without a process and without a part file is no longer
+ * a download. What finds part files is loaded only for tasks without a process.
+ */
+async function unfinishedAmong(
+  tasks: readonly TaskStatus[],
+): Promise<(task: TaskStatus) => boolean> {
+  const isOpen = ({ state }: TaskStatus) => !isOver(state);
+  if (!tasks.some((task) => isOpen(task) && task.pid === null)) return isOpen;
+  const { hasPartial } = await import("../store/paths.ts");
+  return (task) => isOpen(task) && (task.pid !== null || hasPartial(task.path));
 }
 
 /** @param pid of this process. @throws {UsageError} if the task is over. */
@@ -92,7 +99,10 @@ export async function controlTask(
 ): Promise<ControlOutcome> {
   const outcome = await applyControl(stateDir, task, action, pid, clock);
   // A process that runs the task removes its part file itself, when nothing writes to it any more.
-  if (action === "cancel-and-delete" && outcome === "done") removePartial(task.path, task.target);
+  if (action === "cancel-and-delete" && outcome === "done") {
+    const { removePartial } = await import("../store/partials.ts");
+    removePartial(task.path, task.target);
+  }
   return outcome;
 }
 

@@ -1,6 +1,7 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import type { TaskStatus } from "../../core/mod.ts";
-import { renderStatus, renderTask, summaryOf } from "../../commands/ui/status.ts";
+import { renderStatus, summaryOf } from "../../commands/ui/status.ts";
+import { renderTask } from "../../commands/ui/task_detail.ts";
 import { NOON } from "./fake_environment.ts";
 import { taskOf } from "./watch_support.ts";
 
