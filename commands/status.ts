@@ -10,8 +10,7 @@ import {
 } from "./environment.ts";
 import { interruptible } from "./exit.ts";
 import { ABOUT_TASK, TaskType } from "./options.ts";
-import { jsonLine } from "./ui/json.ts";
-import { renderAsides, renderStatus, statusFields } from "./ui/status.ts";
+import { renderAsides, renderStatus } from "./ui/status.ts";
 import { formatTime } from "./ui/units.ts";
 
 /** Further waiting tasks are only counted. */
@@ -71,12 +70,12 @@ async function linesOf(
   const width = widthOf(stdout);
   if (task !== undefined) {
     const found = await core.findTask(directories, task);
-    if (json) return [jsonOf([found])];
+    if (json) return [await jsonOf([found])];
     const { renderTask } = await import("./ui/task_detail.ts");
     return renderTask(found, wallTime(), width);
   }
   const asides = all ? await core.asides(directories) : undefined;
-  if (json) return [jsonOf(await core.tasks(directories, { all: all === true }), asides)];
+  if (json) return [await jsonOf(await core.tasks(directories, { all: all === true }), asides)];
   const known = all
     ? { tasks: await core.tasks(directories, { all }), moreWaiting: 0 }
     : await core.overview(directories, MAX_WAITING_TASKS, { all: false });
@@ -100,6 +99,10 @@ async function repeat(
   interruption.throwIfInterrupted();
 }
 
-function jsonOf(tasks: readonly TaskStatus[], asides?: readonly QuarantinedPart[]): string {
-  return jsonLine({ tasks: tasks.map(statusFields), ...(asides ? { asides } : {}) });
+async function jsonOf(
+  tasks: readonly TaskStatus[],
+  asides?: readonly QuarantinedPart[],
+): Promise<string> {
+  const { renderStatusJson } = await import("./ui/status_json.ts");
+  return renderStatusJson(tasks, asides);
 }

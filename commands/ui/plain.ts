@@ -11,8 +11,16 @@ import {
 } from "../../core/mod.ts";
 import { eventText, levelOf, reaches, speedText } from "./event_text.ts";
 import { otherContents, renderFailure, renderTaskFailure } from "./failure.ts";
-import { countsText, shareText } from "./progress_block.ts";
-import { formatBytes, formatElapsed, formatEta, formatRate, formatTime, plural } from "./units.ts";
+import { shareText } from "./progress_block.ts";
+import {
+  countsText,
+  formatBytes,
+  formatElapsed,
+  formatEta,
+  formatRate,
+  formatTime,
+  plural,
+} from "./units.ts";
 
 /** The lines of one event; none below `least`, except for failures and unverified results. */
 export function renderEvent(

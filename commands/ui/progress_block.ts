@@ -1,7 +1,7 @@
 /** The block at the bottom of the terminal: a line for each active download and one for all. It always fits. */
 import type { RunProgress, Totals } from "../../core/mod.ts";
 import { layoutRows, renderRow } from "./task_row.ts";
-import { formatBytes, formatEta, formatRate, percentOf } from "./units.ts";
+import { countsText, formatBytes, formatEta, formatRate, percentOf } from "./units.ts";
 import { clip, fitLine, lineWidth } from "./width.ts";
 
 export interface ScreenSize {
@@ -41,15 +41,6 @@ function renderTotals(totals: Totals, width: number): string {
     [part, failed, rate],
   ].map((parts) => parts.filter((part) => part !== "").join("  "));
   return fitLine(forms, width);
-}
-
-/** "1 done, 2 active, 3 paused": the counts that are not 0, and those that are `always` shown. */
-export function countsText(
-  counts: Readonly<Record<string, number>>,
-  always: readonly string[],
-): string {
-  return Object.entries(counts).filter(([name, count]) => count > 0 || always.includes(name))
-    .map(([name, count]) => `${count} ${name}`).join(", ");
 }
 
 export function shareText({ downloaded, size, sizeKnown }: Totals): string {

@@ -10,11 +10,16 @@ import {
   type QuarantinedPart,
   type TaskStatus,
 } from "../../core/mod.ts";
-import { pick } from "./json.ts";
 import { type Column, renderTable } from "./table.ts";
 import { stateWord } from "./task_row.ts";
-import { formatBytes, formatEta, formatMinute, formatPart, formatRate } from "./units.ts";
-import { countsText } from "./progress_block.ts";
+import {
+  countsText,
+  formatBytes,
+  formatEta,
+  formatMinute,
+  formatPart,
+  formatRate,
+} from "./units.ts";
 import { fitLine, shortenEnd } from "./width.ts";
 
 export const NOTHING_ACTIVE = "No active downloads.";
@@ -87,14 +92,6 @@ export function summaryOf({ tasks, moreWaiting }: Overview, width: number): stri
     `${active} active  ${speed}`,
   ];
   return fitLine(forms, width);
-}
-
-/** The fields of `status --json`, in their order. */
-export function statusFields(task: TaskStatus): object {
-  return {
-    ...pick(task, ["task", "name", "state", "size", "downloaded", "percent", "rate", "etaMs"]),
-    ...pick(task, ["seeds", "path", "pid", "verified", "error", "pausedBy"]),
-  };
 }
 
 export function percentText({ percent }: TaskStatus): string {

@@ -59,3 +59,12 @@ export function plural(count: number, noun: string): string {
 function twoDigits(number: number): string {
   return String(number).padStart(2, "0");
 }
+
+/** "1 done, 2 active, 3 paused": the counts that are not 0, and those that are `always` shown. */
+export function countsText(
+  counts: Readonly<Record<string, number>>,
+  always: readonly string[],
+): string {
+  return Object.entries(counts).filter(([name, count]) => count > 0 || always.includes(name))
+    .map(([name, count]) => `${count} ${name}`).join(", ");
+}
