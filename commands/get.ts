@@ -15,7 +15,7 @@ import {
 import { ValueArgumentType, withSettings } from "./options.ts";
 import { type Environment, mayMoveCursor, writeLines } from "./environment.ts";
 import { ExitError, interruptible, type Interruption } from "./exit.ts";
-import { hex, NAME, parseValue } from "./value_types.ts";
+import { HEADER, hex, isLinkOrFile, parseValue, WANTED } from "./value_types.ts";
 import { downloadSettingsOf, type LoadedSettings, loadSettings } from "./load_settings.ts";
 import {
   exitOfOutcomes,
@@ -37,7 +37,10 @@ import {
 
 const DESCRIPTION = `Downloads files from all seeds that have them, and checks every byte.
 
-A name may be a glob, where ** also crosses folders; quote it for the shell.
+A name may be a glob, where ** also crosses folders; quote it for the shell. It
+may also be a link (https://host/file, s3://bucket/key, or one that a seed
+shows), or the path of a .p2p file, with ./ in front.
+
 After an interruption, run the same command again to resume. Unless standard
 output is a terminal, the path of each finished file is written to it; with
 --json, events.`;
@@ -49,6 +52,7 @@ interface Flags {
   readonly id?: string | undefined;
   readonly all?: boolean | undefined;
   readonly json?: boolean | undefined;
+  readonly header?: readonly (readonly [name: string, value: string])[] | undefined;
 }
 
 export function getCommand(environment: Environment) {
@@ -57,7 +61,8 @@ export function getCommand(environment: Environment) {
     .example("one file, from two seeds at once", "p2p get ubuntu.iso --seed nas1 --seed nas2")
     .example("all that match, five at a time", "p2p get 'photos/*.jpg' --max 5 --out ~/pictures")
     .example("events for a program", "p2p get --all --json")
-    .type("name", new ValueArgumentType(NAME))
+    .type("name", new ValueArgumentType(WANTED))
+    .type("header", new ValueArgumentType(HEADER))
     .type("sha256", new ValueArgumentType(hex(64)))
     .type("id", new ValueArgumentType(hex(1)))
     .arguments("[name...:name]");
@@ -68,10 +73,15 @@ export function getCommand(environment: Environment) {
       "--id <hex:id>",
       "With one name: the id, or its beginning, of the version to take where seeds differ",
     )
+    .option(
+      "--header <field:header>",
+      "A field for the web server that is named, such as 'Authorization: Bearer …'",
+      { collect: true },
+    )
     .option("--json", "Events on standard output, one JSON object a line")
     .action(async function (options, ...names) {
       // Names after `--` may begin with a dash; the library leaves them unparsed.
-      const literal = this.getLiteralArgs().map((text) => parseValue(NAME, text, "as name"));
+      const literal = this.getLiteralArgs().map((text) => parseValue(WANTED, text, "as name"));
       await get(environment, options, [...new Set([...names, ...literal])]);
     });
 }
@@ -83,7 +93,10 @@ async function get(
 ): Promise<void> {
   checkUsage(flags, names);
   const loaded = await loadSettings(environment, { ...flags });
-  const settings = await downloadSettingsOf(loaded.values);
+  const settings = {
+    ...await downloadSettingsOf(loaded.values),
+    httpHeaders: headersFor(flags, names),
+  };
   const progress = new RunProgress();
   const run = { environment, flags, loaded, settings, progress, seeds: flags.seed };
   const watcher = watcherFor(run);
@@ -100,7 +113,7 @@ async function get(
     const seeded = { ...run, settings: nearby.settings };
     const outcomes = await downloadAll(seeded, names, watcher, interruption);
     watcher.end();
-    conclude(environment, loaded, outcomes, interruption);
+    conclude(run, names, outcomes, interruption);
   } finally {
     watcher.end();
   }
@@ -124,8 +137,14 @@ async function downloadAll(
   let outcomes: TaskOutcome[] = [];
   try {
     const { core } = environment;
-    const named = await core.resolveNames(names, flags.all === true, settings, signal);
-    const wanted = named.filter(({ unmatched }) => !unmatched);
+    const links = names.filter(isLinkOrFile);
+    const plain = names.filter((name) => !isLinkOrFile(name));
+    const named = plain.length === 0 && links.length > 0
+      ? []
+      : await core.resolveNames(plain, flags.all === true, settings, signal);
+    const wanted: DownloadRequest[] = named.filter(({ unmatched }) => !unmatched);
+    for (const link of links) wanted.push(await linked(run, link, signal));
+    checkDistinct(wanted);
     const missing = named.filter(({ unmatched }) => unmatched).map(outcomeOfUnmatched);
     for (const { name, outcome } of missing) {
       if (!outcome.ok) watcher.fail(renderTaskFailure(name, outcome.failure, flags.seed));
@@ -157,6 +176,59 @@ async function downloadAll(
   return outcomes;
 }
 
+/**
+ * What a link means. Seeds that are named on the command line are asked, too; configured ones only
+ * if the content is pinned, because they may have another file of that name.
+ */
+async function linked(
+  { environment, loaded, settings }: Run,
+  link: string,
+  signal: AbortSignal,
+): Promise<DownloadRequest> {
+  const request = await environment.core.resolveLink(link, settings, signal);
+  const { id, sha256, seeds } = request;
+  if (seeds === undefined) return request;
+  const origin = loaded.origins.seeds;
+  const isNamed = origin === "--seed" || origin === "P2P_SEEDS";
+  const isPinned = id !== undefined || sha256 !== undefined;
+  const others = isNamed || isPinned && origin !== "default" ? settings.seeds : [];
+  return { ...request, seeds: [...seeds, ...others] };
+}
+
+/** Two links may end in one name and be different files. */
+function checkDistinct(wanted: readonly DownloadRequest[]): void {
+  const names = new Set<string>();
+  for (const { name, seeds } of wanted) {
+    if (names.has(name) && seeds) {
+      throw new CommandError(
+        "usage",
+        `Cannot get "${printable(name)}" twice: two names lead to one file here`,
+        "Get one after the other, with another folder for --out",
+      );
+    }
+    names.add(name);
+  }
+}
+
+/** The fields of --header, for the one web server that the command line names. */
+function headersFor(
+  { header = [], seed = [] }: Flags,
+  names: readonly string[],
+): DownloadSettings["httpHeaders"] {
+  if (header.length === 0) return {};
+  const urls = [...seed, ...names].filter((text) => /^https?:\/\//i.test(text));
+  const origins = new Set(urls.flatMap((url) => URL.canParse(url) ? new URL(url).origin : []));
+  const [origin] = origins;
+  if (origin !== undefined && origins.size === 1) return { [origin]: Object.fromEntries(header) };
+  throw new CommandError(
+    "usage",
+    origins.size === 0
+      ? "Cannot use --header: no web server is named"
+      : "Cannot use --header: more than one web server is named",
+    "Name one web server, as a link or with --seed; the fields go to no other one",
+  );
+}
+
 /** A glob without a match counts as a failed download; the other downloads run. */
 function outcomeOfUnmatched({ name }: NamedFile): TaskOutcome {
   const failure = { code: "not-found", message: noMatchMessage([name]) } as const;
@@ -184,7 +256,7 @@ function checkPins({ sha256, id }: Flags, count: number): void {
   }
 }
 
-function requestsFor(wanted: readonly NamedFile[], flags: Flags): DownloadRequest[] {
+function requestsFor(wanted: readonly DownloadRequest[], flags: Flags): DownloadRequest[] {
   checkPins(flags, wanted.length);
   const { sha256, id } = flags;
   return wanted.map((file) => ({
@@ -245,8 +317,8 @@ function unconfigured(
 
 /** @throws {ExitError} unless every download succeeded. */
 function conclude(
-  { stderr }: Environment,
-  loaded: LoadedSettings,
+  { environment: { stderr }, loaded }: Run,
+  names: readonly string[],
   outcomes: readonly TaskOutcome[],
   { stoppedBy }: Interruption,
 ): void {
@@ -255,6 +327,9 @@ function conclude(
   if (stoppedBy() !== undefined && !loaded.values.quiet) {
     writeLines(stderr, renderInterruption(outcomes));
   }
-  if (!loaded.values.quiet) writeLines(stderr, unconfigured(loaded, outcomes));
+  // A link says where to ask.
+  if (!loaded.values.quiet && !names.some(isLinkOrFile)) {
+    writeLines(stderr, unconfigured(loaded, outcomes));
+  }
   throw new ExitError(exit);
 }

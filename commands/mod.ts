@@ -26,6 +26,7 @@ const COMMANDS = {
   logs: async () => (await import("./logs.ts")).logsCommand,
   why: async () => (await import("./why.ts")).whyCommand,
   verify: async () => (await import("./verify.ts")).verifyCommand,
+  manifest: async () => (await import("./manifest.ts")).manifestCommand,
   seeds: async () => (await import("./seeds.ts")).seedsCommand,
   config: async () => (await import("./config.ts")).configCommand,
   completions: async () => (await import("./completions.ts")).completionsCommand,

@@ -6,6 +6,8 @@ import {
   DEFAULT_PORT,
   formatSourceAddress,
   invalidNameReason,
+  isLink,
+  parseLink,
   parseSourceAddress,
   printable,
   type SourceAddress,
@@ -259,6 +261,41 @@ export const NAME: ValueType<string> = valueType("name", NAME_ALLOWED, (text) =>
   if (reason === undefined) return { value: text };
   throw new InvalidValueError(`${NAME_ALLOWED}, but ${reason}`, nameHint(text));
 });
+
+/** The path of a manifest file; one without a folder in front would also be a name on a seed. */
+const MANIFEST_PATH = /^(?:\.{0,2}[/\\]|[a-z]:[/\\]).*\.p2p$/is;
+
+/** Whether `get` takes a text for a link or a manifest file, and not for a name on the seeds. */
+export function isLinkOrFile(text: string): boolean {
+  return isLink(text) || MANIFEST_PATH.test(text);
+}
+
+const WANTED_ALLOWED = "a path below the served folder, a link, or the path of a .p2p file";
+
+/** What `get` downloads: a name, a glob, a link, or the path of a manifest file. */
+export const WANTED: ValueType<string> = valueType("name", WANTED_ALLOWED, (text) => {
+  if (!isLinkOrFile(text)) return { value: NAME.parse(text) };
+  // Its error says what is wrong with the link.
+  if (isLink(text)) parseLink(text);
+  return { value: text };
+});
+
+/** A field of HTTP; the value may be secret and is never shown. */
+export const HEADER: ValueType<readonly [name: string, value: string]> = valueType(
+  "field",
+  '"Name: value", with a name that p2p does not set itself',
+  (text) => {
+    const [, name = "", value = ""] =
+      text.match(/^([!#$%&'*+.^\w|~-]+):[ \t]*([^\0\r\n]*?)[ \t]*$/) ?? [];
+    if (name === "" || OWN_FIELDS.test(name)) return undefined;
+    return { value: [name.toLowerCase(), value] as const };
+  },
+  { format: ([name]) => `${name}: …` },
+);
+
+/** Other values of these would break the transfer. */
+const OWN_FIELDS =
+  /^(?:accept-encoding|connection|content-length|host|if-.*|range|transfer-encoding)$/i;
 
 /** A hint for a URL, or for a path that a shell completed; neither is a name on a seed. */
 function nameHint(text: string): string | undefined {

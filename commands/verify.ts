@@ -100,7 +100,8 @@ const PAINT_INTERVAL_MS = 200;
 const LINE_INTERVAL_MS = 30_000;
 
 /** Shows the file that is being hashed, on standard error; disposing it clears the line, and may be repeated. */
-function hashProgress(environment: Environment, quiet: boolean) {
+/** Shows how far the hashing of a file is, if it takes long. */
+export function hashProgress(environment: Environment, quiet: boolean) {
   const { stderr, now } = environment;
   const screen = mayMoveCursor(environment, stderr) ? new Screen(stderr) : undefined;
   const intervalMs = screen ? PAINT_INTERVAL_MS : LINE_INTERVAL_MS;

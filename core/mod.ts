@@ -28,8 +28,9 @@ import {
   type ServeSettings,
 } from "./config.ts";
 import type { NearbySeed } from "./discovery/browse.ts";
-import type { DownloadJob, TaskOutcome } from "./download/download.ts";
+import type { DownloadJob, DownloadRequest, TaskOutcome } from "./download/download.ts";
 import type { ListQuery, NamedFile, Offer, SeedHealth } from "./download/list.ts";
+import type { WrittenManifest } from "./download/make_manifest.ts";
 import type { Verification, VerifyProgress, VerifyRequest } from "./download/verify.ts";
 import type { EventSink, ServeEvent, TaskEvent } from "./events.ts";
 import type { ControlAction, ControlOutcome } from "./state/control.ts";
@@ -60,6 +61,7 @@ export {
   type SocketAddress,
   type SourceAddress,
   type WebAddress,
+  withoutSecrets,
 } from "./base/source_address.ts";
 export { isLink, type Link, parseLink } from "./base/link.ts";
 export type { Directories } from "./state/directories.ts";
@@ -100,6 +102,7 @@ export type {
   VerifyRequest,
   WrongPieces,
 } from "./download/verify.ts";
+export type { WrittenManifest } from "./download/make_manifest.ts";
 export type {
   ListQuery,
   NamedFile,
@@ -330,6 +333,65 @@ export async function verify(
   using runtime = systemRuntime(settings.caCerts, environment);
   const verification = await import("./download/verify.ts");
   return await verification.verify(requests, settings, runtime, progress, signal);
+}
+
+/**
+ * What a link asks for: its name, where it is, and which content it must be. A link to a manifest
+ * file (`.p2p`), on the web or a path on this computer, means the file that the manifest describes.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { downloadSettings, resolveLink } from "p2p";
+ *
+ * const request = await resolveLink("https://example.org/files/a.iso", downloadSettings([]));
+ * assertEquals(request, { name: "a.iso", seeds: [{ url: "https://example.org/files/a.iso" }] });
+ * ```
+ *
+ * @throws {UsageError} if it is not a link that p2p understands.
+ * @throws {P2pError} if the manifest file cannot be read or is not valid.
+ */
+export async function resolveLink(
+  link: string,
+  settings: DownloadSettings,
+  signal: AbortSignal = never,
+): Promise<DownloadRequest> {
+  const { systemRuntime } = await import("./runtime.ts");
+  using runtime = systemRuntime(settings.caCerts, environment);
+  const links = await import("./download/links.ts");
+  return await links.requestFor(link, settings, runtime, signal);
+}
+
+/**
+ * Writes `<file>.p2p` beside a file: its manifest, and where it is served. Any web server that has
+ * both is a source whose bytes are verified.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { writeManifest } from "p2p";
+ *
+ * const path = await Deno.makeTempFile();
+ * const written = await writeManifest(path, ["https://example.org/files/"]);
+ * assertEquals(written.path, `${path}.p2p`);
+ * await Deno.remove(path);
+ * await Deno.remove(written.path);
+ * ```
+ *
+ * @param urls where the file is served; its name is appended to one that ends with a slash.
+ * @param progress receives the number of hashed bytes.
+ * @throws {UsageError} if an address is not usable. @throws {DiskError} if the file cannot be read.
+ */
+export async function writeManifest(
+  path: string,
+  urls: readonly string[] = [],
+  progress: VerifyProgress = ignore,
+  signal: AbortSignal = never,
+): Promise<WrittenManifest> {
+  const { systemRuntime } = await import("./runtime.ts");
+  using runtime = systemRuntime();
+  const manifests = await import("./download/make_manifest.ts");
+  return await manifests.writeManifest(path, urls, runtime.hasher, progress, signal);
 }
 
 /**

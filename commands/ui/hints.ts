@@ -5,6 +5,7 @@ import {
   P2pError,
   type Problem,
   type TaskFailure,
+  withoutSecrets,
 } from "../../core/mod.ts";
 
 /** An error of a command itself, which knows the next step best. */
@@ -70,13 +71,15 @@ const OF_PROBLEM: Readonly<Record<Problem, string>> = {
 
 /** Why a connection failed is only in the message, because each seed may have another reason. */
 const OF_REASON: readonly (readonly [RegExp, string])[] = [
+  [/ refuses access/, "Give a user as https://user:password@host/, or a field with --header"],
+  [/ cannot list its files/, "Name files, as in: p2p get https://host/file"],
   [/ asks for a token/, OF_CODE.auth],
   [/does not accept the token/, OF_PROBLEM["token-rejected"]],
   [/signed by unknown authority/, "Trust the certificate with --tls-ca"],
   [/is an authority's own/, "Give the seed a certificate with basicConstraints=CA:FALSE"],
   [/certificate is not valid yet/, "Compare the clocks of the two computers"],
   [/certificate is for /, "Write the seed by a name that its certificate is for"],
-  [/does not speak TLS/, "Write the seed without tls://"],
+  [/does not speak TLS/, "Write the seed without tls://, or with http:// in place of https://"],
   [/ speaks TLS/, "Write the seed with tls:// in front"],
 ];
 
@@ -99,7 +102,7 @@ export function hintOfReason(message: string): string | undefined {
 
 /** ` --seed nas1 --seed nas2`, to be put behind a command. */
 export function seedFlags(seeds: readonly string[] = []): string {
-  return seeds.map((seed) => ` --seed ${shellWord(seed)}`).join("");
+  return seeds.map((seed) => ` --seed ${shellWord(withoutSecrets(seed))}`).join("");
 }
 
 /** The seeds that `--seed` names in the words of a command line. */

@@ -6,6 +6,8 @@ import type { Source } from "./source.ts";
 export interface OwnedSource extends Source, AsyncDisposable {
   /** Closes connections without a pending request. */
   closeIdle(): void;
+  /** The source itself as text, if it is one file on the web. @throws {ProtocolError} if it is longer. */
+  readText?(maxBytes: number, signal: AbortSignal): Promise<string>;
 }
 
 export class LazySource implements OwnedSource {
@@ -58,6 +60,10 @@ export class LazySource implements OwnedSource {
 
   async read(...args: Parameters<Source["read"]>): Promise<void> {
     await (this.#source ?? await this.#loaded()).read(...args);
+  }
+
+  async readText(maxBytes: number, signal: AbortSignal): Promise<string> {
+    return await (await this.#loaded()).readText!(maxBytes, signal);
   }
 
   closeIdle(): void {

@@ -21,6 +21,7 @@ import { type ByteRange, lengthOf, splitRange } from "../base/ranges.ts";
 import { formatSourceAddress, type WebAddress } from "../base/source_address.ts";
 import type { ListedFile } from "../protocol/listing.ts";
 import { type Manifest, MAX_MANIFEST_BYTES, parseManifest } from "../protocol/manifest.ts";
+import { MANIFEST_FILE_SUFFIX } from "../protocol/manifest_file.ts";
 import { validatorOf } from "./http_response.ts";
 import type { ContentRef, ReadOptions, Source, SourceProtocol } from "./source.ts";
 import { textOf } from "./listing.ts";
@@ -63,8 +64,6 @@ interface WebFile {
   readonly tag: string | undefined;
 }
 
-/** Beside the file `a.iso` lies its manifest, `a.iso.p2p`. */
-export const SIDECAR_SUFFIX = ".p2p";
 const FIRST_BYTE: ByteRange = { start: 0, end: 1 };
 /** The requests of one probe share what is known of a file; a later probe asks again. */
 const MAX_FILE_AGE_MS = 2000;
@@ -189,6 +188,10 @@ export class WebSource implements Source, AsyncDisposable {
     }
   }
 
+  async readText(maxBytes: number, signal: AbortSignal): Promise<string> {
+    return await this.#text(this.#base, maxBytes, signal);
+  }
+
   /** Only the platform knows which connections are idle, and it closes them itself. */
   closeIdle(): void {}
 
@@ -310,7 +313,7 @@ export class WebSource implements Source, AsyncDisposable {
   }
 
   async #sidecar(name: string, signal: AbortSignal): Promise<Manifest | undefined> {
-    const url = this.#urlOf(name, SIDECAR_SUFFIX);
+    const url = this.#urlOf(name, MANIFEST_FILE_SUFFIX);
     await using exchange = await this.#requester.get({ url, headers: JSON_ONLY }, signal);
     if (exchange.verdict.kind === "busy") throw errorFromVerdict(this.id, exchange.verdict);
     return await this.#manifestIn(exchange, false);
