@@ -41,18 +41,28 @@ const MAX_SHORT = 4;
  * open six.
  */
 const INITIAL_LONG = 4;
-/** A trial succeeds if goodput rose by this factor; the rate of a flow with loss varies by a tenth. */
-const MIN_GAIN = 1.15;
+/** A trial succeeds if goodput rose by this share; the rate of several flows with loss varies by as much. */
+const MIN_GAIN = 0.08;
+/** After several failed trials, as many more are tried: each must help by more than the variation. */
+const STEP_SHARE = 1 / 4;
+const MAX_FAILED_DOUBLINGS = 3;
 /** A new flow reaches its rate in about three round trips: its initial window is 14 KB, doubled each time. */
 const TRIAL_ROUND_TRIPS = 3;
-/** Minimum length of a trial: on a LAN, scheduling delays are longer than many round trips. */
-const MIN_TRIAL_MS = 100;
+/** A trial fails only then: the new flows may have lost a packet early. */
+const MAX_TRIAL_ROUND_TRIPS = 6;
 /** Goodput is compared over this many round trips, because data comes in bursts of one. */
 const RATE_ROUND_TRIPS = 2;
-const MIN_RATE_MS = 50;
-/** After a failed trial, the next one waits: the line may have changed. Doubled each time. */
-const RETRY_TRIAL_MS = 30_000;
-const MAX_RETRY_TRIAL_MS = 480_000;
+/** In a shorter time, losses and the delays of a busy machine vary the rate by more than the gain. */
+const MIN_RATE_MS = 150;
+const MIN_TRIAL_MS = 250;
+/**
+ * After a failed trial, the next one waits. Shortly at first: in slow start flows are faster than
+ * they can stay, so what was measured before the first trial may be too much. Doubled each time.
+ */
+const RETRY_TRIAL_MS = 1000;
+/** A busy seed has other clients. */
+const RETRY_AFTER_BUSY_MS = 60_000;
+const MAX_RETRY_TRIAL_MS = 600_000;
 
 interface Trial {
   /** The number of connections before it. */
@@ -76,6 +86,7 @@ export class ConnectionCount {
   /** No connection is opened beside those that live, and no trial begins, before these times. */
   #refusedUntilMs = -Infinity;
   #settledUntilMs = -Infinity;
+  #openedAtMs = -Infinity;
   #failedTrials = 0;
   readonly #goodput = new RecentBytes();
 
@@ -102,6 +113,7 @@ export class ConnectionCount {
       case "opened":
         this.#opening--;
         this.#live++;
+        this.#openedAtMs = nowMs;
         if (this.#trial && this.#opening === 0) this.#trial.openAtMs = nowMs;
         return [];
       case "closed":
@@ -111,7 +123,7 @@ export class ConnectionCount {
         if (this.#trial && this.#live <= this.#trial.from) this.#trial = undefined;
         return [];
       case "refused":
-        this.#refused(nowMs + event.pauseMs);
+        this.#refused(event.pauseMs, nowMs);
         return [];
       case "roundTrip":
         this.#measured(event.ms);
@@ -132,8 +144,8 @@ export class ConnectionCount {
     return Math.max(RATE_ROUND_TRIPS * (this.#roundTripMs ?? 0), MIN_RATE_MS);
   }
 
-  get #trialMs(): number {
-    return Math.max(TRIAL_ROUND_TRIPS * (this.#roundTripMs ?? 0), MIN_TRIAL_MS);
+  #trialMs(roundTrips: number): number {
+    return roundTrips * Math.max(this.#roundTripMs ?? 0, MIN_TRIAL_MS / TRIAL_ROUND_TRIPS);
   }
 
   #measured(ms: number): void {
@@ -151,9 +163,12 @@ export class ConnectionCount {
     if (working < this.#target) return this.#open(this.#target - working);
     if (this.#trial || nowMs < this.#settledUntilMs) return [];
     const goodput = this.#goodput.rateAt(nowMs, this.#rateMs);
-    if (goodput === undefined || this.#opening > 0) return [];
-    // Doubled while it helps, as in slow start; one by one when it is known that twice as many do not.
-    const more = this.#isLong && this.#failedTrials === 0 ? this.#live : 1;
+    // The last ones that were opened must have shown first what they bring.
+    const isSettled = nowMs - this.#openedAtMs >= this.#rateMs;
+    if (goodput === undefined || this.#opening > 0 || !isSettled) return [];
+    // Doubled while it helps, as in slow start; less when it is known that twice as many do not.
+    const step = Math.ceil(working * STEP_SHARE);
+    const more = this.#isLong && this.#failedTrials < MAX_FAILED_DOUBLINGS ? working : step;
     const commands = this.#open(Math.min(more, this.#max - working));
     if (commands.length > 0) this.#trial = { from: working, goodput, openAtMs: undefined };
     return commands;
@@ -168,15 +183,19 @@ export class ConnectionCount {
 
   #evaluate(nowMs: number): ConnectionCommand[] {
     const trial = this.#trial;
-    if (trial?.openAtMs === undefined || nowMs - trial.openAtMs < this.#trialMs) return [];
-    this.#trial = undefined;
+    if (trial?.openAtMs === undefined) return [];
+    const ageMs = nowMs - trial.openAtMs;
+    if (ageMs < this.#trialMs(TRIAL_ROUND_TRIPS)) return [];
     const goodput = this.#goodput.rateAt(nowMs, this.#rateMs) ?? 0;
     const working = this.#live - this.#closing;
-    if (goodput >= MIN_GAIN * trial.goodput) {
+    if (goodput >= (1 + MIN_GAIN) * trial.goodput) {
+      this.#trial = undefined;
       this.#failedTrials = 0;
       this.#target = working;
       return [];
     }
+    if (ageMs < this.#trialMs(MAX_TRIAL_ROUND_TRIPS)) return [];
+    this.#trial = undefined;
     const pauseMs = Math.min(MAX_RETRY_TRIAL_MS, RETRY_TRIAL_MS * 2 ** this.#failedTrials++);
     this.#settledUntilMs = nowMs + pauseMs;
     this.#target = trial.from;
@@ -185,12 +204,14 @@ export class ConnectionCount {
     return Array.from({ length: surplus }, () => ({ kind: "close" }));
   }
 
-  #refused(untilMs: number): void {
+  #refused(pauseMs: number, nowMs: number): void {
     this.#opening--;
-    this.#refusedUntilMs = Math.max(this.#refusedUntilMs, untilMs);
-    // What the seed accepted is kept.
+    this.#refusedUntilMs = Math.max(this.#refusedUntilMs, nowMs + pauseMs);
     this.#trial = undefined;
-    if (this.#limit.adapts) this.#target = Math.max(1, this.#live - this.#closing);
+    if (!this.#limit.adapts) return;
+    // What the seed accepted is kept, and more is not tried for long.
+    this.#target = Math.max(1, this.#live - this.#closing);
+    if (this.#live > 0) this.#settledUntilMs = nowMs + RETRY_AFTER_BUSY_MS;
   }
 }
 
