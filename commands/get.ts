@@ -37,9 +37,9 @@ import {
 
 const DESCRIPTION = `Downloads files from all seeds that have them, and checks every byte.
 
-A name may be a glob, where ** also crosses folders; quote it for the shell. It
-may also be a link (https://host/file, s3://bucket/key, or one that a seed
-shows), or the path of a .p2p file, with ./ in front.
+A name may be a glob, where ** also crosses folders (quote it for the shell),
+or a folder: photos/. It may also be a link (https://host/file, s3://bucket/key,
+or one that a seed shows), or the path of a .p2p file, with ./ in front.
 
 After an interruption, run the same command again to resume. Unless standard
 output is a terminal, the path of each finished file is written to it; with

@@ -255,8 +255,10 @@ export function hex(least: number): ValueType<string> {
 
 const NAME_ALLOWED = "a path below the served folder";
 
-/** A file's name on the seeds, or a glob over such names. */
+/** A file's name on the seeds, a glob over such names, or a folder, `photos/`, which becomes `photos/**`. */
 export const NAME: ValueType<string> = valueType("name", NAME_ALLOWED, (text) => {
+  const isFolder = text.endsWith("/") && invalidNameReason(text.slice(0, -1)) === undefined;
+  if (isFolder) return { value: `${text}**` };
   const reason = invalidNameReason(text);
   if (reason === undefined) return { value: text };
   throw new InvalidValueError(`${NAME_ALLOWED}, but ${reason}`, nameHint(text));
@@ -301,9 +303,8 @@ const OWN_FIELDS =
 function nameHint(text: string): string | undefined {
   if (/^(?:https?|tls|p2p):\/\//i.test(text)) return urlHint(text);
   const parts = text.split("/").filter((part) => part !== "" && part !== ".");
-  if (text.endsWith("/")) parts.push("**");
-  const name = parts.join("/");
-  return name === "**" || invalidNameReason(name) !== undefined
+  const name = parts.join("/") + (text.endsWith("/") ? "/" : "");
+  return invalidNameReason(parts.join("/")) !== undefined
     ? undefined
     : `Names begin at the served folder, without "./" or "/": ${shellWord(name)}`;
 }

@@ -104,12 +104,14 @@ export type TaskEventData =
   /** The file goes to another path than requested, because other content is there. */
   | { readonly kind: "target"; readonly path: string }
   | {
-    /** What is valid of the part file of an earlier run. */
+    /** What is there before the first request: of an earlier run, or of another version of the file. */
     readonly kind: "resumed";
     readonly bytes: number;
     readonly pieces: number;
     /** Pieces that had to be hashed again. */
     readonly rehashed: number;
+    /** How many of the bytes the file of another version has. */
+    readonly reused?: number;
   }
   /** The part file is open: where its verified pieces are (see `cellsOf` in `base/pieces.ts`). */
   | { readonly kind: "pieces"; readonly count: number; readonly cells: readonly number[] }

@@ -68,7 +68,14 @@ function sentenceOf(event: TaskEvent): string {
     case "resumed": {
       const again = event.rehashed > 0 ? `, ${event.rehashed} hashed again` : "";
       const pieces = plural(event.pieces, "piece");
-      return `resumed with ${formatBytes(event.bytes)} of an earlier run (${pieces}${again})`;
+      const { bytes, reused = 0 } = event;
+      const parts = [
+        ...bytes > reused || reused === 0
+          ? [`${formatBytes(bytes - reused)} of an earlier run`]
+          : [],
+        ...reused > 0 ? [`${formatBytes(reused)} of the file that is there`] : [],
+      ];
+      return `resumed with ${parts.join(" and ")} (${pieces}${again})`;
     }
     case "pieces":
       return `the file has ${plural(event.count, "piece")}`;

@@ -125,7 +125,7 @@ export function orFolder(
   seeds: readonly string[] = [],
 ): string {
   if (EXTENSION.test(name) || isGlob(name)) return hint;
-  return `${hint}${FOLDER}${command} ${shellWord(`${name}/**`)}${seedFlags(seeds)}`;
+  return `${hint}${FOLDER}${command} ${shellWord(`${name}/`)}${seedFlags(seeds)}`;
 }
 
 /** `hint` without the command for a folder, which differs for each name. */

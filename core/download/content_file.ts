@@ -6,6 +6,7 @@ import type { Choice } from "../plan/messages.ts";
 import type { Manifest } from "../protocol/manifest.ts";
 import type { OutFolder } from "../store/paths.ts";
 import type { StoredContent } from "../store/piece_sink.ts";
+import { reusePieces } from "../store/reuse.ts";
 import { removeLeftovers, StoredFile } from "../store/stored_file.ts";
 import { type Bytes, type ConflictResolution, isFree, resolveConflict } from "../store/conflict.ts";
 import type { TaskContext } from "./task_context.ts";
@@ -89,9 +90,19 @@ async function openAt(
   };
   const hints = { requested: path, others: id === null ? [] : partialsOf(id) };
   const file = await StoredFile.open(resolution.path, content, options, signal, hints);
-  const { resumed } = file;
-  if (resumed.pieces > 0 || resumed.rehashed > 0) context.emit({ kind: "resumed", ...resumed });
-  return file;
+  const { rehashed } = file.resumed;
+  try {
+    const { manifest } = content;
+    const reused = manifest ? await reusePieces(file, manifest, path, signal, store) : 0;
+    const held = file.held();
+    if (held.pieces > 0 || rehashed > 0) {
+      context.emit({ kind: "resumed", ...held, rehashed, ...reused > 0 && { reused } });
+    }
+    return file;
+  } catch (error) {
+    file[Symbol.dispose]();
+    throw error;
+  }
 }
 
 /** Where to write, given what is there. Without any digest that can only be decided at the end. */

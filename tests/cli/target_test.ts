@@ -278,3 +278,26 @@ test("p2p get does not wait for space that its disk will never have", async (wor
   assertCode(ended, 6);
   assertMatch(ended.stderr, /not enough disk space \(6\.0 MiB needed, 4\.0 MiB free\)/);
 }, WITH_DISKS);
+
+for (const policy of ["overwrite", "rename"]) {
+  test(`p2p get --on-conflict ${policy} fetches only the pieces that differ from the file that is there`, async (world) => {
+    const bytes = noise(8 * MIB + 100, 3);
+    const old = bytes.slice();
+    old[3 * MIB + 7]! ^= 1;
+    const seed = await sharing(world, { "a.bin": bytes });
+    world.write("here/a.bin", old);
+    const flags = ["--on-conflict", policy, "--json", ...from(seed)];
+    const ended = await world.p2p("get", "a.bin", ...flags);
+    assertCode(ended, 0);
+    const { path, bytesBySeed } = doneOf(ended);
+    assertEquals(Object.values(bytesBySeed), [MIB]);
+    assertEquals(Deno.readFileSync(path), bytes);
+    assertEquals(world.got("a.bin"), policy === "overwrite" ? bytes : old);
+  });
+}
+
+test("p2p get takes a folder", async (world) => {
+  const seed = await sharing(world, { "photos/a.jpg": NEW, "photos/sub/b.jpg": OLD, "c.jpg": OLD });
+  assertCode(await world.p2p("get", "photos/", ...from(seed)), 0);
+  assertEquals(world.files(), ["photos/a.jpg", "photos/sub/b.jpg"]);
+});

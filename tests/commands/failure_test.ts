@@ -97,10 +97,10 @@ Deno.test("renderTaskFailure() names the file once", () => {
 });
 
 const missing = [
-  { name: "data", step: "p2p get 'data/**'" },
-  { name: "films/holidays 2024", step: "p2p get 'films/holidays 2024/**'" },
-  { name: "p2p-0.1.0", step: "p2p get 'p2p-0.1.0/**'" },
-  { name: "it's", step: "p2p get 'it'\\''s/**'" },
+  { name: "data", step: "p2p get data/" },
+  { name: "films/holidays 2024", step: "p2p get 'films/holidays 2024/'" },
+  { name: "p2p-0.1.0", step: "p2p get p2p-0.1.0/" },
+  { name: "it's", step: "p2p get 'it'\\''s/'" },
   { name: "films/a.mkv", step: undefined },
   { name: "a.tar.7z", step: undefined },
   { name: "data/*", step: undefined },
@@ -121,7 +121,7 @@ Deno.test("renderTaskFailure() repeats the --seed flags of the command in its hi
   assertEquals(
     renderTaskFailure("data", failure, ["nas1", "a b"])[1],
     "hint: See the seeds' files with p2p list --seed nas1 --seed 'a b'; " +
-      "for a folder: p2p get 'data/**' --seed nas1 --seed 'a b'",
+      "for a folder: p2p get data/ --seed nas1 --seed 'a b'",
   );
 });
 

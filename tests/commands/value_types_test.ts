@@ -146,14 +146,17 @@ Deno.test("a pasted URL gives a hint with the command that downloads it", () => 
 accepts("a choice", choice("a", "b"), [["b", "b"]]);
 rejects("a choice", choice("a", "b"), ["", "c", "A"]);
 
-accepts("a name", NAME, [["a/b.iso", "a/b.iso"], ["**/*.jpg", "**/*.jpg"]]);
+accepts("a name", NAME, [["a/b.iso", "a/b.iso"], ["photos/", "photos/**"], [
+  "**/*.jpg",
+  "**/*.jpg",
+]]);
 rejects("a name", NAME, ["", "../a", "/a", "a//b", "a\\b", "a\x1b[2J"]);
 
 const misnamed = [
   ["./a.txt", "a.txt"],
   ["././data//a.txt", "data/a.txt"],
   ["/a b.txt", "'a b.txt'"],
-  ["data/", "'data/**'"],
+  ["./data/", "data/"],
   ["./data/*", "'data/*'"],
   ["../a.txt", undefined],
   ["./", undefined],

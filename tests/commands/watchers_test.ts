@@ -37,7 +37,7 @@ Deno.test("BarWatcher writes each failure, a repeated hint once, and leaves no b
   assertEquals(terminal.lines, [
     'p2p: no seed has "a"',
     "hint: See the seeds' files with p2p list; " +
-    "for a folder: p2p get 'a/**'",
+    "for a folder: p2p get a/",
     'p2p: no seed has "b"',
     'p2p: no seed has "c"',
     'p2p: no seed has "d.bin"',
