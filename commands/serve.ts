@@ -91,6 +91,9 @@ async function serveSettingsOf(values: Values, dir: string): Promise<ServeSettin
     tls: await tlsOf(values),
     swarm: values.swarm,
     announce: values.announce,
+    http: values.http,
+    httpHosts: values["http-host"],
+    links: 10,
     metrics: values.metrics,
   };
 }

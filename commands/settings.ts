@@ -123,6 +123,13 @@ export const SETTINGS = {
     .help("Let others find this seed on the local network; never with a --host of this computer"),
   discover: setting(ON_OFF, true, CLIENTS)
     .help("Without a configured seed, also ask those that announce themselves nearby"),
+  http: setting(ON_OFF, SERVE_DEFAULTS.http, ["serve"])
+    .help("Answer browsers and other HTTP clients on the same port"),
+  "http-host": setting(listOf(text("name")), SERVE_DEFAULTS.httpHosts, ["serve"])
+    .help(
+      "Name that HTTP requests may be for, besides this computer's own; may be given several times",
+      { defaultText: "none" },
+    ),
   metrics: setting(ADDRESS, SERVE_DEFAULTS.metrics, ["serve"])
     .help("Where to offer metrics for Prometheus, as http://<host:port>/metrics", {
       defaultText: "off",

@@ -106,6 +106,12 @@ export interface ServeSettings {
   readonly swarm: boolean;
   /** Whether others find the seed on the local network. */
   readonly announce: boolean;
+  /** Whether to answer HTTP requests on the same port. */
+  readonly http: boolean;
+  /** Names that HTTP requests may be for, besides the addresses and the names of this machine. */
+  readonly httpHosts: readonly string[];
+  /** Files whose links are reported at the start; this may hash them. */
+  readonly links: number;
   /** Where to serve metrics over HTTP; undefined: not at all. */
   readonly metrics: MetricsAddress | undefined;
 }
@@ -139,5 +145,10 @@ export const SERVE_DEFAULTS = {
   swarm: true,
   // An address of this machine alone is never announced.
   announce: true,
+  // Read-only, and with the same limits as the other protocols.
+  http: true,
+  httpHosts: [],
+  // A library has the names in the first event.
+  links: 0,
   metrics: undefined,
 } as const satisfies Omit<ServeSettings, "port">;

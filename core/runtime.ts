@@ -25,6 +25,8 @@ export interface Runtime {
   readonly listen: (options: ListenOptions) => Listening;
   /** undefined: seeds are neither announced nor found. */
   readonly multicast?: Multicast;
+  /** The name of this machine; undefined if it has none. */
+  readonly hostName?: () => string | undefined;
   /** Digests on worker threads. */
   readonly hasher: HasherPool;
   readonly store: StoreOptions;
@@ -41,7 +43,7 @@ export type VerifyRuntime = NetworkRuntime & Pick<Runtime, "hasher">;
 /** What it takes to serve. */
 export type ServeRuntime = Pick<
   Runtime,
-  "clock" | "random" | "listen" | "multicast" | "hasher"
+  "clock" | "random" | "listen" | "multicast" | "hasher" | "hostName"
 >;
 
 /**
@@ -68,6 +70,7 @@ export function systemRuntime(
     },
     listen,
     multicast,
+    hostName,
     hasher,
     store: {
       pid: Deno.pid,
@@ -101,6 +104,14 @@ function hasherThreads(): HasherPool {
 function bootId(): string | undefined {
   try {
     return Deno.readTextFileSync("/proc/sys/kernel/random/boot_id").trim();
+  } catch {
+    return undefined;
+  }
+}
+
+function hostName(): string | undefined {
+  try {
+    return Deno.hostname();
   } catch {
     return undefined;
   }

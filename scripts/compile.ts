@@ -23,6 +23,7 @@ export const SYS = [
   "uid", // only part files of this user are trusted
   "homedir", // the home folder of a user whose HOME is not set
   "networkInterfaces", // where to announce a seed, and to look for others
+  "hostname", // `p2p serve` answers to the name of this machine alone
   "statfs", // is there space? Asked before a download fills the disk
 ];
 

@@ -12,6 +12,7 @@ import { READ_BUFFER_TARGET } from "../tests/fuzz/read_buffer_target.ts";
 import { StateFolder, stateTargets } from "../tests/fuzz/state_targets.ts";
 import type { Target } from "../tests/fuzz/target.ts";
 import { TEXT_TARGETS } from "../tests/fuzz/text_targets.ts";
+import { HTTP_TARGETS } from "../tests/fuzz/http_targets.ts";
 import { WIRE_TARGETS } from "../tests/fuzz/wire_targets.ts";
 import { diceOf } from "../tests/sim/dice.ts";
 
@@ -34,7 +35,7 @@ if (Number.isNaN(seconds) || Number.isNaN(count)) throw new Error(`Cannot use am
 
 using folder = new StateFolder();
 const state = stateTargets(folder);
-const targets = [...WIRE_TARGETS, READ_BUFFER_TARGET, ...TEXT_TARGETS, ...state]
+const targets = [...WIRE_TARGETS, ...HTTP_TARGETS, READ_BUFFER_TARGET, ...TEXT_TARGETS, ...state]
   .filter(({ name }) => only === undefined || name === only);
 if (targets.length === 0) throw new Error(`Cannot find target "${only}"`);
 const fuzzers = targets.map((target) =>

@@ -1,10 +1,11 @@
 import { ProtocolError } from "../base/errors.ts";
+import { MAX_HEAD_BYTES } from "./http_request.ts";
 import { MAX_LINE_BYTES } from "./syntax.ts";
 
 const LF = 10;
 const CR = 13;
-/** Room for a full line and the lines after it; small, because bodies are copied out. */
-const BUFFER_BYTES = 16 * 1024;
+/** Room for the head of an HTTP request, or a full line and the lines after it; small, because bodies are copied out. */
+const BUFFER_BYTES = MAX_HEAD_BYTES;
 const DECODER = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /** A line exceeds the limit; the stream cannot be parsed further. */
@@ -18,6 +19,13 @@ export class LineTooLongError extends ProtocolError {
 export class LineNotTextError extends ProtocolError {
   constructor() {
     super("Cannot read line: it is not UTF-8");
+  }
+}
+
+/** The head of an HTTP message is longer than `BUFFER_BYTES`. */
+export class HeadTooLongError extends ProtocolError {
+  constructor() {
+    super(`Cannot read head: it is longer than ${BUFFER_BYTES} bytes`);
   }
 }
 
@@ -91,6 +99,50 @@ export class ReadBuffer {
     this.#start = this.#end;
     if (rest.length > MAX_LINE_BYTES) throw new LineTooLongError();
     return this.#decode(rest);
+  }
+
+  /** The buffered bytes; valid until the next call of another method. */
+  peek(): Uint8Array {
+    return this.#bytes.subarray(this.#start, this.#end);
+  }
+
+  /**
+   * The next head of an HTTP message, up to and including its empty line, or undefined while it is
+   * not complete; valid until the next call of another method. Empty lines before it are removed.
+   *
+   * @throws {HeadTooLongError} if it does not fit into the buffer.
+   */
+  takeHead(): Uint8Array | undefined {
+    this.#skipEmptyLines();
+    let from = Math.max(this.#start, this.#searched);
+    for (;;) {
+      const at = this.#bytes.subarray(0, this.#end).indexOf(LF, from);
+      if (at < 0) break;
+      if (this.#isEmptyLine(at)) {
+        const head = this.#bytes.subarray(this.#start, at + 1);
+        this.#start = at + 1;
+        return head;
+      }
+      from = at + 1;
+    }
+    this.#searched = this.#end;
+    if (this.buffered >= BUFFER_BYTES) throw new HeadTooLongError();
+    return undefined;
+  }
+
+  #skipEmptyLines(): void {
+    for (;;) {
+      const at = this.#start;
+      const length = this.#bytes[at] === CR ? 2 : 1;
+      if (at + length > this.#end || this.#bytes[at + length - 1] !== LF) return;
+      this.#start += length;
+    }
+  }
+
+  /** Whether the line that ends at `at` is empty. */
+  #isEmptyLine(at: number): boolean {
+    const before = this.#bytes[at - 1] === CR ? at - 2 : at - 1;
+    return before >= this.#start && this.#bytes[before] === LF;
   }
 
   /** Moves as many bytes as possible to the beginning of `target` and returns their number. */

@@ -10,6 +10,7 @@ import { FileIndex } from "./files/file_index.ts";
 import { FileResolver } from "./files/file_resolver.ts";
 import { openRoot } from "./files/root.ts";
 import { DiskCache } from "./manifests/disk_cache.ts";
+import { hostNamesOf } from "./http/host_names.ts";
 import { ManifestService } from "./manifests/manifest_service.ts";
 import { AccessLog } from "./metrics/access_log.ts";
 import { MetricsRegistry } from "./metrics/metrics_registry.ts";
@@ -57,6 +58,8 @@ export function createContext(options: {
     buffers: new BodyBuffers(),
     accessLog: new AccessLog(clock, emit, metrics),
     metrics,
+    /** Names that HTTP requests may be for. */
+    hostNames: hostNamesOf(settings, runtime.hostName?.()),
     /** The receivers of each content; undefined if they are not to find each other here. */
     swarm: settings.swarm ? new SwarmTable(() => random.fraction()) : undefined,
     /** Contents that are served by their ids alone. */

@@ -4,6 +4,7 @@ import { parseVector, readCorpus, vectorOf } from "./corpus.ts";
 import { Coverage } from "./coverage.ts";
 import { Fuzzer } from "./fuzzer.ts";
 import { growthFault, PATTERNS } from "./growth.ts";
+import { HTTP_TARGETS } from "./http_targets.ts";
 import { READ_BUFFER_TARGET } from "./read_buffer_target.ts";
 import { StateFolder, stateTargets } from "./state_targets.ts";
 import type { Target } from "./target.ts";
@@ -13,7 +14,12 @@ import { WIRE_TARGETS } from "./wire_targets.ts";
 /** Enough to notice a parser that breaks often; deno task fuzz looks longer. */
 const INPUTS = 300;
 
-const PURE: readonly Target[] = [...WIRE_TARGETS, READ_BUFFER_TARGET, ...TEXT_TARGETS];
+const PURE: readonly Target[] = [
+  ...WIRE_TARGETS,
+  ...HTTP_TARGETS,
+  READ_BUFFER_TARGET,
+  ...TEXT_TARGETS,
+];
 
 for (const target of PURE) {
   Deno.test(`the parser of ${target.name} keeps its promises for all kept and some new inputs`, async () => {

@@ -6,8 +6,12 @@
 import { onAbort } from "../../base/abort.ts";
 import { busyReply, encodeErrorReply, ErrorReply } from "../../protocol/error_replies.ts";
 import { LineNotTextError, LineTooLongError } from "../../protocol/read_buffer.ts";
+import { detectHttp } from "../../protocol/http_request.ts";
 import { HELLO } from "../../protocol/requests.ts";
 import type { ServeContext } from "../context.ts";
+import { httpErrorOfReply } from "../http/errors.ts";
+import { HttpSession } from "../http/http_session.ts";
+import { HttpResponder } from "../http/responder.ts";
 import { BrokenBodyError, shutdown } from "../protocol/errors.ts";
 import { answerOneShot, sendOneShotError } from "../protocol/one_shot.ts";
 import { Session } from "../protocol/session.ts";
@@ -28,6 +32,9 @@ const RETRY_MS = 500;
  * opening connections alone evicts no client.
  */
 export type Enter = (isSilent: boolean) => string | undefined;
+
+/** The first line is that of an HTTP request. */
+const HTTP = Symbol("HTTP");
 
 /** Serves the client until its connection ends; throws nothing. */
 export async function handleConnection(
@@ -58,8 +65,9 @@ async function converse(
   // A one-shot request is answered, and no other can follow.
   connection.onLeave = () => {};
   connection.setBusy();
-  await context.scheduler.startRequest(connection.client);
-  if (line !== HELLO) await answerOneShot(line, connection, context);
+  if (line !== HTTP) await context.scheduler.startRequest(connection.client);
+  if (line === HTTP) await new HttpSession(connection, context).run();
+  else if (line !== HELLO) await answerOneShot(line, connection, context);
   else if (context.draining.aborted) await connection.sendText(encodeErrorReply(shutdown()));
   else await new Session(connection, context).run();
   await connection.closeGracefully();
@@ -74,27 +82,40 @@ async function waitForRequest(
   connection: ClientConnection,
   context: ServeContext,
   enter: Enter | undefined,
-): Promise<string | undefined> {
-  const { clock } = context;
+): Promise<string | typeof HTTP | undefined> {
+  const { clock, settings: { http } } = context;
   const silentAt = clock.now() + ONE_SHOT_SILENCE_MS;
   connection.onLeave = (reply) => {
     const last = enter ? busy(connection, context, enter(true)!) : reply;
     rejectSilent(connection, last, clock.now() >= silentAt);
   };
-  if (!enter) return await firstLine(connection);
+  if (!enter) return await firstLine(connection, http);
   connection.setIdle(2 * PENDING_TIMEOUT_MS);
-  const line = await firstLine(connection, PENDING_TIMEOUT_MS);
+  const line = await firstLine(connection, http, PENDING_TIMEOUT_MS);
   if (connection.leaving) return undefined;
   connection.onLeave = () => connection.close();
   const reason = enter(line === undefined);
   if (reason === undefined) return line;
-  await rejectConnection(connection, line ?? HELLO, busy(connection, context, reason));
+  const reply = busy(connection, context, reason);
+  if (line === HTTP) await rejectHttp(connection, context, reply);
+  else await rejectConnection(connection, line ?? HELLO, reply);
   return undefined;
 }
 
 function busy(connection: ClientConnection, context: ServeContext, reason: string): ErrorReply {
   report(connection, context, `BUSY ${reason}`);
   return busyReply(Math.ceil(RETRY_MS * (1 + context.random.fraction())), reason);
+}
+
+async function rejectHttp(
+  connection: ClientConnection,
+  context: ServeContext,
+  reply: ErrorReply,
+): Promise<void> {
+  const responder = new HttpResponder(connection, context);
+  responder.begin(undefined, true);
+  await responder.sendError(httpErrorOfReply(reply));
+  await connection.closeGracefully();
 }
 
 async function rejectConnection(
@@ -114,17 +135,26 @@ function rejectSilent(connection: ClientConnection, reply: ErrorReply, maySend: 
 }
 
 /**
- * The request of a one-shot client, or the line that opens a session; undefined if the client
- * closes, sends nothing within `silenceMs`, or nothing that is text.
+ * The request of a one-shot client, or the line that opens a session, or `HTTP`; undefined if the
+ * client closes, sends nothing within `silenceMs`, or nothing that is text.
+ *
+ * @param http whether to look for HTTP. Its first line stays in the buffer.
  */
 async function firstLine(
   connection: ClientConnection,
+  http: boolean,
   silenceMs?: number,
-): Promise<string | undefined> {
+): Promise<string | typeof HTTP | undefined> {
   const { readBuffer } = connection;
   try {
     let begun = "";
     for (;;) {
+      const isHttp = http && begun === "" ? detectHttp(readBuffer.peek()) : "no";
+      if (isHttp === "yes") return HTTP;
+      if (isHttp === "maybe") {
+        // An HTTP client that pauses is no one-shot client.
+        if (await connection.read()) continue;
+      }
       const line = readBuffer.takeLine();
       if (line !== undefined) return begun + line;
       const hasBegun = begun !== "" || readBuffer.buffered > 0;

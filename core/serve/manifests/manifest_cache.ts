@@ -33,6 +33,17 @@ export class ManifestCache {
     return entry?.file.version.id === version.id && !entry.racy ? entry.manifest : undefined;
   }
 
+  /** The manifest of the file at `path` if it has the size and time of `listed`, as a listing shows them. */
+  findListed(
+    path: string,
+    listed: { readonly size: number; readonly modified: number },
+  ): Manifest | undefined {
+    const entry = this.#byPath.get(path);
+    if (!entry || entry.racy) return undefined;
+    const { size, modifiedMs } = entry.file.version;
+    return size === listed.size && modifiedMs === listed.modified ? entry.manifest : undefined;
+  }
+
   /** A file whose content has this id; forgets those that are not current any more. */
   fileOf(id: string, isCurrent: (file: Located) => boolean): Located | undefined {
     for (const { file } of this.#byId.get(id) ?? []) {

@@ -98,6 +98,19 @@ export class ManifestService {
     return found && current;
   }
 
+  /** The manifest of that version, if it was made recently. */
+  known(found: Located): Manifest | undefined {
+    return this.#cache.find(found);
+  }
+
+  /** As `known`, for a file of a listing. */
+  knownAt(
+    path: string,
+    listed: { readonly size: number; readonly modified: number },
+  ): Manifest | undefined {
+    return this.#cache.findListed(path, listed);
+  }
+
   /**
    * The manifest of the version that was found.
    *

@@ -7,9 +7,9 @@ import type { ErrorReply, ErrorReplyCode } from "../../protocol/error_replies.ts
 import type { SessionRequest } from "../../protocol/requests.ts";
 import { Counter, gauge, Histogram, type Metric } from "./metrics.ts";
 
-export type ClientProtocol = "session" | "one-shot";
+export type ClientProtocol = "session" | "one-shot" | "http";
 /** "invalid" is a line that is no request. */
-export type RequestKind = SessionRequest["verb"] | "invalid";
+export type RequestKind = SessionRequest["verb"] | "GET" | "HEAD" | "invalid";
 /** "lost": the connection ended before the reply was sent. */
 export type RequestResult = "OK" | ErrorReplyCode | "lost";
 
