@@ -153,7 +153,7 @@ async function firstLine(
       if (isHttp === "yes") return HTTP;
       if (isHttp === "maybe") {
         // An HTTP client that pauses is no one-shot client.
-        if (await connection.read()) continue;
+        if (await connection.read(ONE_SHOT_REQUEST_END_MS) !== false) continue;
       }
       const line = readBuffer.takeLine();
       if (line !== undefined) return begun + line;
