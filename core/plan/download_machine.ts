@@ -166,7 +166,7 @@ export class DownloadMachine {
     if (this.#phase.kind !== "transferring") return false;
     const { transfer } = this.#phase;
     if (event.kind === "resting") transfer.rest(nowMs);
-    else if (event.kind === "consumed") transfer.consumed(event.piece);
+    else if (event.kind === "consumed") transfer.consumed(event.piece, nowMs);
     else if (event.kind === "budget") transfer.setBudget(event.maxInFlight);
     else return transfer.handle(event, nowMs);
     return true;
@@ -317,6 +317,7 @@ export class DownloadMachine {
         hasRival,
         minBytesPerSecond,
         random,
+        streamFrom: windowPieces === undefined ? undefined : missing[0],
       },
       this.#sources,
       this.#commands,

@@ -47,7 +47,8 @@ export class InOrderPicker implements PiecePicker {
   constructor(missing: readonly number[], windowPieces = Infinity) {
     this.#order = missing.slice();
     this.#windowPieces = windowPieces;
-    this.consumed(-1);
+    // A stream may begin in the middle of the file.
+    this.consumed((missing[0] ?? 0) - 1);
   }
 
   get available(): number {

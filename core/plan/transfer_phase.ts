@@ -37,6 +37,8 @@ export interface TransferOptions {
   readonly minBytesPerSecond: number;
   /** From 0 up to but not including 1. */
   readonly random: () => number;
+  /** Of a stream: the first piece that it passes on. */
+  readonly streamFrom?: number | undefined;
 }
 
 /** What the phase comes to after an event. */
@@ -85,6 +87,9 @@ const MAX_PEER_QUEUE = 6;
 /** In the endgame this share of the file may be received twice, or two pieces of a small file. */
 const ENDGAME_SHARE = 0.02;
 const ENDGAME_PIECES = 2;
+/** The same for a stream, in which each slow piece holds up all later ones. */
+const STREAM_SHARE = 0.05;
+const STREAM_PIECES = 4;
 /** Request a piece twice only if the second source should need half of the time. */
 const ENDGAME_GAIN = 2;
 /** Rates change silently, so the endgame compares them at this interval. */
@@ -109,6 +114,8 @@ export class TransferPhase {
   readonly #requests = new Map<number, Request>();
   #stored = 0;
   #maxInFlight: number;
+  /** The piece that a stream passes on next; undefined: the pieces go to a file. */
+  #head: number | undefined;
   /** Whether the last plan requested less than the windows allow, because no more may be in flight. */
   #memoryBound = false;
   #nextRequest: number;
@@ -145,6 +152,7 @@ export class TransferPhase {
   ) {
     this.#options = options;
     this.#maxInFlight = options.maxInFlight;
+    this.#head = options.streamFrom;
     this.#sources = sources;
     this.#commands = commands;
     this.#nextRequest = firstRequest;
@@ -236,8 +244,12 @@ export class TransferPhase {
       }));
   }
 
-  consumed(piece: number): void {
+  /** The stream's reader took this piece. A slow reader is no source's silence. */
+  consumed(piece: number, nowMs: number): void {
     this.#options.picker.consumed(piece);
+    if (this.#head === undefined) return;
+    this.#head = piece + 1;
+    this.#progressed(Infinity, nowMs);
   }
 
   /** @returns whether a new plan is worth while */
@@ -380,6 +392,7 @@ export class TransferPhase {
   }
 
   #rebalance(nowMs: number): void {
+    if (this.#head !== undefined) return this.#hurry(this.#head, nowMs);
     if (this.#options.picker.available === 0) this.#endgame(nowMs);
     else if (this.#isFull) this.#reassignSlow(nowMs);
   }
@@ -498,11 +511,35 @@ export class TransferPhase {
 
   /** Requests the last pieces also from sources that should be much faster. */
   #endgame(nowMs: number): void {
-    const { layout } = this.#options;
     const pieces = this.#piecesInFlight(nowMs);
+    const budget = this.#budgetOf(pieces, ENDGAME_SHARE, ENDGAME_PIECES);
+    this.#requestTwice(pieces, budget, nowMs);
+  }
+
+  /**
+   * Requests the pieces that a stream needs next also from sources that should be much faster. The
+   * next one holds up all others, so it goes ahead of what else a source has to send.
+   */
+  #hurry(head: number, nowMs: number): void {
+    const pieces = this.#piecesInFlight(nowMs).sort((a, b) => a.piece - b.piece);
+    const budget = this.#budgetOf(pieces, STREAM_SHARE, STREAM_PIECES);
+    const isFilled = this.#options.picker.available === 0;
+    this.#requestTwice(
+      isFilled ? pieces : pieces.filter(({ piece }) => piece === head),
+      budget,
+      nowMs,
+    );
+  }
+
+  /** Bytes that may still be received twice: a share of the file, or some pieces of a small one. */
+  #budgetOf(pieces: readonly PieceInFlight[], share: number, count: number): number {
+    const { layout } = this.#options;
     const twice = pieces.filter(({ requests }) => requests.length > 1);
-    const maxBytes = Math.max(ENDGAME_SHARE * layout.size, ENDGAME_PIECES * layout.pieceSize);
-    let budget = maxBytes - this.#wastedBytes - sum(twice.map(({ bytes }) => bytes));
+    const maxBytes = Math.max(share * layout.size, count * layout.pieceSize);
+    return maxBytes - this.#wastedBytes - sum(twice.map(({ bytes }) => bytes));
+  }
+
+  #requestTwice(pieces: readonly PieceInFlight[], budget: number, nowMs: number): void {
     for (const flight of pieces) {
       const { piece, bytes, requests, seconds } = flight;
       const faster = this.#fastestSource(flight, nowMs);
@@ -532,8 +569,9 @@ export class TransferPhase {
     // All of it was received and is being verified.
     if (bytes <= 0) return undefined;
     let best: FasterSource | undefined;
+    const spare = piece === this.#head ? 1 : 0;
     for (const source of this.#sources.values()) {
-      if (this.#windowLeft(source, nowMs) <= 0 || !source.has(piece)) continue;
+      if (this.#windowLeft(source, nowMs) + spare <= 0 || !source.has(piece)) continue;
       if (requests.some((request) => request.source === source)) continue;
       const trialSeconds = TRIAL_SECONDS * STALL_FACTOR ** source.stalls;
       const rate = source.goodput(nowMs) || (source.isSlow(nowMs) ? 0 : bytes / trialSeconds);
@@ -601,6 +639,9 @@ export class TransferPhase {
 
   #nextStep(nowMs: number): TransferStep {
     const sources = Array.from(this.#sources.values());
+    // All that the window holds is there: only the reader is waited for.
+    const isFilled = this.#options.picker.available === 0;
+    if (isFilled && this.#requests.size === 0) this.#giveUpAtMs = nowMs + this.#giveUpMs;
     const giveUpAtMs = this.#frozenMs === undefined ? this.#giveUpAtMs : Infinity;
     // With a rival, sources that never held the content are not waited for.
     const hopeful = this.#hasRival ? sources.filter(({ id }) => this.#holders.has(id)) : sources;
@@ -612,7 +653,7 @@ export class TransferPhase {
     const pauses = sources.map(({ status }) =>
       status.kind === "waiting" ? status.untilMs : Infinity
     );
-    const watchesRates = this.#options.picker.available === 0
+    const watchesRates = isFilled || this.#head !== undefined
       ? this.#requests.size > 0
       : this.#isFull;
     const compareAtMs = watchesRates ? nowMs + ENDGAME_INTERVAL_MS : Infinity;

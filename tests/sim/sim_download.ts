@@ -22,6 +22,8 @@ export interface DownloadPlan {
   readonly order?: PieceOrder;
   /** The attempt ends then, as in a pause, and another one begins with what is stored. */
   readonly restartMs?: number;
+  /** The pieces are passed on in order to a reader. */
+  readonly stream?: StreamPlan;
   /** Another machine than the real one. */
   readonly machine?: (options: DownloadOptions, nowMs: number) => Machine;
   /** Receives each event and each command. */
@@ -30,6 +32,18 @@ export interface DownloadPlan {
     message: DownloadEvent | DownloadCommand,
     nowMs: number,
   ) => void;
+}
+
+/** The reader of a stream. */
+export interface StreamPlan {
+  /** Pieces from the next one to pass on that may be there or in flight. */
+  readonly windowPieces: number;
+  /** How long the reader takes for a piece. */
+  readonly msAPiece: number;
+  /** The reader stops for a while when it has taken a piece. */
+  readonly pause?: { readonly after: number; readonly ms: number };
+  /** Pieces before it are not wanted. */
+  readonly firstPiece?: number;
 }
 
 /** The machine as the world drives it. */
@@ -85,6 +99,13 @@ export class SimDownload implements Listener {
   readonly #stored = new Set<number>();
   readonly #actionsIn = new Map<number, number>();
   #wakes = 0;
+  /** Of a stream: the next piece to pass on, and whether the reader is taking it. */
+  #next = 0;
+  #isReading = false;
+  #isFinishing = false;
+  /** For how long the reader had nothing to read, and since when. */
+  starvedMs = 0;
+  #hungrySinceMs: number | undefined;
 
   constructor(
     plan: DownloadPlan,
@@ -193,6 +214,28 @@ export class SimDownload implements Listener {
       if (wrong) this.#tell({ kind: "blamed", source: seed, reason: "wrong digest" });
     }
     this.#tell({ kind: "stored", request: order });
+    this.#read();
+  }
+
+  /** The reader takes the next piece, if it is there. */
+  #read(): void {
+    const { stream } = this.plan;
+    const { nowMs } = this.#timeline;
+    if (stream === undefined || this.#isReading || this.how) return;
+    if (this.#next >= this.#layout.count) {
+      return this.#isFinishing ? this.#end("complete") : undefined;
+    }
+    if (!this.#stored.has(this.#next)) return void (this.#hungrySinceMs ??= nowMs);
+    this.starvedMs += nowMs - (this.#hungrySinceMs ?? nowMs);
+    this.#hungrySinceMs = undefined;
+    this.#isReading = true;
+    const { pause } = stream;
+    const pauseMs = pause?.after === this.#next ? pause.ms : 0;
+    this.#timeline.at(nowMs + stream.msAPiece + pauseMs, () => {
+      this.#isReading = false;
+      this.#tell({ kind: "consumed", piece: this.#next++ });
+      this.#read();
+    });
   }
 
   /** @returns how much of the piece there is now. */
@@ -243,9 +286,11 @@ export class SimDownload implements Listener {
       case "setAside":
         return this.#discard();
       case "finish":
-        if (this.#stored.size !== this.#layout.count) {
+        if (this.#stored.size !== this.#layout.count - this.#firstPiece) {
           this.faults.push("finished before every piece was stored");
         }
+        this.#isFinishing = true;
+        if (this.plan.stream && this.#next < this.#layout.count) return;
         return this.#end("complete");
       case "fail":
         return this.#end("give-up");
@@ -279,7 +324,8 @@ export class SimDownload implements Listener {
     this.#content = content.id;
     const { count } = this.#layout;
     const missing = Array.from({ length: count }, (_, piece) => piece)
-      .filter((piece) => !this.#stored.has(piece));
+      .filter((piece) => !this.#stored.has(piece) && piece >= this.#firstPiece);
+    this.#next = this.#firstPiece;
     const begun = new Map(
       missing.flatMap((piece) => {
         const bytes = this.#begun.get(String(piece))?.bytes ?? 0;
@@ -287,7 +333,13 @@ export class SimDownload implements Listener {
       }),
     );
     const { maxInFlight = 32 } = this.plan;
-    this.#tell({ kind: "opened", layout: this.#layout, missing, begun, maxInFlight });
+    const windowPieces = this.plan.stream?.windowPieces;
+    const window = windowPieces === undefined ? {} : { windowPieces };
+    this.#tell({ kind: "opened", layout: this.#layout, missing, begun, maxInFlight, ...window });
+  }
+
+  get #firstPiece(): number {
+    return Math.min(this.plan.stream?.firstPiece ?? 0, this.#layout.count);
   }
 
   #ask({ request, piece, source }: DownloadCommand & { kind: "request" }): void {
@@ -327,6 +379,11 @@ export class SimDownload implements Listener {
     if (this.#stored.has(piece)) {
       this.faults.push(`piece ${piece} was asked for after it was stored`);
     }
+    const { windowPieces = Infinity } = this.plan.stream ?? {};
+    if (piece < this.#next) this.faults.push(`piece ${piece} was asked for after it was passed on`);
+    if (piece >= this.#next + windowPieces) {
+      this.faults.push(`piece ${piece} is beyond the window, which begins with ${this.#next}`);
+    }
     const same = Array.from(this.#orders.values()).filter((order) => order.piece === piece);
     if (same.some((order) => order.seed === seed)) {
       this.faults.push(`piece ${piece} was asked twice of ${seed}`);
@@ -335,7 +392,9 @@ export class SimDownload implements Listener {
     if (this.#orders.size >= (this.plan.maxInFlight ?? 32)) {
       this.faults.push("too many pieces in flight");
     }
-    if (this.#seeds.get(seed)!.inFlightOf(this) >= MAX_WINDOW) {
+    // The piece that a stream passes on next goes ahead of what else a seed has to send.
+    const spare = this.plan.stream && piece === this.#next ? 1 : 0;
+    if (this.#seeds.get(seed)!.inFlightOf(this) >= MAX_WINDOW + spare) {
       this.faults.push(`too many pieces in flight to ${seed}`);
     }
   }
