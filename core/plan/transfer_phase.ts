@@ -569,8 +569,8 @@ export class TransferPhase {
     // All of it was received and is being verified.
     if (bytes <= 0) return undefined;
     let best: FasterSource | undefined;
-    const spare = piece === this.#head ? 1 : 0;
     for (const source of this.#sources.values()) {
+      const spare = piece === this.#head && source.ready ? 1 : 0;
       if (this.#windowLeft(source, nowMs) + spare <= 0 || !source.has(piece)) continue;
       if (requests.some((request) => request.source === source)) continue;
       const trialSeconds = TRIAL_SECONDS * STALL_FACTOR ** source.stalls;
