@@ -161,6 +161,8 @@ async function openRunWriter(
     max: settings.max,
     limit: settings.limit ?? null,
     taskLimit: settings.taskLimit ?? null,
+    memory: settings.memory,
+    seedConnections: settings.seedConnections,
   };
   const open = (folder: string) =>
     RunWriter.open(folder, store.pid, clock, { limits, progress }, signal);

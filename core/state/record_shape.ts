@@ -18,9 +18,19 @@ export interface RunLimits {
   readonly limit: number | null;
   /** Bytes a second for each task; null: none. */
   readonly taskLimit: number | null;
+  /** Bytes of memory for pieces on their way, over all tasks; absent in records of older versions. */
+  readonly memory?: number;
+  /** Connections to one seed, or "auto" for as many as help; absent in records of older versions. */
+  readonly seedConnections?: number | "auto";
 }
 
-const isRunLimits: is.Guard<RunLimits> = is.object({
+function isRunLimits(value: unknown): value is RunLimits {
+  if (!isBaseLimits(value)) return false;
+  const { memory = 0, seedConnections = 0 } = value as Record<string, unknown>;
+  return is.number(memory) && (is.number(seedConnections) || seedConnections === "auto");
+}
+
+const isBaseLimits: is.Guard<Pick<RunLimits, "max" | "limit" | "taskLimit">> = is.object({
   max: is.number,
   limit: is.nullOr(is.number),
   taskLimit: is.nullOr(is.number),

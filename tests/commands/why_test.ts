@@ -1,5 +1,5 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import type { SeedSummary, TaskCase, TaskStatus, TimeReport } from "../../core/mod.ts";
+import type { LineFigures, SeedSummary, TaskCase, TaskStatus, TimeReport } from "../../core/mod.ts";
 import { diagnosisOf } from "../../commands/ui/why/diagnosis.ts";
 import { caseFields, renderCase } from "../../commands/ui/why/why.ts";
 
@@ -60,6 +60,32 @@ function caseOf({ task: changes, account, more }: Omit<Case, "name" | "cause" | 
     ...more,
   };
 }
+
+/** A seed at the other end of a line of 100 ms. */
+const far = (
+  changes: Partial<LineFigures> = {},
+  { rate = 5 * MIB }: { rate?: number } = {},
+): SeedSummary =>
+  seed("nas1", {
+    rate,
+    line: {
+      roundTripMs: 100,
+      connections: 4,
+      windowBytes: 4 * MIB,
+      goodput: rate,
+      memoryBound: false,
+      ...changes,
+    },
+  });
+const receiving = (...seeds: SeedSummary[]) => ({ spent: { bytes: 9000 }, seeds });
+const AUTO = {
+  max: 3,
+  limit: null,
+  taskLimit: null,
+  memory: 48 * MIB,
+  seedConnections: "auto",
+} as const;
+const UNKNOWN_PATH = "is limited by the network or the seed (p2p cannot tell which)";
 
 const LIMITS = { max: 3, limit: MIB, taskLimit: 2 * MIB };
 const over = { pid: null, state: "done" } as const;
@@ -156,6 +182,96 @@ const cases: Case[] = [
     says: "3 seeds send 11 MiB/s together; slow: nas3 1.0 MiB/s",
   },
   {
+    name: "needs many connections on a long line",
+    account: receiving(far({ connections: 16 })),
+    more: { limits: AUTO },
+    cause: "loss",
+    says:
+      "is limited by lost packets, or a limit for each connection: 16 connections to nas1 carry " +
+      "320 KiB/s each at a round trip of 100 ms, and more connections made it faster",
+  },
+  {
+    name: "keeps a long line full over many connections",
+    account: receiving(far({ connections: 16 }, { rate: 64 * MIB })),
+    more: { limits: AUTO },
+    cause: "bytes",
+    says: UNKNOWN_PATH,
+  },
+  {
+    name: "gains nothing by more connections",
+    account: receiving(far({ connections: 4 })),
+    more: { limits: AUTO },
+    cause: "bytes",
+    says: UNKNOWN_PATH,
+  },
+  {
+    name: "has many connections on a short line",
+    account: receiving(far({ connections: 16, roundTripMs: 2 })),
+    more: { limits: AUTO },
+    cause: "bytes",
+    says: UNKNOWN_PATH,
+  },
+  {
+    name: "has few connections to a distant seed by a setting",
+    account: receiving(far({ connections: 1 }, { rate: MIB })),
+    more: { limits: { ...AUTO, seedConnections: 1 } },
+    cause: "connections",
+    says:
+      "is limited by --seed-connections 1, or by the network or the seed: 1 connection to nas1 " +
+      "carries 1.0 MiB/s at a round trip of 100 ms",
+  },
+  {
+    name: "has as many connections as a setting asks for",
+    account: receiving(far({ connections: 16 })),
+    more: { limits: { ...AUTO, seedConnections: 16 } },
+    cause: "bytes",
+    says: UNKNOWN_PATH,
+  },
+  {
+    name: "was recorded by a version that knew no such settings",
+    account: receiving(far({ connections: 16, memoryBound: true })),
+    cause: "bytes",
+    says: UNKNOWN_PATH,
+  },
+  {
+    name: "could have more on its way",
+    account: receiving(far({ roundTripMs: 200.4, memoryBound: true }, { rate: 90 * MIB })),
+    more: { limits: AUTO, running: 1 },
+    cause: "memory",
+    says:
+      "is limited by --memory 48 MiB: with a round trip of 200 ms, nas1 could have more on its way",
+  },
+  {
+    name: "shares the memory with others",
+    account: receiving(far({ memoryBound: true }, { rate: 60 * MIB })),
+    more: { limits: AUTO, running: 3 },
+    cause: "memory",
+    says: "is limited by --memory 48 MiB for 3 downloads: with a round trip of 100 ms",
+  },
+  {
+    name: "has enough on its way although memory is full",
+    account: receiving(far({ memoryBound: true }, { rate: 20 * MIB })),
+    more: { limits: AUTO, running: 1 },
+    cause: "bytes",
+    says: UNKNOWN_PATH,
+  },
+  {
+    name: "comes from several seeds, none of which sends most",
+    account: receiving(far({ connections: 16 }), seed("nas2"), { ...far(), seed: "nas3" }),
+    more: { limits: AUTO },
+    cause: "bytes",
+    says: "3 seeds send 15 MiB/s together",
+  },
+  {
+    name: "is done and lost packets",
+    task: over,
+    account: { now: null, spent: { bytes: 10_000 }, seeds: [far({ connections: 12 })] },
+    more: { limits: AUTO },
+    cause: "loss",
+    says: "10 s (100%) were limited by lost packets, or a limit for each connection: " +
+      "12 connections to nas1 carry 85 KiB/s each",
+  },
+  {
     name: "waits for the processor",
     account: { spent: { bytes: 9000 }, hashMs: 6000, diskMs: 100 },
     cause: "processor",
@@ -244,6 +360,16 @@ Deno.test("why shows where the time went, what each seed sent, and what to try",
     "seeds: nas1 10 MiB, 5.0 MiB/s; lab failing, failed 2 times, 1 wrong piece",
     "try:   add seeds that have it with --seed; p2p list shows which do",
   ]);
+});
+
+Deno.test("why shows the line to a distant seed", () => {
+  const near = { ...far({ roundTripMs: 0.4 }), seed: "nas2" };
+  const seeds = [far({ connections: 1 }), near, { ...far({ roundTripMs: null }), seed: "nas3" }];
+  assertEquals(
+    renderCase(caseOf({ account: receiving(...seeds) }))[2],
+    "seeds: nas1 10 MiB, 5.0 MiB/s, round trip 100 ms, 1 connection; " +
+      "nas2 10 MiB, 5.0 MiB/s; nas3 10 MiB, 5.0 MiB/s",
+  );
 });
 
 Deno.test("why describes the seeds of a finished task in plain words", () => {

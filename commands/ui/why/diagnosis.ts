@@ -10,10 +10,11 @@ import {
   reasonsOf,
   totalOf,
 } from "./account.ts";
+import { type LineFinding, lineFindingOf } from "./line.ts";
 
 export interface Diagnosis {
-  /** Where its time goes or, for the time of receiving, which part of this computer limits it. */
-  readonly cause: Span | "stopped" | "processor" | "disk" | "nothing";
+  /** Where its time goes or, for the time of receiving, what limits it, if that is known. */
+  readonly cause: Span | "stopped" | "processor" | "disk" | LineFinding["cause"] | "nothing";
   /** Follows the name of the task. */
   readonly sentence: string;
   readonly advice: string | undefined;
@@ -25,7 +26,7 @@ export function diagnosisOf(theCase: TaskCase): Diagnosis {
   if (pid === null) return stopped(theCase);
   const now = state === "paused" ? "paused" : account?.now ?? SPAN_OF_STATE[state];
   const cause = now === "bytes" || now === "limit" ? heavier(theCase) : now;
-  if (cause === "bytes") return bytesDiagnosis(account, rate, "present");
+  if (cause === "bytes") return bytesDiagnosis(theCase, rate, "present");
   const [sentence, advice] = SENTENCES[cause](theCase);
   return { cause, sentence, advice };
 }
@@ -164,7 +165,7 @@ function pastOf(span: Span, theCase: TaskCase): Diagnosis {
         advice: `raise or drop ${limitFlagsOf(theCase)} next time`,
       };
     case "bytes":
-      return bytesDiagnosis(account, 0, "past");
+      return bytesDiagnosis(theCase, 0, "past");
     case "busy":
     case "pending":
     case "unreachable": {
@@ -185,11 +186,17 @@ function pastOf(span: Span, theCase: TaskCase): Diagnosis {
 type Tense = "present" | "past";
 const VERB: Record<Tense, string> = { present: "is limited by", past: "were limited by" };
 
-/** What limits receiving: the part of this computer, which is known, or something outside. @param rate bytes a second, if no seed's is known. */
-function bytesDiagnosis(account: TimeReport | null, rate: number, tense: Tense): Diagnosis {
+/** What limits receiving: a part of this computer or the path to a seed, if known, or something outside. @param rate bytes a second, if no seed's is known. */
+function bytesDiagnosis(theCase: TaskCase, rate: number, tense: Tense): Diagnosis {
+  const { account } = theCase;
   const { spent = {}, hashMs = 0, diskMs = 0 } = account ?? {};
   const { bytes = 0 } = spent;
-  if (bytes === 0 || Math.max(hashMs, diskMs) <= bytes / 2) return outside(account, rate, tense);
+  if (bytes === 0 || Math.max(hashMs, diskMs) <= bytes / 2) {
+    const finding = lineFindingOf(theCase);
+    if (finding === undefined) return outside(account, rate, tense);
+    const { cause, what, advice } = finding;
+    return { cause, sentence: `${VERB[tense]} ${what}`, advice };
+  }
   const within = `of the ${formatElapsed(bytes)} of receiving`;
   return hashMs > diskMs
     ? {
@@ -235,6 +242,6 @@ function outside(account: TimeReport | null, rate: number, tense: Tense): Diagno
       `${formatRate(total)} together${slowText && `; slow: ${slowText}`}`,
     advice: slow.length > 0
       ? "add faster seeds with --seed; slow ones already get fewer pieces"
-      : "on a high-latency link raise --seed-connections; for slow seeds, add more",
+      : "add more seeds that have it with --seed; p2p list shows which do",
   };
 }

@@ -2,6 +2,7 @@
 import { printable, type SeedSummary, type TaskCase, type TimeReport } from "../../../core/mod.ts";
 import { rateOf, timesOf } from "./account.ts";
 import { diagnosisOf } from "./diagnosis.ts";
+import { lineTexts } from "./line.ts";
 import { renderDetail } from "../table.ts";
 import { formatBytes, formatRate, plural } from "../units.ts";
 
@@ -41,6 +42,7 @@ const STANDINGS: Partial<Record<SeedSummary["standing"], string>> = {
 function seedText(seed: SeedSummary, account: TimeReport): string {
   const parts = [
     ...seed.bytes > 0 ? [formatBytes(seed.bytes), formatRate(rateOf(seed, account))] : [],
+    ...lineTexts(seed),
     ...seed.standing === "gives" ? [] : [STANDINGS[seed.standing] ?? seed.standing],
     ...seed.failures > 0 ? [`failed ${plural(seed.failures, "time")}`] : [],
     ...seed.corrupt > 0 ? [`${plural(seed.corrupt, "wrong piece")}`] : [],
