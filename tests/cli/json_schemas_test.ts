@@ -205,7 +205,13 @@ contractTest(
     await event(running, "progress", "downloading");
     const status = schemas.object("status", await world.p2p("status", "--json"));
     assertEquals((status.tasks as Json[]).map(({ state }) => state), ["downloading", "waiting"]);
-    const limits = { max: 1, limit: 65536, taskLimit: null };
+    const limits = {
+      max: 1,
+      limit: 65536,
+      taskLimit: null,
+      memory: 48 * 1024 * 1024,
+      seedConnections: "auto",
+    };
     for (const name of ["a.bin", "b.bin"]) {
       const why = schemas.object("why", await world.p2p("why", name, "--json"));
       assertEquals(why.limits, limits);
