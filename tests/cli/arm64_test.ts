@@ -59,7 +59,7 @@ test(
 test("the program for linux-arm64 resumes after SIGKILL and after SIGINT", async (world) => {
   const arm64 = await onArm64(world);
   world.write("share/file.bin", BYTES);
-  const seed = await world.serve(world.path("share"));
+  const seed = await world.serveWith({ deadlineMs: DEADLINE_MS }, world.path("share"));
   const get = ["get", "file.bin", ...from(seed)];
   const slowly = [...get, "--limit", "1MiB", "--json"];
 
