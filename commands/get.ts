@@ -150,7 +150,7 @@ async function downloadAll(
       if (!outcome.ok) watcher.fail(renderTaskFailure(name, outcome.failure, flags.seed));
     }
     const job = {
-      requests: requestsFor(wanted, flags),
+      requests: requestsFor(loaded.values.times ? wanted : wanted.map(withoutAttributes), flags),
       outDir: loaded.values.out,
       settings,
       directories: loaded.directories,
@@ -264,6 +264,10 @@ function requestsFor(wanted: readonly DownloadRequest[], flags: Flags): Download
     ...sha256 === undefined ? {} : { sha256 },
     ...id === undefined ? {} : { id },
   }));
+}
+
+function withoutAttributes({ attributes: _, ...request }: DownloadRequest): DownloadRequest {
+  return request;
 }
 
 function watcherFor(run: Run): Watcher {

@@ -89,6 +89,8 @@ export const SETTINGS = {
   ).help("What to do when the target exists with different content"),
   sync: setting(choice("finish", "never"), DOWNLOAD_DEFAULTS.sync, ["get"])
     .help("Sync a file to the disk before its final name appears, or leave that to the system"),
+  times: setting(SWITCH, true, ["get"])
+    .help("Keep the time and the executable permission of files taken by --all, glob or folder"),
   progress: setting(choice("auto", "bar", "plain", "none"), "auto", ["get"])
     .help("Bars on a terminal, or plain lines"),
   host: setting(text("host"), SERVE_DEFAULTS.host, ["serve"])

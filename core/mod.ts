@@ -65,6 +65,7 @@ export {
 } from "./base/source_address.ts";
 export { isLink, type Link, parseLink } from "./base/link.ts";
 export type { Directories } from "./state/directories.ts";
+export type { FileAttributes } from "./store/part_file.ts";
 export type { ByteRange } from "./base/ranges.ts";
 export type { ListedFile } from "./protocol/listing.ts";
 export type { Manifest } from "./protocol/manifest.ts";

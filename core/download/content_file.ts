@@ -4,6 +4,7 @@ import type { SourceAddress } from "../base/source_address.ts";
 import type { TaskResult } from "../events.ts";
 import type { Choice } from "../plan/messages.ts";
 import type { Manifest } from "../protocol/manifest.ts";
+import { type FileAttributes, setAttributes } from "../store/part_file.ts";
 import type { OutFolder } from "../store/paths.ts";
 import type { StoredContent } from "../store/piece_sink.ts";
 import { reusePieces } from "../store/reuse.ts";
@@ -14,6 +15,8 @@ import type { TaskContext } from "./task_context.ts";
 /** What the user asked for. */
 export interface WantedContent {
   readonly name: string;
+  /** Given to the complete file. */
+  readonly attributes?: FileAttributes | undefined;
   /** Hex, of the whole file. */
   readonly sha256: string | undefined;
   /** Hex, the content's id or a beginning of it. */
@@ -77,7 +80,10 @@ async function openAt(
   signal: AbortSignal,
 ): Promise<StoredFile | Outcome> {
   const resolution = await resolveTarget(path, wanted, content, context, signal);
-  if (resolution.kind === "same") removeLeftovers(resolution.path, content);
+  if (resolution.kind === "same") {
+    removeLeftovers(resolution.path, content);
+    if (wanted.attributes) setAttributes(resolution.path, wanted.attributes, context.store);
+  }
   if (resolution.path !== path) context.emit({ kind: "target", path: resolution.path });
   if (resolution.kind === "same" || resolution.kind === "skip") {
     return existing(resolution, wanted, content);
@@ -159,7 +165,8 @@ export async function finishContentFile(
     await verifyWhole(file, wanted, manifest?.id ?? null, context, signal);
   if (sha256 === undefined) return undefined;
   const { onConflict: policy, sync } = context.settings;
-  const placed = await file.finish({ policy, sync, sha256 }, signal);
+  const { attributes } = wanted;
+  const placed = await file.finish({ policy, sync, sha256, attributes }, signal);
   if (placed === undefined) return undefined;
   if (sync === "finish") await out.sync(placed.path);
   const isOurs = placed.how !== "skipped";

@@ -20,6 +20,7 @@ import type { Directories } from "../state/directories.ts";
 import { RunWriter } from "../state/run_writer.ts";
 import { watchControlRequests } from "../state/control.ts";
 import { removeOldQuarantined } from "../store/partials.ts";
+import type { FileAttributes } from "../store/part_file.ts";
 import { isReservedName, OutFolder } from "../store/paths.ts";
 import { SeenEntries } from "../store/seen_entries.ts";
 import { Prefetch } from "./prefetch.ts";
@@ -39,6 +40,8 @@ export interface DownloadRequest {
   readonly id?: string;
   /** From a listing, if there is one: small files are probed ahead. */
   readonly size?: number;
+  /** Given to the complete file; by default its time is that of the download. */
+  readonly attributes?: FileAttributes;
   /** Where to ask for this file; the seeds of the settings if not given. */
   readonly seeds?: readonly SourceAddress[];
   /** What the bytes are, if that is known: sources without a manifest can deliver them. */

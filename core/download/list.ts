@@ -6,6 +6,7 @@ import { NotFoundError, P2pError, TimeoutError, UnreachableError } from "../base
 import { isGlob, noMatchMessage } from "../base/globs.ts";
 import { linearMatcher } from "../base/linear_match.ts";
 import { compareNames } from "../base/names.ts";
+import type { FileAttributes } from "../store/part_file.ts";
 import { isReservedName } from "../store/paths.ts";
 import { Semaphore } from "../base/semaphore.ts";
 import type { DownloadSettings } from "../config.ts";
@@ -60,6 +61,8 @@ export interface NamedFile {
   readonly name: string;
   /** From a seed's listing, if one was requested. */
   readonly size?: number;
+  /** From the listing, too. */
+  readonly attributes?: FileAttributes;
   /** It is a glob without a match. */
   readonly unmatched?: true;
 }
@@ -250,8 +253,8 @@ export async function resolveNames(
       `Cannot list files: ${seeds.map(({ error }) => error).join("; ")}`,
     );
   }
-  const sizes = new Map(files.map(({ name, size }) => [name, size]));
-  const offered = Array.from(sizes.keys()).filter((name) => !isReservedName(name));
+  const entries = new Map(files.map((file) => [file.name, file]));
+  const offered = Array.from(entries.keys()).filter((name) => !isReservedName(name));
   const names = all ? offered : patterns.flatMap((pattern) => namesFor(pattern, offered));
   if (names.length === 0 && !all) {
     throw new NotFoundError(noMatchMessage(patterns));
@@ -263,14 +266,23 @@ export async function resolveNames(
     ? []
     : patterns.filter((pattern) => namesFor(pattern, offered).length === 0);
   const found = Array.from(new Set(names), (name) => {
-    const size = sizes.get(name);
-    return { name, ...size === undefined ? {} : { size } };
+    const file = entries.get(name);
+    return { name, ...file && { size: file.size, attributes: attributesOf(file) } };
   });
   return [
     ...found,
     ...Array.from(new Set(unmatched), (name) => ({ name, unmatched: true as const })),
   ];
 }
+
+/** What a file keeps of its time and mode. */
+export function attributesOf({ modified, executable }: ListedFile): FileAttributes {
+  const isKnown = modified > 0 && modified <= MAX_TIME_MS;
+  return { ...executable && { executable }, ...isKnown && { modified: Math.trunc(modified) } };
+}
+
+/** The end of the year 9999: file systems do not hold later times. Sources without times send 0. */
+const MAX_TIME_MS = Date.UTC(10_000, 0, 1) - 1;
 
 function namesFor(pattern: string, offered: readonly string[]): string[] {
   if (!isGlob(pattern) || offered.includes(pattern)) return [pattern];

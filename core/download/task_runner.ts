@@ -13,6 +13,7 @@ import type {
   TaskResult,
   TaskState,
 } from "../events.ts";
+import type { FileAttributes } from "../store/part_file.ts";
 import type { Manifest } from "../protocol/manifest.ts";
 import type { SourcePool } from "../source/pool.ts";
 import type { RunWriter } from "../state/run_writer.ts";
@@ -42,6 +43,7 @@ export interface Task {
   readonly id?: string;
   readonly seeds?: readonly SourceAddress[];
   readonly manifest?: Manifest;
+  readonly attributes?: FileAttributes;
   /** Where the file goes, unless another file is there. */
   readonly target: string;
 }
@@ -151,8 +153,8 @@ export class TaskRunner implements QueueRunner<Task, TaskOutcome> {
     this.#controls.set(task.task, control);
     prefetch.begin(task.name);
     const context = this.#contextFor(task, permit);
-    const { name, sha256, id, seeds, manifest } = task;
-    const wanted = { name, sha256, id, seeds, manifest };
+    const { name, sha256, id, seeds, manifest, attributes } = task;
+    const wanted = { name, sha256, id, seeds, manifest, attributes };
     const attempt = (signal: AbortSignal) =>
       waitForDescriptors(() => downloadFile(wanted, out, context, signal), slots, context, signal);
     try {

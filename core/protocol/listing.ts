@@ -22,11 +22,14 @@ export interface ListedFile {
   readonly size: number;
   /** Time of the last change, in milliseconds since 1970. */
   readonly modified: number;
+  /** Whether its owner may run it as a program. */
+  readonly executable?: true;
 }
 
 export function encodeListing(files: readonly ListedFile[]): string {
-  return files.map(({ name, size, modified }) => JSON.stringify({ name, size, modified }) + "\n")
-    .join("");
+  return files.map(({ name, size, modified, executable }) =>
+    JSON.stringify({ name, size, modified, ...executable && { executable } }) + "\n"
+  ).join("");
 }
 
 /**
@@ -82,7 +85,7 @@ export function parseListEntry(line: string): ListedFile {
   } catch {
     // Falls through to the error below.
   }
-  const { name, size, modified } = Object(value) as Record<string, unknown>;
+  const { name, size, modified, executable } = Object(value) as Record<string, unknown>;
   if (
     typeof name !== "string" || !isSize(size) ||
     // JSON's 1e999 becomes Infinity, which is no date.
@@ -90,7 +93,7 @@ export function parseListEntry(line: string): ListedFile {
   ) {
     throw new ProtocolError(`Cannot use listing: "${line.slice(0, 60)}" is no entry`);
   }
-  return { name, size, modified };
+  return { name, size, modified, ...executable === true && { executable } };
 }
 
 function isSize(value: unknown): value is number {

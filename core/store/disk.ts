@@ -28,7 +28,13 @@ export type DiskFile = Pick<
 export interface Disk extends
   Pick<
     typeof Deno,
-    "linkSync" | "lstatSync" | "readTextFileSync" | "removeSync" | "renameSync"
+    | "chmodSync"
+    | "linkSync"
+    | "lstatSync"
+    | "readTextFileSync"
+    | "removeSync"
+    | "renameSync"
+    | "utimeSync"
   > {
   openSync(path: string, options: Deno.OpenOptions): DiskFile;
 }
@@ -39,12 +45,14 @@ export interface Disk extends
  * and a small file needs a dozen of them.
  */
 export const realDisk: Disk = {
+  chmodSync: Deno.chmodSync,
   linkSync: Deno.linkSync,
   lstatSync: Deno.lstatSync,
   openSync: Deno.openSync,
   readTextFileSync: Deno.readTextFileSync,
   removeSync: Deno.removeSync,
   renameSync: Deno.renameSync,
+  utimeSync: Deno.utimeSync,
 };
 
 /** What everything that uses the disk gets. */

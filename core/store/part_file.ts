@@ -12,6 +12,7 @@ import {
   realDisk,
   removeIfExists,
   statIfExists,
+  toDiskError,
   withDiskErrors,
 } from "./disk.ts";
 
@@ -27,6 +28,45 @@ export interface PartOptions extends DiskOptions {
   readonly target?: string;
   /** Names the process that has the file open, for the error message. */
   readonly holder?: () => string;
+}
+
+/** What a file keeps of the one that it is a copy of. */
+export interface FileAttributes {
+  /** Time of the last change, in milliseconds since 1970. */
+  readonly modified?: number;
+  /** Whether it is a program. */
+  readonly executable?: boolean;
+}
+
+/**
+ * Gives a complete file its attributes. A file that is not this user's stays as it is.
+ *
+ * @throws {DiskError}
+ */
+export function setAttributes(
+  path: string,
+  { modified, executable = false }: FileAttributes,
+  { disk = realDisk, platform = Deno.build.os }: DiskOptions = {},
+): void {
+  try {
+    const time = modified === undefined ? undefined : new Date(modified);
+    const before = disk.lstatSync(path);
+    if (!before.isFile) return;
+    if (time && before.mtime?.getTime() !== time.getTime()) disk.utimeSync(path, time, time);
+    if (executable) makeExecutable(path, { disk, platform });
+  } catch (error) {
+    if (error instanceof Deno.errors.PermissionDenied) return;
+    throw toDiskError(`write to "${path}"`, error);
+  }
+}
+
+/** Lets everyone run the file who may read it. Windows has no such permission. */
+function makeExecutable(path: string, { disk = realDisk, platform }: DiskOptions): void {
+  if (platform === "windows") return;
+  withDiskErrors(`write to "${path}"`, () => {
+    const { mode } = disk.lstatSync(path);
+    if (mode !== null) disk.chmodSync(path, (mode & 0o777) | (mode & 0o444) >> 2);
+  });
 }
 
 /** "taken": the path exists and must not be replaced; "touched": another process wrote to the file. */
@@ -200,22 +240,33 @@ export class PartFile implements Disposable {
   }
 
   /**
-   * Gives the file its final name, and `modified` as its time if it is marked.
+   * Gives the file its final name. Its time is that of its attributes, else `modified` if it is
+   * marked.
    *
    * @throws {ConflictError} if another file or none is at its path. @throws {DiskError}
    */
   place(
     path: string,
-    { replace, modified }: { replace: boolean; modified?: Date | undefined },
+    { replace, modified, attributes = {} }: {
+      replace: boolean;
+      modified?: Date | undefined;
+      attributes?: FileAttributes | undefined;
+    },
   ): PlaceResult {
     // It is closed already if an attempt to rename it failed on Windows.
     if (!this.#closed && !this.isUntouched()) return "touched";
-    if (!this.#closed && this.#mark && modified) {
+    const time = attributes.modified === undefined
+      ? this.#mark && modified
+      : new Date(attributes.modified);
+    if (!this.#closed && time) {
       this.#mark = undefined;
       withDiskErrors(`write to "${this.path}"`, () => {
-        this.file.utimeSync(modified, modified);
+        this.file.utimeSync(time, time);
         this.#mtime = this.file.statSync().mtime?.getTime();
       });
+    }
+    if (attributes.executable) {
+      makeExecutable(this.path, { disk: this.#disk, platform: this.#platform });
     }
     this.#closeOnWindows();
     return withDiskErrors(`rename to "${path}"`, () => {

@@ -29,7 +29,7 @@ import {
   type JournalRecord,
   readJournal,
 } from "./journal.ts";
-import { PartFile, type PlaceResult } from "./part_file.ts";
+import { type FileAttributes, PartFile, type PlaceResult } from "./part_file.ts";
 import { adoptPartial, type PartialHints, quarantineJournal, quarantinePart } from "./partials.ts";
 import { journalPath, markOf, NOT_A_JOURNAL, partPath, UNVERIFIED } from "./paths.ts";
 import type { PieceSink, PieceSource, StoredContent } from "./piece_sink.ts";
@@ -311,7 +311,12 @@ export class StoredFile implements PieceSink, PieceSource, Disposable {
    * @throws {ConflictError} as the policy says. @throws {DiskError}
    */
   async finish(
-    options: { policy: ConflictPolicy; sync: SyncPolicy; sha256: string },
+    options: {
+      policy: ConflictPolicy;
+      sync: SyncPolicy;
+      sha256: string;
+      attributes?: FileAttributes | undefined;
+    },
     signal: AbortSignal,
   ): Promise<PlacedFile | undefined> {
     const { target } = this;
@@ -334,8 +339,9 @@ export class StoredFile implements PieceSink, PieceSource, Disposable {
       if (await this.recheck(signal) > 0) return undefined;
       if (touches !== this.#touches) continue;
       const modified = this.#journal?.modified();
+      const { attributes } = options;
       const result: PlaceResult = await this.#retryWhileHeld(
-        () => this.#part.place(path, { replace: kind === "replace", modified }),
+        () => this.#part.place(path, { replace: kind === "replace", modified, attributes }),
         signal,
       );
       // `isFree` does not see a dangling link.

@@ -301,3 +301,36 @@ test("p2p get takes a folder", async (world) => {
   assertCode(await world.p2p("get", "photos/", ...from(seed)), 0);
   assertEquals(world.files(), ["photos/a.jpg", "photos/sub/b.jpg"]);
 });
+
+test(
+  "p2p get keeps the time and the permission of a program, except with --no-times",
+  async (world) => {
+    const modified = new Date("2020-02-03T04:05:06.000Z");
+    for (const name of ["run.sh", "notes.txt", "big.bin"]) {
+      const bytes = name === "big.bin" ? NEW : new TextEncoder().encode(name);
+      const path = world.write(`share/sub/${name}`, bytes);
+      Deno.chmodSync(path, name === "run.sh" ? 0o755 : 0o644);
+      Deno.utimeSync(path, modified, modified);
+    }
+    const seed = await world.serve(world.path("share"));
+    assertCode(await world.p2p("get", "sub/", ...from(seed)), 0);
+    const stat = (name: string) => Deno.statSync(join(world.here, "sub", name));
+    for (const name of ["run.sh", "notes.txt", "big.bin"]) {
+      assertEquals(stat(name).mtime, modified, name);
+      assertEquals((stat(name).mode! & 0o100) !== 0, name === "run.sh", name);
+    }
+    // The same bytes are there already: only the time differs.
+    Deno.utimeSync(join(world.here, "sub/notes.txt"), new Date(), new Date());
+    assertCode(await world.p2p("get", "sub/", ...from(seed)), 0);
+    assertEquals(stat("notes.txt").mtime, modified);
+
+    const out = ["--out", world.path("other")];
+    assertCode(await world.p2p("get", "sub/", "--no-times", ...out, ...from(seed)), 0);
+    for (const name of ["run.sh", "notes.txt", "big.bin"]) {
+      const { mtime, mode } = Deno.statSync(world.path("other/sub", name));
+      assert(mtime!.getTime() > modified.getTime(), name);
+      assertEquals(mode! & 0o100, 0, name);
+    }
+  },
+  ON_UNIX,
+);

@@ -6,7 +6,7 @@ import {
   assertStrictEquals,
 } from "@std/assert";
 import { NotFoundError, TimeoutError, UnreachableError } from "../../core/base/errors.ts";
-import { list, type Offer, resolveNames } from "../../core/download/list.ts";
+import { attributesOf, list, type Offer, resolveNames } from "../../core/download/list.ts";
 import { encodeListing } from "../../core/protocol/listing.ts";
 import { type Hook, refusing } from "../support/scripted_seed.ts";
 import { noAbort, RawSeed, thrownBy } from "../source/support.ts";
@@ -292,3 +292,18 @@ test("resolveNames() throws UnreachableError when no seed reports its list in ti
   await using bench = new TaskFixture({ silent: SILENT, away: UNREACHABLE }, { giveUpMs: 3000 });
   await assertRejects(() => resolved(bench, ["*"]), UnreachableError, "silent:7270");
 });
+
+for (
+  const [modified, want] of [
+    [1_600_000_000_000.7, 1_600_000_000_000],
+    [0, undefined],
+    [-1, undefined],
+    [1e300, undefined],
+    [253_402_300_799_999, 253_402_300_799_999],
+    [253_402_300_800_000, undefined],
+  ] as const
+) {
+  Deno.test(`attributesOf() takes the time ${modified} as ${want}`, () => {
+    assertEquals(attributesOf({ name: "a", size: 1, modified }).modified, want);
+  });
+}

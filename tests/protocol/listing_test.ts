@@ -8,6 +8,7 @@ import {
   type ListedFile,
   MAX_LISTED_FILES,
   MAX_LISTING_BYTES,
+  parseListEntry,
   parseOneShotListing,
   parseOneShotListingError,
 } from "../../core/protocol/listing.ts";
@@ -46,6 +47,16 @@ Deno.test("ListingPage.add() returns all names in the order of code points", () 
 Deno.test("ListingPage.add() accepts a page that continues after a name", () => {
   assertEquals(parseListing(encodeListing(FILES.slice(2)), "a/b"), FILES.slice(2));
   assertEquals(parseListing("", "a/b"), []);
+});
+
+Deno.test("parseListEntry() returns whether a file is a program", () => {
+  const [line] = encodeListing([{ name: "a", size: 1, modified: 2, executable: true }]).split("\n");
+  assertEquals(line, '{"name":"a","size":1,"modified":2,"executable":true}');
+  assertEquals(parseListEntry(line!).executable, true);
+  for (const value of ["false", "1", '"true"', "null"]) {
+    const other = parseListEntry(`{"name":"a","size":1,"modified":2,"executable":${value}}`);
+    assertEquals(other, { name: "a", size: 1, modified: 2 });
+  }
 });
 
 const entry = (name: string, size: unknown = 1, modified: unknown = 2) =>

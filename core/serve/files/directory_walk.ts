@@ -126,6 +126,8 @@ class Walk {
   }
 }
 
+const OWNER_MAY_EXECUTE = 0o100;
+
 type Found =
   | Omit<ListedFile, "name">
   | { readonly folder: string }
@@ -134,7 +136,12 @@ type Found =
 function foundFile(path: string, stat: Deno.FileInfo): Found {
   if (!stat.isFile) return { omitted: "special-file" };
   if (!isReadable(path, stat)) return { omitted: "unreadable-file" };
-  return { size: stat.size, modified: stat.mtime?.getTime() ?? 0 };
+  const isExecutable = stat.mode !== null && (stat.mode & OWNER_MAY_EXECUTE) !== 0;
+  return {
+    size: stat.size,
+    modified: stat.mtime?.getTime() ?? 0,
+    ...isExecutable && { executable: true as const },
+  };
 }
 
 function sorted(entries: Deno.DirEntry[]): Deno.DirEntry[] {

@@ -159,9 +159,10 @@ function skipLines(page: Uint8Array, count: number): Uint8Array {
 }
 
 function areSame(some: readonly ListedFile[], others: readonly ListedFile[]): boolean {
-  return some.length === others.length && some.every(({ name, size, modified }, i) => {
+  return some.length === others.length && some.every(({ name, size, modified, executable }, i) => {
     const other = others[i]!;
-    return name === other.name && size === other.size && modified === other.modified;
+    return name === other.name && size === other.size && modified === other.modified &&
+      executable === other.executable;
   });
 }
 
