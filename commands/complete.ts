@@ -125,14 +125,16 @@ async function remoteNames(
   environment: Environment,
   words: readonly string[],
 ): Promise<Candidate[]> {
-  const { values } = await loadSettings(environment, {});
+  const { values, directories } = await loadSettings(environment, {});
   const settings = await downloadSettingsOf(values);
   const named = seedsAmong(words);
   const seeds = named.length > 0 ? named.map(parseSourceAddress) : settings.seeds;
   const signal = AbortSignal.timeout(TIMEOUT_MS);
   const query = { glob: undefined, ids: false };
   const offers = await Promise.allSettled(
-    seeds.map((seed) => environment.core.list(query, { ...settings, seeds: [seed] }, signal)),
+    seeds.map((seed) =>
+      environment.core.list(query, { ...settings, seeds: [seed] }, signal, directories)
+    ),
   );
   const files = offers.flatMap((each) => each.status === "fulfilled" ? each.value.files : []);
   return plain(Array.from(new Set(files.map(({ name }) => name).filter(isPlain))).sort());

@@ -141,7 +141,7 @@ async function downloadAll(
     const plain = names.filter((name) => !isLinkOrFile(name));
     const named = plain.length === 0 && links.length > 0
       ? []
-      : await core.resolveNames(plain, flags.all === true, settings, signal);
+      : await core.resolveNames(plain, flags.all === true, settings, signal, loaded.directories);
     const wanted: DownloadRequest[] = named.filter(({ unmatched }) => !unmatched);
     for (const link of links) wanted.push(await linked(run, link, signal));
     checkDistinct(wanted);

@@ -40,7 +40,7 @@ async function list(
   glob: string | undefined,
 ): Promise<void> {
   const loaded = await loadSettings(environment, { ...options });
-  const { values } = loaded;
+  const { values, directories } = loaded;
   using interruption = interruptible(environment);
   const { settings, notes } = await withNearbySeeds(
     environment,
@@ -50,7 +50,7 @@ async function list(
   );
   if (!values.quiet) writeLines(environment.stderr, notes);
   const query = { glob, ids: true };
-  const offer = await environment.core.list(query, settings, interruption.signal);
+  const offer = await environment.core.list(query, settings, interruption.signal, directories);
   const { stdout, stderr } = environment;
   const silent = offer.seeds.filter(({ ok }) => !ok);
   const answered = silent.length < offer.seeds.length;

@@ -33,6 +33,7 @@ import type { ListQuery, NamedFile, Offer, SeedHealth } from "./download/list.ts
 import type { WrittenManifest } from "./download/make_manifest.ts";
 import type { Verification, VerifyProgress, VerifyRequest } from "./download/verify.ts";
 import type { EventSink, ServeEvent, TaskEvent } from "./events.ts";
+import type { Runtime } from "./runtime.ts";
 import type { ControlAction, ControlOutcome } from "./state/control.ts";
 import * as directories from "./state/directories.ts";
 import type { Directories } from "./state/directories.ts";
@@ -184,6 +185,16 @@ export function serveSettings(options: Partial<ServeSettings> = {}): ServeSettin
 }
 
 const environment = (name: string) => Deno.env.get(name);
+/** What earlier processes remember of seeds saves a round trip. */
+async function recallGreetings(
+  { greetings }: Pick<Runtime, "greetings">,
+  directories: Pick<Directories, "state"> | undefined,
+): Promise<void> {
+  if (!directories) return;
+  const { readKnownSeeds } = await import("./state/known_seeds.ts");
+  greetings?.add(readKnownSeeds(directories.state));
+}
+
 /** The default signal: it never aborts. */
 const never = new AbortController().signal;
 const ignore = () => {};
@@ -255,9 +266,11 @@ export async function list(
   query: ListQuery,
   settings: DownloadSettings,
   signal: AbortSignal = never,
+  directories?: Pick<Directories, "state">,
 ): Promise<Offer> {
   const { systemRuntime } = await import("./runtime.ts");
   using runtime = systemRuntime(settings.caCerts, environment);
+  await recallGreetings(runtime, directories);
   const offers = await import("./download/list.ts");
   return await offers.list(query, settings, runtime, signal);
 }
@@ -399,6 +412,7 @@ export async function writeManifest(
  * Expands globs to the names that the seeds offer; with `all`, returns all of them. A name that is no
  * glob is returned as it is, whether a seed has it or not, and a glob without a match as `unmatched`.
  *
+ * @param directories where downloads remember seeds that were used: these answer a round trip earlier.
  * @throws {NotFoundError} if there is no name at all.
  * @throws {UnreachableError} if a listing is needed and no seed sends one.
  */
@@ -407,9 +421,11 @@ export async function resolveNames(
   all: boolean,
   settings: DownloadSettings,
   signal: AbortSignal = never,
+  directories?: Pick<Directories, "state">,
 ): Promise<NamedFile[]> {
   const { systemRuntime } = await import("./runtime.ts");
   using runtime = systemRuntime(settings.caCerts, environment);
+  await recallGreetings(runtime, directories);
   const offers = await import("./download/list.ts");
   return await offers.resolveNames(patterns, all, settings, runtime, signal);
 }

@@ -8,6 +8,7 @@ import { type Random, systemRandom } from "./base/random.ts";
 import { type Multicast, multicast } from "./discovery/multicast.ts";
 import { HasherPool } from "./hash/pool.ts";
 import { type Dial, dialer } from "./source/dial.ts";
+import { GreetingMemory } from "./source/greeting_memory.ts";
 import { httpClients } from "./source/http_client.ts";
 import type { WebPlatform } from "./source/pool.ts";
 import { listen, type Listening, type ListenOptions } from "./source/listen.ts";
@@ -22,6 +23,8 @@ export interface Runtime {
   readonly dial: Dial;
   /** undefined: web servers cannot be sources. */
   readonly web?: WebPlatform;
+  /** What seeds said at earlier greetings. */
+  readonly greetings?: GreetingMemory;
   readonly listen: (options: ListenOptions) => Listening;
   /** undefined: seeds are neither announced nor found. */
   readonly multicast?: Multicast;
@@ -37,7 +40,7 @@ export interface Runtime {
 }
 
 /** What it takes to ask seeds. */
-export type NetworkRuntime = Pick<Runtime, "clock" | "dial" | "web">;
+export type NetworkRuntime = Pick<Runtime, "clock" | "dial" | "web" | "greetings">;
 /** What it takes to verify files. */
 export type VerifyRuntime = NetworkRuntime & Pick<Runtime, "hasher">;
 /** What it takes to serve. */
@@ -45,6 +48,9 @@ export type ServeRuntime = Pick<
   Runtime,
   "clock" | "random" | "listen" | "multicast" | "hasher" | "hostName"
 >;
+
+/** One for the process: what the listing of names learned of a seed, the download uses. */
+const greetings = new GreetingMemory();
 
 /**
  * The real machine. Disposing it ends the worker threads.
@@ -68,6 +74,7 @@ export function systemRuntime(
         return await s3Account({ env, readTextFile });
       },
     },
+    greetings,
     listen,
     multicast,
     hostName,

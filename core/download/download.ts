@@ -23,6 +23,7 @@ import { removeOldQuarantined } from "../store/partials.ts";
 import type { FileAttributes } from "../store/part_file.ts";
 import { isReservedName, OutFolder } from "../store/paths.ts";
 import { SeenEntries } from "../store/seen_entries.ts";
+import { keepGreetings } from "./known_greetings.ts";
 import { Prefetch } from "./prefetch.ts";
 import { runQueue } from "./run_queue.ts";
 import type { Runtime } from "../runtime.ts";
@@ -112,11 +113,13 @@ export async function download(
   await using cleanup = new AsyncDisposableStack();
   const { stateDir, writer: opened } = await openRunWriter(job, runtime, cleanup, signal);
   await using writer = opened;
+  using _greetings = keepGreetings(stateDir, runtime.greetings);
   await using pool = new SourcePool({
     ...settings,
     clock,
     dial: runtime.dial,
     web: runtime.web,
+    greetings: runtime.greetings,
     connections: shares.connections,
   });
   const out = new OutFolder(outDir, runtime.store.platform, runtime.store.disk);

@@ -89,10 +89,10 @@ const PINGS = 3;
 export async function list(
   query: ListQuery,
   settings: DownloadSettings,
-  { clock, dial, web }: NetworkRuntime,
+  { clock, dial, web, greetings }: NetworkRuntime,
   signal: AbortSignal,
 ): Promise<Offer> {
-  await using pool = new SourcePool({ ...settings, clock, dial, web });
+  await using pool = new SourcePool({ ...settings, clock, dial, web, greetings });
   const sources = pool.sources(settings.seeds);
   const slots = new Semaphore(MAX_LISTINGS);
   const answers = await Promise.all(
@@ -109,10 +109,10 @@ export async function list(
 /** One report for each seed, in the order of the seeds. */
 export async function seedHealth(
   settings: DownloadSettings,
-  { clock, dial, web }: NetworkRuntime,
+  { clock, dial, web, greetings }: NetworkRuntime,
   signal: AbortSignal,
 ): Promise<SeedHealth[]> {
-  await using pool = new SourcePool({ ...settings, clock, dial, web });
+  await using pool = new SourcePool({ ...settings, clock, dial, web, greetings });
   const slots = new Semaphore(MAX_LISTINGS);
   return await Promise.all(
     pool.sources(settings.seeds).map(async (source) => {

@@ -77,11 +77,11 @@ export type VerifyProgress = (path: string, hashed: number, size: number) => voi
 export async function verify(
   requests: readonly VerifyRequest[],
   settings: DownloadSettings,
-  { clock, dial, web, hasher }: VerifyRuntime,
+  { clock, dial, web, greetings, hasher }: VerifyRuntime,
   progress: VerifyProgress,
   signal: AbortSignal,
 ): Promise<Verification[]> {
-  await using pool = new SourcePool({ ...settings, clock, dial, web });
+  await using pool = new SourcePool({ ...settings, clock, dial, web, greetings });
   const sources = pool.sources(settings.seeds);
   const options = { sources, clock, giveUpMs: settings.giveUpMs, progress, hasher };
   const verifications: Verification[] = [];

@@ -21,6 +21,26 @@ export class PendingError extends BusyError {
   }
 }
 
+/**
+ * A connection that was to greet as the seed did before has not, so nothing is known of the requests
+ * that were sent over it. They may be sent again: the seed has answered none of them.
+ */
+export class OpeningError extends UnreachableError {
+  /** @param reason what came instead of the greeting. */
+  constructor(readonly reason: P2pError) {
+    super(reason.message, { cause: reason });
+  }
+
+  /** Whether the seed itself rejected the session, which a seed without sessions would not do. */
+  get isRejection(): boolean {
+    return this.reason instanceof RejectedError || this.reason instanceof BusyError ||
+      this.reason instanceof AuthError;
+  }
+}
+
+/** The seed is about to end. */
+export class RejectedError extends UnreachableError {}
+
 export function errorFromReply(seed: string, reply: ErrorReply): P2pError {
   const detail = reply.text === "" ? "" : `: ${printable(reply.text)}`;
   switch (reply.code) {
@@ -37,7 +57,7 @@ export function errorFromReply(seed: string, reply: ErrorReply): P2pError {
     case "AUTH":
       return new AuthError(`${seed} asks for a token`);
     case "SHUTDOWN":
-      return new UnreachableError(`${seed} is shutting down`);
+      return new RejectedError(`${seed} is shutting down`);
     case "INTERNAL":
       return new UnreachableError(`${seed} had an internal error${detail}`);
     case "BAD_REQUEST":

@@ -13,6 +13,7 @@ import { Semaphore } from "../base/semaphore.ts";
 import { LazySource, type OwnedSource } from "./lazy_source.ts";
 import { SeedSource } from "./seed_source.ts";
 import type { Dial } from "./dial.ts";
+import type { GreetingMemory } from "./greeting_memory.ts";
 import type { HttpClient, OpenHttpClient } from "./http_client.ts";
 import type { S3Account } from "./s3.ts";
 
@@ -38,6 +39,8 @@ export interface SourcePoolOptions {
   /** Time without a byte after which a task fails. */
   readonly giveUpMs: number;
   readonly token: string | undefined;
+  /** What seeds said before, kept up to date; undefined: every first connection waits for the greeting. */
+  readonly greetings?: GreetingMemory | undefined;
   /** Connections to all seeds together, if fewer than `MAX_CONNECTIONS` are possible. */
   readonly connections?: number;
 }
@@ -88,9 +91,9 @@ export class SourcePool implements AsyncDisposable {
   }
 
   #seedSource(address: SocketAddress): SeedSource {
-    const { clock, dial, stallMs, token, seedConnections } = this.#options;
+    const { clock, dial, stallMs, token, greetings, seedConnections } = this.#options;
     return new SeedSource(address, {
-      ...{ clock, dial, stallMs, token },
+      ...{ clock, dial, stallMs, token, greetings },
       ...this.#limits(maxConnectionsOf(seedConnections)),
       adaptsConnections: seedConnections === "auto",
     });

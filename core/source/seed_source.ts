@@ -25,6 +25,8 @@ import { ReadBuffer } from "../protocol/read_buffer.ts";
 import { Connector, type ConnectorOptions } from "./connector.ts";
 import { probe } from "./detect.ts";
 import { forEachConcurrent, TaskGroup } from "../base/task_group.ts";
+import { OpeningError } from "./errors.ts";
+import type { GreetingMemory } from "./greeting_memory.ts";
 import { listOneShot, listPages, textOf } from "./listing.ts";
 import { OneShotSource } from "./one_shot.ts";
 import { SessionPool } from "./session_pool.ts";
@@ -36,6 +38,8 @@ export interface SeedSourceOptions extends ConnectorOptions {
   readonly adaptsConnections?: boolean;
   readonly stallMs: number;
   readonly token: string | undefined;
+  /** What it said at earlier greetings. */
+  readonly greetings?: GreetingMemory | undefined;
 }
 
 /** Browsers open six connections that carry one request at a time; seeds of that kind are small. */
@@ -47,6 +51,8 @@ const PROBE_INTERVAL_MS = 10_000;
 /** The timeout of a greeting after a request: at least this, and `PROBE_FACTOR` times what that request took. */
 const MIN_PROBE_MS = 1000;
 const PROBE_FACTOR = 10;
+
+const EMPTY = new Uint8Array();
 
 export class SeedSource implements Source, AsyncDisposable {
   readonly id: string;
@@ -118,6 +124,53 @@ export class SeedSource implements Source, AsyncDisposable {
   }
 
   async manifest(name: string, signal: AbortSignal): Promise<Manifest | undefined> {
+    return await this.#reopening(() => this.#manifest(name, signal));
+  }
+
+  async fetch(name: string, maxBytes: number, signal: AbortSignal): Promise<Fetched | undefined> {
+    return await this.#reopening(() => this.#fetch(name, maxBytes, signal));
+  }
+
+  async size(name: string, signal: AbortSignal): Promise<number> {
+    return await this.#reopening(() => this.#size(name, signal));
+  }
+
+  async ping(signal: AbortSignal): Promise<number | undefined> {
+    return await this.#reopening(() => this.#ping(signal));
+  }
+
+  /** A one-shot seed lists names only, so their sizes are requested one by one. */
+  async list(signal: AbortSignal): Promise<ListedFile[]> {
+    return await this.#reopening(() => this.#list(signal));
+  }
+
+  async read(
+    content: ContentRef,
+    range: ByteRange,
+    into: Uint8Array,
+    options: ReadOptions,
+    signal: AbortSignal,
+  ): Promise<void> {
+    await this.#reopening(() => this.#read(content, range, into, options, signal));
+  }
+
+  /**
+   * Asks again if a connection on which requests did not wait for the greeting has not greeted:
+   * nothing was answered on it, and the next one waits.
+   */
+  async #reopening<T>(ask: () => Promise<T>): Promise<T> {
+    for (;;) {
+      try {
+        return await ask();
+      } catch (error) {
+        if (!(error instanceof OpeningError)) throw error;
+        // Other connections may be open.
+        if (this.#sessions.saysEnough(error) && !this.#sessions.isOpen) throw error.reason;
+      }
+    }
+  }
+
+  async #manifest(name: string, signal: AbortSignal): Promise<Manifest | undefined> {
     if (await this.protocol(signal) === "one-shot" && await this.#isOld(name, signal)) {
       return undefined;
     }
@@ -126,16 +179,24 @@ export class SeedSource implements Source, AsyncDisposable {
     return parseManifest(textOf(this.id, body));
   }
 
-  async fetch(name: string, maxBytes: number, signal: AbortSignal): Promise<Fetched | undefined> {
+  async #fetch(name: string, maxBytes: number, signal: AbortSignal): Promise<Fetched | undefined> {
     if (await this.protocol(signal) === "one-shot") return undefined;
     if (!this.#sessions.hasFeature(FETCH_FEATURE)) return undefined;
     const target = { kind: "upTo", bytes: MAX_MANIFEST_BYTES + maxBytes } as const;
     const request = { verb: "FETCH", name, maxBytes } as const;
-    const { reply, body } = await this.#sessions.request(request, target, signal);
+    const { reply, body } = await this.#sessions.request(request, target, signal)
+      .catch((error) => {
+        // The remembered greeting had the feature, and the one that came has not.
+        if (error instanceof ProtocolError && !this.fetches) {
+          return { reply: undefined, body: EMPTY };
+        }
+        throw error;
+      });
+    if (reply === undefined) return undefined;
     return parseFetched(reply.kind === "ok" ? reply.fields : new Map(), body);
   }
 
-  async size(name: string, signal: AbortSignal): Promise<number> {
+  async #size(name: string, signal: AbortSignal): Promise<number> {
     if (await this.protocol(signal) === "one-shot") {
       return await this.#inOneShot(() => this.#oneShot.size(name, signal));
     }
@@ -145,7 +206,7 @@ export class SeedSource implements Source, AsyncDisposable {
     throw new ProtocolError(`${this.id} answered FILESIZE without a size`);
   }
 
-  async ping(signal: AbortSignal): Promise<number | undefined> {
+  async #ping(signal: AbortSignal): Promise<number | undefined> {
     if (await this.protocol(signal) === "one-shot") return undefined;
     const { clock } = this.#options;
     const askedAt = clock.now();
@@ -153,8 +214,7 @@ export class SeedSource implements Source, AsyncDisposable {
     return clock.now() - askedAt;
   }
 
-  /** A one-shot seed lists names only, so their sizes are requested one by one. */
-  async list(signal: AbortSignal): Promise<ListedFile[]> {
+  async #list(signal: AbortSignal): Promise<ListedFile[]> {
     const { clock, connections } = this.#options;
     if (await this.protocol(signal) === "session") {
       const target = { kind: "upTo", bytes: MAX_LISTING_BYTES } as const;
@@ -164,11 +224,11 @@ export class SeedSource implements Source, AsyncDisposable {
     }
     const askedAt = clock.now();
     const listing = await this.#inOneShot(() => this.#oneShot.listing(signal));
-    if (!await this.#staysOld(askedAt, signal)) return await this.list(signal);
+    if (!await this.#staysOld(askedAt, signal)) return await this.#list(signal);
     return await listOneShot(this.id, listing, (name) => this.size(name, signal), connections);
   }
 
-  async read(
+  async #read(
     content: ContentRef,
     range: ByteRange,
     into: Uint8Array,

@@ -4,12 +4,19 @@
  */
 import { type Clock, SUSPEND_THRESHOLD_MS } from "../base/clock.ts";
 import { onAbort } from "../base/abort.ts";
-import { ProtocolError, TimeoutError, UnreachableError } from "../base/errors.ts";
-import type { Greeting } from "../protocol/greeting.ts";
+import {
+  AuthError,
+  type P2pError,
+  ProtocolError,
+  TimeoutError,
+  UnreachableError,
+} from "../base/errors.ts";
+import { parseErrorReply } from "../protocol/error_replies.ts";
+import { authResponse, type Greeting, parseGreeting } from "../protocol/greeting.ts";
 import type { ReadBuffer } from "../protocol/read_buffer.ts";
 import { parseReply, type Reply } from "../protocol/replies.ts";
-import { encodeSessionRequest, type SessionRequest } from "../protocol/requests.ts";
-import { connectionError } from "./errors.ts";
+import { encodeSessionRequest, HELLO, type SessionRequest } from "../protocol/requests.ts";
+import { connectionError, errorFromReply, OpeningError } from "./errors.ts";
 import type { ByteStream } from "./transport.ts";
 
 /** What receives the body of a reply: memory of exactly its length, or any length up to a limit. */
@@ -35,6 +42,17 @@ interface PendingRequest {
   aborted?: { readonly reason: unknown };
   /** Bytes of the body that are still to come, as far as known. */
   missing: number;
+}
+
+/** A connection on which requests follow `HELLO` without a wait, because the seed has greeted before. */
+export interface Opening {
+  readonly token: string | undefined;
+  /** Silence for this long before the greeting ends the connection. */
+  readonly waitMs: number;
+  /** Receives the greeting and the ms that it took. */
+  onGreeting(greeting: Greeting, roundTripMs: number): void;
+  /** The connection has ended without a greeting. */
+  onFailed(error: OpeningError): void;
 }
 
 export interface ConnectionLimits {
@@ -69,33 +87,58 @@ export class SessionConnection implements AsyncDisposable {
   /** The rest of a block for small bodies. */
   #block = EMPTY;
   #lastByteAt: number;
+  readonly #openedAt: number;
   #timer: Disposable | undefined;
   #timerAt = Infinity;
   #closed = false;
   /** The request whose memory a read may be writing to at the moment. */
   #receiving: PendingRequest | undefined;
+  #greeting: Greeting;
+  /** Until the greeting has come. */
+  #opening: Opening | undefined;
+  /** Requests that wait for the greeting, because the token has to be proved first. */
+  #held: string | undefined;
 
   /**
    * Takes over `stream`, whose greeting was read through `buffer`.
    *
+   * @param greeting with `opening`, the one that is expected
    * @param onChange is called when `depth` has decreased and when the connection has closed.
+   * @param opening if the stream is new: sends `HELLO`, and requests without a wait for the greeting.
    */
   constructor(
     seed: string,
     stream: ByteStream,
     buffer: ReadBuffer,
-    readonly greeting: Greeting,
+    greeting: Greeting,
     limits: ConnectionLimits,
     onChange: () => void,
+    opening?: Opening,
   ) {
     this.#seed = seed;
     this.#stream = stream;
     this.#buffer = buffer;
+    this.#greeting = greeting;
     this.#limits = limits;
     this.#onChange = onChange;
-    this.#lastByteAt = limits.clock.now();
+    this.#lastByteAt = this.#openedAt = limits.clock.now();
+    this.#opening = opening;
+    if (opening) {
+      this.#send(`${HELLO}\n`);
+      if (greeting.auth === "token") this.#held = "";
+    }
     this.#reading = this.#readReplies();
     this.#checkTimeouts();
+  }
+
+  /** The seed's greeting, or the expected one until it has come. */
+  get greeting(): Greeting {
+    return this.#greeting;
+  }
+
+  /** Whether the greeting has not come yet. */
+  get isOpening(): boolean {
+    return this.#opening !== undefined;
   }
 
   get closed(): boolean {
@@ -127,10 +170,12 @@ export class SessionConnection implements AsyncDisposable {
     const missing = target.kind === "into" ? target.bytes.length : 0;
     const pending: PendingRequest = { target, resolve, reject, missing };
     using _abort = onAbort(signal, () => this.#abort(pending, signal.reason));
-    if (this.#pending.length === 0) this.#lastByteAt = this.#limits.clock.now();
+    if (this.#pending.length === 0 && !this.#opening) this.#lastByteAt = this.#limits.clock.now();
     this.#pending.push(pending);
     this.#checkTimeouts();
-    this.#send(encodeSessionRequest(request) + "\n");
+    const line = encodeSessionRequest(request) + "\n";
+    if (this.#held === undefined) this.#send(line);
+    else this.#held += line;
     return await promise;
   }
 
@@ -142,6 +187,20 @@ export class SessionConnection implements AsyncDisposable {
     this.#closed = true;
     this.#timer?.[Symbol.dispose]();
     this.#stream.close();
+    this.#reject(this.#opening ? this.#openingFailed(this.#opening, error) : error);
+    this.#onChange();
+  }
+
+  #openingFailed(opening: Opening, error: unknown): OpeningError {
+    this.#opening = undefined;
+    const failed = error instanceof OpeningError
+      ? error
+      : new OpeningError(connectionError(this.#seed, error));
+    opening.onFailed(failed);
+    return failed;
+  }
+
+  #reject(error: unknown): void {
     for (const [i, pending] of this.#pending.splice(0).entries()) {
       // A protocol error concerns only the first request: the seed may be able to answer the others.
       const reason = error instanceof ProtocolError && i > 0
@@ -152,7 +211,6 @@ export class SessionConnection implements AsyncDisposable {
       if (pending === this.#receiving) this.#reading.then(reject);
       else reject();
     }
-    this.#onChange();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -163,7 +221,12 @@ export class SessionConnection implements AsyncDisposable {
   #abort(pending: PendingRequest, reason: unknown): void {
     pending.aborted = { reason };
     if (pending !== this.#receiving) pending.reject(reason);
-    if (!this.#isDraining) return;
+    // What the greeting says is worth the wait for it.
+    if (this.#isDraining && !this.#opening) this.#drain(reason);
+  }
+
+  /** Discards all that is to come, or ends the connection if that is too much. */
+  #drain(reason: unknown): void {
     const missing = this.#pending.reduce((sum, one) => sum + one.missing, 0);
     if (missing > MAX_DRAIN_BYTES) this.close(reason);
     else this.#checkTimeouts();
@@ -197,6 +260,7 @@ export class SessionConnection implements AsyncDisposable {
 
   async #readReplies(): Promise<void> {
     try {
+      if (this.#opening) this.#greeted(this.#opening, await this.#readLine());
       while (true) {
         const line = await this.#readLine();
         const pending = this.#pending[0];
@@ -212,6 +276,57 @@ export class SessionConnection implements AsyncDisposable {
     } catch (error) {
       this.close(connectionError(this.#seed, error));
     }
+  }
+
+  /** @throws {OpeningError} if `line` is no greeting that the session can go on with. */
+  #greeted(opening: Opening, line: string): void {
+    const now = this.#limits.clock.now();
+    const greeting = parseGreeting(line);
+    if (!greeting) throw new OpeningError(this.#errorInsteadOfGreeting(line));
+    const needsToken = greeting.auth === "token";
+    // What was sent before the proof is refused, and the seed closes.
+    const isRefused = needsToken && this.#held === undefined && this.#greeting.auth === "none";
+    this.#greeting = greeting;
+    this.#opening = undefined;
+    opening.onGreeting(greeting, now - this.#openedAt);
+    if (isRefused) {
+      throw new OpeningError(new UnreachableError(`${this.#seed} asks for a token now`));
+    }
+    if (needsToken && opening.token === undefined) {
+      throw new OpeningError(new AuthError(`${this.#seed} asks for a token`));
+    }
+    const held = this.#held ?? "";
+    this.#held = undefined;
+    if (needsToken) this.#authenticate(greeting, opening.token!, held);
+    else if (held !== "") this.#send(held);
+    const [first] = this.#pending;
+    if (first?.aborted && this.#isDraining) this.#drain(first.aborted.reason);
+    else this.#checkTimeouts();
+  }
+
+  #errorInsteadOfGreeting(line: string): P2pError {
+    const error = parseErrorReply(line);
+    return error && ["BUSY", "AUTH", "SHUTDOWN"].includes(error.code)
+      ? errorFromReply(this.#seed, error)
+      : new UnreachableError(`${this.#seed} did not greet as before`);
+  }
+
+  /** Proves the token; the requests follow without a wait. */
+  #authenticate({ nonce }: Greeting, token: string, held: string): void {
+    const { promise, resolve, reject } = Promise.withResolvers<SessionReply>();
+    this.#pending.unshift({ target: { kind: "none" }, resolve, reject, missing: 0 });
+    const answer = authResponse(nonce, token);
+    this.#send(`${encodeSessionRequest({ verb: "AUTH", answer })}\n${held}`);
+    promise.then(({ reply }) => {
+      if (reply.kind !== "error") return;
+      const { error } = reply;
+      this.close(
+        error.code === "AUTH"
+          ? new AuthError(`${this.#seed} does not accept the token`, { problem: "token-rejected" })
+          : errorFromReply(this.#seed, error),
+      );
+      // A connection that ends has an error for each of its requests.
+    }, () => {});
   }
 
   async #readLine(): Promise<string> {
@@ -281,9 +396,9 @@ export class SessionConnection implements AsyncDisposable {
     const now = clock.now();
     // The process was suspended and could not read, so this time was not the seed's silence.
     if (now - this.#timerAt >= SUSPEND_THRESHOLD_MS) this.#lastByteAt = now;
-    const isBusy = this.#pending.length > 0;
+    const isBusy = this.#pending.length > 0 || this.#opening !== undefined;
     const drains = this.#receiving?.aborted && this.#isDraining;
-    const timeoutMs = !isBusy ? idleMs : drains ? MAX_DRAIN_MS : stallMs;
+    const timeoutMs = !isBusy ? idleMs : drains ? MAX_DRAIN_MS : this.#opening?.waitMs ?? stallMs;
     const dueAt = this.#lastByteAt + timeoutMs;
     if (now >= dueAt) return this.close(isBusy ? this.#stalled(now) : undefined);
     // An early timer only checks again, which is cheaper than a new timer for every request.
@@ -294,6 +409,7 @@ export class SessionConnection implements AsyncDisposable {
   }
 
   #stalled(now: number): TimeoutError {
+    if (this.#opening) return new TimeoutError(`${this.#seed} did not answer the greeting`);
     const seconds = ((now - this.#lastByteAt) / 1000).toFixed(1);
     return new TimeoutError(`${this.#seed} stalled: nothing came for ${seconds} s`);
   }

@@ -15,9 +15,15 @@ import { ReadBuffer } from "../protocol/read_buffer.ts";
 import type { SessionRequest } from "../protocol/requests.ts";
 import { ConnectionCount, type ConnectionEvent, type ConnectionLimit } from "./connection_count.ts";
 import { type NoGreeting, openSession } from "./detect.ts";
-import { errorFromReply } from "./errors.ts";
+import { errorFromReply, type OpeningError } from "./errors.ts";
 import { Flow } from "./flow.ts";
-import { type BodyTarget, SessionConnection, type SessionReply } from "./session_connection.ts";
+import type { GreetingMemory } from "./greeting_memory.ts";
+import {
+  type BodyTarget,
+  type Opening,
+  SessionConnection,
+  type SessionReply,
+} from "./session_connection.ts";
 import type { ByteStream } from "./transport.ts";
 
 export interface SessionPoolOptions {
@@ -31,6 +37,8 @@ export interface SessionPoolOptions {
   readonly connectMs: number;
   readonly stallMs: number;
   readonly token: string | undefined;
+  /** What the seed said at earlier greetings, kept up to date. */
+  readonly greetings?: GreetingMemory | undefined;
   /** The last session ended and no other one could be opened. */
   readonly onLost: () => void;
 }
@@ -51,6 +59,10 @@ interface Member {
   readonly flow: Flow;
   /** No further request is sent over it, and it is closed when the last one is answered. */
   retired: boolean;
+  /** The greeting has come; requests need not wait for it. */
+  greeted: boolean;
+  /** Why it has not. */
+  failure?: OpeningError;
 }
 
 /** A range that is read in parts. */
@@ -79,8 +91,13 @@ export class SessionPool implements AsyncDisposable {
   readonly #openings = new TaskGroup(this.#closing.signal);
   /** A reply came, or a connection came or went. */
   readonly #change = new Notify();
-  /** The most recent one. */
+  /** The most recent one, or a remembered one. */
   #greeting: Greeting | undefined;
+  #hasGreeted = false;
+  /** Whether requests may be sent before the greeting has come: not to a seed that once greeted otherwise. */
+  #mayExpect = true;
+  /** It could not be reached, so another seed may listen there next. */
+  #isLost = false;
   readonly #roundTrip = new MinFilter(ROUND_TRIP_MEMORY_MS);
   readonly #count: ConnectionCount;
   #opening = 0;
@@ -99,6 +116,11 @@ export class SessionPool implements AsyncDisposable {
     return this.#members.size;
   }
 
+  /** Whether there is a connection that has greeted. */
+  get isOpen(): boolean {
+    return this.#members.values().some(({ greeted }) => greeted);
+  }
+
   /** The shortest round trip, of the last minutes; undefined until one was measured. */
   get roundTripMs(): number | undefined {
     return this.#roundTrip.value;
@@ -107,6 +129,11 @@ export class SessionPool implements AsyncDisposable {
   /** The longest range of one request. */
   get maxLength(): number {
     return this.#greeting?.maxLength ?? Infinity;
+  }
+
+  /** Whether a greeting that was waited for would not end better: a seed that greeted is not an old one. */
+  saysEnough(error: OpeningError): boolean {
+    return error.isRejection || error.reason instanceof TimeoutError && this.#hasGreeted;
   }
 
   hasFeature(feature: string): boolean {
@@ -156,7 +183,9 @@ export class SessionPool implements AsyncDisposable {
 
   /** Closes connections without a pending request. */
   closeIdle(): void {
-    for (const { session } of [...this.#members]) if (session.depth === 0) session.close();
+    for (const { session, greeted } of [...this.#members]) {
+      if (greeted && session.depth === 0) session.close();
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -169,9 +198,16 @@ export class SessionPool implements AsyncDisposable {
   async #open(signal: AbortSignal): Promise<"session" | NoGreeting> {
     this.#opening++;
     let result: "session" | NoGreeting | undefined;
+    let isExpected = false;
     let pauseMs = 0;
     try {
       const stream = await this.#options.connect(signal);
+      const expected = this.#expected;
+      if (expected) {
+        isExpected = true;
+        this.#expect(stream, expected);
+        return "session";
+      }
       result = await this.#greet(stream, signal).catch((error) => {
         stream.close();
         throw error;
@@ -179,11 +215,17 @@ export class SessionPool implements AsyncDisposable {
       return result;
     } catch (error) {
       pauseMs = error instanceof BusyError ? error.retryAfterMs : NO_NEW_CONNECTION_MS;
-      if (this.#members.size === 0 && !(error instanceof BusyError)) this.#options.onLost();
+      if (this.#members.size === 0 && !(error instanceof BusyError)) {
+        this.#isLost = true;
+        this.#options.onLost();
+      }
       throw error;
     } finally {
       this.#opening--;
-      this.#decide(result === "session" ? { kind: "opened" } : { kind: "refused", pauseMs });
+      // Otherwise its greeting decides.
+      if (!isExpected) {
+        this.#decide(result === "session" ? { kind: "opened" } : { kind: "refused", pauseMs });
+      }
       this.#change.notifyAll();
       this.#serve();
     }
@@ -226,7 +268,11 @@ export class SessionPool implements AsyncDisposable {
     if (!hasRoom) return await this.#change.notified(signal);
     if (await this.open(signal) === "session") return;
     this.#options.onLost();
-    throw new UnreachableError(`${this.#seed} takes no sessions any more`);
+    throw this.#takesNoSessions();
+  }
+
+  #takesNoSessions(): UnreachableError {
+    return new UnreachableError(`${this.#seed} takes no sessions any more`);
   }
 
   /** Requests parts of the waiting ranges over all connections that have room. */
@@ -349,7 +395,9 @@ export class SessionPool implements AsyncDisposable {
     }
     this.#openings.spawn(async (signal) => {
       try {
-        if (await this.#open(signal) !== "session") this.#options.onLost();
+        if (await this.#open(signal) === "session") return;
+        this.#options.onLost();
+        this.#failWaiting(this.#takesNoSessions());
       } catch (error) {
         this.#failWaiting(error);
       }
@@ -374,7 +422,7 @@ export class SessionPool implements AsyncDisposable {
   }
 
   async #greet(stream: ByteStream, signal: AbortSignal): Promise<"session" | NoGreeting> {
-    const { clock, connectMs, stallMs, token } = this.#options;
+    const { clock, connectMs, token } = this.#options;
     const buffer = new ReadBuffer();
     const askedAt = clock.now();
     const options = { clock, waitMs: connectMs, token };
@@ -384,10 +432,56 @@ export class SessionPool implements AsyncDisposable {
       const error = `${this.#seed} did not answer the greeting`;
       if (this.#members.size > 0) throw new UnreachableError(error);
       // A seed that greeted before is not an old one, so its silence is an outage.
-      if (greeting === "silent" && this.#greeting) throw new TimeoutError(error);
+      if (greeting === "silent" && this.#hasGreeted) throw new TimeoutError(error);
       stream.close();
       return greeting;
     }
+    this.#add(stream, buffer, greeting);
+    this.#greeted(greeting, clock.now() - askedAt);
+    return "session";
+  }
+
+  /** What the next connection should greet with; undefined if requests have to wait for it. */
+  get #expected(): Greeting | undefined {
+    const { greetings, token } = this.#options;
+    if (!this.#mayExpect || this.#isLost) return undefined;
+    const greeting = this.#greeting ?? greetings?.recall(this.#seed);
+    return greeting?.auth === "token" && token === undefined ? undefined : greeting;
+  }
+
+  /** Uses a new connection at once: the seed should greet as it did before. */
+  #expect(stream: ByteStream, expected: Greeting): void {
+    const { token, connectMs: waitMs } = this.#options;
+    this.#greeting ??= expected;
+    const member = this.#add(stream, new ReadBuffer(), expected, {
+      token,
+      waitMs,
+      onGreeting: (greeting, ms) => {
+        member.greeted = true;
+        this.#decide({ kind: "opened" });
+        this.#greeted(greeting, ms);
+      },
+      onFailed: (error) => {
+        member.failure = error;
+        if (this.#closing.signal.aborted || this.saysEnough(error)) return;
+        // Another seed may listen there now, so the next connection waits for its greeting.
+        this.#mayExpect = false;
+        this.#options.greetings?.forget(this.#seed);
+        if (!this.#hasGreeted) this.#greeting = undefined;
+      },
+    });
+  }
+
+  #greeted(greeting: Greeting, ms: number): void {
+    this.#greeting = greeting;
+    this.#hasGreeted = true;
+    this.#isLost = false;
+    this.#options.greetings?.keep(this.#seed, greeting);
+    this.#measured(ms);
+  }
+
+  #add(stream: ByteStream, buffer: ReadBuffer, greeting: Greeting, opening?: Opening): Member {
+    const { clock, stallMs } = this.#options;
     const limits = { clock, stallMs, idleMs: IDLE_TIMEOUT_MS };
     const changed = () => {
       if (session.closed) this.#lost(member);
@@ -402,19 +496,30 @@ export class SessionPool implements AsyncDisposable {
       greeting,
       limits,
       changed,
+      opening,
     );
-    const member: Member = { session, flow: new Flow(), retired: false };
+    const greeted = opening === undefined;
+    const member: Member = { session, flow: new Flow(), retired: false, greeted };
     this.#members.add(member);
-    this.#greeting = greeting;
-    this.#measured(clock.now() - askedAt);
-    return "session";
+    return member;
   }
 
   #lost(member: Member): void {
     if (!this.#members.delete(member)) return;
-    this.#decide({ kind: "closed", commanded: member.retired });
+    if (member.greeted) this.#decide({ kind: "closed", commanded: member.retired });
+    else this.#notGreeted(member);
     // Only then is it known which of the waiting ranges the same abort ended.
     queueMicrotask(() => this.#reopen());
+  }
+
+  /** All that was sent over it may be sent again over another one. */
+  #notGreeted({ failure }: Member): void {
+    const { reason } = failure ?? {};
+    const isBusy = reason instanceof BusyError;
+    this.#decide({ kind: "refused", pauseMs: isBusy ? reason.retryAfterMs : NO_NEW_CONNECTION_MS });
+    if (this.#members.size > 0) return;
+    if (!isBusy) this.#options.onLost();
+    if (failure) this.#failWaiting(failure);
   }
 
   /** Opens a connection for the ranges that wait, if there is none. */
