@@ -277,7 +277,7 @@ test("resolveNames() does not keep other names from being downloaded when a glob
   const naming = resolveNames(["zip/*", "a*"], false, settings, platformOf(bench), noAbort);
   const { value } = await bench.timed(naming);
   assertEquals(value, [
-    { name: "a.txt", size: SMALL.length },
+    { name: "a.txt", size: SMALL.length, attributes: {} },
     { name: "zip/*", unmatched: true },
   ]);
 });
