@@ -350,7 +350,7 @@ export class WebSource implements Source, AsyncDisposable {
     for (let part = await exchange.read(); part; part = await exchange.read()) {
       total += part.length;
       if (total > maxBytes) return undefined;
-      parts.push(part as Uint8Array<ArrayBuffer>);
+      parts.push(part.slice() as Uint8Array<ArrayBuffer>);
     }
     return textOf(this.id, await new Blob(parts).bytes());
   }

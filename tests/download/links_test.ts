@@ -14,6 +14,7 @@ import { sha256 } from "../../core/base/digest.ts";
 import { systemClock } from "../../core/base/clock.ts";
 import { parseManifestFile } from "../../core/protocol/manifest_file.ts";
 import { requestFor } from "../../core/download/links.ts";
+import { byteResponse } from "../support/byte_response.ts";
 import { patternOf } from "../support/bytes.ts";
 import { FaultServer, filesHandler } from "../support/fault_server.ts";
 import { TempFolder } from "../support/temp_folder.ts";
@@ -149,7 +150,7 @@ test("a manifest file of a public server leads to no address of a private networ
   );
   const web = {
     open: () => ({
-      get: () => Promise.resolve(new Response(text)),
+      get: () => Promise.resolve(byteResponse(new TextEncoder().encode(text))),
       resolve: () => Promise.resolve([]),
       [Symbol.dispose]() {},
     }),

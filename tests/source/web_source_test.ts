@@ -15,6 +15,7 @@ import { sha256 } from "../../core/base/digest.ts";
 import { type HttpClient, httpClients } from "../../core/source/http_client.ts";
 import type { ReadOptions } from "../../core/source/source.ts";
 import { WebSource, type WebSourceOptions } from "../../core/source/web_source.ts";
+import { byteResponse } from "../support/byte_response.ts";
 import { patternOf } from "../support/bytes.ts";
 import {
   type FaultHandler,
@@ -110,10 +111,10 @@ class ScriptedHttp implements HttpClient {
 function rangeOf(headers: Readonly<Record<string, string>>, file = FILE): Response {
   const [, first, last] = headers["range"]?.match(/^bytes=(\d+)-(\d+)$/) ?? [];
   if (first === undefined) {
-    return new Response(file, { headers: { "content-length": `${file.length}` } });
+    return byteResponse(file, { headers: { "content-length": `${file.length}` } });
   }
   const end = Math.min(Number(last) + 1, file.length);
-  return new Response(file.slice(Number(first), end), {
+  return byteResponse(file.slice(Number(first), end), {
     status: 206,
     headers: { "content-range": `bytes ${first}-${end - 1}/${file.length}` },
   });
