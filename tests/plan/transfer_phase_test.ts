@@ -69,6 +69,67 @@ for (const slow of [0.001, 0.02, 0.5, 2]) {
   });
 }
 
+const MBIT = 125_000;
+const LINES = [20, 100, 200, 600].flatMap((roundTripMs) =>
+  [100, 1000].map((mbits) => ({ roundTripMs, mbits }))
+);
+for (const { roundTripMs, mbits } of LINES) {
+  Deno.test(`DownloadMachine uses 0.9 of a line of ${mbits} Mbit/s with a round trip of ${roundTripMs} ms within 16 round trips`, () => {
+    const rate = mbits * MBIT;
+    const long = { name: "a", rate, roundTripMs, connections: 4 };
+    // Three round trips of data and a piece for each connection fit into it.
+    const maxInFlight = Math.ceil(3 * Math.max(0.5, roundTripMs / 1000) * rate / MIB) + 8;
+    const size = 20 * Math.ceil(rate / MIB) * MIB;
+    const end = run({ size, maxInFlight }, long);
+    assertEquals([end.how, end.faults, end.twice], ["complete", [], 0]);
+    assertLess(end.ms, size / rate / 0.9 * 1000 + 16 * roundTripMs);
+  });
+}
+
+for (const pieceMib of [8, 16, 32]) {
+  Deno.test(`DownloadMachine keeps a long line full with pieces of ${pieceMib} MiB`, () => {
+    const rate = 200 * MBIT;
+    const long = { name: "a", rate, roundTripMs: 200, connections: 8 };
+    const maxInFlight = Math.max(2, Math.floor(48 / pieceMib));
+    const size = 64 * pieceMib * MIB;
+    const end = run({ size, pieceSize: pieceMib * MIB, maxInFlight }, long);
+    assertEquals([end.how, end.faults], ["complete", []]);
+    assertLess(end.ms, size / rate / 0.9 * 1000);
+  });
+}
+
+Deno.test("DownloadMachine reports that memory is the limit, and only then", () => {
+  for (
+    const { maxInFlight, bound } of [{ maxInFlight: 4, bound: true }, {
+      maxInFlight: 40,
+      bound: false,
+    }]
+  ) {
+    const fixture = new TransferFixture(["a"], { pieces: 100, maxInFlight, connections: 8 });
+    fixture.brings(0, 400);
+    const lines = fixture.machine.lines(fixture.now);
+    assertEquals(lines.map(({ source, memoryBound }) => [source, memoryBound]), [["a", bound]]);
+  }
+});
+
+Deno.test("DownloadMachine requests more when other tasks leave memory to it, and less when they need it", () => {
+  const fixture = new TransferFixture(["a"], { pieces: 100, maxInFlight: 4, connections: 8 });
+  const requests = () => fixture.kinds.filter((kind) => kind === "request").length;
+  assertEquals(requests(), 4);
+  fixture.send(10, { kind: "budget", maxInFlight: 9 });
+  assertEquals(requests(), 5);
+  fixture.send(10, { kind: "budget", maxInFlight: 8 });
+  fixture.brings(0, 10);
+  assertEquals(requests(), 0);
+});
+
+Deno.test("DownloadMachine divides a line within Jain 0.95 among four tasks that share its memory", () => {
+  const downloads = Array.from({ length: 4 }, () => ({ size: SIZE, maxInFlight: 12 }));
+  const long = { name: "a", rate: 20 * MIB, roundTripMs: 100, connections: 16 };
+  const { downloads: ends } = runWorld({ downloads, seeds: [long] });
+  assert(jain(ends.map(({ ms }) => SIZE / ms)) >= 0.95);
+});
+
 const survivable: { name: string; seeds: Habits[]; withinMs: number }[] = [
   {
     name: "a seed dies half way",

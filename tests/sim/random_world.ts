@@ -37,6 +37,7 @@ function varied(plan: WorldPlan, random: () => number): WorldPlan {
     ...random() < 0.2 ? { appearsMs: between(random, 0, 8000) } : {},
     ...random() < 0.2 ? { partialFrom: 1 + Math.floor(random() * (PARTIAL_STEP - 1)) } : {},
     ...random() < 0.1 ? { hashesUntilMs: between(random, 0, 10_000) } : {},
+    ...lineOf(random),
   }));
   const downloads = plan.downloads.map((download): DownloadPlan => {
     const { startMs = 0 } = download;
@@ -49,7 +50,13 @@ function varied(plan: WorldPlan, random: () => number): WorldPlan {
   const suspended = random() < 0.05
     ? { suspended: { fromMs: between(random, 0, 5000), ms: between(random, 10_000, 600_000) } }
     : {};
-  return { downloads, seeds: [right!, ...seeds], ...suspended };
+  return { downloads, seeds: [{ ...right!, ...lineOf(random) }, ...seeds], ...suspended };
+}
+
+/** In a third of the cases a long line, which the machine knows. */
+function lineOf(random: () => number): Pick<Habits, "roundTripMs" | "connections"> {
+  if (random() >= 0.33) return {};
+  return { roundTripMs: between(random, 10, 300), connections: Math.ceil(between(random, 0, 16)) };
 }
 
 /** The same with so little memory that seeds which dribble could hold all of it. */

@@ -14,6 +14,8 @@ import type { Timeline } from "./timeline.ts";
 
 export interface DownloadPlan {
   readonly size: number;
+  /** Of a small part of a huge file. */
+  readonly pieceSize?: number;
   readonly startMs?: number;
   /** It is cancelled then, if it is not through. */
   readonly cancelMs?: number;
@@ -71,8 +73,9 @@ const NOTHING: Beginning = { bytes: 0, parts: [] };
 
 export type HowItEnded = "complete" | "give-up" | "cancelled";
 
-/** What one seed may have in flight for one download: `MAX_WINDOW` of a source's state. */
+/** What one seed on a short line may have in flight for one download: 16 MiB. */
 const MAX_WINDOW = 16;
+const LONG_ROUND_TRIP_MS = 10;
 
 export class SimDownload implements Listener {
   readonly plan: DownloadPlan;
@@ -116,7 +119,7 @@ export class SimDownload implements Listener {
     this.plan = plan;
     this.#timeline = timeline;
     this.#seeds = seeds;
-    this.#layout = layoutOf(plan.size);
+    this.#layout = layoutWith(plan.size, plan.pieceSize);
     this.#random = random;
     this.#machine = this.#newMachine();
     timeline.at(plan.startMs ?? 0, () => this.#start());
@@ -332,6 +335,10 @@ export class SimDownload implements Listener {
         return bytes > 0 && !this.#suspects.has(piece) ? [[piece, bytes] as const] : [];
       }),
     );
+    for (const { habits: { name: source, roundTripMs, connections = 1 } } of this.#seeds.values()) {
+      if (roundTripMs === undefined) continue;
+      this.#tell({ kind: "measured", source, roundTripMs, connections });
+    }
     const { maxInFlight = 32 } = this.plan;
     const windowPieces = this.plan.stream?.windowPieces;
     const window = windowPieces === undefined ? {} : { windowPieces };
@@ -373,7 +380,7 @@ export class SimDownload implements Listener {
 
   /** The rules that hold at every instant. */
   #check(piece: number, seed: string): void {
-    const { holds = "content", sizeOnly } = this.#seeds.get(seed)!.habits;
+    const { holds = "content", sizeOnly, roundTripMs = 0 } = this.#seeds.get(seed)!.habits;
     if (!sizeOnly && holds !== this.#content) this.faults.push(`${seed} has another content`);
     if (!this.#seeds.get(seed)!.has(piece)) this.faults.push(`${seed} lacks piece ${piece}`);
     if (this.#stored.has(piece)) {
@@ -394,7 +401,8 @@ export class SimDownload implements Listener {
     }
     // The piece that a stream passes on next goes ahead of what else a seed has to send.
     const spare = this.plan.stream && piece === this.#next ? 1 : 0;
-    if (this.#seeds.get(seed)!.inFlightOf(this) >= MAX_WINDOW + spare) {
+    const isLong = roundTripMs >= LONG_ROUND_TRIP_MS;
+    if (!isLong && this.#seeds.get(seed)!.inFlightOf(this) >= MAX_WINDOW + spare) {
       this.faults.push(`too many pieces in flight to ${seed}`);
     }
   }
@@ -402,6 +410,11 @@ export class SimDownload implements Listener {
   #bytesOf(piece: number): number {
     return lengthOf(rangeOfPiece(this.#layout, piece));
   }
+}
+
+function layoutWith(size: number, pieceSize: number | undefined): PieceLayout {
+  if (pieceSize === undefined) return layoutOf(size);
+  return { size, pieceSize, count: Math.ceil(size / pieceSize) };
 }
 
 function withBytesOf({ begun, seed, received, wrong }: Asked): Beginning {

@@ -8,6 +8,10 @@ export interface Habits {
   /** Bytes a second. */
   readonly rate: number;
   readonly latencyMs?: number;
+  /** An order reaches it, and its first byte comes, so long after it was given. The machine knows it. */
+  readonly roundTripMs?: number;
+  /** Connections to it, as the machine knows them. */
+  readonly connections?: number;
   /** Times in which nobody answers: every connection is refused or lost. */
   readonly away?: readonly { readonly fromMs: number; readonly toMs: number }[];
   /** From here on it takes orders and sends nothing. */
@@ -57,6 +61,8 @@ export interface Listener {
 interface Served {
   readonly order: SimOrder;
   readonly wrong: boolean;
+  /** Its first byte comes then at the earliest. */
+  readonly fromMs: number;
   missing: number;
 }
 
@@ -129,7 +135,8 @@ export class SimSeed {
       return this.#fail(order, { kind: "busy", reason: "busy", retryAfterMs: 300 }, latencyMs);
     }
     const wrong = this.#random() < (this.habits.lies ?? 0);
-    this.#queue.push({ order, wrong, missing: order.bytes });
+    const fromMs = this.#timeline.nowMs + (this.habits.roundTripMs ?? 0);
+    this.#queue.push({ order, wrong, fromMs, missing: order.bytes });
     if (this.#isSilent()) return this.#stallLater();
     if (!this.#serving) {
       this.#serving = true;
@@ -155,6 +162,9 @@ export class SimSeed {
     this.#serving = head !== undefined && !this.#isSilent();
     if (head === undefined) return;
     if (!this.#serving) return this.#stallLater();
+    if (head.fromMs > this.#timeline.nowMs) {
+      return this.#timeline.at(head.fromMs, () => this.#serve());
+    }
     // A slow line brings small bites, so that its bytes come as evenly as on a real one.
     const rate = this.#rate();
     const least = Math.min(1024, Math.ceil(rate));
