@@ -185,10 +185,8 @@ const cases: Case[] = [
     name: "needs many connections on a long line",
     account: receiving(far({ connections: 16 })),
     more: { limits: AUTO },
-    cause: "loss",
-    says:
-      "is limited by lost packets, or a limit for each connection: 16 connections to nas1 carry " +
-      "320 KiB/s each at a round trip of 100 ms, and more connections made it faster",
+    cause: "bytes",
+    says: `${UNKNOWN_PATH}: 16 connections to nas1 carry 320 KiB/s each at a round trip of 100 ms`,
   },
   {
     name: "keeps a long line full over many connections",
@@ -263,12 +261,12 @@ const cases: Case[] = [
     says: "3 seeds send 15 MiB/s together",
   },
   {
-    name: "is done and lost packets",
+    name: "is done and used many connections",
     task: over,
     account: { now: null, spent: { bytes: 10_000 }, seeds: [far({ connections: 12 })] },
     more: { limits: AUTO },
-    cause: "loss",
-    says: "10 s (100%) were limited by lost packets, or a limit for each connection: " +
+    cause: "bytes",
+    says: "10 s (100%) were limited by the network or the seed (p2p cannot tell which): " +
       "12 connections to nas1 carry 85 KiB/s each",
   },
   {
@@ -360,6 +358,15 @@ Deno.test("why shows where the time went, what each seed sent, and what to try",
     "seeds: nas1 10 MiB, 5.0 MiB/s; lab failing, failed 2 times, 1 wrong piece",
     "try:   add seeds that have it with --seed; p2p list shows which do",
   ]);
+});
+
+Deno.test("why says when many connections to a distant seed are a sign of lost packets", () => {
+  const account = receiving(far({ connections: 16 }));
+  assertEquals(
+    diagnosisOf(caseOf({ account, more: { limits: AUTO } })).advice,
+    "if the line is faster than 5.0 MiB/s, packets are lost: let the seed send with BBR (on Linux: " +
+      "sysctl net.ipv4.tcp_congestion_control=bbr), or add seeds with --seed",
+  );
 });
 
 Deno.test("why shows the line to a distant seed", () => {

@@ -22,6 +22,9 @@ export const LABELS: Record<Span, string> = {
   finishing: "syncing",
 };
 
+/** From here, a slow network and a slow seed look alike. */
+export const WHICH = "(p2p cannot tell which)";
+
 export function totalOf({ spent }: TimeReport): number {
   return SPANS.reduce((sum, span) => sum + (spent[span] ?? 0), 0);
 }

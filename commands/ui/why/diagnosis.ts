@@ -9,6 +9,7 @@ import {
   rateOf,
   reasonsOf,
   totalOf,
+  WHICH,
 } from "./account.ts";
 import { type LineFinding, lineFindingOf } from "./line.ts";
 
@@ -211,8 +212,6 @@ function bytesDiagnosis(theCase: TaskCase, rate: number, tense: Tense): Diagnosi
     };
 }
 
-/** From here, a slow network and a slow seed look alike. */
-const WHICH = "(p2p cannot tell which)";
 /** A seed slower than this part of the fastest one is called slow. */
 const SLOW_FACTOR = 4;
 

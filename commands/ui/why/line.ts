@@ -1,10 +1,10 @@
 /** What the measured network path to a seed says about its speed. */
 import type { LineFigures, SeedSummary, TaskCase } from "../../../core/mod.ts";
 import { formatBytes, formatRate, plural } from "../units.ts";
-import { rateOf } from "./account.ts";
+import { rateOf, WHICH } from "./account.ts";
 
 export interface LineFinding {
-  readonly cause: "memory" | "loss" | "connections";
+  readonly cause: "bytes" | "memory" | "connections";
   /** Follows "is limited by" or "were limited by". */
   readonly what: string;
   readonly advice: string;
@@ -15,13 +15,14 @@ const MIN_LONG_ROUND_TRIP_MS = 10;
 /** core keeps data for this many round trips in flight, since congestion control may double the rate within one. */
 const WINDOW_ROUND_TRIPS = 3;
 /**
- * core starts with 4 connections on a long line and keeps twice as many only if they made it faster.
- * On a line without loss, 4 share its whole rate, and more gain nothing.
+ * core starts with 4 connections on a long line and opens more as long as that makes it faster: while
+ * they start, or where packets are lost.
  */
-const MIN_LOSSY_CONNECTIONS = 8;
+const MIN_MANY_CONNECTIONS = 8;
 /**
  * A flow that loses one packet in 10,000 carries about 122 packets a round trip (1.22 / √p, Mathis et
- * al., 1997); with less in flight than that, its rate is what loss leaves of it.
+ * al., 1997). With more in flight than that, loss does not matter; with less, either loss limits it or
+ * the line is shared by many flows. Only a person who knows the rate of the line can tell.
  */
 const MAX_LOSSY_FLIGHT_BYTES = 122 * 1448;
 
@@ -47,9 +48,9 @@ export function lineFindingOf(theCase: TaskCase): LineFinding | undefined {
   }
   if (inFlight / line.connections > MAX_LOSSY_FLIGHT_BYTES) return undefined;
   if (seedConnections === "auto") {
-    return line.connections < MIN_LOSSY_CONNECTIONS ? undefined : lossFinding(seed, line, rate);
+    return line.connections < MIN_MANY_CONNECTIONS ? undefined : flowsFinding(seed, line, rate);
   }
-  if (seedConnections === undefined || seedConnections >= MIN_LOSSY_CONNECTIONS) return undefined;
+  if (seedConnections === undefined || seedConnections >= MIN_MANY_CONNECTIONS) return undefined;
   return {
     cause: "connections",
     what: `--seed-connections ${seedConnections}, or by the network or the seed: ` +
@@ -73,13 +74,12 @@ function memoryFinding(
   };
 }
 
-function lossFinding(seed: SeedSummary, line: LineFigures, rate: number): LineFinding {
+function flowsFinding(seed: SeedSummary, line: LineFigures, rate: number): LineFinding {
   return {
-    cause: "loss",
-    what: `lost packets, or a limit for each connection: ${flowsText(seed, line, rate)}, and ` +
-      "more connections made it faster",
-    advice: `let the seed send with BBR, which lost packets slow down less (on Linux: ` +
-      "sysctl net.ipv4.tcp_congestion_control=bbr), or add seeds with --seed",
+    cause: "bytes",
+    what: `the network or the seed ${WHICH}: ${flowsText(seed, line, rate)}`,
+    advice: `if the line is faster than ${formatRate(rate)}, packets are lost: let the seed send ` +
+      "with BBR (on Linux: sysctl net.ipv4.tcp_congestion_control=bbr), or add seeds with --seed",
   };
 }
 
