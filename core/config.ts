@@ -131,7 +131,7 @@ export const SERVE_DEFAULTS = {
   host: "::",
   // Below the usual limit of 1,024 descriptors, with room for as many open files.
   maxConnections: 256,
-  // Four clients behind one address, each with the four connections of `get`.
+  // As many as a `get` opens where that helps; several clients behind one address share them.
   clientConnections: 16,
   // A body is at most 1 MiB: 32 of them keep every disk and line busy.
   uploads: 32,

@@ -37,10 +37,10 @@ export const LONG_ROUND_TRIP_MS = 10;
 /** With a short round trip a lost packet costs little, so more connections than this cannot help. */
 const MAX_SHORT = 4;
 /**
- * A long line starts with as many, because trials would take longer than many downloads. Browsers
- * open six.
+ * A long line starts with as many as browsers open to a server: to find them by trials would take
+ * longer than many downloads.
  */
-const INITIAL_LONG = 4;
+const INITIAL_LONG = 6;
 /** A trial succeeds if goodput rose by this share; the rate of several flows with loss varies by as much. */
 const MIN_GAIN = 0.08;
 /** After several failed trials, as many more are tried: each must help by more than the variation. */

@@ -41,16 +41,17 @@ for (const roundTripMs of [0.2, 1, 5]) {
 
 Deno.test("ConnectionCount gives connections back that do not make a long line faster", () => {
   const end = runLine({ roundTripMs: 30, loss: 0, rate: 8 * MBIT, forMs: 20_000 });
-  assertEquals(end.connections, 4);
-  // One trial that failed.
-  assertLessOrEqual(end.most, 8);
+  assertEquals(end.connections, 6);
+  // Trials that failed.
+  assertLessOrEqual(end.most, 12);
 });
 
-Deno.test("ConnectionCount tries again at growing intervals on a line that four connections fill", () => {
+Deno.test("ConnectionCount tries again at growing intervals on a line that few connections fill", () => {
   const line = { roundTripMs: 50, loss: 0, rate: 8 * MBIT };
   const [minute, hour] = [60_000, 3_600_000].map((forMs) => runLine({ ...line, forMs }).closed);
-  assertLessOrEqual(minute!, 20);
-  assertLessOrEqual(hour!, 35);
+  // Three doublings fail, and then one or two more each time, at intervals of up to ten minutes.
+  assertLessOrEqual(minute!, 30);
+  assertLessOrEqual(hour!, 50);
 });
 
 Deno.test("ConnectionCount opens more when a line begins to lose packets", () => {
@@ -64,8 +65,8 @@ Deno.test("ConnectionCount ends its trials when the seed is busy, and keeps what
   const line = { ...LOSSY[3]!, maxConnections: 6 };
   const end = runLine({ ...line, forMs: 5000 });
   assertEquals(end.connections, 6);
-  // The fourth doubling is rejected, and not tried again.
-  assertLessOrEqual(end.opened, 8);
+  // Twice as many were tried once, and rejected.
+  assertEquals(end.opened, 12);
 });
 
 for (const max of [1, 2, 3, 16]) {
@@ -88,11 +89,11 @@ Deno.test("ConnectionCount opens the number that it learned at once when connect
     return events.flatMap((event) => count.handle(event, now));
   };
   send({ kind: "opening" }, { kind: "opened" }, { kind: "roundTrip", ms: 100 });
-  assertEquals(send({ kind: "waiting" }).length, 3);
-  send({ kind: "opened" }, { kind: "opened" }, { kind: "opened" });
-  for (let i = 0; i < 4; i++) send({ kind: "closed", commanded: false });
+  assertEquals(send({ kind: "waiting" }).length, 5);
+  for (let i = 0; i < 5; i++) send({ kind: "opened" });
+  for (let i = 0; i < 6; i++) send({ kind: "closed", commanded: false });
   assertEquals(count.total, 0);
-  assertEquals(send({ kind: "waiting" }), Array(4).fill({ kind: "open" }));
+  assertEquals(send({ kind: "waiting" }), Array(6).fill({ kind: "open" }));
 });
 
 Deno.test("ConnectionCount opens nothing while no request waits", () => {
