@@ -29,6 +29,7 @@ import {
 } from "./config.ts";
 import type { NearbySeed } from "./discovery/browse.ts";
 import type { DownloadJob, DownloadRequest, TaskOutcome } from "./download/download.ts";
+import type { SyncJob, SyncPlan } from "./download/sync.ts";
 import type { ListQuery, NamedFile, Offer, SeedHealth } from "./download/list.ts";
 import type { WrittenManifest } from "./download/make_manifest.ts";
 import type { Verification, VerifyProgress, VerifyRequest } from "./download/verify.ts";
@@ -114,6 +115,7 @@ export type {
   SeedReport,
 } from "./download/list.ts";
 export type { NearbySeed } from "./discovery/browse.ts";
+export type { SyncJob, SyncPlan } from "./download/sync.ts";
 export type { RunningMax, TaskCase } from "./tasks/tasks.ts";
 
 /**
@@ -288,6 +290,40 @@ export async function seedHealth(
   using runtime = systemRuntime(settings.caCerts, environment);
   const offers = await import("./download/list.ts");
   return await offers.seedHealth(settings, runtime, signal);
+}
+
+/**
+ * Compares a folder with what the seeds offer, by size and time. Nothing is changed. Download the
+ * requests of the plan with the conflict policy `overwrite`, and then call `finishSync`.
+ *
+ * @throws {UnreachableError} if no seed answers. @throws {NotFoundError} if they offer nothing there.
+ */
+export async function planSync(
+  job: SyncJob,
+  settings: DownloadSettings,
+  signal: AbortSignal = never,
+): Promise<SyncPlan> {
+  const { systemRuntime } = await import("./runtime.ts");
+  using runtime = systemRuntime(settings.caCerts, environment);
+  const sync = await import("./download/sync.ts");
+  return await sync.planSync(job, settings, runtime, signal);
+}
+
+/**
+ * Records what was offered, and deletes the files of `remove`, which are names that the plan calls
+ * gone, and folders that became empty.
+ *
+ * @returns the names that were deleted. @throws {DiskError}
+ */
+export async function finishSync(
+  job: SyncJob,
+  plan: SyncPlan,
+  remove: readonly string[],
+): Promise<string[]> {
+  const { systemRuntime } = await import("./runtime.ts");
+  using runtime = systemRuntime();
+  const sync = await import("./download/sync.ts");
+  return await sync.finishSync(job, plan, remove, runtime);
 }
 
 /** Those of the seeds that answer at all. @returns them in the order of the settings. */
