@@ -32,6 +32,7 @@ import type { DownloadJob, DownloadRequest, TaskOutcome } from "./download/downl
 import type { SyncJob, SyncPlan } from "./download/sync.ts";
 import type { ListQuery, NamedFile, Offer, SeedHealth } from "./download/list.ts";
 import type { WrittenManifest } from "./download/make_manifest.ts";
+import type { StreamEnd, StreamJob } from "./download/stream.ts";
 import type { Verification, VerifyProgress, VerifyRequest } from "./download/verify.ts";
 import type { EventSink, ServeEvent, TaskEvent } from "./events.ts";
 import type { Runtime } from "./runtime.ts";
@@ -105,6 +106,7 @@ export type {
   VerifyRequest,
   WrongPieces,
 } from "./download/verify.ts";
+export type { StreamEnd, StreamJob, StreamReader } from "./download/stream.ts";
 export type { WrittenManifest } from "./download/make_manifest.ts";
 export type {
   ListQuery,
@@ -250,6 +252,41 @@ export async function download(
   const whole = { ...job, outDir: resolve(outDir), settings, directories };
   const jobs = await import("./download/download.ts");
   return await jobs.download(whole, runtime, emit, signal);
+}
+
+/**
+ * Streams files to a reader, one after the other: in order, each piece after it was verified, from all
+ * seeds that have it, and without a disk. A slow reader makes the seeds wait: `settings.memory` bounds
+ * what was received and not yet written. It ends with the first file that fails.
+ *
+ * @example A seed that does not listen: the outcome says so, and nothing is written.
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { downloadSettings, stream } from "p2p";
+ *
+ * const write = (bytes: Uint8Array) => Promise.resolve(console.debug(bytes.length));
+ * const { outcomes, written } = await stream({
+ *   requests: [{ name: "a.iso" }],
+ *   reader: { offset: 0, write },
+ *   settings: downloadSettings(["127.0.0.1:1"], { giveUpMs: 500 }),
+ * });
+ * assertEquals([outcomes[0]?.outcome.ok, written], [false, 0]);
+ * ```
+ *
+ * @param emit receives every event of every file. It must not block or throw.
+ * @param signal its abort ends the stream; the outcome of the file says that it was interrupted.
+ * @throws {UsageError} if a name is not valid, or `offset` is behind the end of the last file.
+ * @throws what `write` throws.
+ */
+export async function stream(
+  job: StreamJob,
+  emit: EventSink<TaskEvent> = ignore,
+  signal: AbortSignal = never,
+): Promise<StreamEnd> {
+  const { systemRuntime } = await import("./runtime.ts");
+  using runtime = systemRuntime(job.settings.caCerts, environment);
+  const streams = await import("./download/stream.ts");
+  return await streams.stream(job, runtime, emit, signal);
 }
 
 /**

@@ -53,6 +53,7 @@ const OF_PROBLEM: Readonly<Record<Problem, string>> = {
   "no-home": "Set HOME to an absolute path, or P2P_CONFIG_DIR, P2P_STATE_DIR and P2P_CACHE_DIR",
   "no-name-server": "Check the network connection, or give the seed's IP address",
   "not-a-folder": "Name the folder that contains the file",
+  "offset-behind-end": "Give a smaller --offset; it counts from the beginning of the first file",
   "open-files": "Raise the limit of open files with ulimit -n, or lower --max",
   "partial-kept": "The partial file is kept; run the same command again to resume",
   "seed-address": "Write host, host:port, [v6]:port, tls://host:port or https://host/folder/",

@@ -32,6 +32,7 @@ export type Problem =
   | "no-home"
   | "no-name-server"
   | "not-a-folder"
+  | "offset-behind-end"
   | "open-files"
   | "partial-kept"
   | "seed-address"

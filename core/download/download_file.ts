@@ -19,6 +19,7 @@ import type { Source, SourceLine } from "../source/source.ts";
 import { DiskFullError } from "../store/disk.ts";
 import type { OutFolder } from "../store/paths.ts";
 import { StoredFile } from "../store/stored_file.ts";
+import type { StreamSink } from "../store/stream_sink.ts";
 import {
   type ChosenContent,
   finishContentFile,
@@ -32,6 +33,7 @@ import type { MemoryShare } from "./memory_shares.ts";
 import { PieceDownloader } from "./piece_downloader.ts";
 import { probe, type ProbeResult } from "./probe.ts";
 import { runMachine, type Running } from "./run_machine.ts";
+import { StreamTarget, windowOf } from "./stream_target.ts";
 import type { TaskContext } from "./task_context.ts";
 
 /** A task keeps its permit this long while it only waits for answers. */
@@ -46,14 +48,15 @@ const MIN_REST_MS = 1000;
 const MIN_SHARE_OF_LIMIT = 100;
 
 /**
- * Downloads what is wanted into `out`. What arrived is kept for the next run, whatever is thrown.
+ * Downloads what is wanted into `out`. What arrived in a folder is kept for the next run, whatever is
+ * thrown.
  *
  * @throws {NotFoundError} @throws {UnreachableError} @throws {TimeoutError} @throws {CorruptError}
  * @throws {DiskError} @throws {ConflictError} and the signal's reason if it aborts.
  */
 export async function downloadFile(
   wanted: WantedContent,
-  out: OutFolder,
+  out: OutFolder | StreamTarget,
   context: TaskContext,
   signal: AbortSignal,
 ): Promise<TaskResult> {
@@ -68,17 +71,17 @@ export async function downloadFile(
 
 type Run = Running<DownloadEvent, TaskResult>;
 
-/** A content whose file is open. */
+/** A content whose file or stream is open. */
 interface OpenContent {
   readonly content: ChosenContent;
-  readonly file: StoredFile;
+  readonly file: StoredFile | StreamSink;
   readonly downloader: PieceDownloader;
 }
 
 class FileDownload implements AsyncDisposable {
   readonly machine: DownloadMachine;
   readonly #wanted: WantedContent;
-  readonly #out: OutFolder;
+  readonly #out: OutFolder | StreamTarget;
   readonly #context: TaskContext;
   readonly #signal: AbortSignal;
   readonly #sources: ReadonlyMap<string, Source>;
@@ -116,7 +119,7 @@ class FileDownload implements AsyncDisposable {
 
   constructor(
     wanted: WantedContent,
-    out: OutFolder,
+    out: OutFolder | StreamTarget,
     context: TaskContext,
     signal: AbortSignal,
   ) {
@@ -183,7 +186,7 @@ class FileDownload implements AsyncDisposable {
       case "finish":
         return this.#start((signal) => this.#finish(running, signal), running);
       case "setAside":
-        return this.#setAside(command);
+        return this.#setAside(command, running);
       case "fail":
         return running.fail(
           command.failure === "set-aside"
@@ -311,6 +314,8 @@ class FileDownload implements AsyncDisposable {
       return;
     }
     if (this.#requests.size > 0 || untilMs - clock.now() < MIN_REST_MS) return;
+    // A slow reader is no reason to look for other work.
+    if (this.#out instanceof StreamTarget) return;
     permit.release();
     emit({ kind: "state", state: "waiting", waitsFor: "seeds" });
   }
@@ -330,8 +335,8 @@ class FileDownload implements AsyncDisposable {
     };
     this.#useful = new Set(choice.holders);
     this.#emitFound(choice);
-    const file = await openContentFile(content, this.#wanted, this.#out, this.#context, signal);
-    if (!(file instanceof StoredFile)) return running.end(this.#result(file));
+    const file = await this.#openTarget(content, running, signal);
+    if ("how" in file) return running.end(this.#result(file));
     this.#bytesBySeed = {};
     this.#open = { content, file, downloader: this.#downloaderOf(file, running) };
     const small = this.#small;
@@ -341,6 +346,24 @@ class FileDownload implements AsyncDisposable {
       return await this.#finish(running, signal);
     }
     this.#opened(this.#open, running);
+  }
+
+  async #openTarget(
+    content: ChosenContent,
+    running: Run,
+    signal: AbortSignal,
+  ): Promise<OpenContent["file"] | Outcome> {
+    const { settings, emit } = this.#context;
+    if (!(this.#out instanceof StreamTarget)) {
+      return await openContentFile(content, this.#wanted, this.#out, this.#context, signal);
+    }
+    const stream = this.#out.open(content, this.#wanted, settings.memory, {
+      onConsumed: (piece) => running.send({ kind: "consumed", piece }),
+      onFailed: (error) => this.#failed(error, running),
+    });
+    const held = stream.held();
+    if (held.pieces > 0) emit({ kind: "resumed", ...held, rehashed: 0 });
+    return stream;
   }
 
   /**
@@ -379,7 +402,7 @@ class FileDownload implements AsyncDisposable {
     emit({ kind: "note", level: "info", text });
   }
 
-  #downloaderOf(file: StoredFile, running: Run): PieceDownloader {
+  #downloaderOf(file: OpenContent["file"], running: Run): PieceDownloader {
     const { clock, memory, hasher, rateLimit } = this.#context;
     return new PieceDownloader({
       clock,
@@ -409,11 +432,15 @@ class FileDownload implements AsyncDisposable {
       missing: file.missing,
       begun: file.unverified,
       maxInFlight,
+      ...file instanceof StoredFile ? {} : { windowPieces: windowOf(maxInFlight) },
     });
   }
 
   /** @returns how many pieces may be in flight */
-  #takeMemory({ content: { layout: { pieceSize } }, missing }: StoredFile, running: Run): number {
+  #takeMemory(
+    { content: { layout: { pieceSize } }, missing }: OpenContent["file"],
+    running: Run,
+  ): number {
     const pieces = () => Math.max(MIN_PIECES_IN_FLIGHT, Math.floor(share.bytes / pieceSize));
     this.#share?.[Symbol.dispose]();
     const share: MemoryShare = this.#context.shares.join(
@@ -499,17 +526,28 @@ class FileDownload implements AsyncDisposable {
 
   async #finish(running: Run, signal: AbortSignal): Promise<void> {
     const open = this.#open!;
-    const outcome = await finishContentFile(
-      open.file,
-      open.content,
-      this.#wanted,
+    const outcome = await this.#finishTarget(open, signal);
+    if (outcome) return running.end(this.#result(outcome));
+    if (open.file instanceof StoredFile) this.#emitChangedOnDisk(open.file);
+    this.#opened(open, running);
+  }
+
+  async #finishTarget(
+    { file, content }: OpenContent,
+    signal: AbortSignal,
+  ): Promise<Outcome | undefined> {
+    const wanted = this.#wanted;
+    if (this.#out instanceof StreamTarget) {
+      return await this.#out.finish(file as StreamSink, content, wanted, signal);
+    }
+    return await finishContentFile(
+      file as StoredFile,
+      content,
+      wanted,
       this.#out,
       this.#context,
       signal,
     );
-    if (outcome) return running.end(this.#result(outcome));
-    this.#emitChangedOnDisk(open.file);
-    this.#opened(open, running);
   }
 
   #emitChangedOnDisk(file: StoredFile): void {
@@ -541,6 +579,7 @@ class FileDownload implements AsyncDisposable {
 
   /** Why the error makes another content worth trying; undefined if it is not the content's fault. */
   #setAsideReason(error: unknown): SetAsideReason | undefined {
+    if (this.#hasBegunStream) return undefined;
     if (error instanceof WrongDigestError) return error.id === null ? undefined : "wrong-sha256";
     if (!(error instanceof DiskFullError) || !error.lacking || !this.#choice) return undefined;
     const { eligible, content } = this.#choice;
@@ -548,11 +587,17 @@ class FileDownload implements AsyncDisposable {
     return eligible > 1 && !couldFit ? "too-large" : undefined;
   }
 
-  #setAside(command: Extract<DownloadCommand, { kind: "setAside" }>): void {
+  /** The reader has bytes of the content, so no other one can be tried. */
+  get #hasBegunStream(): boolean {
+    return this.#out instanceof StreamTarget && this.#out.hasBegun;
+  }
+
+  #setAside(command: Extract<DownloadCommand, { kind: "setAside" }>, running: Run): void {
     const { content: { id, size }, giveUp, hasRival } = command;
     const { emit, clock } = this.#context;
     if (giveUp) this.#contentError = giveUpError(this.#wanted.name, giveUp);
     this.#withContents(this.#contentError);
+    if (hasRival && this.#hasBegunStream) return running.fail(this.#contentError);
     this.#close();
     this.#versions.clear();
     this.#resolvingSince = clock.now();

@@ -129,12 +129,13 @@ export class PieceDownloader implements AsyncDisposable {
     const { file, memory } = this.#options;
     const { signal } = run.stop;
     const range = rangeOfPiece(file.content.layout, request.piece);
-    using buffer = await memory.lend(lengthOf(range), signal);
+    using lent = new DisposableStack();
+    const buffer = lent.use(await memory.lend(lengthOf(range), signal));
     this.#keepOthers(request.piece);
     const read = run.read = this.#partial.begin(request.piece, request.source, buffer.bytes);
     try {
       await this.#receive(request, read, range, signal);
-      await this.#store(request, read, signal);
+      await this.#store(request, read, () => lent.move(), signal);
     } catch (error) {
       if (signal.aborted) this.#keepAtEnd(read);
       else this.#failed(request, read, error);
@@ -171,16 +172,23 @@ export class PieceDownloader implements AsyncDisposable {
     }
   }
 
-  async #store(request: PieceRequest, read: PieceRead, signal: AbortSignal): Promise<void> {
+  async #store(
+    request: PieceRequest,
+    read: PieceRead,
+    take: () => Disposable,
+    signal: AbortSignal,
+  ): Promise<void> {
     const { clock, file, emit } = this.#options;
     const hashMs = await this.#verify(read);
     // A part file is written synchronously, so a cancelled piece is never stored.
     signal.throwIfAborted();
     const storedFrom = clock.now();
-    const written = file.write(request.piece, read.bytes);
+    // It is asked before the sink may pass the bytes on and lend their buffer again.
+    const liars = this.#partial.proven(read);
+    const written = file.write(request.piece, read.bytes, take);
     if (written) await written;
     const diskMs = clock.now() - storedFrom;
-    for (const seed of this.#partial.proven(read)) {
+    for (const seed of liars) {
       emit({
         kind: "blamed",
         source: seed,
@@ -230,6 +238,7 @@ export class PieceDownloader implements AsyncDisposable {
 
   /** Keeps the beginning of a piece that arrives slowly, so that a killed process loses little of it. */
   #keepInTime(read: PieceRead): void {
+    if (this.#options.file.isVolatile) return;
     const now = this.#options.clock.now();
     read.lastKept ??= { bytes: read.begun.at(-1)?.end ?? 0, atMs: now };
     if (now - read.lastKept.atMs < KEEP_INTERVAL_MS) return;

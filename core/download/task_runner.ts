@@ -232,7 +232,7 @@ export class TaskRunner implements QueueRunner<Task, TaskOutcome> {
   }
 }
 
-function outcomeOf(
+export function outcomeOf(
   { task, name }: Task,
   state: TaskState,
   outcome: TaskOutcome["outcome"],
@@ -242,9 +242,9 @@ function outcomeOf(
 
 const CANCELLED: TaskFailure = { code: "cancelled", message: "cancelled" };
 
-const INTERRUPTED: TaskFailure = { code: "interrupted", message: "interrupted" };
+export const INTERRUPTED: TaskFailure = { code: "interrupted", message: "interrupted" };
 
-function failureOf(error: unknown): TaskFailure {
+export function failureOf(error: unknown): TaskFailure {
   if (!(error instanceof P2pError)) {
     const stack = error instanceof Error ? error.stack ?? error.message : reasonOf(error);
     return { code: "bug", message: stack };

@@ -26,13 +26,20 @@ export interface UnverifiedStore {
   readUnverified(piece: number, into: Uint8Array): number;
 }
 
-/** Where verified pieces go: a part file, or standard output. */
+/** Where verified pieces go: a part file, or a stream to a reader. */
 export interface PieceSink extends UnverifiedStore {
   readonly content: StoredContent;
   /** Pieces that are not stored, in ascending order. */
   readonly missing: readonly number[];
-  /** Stores a verified piece. @throws {DiskError} */
-  write(piece: number, bytes: Uint8Array): void | Promise<void>;
+  /** Nothing outlives the process, so a beginning need not be kept while its piece is being read. */
+  readonly isVolatile?: boolean;
+  /**
+   * Stores a verified piece.
+   *
+   * @param take called by a sink that goes on using `bytes`: nothing else uses them until the result
+   * is disposed. Without it nothing else ever uses them. @throws {DiskError}
+   */
+  write(piece: number, bytes: Uint8Array, take?: () => Disposable): void | Promise<void>;
 }
 
 /** What can be served: a complete file, or the verified pieces of a part file. */
