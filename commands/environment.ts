@@ -19,6 +19,8 @@ export interface Output {
   write(text: string): void;
   /** As `write`, but without blocking while the reader is slow. One call at a time. */
   writeSoon(text: string): Promise<void>;
+  /** Resolves when all of `bytes` were written. @throws the reason of `closed` if they cannot be. */
+  writeBytes(bytes: Uint8Array): Promise<void>;
   /** Columns and rows of the terminal. */
   size(): { readonly columns: number; readonly rows: number };
 }

@@ -2,7 +2,6 @@
 import { Command } from "@cliffy/command";
 import {
   type DownloadRequest,
-  type DownloadSettings,
   type FewDescriptors,
   type NamedFile,
   noMatchMessage,
@@ -13,27 +12,30 @@ import {
   UsageError,
 } from "../core/mod.ts";
 import { ValueArgumentType, withSettings } from "./options.ts";
-import { type Environment, mayMoveCursor, writeLines } from "./environment.ts";
+import { type Environment, writeLines } from "./environment.ts";
 import { ExitError, interruptible, type Interruption } from "./exit.ts";
 import { HEADER, hex, isLinkOrFile, parseValue, WANTED } from "./value_types.ts";
-import { downloadSettingsOf, type LoadedSettings, loadSettings } from "./load_settings.ts";
+import { downloadSettingsOf, loadSettings } from "./load_settings.ts";
 import {
   exitOfOutcomes,
   renderInterruption,
   renderTaskFailure,
   stoppingText,
 } from "./ui/failure.ts";
-import { NOTHING_FOUND, withNearbySeeds } from "./nearby.ts";
+import { withNearbySeeds } from "./nearby.ts";
 import { CommandError } from "./ui/hints.ts";
 import { renderFewDescriptors, renderSummary } from "./ui/plain.ts";
 import {
-  BarWatcher,
-  PlainWatcher,
-  quietWatcher,
-  ResultWriter,
-  type Watcher,
-  type WatcherOptions,
-} from "./watchers.ts";
+  headersFor,
+  resolveWanted,
+  tinyLimits,
+  type Transfer,
+  type TransferFlags,
+  unconfigured,
+  undrawnBars,
+  watcherFor,
+} from "./transfer.ts";
+import { ResultWriter, type Watcher } from "./watchers.ts";
 
 const DESCRIPTION = `Downloads files from all seeds that have them, and checks every byte.
 
@@ -45,14 +47,12 @@ After an interruption, run the same command again to resume. Unless standard
 output is a terminal, the path of each finished file is written to it; with
 --json, events.`;
 
-interface Flags {
-  /** As written, not yet checked. */
-  readonly seed?: readonly string[] | undefined;
-  readonly sha256?: string | undefined;
-  readonly id?: string | undefined;
+interface Flags extends TransferFlags {
   readonly all?: boolean | undefined;
-  readonly json?: boolean | undefined;
-  readonly header?: readonly (readonly [name: string, value: string])[] | undefined;
+}
+
+interface Run extends Transfer {
+  readonly flags: Flags;
 }
 
 export function getCommand(environment: Environment) {
@@ -119,12 +119,6 @@ async function get(
   }
 }
 
-interface Run extends Omit<WatcherOptions, "level"> {
-  readonly flags: Flags;
-  readonly loaded: LoadedSettings;
-  readonly settings: DownloadSettings;
-}
-
 async function downloadAll(
   run: Run,
   names: readonly string[],
@@ -137,15 +131,10 @@ async function downloadAll(
   let outcomes: TaskOutcome[] = [];
   try {
     const { core } = environment;
-    const links = names.filter(isLinkOrFile);
-    const plain = names.filter((name) => !isLinkOrFile(name));
-    const named = plain.length === 0 && links.length > 0
-      ? []
-      : await core.resolveNames(plain, flags.all === true, settings, signal, loaded.directories);
-    const wanted: DownloadRequest[] = named.filter(({ unmatched }) => !unmatched);
-    for (const link of links) wanted.push(await linked(run, link, signal));
+    const found = await resolveWanted(run, names, flags.all === true, signal);
+    const wanted = found.requests;
     checkDistinct(wanted);
-    const missing = named.filter(({ unmatched }) => unmatched).map(outcomeOfUnmatched);
+    const missing = found.unmatched.map(outcomeOfUnmatched);
     for (const { name, outcome } of missing) {
       if (!outcome.ok) watcher.fail(renderTaskFailure(name, outcome.failure, flags.seed));
     }
@@ -176,25 +165,6 @@ async function downloadAll(
   return outcomes;
 }
 
-/**
- * What a link means. Seeds that are named on the command line are asked, too; configured ones only
- * if the content is pinned, because they may have another file of that name.
- */
-async function linked(
-  { environment, loaded, settings }: Run,
-  link: string,
-  signal: AbortSignal,
-): Promise<DownloadRequest> {
-  const request = await environment.core.resolveLink(link, settings, signal);
-  const { id, sha256, seeds } = request;
-  if (seeds === undefined) return request;
-  const origin = loaded.origins.seeds;
-  const isNamed = origin === "--seed" || origin === "P2P_SEEDS";
-  const isPinned = id !== undefined || sha256 !== undefined;
-  const others = isNamed || isPinned && origin !== "default" ? settings.seeds : [];
-  return { ...request, seeds: [...seeds, ...others] };
-}
-
 /** Two links may end in one name and be different files. */
 function checkDistinct(wanted: readonly DownloadRequest[]): void {
   const names = new Set<string>();
@@ -208,25 +178,6 @@ function checkDistinct(wanted: readonly DownloadRequest[]): void {
     }
     names.add(name);
   }
-}
-
-/** The fields of --header, for the one web server that the command line names. */
-function headersFor(
-  { header = [], seed = [] }: Flags,
-  names: readonly string[],
-): DownloadSettings["httpHeaders"] {
-  if (header.length === 0) return {};
-  const urls = [...seed, ...names].filter((text) => /^https?:\/\//i.test(text));
-  const origins = new Set(urls.flatMap((url) => URL.canParse(url) ? new URL(url).origin : []));
-  const [origin] = origins;
-  if (origin !== undefined && origins.size === 1) return { [origin]: Object.fromEntries(header) };
-  throw new CommandError(
-    "usage",
-    origins.size === 0
-      ? "Cannot use --header: no web server is named"
-      : "Cannot use --header: more than one web server is named",
-    "Name one web server, as a link or with --seed; the fields go to no other one",
-  );
 }
 
 /** A glob without a match counts as a failed download; the other downloads run. */
@@ -268,55 +219,6 @@ function requestsFor(wanted: readonly DownloadRequest[], flags: Flags): Download
 
 function withoutAttributes({ attributes: _, ...request }: DownloadRequest): DownloadRequest {
   return request;
-}
-
-function watcherFor(run: Run): Watcher {
-  const { environment: { env, stdout, stderr }, loaded: { values }, flags } = run;
-  const { progress: style, quiet } = values;
-  const options = { ...run, level: values["log-level"] };
-  // Bars between JSON lines on one terminal would be unreadable.
-  const mixed = flags.json && style === "auto" && stdout.terminal;
-  if (quiet || style === "none" || mixed) return quietWatcher(options, quiet);
-  // Bars have no colour, so NO_COLOR does not hide bars that were asked for.
-  const isSet = (name: string) => style === "bar" && name === "NO_COLOR" ? undefined : env(name);
-  return style !== "plain" && mayMoveCursor({ env: isSet }, stderr)
-    ? new BarWatcher(options)
-    : new PlainWatcher(options);
-}
-
-/** Below this rate, a missing unit is more likely than intent. */
-const MIN_LIMIT_BYTES_PER_SECOND = 1024;
-
-function tinyLimits({ values }: LoadedSettings): string[] {
-  return (["limit", "task-limit"] as const).flatMap((name) => {
-    const limit = values[name];
-    if (limit === undefined || limit >= MIN_LIMIT_BYTES_PER_SECOND) return [];
-    return [
-      `note: --${name} is ${limit} bytes a second; for more, write ${limit}KiB or ${limit}MiB`,
-    ];
-  });
-}
-
-function undrawnBars({ stderr, env }: Environment, { values }: LoadedSettings): string[] {
-  return values.progress !== "bar" || (stderr.terminal && env("TERM") !== "dumb")
-    ? []
-    : ["note: bars need a terminal; showing progress as plain lines"];
-}
-
-/** A note for users who configured no seed and run none on this computer. */
-function unconfigured(
-  { origins, values }: LoadedSettings,
-  outcomes: readonly TaskOutcome[],
-): string[] {
-  const failed = outcomes.filter(({ outcome }) =>
-    !outcome.ok && outcome.failure.code === "unreachable"
-  );
-  if (origins.seeds !== "default" || failed.length === 0) return [];
-  return [
-    "note: no seeds are configured, so p2p asked this computer. Add one with p2p seeds add <host>, " +
-    "or name one with --seed <host>",
-    ...values.discover ? [NOTHING_FOUND] : [],
-  ];
 }
 
 /** @throws {ExitError} unless every download succeeded. */

@@ -16,6 +16,7 @@ type AnyCommand = Parameters<Root["command"]>[1];
 /** In the order of the help. */
 const COMMANDS = {
   get: async () => (await import("./get.ts")).getCommand,
+  cat: async () => (await import("./cat.ts")).catCommand,
   serve: async () => (await import("./serve.ts")).serveCommand,
   list: async () => (await import("./list.ts")).listCommand,
   status: async () => (await import("./status.ts")).statusCommand,

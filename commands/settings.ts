@@ -24,7 +24,7 @@ import {
   wholeNumberOr,
 } from "./value_types.ts";
 
-export type CommandName = "get" | "list" | "serve" | "verify";
+export type CommandName = "get" | "cat" | "list" | "serve" | "verify";
 
 export interface Setting<T> {
   readonly kind: ValueType<T>;
@@ -52,7 +52,8 @@ function setting<T>(
 /** More would leave each download almost nothing of the line. */
 export const MAX_DOWNLOADS = 1000;
 const COUNT = wholeNumber(1, 100_000);
-const CLIENTS = ["get", "list", "verify"] as const;
+const CLIENTS = ["get", "cat", "list", "verify"] as const;
+const TRANSFERS = ["get", "cat"] as const;
 const LOCALHOST: readonly SourceAddress[] = [{ host: "127.0.0.1", port: DEFAULT_PORT, tls: false }];
 
 /** In the order of the help; only `seeds` is a list. */
@@ -63,24 +64,24 @@ export const SETTINGS = {
     .help("Downloads at a time; the rest wait in the order given", { short: "m" }),
   out: setting(text("dir"), ".", ["get"])
     .help("Folder for the files, made if missing", { short: "o" }),
-  "require-verified": setting(SWITCH, DOWNLOAD_DEFAULTS.requireVerified, ["get"])
+  "require-verified": setting(SWITCH, DOWNLOAD_DEFAULTS.requireVerified, TRANSFERS)
     .help("Refuse seeds that offer no digests"),
   "seed-connections": setting(
     wholeNumberOr("auto", 1, 64),
     DOWNLOAD_DEFAULTS.seedConnections,
-    ["get"],
+    TRANSFERS,
   ).help("Connections to one seed, over all downloads; auto opens as many as help, at most 16"),
-  memory: setting(SIZE, DOWNLOAD_DEFAULTS.memory, ["get"])
+  memory: setting(SIZE, DOWNLOAD_DEFAULTS.memory, TRANSFERS)
     .help(
       "Memory for data that is on its way, over all downloads; fast links with long delays need more",
     ),
-  limit: setting(RATE, DOWNLOAD_DEFAULTS.limit, ["get", "serve"])
+  limit: setting(RATE, DOWNLOAD_DEFAULTS.limit, [...TRANSFERS, "serve"])
     .help("Limit the total rate, over all downloads (get) or clients (serve)"),
   "task-limit": setting(RATE, DOWNLOAD_DEFAULTS.taskLimit, ["get"])
     .help("Limit the rate of each download"),
-  stall: setting(DURATION, DOWNLOAD_DEFAULTS.stallMs, ["get"])
+  stall: setting(DURATION, DOWNLOAD_DEFAULTS.stallMs, TRANSFERS)
     .help("Treat a seed as stalled after this long without data"),
-  "give-up": setting(DURATION, DOWNLOAD_DEFAULTS.giveUpMs, ["get"])
+  "give-up": setting(DURATION, DOWNLOAD_DEFAULTS.giveUpMs, TRANSFERS)
     .help("Fail a download after this long without progress"),
   "on-conflict": setting(
     choice("fail", "rename", "skip", "overwrite"),
@@ -91,7 +92,7 @@ export const SETTINGS = {
     .help("Sync a file to the disk before its final name appears, or leave that to the system"),
   times: setting(SWITCH, true, ["get"])
     .help("Keep the time and the executable permission of files taken by --all, glob or folder"),
-  progress: setting(choice("auto", "bar", "plain", "none"), "auto", ["get"])
+  progress: setting(choice("auto", "bar", "plain", "none"), "auto", TRANSFERS)
     .help("Bars on a terminal, or plain lines"),
   host: setting(text("host"), SERVE_DEFAULTS.host, ["serve"])
     .help("Address to listen on; :: is all addresses, IPv6 and IPv4"),

@@ -86,8 +86,32 @@ function outputTo(stream: Stream): Output {
         closing.abort(reasonOfClosing(error));
       }
     },
+    async writeBytes(bytes) {
+      closing.signal.throwIfAborted();
+      try {
+        for (let rest = bytes; rest.length > 0;) {
+          rest = rest.subarray(await writeSome(stream, rest));
+        }
+      } catch (error) {
+        closing.abort(reasonOfClosing(error));
+        throw closing.signal.reason;
+      }
+    },
     size: terminalSize,
   };
+}
+
+/** A pipe that another process made non-blocking refuses bytes while it is full. */
+const FULL_PIPE_RETRY_MS = 5;
+
+async function writeSome(stream: Stream, bytes: Uint8Array): Promise<number> {
+  try {
+    return await stream.write(bytes);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.WouldBlock)) throw error;
+    await new Promise((resolve) => setTimeout(resolve, FULL_PIPE_RETRY_MS));
+    return 0;
+  }
 }
 
 /** A closed pipe is not a failure; a full disk is. */

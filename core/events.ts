@@ -112,6 +112,8 @@ export type TaskEventData =
     readonly rehashed: number;
     /** How many of the bytes the file of another version has. */
     readonly reused?: number;
+    /** The bytes are those that the user left out at the beginning of a stream. */
+    readonly leftOut?: true;
   }
   /** The part file is open: where its verified pieces are (see `cellsOf` in `base/pieces.ts`). */
   | { readonly kind: "pieces"; readonly count: number; readonly cells: readonly number[] }

@@ -69,6 +69,7 @@ function sentenceOf(event: TaskEvent): string {
       const again = event.rehashed > 0 ? `, ${event.rehashed} hashed again` : "";
       const pieces = plural(event.pieces, "piece");
       const { bytes, reused = 0 } = event;
+      if (event.leftOut) return `begins after the first ${formatBytes(bytes)} (${pieces})`;
       const parts = [
         ...bytes > reused || reused === 0
           ? [`${formatBytes(bytes - reused)} of an earlier run`]

@@ -56,12 +56,16 @@ function isUnverified(event: TaskEvent): boolean {
   return event.kind === "done" && !event.result.verified && event.result.how !== "skipped";
 }
 
+/** Stands for the path of a file that was streamed. */
+const STANDARD_OUTPUT = "-";
+
 /** How a download succeeded; with the path only if the name does not tell it. */
 export function renderDone(result: TaskResult, name: string): string {
   const { path, how, elapsedMs } = result;
   const size = formatBytes(result.size);
   const proof = result.verified ? "verified" : "unverified (its seeds offer no digests)";
-  const place = path.replaceAll("\\", "/").endsWith(name) ? "" : ` -> ${printable(path)}`;
+  const isNamed = path === STANDARD_OUTPUT || path.replaceAll("\\", "/").endsWith(name);
+  const place = isNamed ? "" : ` -> ${printable(path)}`;
   if (how === "skipped") return `skipped: a file with different content exists${place}`;
   if (how === "already-there") return `already there, ${size}, ${proof}${place}`;
   return `done, ${size} in ${formatElapsed(elapsedMs)}${speedText(result)}, ${proof}${place}`;

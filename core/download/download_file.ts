@@ -362,7 +362,7 @@ class FileDownload implements AsyncDisposable {
       onFailed: (error) => this.#failed(error, running),
     });
     const held = stream.held();
-    if (held.pieces > 0) emit({ kind: "resumed", ...held, rehashed: 0 });
+    if (held.pieces > 0) emit({ kind: "resumed", ...held, rehashed: 0, leftOut: true });
     return stream;
   }
 

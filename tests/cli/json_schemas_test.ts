@@ -316,6 +316,7 @@ contractTest(
         texts.push(text);
         await blocked.promise;
       },
+      writeBytes: () => Promise.resolve(),
       size: () => ({ columns: 80, rows: 25 }),
     };
     {

@@ -36,6 +36,11 @@ export function fakeOutput({ terminal = false, columns = 80, rows = 24 } = {}): 
       this.text += text;
       return Promise.resolve();
     },
+    writeBytes(bytes) {
+      if (shut.signal.aborted) return Promise.reject(shut.signal.reason);
+      this.text += new TextDecoder().decode(bytes);
+      return Promise.resolve();
+    },
     size: () => ({ columns, rows }),
   };
 }

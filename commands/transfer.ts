@@ -1,0 +1,147 @@
+/** What `get` and `cat` share: what the names mean, and how progress is shown. */
+import {
+  type DownloadRequest,
+  type DownloadSettings,
+  type NamedFile,
+  type TaskOutcome,
+} from "../core/mod.ts";
+import { type Environment, mayMoveCursor } from "./environment.ts";
+import type { LoadedSettings } from "./load_settings.ts";
+import { NOTHING_FOUND } from "./nearby.ts";
+import { CommandError } from "./ui/hints.ts";
+import { isLinkOrFile } from "./value_types.ts";
+import {
+  BarWatcher,
+  PlainWatcher,
+  quietWatcher,
+  type Watcher,
+  type WatcherOptions,
+} from "./watchers.ts";
+
+/** The flags of these commands that are no settings. */
+export interface TransferFlags {
+  /** As written, not yet checked. */
+  readonly seed?: readonly string[] | undefined;
+  readonly sha256?: string | undefined;
+  readonly id?: string | undefined;
+  readonly json?: boolean | undefined;
+  readonly header?: readonly (readonly [name: string, value: string])[] | undefined;
+}
+
+/** A command that transfers files. */
+export interface Transfer extends Omit<WatcherOptions, "level"> {
+  readonly flags: TransferFlags;
+  readonly loaded: LoadedSettings;
+  readonly settings: DownloadSettings;
+}
+
+/** What names, globs, folders, links and manifest files mean. */
+export interface Wanted {
+  /** In the order of the names, as far as they are no links. */
+  readonly requests: readonly DownloadRequest[];
+  readonly unmatched: readonly NamedFile[];
+}
+
+export async function resolveWanted(
+  transfer: Transfer,
+  names: readonly string[],
+  all: boolean,
+  signal: AbortSignal,
+): Promise<Wanted> {
+  const { environment: { core }, loaded, settings } = transfer;
+  const links = names.filter(isLinkOrFile);
+  const plain = names.filter((name) => !isLinkOrFile(name));
+  const named = plain.length === 0 && links.length > 0
+    ? []
+    : await core.resolveNames(plain, all, settings, signal, loaded.directories);
+  const requests: DownloadRequest[] = named.filter(({ unmatched }) => !unmatched);
+  for (const link of links) requests.push(await linked(transfer, link, signal));
+  return { requests, unmatched: named.filter(({ unmatched }) => unmatched) };
+}
+
+/**
+ * What a link means. Seeds that are named on the command line are asked, too; configured ones only
+ * if the content is pinned, because they may have another file of that name.
+ */
+async function linked(
+  { environment, loaded, settings }: Transfer,
+  link: string,
+  signal: AbortSignal,
+): Promise<DownloadRequest> {
+  const request = await environment.core.resolveLink(link, settings, signal);
+  const { id, sha256, seeds } = request;
+  if (seeds === undefined) return request;
+  const origin = loaded.origins.seeds;
+  const isNamed = origin === "--seed" || origin === "P2P_SEEDS";
+  const isPinned = id !== undefined || sha256 !== undefined;
+  const others = isNamed || isPinned && origin !== "default" ? settings.seeds : [];
+  return { ...request, seeds: [...seeds, ...others] };
+}
+
+/** The fields of --header, for the one web server that the command line names. */
+export function headersFor(
+  { header = [], seed = [] }: TransferFlags,
+  names: readonly string[],
+): DownloadSettings["httpHeaders"] {
+  if (header.length === 0) return {};
+  const urls = [...seed, ...names].filter((text) => /^https?:\/\//i.test(text));
+  const origins = new Set(urls.flatMap((url) => URL.canParse(url) ? new URL(url).origin : []));
+  const [origin] = origins;
+  if (origin !== undefined && origins.size === 1) return { [origin]: Object.fromEntries(header) };
+  throw new CommandError(
+    "usage",
+    origins.size === 0
+      ? "Cannot use --header: no web server is named"
+      : "Cannot use --header: more than one web server is named",
+    "Name one web server, as a link or with --seed; the fields go to no other one",
+  );
+}
+
+export function watcherFor(run: Transfer): Watcher {
+  const { environment: { env, stdout, stderr }, loaded: { values }, flags } = run;
+  const { progress: style, quiet } = values;
+  const options = { ...run, level: values["log-level"] };
+  // Bars between JSON lines on one terminal would be unreadable.
+  const mixed = flags.json && style === "auto" && stdout.terminal;
+  if (quiet || style === "none" || mixed) return quietWatcher(options, quiet);
+  // Bars have no colour, so NO_COLOR does not hide bars that were asked for.
+  const isSet = (name: string) => style === "bar" && name === "NO_COLOR" ? undefined : env(name);
+  return style !== "plain" && mayMoveCursor({ env: isSet }, stderr)
+    ? new BarWatcher(options)
+    : new PlainWatcher(options);
+}
+
+/** Below this rate, a missing unit is more likely than intent. */
+const MIN_LIMIT_BYTES_PER_SECOND = 1024;
+
+export function tinyLimits({ values }: LoadedSettings): string[] {
+  return (["limit", "task-limit"] as const).flatMap((name) => {
+    const limit = values[name];
+    if (limit === undefined || limit >= MIN_LIMIT_BYTES_PER_SECOND) return [];
+    return [
+      `note: --${name} is ${limit} bytes a second; for more, write ${limit}KiB or ${limit}MiB`,
+    ];
+  });
+}
+
+export function undrawnBars({ stderr, env }: Environment, { values }: LoadedSettings): string[] {
+  return values.progress !== "bar" || (stderr.terminal && env("TERM") !== "dumb")
+    ? []
+    : ["note: bars need a terminal; showing progress as plain lines"];
+}
+
+/** A note for users who configured no seed and run none on this computer. */
+export function unconfigured(
+  { origins, values }: LoadedSettings,
+  outcomes: readonly TaskOutcome[],
+): string[] {
+  const failed = outcomes.filter(({ outcome }) =>
+    !outcome.ok && outcome.failure.code === "unreachable"
+  );
+  if (origins.seeds !== "default" || failed.length === 0) return [];
+  return [
+    "note: no seeds are configured, so p2p asked this computer. Add one with p2p seeds add <host>, " +
+    "or name one with --seed <host>",
+    ...values.discover ? [NOTHING_FOUND] : [],
+  ];
+}
