@@ -58,6 +58,8 @@ export interface BucketPage {
 export function parseBucketPage(xml: string): BucketPage | undefined {
   if (!xml.includes("<ListBucketResult")) return undefined;
   const files: { key: string; size: number; modified: number }[] = [];
+  // Some stores ignore the wish for an encoding.
+  const isEncoded = xml.includes("<EncodingType>url</EncodingType>");
   let at = 0;
   for (;;) {
     const entry = element(xml, "Contents", at, xml.length);
@@ -67,7 +69,7 @@ export function parseBucketPage(xml: string): BucketPage | undefined {
       const found = element(xml, name, entry.from, entry.to);
       return found && xml.slice(found.from, found.to);
     };
-    const key = keyOf(field("Key"));
+    const key = keyOf(field("Key"), isEncoded);
     const digits = field("Size")?.trim() ?? "";
     const size = /^\d{1,16}$/.test(digits) ? Number(digits) : NaN;
     if (key === undefined || !Number.isSafeInteger(size)) continue;
@@ -95,10 +97,12 @@ function element(
   return { from: start + open.length, to: end, end: end + close.length };
 }
 
-function keyOf(encoded: string | undefined): string | undefined {
-  if (encoded === undefined) return undefined;
+function keyOf(text: string | undefined, isEncoded: boolean): string | undefined {
+  if (text === undefined) return undefined;
+  const key = unescaped(text);
+  if (!isEncoded) return key;
   try {
-    return decodeURIComponent(unescaped(encoded).replaceAll("+", " "));
+    return decodeURIComponent(key.replaceAll("+", " "));
   } catch {
     return undefined;
   }

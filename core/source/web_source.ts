@@ -64,7 +64,8 @@ interface WebFile {
   readonly tag: string | undefined;
 }
 
-const FIRST_BYTE: ByteRange = { start: 0, end: 1 };
+/** Two bytes, because some servers take the end 0 for none. */
+const BEGINNING: ByteRange = { start: 0, end: 2 };
 /** The requests of one probe share what is known of a file; a later probe asks again. */
 const MAX_FILE_AGE_MS = 2000;
 /** Files of which something is kept. */
@@ -232,10 +233,10 @@ export class WebSource implements Source, AsyncDisposable {
     if (this.#files.get(name)?.known === file) this.#files.delete(name);
   }
 
-  /** The first byte tells the size, and where the file is. `HEAD` would not: signed addresses refuse it. */
+  /** The first bytes tell the size, and where the file is. `HEAD` would not: signed addresses refuse it. */
   async #describe(name: string, signal: AbortSignal): Promise<WebFile> {
     const url = this.#urlOf(name);
-    await using exchange = await this.#requester.get({ url, range: FIRST_BYTE }, signal);
+    await using exchange = await this.#requester.get({ url, range: BEGINNING }, signal);
     const { verdict } = exchange;
     switch (verdict.kind) {
       case "range":
@@ -293,9 +294,9 @@ export class WebSource implements Source, AsyncDisposable {
   async #manifestByQuery(name: string, signal: AbortSignal): Promise<Manifest | undefined> {
     const url = this.#urlOf(name);
     url.search = "?manifest";
-    // Only one byte, so that a plain server does not begin to send all of a large file.
+    // Two bytes, so that a plain server does not begin to send all of a large file.
     await using first = await this.#requester.get(
-      { url, range: FIRST_BYTE, headers: JSON_ONLY },
+      { url, range: BEGINNING, headers: JSON_ONLY },
       signal,
     );
     const { kind } = first.verdict;

@@ -26,7 +26,7 @@ const entry = (key: string, size: string) =>
 
 Deno.test("parseBucketPage() reads keys, sizes and the next page", () => {
   const page = parseBucketPage(
-    `<?xml version="1.0"?><ListBucketResult xmlns="x"><IsTruncated>true</IsTruncated>` +
+    `<?xml version="1.0"?><ListBucketResult xmlns="x"><EncodingType>url</EncodingType>` +
       entry("a%2Fb+c%26d", "12") + entry("e&amp;f", "0") +
       `<NextContinuationToken>t&lt;1</NextContinuationToken></ListBucketResult>`,
   );
@@ -38,9 +38,17 @@ Deno.test("parseBucketPage() reads keys, sizes and the next page", () => {
 });
 
 Deno.test("parseBucketPage() skips entries that are not complete", () => {
-  const xml = `<ListBucketResult>${entry("a", "x")}${entry("%ff", "1")}<Contents></Contents>` +
+  const xml =
+    `<ListBucketResult><EncodingType>url</EncodingType>${entry("a", "x")}${
+      entry("%ff", "1")
+    }<Contents></Contents>` +
     `${entry("b", "3")}<Contents><Key>c</Key></ListBucketResult>`;
   assertEquals(parseBucketPage(xml)?.files.map(({ key }) => key), ["b"]);
+});
+
+Deno.test("parseBucketPage() takes keys as they are from a store that does not encode them", () => {
+  const xml = `<ListBucketResult>${entry("a+b%2F&lt;", "1")}</ListBucketResult>`;
+  assertEquals(parseBucketPage(xml)?.files.map(({ key }) => key), ["a+b%2F<"]);
 });
 
 for (const text of ["", "<html></html>", "<Error><Code>NoSuchBucket</Code></Error>"]) {
