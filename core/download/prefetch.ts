@@ -37,8 +37,8 @@ const BUDGET_BYTES = 4 * 1024 * 1024;
 const MIN_COST_BYTES = 4 * 1024;
 /** What a file costs whose bytes are not asked for: 16 are asked for at a time. */
 const MANIFEST_COST_BYTES = BUDGET_BYTES / 16;
-/** Replies that are awaited at a time: two connections take them without a queue. */
-const MAX_PENDING = 128;
+/** Replies that are awaited at a time, for each connection: p2p's own seed takes so many requests. */
+const MAX_PENDING = 64;
 /** Older answers are requested again: the file may have changed. */
 const MAX_AGE_MS = 5000;
 /** The others wait this long for a source that is being connected, so that all are asked together. */
@@ -172,9 +172,14 @@ export class Prefetch implements AsyncDisposable {
     const comesSoon = ({ state, connectingSince }: Supplier) =>
       state === "connecting" && clock.now() - connectingSince < MAX_CONNECT_MS;
     if (this.#suppliers.some(comesSoon)) return;
+    const connections = suppliers.reduce(
+      (sum, { source }) => sum + Math.max(1, source.line?.connections ?? 1),
+      0,
+    );
+    const maxPending = MAX_PENDING * connections;
     for (; this.#next < this.#files.length; this.#next++) {
       const file = this.#files[this.#next]!;
-      if (this.#pending > 0 && this.#pending + suppliers.length > MAX_PENDING) return;
+      if (this.#pending > 0 && this.#pending + suppliers.length > maxPending) return;
       const bytes = this.#bytesOf(file);
       const chosen = bytes > 0 ? this.#choose(suppliers, bytes) : undefined;
       if (chosen === "none") return;
@@ -197,7 +202,7 @@ export class Prefetch implements AsyncDisposable {
       if (!supplier.source.fetches || now < supplier.pausedUntil) continue;
       if (!best || supplier.rate.msFor(bytes) < best.rate.msFor(bytes)) best = supplier;
     }
-    return best === undefined || best.rate.hasRoom(bytes, suppliers.length) ? best : "none";
+    return best === undefined || best.rate.hasRoom(bytes, suppliers.length > 1) ? best : "none";
   }
 
   /** The file turned out smaller, or nothing of it is kept. */

@@ -2,10 +2,10 @@
 
 /** Less would idle a line with a long round trip. */
 const QUEUE_MS = 1500;
-/** Before anything came: what TCP sends in its first round trips. Shared by all sources. */
-const INITIAL_BYTES = 512 * 1024;
+/** Before anything came: what TCP sends over four connections in its first two round trips. */
+const INITIAL_BYTES = 256 * 1024;
 /** A source that is slow gets a few files at a time, so that another one can take over soon. */
-const MIN_BYTES = 64 * 1024;
+const INITIAL_SHARED_BYTES = 64 * 1024;
 /** Assumed of a source that has not shown its rate, in bytes a ms: a line of 100 Mbit/s. */
 const ASSUMED_RATE = 12_500;
 /** Of a source that sent nothing, so that it is not asked again while another one answers. */
@@ -17,7 +17,7 @@ export class SupplyRate {
   #pending = 0;
   /** Bytes a ms, of the last sample; undefined before. */
   #rate: number | undefined;
-  /** Grows with what comes, until the rate is known: as TCP's window does. */
+  /** As TCP's window, the bound grows with what comes. */
   #received = 0;
   #sampleAt: number | undefined;
   #sampleBytes = 0;
@@ -44,11 +44,12 @@ export class SupplyRate {
     return (this.#pending + bytes) / Math.max(this.#rate ?? ASSUMED_RATE, MIN_RATE);
   }
 
-  /** @param sources that share the first requests, while none has shown its rate */
-  hasRoom(bytes: number, sources: number): boolean {
-    const maxBytes = this.#rate === undefined
-      ? Math.max(MIN_BYTES, INITIAL_BYTES / sources) + this.#received
-      : Math.max(MIN_BYTES, this.#rate * QUEUE_MS);
+  /** @param hasOthers whether other sources can send the same */
+  hasRoom(bytes: number, hasOthers: boolean): boolean {
+    const initial = hasOthers ? INITIAL_SHARED_BYTES : INITIAL_BYTES;
+    // The rate lags behind while it grows, so it does not count below the initial bound.
+    const byRate = this.#rate === undefined ? Infinity : Math.max(initial, this.#rate * QUEUE_MS);
+    const maxBytes = Math.min(initial + this.#received, byRate);
     return this.#pending === 0 || this.#pending + bytes <= maxBytes;
   }
 

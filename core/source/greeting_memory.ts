@@ -15,6 +15,8 @@ const NO_NONCE = "0".repeat(32);
 
 export class GreetingMemory {
   readonly #lines = new LruCache<string, string>({ maxSize: MAX_SEEDS });
+  /** Of this process only: a computer moves between networks. */
+  readonly #roundTrips = new LruCache<string, number>({ maxSize: MAX_SEEDS });
   #changed = false;
 
   /** Whether there is something new since the last `entries`. */
@@ -39,6 +41,15 @@ export class GreetingMemory {
     if (this.#lines.get(seed) === undefined) return;
     this.#lines.delete(seed);
     this.#changed = true;
+  }
+
+  /** The shortest round trip that was measured in this process. */
+  roundTripMs(seed: string): number | undefined {
+    return this.#roundTrips.get(seed);
+  }
+
+  measured(seed: string, ms: number): void {
+    if (ms < (this.#roundTrips.get(seed) ?? Infinity)) this.#roundTrips.set(seed, ms);
   }
 
   /** Adds what an earlier process remembered; what this one knows is newer. */

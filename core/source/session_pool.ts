@@ -43,6 +43,8 @@ export interface SessionPoolOptions {
   readonly onLost: () => void;
 }
 
+/** Requests on one connection while another one is being opened; TCP sends 14 KB in the first round trip. */
+const MAX_DEPTH_WHILE_OPENING = 8;
 const TOO_MANY_CONNECTIONS = "Too many connections to all seeds together";
 /** At the end of a download a part is at least this long. */
 const MIN_LAST_PART_BYTES = 32 * 1024;
@@ -110,6 +112,8 @@ export class SessionPool implements AsyncDisposable {
     this.#seed = seed;
     this.#options = options;
     this.#count = new ConnectionCount(options.connections);
+    const roundTripMs = options.greetings?.roundTripMs(seed);
+    if (roundTripMs !== undefined) this.#measured(roundTripMs);
   }
 
   get size(): number {
@@ -259,7 +263,12 @@ export class SessionPool implements AsyncDisposable {
     const { session } = free;
     // This request waits for another one; the next one may get a connection of its own.
     if (session.depth > 0) this.#decide({ kind: "waiting" });
-    return session.depth < session.greeting.maxInflight ? free : undefined;
+    const { maxInflight } = session.greeting;
+    // While others are being opened, the rest waits for those: a new connection sends little at first.
+    const maxDepth = this.#opening > 0
+      ? Math.min(maxInflight, MAX_DEPTH_WHILE_OPENING)
+      : maxInflight;
+    return session.depth < maxDepth ? free : undefined;
   }
 
   /** Waits for a reply or a new connection, or opens the first one. */
@@ -477,6 +486,7 @@ export class SessionPool implements AsyncDisposable {
     this.#hasGreeted = true;
     this.#isLost = false;
     this.#options.greetings?.keep(this.#seed, greeting);
+    this.#options.greetings?.measured(this.#seed, ms);
     this.#measured(ms);
   }
 
