@@ -19,6 +19,7 @@ const COMMANDS = {
   cat: async () => (await import("./cat.ts")).catCommand,
   serve: async () => (await import("./serve.ts")).serveCommand,
   list: async () => (await import("./list.ts")).listCommand,
+  link: async () => (await import("./link.ts")).linkCommand,
   status: async () => (await import("./status.ts")).statusCommand,
   pause: async () => (await import("./control.ts")).pauseCommand,
   resume: async () => (await import("./control.ts")).resumeCommand,

@@ -206,6 +206,16 @@ export type OmitReason =
   | "unreadable-file"
   | "unreadable-folder";
 
+/** How to reach a file of a seed, with a browser or with p2p. */
+export interface FileLink {
+  /** The file. */
+  readonly name: string;
+  /** The content's id; null if the file was not hashed. */
+  readonly id: string | null;
+  /** A URL, which also has the beginning of the id. */
+  readonly link: string;
+}
+
 /** What happened in a running seed. */
 export type ServeEvent =
   | {
@@ -225,6 +235,11 @@ export type ServeEvent =
     readonly reasons: Readonly<Partial<Record<OmitReason, number>>>;
     /** One for each unintended reason, with its name on the disk. */
     readonly examples: readonly { readonly name: string; readonly reason: OmitReason }[];
+  }
+  | {
+    /** Links to the first files. */
+    readonly kind: "links";
+    readonly links: readonly FileLink[];
   }
   | {
     /** A file is being hashed for a manifest; the client has to wait. */

@@ -66,7 +66,8 @@ export {
   type WebAddress,
   withoutSecrets,
 } from "./base/source_address.ts";
-export { isLink, type Link, parseLink } from "./base/link.ts";
+export { hostName } from "./base/host_name.ts";
+export { formatLink, isLink, type Link, parseLink } from "./base/link.ts";
 export type { Directories } from "./state/directories.ts";
 export type { FileAttributes } from "./store/part_file.ts";
 export type { ByteRange } from "./base/ranges.ts";

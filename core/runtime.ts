@@ -3,6 +3,7 @@
  * `core/mod.ts` takes these as arguments, so that tests control them.
  */
 import { type Clock, systemClock } from "./base/clock.ts";
+import { hostName } from "./base/host_name.ts";
 import { type FreeDescriptors, isOutOfDescriptors } from "./base/descriptors.ts";
 import { type Random, systemRandom } from "./base/random.ts";
 import { type Multicast, multicast } from "./discovery/multicast.ts";
@@ -111,14 +112,6 @@ function hasherThreads(): HasherPool {
 function bootId(): string | undefined {
   try {
     return Deno.readTextFileSync("/proc/sys/kernel/random/boot_id").trim();
-  } catch {
-    return undefined;
-  }
-}
-
-function hostName(): string | undefined {
-  try {
-    return Deno.hostname();
   } catch {
     return undefined;
   }

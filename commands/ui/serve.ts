@@ -14,6 +14,8 @@ import { formatBytes, formatElapsed, formatRate, formatTime, plural } from "./un
 
 type Listening = ServeEvent & { readonly kind: "listening" };
 
+type Links = ServeEvent & { readonly kind: "links" };
+
 /** What a client needs besides the address. */
 export interface Invitation {
   readonly tls: boolean;
@@ -52,6 +54,7 @@ export function renderServeEvent(
 ): string[] {
   if (!reaches(levelOf(event), least)) return [];
   if (event.kind === "listening") return renderInvitation(event, invitation);
+  if (event.kind === "links") return renderLinks(event, invitation);
   // Nothing to wait for, and "stopping" has been reported already.
   if (event.kind === "draining" && event.connections === 0) return [];
   return [`${formatTime(now)} ${printable(sentenceOf(event))}`];
@@ -68,7 +71,7 @@ function levelOf(event: ServeEvent): Level {
   return event.bytes > MIN_REPORTED_HASH_BYTES ? "info" : "debug";
 }
 
-function sentenceOf(event: Exclude<ServeEvent, Listening>): string {
+function sentenceOf(event: Exclude<ServeEvent, Listening | Links>): string {
   switch (event.kind) {
     case "metrics":
       return `metrics on http://${addressOf(event.host, event.port)}/metrics`;
@@ -153,6 +156,15 @@ function renderInvitation(
     ...ca
       ? ["(if the client does not trust this certificate, add --tls-ca with its authority)"]
       : [],
+  ];
+}
+
+/** For a browser and for `p2p get`. A browser asks for the token itself. */
+function renderLinks({ links }: Links, { tls, tokenFile }: Invitation): string[] {
+  const isOpen = tls || tokenFile === undefined;
+  return [
+    isOpen ? "links, for a browser or p2p get:" : "links for p2p get:",
+    ...links.map(({ link }) => `  ${printable(link)}`),
   ];
 }
 

@@ -5,8 +5,11 @@
  */
 import { UsageError } from "./errors.ts";
 import { invalidNameReason } from "./names.ts";
+import { encodePath } from "./url_path.ts";
 import {
   DEFAULT_PORT,
+  formatSourceAddress,
+  isWebAddress,
   parseSocketAddress,
   parseWebUrl,
   type SocketAddress,
@@ -28,6 +31,34 @@ export interface Link {
 
 /** 64 bits are enough against an accident. */
 const MIN_ID_DIGITS = 16;
+
+/** In a link that is made here: 128 bits, against a content that was made on purpose. */
+export const LINK_ID_DIGITS = 32;
+
+/**
+ * A link to a file of a source, for browsers and for p2p. It holds no credentials.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { formatLink } from "p2p";
+ *
+ * const nas1 = { host: "nas1", port: 7270, tls: false };
+ * assertEquals(formatLink(nas1, "a b.iso", null), "http://nas1:7270/a%20b.iso");
+ * ```
+ *
+ * @param id of the content; null if it is not known.
+ */
+export function formatLink(address: SourceAddress, name: string, id: string | null): string {
+  const pin = id === null ? "" : `#id=${id.slice(0, LINK_ID_DIGITS)}`;
+  if (isWebAddress(address)) {
+    const folder = formatSourceAddress(address);
+    return (folder.endsWith("/") ? folder + encodePath(name) : folder) + pin;
+  }
+  const { host, port, tls } = address;
+  const seed = formatSourceAddress({ host, port, tls: false });
+  return `http${tls ? "s" : ""}://${seed}/${encodePath(name)}${pin}`;
+}
 
 /** Whether `text` is to be read as a link and not as a name. */
 export function isLink(text: string): boolean {

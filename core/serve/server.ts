@@ -18,6 +18,7 @@ import { createContext, type ServeContext } from "./context.ts";
 import { walkDirectory, type WalkResult } from "./files/directory_walk.ts";
 import { renderMetrics } from "./metrics/metrics.ts";
 import { listenForMetrics, serveMetrics } from "./metrics/metrics_listener.ts";
+import { reportLinks } from "./http/links.ts";
 import type { Gauges } from "./metrics/metrics_registry.ts";
 import { shutdown } from "./protocol/errors.ts";
 
@@ -62,6 +63,9 @@ export async function serve(
   await using clients = new TaskGroup(now);
   await reportListening(listeners, context);
   if (metrics) emit({ kind: "metrics", host: metrics.host, port: metrics.port });
+  if (settings.http && settings.links > 0) {
+    jobs.spawn((signal) => reportLinks(listeners[0]!, context, runtime.hostName?.(), signal));
+  }
   if (settings.announce) announceNearby(listeners, context, runtime, jobs);
   const accept = async (listener: Listening) => {
     for await (const stream of listener.clients()) connections.accept(stream, clients);

@@ -136,8 +136,7 @@ async function askMuch(attacker: HostileClient): Promise<void> {
 
 const OTHERS: readonly (readonly [what: string, opening: Uint8Array])[] = [
   ["a TLS hello", tlsHello()],
-  ["an HTTP request", utf8("GET / HTTP/1.1\r\nHost: localhost\r\nAccept: */*\r\n\r\n")],
-  ["HTTP/2", utf8("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")],
+  ["HTTP/0.9", utf8("get /\r\n")],
   ["an SSH greeting", utf8("SSH-2.0-OpenSSH_9.9\r\n")],
   ["a BitTorrent greeting", utf8("\x13BitTorrent protocol" + "\0".repeat(48))],
   ["an empty line", utf8("\n")],

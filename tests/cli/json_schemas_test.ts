@@ -274,7 +274,7 @@ contractTest(
 
 contractTest(
   "serve --json fits its schemas",
-  ["listening", "omitted", "metrics", "sent", "hashing", "hashed", "refused", "draining"]
+  ["listening", "omitted", "metrics", "links", "sent", "hashing", "hashed", "refused", "draining"]
     .map((event) => `serve-${event}`),
   async (world, schemas) => {
     world.write("share/a.bin", noise(2 * MIB));
@@ -289,7 +289,7 @@ contractTest(
     );
     const { port } = JSON.parse(await running.stdout.line(/"listening"/));
     const seed = { address: `127.0.0.1:${port}` };
-    await running.stdout.line(/"metrics"/);
+    await running.stdout.line(/"links"/);
     assertCode(await world.p2p("get", "a.bin", ...from(seed)), 0);
     await running.stdout.line(/"sent"/);
     using client = await Deno.connect({ hostname: "127.0.0.1", port });
@@ -331,8 +331,8 @@ contractTest(
 );
 
 contractTest(
-  "list --json and seeds --json fit their schemas",
-  ["list", "seeds"],
+  "list --json, seeds --json and link --json fit their schemas",
+  ["list", "seeds", "link"],
   async (world, schemas) => {
     await using old = new OldSeed({ "a.bin": noise(100) });
     const seeds = from(
@@ -345,6 +345,9 @@ contractTest(
     const files = list.files as Json[];
     assertEquals(files.map(({ name }) => name), ["a.bin", "sub/b.bin"]);
     assertEquals((files[0]!.ids as string[]).length, 2);
+    const links = schemas.object("link", await world.p2p("link", "a.bin", "--json", ...seeds));
+    const ids = (links.links as Json[]).map(({ id }) => id === null);
+    assertEquals(ids, [false, false, true]);
     const health = schemas.object("seeds", await world.p2p("seeds", "--json", ...seeds));
     const dialects = (health.seeds as Json[]).map(({ dialect }) => dialect);
     assertEquals(dialects, ["session", "session", "one-shot", null]);

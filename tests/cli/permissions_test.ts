@@ -26,6 +26,7 @@ const RUNS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   get: [],
   serve: [],
   list: [[]],
+  link: [[DONE, "--qr"]],
   status: [[], ["--all"]],
   max: [["2"]],
   pause: [[RUNNING]],

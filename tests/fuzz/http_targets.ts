@@ -14,7 +14,8 @@ import {
   MAX_TARGET_LENGTH,
   parseHttpRequest,
 } from "../../core/protocol/http_request.ts";
-import { encodePath, parseHttpTarget } from "../../core/protocol/http_target.ts";
+import { encodePath } from "../../core/base/url_path.ts";
+import { parseHttpTarget } from "../../core/protocol/http_target.ts";
 import { HeadTooLongError, ReadBuffer } from "../../core/protocol/read_buffer.ts";
 import { assertSame, attempt, bytesOf, type Target } from "./target.ts";
 

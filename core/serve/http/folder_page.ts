@@ -3,7 +3,8 @@
  * keyboards and screen readers. Pure.
  */
 import { formatBytes, printable } from "../../base/text.ts";
-import { encodePart, encodePath } from "../../protocol/http_target.ts";
+import { LINK_ID_DIGITS } from "../../base/link.ts";
+import { encodePart, encodePath } from "../../base/url_path.ts";
 import type { FolderEntry, SortKey } from "./folder_view.ts";
 
 export interface PageEntry extends FolderEntry {
@@ -29,9 +30,6 @@ export interface FolderPage {
   readonly first: string | undefined;
 }
 
-/** Hexadecimal digits of an id in a link: 128 bits. */
-export const LINK_ID_DIGITS = 32;
-
 /** Colours with a contrast of at least 4.5 in both schemes; targets of at least 24 pixels. */
 const STYLE = `
 :root{color-scheme:light dark}
@@ -55,7 +53,7 @@ label{display:block;margin:.25rem 0}
 input{width:100%;font:.8125rem ui-monospace,monospace;padding:.35rem;border:1px solid #8886;border-radius:4px}
 .hidden{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap}
 @media (max-width:36rem){
-thead{display:flex;gap:1rem}thead tr{display:contents}
+thead{display:flex;gap:1rem}thead tr{display:contents}thead th{border:0}
 tbody tr{display:grid;grid-template-columns:1fr auto;padding:.4rem 0}
 tbody th{grid-column:1/-1;padding:0}td{padding:0}.size{text-align:left}
 }
@@ -76,7 +74,7 @@ export function renderFolderPage(page: FolderPage): string {
 <html lang="en"><head><meta charset="utf-8"><title>${shown(title)}</title>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <link rel="icon" href="data:,"><style>${STYLE}</style></head>
-<body><header><nav aria-label="Folders"><ol>${crumbs(page)}</ol></nav>
+<body><header>${folder === "" ? "" : `<nav aria-label="Folders"><ol>${crumbs(page)}</ol></nav>`}
 <h1>${shown(title)}</h1>
 <p>${files === 1 ? "1 file" : `${files} files`}, ${formatBytes(bytes)}${
     files > 0 ? ` · <a href="?tar">Download all as .tar</a>` : ""

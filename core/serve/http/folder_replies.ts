@@ -2,7 +2,8 @@
 import { join } from "@std/path";
 import { ErrorReply } from "../../protocol/error_replies.ts";
 import { HttpError, type HttpField, type HttpRequest } from "../../protocol/http_request.ts";
-import { encodePart, type HttpTarget } from "../../protocol/http_target.ts";
+import { encodePart } from "../../base/url_path.ts";
+import type { HttpTarget } from "../../protocol/http_target.ts";
 import { encodeListing, type ListedFile } from "../../protocol/listing.ts";
 import type { ClientConnection } from "../accept/client_connection.ts";
 import type { ServeContext } from "../context.ts";

@@ -11,7 +11,8 @@ import {
 import { formatHttpDate } from "../../protocol/http_date.ts";
 import { contentRange, parseRanges } from "../../protocol/http_range.ts";
 import { HttpError, type HttpField, type HttpRequest } from "../../protocol/http_request.ts";
-import { encodePath, type HttpTarget, parseHttpTarget } from "../../protocol/http_target.ts";
+import { encodePath } from "../../base/url_path.ts";
+import { type HttpTarget, parseHttpTarget } from "../../protocol/http_target.ts";
 import { encodeListing } from "../../protocol/listing.ts";
 import { digestOfPiece, type Manifest } from "../../protocol/manifest.ts";
 import type { ClientConnection } from "../accept/client_connection.ts";

@@ -49,7 +49,7 @@ export class DiskCache {
     }
   }
 
-  /** @param hashedAt when hashing began: a file written just before may have changed without a trace. */
+  /** @param hashedAt when hashing began, in milliseconds since 1970: a file written just before may have changed without a trace. */
   async keep(
     file: HashedFile,
     manifest: Manifest,

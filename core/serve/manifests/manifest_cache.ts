@@ -53,7 +53,7 @@ export class ManifestCache {
     return undefined;
   }
 
-  /** @param hashedAt when hashing began. */
+  /** @param hashedAt when hashing began, in milliseconds since 1970. */
   keep({ name, path, version }: Located, manifest: Manifest, hashedAt: number): void {
     const racy = version.size <= MAX_CHEAP_BYTES && isRacy(version, hashedAt);
     const entry = { file: { name, path, version }, manifest, racy };

@@ -51,6 +51,12 @@ interface Job {
   readonly waiters: Set<() => void>;
 }
 
+/** When hashing began: by the monotonic clock, and by the clock that the times of files come from. */
+interface Begun {
+  readonly at: number;
+  readonly hashedAt: number;
+}
+
 type Outcome = ErrorReply | { readonly versionId: string; readonly manifest: Manifest };
 
 export class ManifestService {
@@ -139,21 +145,26 @@ export class ManifestService {
   }
 
   #hashAtOnce(file: OpenFile): Manifest {
-    const hashedAt = this.#options.clock.now();
+    const begun = this.#begin();
     const bytes = this.#block.subarray(0, file.version.size);
     file.read(bytes, 0);
     this.#options.metrics.hashedBytes.add(bytes.length);
     const digest = sha256(bytes);
     const pieces = bytes.length === 0 ? new Uint8Array() : digest;
     const manifest = makeManifest(bytes.length, digest.toHex(), pieces);
-    this.#keep(file, manifest, hashedAt);
+    this.#keep(file, manifest, begun);
     return manifest;
   }
 
-  #keep(file: OpenFile, manifest: Manifest, hashedAt: number): void {
+  #begin(): Begun {
+    const { clock } = this.#options;
+    return { at: clock.now(), hashedAt: clock.wallTime() };
+  }
+
+  #keep(file: OpenFile, manifest: Manifest, { at, hashedAt }: Begun): void {
     const { emit, clock } = this.#options;
     this.#cache.keep(file, manifest, hashedAt);
-    const elapsedMs = clock.now() - hashedAt;
+    const elapsedMs = clock.now() - at;
     emit({ kind: "hashed", name: file.name, bytes: file.version.size, elapsedMs });
   }
 
@@ -207,9 +218,10 @@ export class ManifestService {
   }
 
   async #hash(file: OpenFile, path: string, job: Job, signal: AbortSignal): Promise<void> {
-    const { diskCache, clock, emit, metrics, hasher } = this.#options;
+    const { diskCache, emit, metrics, hasher } = this.#options;
     const { name, version: { id: versionId, size } } = file;
-    const hashedAt = clock.now();
+    const begun = this.#begin();
+    const { hashedAt } = begun;
     const cached = await diskCache.find(file);
     if (cached) {
       this.#cache.keep(file, cached, hashedAt);
@@ -225,7 +237,7 @@ export class ManifestService {
     const read = file.readAsync.bind(file);
     const digests = await hashFile(read, size, { hasher, signal, onProgress });
     const manifest = makeManifest(size, digests.sha256, digests.pieces);
-    this.#keep(file, manifest, hashedAt);
+    this.#keep(file, manifest, begun);
     // Clients do not wait until the disk cache is written.
     this.#end(path, job, { versionId, manifest });
     await diskCache.keep(file, manifest, hashedAt, signal);
