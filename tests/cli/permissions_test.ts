@@ -27,6 +27,7 @@ const RUNS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   serve: [],
   list: [[]],
   link: [[DONE, "--qr"]],
+  manifest: [],
   status: [[], ["--all"]],
   max: [["2"]],
   pause: [[RUNNING]],
@@ -70,6 +71,7 @@ async function runEverything(world: CliFixture, options: () => RunOptions): Prom
     return ended.stdout;
   };
   await run("get", DONE, "--progress", "bar");
+  await run("manifest", world.path(`share/${DONE}`));
   // So slow that only the command that cancels it ends it.
   const slow = world.startWith(settings(), "get", RUNNING, "--limit", "1KiB", "--json");
   await slow.stdout.line(/"event":"task"/);
