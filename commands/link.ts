@@ -51,7 +51,12 @@ async function showLinks(environment: Environment, flags: Flags, name: string): 
   const own = await downloadSettingsOf(loaded.values);
   const { settings, notes } = await withNearbySeeds(environment, loaded, own, signal);
   if (!loaded.values.quiet) writeLines(stderr, notes);
-  const offer = await core.list({ glob: name, ids: true }, settings, signal);
+  const offer = await core.list(
+    { glob: name, ids: true },
+    settings,
+    signal,
+    loaded.directories,
+  );
   const links = linksIn(offer, name, (seed) => hostOf(environment, loaded, seed));
   if (links.length === 0) throw notFound(offer, name, flags.seed);
   if (flags.json) return writeLines(stdout, [jsonLine({ links })]);

@@ -1,5 +1,6 @@
 /** Responses for folders: a page, a listing, and an archive of all files. */
 import { join } from "@std/path";
+import { LruCache } from "../../base/lru_cache.ts";
 import { ErrorReply } from "../../protocol/error_replies.ts";
 import { HttpError, type HttpField, type HttpRequest } from "../../protocol/http_request.ts";
 import { encodePart } from "../../base/url_path.ts";
@@ -24,6 +25,30 @@ import { paddingOf, TAR_END, tarHeader } from "./tar.ts";
 
 /** Lines that are made at a time: a client that does not read keeps them. */
 const LINES_PER_CHUNK = 500;
+
+/** The digest of a file shows on its page this long after it is known. */
+const MAX_PAGE_AGE_MS = 1000;
+/** Of one listing: some MiB. */
+const MAX_CACHED_PAGES = 16;
+/** Stands for the host in a cached page. A file called so would show the host instead, and nothing worse. */
+const HOST = "\ue000host\ue000";
+
+const cachedPages = new WeakMap<
+  readonly ListedFile[],
+  LruCache<string, { readonly at: number; readonly text: string }>
+>();
+
+/** Pages of that listing, which stays the same object while nothing changes. */
+function pagesOf(files: readonly ListedFile[]) {
+  const pages = cachedPages.get(files) ?? new LruCache({ maxSize: MAX_CACHED_PAGES });
+  cachedPages.set(files, pages);
+  return pages;
+}
+
+/** The host of a cached page. The brackets of IPv6 are in it, because shells need quotes around them. */
+function placeholderOf(authority: string): string {
+  return authority.startsWith("[") ? `[${HOST}]` : HOST;
+}
 
 export interface FolderRepliesOptions {
   readonly connection: ClientConnection;
@@ -55,25 +80,24 @@ export class FolderReplies {
     if (target.query.has("json")) return await this.#listing(files, view, target);
     if (target.query.has("tar")) return await this.#archive(files, view, target);
     if (target.query.has("manifest")) throw new HttpError(404, "a folder has no manifest");
-    await this.#page(request, view, target);
+    await this.#page(request, files, view, target);
   }
 
-  async #page(request: HttpRequest, view: FolderView, target: HttpTarget): Promise<void> {
+  async #page(
+    request: HttpRequest,
+    files: readonly ListedFile[],
+    view: FolderView,
+    target: HttpTarget,
+  ): Promise<void> {
     const { connection, context, responder, upload } = this.#options;
-    const { tls, token } = context.settings;
+    const { tls } = context.settings;
     const authority = target.authority ?? request.fields.get("host");
-    const { entries, ...page } = entriesOf(view, target.query);
-    const prefix = target.name === "" ? "" : `${target.name}/`;
-    const body = new TextEncoder().encode(renderFolderPage({
-      folder: target.name,
-      // HTTP/1.0 may name no host; there are no links to copy then.
-      origin: authority === undefined ? undefined : `http${tls ? "s" : ""}://${authority}`,
-      wantsToken: token !== undefined,
-      files: view.end - view.start,
-      bytes: view.bytes,
-      entries: entries.map((entry) => ({ ...entry, ...this.#digestsOf(entry, prefix) })),
-      ...page,
-    }));
+    const placeholder = authority && placeholderOf(authority);
+    const origin = placeholder && `http${tls ? "s" : ""}://${placeholder}`;
+    const page = this.#cachedPage(files, view, target, origin);
+    // A valid host means nothing to HTML.
+    const text = placeholder && authority ? page.replaceAll(placeholder, authority) : page;
+    const body = new TextEncoder().encode(text);
     const fields: HttpField[] = [
       ["Content-Type", "text/html; charset=utf-8"],
       ["Content-Length", String(body.length)],
@@ -84,6 +108,36 @@ export class FolderReplies {
     const head = responder.head(200, fields);
     responder.hasBegun = true;
     await sendBytes(connection, upload, body, head);
+  }
+
+  /** A page takes milliseconds to make: clients that request it again and again must not cost others more. */
+  #cachedPage(
+    files: readonly ListedFile[],
+    view: FolderView,
+    target: HttpTarget,
+    origin: string | undefined,
+  ): string {
+    const { clock, settings: { token } } = this.#options.context;
+    const asked = ["sort", "order", "page", "after"].map((key) => target.query.get(key));
+    const key = JSON.stringify([target.name, origin, ...asked]);
+    const pages = pagesOf(files);
+    const cached = pages.get(key);
+    const now = clock.now();
+    if (cached && now - cached.at < MAX_PAGE_AGE_MS) return cached.text;
+    const { entries, ...page } = entriesOf(view, target.query);
+    const prefix = target.name === "" ? "" : `${target.name}/`;
+    const text = renderFolderPage({
+      folder: target.name,
+      // HTTP/1.0 may name no host; there are no links to copy then.
+      origin,
+      wantsToken: token !== undefined,
+      files: view.end - view.start,
+      bytes: view.bytes,
+      entries: entries.map((entry) => ({ ...entry, ...this.#digestsOf(entry, prefix) })),
+      ...page,
+    });
+    pages.set(key, { at: now, text });
+    return text;
   }
 
   #digestsOf(

@@ -447,3 +447,17 @@ test("serve() waits for a head that arrives in parts", async () => {
   for (const part of request("/hello.txt")) await client.send(part);
   assertEquals((await readReply(client)).text, "hello\n");
 });
+
+test("serve() shows each client the host that it asked for, also from a page that was made before", async () => {
+  await using fixture = await HttpFixture.start();
+  for (const host of ["127.0.0.1:1", "[::1]:2", "localhost", "127.0.0.1:1"]) {
+    const { text } = await fixture.get("/", { Host: host });
+    const link = `http://${host}/hello.txt`;
+    const word = host.startsWith("[") ? `&#39;${link}&#39;` : link;
+    assertStringIncludes(text, `value="${link}"`);
+    assertStringIncludes(text, `value="p2p get ${word}"`);
+    assertStringIncludes(text, `<h1>${host}</h1>`);
+  }
+  const { text } = await fixture.ask("GET / HTTP/1.0\r\n\r\n");
+  assertStringIncludes(text, 'href="./hello.txt"');
+});
