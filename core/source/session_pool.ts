@@ -286,7 +286,9 @@ export class SessionPool implements AsyncDisposable {
 
   /** Requests parts of the waiting ranges over all connections that have room. */
   #serve(): void {
-    if (this.#jobs.length === 0 || this.#closing.signal.aborted) return;
+    // Without a connection, the failure of opening one must end the ranges, and not open another one.
+    if (this.#members.size === 0 || this.#closing.signal.aborted) return;
+    if (this.#jobs.length === 0) return;
     const { clock } = this.#options;
     const now = clock.now();
     const roundTripMs = this.#roundTrip.value ?? 0;

@@ -216,6 +216,58 @@ test("SeedSource.read() divides a few ranges among all connections on a long pat
   assertEquals(seed.mostOpen, 16);
 });
 
+test("SeedSource.read() goes on over a new connection with ranges that waited when the only one is lost", async () => {
+  const gate = Promise.withResolvers<void>();
+  await using seed = new ScriptedSeed({ a: FILE }, holding("DOWNLOAD", gate.promise));
+  seed.greeting = { ...seed.greeting, maxInflight: 1 };
+  await using fixture = new SourceFixture(seed.dial, { connections: 1 });
+  const [sent, waiting] = [new Uint8Array(100), new Uint8Array(100)];
+  const first = watch(fixture.read(0, sent));
+  const second = watch(fixture.read(100, waiting));
+  await fixture.clock.advance(0);
+  assertEquals(seed.asked("DOWNLOAD").length, 1);
+  seed.hangUp();
+  await fixture.clock.advance(0);
+  assert(first.ending && "error" in first.ending);
+  assertEquals(second.ending, undefined);
+  gate.resolve();
+  await fixture.clock.advance(0);
+  assertEquals(second.ending, { value: undefined });
+  assertEquals([waiting, seed.connections], [FILE.subarray(100, 200), 2]);
+});
+
+test("SeedSource.read() fails ranges that waited when no new connection can be made", async () => {
+  const gate = Promise.withResolvers<void>();
+  await using seed = new ScriptedSeed({ a: FILE }, holding("DOWNLOAD", gate.promise));
+  seed.greeting = { ...seed.greeting, maxInflight: 1 };
+  let isUp = true;
+  const dial: Dial = (address, signal) =>
+    isUp ? seed.dial(address, signal) : Promise.reject(new UnreachableError("refused"));
+  await using fixture = new SourceFixture(dial, { connections: 1 });
+  const reads = [0, 100].map((start) => watch(fixture.read(start, new Uint8Array(100))));
+  await fixture.clock.advance(0);
+  isUp = false;
+  seed.hangUp();
+  await fixture.clock.advance(0);
+  gate.resolve();
+  for (const { ending } of reads) {
+    assert(ending && "error" in ending && ending.error instanceof UnreachableError);
+  }
+});
+
+test("SeedSource.line has the round trip of the greeting, and the open connections", async () => {
+  await using seed = new ScriptedSeed({ a: FILE });
+  const clock = new ManualClock();
+  const dial: Dial = async (address, signal) =>
+    withDelayedReads(await seed.dial(address, signal), clock);
+  await using fixture = new SourceFixture(dial, { clock });
+  assertEquals(fixture.source.line, { connections: 0 });
+  const protocol = fixture.source.protocol(noAbort);
+  await clock.advance(ROUND_TRIP_MS);
+  await protocol;
+  assertEquals(fixture.source.line, { connections: 1, roundTripMs: ROUND_TRIP_MS });
+});
+
 test("SeedSource opens at most as many connections as there are shared slots", async () => {
   await using seed = new ScriptedSeed({ a: FILE }, async () => {
     await oneTurn();
