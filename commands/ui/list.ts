@@ -90,7 +90,16 @@ export function renderSeeds(seeds: readonly SeedHealth[], width: number): string
 }
 
 function protocolOf({ dialect }: SeedHealth): string {
-  return dialect === null ? "-" : dialect === "session" ? "v2" : "v1";
+  switch (dialect) {
+    case null:
+      return "-";
+    case "session":
+      return "v2";
+    case "one-shot":
+      return "v1";
+    case "http":
+      return "http";
+  }
 }
 
 function pingOf({ roundTripMs }: SeedHealth): string {

@@ -40,6 +40,17 @@ themselves on the local network: p2p seeds --lan shows them. Seeds that you did
 not name must agree on what a file contains, or the download fails. A seed is
 host, host:port, [v6]:port, or tls://host:port.
 
+A web server, a CDN or a bucket is a seed, too, and its bytes are checked like
+all others if any seed has the digests, or if p2p manifest has written them into
+a file beside it. Without them, give --sha256, or the file is not verified.
+
+  p2p get film.mkv --seed nas1 --seed https://example.org/films/
+  p2p get https://example.org/films/film.mkv      a link; also s3://bucket/key
+  p2p manifest film.mkv                           writes film.mkv.p2p
+
+Buckets are read with the account of AWS_ACCESS_KEY_ID or AWS_PROFILE, at
+AWS_ENDPOINT_URL. A password in a URL, and --header, go to that server only.
+
 The same content has the same id on every seed, so seeds need not know each
 other. If seeds have different versions under one name, the version of most
 seeds wins, on a tie the one with the lowest id; the other seeds are reported,

@@ -380,6 +380,16 @@ contractTest(
   },
 );
 
+contractTest("manifest --json fits its schema", ["manifest"], async (world, schemas) => {
+  world.write("here/a.bin", noise(10));
+  const written = schemas.object(
+    "manifest",
+    await world.p2p("manifest", "a.bin", "--url", "https://a.example/files/", "--json"),
+  );
+  const [file] = written.files as Json[];
+  assertEquals([file!.path, file!.urls], ["a.bin.p2p", ["https://a.example/files/a.bin"]]);
+});
+
 contractTest("config --json fits its schema", ["config"], async (world, schemas) => {
   world.write("config/config.json", '{"seeds": ["nas1", "tls://nas2:1"], "limit": "10MiB"}');
   const config = schemas.object(

@@ -36,6 +36,7 @@ const RUNS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   logs: [[DONE]],
   why: [[DONE], [RUNNING]],
   verify: [],
+  cat: [[RUNNING]],
   help: [["security"]],
   seeds: [["add", "nas1"], [], ["remove", "nas1"], ["--lan"]],
   config: [[]],
@@ -79,6 +80,15 @@ async function runEverything(world: CliFixture, options: () => RunOptions): Prom
     for (const args of runs) await run(command, ...args);
   }
   await run("verify", world.path(`share/${DONE}`));
+  const { env: own, ...others } = settings();
+  const account = { AWS_ENDPOINT_URL: "http://127.0.0.1:1" };
+  const bucket = await world.p2pWith(
+    { ...others, env: { ...own, ...account } },
+    ...["list", "--seed", "s3://bucket/"],
+  );
+  assertCode(bucket, 4);
+  assertFalse(REFUSED.test(bucket.stdout + bucket.stderr), bucket.stderr);
+  assert(bucket.stderr.includes("connection refused"), bucket.stderr);
   const { stdout: events, stderr: reported } = await slow.ended;
   assertFalse(REFUSED.test(events + reported), reported);
   const help = await run("--help");

@@ -5,8 +5,11 @@ import {
   download,
   type DownloadRequest,
   downloadSettings,
+  list,
   ProtocolError,
   resolveLink,
+  serve,
+  serveSettings,
   UsageError,
   writeManifest,
 } from "../../core/mod.ts";
@@ -108,6 +111,32 @@ test("a manifest file without addresses pins the content at the seeds that are a
   assertEquals(request.seeds, undefined);
   const outcome = await get(folder, request, [server.url()]);
   assert(outcome.ok && outcome.result.verified);
+});
+
+test("a p2p seed behind HTTP is listed and verified", async () => {
+  using folder = new TempFolder();
+  folder.write("shared/dir/a.bin", FILE);
+  const stop = new AbortController();
+  const listening = Promise.withResolvers<number>();
+  const serving = serve(
+    serveSettings({ dir: folder.pathOf("shared"), host: "127.0.0.1", port: 0 }),
+    { cache: folder.pathOf("cache") },
+    (event) => {
+      if (event.kind === "listening") listening.resolve(event.addresses[0]!.port);
+    },
+    stop.signal,
+  );
+  try {
+    const seed = `http://127.0.0.1:${await listening.promise}/`;
+    const { files, seeds } = await list({ glob: "dir/*", ids: false }, downloadSettings([seed]));
+    assertEquals([files.map(({ name }) => name), seeds[0]?.dialect], [["dir/a.bin"], "http"]);
+    const outcome = await get(folder, { name: "dir/a.bin" }, [seed]);
+    assert(outcome.ok && outcome.result.verified, JSON.stringify(outcome));
+    assertEquals(outcome.result.bytesBySeed, { [seed]: FILE.length });
+  } finally {
+    stop.abort();
+    await serving;
+  }
 });
 
 test("a link whose digest is another one is not downloaded", async () => {
