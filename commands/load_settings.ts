@@ -104,6 +104,10 @@ export async function downloadSettingsOf(values: Values): Promise<DownloadSettin
     sync: values.sync,
     limit: values.limit,
     taskLimit: values["task-limit"],
+    share: values.share,
+    sharePort: values["share-port"],
+    shareLimit: values["share-limit"],
+    shareForMs: values["share-for"],
     httpHeaders: DOWNLOAD_DEFAULTS.httpHeaders,
     token: await tokenIn(values["token-file"]),
     caCerts: ca === undefined

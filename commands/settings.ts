@@ -92,6 +92,14 @@ export const SETTINGS = {
     .help("Sync a file to the disk before its final name appears, or leave that to the system"),
   times: setting(SWITCH, true, ["get"])
     .help("Keep the time and the executable permission of files taken by --all, glob or folder"),
+  share: setting(SWITCH, DOWNLOAD_DEFAULTS.share, ["get"])
+    .help("Offer verified pieces to others that download the same, and use theirs"),
+  "share-port": setting(wholeNumber(0, 65_535), DOWNLOAD_DEFAULTS.sharePort, ["get"])
+    .help("Port that others connect to; 0 is any free one"),
+  "share-limit": setting(RATE, DOWNLOAD_DEFAULTS.shareLimit, ["get"])
+    .help("Limit the rate of what is sent to others"),
+  "share-for": setting(DURATION, DOWNLOAD_DEFAULTS.shareForMs, ["get"])
+    .help("Offer finished files for this long after the last download"),
   progress: setting(choice("auto", "bar", "plain", "none"), "auto", TRANSFERS)
     .help("Bars on a terminal, or plain lines"),
   host: setting(text("host"), SERVE_DEFAULTS.host, ["serve"])

@@ -40,6 +40,14 @@ export interface DownloadSettings {
   readonly taskLimit: number | undefined;
   /** The shared secret of seeds that want one. */
   readonly token: string | undefined;
+  /** Whether to offer verified pieces to other receivers of the same files, and to use theirs. */
+  readonly share: boolean;
+  /** Where other receivers connect to; 0: any free port. */
+  readonly sharePort: number;
+  /** Bytes a second to other receivers; undefined: no limit. */
+  readonly shareLimit: number | undefined;
+  /** How long a complete file is still offered after its download; undefined: not at all. */
+  readonly shareForMs: number | undefined;
   /** Certificates, PEM, trusted besides the system's. */
   readonly caCerts: readonly string[];
   /** Fields for requests to web servers, by origin (`https://host`); they go to no other origin. */
@@ -72,6 +80,12 @@ export const DOWNLOAD_DEFAULTS = {
   limit: undefined,
   taskLimit: undefined,
   token: undefined,
+  // Other receivers learn this one's address, and the line's other direction is used: the user decides.
+  share: false,
+  sharePort: 0,
+  shareLimit: undefined,
+  // A command ends when its work is done.
+  shareForMs: undefined,
   caCerts: [],
   httpHeaders: {},
 } as const satisfies Omit<DownloadSettings, "seeds">;

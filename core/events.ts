@@ -144,6 +144,8 @@ export type TaskEventData =
     /** Progress of a busy seed that is hashing the file. */
     readonly percent?: number;
   }
+  /** Verified bytes were sent to other receivers. */
+  | { readonly kind: "given"; readonly bytes: number }
   /** Any other line of the task's log. */
   | {
     readonly kind: "note";

@@ -34,6 +34,7 @@ const CORE: Readonly<Record<string, readonly string[]>> = {
   "core/runtime.ts": ["core/discovery", "core/hash", "core/source", "core/store", "core/base"],
   "core/download": [
     "core/runtime.ts",
+    "core/serve",
     "core/hash",
     "core/plan",
     "core/source",

@@ -80,6 +80,8 @@ function sentenceOf(event: TaskEvent): string {
     }
     case "pieces":
       return `the file has ${plural(event.count, "piece")}`;
+    case "given":
+      return `sent ${formatBytes(event.bytes)} to other receivers`;
     case "flight":
       return `${plural(event.pieces, "piece")} requested from ${event.seed}`;
     case "line":

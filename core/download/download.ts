@@ -76,6 +76,11 @@ export interface CompleteDownloadJob extends DownloadJob {
   readonly directories: Directories;
 }
 
+/** A seed has places for few hundred connections, and receivers that share ask it for a part of the pieces. */
+const SHARED_SEED_CONNECTIONS = 2;
+/** Two connections to each of 24 receivers, and as many from them. */
+const SHARING_DESCRIPTORS = 128;
+
 /** How few open files limit the downloads. */
 export interface FewDescriptors {
   /** Downloads that run at a time. */
@@ -114,8 +119,12 @@ export async function download(
   const { stateDir, writer: opened } = await openRunWriter(job, runtime, cleanup, signal);
   await using writer = opened;
   using _greetings = keepGreetings(stateDir, runtime.greetings);
+  const { seedConnections } = settings;
   await using pool = new SourcePool({
     ...settings,
+    seedConnections: settings.share
+      ? Math.min(SHARED_SEED_CONNECTIONS, maxConnectionsOf(seedConnections))
+      : seedConnections,
     clock,
     dial: runtime.dial,
     web: runtime.web,
@@ -124,6 +133,10 @@ export async function download(
   });
   const out = new OutFolder(outDir, runtime.store.platform, runtime.store.disk);
   await using prefetch = prefetchFor(requests, out, settings, pool, clock, signal);
+  // Its code is loaded only where it is used.
+  await using sharing = settings.share
+    ? new (await import("./share.ts")).Sharing(settings, runtime)
+    : undefined;
   await using watches = new TaskGroup(signal);
   const slots = new Semaphore(shares.tasks);
   const shared = {
@@ -134,6 +147,7 @@ export async function download(
     writer,
     slots,
     prefetch,
+    sharing,
   };
   const runner = new TaskRunner(shared, runtime, emit);
   if (requests.length > 0) out.open();
@@ -149,7 +163,9 @@ export async function download(
   // A download must not fail because old logs cannot be removed.
   watches.spawn((signal) => writer.removeOldLogs(signal).catch(() => {}));
   watches.spawn((signal) => cleanQuarantine(out, runtime, signal).catch(() => {}));
-  return await runQueue(tasks, slots, runner, signal);
+  const outcomes = await runQueue(tasks, slots, runner, signal);
+  await sharing?.linger(signal);
+  return outcomes;
 }
 
 /**
@@ -188,7 +204,7 @@ async function openRunWriter(
 
 /** The number of tasks and connections that the descriptors allow. */
 function sharesOf(
-  { settings: { max, seeds, seedConnections }, onFewDescriptors }: CompleteDownloadJob,
+  { settings: { max, seeds, seedConnections, share }, onFewDescriptors }: CompleteDownloadJob,
   requests: readonly DownloadRequest[],
   runtime: Runtime,
 ): DescriptorShares {
@@ -196,10 +212,10 @@ function sharesOf(
   const sources = new Set(
     [seeds, ...requests.flatMap((each) => each.seeds ? [each.seeds] : [])].flat(),
   );
-  const wanted = {
-    tasks,
-    connections: Math.min(MAX_CONNECTIONS, sources.size * maxConnectionsOf(seedConnections)),
-  };
+  // Receivers that connect here take as many descriptors as those that this one connects to.
+  const forOthers = share ? SHARING_DESCRIPTORS : 0;
+  const forSeeds = sources.size * maxConnectionsOf(seedConnections);
+  const wanted = { tasks, connections: Math.min(MAX_CONNECTIONS, forSeeds) + forOthers };
   const { count, limit } = runtime.freeDescriptors(descriptorsFor(wanted));
   if (count < MIN_DESCRIPTORS) {
     const allowed = limit === undefined ? "too few" : `only ${limit}`;

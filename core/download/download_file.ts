@@ -8,6 +8,7 @@ import { equalBytes, sha256 } from "../base/digest.ts";
 import { P2pError } from "../base/errors.ts";
 import { cellsOf, layoutOf, rangeOfPiece } from "../base/pieces.ts";
 import { lengthOf } from "../base/ranges.ts";
+import { formatSourceAddress, isWebAddress, type SocketAddress } from "../base/source_address.ts";
 import { TaskGroup } from "../base/task_group.ts";
 import { isTrouble, type TaskResult } from "../events.ts";
 import type { SetAsideReason } from "../plan/content_trials.ts";
@@ -34,6 +35,7 @@ import { PieceDownloader } from "./piece_downloader.ts";
 import { probe, type ProbeResult } from "./probe.ts";
 import { runMachine, type Running } from "./run_machine.ts";
 import { StreamTarget, windowOf } from "./stream_target.ts";
+import type { Swarm } from "./swarm.ts";
 import type { TaskContext } from "./task_context.ts";
 
 /** A task keeps its permit this long while it only waits for answers. */
@@ -84,7 +86,7 @@ class FileDownload implements AsyncDisposable {
   readonly #out: OutFolder | StreamTarget;
   readonly #context: TaskContext;
   readonly #signal: AbortSignal;
-  readonly #sources: ReadonlyMap<string, Source>;
+  readonly #sources: Map<string, Source>;
   readonly #jobs: TaskGroup;
   readonly #startedAt: number;
   readonly #manifests = new Map<string, Manifest>();
@@ -95,6 +97,8 @@ class FileDownload implements AsyncDisposable {
   #resolvingSince: number;
   #choice: Choice | undefined;
   #open: OpenContent | undefined;
+  /** Other receivers of the open content; undefined: nothing is shared. */
+  #swarm: Swarm | undefined;
   /** Closes the file of a content that was set aside. */
   #closing = Promise.resolve();
   /** What became of the content that was set aside last. */
@@ -141,6 +145,7 @@ class FileDownload implements AsyncDisposable {
         ({ id, troubled, reached: known }) => ({ id, troubled, known }),
       ),
       wanted,
+      order: settings.share ? "rarest-first" : "in-order",
       requireVerified: settings.requireVerified,
       requireAgreement: settings.requireAgreement,
       giveUpMs: settings.giveUpMs,
@@ -174,6 +179,13 @@ class FileDownload implements AsyncDisposable {
       case "report": {
         const { source: seed, change: what, retryInMs, percent } = command;
         const reason = reasonText(command);
+        if (this.#swarm?.has(seed)) {
+          if (what === "dropped") this.#swarm.handle({ kind: "dropped", peer: seed });
+          // Receivers come and go; that is no trouble of the download.
+          const text = `receiver ${seed}: ${what}, ${reason}`;
+          return emit({ kind: "note", level: what === "corrupt" ? "info" : "debug", text });
+        }
+        if (what === "joined" || what === "back") this.#swarm?.seedHolds(seed);
         if (what === "joined" || what === "back") this.#useful.add(seed);
         else if (isTrouble(what) || what === "lacks") this.#useful.delete(seed);
         const retry = retryInMs === undefined ? {} : { retryInMs };
@@ -212,6 +224,10 @@ class FileDownload implements AsyncDisposable {
       return this.#answered(source, prefetched, running);
     }
     this.#probing++;
+    const swarm = this.#swarm;
+    if (swarm?.has(source)) {
+      return this.#start((signal) => this.#probePeer(swarm, source, running, signal), running);
+    }
     this.#start(async (signal) => {
       const result = prefetched && await abortable(prefetched, signal) ||
         await probe(this.#sources.get(source)!, this.#wanted.name, signal, this.#bytesToProbe());
@@ -220,6 +236,17 @@ class FileDownload implements AsyncDisposable {
       await this.#return(sized, running, signal);
       this.#answered(source, sized, running);
     }, running);
+  }
+
+  /** A receiver is asked for its pieces, and not for a manifest: it has no say in what the content is. */
+  async #probePeer(swarm: Swarm, source: string, running: Run, signal: AbortSignal): Promise<void> {
+    const isThere = await swarm.probe(source, signal);
+    this.#probing--;
+    const { id, size } = this.#choice!.content;
+    const answer = isThere && id !== null
+      ? { kind: "manifest", id, size, sha256: "" } as const
+      : { kind: "failed", reason: `${source} is not there`, code: "unreachable" } as const;
+    running.send({ kind: "answered", source, answer });
   }
 
   /** A source without a manifest may hold the content whose manifest is known. */
@@ -342,6 +369,8 @@ class FileDownload implements AsyncDisposable {
     const small = this.#small;
     this.#small = undefined;
     signal.throwIfAborted();
+    this.#swarm = this.#swarmOf(this.#open, running);
+    for (const seed of choice.holders) this.#swarm?.seedHolds(seed);
     if (small && await this.#storeSmall(this.#open, small)) {
       return await this.#finish(running, signal);
     }
@@ -364,6 +393,39 @@ class FileDownload implements AsyncDisposable {
     const held = stream.held();
     if (held.pieces > 0) emit({ kind: "resumed", ...held, rehashed: 0, leftOut: true });
     return stream;
+  }
+
+  /**
+   * Joins the other receivers of the content. What comes over TLS is not offered in the clear, and a
+   * file of one piece is there before others are met.
+   */
+  #swarmOf({ content, file }: OpenContent, running: Run): Swarm | undefined {
+    const { sharing, random, emit } = this.#context;
+    const { manifest } = content;
+    const seeds = this.#plainSeeds;
+    if (sharing === undefined || seeds === undefined || manifest === undefined) return undefined;
+    if (manifest.layout.count < 2 || !(file instanceof StoredFile)) return undefined;
+    return sharing.swarmOf({
+      manifest,
+      file,
+      random,
+      seeds,
+      sources: this.#sources,
+      nextPieces: (count) => this.machine.nextPieces(count),
+      send: (event) => running.send(event),
+      onGiven: (bytes) => emit({ kind: "given", bytes }),
+      fail: (error) => this.#failed(error, running),
+    }, this.#signal);
+  }
+
+  /** The p2p seeds of the task by id; undefined if it has sources that use encryption. */
+  get #plainSeeds(): Map<string, SocketAddress> | undefined {
+    const seeds = new Map<string, SocketAddress>();
+    for (const address of this.#wanted.seeds ?? this.#context.settings.seeds) {
+      if (isWebAddress(address) ? !address.url.startsWith("http:") : address.tls) return undefined;
+      if (!isWebAddress(address)) seeds.set(formatSourceAddress(address), address);
+    }
+    return seeds;
   }
 
   /**
@@ -482,6 +544,7 @@ class FileDownload implements AsyncDisposable {
   #request(command: Extract<DownloadCommand, { kind: "request" }>): void {
     const { request: id, source, piece, rangeBytes, because } = command;
     this.#requests.set(id, { source, piece });
+    this.#swarm?.handle({ kind: "requested", source, piece });
     this.#emitInFlight(source, 1);
     if (because) {
       const text = slownessText(because, "requested twice");
@@ -502,6 +565,7 @@ class FileDownload implements AsyncDisposable {
       emit({ kind: "received", seed, bytes: event.bytes });
     } else this.#settled(event.request);
     if (event.kind === "stored") {
+      this.#swarm?.stored(piece);
       const bytes = lengthOf(rangeOfPiece(this.#open.file.content.layout, piece));
       const { hashMs = 0, diskMs = 0 } = event;
       emit({ kind: "stored", seed, piece, bytes, hashMs, diskMs });
@@ -515,7 +579,9 @@ class FileDownload implements AsyncDisposable {
   #settled(id: number): void {
     const request = this.#requests.get(id);
     this.#requests.delete(id);
-    if (request) this.#emitInFlight(request.source, -1);
+    if (request === undefined) return;
+    this.#emitInFlight(request.source, -1);
+    this.#swarm?.handle({ kind: "ended", source: request.source });
   }
 
   #emitInFlight(seed: string, more: number): void {
@@ -527,8 +593,16 @@ class FileDownload implements AsyncDisposable {
   async #finish(running: Run, signal: AbortSignal): Promise<void> {
     const open = this.#open!;
     const outcome = await this.#finishTarget(open, signal);
-    if (outcome) return running.end(this.#result(outcome));
+    if (outcome) {
+      const { manifest } = open.content;
+      const seeds = this.#plainSeeds;
+      if (manifest && seeds && outcome.how === "downloaded" && open.file instanceof StoredFile) {
+        this.#context.sharing?.keep(manifest, outcome.path, Array.from(seeds.values()));
+      }
+      return running.end(this.#result(outcome));
+    }
     if (open.file instanceof StoredFile) this.#emitChangedOnDisk(open.file);
+    this.#swarm?.lost();
     this.#opened(open, running);
   }
 
@@ -621,8 +695,9 @@ class FileDownload implements AsyncDisposable {
     this.#share?.[Symbol.dispose]();
     this.#share = undefined;
     for (const id of Array.from(this.#requests.keys())) this.#settled(id);
-    this.#closing = open.downloader[Symbol.asyncDispose]().finally(() =>
-      open.file[Symbol.dispose]()
-    );
+    const swarm = this.#swarm;
+    this.#swarm = undefined;
+    const ends = [open.downloader[Symbol.asyncDispose](), swarm?.[Symbol.asyncDispose]()];
+    this.#closing = Promise.all(ends).then(() => {}).finally(() => open.file[Symbol.dispose]());
   }
 }

@@ -123,6 +123,8 @@ function commonContext(
     settings,
     pool,
     prefetch,
+    // Streams are read in order, and what others need most is not.
+    sharing: undefined,
     clock,
     random: () => random.fraction(),
     store,

@@ -5,6 +5,7 @@ import type { TaskEventData } from "../events.ts";
 import type { RateLimit } from "../source/source.ts";
 import type { Hasher } from "../hash/pool.ts";
 import type { SourcePool } from "../source/pool.ts";
+import type { Sharing } from "./share.ts";
 import type { Prefetch } from "./prefetch.ts";
 import type { MemoryShares } from "./memory_shares.ts";
 import type { PieceBuffers } from "./piece_buffers.ts";
@@ -15,6 +16,8 @@ export interface TaskContext {
   readonly settings: DownloadSettings;
   readonly pool: SourcePool;
   readonly prefetch: Prefetch;
+  /** undefined: nothing is shared. */
+  readonly sharing: Sharing | undefined;
   readonly clock: Clock;
   readonly random: () => number;
   readonly store: StoreOptions;

@@ -27,6 +27,7 @@ import type { OutFolder } from "../store/paths.ts";
 import { removePartial } from "../store/partials.ts";
 import { hasPartial } from "../store/paths.ts";
 import type { Prefetch } from "./prefetch.ts";
+import type { Sharing } from "./share.ts";
 import type { TaskContext } from "./task_context.ts";
 import { MemoryShares } from "./memory_shares.ts";
 import { PieceBuffers } from "./piece_buffers.ts";
@@ -76,6 +77,8 @@ export interface RunContext {
   readonly writer: RunWriter;
   readonly slots: Semaphore;
   readonly prefetch: Prefetch;
+  /** undefined: nothing is shared. */
+  readonly sharing: Sharing | undefined;
 }
 
 export class TaskRunner implements QueueRunner<Task, TaskOutcome> {
@@ -209,12 +212,13 @@ export class TaskRunner implements QueueRunner<Task, TaskOutcome> {
   }
 
   #contextFor(task: Task, permit: Permit): TaskContext {
-    const { settings, pool, prefetch, writer } = this.#shared;
+    const { settings, pool, prefetch, sharing, writer } = this.#shared;
     const { clock, random, store, hasher } = this.#runtime;
     return {
       settings,
       pool,
       prefetch,
+      sharing,
       clock,
       random: () => random.fraction(),
       store,

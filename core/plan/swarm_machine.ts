@@ -43,6 +43,8 @@ export type SwarmEvent =
   | { readonly kind: "notSuggested"; readonly seed: string }
   /** The download requested a piece. */
   | { readonly kind: "requested"; readonly source: string; readonly piece: number }
+  /** A requested piece came, or will not come from there. */
+  | { readonly kind: "ended"; readonly source: string }
   /** The download stored a piece. */
   | { readonly kind: "stored" }
   | { readonly kind: "timer" };
@@ -89,6 +91,8 @@ const MAX_FAILURES = 3;
 const RETRY_CONTACT_MS = 1000;
 /** All receivers of a file often start at once: the first ones learn of the others soon. */
 const JOIN_DELAYS_MS = [300, 1000, 2000];
+/** A seed may be busy for a moment; longer after each failure. */
+const RETRY_JOIN_MS = 500;
 /** A third of the time after which a seed forgets a receiver. */
 const JOIN_INTERVAL_MS = 5000;
 /** A piece at 100 Mbit/s takes 80 ms; older knowledge makes receivers request the same pieces. */
@@ -98,6 +102,8 @@ const MAX_ASK_INTERVAL_MS = 1000;
 const ASK_BACKOFF = 1.5;
 /** Suggestions at a time, and the next ones only when these are requested: more would be chosen too early. */
 const SUGGESTIONS = 2;
+/** The next suggestions are asked for when so many pieces are still to come from the seed: it must not wait. */
+const MAX_IN_FLIGHT_TO_ASK = 1;
 /** Without a piece from anyone for this time, the seed is asked for pieces that it did not suggest: peers may be of no use. */
 const STARVED_MS = 5000;
 
@@ -108,6 +114,8 @@ interface Hub {
   readonly id: string;
   readonly isSeed: boolean;
   joins: number;
+  /** Failures in a row. */
+  failures: number;
   joining: boolean;
   joinAtMs: number;
 }
@@ -132,6 +140,8 @@ interface Seed {
   /** It suggests nothing: an error, or it knows no swarm. */
   isMute: boolean;
   pieces: number[];
+  /** Pieces requested from it that have not come. */
+  inFlight: number;
   isOnly: boolean;
 }
 
@@ -191,6 +201,11 @@ export class SwarmMachine {
         return this.#notSuggested(event.seed);
       case "requested":
         return this.#requested(event.source, event.piece);
+      case "ended": {
+        const seed = this.#seeds.get(event.source);
+        if (seed) seed.inFlight--;
+        return;
+      }
       case "stored":
         this.#storedAtMs = nowMs;
     }
@@ -198,7 +213,14 @@ export class SwarmMachine {
 
   #addSeed(id: string, nowMs: number): void {
     if (this.#hubs.has(id)) return;
-    this.#hubs.set(id, { id, isSeed: true, joins: 0, joining: false, joinAtMs: nowMs });
+    this.#hubs.set(id, {
+      id,
+      isSeed: true,
+      joins: 0,
+      failures: 0,
+      joining: false,
+      joinAtMs: nowMs,
+    });
     const seed: Seed = {
       id,
       sinceMs: nowMs,
@@ -206,6 +228,7 @@ export class SwarmMachine {
       askAtMs: nowMs,
       isMute: false,
       pieces: [],
+      inFlight: 0,
       isOnly: false,
     };
     this.#seeds.set(id, seed);
@@ -218,8 +241,11 @@ export class SwarmMachine {
     const hub = this.#hubs.get(id);
     if (hub === undefined) return;
     hub.joining = false;
+    hub.failures = 0;
     // A peer was told once: it asks this receiver itself.
     if (!hub.isSeed) return void this.#hubs.delete(id);
+    const seed = this.#seeds.get(id);
+    if (seed) seed.isMute = false;
     const delayMs = JOIN_DELAYS_MS[hub.joins++] ?? JOIN_INTERVAL_MS;
     hub.joinAtMs = nowMs + delayMs * (0.75 + this.#random() / 2);
   }
@@ -229,7 +255,8 @@ export class SwarmMachine {
     if (hub === undefined) return;
     hub.joining = false;
     if (!hub.isSeed) return void this.#hubs.delete(id);
-    hub.joinAtMs = isFinal ? Infinity : nowMs + JOIN_INTERVAL_MS * (0.75 + this.#random() / 2);
+    const delayMs = Math.min(JOIN_INTERVAL_MS, RETRY_JOIN_MS * 2 ** hub.failures++);
+    hub.joinAtMs = isFinal ? Infinity : nowMs + delayMs * (0.75 + this.#random() / 2);
     const seed = this.#seeds.get(id);
     if (seed && isFinal) seed.isMute = true;
   }
@@ -289,7 +316,14 @@ export class SwarmMachine {
     if (!peer.isSource) {
       peer.isSource = true;
       this.#commands.push({ kind: "appear", peer: id, pieces });
-      this.#hubs.set(id, { id, isSeed: false, joins: 0, joining: false, joinAtMs: nowMs });
+      this.#hubs.set(id, {
+        id,
+        isSeed: false,
+        joins: 0,
+        failures: 0,
+        joining: false,
+        joinAtMs: nowMs,
+      });
     }
     const { queue } = report;
     if (!peer.isComplete) this.#commands.push({ kind: "gained", peer: id, pieces, queue });
@@ -346,6 +380,8 @@ export class SwarmMachine {
       // What came from elsewhere will not be requested from the seed.
       seed.pieces.splice(at, 1);
     }
+    const seed = this.#seeds.get(source);
+    if (seed) seed.inFlight++;
     const peer = this.#peers.get(source);
     if (peer) peer.intervalMs = ASK_INTERVAL_MS;
   }
@@ -393,7 +429,8 @@ export class SwarmMachine {
       else if (!hasSources) continue;
       // It is known only to a seed to which it announced itself.
       if (this.#hubs.get(seed.id)?.joins === 0) continue;
-      if (seed.asking || seed.pieces.length > 0) continue;
+      // What was requested has arrived there when the piece before it came: the seed counts it then.
+      if (seed.asking || seed.pieces.length > 0 || seed.inFlight > MAX_IN_FLIGHT_TO_ASK) continue;
       if (seed.askAtMs > nowMs) nextAtMs = Math.min(nextAtMs, seed.askAtMs);
       else {
         seed.asking = true;

@@ -36,6 +36,9 @@ export type SessionRequest =
   | { readonly verb: "PING" }
   | { readonly verb: "BYE" };
 
+/** The requests that receivers send to seeds and to each other. */
+export type SwarmRequest = Extract<SessionRequest, { verb: "HAVE" | "JOIN" | "SUGGEST" }>;
+
 export type OneShotRequest =
   | { readonly verb: "LIST" }
   | { readonly verb: "FILESIZE"; readonly name: string }

@@ -20,6 +20,7 @@ import type { SharedContents } from "./swarm/shared_contents.ts";
 import { SwarmTable } from "./swarm/swarm_table.ts";
 import { Scheduler } from "./schedule/scheduler.ts";
 
+/** Of any server; what is offered may be a folder, or contents without names. */
 export type ServeContext = ReturnType<typeof createContext>;
 
 /** Some clients that download thousands of files each. A client whose version was forgotten gets the current one, and its digest tells. */
@@ -47,10 +48,18 @@ export function createContext(options: {
     random,
     settings,
     root,
-    files,
-    index: new FileIndex((signal) => walkDirectory(root, signal), jobs, clock),
-    diskCache,
-    manifests: new ManifestService({ files, diskCache, clock, emit, jobs, metrics, hasher }),
+    files: files as Pick<FileResolver, "find" | "open">,
+    index: new FileIndex((signal) => walkDirectory(root, signal), jobs, clock) as Pick<
+      FileIndex,
+      "page" | "names" | "offered" | "accept" | "all"
+    >,
+    diskCache: diskCache as Pick<DiskCache, "find" | "keep" | "prune">,
+    manifests: new ManifestService(
+      { files, diskCache, clock, emit, jobs, metrics, hasher },
+    ) as Pick<
+      ManifestService,
+      "manifestOf" | "fileOf" | "running" | "waiting" | "known" | "knownAt"
+    >,
     /** By client and name, for `DOWNLOAD`: the version of the file that the client knows. */
     sentVersions: new LruCache<string, string>({ maxSize: MAX_SENT_VERSIONS }),
     scheduler: new Scheduler({ ...settings, slots: settings.uploads }, clock),

@@ -29,9 +29,12 @@ import { OpeningError } from "./errors.ts";
 import type { GreetingMemory } from "./greeting_memory.ts";
 import { listOneShot, listPages, textOf } from "./listing.ts";
 import { OneShotSource } from "./one_shot.ts";
+import type { SessionReply } from "./session_connection.ts";
 import { SessionPool } from "./session_pool.ts";
 import type { ContentRef, ReadOptions, Source, SourceLine, SourceProtocol } from "./source.ts";
 import { withOnClose } from "./transport.ts";
+import type { SwarmRequest } from "../protocol/requests.ts";
+import { SWARM_FEATURE } from "../protocol/swarm.ts";
 
 export interface SeedSourceOptions extends ConnectorOptions {
   /** Whether the number of session connections finds itself; otherwise it is `connections`. */
@@ -239,6 +242,23 @@ export class SeedSource implements Source, AsyncDisposable {
       return await this.#readInSession(content, range, into, options, signal);
     }
     await this.#inOneShot(() => this.#oneShot.read(content, range, into, options, signal));
+  }
+
+  /**
+   * Sends a request about the receivers of a content; the body of the reply has at most `maxBytes`.
+   *
+   * @throws {NotFoundError} if it knows no receivers, or not the content.
+   */
+  async askSwarm(
+    request: SwarmRequest,
+    maxBytes: number,
+    signal: AbortSignal,
+  ): Promise<SessionReply> {
+    const isSession = await this.protocol(signal) === "session";
+    if (!isSession || !this.#sessions.hasFeature(SWARM_FEATURE)) {
+      throw new NotFoundError(`${this.id} knows no receivers`);
+    }
+    return await this.#sessions.request(request, { kind: "upTo", bytes: maxBytes }, signal);
   }
 
   /** Closes connections without a pending request; they are opened again when they are needed. */

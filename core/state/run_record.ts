@@ -84,6 +84,7 @@ export class RunRecord implements AsyncDisposable {
       case "pieces":
       case "seed":
       case "received":
+      case "given":
       case "stored":
         return this.#snapshotSoon();
       case "queued":

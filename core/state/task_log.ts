@@ -145,6 +145,7 @@ function lineOf({ task, time, ...event }: TaskEvent, level: Level): LogLine {
 function levelOf(event: TaskEvent): Level | undefined {
   switch (event.kind) {
     case "received":
+    case "given":
     case "pieces":
     case "flight":
       return undefined;

@@ -90,6 +90,7 @@ export class TaskFixture implements AsyncDisposable {
         { clock, sources: this.pool.sources(all.seeds), mayHaveBytes: () => false },
         this.over,
       ),
+      sharing: undefined,
       clock,
       random: () => 0.5,
       store: {

@@ -250,8 +250,10 @@ class Receiver {
         return this.#request(command.request, command.source, command.piece);
       case "cancel": {
         const asked = this.#asked.get(command.request);
-        if (asked) asked.transfer.cancelled = true;
+        if (asked === undefined) return;
+        asked.transfer.cancelled = true;
         this.#asked.delete(command.request);
+        this.tellSwarm({ kind: "ended", source: asked.source });
         return;
       }
       case "setTimer":
@@ -318,6 +320,7 @@ class Receiver {
     if (asked === undefined) return;
     asked.transfer.cancelled = true;
     this.#asked.delete(request);
+    this.tellSwarm({ kind: "ended", source: asked.source });
     this.tell({ kind: "failed", request, failure: { kind, reason: kind } });
   }
 
@@ -341,6 +344,7 @@ class Receiver {
     this.#asked.delete(request);
     if (this.log.has(piece)) this.faults.push(`${this.address} stored ${piece} twice`);
     this.log.add(piece);
+    this.tellSwarm({ kind: "ended", source: asked.source });
     this.tellSwarm({ kind: "stored" });
     this.tell({ kind: "stored", request });
   }

@@ -3,14 +3,14 @@ import { layoutOf, type PieceLayout } from "../../base/pieces.ts";
 import { type ByteRange, lengthOf } from "../../base/ranges.ts";
 import { ErrorReply } from "../../protocol/error_replies.ts";
 import { encodeOk, encodeSize } from "../../protocol/replies.ts";
-import type { SessionRequest } from "../../protocol/requests.ts";
+import type { SessionRequest, SwarmRequest } from "../../protocol/requests.ts";
 import type { ClientConnection } from "../accept/client_connection.ts";
 import type { ServeContext } from "../context.ts";
 import type { Located, OpenFile } from "../files/open_file.ts";
 import { manifestBody } from "../manifests/manifest_cache.ts";
 import type { Upload } from "../schedule/scheduler.ts";
 import type { SharedContent } from "../swarm/shared_contents.ts";
-import { answerSwarm, type SwarmRequest } from "../swarm/swarm_replies.ts";
+import { answerSwarm } from "../swarm/swarm_replies.ts";
 import { changed } from "./errors.ts";
 import { joined, type Readable, sendBody, sendBytes } from "./send_body.ts";
 
@@ -163,7 +163,7 @@ export class Replies implements Disposable {
   }
 
   /** Verified pieces of a content that may be here in part. */
-  async #sendShared({ id, source }: SharedContent, range: ByteRange): Promise<void> {
+  async #sendShared({ id, source, onSent }: SharedContent, range: ByteRange): Promise<void> {
     const { layout } = source.content;
     requireInside(range, layout.size);
     for (let at = range.start; at < range.end; at += layout.pieceSize) {
@@ -172,8 +172,10 @@ export class Replies implements Disposable {
     if (!source.has(pieceAt(layout, range.end - 1))) {
       throw new ErrorReply("NOT_FOUND", "not here yet");
     }
-    const read = (into: Uint8Array, position: number) =>
+    const read = (into: Uint8Array, position: number) => {
       source.read({ start: position, end: position + into.length }, into);
+      onSent(into.length);
+    };
     await this.#sendRange({ name: id, version: { size: layout.size }, read }, range);
   }
 

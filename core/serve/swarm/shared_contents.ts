@@ -7,6 +7,8 @@ export interface SharedContent {
   readonly id: string;
   readonly source: PieceSource;
   readonly gained: GainLog;
+  /** Bytes of it were read to be sent. */
+  readonly onSent: (bytes: number) => void;
 }
 
 export class SharedContents {
@@ -21,9 +23,14 @@ export class SharedContents {
   }
 
   /** Offers the pieces that `source` has now; further ones are added to the log that is returned. */
-  offer(id: string, source: PieceSource, pieces: Iterable<number>): GainLog {
+  offer(
+    id: string,
+    source: PieceSource,
+    pieces: Iterable<number>,
+    onSent: (bytes: number) => void = () => {},
+  ): GainLog {
     const gained = new GainLog(pieces);
-    this.#contents.set(id, { id, source, gained });
+    this.#contents.set(id, { id, source, gained, onSent });
     return gained;
   }
 

@@ -1,14 +1,12 @@
 /** The replies to `HAVE`, `JOIN` and `SUGGEST`. */
 import { layoutOf } from "../../base/pieces.ts";
 import { ErrorReply } from "../../protocol/error_replies.ts";
-import type { SessionRequest } from "../../protocol/requests.ts";
+import type { SwarmRequest } from "../../protocol/requests.ts";
 import { encodeIndices, encodePeers, encodePieceMap } from "../../protocol/swarm.ts";
 import type { ClientConnection } from "../accept/client_connection.ts";
 import type { ServeContext } from "../context.ts";
 import type { SharedContent } from "./shared_contents.ts";
 import type { SwarmTable } from "./swarm_table.ts";
-
-export type SwarmRequest = Extract<SessionRequest, { verb: "HAVE" | "JOIN" | "SUGGEST" }>;
 
 /** A reply line's fields, and a body that may be empty. */
 export interface SwarmReply {
