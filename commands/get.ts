@@ -2,10 +2,8 @@
 import { Command } from "@cliffy/command";
 import {
   type DownloadRequest,
-  type FewDescriptors,
   type NamedFile,
   noMatchMessage,
-  type P2pError,
   printable,
   RunProgress,
   type TaskOutcome,
@@ -24,9 +22,10 @@ import {
 } from "./ui/failure.ts";
 import { withNearbySeeds } from "./nearby.ts";
 import { CommandError } from "./ui/hints.ts";
-import { renderFewDescriptors, renderSummary } from "./ui/plain.ts";
+import { renderSummary } from "./ui/plain.ts";
 import {
   headersFor,
+  jobOf,
   resolveWanted,
   tinyLimits,
   type Transfer,
@@ -125,7 +124,7 @@ async function downloadAll(
   watcher: Watcher,
   { signal, stoppedBy }: Interruption,
 ): Promise<TaskOutcome[]> {
-  const { environment, flags, loaded, settings, progress } = run;
+  const { environment, flags, loaded, settings } = run;
   const startedAt = environment.now();
   const results = new ResultWriter(run, flags.json === true);
   let outcomes: TaskOutcome[] = [];
@@ -138,19 +137,11 @@ async function downloadAll(
     for (const { name, outcome } of missing) {
       if (!outcome.ok) watcher.fail(renderTaskFailure(name, outcome.failure, flags.seed));
     }
-    const job = {
-      requests: requestsFor(loaded.values.times ? wanted : wanted.map(withoutAttributes), flags),
-      outDir: loaded.values.out,
-      settings,
-      directories: loaded.directories,
-      progress,
-      onFewDescriptors: (found: FewDescriptors) => watcher.note([renderFewDescriptors(found)]),
-      onStateUnavailable: ({ message }: P2pError) =>
-        watcher.note([
-          printable(`note: ${message}; status, logs and pause do not work for this run`),
-        ]),
-    };
-    outcomes = await core.download(job, (event) => {
+    const requests = requestsFor(
+      loaded.values.times ? wanted : wanted.map(withoutAttributes),
+      flags,
+    );
+    outcomes = await core.download(jobOf(run, requests, watcher), (event) => {
       watcher.handle(event);
       results.handle(event, stoppedBy());
     }, signal);

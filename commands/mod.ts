@@ -17,6 +17,7 @@ type AnyCommand = Parameters<Root["command"]>[1];
 const COMMANDS = {
   get: async () => (await import("./get.ts")).getCommand,
   cat: async () => (await import("./cat.ts")).catCommand,
+  sync: async () => (await import("./sync.ts")).syncCommand,
   serve: async () => (await import("./serve.ts")).serveCommand,
   list: async () => (await import("./list.ts")).listCommand,
   link: async () => (await import("./link.ts")).linkCommand,

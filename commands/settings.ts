@@ -24,7 +24,7 @@ import {
   wholeNumberOr,
 } from "./value_types.ts";
 
-export type CommandName = "get" | "cat" | "list" | "serve" | "verify";
+export type CommandName = "get" | "cat" | "list" | "serve" | "sync" | "verify";
 
 export interface Setting<T> {
   readonly kind: ValueType<T>;
@@ -185,10 +185,16 @@ export function variableOf(name: SettingName): string {
   return `P2P_${name.toUpperCase().replaceAll("-", "_")}`;
 }
 
+/** Settings of `get` that make no sense for `sync`: it overwrites, and compares times. */
+const DECIDED_BY_SYNC: readonly SettingName[] = ["on-conflict", "times"];
+
 export function settingsOfCommand(command: CommandName | "all"): SettingName[] {
   return SETTING_NAMES.filter((name) => {
     const { commands } = settingOf(name);
-    return commands === "all" ? command === "all" : command !== "all" && commands.includes(command);
+    if (commands === "all" || command === "all") return commands === command;
+    return command === "sync"
+      ? commands.includes("get") && !DECIDED_BY_SYNC.includes(name)
+      : commands.includes(command);
   });
 }
 

@@ -3,11 +3,13 @@ import {
   type DownloadRequest,
   type DownloadSettings,
   type NamedFile,
+  printable,
   type TaskOutcome,
 } from "../core/mod.ts";
-import { type Environment, mayMoveCursor } from "./environment.ts";
+import { type Core, type Environment, mayMoveCursor } from "./environment.ts";
 import type { LoadedSettings } from "./load_settings.ts";
 import { NOTHING_FOUND } from "./nearby.ts";
+import { renderFewDescriptors } from "./ui/plain.ts";
 import { CommandError } from "./ui/hints.ts";
 import { isLinkOrFile } from "./value_types.ts";
 import {
@@ -144,4 +146,24 @@ export function unconfigured(
     "or name one with --seed <host>",
     ...values.discover ? [NOTHING_FOUND] : [],
   ];
+}
+
+/** The downloads of a command, and what the user should know of them. */
+export function jobOf(
+  { loaded, settings, progress }: Transfer,
+  requests: readonly DownloadRequest[],
+  watcher: Watcher,
+): Parameters<Core["download"]>[0] {
+  return {
+    requests,
+    outDir: loaded.values.out,
+    settings,
+    directories: loaded.directories,
+    progress,
+    onFewDescriptors: (found) => watcher.note([renderFewDescriptors(found)]),
+    onStateUnavailable: ({ message }) =>
+      watcher.note([
+        printable(`note: ${message}; status, logs and pause do not work for this run`),
+      ]),
+  };
 }

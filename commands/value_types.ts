@@ -253,6 +253,16 @@ export function hex(least: number): ValueType<string> {
   );
 }
 
+/** A folder on the seeds, with or without a slash at its end. */
+export const FOLDER: ValueType<string> = valueType(
+  "folder",
+  "a folder below the served one",
+  (text) => {
+    const name = text.replace(/\/$/, "");
+    return invalidNameReason(name) === undefined ? { value: name } : undefined;
+  },
+);
+
 const NAME_ALLOWED = "a path below the served folder";
 
 /** A file's name on the seeds, a glob over such names, or a folder, `photos/`, which becomes `photos/**`. */

@@ -99,7 +99,8 @@ async function openAt(
   const { rehashed } = file.resumed;
   try {
     const { manifest } = content;
-    const reused = manifest ? await reusePieces(file, manifest, path, signal, store) : 0;
+    const exists = resolution.kind === "replace" || resolution.path !== path;
+    const reused = manifest && exists ? await reusePieces(file, manifest, path, signal, store) : 0;
     const held = file.held();
     if (held.pieces > 0 || rehashed > 0) {
       context.emit({ kind: "resumed", ...held, rehashed, ...reused > 0 && { reused } });

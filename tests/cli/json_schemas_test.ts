@@ -42,7 +42,7 @@ function contractTest(
 /** Checks lines of output against the schemas. */
 class Checker extends JsonSchemas {
   /** The events of a `get` or `serve`. */
-  events(command: "get" | "serve", stdout: string): Json[] {
+  events(command: "get" | "serve" | "sync", stdout: string): Json[] {
     const events = objectsIn(stdout);
     for (const each of events) this.check(`${command}-${each.event}`, each);
     return events;
@@ -136,6 +136,27 @@ contractTest(
     const events = schemas.events("get", ended.stdout);
     const done = events.find((each) => each.event === "done");
     assertEquals([done?.id, done?.verified], [null, false]);
+  },
+);
+
+contractTest(
+  "sync --dry-run --json and a deleted file fit their schemas",
+  ["sync-plan", "sync-deleted"],
+  async (world, schemas) => {
+    world.write("share/a.txt", "a");
+    world.write("share/b.txt", "b");
+    const seed = await world.serve(world.path("share"));
+    const sync = (...flags: string[]) => world.p2p("sync", "--json", ...flags, ...from(seed));
+    schemas.events("sync", (await sync("--dry-run")).stdout);
+    assertCode(await sync(), 0);
+    Deno.removeSync(world.path("share/b.txt"));
+    // The seed looks at its folder at most once a second.
+    let deleted = await sync("--delete");
+    while (!/"deleted"/.test(deleted.stdout)) deleted = await sync("--delete");
+    schemas.events(
+      "sync",
+      deleted.stdout.split("\n").filter((line) => /"deleted"/.test(line)).join("\n") + "\n",
+    );
   },
 );
 

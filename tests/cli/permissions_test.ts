@@ -33,6 +33,7 @@ const RUNS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   pause: [[RUNNING]],
   resume: [[RUNNING]],
   cancel: [[RUNNING]],
+  sync: [[]],
   logs: [[DONE]],
   why: [[DONE], [RUNNING]],
   verify: [],

@@ -48,7 +48,7 @@ for (const line of nothing) {
 
 Deno.test("questionOf() offers all commands but the hidden one", () => {
   const commands = asked("") as string[];
-  assertEquals(commands.slice(0, 4), ["get", "cat", "serve", "list"]);
+  assertEquals(commands.slice(0, 5), ["get", "cat", "sync", "serve", "list"]);
   assertEquals(commands.includes("complete"), false);
   assertEquals(asked("seeds "), ["add", "remove"]);
 });
