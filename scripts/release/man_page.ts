@@ -160,8 +160,14 @@ function isTable(lines: readonly string[]): boolean {
  * hyphen, with which a flag cannot be copied.
  */
 function escaped(text: string): string {
-  const plain = text.replaceAll("\\", "\\e").replaceAll("-", "\\-");
+  const plain = text.replaceAll("\\", "\\e").replaceAll("-", "\\-")
+    .replace(/[\u0080-\u{10ffff}]/gu, roffCharacter);
   return /^[.']/.test(plain) ? `\\&${plain}` : plain;
+}
+
+/** Not all versions of roff read UTF-8. */
+function roffCharacter(character: string): string {
+  return `\\[u${character.codePointAt(0)!.toString(16).toUpperCase().padStart(4, "0")}]`;
 }
 
 /** "Downloads files." → "downloads files", as the index of all pages has it. */
