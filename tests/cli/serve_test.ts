@@ -420,7 +420,7 @@ test("p2p serve --metrics offers them where it says, until it ends", async (worl
   assertCode(await world.p2p("get", "a.txt", ...from(seed)), 0);
   const samples = readMetrics(await (await fetch(url)).text());
   const downloads = samples.find(({ name, labels }) =>
-    name === "p2p_requests_total" && labels["kind"] === "READ" && labels["result"] === "OK"
+    name === "p2p_requests_total" && labels["kind"] === "FETCH" && labels["result"] === "OK"
   );
   assertEquals(downloads?.value, 1);
   assertCode(await seed.process.endBy("SIGTERM"), 0);
