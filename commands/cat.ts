@@ -22,10 +22,11 @@ import {
   unconfigured,
   undrawnBars,
   watcherFor,
+  withSums,
 } from "./transfer.ts";
 import { exitOfOutcomes, HINT } from "./ui/failure.ts";
 import { CommandError } from "./ui/hints.ts";
-import { HEADER, hex, isLinkOrFile, parseValue, SIZE, WANTED } from "./value_types.ts";
+import { HEADER, hex, isLinkOrFile, OFFSET, parseValue, WANTED } from "./value_types.ts";
 import type { Watcher } from "./watchers.ts";
 
 const DESCRIPTION =
@@ -44,6 +45,9 @@ If the reader ends early, as head does, so does p2p, with exit code 0.`;
 export interface CatFlags extends TransferFlags {
   readonly offset?: number | undefined;
   readonly force?: boolean | undefined;
+  /** The digests that the files must have, by name; undefined: none are asked for. */
+  readonly sums?: ReadonlyMap<string, string> | undefined;
+  readonly sha256sums?: string | undefined;
 }
 
 export function catCommand(environment: Environment) {
@@ -54,7 +58,7 @@ export function catCommand(environment: Environment) {
     .example("go on after the first 3 MiB", "p2p cat film.mkv --offset 3MiB >> film.mkv")
     .type("name", new ValueArgumentType(WANTED))
     .type("header", new ValueArgumentType(HEADER))
-    .type("size", new ValueArgumentType(SIZE))
+    .type("size", new ValueArgumentType(OFFSET))
     .type("sha256", new ValueArgumentType(hex(64)))
     .type("id", new ValueArgumentType(hex(1)))
     .arguments("<name...:name>");
@@ -129,13 +133,13 @@ function checkUsage({ stdout }: Environment, { offset = 0, sha256, force }: CatF
 
 async function streamAll(
   transfer: Transfer,
-  { offset = 0, sha256, id }: CatFlags,
+  { offset = 0, sha256, id, sums, sha256sums }: CatFlags,
   names: readonly string[],
   watcher: Watcher,
   signal: AbortSignal,
 ): Promise<StreamEnd> {
   const { environment: { core, stdout }, settings, progress } = transfer;
-  const wanted = await resolveInOrder(transfer, names, signal);
+  const wanted = withSums(await resolveInOrder(transfer, names, sums, signal), sums, sha256sums);
   const pin = sha256 !== undefined ? "--sha256" : "--id";
   if ((sha256 ?? id) !== undefined && wanted.length !== 1) {
     throw new UsageError(`Cannot use ${pin} with more than one name`);
@@ -154,11 +158,13 @@ async function streamAll(
 async function resolveInOrder(
   transfer: Transfer,
   names: readonly string[],
+  sums: ReadonlyMap<string, string> | undefined,
   signal: AbortSignal,
 ): Promise<DownloadRequest[]> {
   const requests: DownloadRequest[] = [];
   for (const name of names) {
-    const isName = !isLinkOrFile(name) && !isGlob(name) && !name.endsWith("/");
+    // Names in a file of digests are no globs.
+    const isName = sums?.has(name) || !isLinkOrFile(name) && !isGlob(name) && !name.endsWith("/");
     const { requests: found, unmatched } = isName
       ? { requests: [{ name }], unmatched: [] }
       : await resolveWanted(transfer, [name], false, signal);

@@ -1,10 +1,40 @@
 /** Files that say what to get: names or links, one a line, and the digests that `sha256sum` writes. */
-import { P2pError, printable, UsageError } from "../core/mod.ts";
+import { P2pError, printable, reasonOf, UsageError } from "../core/mod.ts";
+import type { Environment } from "./environment.ts";
 import { CommandError } from "./ui/hints.ts";
 import { NAME, parseValue, type ValueType, WANTED } from "./value_types.ts";
 
+/** Standard input, in place of a file's path. */
+const STANDARD_INPUT = "-";
+
 /** A hundred thousand long names; more is another file by mistake. */
-export const MAX_NAME_FILE_BYTES = 16 * 1024 * 1024;
+const MAX_NAME_FILE_BYTES = 16 * 1024 * 1024;
+
+/** The text of such a file; of standard input for `-`. @throws {P2pError} if it cannot be read or is too long */
+export async function readNameFile(
+  { stdin }: Pick<Environment, "stdin">,
+  path: string,
+  signal: AbortSignal,
+): Promise<string> {
+  const parts: Uint8Array[] = [];
+  let length = 0;
+  try {
+    const bytes = path === STANDARD_INPUT
+      ? stdin.read(signal)
+      : (await Deno.open(path, { read: true })).readable;
+    for await (const part of bytes) {
+      length += part.length;
+      if (length > MAX_NAME_FILE_BYTES) {
+        throw new UsageError(`Cannot use "${printable(path)}": it is longer than 16 MiB`);
+      }
+      parts.push(part);
+    }
+  } catch (error) {
+    if (error instanceof P2pError) throw error;
+    throw new CommandError("disk", `Cannot read "${printable(path)}": ${reasonOf(error)}`);
+  }
+  return await new Blob(parts as BlobPart[]).text();
+}
 
 interface Line {
   readonly text: string;
@@ -52,7 +82,10 @@ export function sumsIn(text: string, file: string): Map<string, string> {
 
 /** A line as `sha256sum` writes it. */
 export function sumLine(name: string, sha256: string): string {
-  const escaped = name.replace(/[\\\n\r]/g, (c) => c === "\\" ? "\\\\" : c === "\n" ? "\\n" : "\\r");
+  const escaped = name.replace(
+    /[\\\n\r]/g,
+    (c) => c === "\\" ? "\\\\" : c === "\n" ? "\\n" : "\\r",
+  );
   return `${escaped === name ? "" : "\\"}${sha256}  ${escaped}`;
 }
 

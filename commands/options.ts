@@ -45,7 +45,8 @@ class SettingType extends Type<string> {
 
 /** The library takes an unknown flag for a value where an argument may follow: `p2p get a.iso --maxx`. */
 function rejectFlag(value: string): void {
-  if (!value.startsWith("-")) return;
+  // A dash alone stands for standard input or output.
+  if (!value.startsWith("-") || value === "-") return;
   const [flag = value] = value.split("=");
   throw new ValidationError(`Unknown option "${printable(flag)}".`);
 }

@@ -63,7 +63,7 @@ export const SETTINGS = {
   max: setting(wholeNumber(1, MAX_DOWNLOADS), DOWNLOAD_DEFAULTS.max, ["get"])
     .help("Downloads at a time; the rest wait in the order given", { short: "m" }),
   out: setting(text("dir"), ".", ["get"])
-    .help("Folder for the files, made if missing", { short: "o" }),
+    .help("Folder for the files, made if missing; - is standard output", { short: "o" }),
   "require-verified": setting(SWITCH, DOWNLOAD_DEFAULTS.requireVerified, TRANSFERS)
     .help("Refuse seeds that offer no digests"),
   "seed-connections": setting(

@@ -80,6 +80,23 @@ async function linked(
   return { ...request, seeds: [...seeds, ...others] };
 }
 
+/** The same requests, each with the digest that its bytes must have. @param file names the digests in messages */
+export function withSums(
+  requests: readonly DownloadRequest[],
+  sums: ReadonlyMap<string, string> | undefined,
+  file = "",
+): readonly DownloadRequest[] {
+  if (sums === undefined) return requests;
+  return requests.map((request) => {
+    const sha256 = sums.get(request.name);
+    if (sha256 !== undefined) return { ...request, sha256 };
+    throw new CommandError(
+      "usage",
+      `Cannot check "${printable(request.name)}": "${printable(file)}" has no digest of it`,
+    );
+  });
+}
+
 /** The fields of --header, for the one web server that the command line names. */
 export function headersFor(
   { header = [], seed = [] }: TransferFlags,

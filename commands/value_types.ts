@@ -173,6 +173,12 @@ export const SIZE: ValueType<number> = valueType(
   { fromJson: textOrNumber, format: formatSize },
 );
 
+/** As a size, and 0. */
+export const OFFSET: ValueType<number> = {
+  ...SIZE,
+  parse: (text) => /^0+$/.test(text) ? 0 : SIZE.parse(text),
+};
+
 /** Bytes a second; undefined is no limit, so that a flag can lift the limit of a file. */
 export const RATE: ValueType<number | undefined> = valueType(
   "rate",

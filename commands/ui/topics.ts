@@ -17,6 +17,7 @@ export function topicsOf(settings: readonly SettingLine[]): readonly Topic[] {
   const topics: [name: string, about: string, text: string][] = [
     ["seeds", "where files come from, and what happens when seeds differ", SEEDS],
     ["resume", "stopping, resuming, and what survives a crash", RESUME],
+    ["streams", "files into other programs, and names from files", STREAMS],
     ["conflicts", "when a file of that name exists already", CONFLICTS],
     ["serving", "fair shares, output and metrics of a seed", SERVING],
     ["exit-codes", "what they mean to a script", exitCodesPage()],
@@ -76,6 +77,36 @@ download as stopped, or as paused if you paused it.
 Only verified bytes count. After a restart of the computer, pieces that were not
 yet safely on the disk are hashed again, which takes about a second per
 gigabyte. A file that exists already is verified, not downloaded.`;
+
+const STREAMS = `p2p cat writes files to standard output, in order, as soon as their pieces were
+verified. They come from all seeds, and nothing is written to a disk.
+
+  p2p cat model.tar | tar x                 unpack it while it arrives
+  p2p cat film.mkv | ffplay -               watch it
+  p2p cat part1 part2 | sha256sum           one after the other, without a gap
+  p2p get model.tar --out -                 the same as p2p cat
+
+A slow reader makes the seeds wait and is no failure. What was received and not
+yet written is held in memory, at most --memory. The piece that is needed next
+is requested from a second seed when the first one is slow.
+
+If the reader ends early, as head does, p2p ends with exit code 0. If a file
+fails, the output ends before the first byte that is missing, and the exit code
+is not 0. A shell hides the exit code of a pipe's first program unless you say:
+set -o pipefail. p2p says how many bytes it wrote, and --offset goes on there:
+
+  p2p cat film.mkv --offset 3145728 >> film.mkv
+
+Bytes of old seeds, which have no digests, are written unverified, and p2p says
+so at the end; --require-verified refuses them. With --sha256 the last part of a
+file is written only if the whole has that digest. A stream has no record:
+p2p status does not show it, and it cannot be paused.
+
+  p2p get --input-file list.txt             names or links, one a line
+  p2p list --sha256sums > SHA256SUMS        the digests of what seeds offer
+  p2p get --sha256sums SHA256SUMS           those files, with exactly these bytes
+
+In both files, empty lines and lines that begin with # do not count.`;
 
 const CONFLICTS = `If the target already has the same content, there is nothing to do: exit code 0.
 If its content differs, --on-conflict decides:

@@ -15,6 +15,8 @@ import type { TaskContext } from "./task_context.ts";
 /** What the user asked for. */
 export interface WantedContent {
   readonly name: string;
+  /** The name of the file here, if it is another one. */
+  readonly saveAs?: string | undefined;
   /** Given to the complete file. */
   readonly attributes?: FileAttributes | undefined;
   /** Hex, of the whole file. */
@@ -61,7 +63,7 @@ export async function openContentFile(
   signal: AbortSignal,
 ): Promise<StoredFile | Outcome> {
   for (;;) {
-    const path = out.prepare(wanted.name);
+    const path = out.prepare(wanted.saveAs ?? wanted.name);
     try {
       return await openAt(path, content, wanted, context, signal);
     } catch (error) {
@@ -122,11 +124,12 @@ async function resolveTarget(
 ): Promise<ConflictResolution> {
   if (isFree(path)) return { kind: "free", path };
   const { sha256 } = wanted;
-  const bytes: Bytes = manifest
+  // A manifest may claim the wanted digest for other bytes.
+  const bytes: Bytes = sha256 !== undefined
+    ? { sha256 }
+    : manifest
     ? { manifest }
-    : sha256 === undefined
-    ? { size: layout.size }
-    : { sha256 };
+    : { size: layout.size };
   if (!("size" in bytes)) context.emit({ kind: "state", state: "verifying" });
   return await resolveConflict(path, bytes, context.settings.onConflict, signal, context.store);
 }
@@ -141,7 +144,7 @@ function existing(
   return {
     path,
     size: layout.size,
-    sha256: isSame ? choice.content.sha256 ?? wanted.sha256 ?? null : null,
+    sha256: isSame ? wanted.sha256 ?? choice.content.sha256 ?? null : null,
     id: isSame ? manifest?.id ?? null : null,
     verified: isSame,
     how: isSame ? "already-there" : "skipped",

@@ -35,6 +35,8 @@ export type { TaskOutcome };
 export interface DownloadRequest {
   /** The name on the seeds, with `/` between its parts. */
   readonly name: string;
+  /** The name of the file here, if it is another one; as `name` otherwise. */
+  readonly saveAs?: string;
   /** The bytes must have this digest, hex. */
   readonly sha256?: string;
   /** The content must have this id, or one with this beginning; hex. */
@@ -51,7 +53,7 @@ export interface DownloadRequest {
 
 /** What to download, and where. */
 export interface DownloadJob {
-  /** One task for each different name; of several requests with one name, the last counts. */
+  /** One task for each different file here; of several requests with one name, the last counts. */
   readonly requests: readonly DownloadRequest[];
   /**
    * Created if it is missing; the working directory if it is not given. Names go below it, with
@@ -106,9 +108,9 @@ export async function download(
   signal: AbortSignal,
 ): Promise<TaskOutcome[]> {
   const requests = Array.from(
-    new Map(job.requests.map((request) => [request.name, request])).values(),
+    new Map(job.requests.map((request) => [localNameOf(request), request])).values(),
   );
-  for (const { name } of requests) {
+  for (const name of requests.flatMap((request) => [request.name, localNameOf(request)])) {
     const fault = invalidNameReason(name) ?? (isReservedName(name) ? RESERVED_NAME : undefined);
     if (fault) throw new UsageError(`Cannot download "${name}": ${fault}`);
   }
@@ -152,7 +154,7 @@ export async function download(
   const runner = new TaskRunner(shared, runtime, emit);
   if (requests.length > 0) out.open();
   const tasks = requests.map((request): Task => {
-    const target = out.locate(request.name);
+    const target = out.locate(localNameOf(request));
     return { ...request, target, task: writer.idFor(target, random) };
   });
   for (const task of tasks) runner.queued(task);
@@ -243,6 +245,10 @@ async function cleanQuarantine(
   }
 }
 
+function localNameOf({ name, saveAs = name }: DownloadRequest): string {
+  return saveAs;
+}
+
 function prefetchFor(
   requests: readonly DownloadRequest[],
   out: OutFolder,
@@ -255,7 +261,9 @@ function prefetchFor(
   // The bytes of a request ahead would not wait for the limit.
   const isLimited = limit !== undefined || taskLimit !== undefined;
   const seen = new SeenEntries();
-  const mayHaveBytes = (name: string) => !isLimited && seen.lacks(out.locate(name));
+  const localNames = new Map(requests.map((request) => [request.name, localNameOf(request)]));
+  const mayHaveBytes = (name: string) =>
+    !isLimited && seen.lacks(out.locate(localNames.get(name) ?? name));
   const sources = pool.sources(seeds);
   const files = requests.filter(({ seeds }) => seeds === undefined)
     .map(({ name, size }) => ({ name, size }));

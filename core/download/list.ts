@@ -14,6 +14,7 @@ import type { SourceAddress } from "../base/source_address.ts";
 import { SourcePool } from "../source/pool.ts";
 import type { Source, SourceProtocol } from "../source/source.ts";
 import type { ListedFile } from "../protocol/listing.ts";
+import { rankContents } from "../plan/content_vote.ts";
 import { probeUntil } from "./probe.ts";
 import type { NetworkRuntime } from "../runtime.ts";
 
@@ -37,6 +38,8 @@ export interface OfferedFile extends ListedFile {
   readonly ids: readonly string[];
   /** The content's id by seed; null where a seed does not know it. */
   readonly idOf: Readonly<Record<string, string | null>>;
+  /** With `complete`: of the content that a download takes, hex; null if its seeds name none, or several. */
+  readonly sha256?: string | null;
 }
 
 /** What the seeds offer. */
@@ -53,6 +56,8 @@ export interface ListQuery {
   readonly glob: string | undefined;
   /** Also request the contents' ids, which makes the seeds hash. */
   readonly ids: boolean;
+  /** Wait until the seeds have hashed the files, as long as they get on with it. */
+  readonly complete?: boolean;
 }
 
 /** What a pattern means. */
@@ -83,6 +88,8 @@ const MAX_PROBES = 16;
 const MAX_LISTINGS = 4;
 /** After this, the content of a file that a seed still hashes counts as unknown. */
 const PROBE_TIMEOUT = { ms: 2000, extends: false };
+/** The same if all contents are wanted: a seed that is busy with other files shows no progress with this one. */
+const COMPLETE_TIMEOUT = { ms: 60_000, extends: true };
 /** The first ping may wait for what the connection brings with it, and any of them for a busy machine. */
 const PINGS = 3;
 
@@ -101,7 +108,9 @@ export async function list(
   const files = gather(answers, query.glob);
   const probes = new Semaphore(MAX_PROBES);
   const withIds = query.ids
-    ? await Promise.all(files.map((file) => withContents(file, sources, probes, clock, signal)))
+    ? await Promise.all(
+      files.map((file) => withContents(file, sources, probes, query, clock, signal)),
+    )
     : files;
   return { files: withIds, seeds: answers.map(({ report }) => report) };
 }
@@ -218,17 +227,26 @@ async function withContents(
   file: OfferedFile,
   sources: readonly Source[],
   slots: Semaphore,
+  { complete }: ListQuery,
   clock: Clock,
   signal: AbortSignal,
 ): Promise<OfferedFile> {
   using _slot = await slots.acquire(signal);
   const holders = sources.filter(({ id }) => file.seeds.includes(id));
-  const contents = await Promise.all(holders.map(async (source) => {
-    const { answer } = await probeUntil(source, file.name, PROBE_TIMEOUT, clock, signal);
-    return [source.id, answer.kind === "manifest" ? answer.id : null] as const;
+  const timeout = complete ? COMPLETE_TIMEOUT : PROBE_TIMEOUT;
+  const answers = await Promise.all(holders.map(async (source) => {
+    const { answer } = await probeUntil(source, file.name, timeout, clock, signal);
+    return [source.id, answer] as const;
   }));
-  const ids = new Set(contents.flatMap(([, id]) => id ?? []));
-  return { ...file, ids: Array.from(ids).sort(), idOf: Object.fromEntries(contents) };
+  const known = answers.flatMap(([, answer]) => answer.kind === "manifest" ? [answer] : []);
+  const [chosen = []] = rankContents(known);
+  const digests = new Set(chosen.map(({ sha256 }) => sha256));
+  const [sha256 = null] = digests.size === 1 ? digests : [];
+  const ids = Array.from(new Set(known.map(({ id }) => id))).sort();
+  const idOf = Object.fromEntries(
+    answers.map(([id, answer]) => [id, answer.kind === "manifest" ? answer.id : null]),
+  );
+  return { ...file, ids, idOf, ...complete && { sha256 } };
 }
 
 /**

@@ -40,6 +40,7 @@ import { downloadFile } from "./download_file.ts";
 export interface Task {
   readonly task: string;
   readonly name: string;
+  readonly saveAs?: string;
   readonly sha256?: string;
   readonly id?: string;
   readonly seeds?: readonly SourceAddress[];
@@ -156,8 +157,8 @@ export class TaskRunner implements QueueRunner<Task, TaskOutcome> {
     this.#controls.set(task.task, control);
     prefetch.begin(task.name);
     const context = this.#contextFor(task, permit);
-    const { name, sha256, id, seeds, manifest, attributes } = task;
-    const wanted = { name, sha256, id, seeds, manifest, attributes };
+    const { name, saveAs, sha256, id, seeds, manifest, attributes } = task;
+    const wanted = { name, saveAs, sha256, id, seeds, manifest, attributes };
     const attempt = (signal: AbortSignal) =>
       waitForDescriptors(() => downloadFile(wanted, out, context, signal), slots, context, signal);
     try {

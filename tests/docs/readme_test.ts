@@ -16,6 +16,7 @@ import {
   PROGRAM,
   type RunningProcess,
   type Seed,
+  sha256Of,
   test,
 } from "../cli/harness.ts";
 import { parseEvent } from "../cli/events.ts";
@@ -103,6 +104,12 @@ const CHECKS: Readonly<Record<string, Check>> = {
     await Deno.remove(join(page.world.here, "here"), { recursive: true });
     assertCode(await page.run(command), 0);
     page.assertGot("here", "data/part-1.parquet", "data/part-2.parquet");
+  },
+  "p2p cat model.bin | sha256sum": async (page, command) => {
+    const ended = await page.run(command);
+    assertCode(ended, 0);
+    const shared = new Uint8Array(page.world.got("shared/model.bin"));
+    assertEquals(ended.stdout, `${await sha256Of(shared)}  -\n`);
   },
   "p2p status": async (page, command) => {
     page.slow = page.world.start("get", "model.bin", ...SLOW);
