@@ -58,16 +58,18 @@ export interface Program {
   readonly target?: string;
   /** Where the sources are, with all packages that `depsFlags` leads to. */
   readonly sources?: URL;
+  /** Deno's cache, which has the packages of npm; this user's by default. */
+  readonly denoDir?: string;
 }
 
 /**
- * The bytes depend on the sources, their times of change, the commit, and Deno; not on where the
- * sources lie or when this runs.
+ * The bytes depend on the sources and the packages, their times of change, the commit, and Deno; not
+ * on where the sources lie or when this runs.
  *
  * @throws {Error} if Deno cannot; it says why on stderr.
  */
 export async function compile(
-  { output, commit, target = Deno.build.target, sources = ROOT }: Program,
+  { output, commit, target = Deno.build.target, sources = ROOT, denoDir }: Program,
 ): Promise<void> {
   const { success } = await new Deno.Command(Deno.execPath(), {
     args: [
@@ -87,7 +89,7 @@ export async function compile(
       ...commit === undefined ? [] : [BUILT_FROM + commit],
     ],
     cwd: sources,
-    env: await compileEnv(target),
+    env: { ...await compileEnv(target), ...denoDir === undefined ? {} : { DENO_DIR: denoDir } },
     stdin: "null",
     stdout: "inherit",
     stderr: "inherit",

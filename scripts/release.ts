@@ -26,7 +26,7 @@ import { installerFor, requireAddress } from "./release/installers.ts";
 import { MAN_PAGE, writeManPage } from "./release/man_page.ts";
 import { CHANGELOG, notesOf } from "./release/notes.ts";
 import { missingLines, sizeOf } from "./release/report.ts";
-import { stageSources } from "./release/stage.ts";
+import { stagePackages, stageSources } from "./release/stage.ts";
 import { releaseName, type Target, targetNamed, TARGETS } from "./release/targets.ts";
 import { ROOT } from "./source_files.ts";
 
@@ -47,6 +47,8 @@ interface Draft {
   readonly version: string;
   /** The folder with the sources. */
   readonly sources: string;
+  /** The cache of Deno with the packages. */
+  readonly denoDir: string;
   /** The folder where programs lie until they are packed. */
   readonly programs: string;
   /** The folder that becomes `RELEASE`. */
@@ -97,8 +99,10 @@ async function begin({ tag }: Wanted, folder: string): Promise<Draft> {
   const commit = await currentCommit();
   if (commit === undefined) throw new Error("Cannot release: there is no commit, or no git");
   const [sources, programs, out] = [`${folder}/sources`, `${folder}/programs`, `${folder}/out`];
+  const denoDir = `${folder}/deno`;
   for (const each of [sources, programs, out]) await Deno.mkdir(each, { recursive: true });
   await stageSources(commit, sources);
+  await stagePackages(commit, new URL(`${sources}/`, ROOT), denoDir);
   const { version } = JSON.parse(await Deno.readTextFile(`${sources}/deno.json`));
   if (tag !== undefined && tag !== `v${version}`) {
     throw new Error(
@@ -106,7 +110,7 @@ async function begin({ tag }: Wanted, folder: string): Promise<Draft> {
     );
   }
   console.log(`release: ${version} from commit ${shortHash(commit)}`);
-  return { commit, version, sources, programs, out };
+  return { commit, version, sources, denoDir: await Deno.realPath(denoDir), programs, out };
 }
 
 async function make(target: Target, draft: Draft): Promise<void> {
@@ -121,6 +125,7 @@ async function make(target: Target, draft: Draft): Promise<void> {
     commit: shortHash(commit),
     target: target.triple,
     sources: new URL(`${draft.sources}/`, ROOT),
+    denoDir: draft.denoDir,
   });
   await compareDenort(program, target);
   for (const paper of PAPERS) {

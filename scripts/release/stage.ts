@@ -21,6 +21,29 @@ export async function stageSources(commit: Commit, into: string): Promise<void> 
   for (const file of filesBelow(into)) await Deno.utime(file, commit.timeS, commit.timeS);
 }
 
+/**
+ * Fills the new folder `into` with a cache of Deno that has the same packages of npm as this user's,
+ * of the age of the commit.
+ */
+export async function stagePackages(commit: Commit, sources: URL, into: string): Promise<void> {
+  const flags = await depsFlags();
+  // Whatever is not cached yet would be downloaded by the compiler, with the time of now.
+  await output(Deno.execPath(), ["cache", "--quiet", ...flags, "main.ts"], sources);
+  const cache = JSON.parse(await output(Deno.execPath(), ["info", "--json"], ROOT)).denoDir;
+  await Deno.mkdir(into);
+  for (const { name } of [...Deno.readDirSync(cache)]) {
+    // The base runtimes of other platforms are large.
+    if (name === "dl") await Deno.symlink(`${cache}/${name}`, `${into}/${name}`, { type: "dir" });
+  }
+  const packages = `${cache}/npm`;
+  for (const file of filesBelow(packages)) {
+    const path = `${into}/npm${file.slice(packages.length)}`;
+    await Deno.mkdir(dirname(path), { recursive: true });
+    await Deno.copyFile(file, path);
+    await Deno.utime(path, commit.timeS, commit.timeS);
+  }
+}
+
 /** Below the repository; none where the packages come from JSR. */
 async function packageFolders(): Promise<string[]> {
   return (await depsFlags()).flatMap((flag) => {
