@@ -26,6 +26,7 @@ import { installerFor, requireAddress } from "./release/installers.ts";
 import { MAN_PAGE, writeManPage } from "./release/man_page.ts";
 import { CHANGELOG, notesOf } from "./release/notes.ts";
 import { missingLines, sizeOf } from "./release/report.ts";
+import { packageLicenses } from "./release/licenses.ts";
 import { stagePackages, stageSources } from "./release/stage.ts";
 import { releaseName, type Target, targetNamed, TARGETS } from "./release/targets.ts";
 import { ROOT } from "./source_files.ts";
@@ -128,6 +129,7 @@ async function make(target: Target, draft: Draft): Promise<void> {
     denoDir: draft.denoDir,
   });
   await compareDenort(program, target);
+  await writeLicenses(`${programs}/${name}/THIRD-PARTY-LICENSES`);
   for (const paper of PAPERS) {
     await Deno.copyFile(`${draft.sources}/${paper}`, `${programs}/${name}/${paper}`);
   }
@@ -139,6 +141,12 @@ async function make(target: Target, draft: Draft): Promise<void> {
   const file = `${draft.out}/${archive}`;
   await pack(target.archive, { parent: programs, name }, file, commit.timeS);
   console.log(`release: ${archive}, ${sizeOf(file)}, of it ${sizeOf(program)} of program unpacked`);
+}
+
+/** The licences of the packages in the program ask to go with it. */
+async function writeLicenses(path: string): Promise<void> {
+  const texts = (await packageLicenses()).map(({ name, text }) => `${name}\n\n${text.trim()}\n`);
+  await Deno.writeTextFile(path, texts.join(`\n${"-".repeat(72)}\n\n`));
 }
 
 /**

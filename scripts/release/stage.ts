@@ -21,6 +21,9 @@ export async function stageSources(commit: Commit, into: string): Promise<void> 
   for (const file of filesBelow(into)) await Deno.utime(file, commit.timeS, commit.timeS);
 }
 
+/** What packages consist of. The compiler writes where any other file lies, which must not matter. */
+const PACKAGE_FILE = /\.(?:[cm]?js|json|d\.[cm]?ts)$|\/\.[^/]*$/;
+
 /**
  * Fills the new folder `into` with a cache of Deno that has the same packages of npm as this user's,
  * of the age of the commit.
@@ -37,6 +40,7 @@ export async function stagePackages(commit: Commit, sources: URL, into: string):
   }
   const packages = `${cache}/npm`;
   for (const file of filesBelow(packages)) {
+    if (!PACKAGE_FILE.test(file)) continue;
     const path = `${into}/npm${file.slice(packages.length)}`;
     await Deno.mkdir(dirname(path), { recursive: true });
     await Deno.copyFile(file, path);
