@@ -20,10 +20,9 @@ content. Old seeds (protocol v1) cannot prove what they have.`;
 export function listCommand(environment: Environment) {
   const command = new Command()
     .description(DESCRIPTION)
-    .example("everything", "p2p list --seed nas1 --seed nas2")
-    .example("some of it", "p2p list 'photos/*.jpg'")
+    .example("some files of two seeds", "p2p list 'photos/*.jpg' --seed nas1 --seed nas2")
     .example(
-      "digests, for p2p get --sha256sums or sha256sum -c",
+      "digests, for p2p get --sha256sums",
       "p2p list --sha256sums > SHA256SUMS",
     )
     .example("names for a program", "p2p list --json | jq -r .files[].name")

@@ -104,7 +104,7 @@ p2p status does not show it, and it cannot be paused.
 
   p2p get --input-file list.txt             names or links, one a line
   p2p list --sha256sums > SHA256SUMS        the digests of what seeds offer
-  p2p get --sha256sums SHA256SUMS           those files, with exactly these bytes
+  p2p get --sha256sums SHA256SUMS           those files, with these bytes
 
 In both files, empty lines and lines that begin with # do not count.`;
 
