@@ -5,6 +5,7 @@
  */
 import { faultsOfWorld, planOfWorld } from "../tests/sim/random_world.ts";
 import { runSwarmCases } from "../tests/sim/swarm_worlds.ts";
+import { faultsOfStream } from "../tests/sim/stream_world.ts";
 import { faultsOfVote } from "../tests/sim/vote_world.ts";
 
 if (Deno.args[0] === "swarm") {
@@ -15,7 +16,7 @@ const [count = 1000, first = 0] = Deno.args.map(Number);
 const startedAt = performance.now();
 let bad = 0;
 for (let world = first; world < first + count; world++) {
-  const faults = [...faultsOfWorld(world), ...faultsOfVote(world)];
+  const faults = [...faultsOfWorld(world), ...faultsOfVote(world), ...faultsOfStream(world)];
   if (faults.length === 0) continue;
   bad++;
   console.log(`world ${world}: ${faults.slice(0, 5).join("; ")}`);
