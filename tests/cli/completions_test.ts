@@ -35,7 +35,7 @@ test("bash completes commands, flags and their values", async (world) => {
     ["--on-conflict"],
     ["rename"],
     ["verify"],
-    ["seeds", "serving", "security", "sync", "serve", "status"],
+    ["seeds", "streams", "serving", "security", "sync", "serve", "status"],
   ]);
 }, ON_UNIX);
 
