@@ -33,6 +33,8 @@ export interface PrefetchOptions {
 const MAX_FILE_BYTES = 256 * 1024;
 /** What is asked for or kept at a time, of the 160 MiB that the process may take: 100 MB/s at 40 ms. */
 const BUDGET_BYTES = 4 * 1024 * 1024;
+/** A full budget is used again from here on, so that many requests leave in one write. */
+const REFILL_BYTES = BUDGET_BYTES * 3 / 4;
 /** A file costs at least as much, for its manifest and what keeps it. */
 const MIN_COST_BYTES = 4 * 1024;
 /** What a file costs whose bytes are not asked for: 16 are asked for at a time. */
@@ -86,6 +88,8 @@ export class Prefetch implements AsyncDisposable {
   /** The cost of all that is asked for or kept. */
   #held = 0;
   #pending = 0;
+  /** The budget was used up, and not much of it is free again. */
+  #isFull = false;
 
   /** @param files small ones and those of unknown size, in the order of their tasks */
   constructor(files: readonly AheadFile[], options: PrefetchOptions, signal: AbortSignal) {
@@ -172,6 +176,8 @@ export class Prefetch implements AsyncDisposable {
     const comesSoon = ({ state, connectingSince }: Supplier) =>
       state === "connecting" && clock.now() - connectingSince < MAX_CONNECT_MS;
     if (this.#suppliers.some(comesSoon)) return;
+    if (this.#isFull && this.#held > REFILL_BYTES) return;
+    this.#isFull = false;
     const connections = suppliers.reduce(
       (sum, { source }) => sum + Math.max(1, source.line?.connections ?? 1),
       0,
@@ -184,7 +190,10 @@ export class Prefetch implements AsyncDisposable {
       const chosen = bytes > 0 ? this.#choose(suppliers, bytes) : undefined;
       if (chosen === "none") return;
       const cost = chosen ? Math.max(bytes, MIN_COST_BYTES) : MANIFEST_COST_BYTES;
-      if (this.#held > 0 && this.#held + cost > BUDGET_BYTES) return;
+      if (this.#held > 0 && this.#held + cost > BUDGET_BYTES) {
+        this.#isFull = true;
+        return;
+      }
       const ahead: Ahead = { cost, answers: new Map() };
       this.#ahead.set(file.name, ahead);
       this.#held += cost;
