@@ -1,6 +1,7 @@
 /** Finds the seeds that announce themselves on the local network. */
 import type { Clock } from "../base/clock.ts";
 import { decodeAnnouncement, encodeQuery } from "./dns_sd.ts";
+import { isOnLink } from "./on_link.ts";
 import type { Multicast, MulticastSocket, Sender } from "./multicast.ts";
 
 /** A seed on the local network. */
@@ -32,6 +33,8 @@ export async function browse(
 ): Promise<NearbySeed[]> {
   const found = new Map<string, NearbySeed>();
   const receive = (packet: Uint8Array, { address }: Sender, { local }: MulticastSocket) => {
+    // RFC 6762, section 11: nothing from another network counts, which could guess the port.
+    if (!isOnLink(address, local)) return;
     const announcement = decodeAnnouncement(packet);
     if (announcement === undefined) return;
     const { id, ...rest } = announcement;

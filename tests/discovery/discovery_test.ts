@@ -13,6 +13,7 @@ import { FakeNetwork, localAddress } from "./support.ts";
 const never = new AbortController().signal;
 const SEED = { id: "0011223344556677", port: 7270, tls: false, token: false };
 const CLIENT = localAddress("192.168.1.2");
+const CLIENT_V6 = localAddress("fe80::2");
 
 class DiscoveryFixture implements AsyncDisposable {
   readonly network = new FakeNetwork();
@@ -71,15 +72,18 @@ Deno.test("browse() prefers the IPv4 address of a seed that answers on several n
     await using fixture = new DiscoveryFixture();
     const found = browse(
       100,
-      { multicast: fixture.network.machine(CLIENT), clock: fixture.clock },
+      { multicast: fixture.network.machine(CLIENT, CLIENT_V6), clock: fixture.clock },
       never,
     );
     for (const address of addresses) {
+      const receiver = address.includes(":")
+        ? { address: CLIENT_V6.address, port: 40_001 }
+        : { address: CLIENT.address, port: 40_000 };
       const [socket] = await fixture.network.machine(localAddress(address)).open(
         "responder",
         () => {},
       );
-      socket!.sendTo(encodeAnnouncement(SEED, []), { address: CLIENT.address, port: 40_000 });
+      socket!.sendTo(encodeAnnouncement(SEED, []), receiver);
       socket![Symbol.dispose]();
     }
     await fixture.clock.advance(100);
@@ -91,14 +95,14 @@ Deno.test("browse() names the interface of an address that is valid on one link 
   await using fixture = new DiscoveryFixture();
   const found = browse(
     100,
-    { multicast: fixture.network.machine(CLIENT), clock: fixture.clock },
+    { multicast: fixture.network.machine(CLIENT_V6), clock: fixture.clock },
     never,
   );
   const [socket] = await fixture.network.machine(localAddress("fe80::1")).open(
     "responder",
     () => {},
   );
-  socket!.sendTo(encodeAnnouncement(SEED, []), { address: CLIENT.address, port: 40_000 });
+  socket!.sendTo(encodeAnnouncement(SEED, []), { address: CLIENT_V6.address, port: 40_000 });
   socket![Symbol.dispose]();
   await fixture.clock.advance(100);
   assertEquals((await found).map(({ host }) => host), ["fe80::1%eth0"]);
@@ -200,4 +204,17 @@ Deno.test("announce() announces the seed on a network that the machine joins lat
   assertEquals((await fixture.browse()).map(({ host }) => host), ["192.168.1.10"]);
   stop.abort();
   await announcing;
+});
+
+Deno.test("browse() ignores answers from another network", async () => {
+  await using fixture = new DiscoveryFixture();
+  const found = fixture.browse();
+  const [stranger] = await fixture.network.machine(localAddress("10.0.0.5")).open(
+    "responder",
+    () => {},
+  );
+  const port = 40_000;
+  stranger!.sendTo(encodeAnnouncement(SEED, ["10.0.0.5"]), { address: "192.168.1.2", port });
+  stranger![Symbol.dispose]();
+  assertEquals(await found, []);
 });
