@@ -73,7 +73,8 @@ export async function planSync(
   const seen = await readSyncedNames(stateDir, syncedFolder(job));
   const localOf = localFiles(outDir, runtime.store);
   const plan = comparePlans(offered, [...seen].filter((name) => isBelow(name, folder)), localOf);
-  return { ...plan, silent: silent.map(({ seed }) => seed) };
+  const gone = withoutOffered(plan.gone, plan.offered, job, runtime.store);
+  return { ...plan, gone, silent: silent.map(({ seed }) => seed) };
 }
 
 /** The pure part of `planSync`. */
@@ -116,11 +117,28 @@ export async function finishSync(
   remove: readonly string[],
   { store }: Pick<Runtime, "store">,
 ): Promise<string[]> {
-  const removed = removeFiles(job.outDir, remove, store);
+  const removed = removeFiles(job.outDir, withoutOffered(remove, offered, job, store), store);
   const seen = await readSyncedNames(job.stateDir, syncedFolder(job));
   const names = new Set([...offered, ...seen].filter((name) => !removed.includes(name)));
   await writeSyncedNames(job.stateDir, syncedFolder(job), names);
   return removed;
+}
+
+/**
+ * Those of `names` whose file is not the file of an offered name as well: a link in the folder, or a
+ * file system that ignores case, gives one file two names.
+ */
+function withoutOffered(
+  names: readonly string[],
+  offered: readonly string[],
+  { outDir }: SyncJob,
+  { disk = realDisk, platform }: DiskOptions,
+): string[] {
+  if (names.length === 0) return [];
+  const out = new OutFolder(outDir, platform, disk);
+  const pathOf = (name: string) => realPathOf(out.locate(name));
+  const kept = new Set(offered.map(pathOf));
+  return names.filter((name) => !kept.has(pathOf(name)));
 }
 
 function removeFiles(

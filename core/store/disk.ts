@@ -124,13 +124,14 @@ export function removeIfExists(path: string, disk: Disk = realDisk): void {
   });
 }
 
-/** `lstat`, or undefined if nothing is at `path`. */
+/** `lstat`, or undefined if nothing is at `path`, also because one of its folders is a file. */
 export function statIfExists(path: string, disk: Disk = realDisk): Deno.FileInfo | undefined {
   return withDiskErrors(`look at "${path}"`, () => {
     try {
       return disk.lstatSync(path);
     } catch (error) {
       if (error instanceof Deno.errors.NotFound) return undefined;
+      if (error instanceof Deno.errors.NotADirectory) return undefined;
       throw error;
     }
   });

@@ -124,3 +124,21 @@ test("finishSync() deletes nothing through a link that leads out of the folder",
   const removed = await fixture.finish([], ["photos/link/precious", "photos/file-link"]);
   assertEquals([removed, Deno.readTextFileSync(join(outside, "precious"))], [[], "text"]);
 });
+
+test("a file that an offered name leads to, through a link in the folder, is not gone and not deleted", async () => {
+  await using fixture = new SyncFixture({ "photos/new/a": SMALL });
+  await fixture.finish(["photos/old/a", "photos/old/b"], []);
+  fixture.write("photos/new/a");
+  fixture.write("photos/new/b");
+  symlink(join(fixture.job.outDir, "photos/new"), join(fixture.job.outDir, "photos/old"));
+  assertEquals((await fixture.plan()).gone, ["photos/old/b"]);
+  const removed = await fixture.finish(["photos/new/a"], ["photos/old/a", "photos/old/b"]);
+  assertEquals([removed, fixture.has("photos/new/a")], [["photos/old/b"], true]);
+});
+
+test("planSync() plans the other files when a file has the name of an offered folder", async () => {
+  await using fixture = new SyncFixture({ "photos/a": SMALL, "photos/b/c": SMALL });
+  fixture.write("photos/b");
+  const plan = await fixture.plan();
+  assertEquals(plan.requests.map(({ name }) => name), ["photos/a", "photos/b/c"]);
+});
