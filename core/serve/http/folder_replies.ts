@@ -20,6 +20,7 @@ import {
   sortEntries,
   type SortKey,
 } from "./folder_view.ts";
+import { PageBytes } from "./page_bytes.ts";
 import { type HttpResponder, pageFields } from "./responder.ts";
 import { paddingOf, TAR_END, tarHeader } from "./tar.ts";
 
@@ -30,19 +31,47 @@ const LINES_PER_CHUNK = 500;
 const MAX_PAGE_AGE_MS = 1000;
 /** Of one listing: some MiB. */
 const MAX_CACHED_PAGES = 16;
+/** Of one listing: what a client that does not read fills its socket with. */
+const MAX_CACHED_LINE_BYTES = 8 * 1024 * 1024;
 /** Stands for the host in a cached page. A file called so would show the host instead, and nothing worse. */
 const HOST = "\ue000host\ue000";
 
-const cachedPages = new WeakMap<
-  readonly ListedFile[],
-  LruCache<string, { readonly at: number; readonly text: string }>
->();
+interface CachedPage {
+  readonly at: number;
+  readonly page: PageBytes;
+}
+
+const cachedPages = new WeakMap<readonly ListedFile[], LruCache<string, CachedPage>>();
 
 /** Pages of that listing, which stays the same object while nothing changes. */
-function pagesOf(files: readonly ListedFile[]) {
+function pagesOf(files: readonly ListedFile[]): LruCache<string, CachedPage> {
   const pages = cachedPages.get(files) ?? new LruCache({ maxSize: MAX_CACHED_PAGES });
   cachedPages.set(files, pages);
   return pages;
+}
+
+const cachedLines = new WeakMap<readonly ListedFile[], LruCache<string, Uint8Array>>();
+
+/** Lines of `files` from `start` up to `end`, with names from their character `skip` on; shared by all responses. */
+function linesOf(
+  files: readonly ListedFile[],
+  start: number,
+  end: number,
+  skip: number,
+): Uint8Array {
+  let lines = cachedLines.get(files);
+  if (!lines) {
+    lines = new LruCache({ maxSize: MAX_CACHED_LINE_BYTES, sizeOf: ({ length }) => length });
+    cachedLines.set(files, lines);
+  }
+  const key = `${start} ${end} ${skip}`;
+  const cached = lines.get(key);
+  if (cached) return cached;
+  const some = files.slice(start, end);
+  const text = encodeListing(some.map((file) => ({ ...file, name: file.name.slice(skip) })));
+  const bytes = new TextEncoder().encode(text);
+  lines.set(key, bytes);
+  return bytes;
 }
 
 /** The host of a cached page. The brackets of IPv6 are in it, because shells need quotes around them. */
@@ -94,10 +123,8 @@ export class FolderReplies {
     const authority = target.authority ?? request.fields.get("host");
     const placeholder = authority && placeholderOf(authority);
     const origin = placeholder && `http${tls ? "s" : ""}://${placeholder}`;
-    const page = this.#cachedPage(files, view, target, origin);
     // A valid host means nothing to HTML.
-    const text = placeholder && authority ? page.replaceAll(placeholder, authority) : page;
-    const body = new TextEncoder().encode(text);
+    const body = this.#cachedPage(files, view, target, origin, placeholder).withHost(authority);
     const fields: HttpField[] = [
       ["Content-Type", "text/html; charset=utf-8"],
       ["Content-Length", String(body.length)],
@@ -116,14 +143,15 @@ export class FolderReplies {
     view: FolderView,
     target: HttpTarget,
     origin: string | undefined,
-  ): string {
+    placeholder: string | undefined,
+  ): PageBytes {
     const { clock, settings: { token } } = this.#options.context;
     const asked = ["sort", "order", "page", "after"].map((key) => target.query.get(key));
     const key = JSON.stringify([target.name, origin, ...asked]);
     const pages = pagesOf(files);
     const cached = pages.get(key);
     const now = clock.now();
-    if (cached && now - cached.at < MAX_PAGE_AGE_MS) return cached.text;
+    if (cached && now - cached.at < MAX_PAGE_AGE_MS) return cached.page;
     const { entries, ...page } = entriesOf(view, target.query);
     const prefix = target.name === "" ? "" : `${target.name}/`;
     const text = renderFolderPage({
@@ -136,8 +164,9 @@ export class FolderReplies {
       entries: entries.map((entry) => ({ ...entry, ...this.#digestsOf(entry, prefix) })),
       ...page,
     });
-    pages.set(key, { at: now, text });
-    return text;
+    const made = new PageBytes(text, placeholder);
+    pages.set(key, { at: now, page: made });
+    return made;
   }
 
   #digestsOf(
@@ -162,11 +191,9 @@ export class FolderReplies {
     if (!body) return;
     const skip = name === "" ? 0 : name.length + 1;
     for (let at = start; at < end; at += LINES_PER_CHUNK) {
-      const some = files.slice(at, Math.min(at + LINES_PER_CHUNK, end));
-      const lines = encodeListing(
-        some.map((file) => ({ ...file, name: file.name.slice(skip) })),
-      );
-      await body.send(new TextEncoder().encode(lines));
+      // A client whose socket does not drain waits here, and costs nothing.
+      if (at > start) await this.#turn();
+      await body.send(linesOf(files, at, Math.min(at + LINES_PER_CHUNK, end), skip));
     }
     await body.end();
   }
@@ -185,6 +212,8 @@ export class FolderReplies {
     ]);
     if (!body) return;
     for (let at = start; at < end; at++) {
+      // A small file costs more than its bytes.
+      if (at > start) await this.#turn();
       using file = this.#open(files[at]!.name);
       if (file) await this.#archiveFile(file, file.name.slice(parent), body);
     }
@@ -200,6 +229,13 @@ export class FolderReplies {
     await body.sendFile(header, file, size, paddingOf(size));
     const { address: client } = connection;
     context.accessLog.add(undefined, { client, name: file.name, size, bytes: size, startedAt });
+  }
+
+  /** Waits for the client's turn, as another request of it would. */
+  async #turn(): Promise<void> {
+    const { connection, context } = this.#options;
+    await context.scheduler.startRequest(connection.client);
+    connection.signal.throwIfAborted();
   }
 
   /** undefined if it has gone since the folder was walked. */
