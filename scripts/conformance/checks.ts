@@ -1,12 +1,12 @@
 /** What a seed must do: the examples of the specification, and the rules behind them. */
 import { createHash } from "node:crypto";
 import { RawConnection } from "./connection.ts";
-import { type Example, EXAMPLE_FILES, isLike } from "./examples.ts";
+import { type Example, EXAMPLE_FILES, isLike, type Step } from "./examples.ts";
 
 export interface Check {
   readonly name: string;
-  /** @throws {Error} that says what is wrong. */
-  run(seed: Address): Promise<void>;
+  /** @returns why the check does not apply to this seed. @throws {Error} that says what is wrong. */
+  run(seed: Address): Promise<string | void>;
 }
 
 export interface Address {
@@ -16,6 +16,15 @@ export interface Address {
 
 /** How often a manifest is requested while the seed hashes the file. */
 const MAX_PENDING = 100;
+
+/** Requests that a seed need not know, each with the feature that announces it. */
+const FEATURE_BY_VERB: ReadonlyMap<string, string> = new Map([
+  ["READ", "read"],
+  ["FETCH", "fetch"],
+  ["HAVE", "swarm"],
+  ["JOIN", "swarm"],
+  ["SUGGEST", "swarm"],
+]);
 
 /**
  * @param isExact whether greeting and manifests must have the very text of the page, which another
@@ -28,7 +37,7 @@ export function exampleChecks(examples: readonly Example[], isExact: boolean): C
     run: async (seed) => {
       using connection = await RawConnection.open(seed.host, seed.port);
       if (example.kind === "one-shot") await runOneShot(example, connection);
-      else await runSession(example, connection, isExact);
+      else return await runSession(example, connection, isExact);
     },
   }));
 }
@@ -46,12 +55,16 @@ async function runOneShot({ steps }: Example, connection: RawConnection): Promis
   }
 }
 
-/** @throws {Error} if the replies are not those of the example. */
+/**
+ * @returns why the example does not apply: a seed that may write its greeting otherwise need not have
+ * all features.
+ * @throws {Error} if the replies are not those of the example.
+ */
 export async function runSession(
   { steps }: Example,
   connection: RawConnection,
   isExact: boolean,
-): Promise<void> {
+): Promise<string | void> {
   let length = 0;
   let manifestBytes: number | undefined;
   let request = "";
@@ -62,6 +75,10 @@ export async function runSession(
     } else if ("line" in step) {
       const line = await replyTo(request, connection);
       requireLine(line, step.line, request, isExact);
+      if (request === "HELLO 2" && !isExact) {
+        const missing = missingFeature(steps, featuresOf(line));
+        if (missing !== undefined) return missing;
+      }
       length = Number(line.match(/^OK (\d+)/)?.[1] ?? 0);
       const isFetched = request.startsWith("FETCH ") && line.startsWith("OK ");
       manifestBytes = isFetched ? manifestBytesIn(line) : undefined;
@@ -76,6 +93,24 @@ export async function runSession(
       if (!same) throw new Error(unlike(body, step.body));
     }
   }
+}
+
+function featuresOf(greeting: string): string[] {
+  return greeting.match(/ features=(\S+)/)?.[1]?.split(",") ?? [];
+}
+
+/** Why a seed with these features cannot be sent the requests of `steps`. */
+function missingFeature(steps: readonly Step[], features: readonly string[]): string | undefined {
+  for (const step of steps) {
+    if (step.from !== "client") continue;
+    const feature = FEATURE_BY_VERB.get(step.line.split(" ")[0]!);
+    if (feature !== undefined && !features.includes(feature)) return notAnnounced(feature);
+  }
+  return undefined;
+}
+
+function notAnnounced(feature: string): string {
+  return `the seed does not announce ${feature}`;
 }
 
 /** The reply line; a manifest is requested again while it is pending. */
@@ -306,8 +341,7 @@ export const RULES: readonly Check[] = [
     run: async (seed) => {
       using connection = await RawConnection.open(seed.host, seed.port);
       await connection.send("HELLO 2\n");
-      const features = (await connection.line()).match(/ features=(\S+)/)?.[1]?.split(",") ?? [];
-      if (!features.includes("read")) return;
+      if (!featuresOf(await connection.line()).includes("read")) return notAnnounced("read");
       await connection.send("MANIFEST hello.txt\n");
       const line = await replyTo("MANIFEST hello.txt", connection);
       await connection.bytes(Number(line.match(/^OK (\d+)/)?.[1] ?? 0));
@@ -320,6 +354,7 @@ export const RULES: readonly Check[] = [
         const reply = await connection.line();
         if (!isLike(reply, shown)) throw new Error(unlike(reply, shown));
       }
+      return undefined;
     },
   },
 ];

@@ -1,23 +1,18 @@
 """A seed written from core/protocol/README.md alone: python3 python_seed.py <folder> prints its port."""
-import base64, hashlib, json, os, secrets, socketserver, sys, time
+import base64, hashlib, json, os, secrets, socketserver, sys
 
 ROOT, MAX_LENGTH, CHUNK = os.path.realpath(sys.argv[1]), 1 << 20, 32 * 1024
 class Refused(Exception): pass
 def path_of(name):
     parts = name.split("/")
-    bad = not 1 <= len(name.encode()) <= 1024 or any(p in ("", ".", "..") for p in parts)
-    if bad or "\\" in name or any(ord(c) < 32 or ord(c) == 127 for c in name):
-        raise Refused("NOT_FOUND no such file")
-    path = os.path.join(ROOT, name)
-    if os.path.realpath(path) != path or not os.path.isfile(path):
-        raise Refused("NOT_FOUND no such file")
+    bad = not 1 <= len(name.encode()) <= 1024 or any(p in ("", ".", "..") for p in parts) or \
+        "\\" in name or any(ord(c) < 32 or ord(c) == 127 for c in name)
+    path = ROOT if bad else os.path.join(ROOT, name)
+    if os.path.realpath(path) != path or not os.path.isfile(path): raise Refused("NOT_FOUND no such file")
     return path
 def names():
-    found = []
-    for folder, _, files in os.walk(ROOT):
-        below = os.path.relpath(folder, ROOT)
-        found += [f if below == "." else f"{below}/{f}" for f in files]
-    return sorted(found)
+    return sorted(os.path.relpath(os.path.join(folder, file), ROOT)
+                  for folder, _, files in os.walk(ROOT) for file in files)
 def number(text):
     if not text.isascii() or not text.isdigit() or (text[0] == "0" and text != "0"):
         raise Refused("BAD_REQUEST not a number")
@@ -39,7 +34,7 @@ def read(path, offset, length):
         file.seek(offset)
         return file.read(length)
 class Client(socketserver.StreamRequestHandler):
-    ids, peers, given = {}, {}, {}
+    ids = {}
     def handle(self):
         line = self.first_line()
         if line == "HELLO 2": self.session()
@@ -68,7 +63,7 @@ class Client(socketserver.StreamRequestHandler):
             if verb != "DOWNLOAD": self.wfile.write(f"ERROR:{why}\n".encode())
     def session(self):
         self.say(f"HELLO 2 agent=python nonce={secrets.token_hex(16)} auth=none "
-                 f"max-length={MAX_LENGTH} max-inflight=16 features=read,fetch,swarm")
+                 f"max-length={MAX_LENGTH} max-inflight=16 features=read,fetch")
         while (line := self.line()) is not None:
             try:
                 if len(line) > 4096: return self.say("ERROR:TOO_LONG the line is too long")
@@ -90,9 +85,9 @@ class Client(socketserver.StreamRequestHandler):
         if verb in ("PING", "BYE") and not space: return self.body(b"") or verb == "PING"
         if verb == "LIST" and (rest or not space):
             found = [n for n in names() if n > rest]
-            entries = [{"name": n, "size": os.path.getsize(path_of(n)),
-                        "modified": int(os.path.getmtime(path_of(n)) * 1000)} for n in found[:10000]]
-            text = "".join(json.dumps(e) + "\n" for e in entries)
+            stats = [(n, os.stat(path_of(n))) for n in found[:10000]]
+            text = "".join(json.dumps({"name": n, "size": s.st_size, "modified": int(s.st_mtime * 1000)}) + "\n"
+                           for n, s in stats)
             self.body(text.encode(), " more=1" if len(found) > 10000 else "")
         elif verb == "FILESIZE" and space:
             self.say(f"SIZE:{os.path.getsize(path_of(rest))}")
@@ -108,32 +103,9 @@ class Client(socketserver.StreamRequestHandler):
             self.body(head + (read(path_of(name), 0, made["size"]) if fits else b""), f" manifest={len(head)}")
         elif verb in ("DOWNLOAD", "READ") and rest.count("|") >= 2:
             self.send_range(verb, *rest.rsplit("|", 2))
-        elif verb in ("HAVE", "JOIN", "SUGGEST") and space:
-            self.swarm(verb, *rest.split("|"))
         else:
             raise Refused("BAD_REQUEST not a request")
         return True
-    def swarm(self, verb, content, *numbers):
-        wanted = [number(n) for n in numbers[2].split(",")] if verb == "SUGGEST" and len(numbers) == 3 else []
-        numbers = [number(n) for n in numbers[:2 if wanted else 3]]
-        if len(content) != 64 or len(numbers) not in ((0, 1) if verb == "HAVE" else (2,)) or \
-                (verb != "HAVE" and numbers[0] > 65535):
-            raise Refused("BAD_REQUEST not a request")
-        if content not in Client.ids: raise Refused("NOT_FOUND no such content")
-        if verb == "HAVE": return self.body(b"", " complete=1 queue=0")
-        peers, own = Client.peers.setdefault(content, {}), (self.client_address[0], numbers[0])
-        if verb == "SUGGEST":
-            pieces = -(-os.path.getsize(path_of(Client.ids[content])) // MAX_LENGTH)
-            given = Client.given.setdefault(content, [0] * pieces)
-            wanted = [p for p in wanted if p < pieces] if own in peers else []
-            best = sorted(wanted, key=lambda p: given[p])[:min(numbers[1], 16)]
-            for piece in best: given[piece] += 1
-            return self.body(b"", " pieces=" + ",".join(map(str, best)) + " retry-after-ms=200")
-        now = time.monotonic()
-        for peer in list(peers):
-            if now - peers[peer][1] > 15 or (numbers[0] == 0 and peer[0] == own[0]): del peers[peer]
-        self.body("".join(f"{h}:{p} {n}\n" for (h, p), (n, _) in peers.items() if (h, p) != own).encode())
-        if numbers[0]: peers[own] = (numbers[1], now)
     def send_range(self, verb, what, offset, length):
         offset, length = number(offset), number(length)
         if verb == "READ" and what not in Client.ids: raise Refused("NOT_FOUND no such content")
