@@ -95,6 +95,12 @@ const CHECKS: Readonly<Record<string, Check>> = {
     assertCode(await page.run(command), 0);
     page.assertGot(".", "model.bin");
   },
+  "p2p sync data/ --seed nas1": async (page, command) => {
+    assertCode(await page.run(command), 0);
+    for (const name of Object.keys(FILES).filter((name) => name.startsWith("data/"))) {
+      page.assertGot(".", name);
+    }
+  },
   "p2p seeds add nas1 nas2:7271 tls://nas3": async (page, command) => {
     assertCode(await page.run(command), 0);
     const { stdout } = await page.run("p2p config");
