@@ -19,6 +19,7 @@ export function topicsOf(settings: readonly SettingLine[]): readonly Topic[] {
     ["resume", "stopping, resuming, and what survives a crash", RESUME],
     ["streams", "files into other programs, and names from files", STREAMS],
     ["conflicts", "when a file of that name exists already", CONFLICTS],
+    ["links", "files for browsers, curl and phones, and links to them", LINKS],
     ["serving", "fair shares, output and metrics of a seed", SERVING],
     ["exit-codes", "what they mean to a script", exitCodesPage()],
     ["config", "flags, variables, config.json, and p2p's folders", configPage(settings)],
@@ -119,6 +120,26 @@ If its content differs, --on-conflict decides:
 p2p verify shows whether a file is the same as on the seeds, and which pieces
 differ. Two downloads never work on one target: the second one ends with exit
 code 7.`;
+
+const LINKS = `A seed answers browsers and every other HTTP client on the port that it has for
+p2p. Open http://nas1:7270/ to see its files; each has a link to copy.
+
+  p2p link film.mkv                         links to it, one for each seed
+  p2p link film.mkv --qr                    as a code for the camera of a phone
+  p2p get http://nas1:7270/film.mkv         the file of a link, verified
+  curl -O http://nas1:7270/film.mkv         without p2p; -C - resumes
+  curl http://nas1:7270/films/?json         the files below a folder, as JSON
+  curl http://nas1:7270/films/?tar | tar x  all of them
+
+A link that ends in #id= names one content: p2p get downloads exactly that, or
+fails. Browsers and curl do not check it. A link never holds a token. A seed
+with a token answers HTTP only with TLS.
+
+A seed answers requests for its addresses, localhost, its own name (also with
+.local, .lan, .internal or .home.arpa), its --host, and the names in its
+certificate. Otherwise a web page could read its files through a name that leads
+to your computer. Allow further names, such as that of a proxy, with
+p2p serve --http-host files.example.org; p2p serve --http off answers no HTTP.`;
 
 const SERVING = `p2p serve ~/videos serves the files below a folder on port 7270 of all
 addresses, IPv6 and IPv4. p2p help security says how to restrict it.
