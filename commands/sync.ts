@@ -65,10 +65,14 @@ async function sync(environment: Environment, flags: Flags, folder: string): Pro
     const job = { folder, outDir: resolve(out), stateDir: loaded.directories.state };
     const plan = await core.planSync(job, settings, interruption.signal);
     if (flags.dryRun) return showPlan(run, plan);
+    const deletes = flags.delete === true && plan.silent.length === 0;
+    // A file that is now a folder would keep what is in it from being written.
+    const inTheWay = deletes ? plan.gone.filter((name) => isFolderOf(plan.offered, name)) : [];
+    const cleared = await core.finishSync(job, plan, inTheWay);
     const outcomes = await downloadAll({ ...run, settings }, plan, watcher, interruption);
     const failed = outcomes.some(({ outcome }) => !outcome.ok);
-    const mayDelete = flags.delete === true && !failed && plan.silent.length === 0;
-    const deleted = await core.finishSync(job, plan, mayDelete ? plan.gone : []);
+    const rest = await core.finishSync(job, plan, deletes && !failed ? plan.gone : []);
+    const deleted = [...cleared, ...rest];
     if (flags.json) {
       const time = new Date(environment.wallTime()).toISOString();
       writeLines(
@@ -82,6 +86,10 @@ async function sync(environment: Environment, flags: Flags, folder: string): Pro
   } finally {
     watcher.end();
   }
+}
+
+function isFolderOf(offered: readonly string[], name: string): boolean {
+  return offered.some((each) => each.startsWith(`${name}/`));
 }
 
 async function downloadAll(

@@ -16,8 +16,10 @@ export interface NearbySeed {
 
 /** A packet can be lost; a second question costs nothing. */
 const REPEAT_MS = 100;
-/** A bound for what strangers can make this process remember. */
+/** Bounds for what strangers can make this process remember and show. */
 const MAX_SEEDS = 256;
+/** Seeds on one machine, which differ by port. */
+const MAX_SEEDS_OF_SENDER = 16;
 
 /**
  * Asks the local network for `ms` milliseconds.
@@ -39,8 +41,9 @@ export async function browse(
     if (announcement === undefined) return;
     const { id, ...rest } = announcement;
     const known = found.get(id);
-    if (known === undefined && found.size >= MAX_SEEDS) return;
     const host = address.startsWith("fe80:") ? `${address}%${local.interface}` : address;
+    const ofSender = () => [...found.values()].filter((seed) => seed.host === host).length;
+    if (!known && (found.size >= MAX_SEEDS || ofSender() >= MAX_SEEDS_OF_SENDER)) return;
     if (known === undefined || rankOf(host) < rankOf(known.host)) found.set(id, { host, ...rest });
   };
   const sockets = await multicast.open("browser", receive);

@@ -3,7 +3,7 @@ import { join } from "@std/path";
 import { sha256 } from "../base/digest.ts";
 import { isValidName } from "../base/names.ts";
 import { writeFileAtomicSync } from "../base/write_file_atomic.ts";
-import { asStateError, PRIVATE_FOLDER } from "./state_files.ts";
+import { asStateError, PRIVATE_FOLDER, statOf } from "./state_files.ts";
 
 /** A folder of this computer, and the folder on the seeds that it is a copy of. */
 export interface SyncedFolder {
@@ -13,12 +13,18 @@ export interface SyncedFolder {
   readonly folder: string;
 }
 
+/** A million names; a larger file is not a record of p2p. */
+const MAX_RECORD_BYTES = 256 * 1024 * 1024;
+
 /** The names of the last synchronization; none if there was none. Damaged records count as none. */
 export async function readSyncedNames(
   stateDir: string,
   folder: SyncedFolder,
 ): Promise<ReadonlySet<string>> {
-  const text = await Deno.readTextFile(recordOf(stateDir, folder)).catch(() => "");
+  const path = recordOf(stateDir, folder);
+  const { isFile = false, size = 0 } = statOf(path) ?? {};
+  if (!isFile || size > MAX_RECORD_BYTES) return new Set();
+  const text = await Deno.readTextFile(path).catch(() => "");
   return new Set(text.split("\n").filter((name) => isValidName(name)));
 }
 

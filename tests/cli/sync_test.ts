@@ -138,3 +138,14 @@ test(
   },
   ON_UNIX,
 );
+
+test("p2p sync --delete replaces a file by a folder of its name", async (world) => {
+  share(world, { "e": "file", "a.txt": "a" });
+  const seed = await world.serve(world.path("share"));
+  assertCode(await world.p2p("sync", ...from(seed)), 0);
+  Deno.removeSync(world.path("share/e"));
+  share(world, { "e/f": "folder" });
+  await listed(world, seed, (files) => files.some(({ name }) => name === "e/f"));
+  assertCode(await world.p2p("sync", "--delete", ...from(seed)), 0);
+  assertEquals(world.files(), ["a.txt", "e/f"]);
+});

@@ -108,25 +108,26 @@ Deno.test("browse() names the interface of an address that is valid on one link 
   assertEquals((await found).map(({ host }) => host), ["fe80::1%eth0"]);
 });
 
-Deno.test("browse() remembers at most 256 seeds", async () => {
-  await using fixture = new DiscoveryFixture();
-  const found = browse(
-    100,
-    { multicast: fixture.network.machine(CLIENT), clock: fixture.clock },
-    never,
-  );
-  const [socket] = await fixture.network.machine(localAddress("192.168.1.66")).open(
-    "responder",
-    () => {},
-  );
-  for (let i = 0; i < 1000; i++) {
-    const seed = { ...SEED, id: i.toString(16).padStart(16, "0") };
-    socket!.sendTo(encodeAnnouncement(seed, []), { address: CLIENT.address, port: 40_000 });
-  }
-  socket![Symbol.dispose]();
-  await fixture.clock.advance(100);
-  assertEquals((await found).length, 256);
-});
+for (
+  const { senders, want } of [{ senders: 1, want: 16 }, { senders: 40, want: 256 }]
+) {
+  Deno.test(`browse() remembers at most ${want} seeds of ${senders} machines`, async () => {
+    await using fixture = new DiscoveryFixture();
+    const { clock, network } = fixture;
+    const found = browse(100, { multicast: network.machine(CLIENT), clock }, never);
+    for (let sender = 0; sender < senders; sender++) {
+      const machine = network.machine(localAddress(`192.168.1.${100 + sender}`));
+      const [socket] = await machine.open("responder", () => {});
+      for (let i = 0; i < 30; i++) {
+        const seed = { ...SEED, id: (sender * 1000 + i).toString(16).padStart(16, "0") };
+        socket!.sendTo(encodeAnnouncement(seed, []), { address: CLIENT.address, port: 40_000 });
+      }
+      socket![Symbol.dispose]();
+    }
+    await clock.advance(100);
+    assertEquals((await found).length, want);
+  });
+}
 
 Deno.test("browse() ends when its signal aborts", async () => {
   await using fixture = new DiscoveryFixture();
