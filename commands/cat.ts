@@ -53,8 +53,8 @@ export interface CatFlags extends TransferFlags {
 export function catCommand(environment: Environment) {
   const command = new Command()
     .description(DESCRIPTION)
-    .example("unpack an archive while it arrives", "p2p cat model.tar | tar x")
-    .example("several files, one after the other", "p2p cat part1 part2 part3 | sha256sum")
+    .example("unpack it while it arrives", "p2p cat model.tar | tar x")
+    .example("several files in a row", "p2p cat part1 part2 part3 | sha256sum")
     .example("go on after the first 3 MiB", "p2p cat film.mkv --offset 3MiB >> film.mkv")
     .type("name", new ValueArgumentType(WANTED))
     .type("header", new ValueArgumentType(HEADER))

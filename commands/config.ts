@@ -47,11 +47,16 @@ function linesOf(loaded: LoadedSettings): string[] {
 
 function valueText({ values }: LoadedSettings, name: SettingName): string {
   const value = values[name];
-  if (value === undefined) return defaultTextOf(name);
+  if (value === undefined || isEmptyList(value)) return defaultTextOf(name);
   const { kind } = settingOf(name);
   const text = kind.format(value);
   const counted = (kind === SIZE || kind === RATE) && HARD_TO_READ.test(text);
   return counted ? `${text} (${formatBytes(Number(value))})` : text;
+}
+
+/** Its text is empty, which a list of one empty text has, too. */
+function isEmptyList(value: unknown): boolean {
+  return Array.isArray(value) && value.length === 0;
 }
 
 /** A size that is not short in any unit. */
@@ -74,6 +79,7 @@ function jsonOf(loaded: LoadedSettings): string {
 function jsonValue(value: unknown, name: SettingName): unknown {
   if (value === undefined) return null;
   const { kind } = settingOf(name);
+  if (isEmptyList(value)) return [];
   if (Array.isArray(value)) return kind.format(value).split(",");
   const text = kind.format(value);
   return typeof value === "boolean" || String(value) === text ? value : text;

@@ -70,8 +70,8 @@ type Sums = ReadonlyMap<string, string> | undefined;
 export function getCommand(environment: Environment) {
   const command = new Command()
     .description(DESCRIPTION)
-    .example("one file, from two seeds at once", "p2p get ubuntu.iso --seed nas1 --seed nas2")
-    .example("all that match, five at a time", "p2p get 'photos/*.jpg' --max 5 --out ~/pictures")
+    .example("one file from two seeds", "p2p get ubuntu.iso --seed nas1 --seed nas2")
+    .example("matches, five at a time", "p2p get 'photos/*.jpg' --max 5 --out ~/pictures")
     .example("events for a program", "p2p get --all --json")
     .type("name", new ValueArgumentType(WANTED))
     .type("header", new ValueArgumentType(HEADER))

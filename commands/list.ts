@@ -22,7 +22,7 @@ export function listCommand(environment: Environment) {
     .description(DESCRIPTION)
     .example("some files of two seeds", "p2p list 'photos/*.jpg' --seed nas1 --seed nas2")
     .example(
-      "digests, for p2p get --sha256sums",
+      "digests, for sha256sum -c",
       "p2p list --sha256sums > SHA256SUMS",
     )
     .example("names for a program", "p2p list --json | jq -r .files[].name")

@@ -20,8 +20,8 @@ export function manifestCommand(environment: Environment) {
     .description(DESCRIPTION)
     .example("for a web server", "p2p manifest model.bin")
     .example(
-      "with the addresses of two",
-      "p2p manifest model.bin --url https://a.example/files/ --url https://b.example/model.bin",
+      "and where the file is",
+      "p2p manifest model.bin --url https://a.example/files/",
     )
     .type("file", new ValueArgumentType(text("file")))
     .type("url", new ValueArgumentType(text("url")))

@@ -32,7 +32,7 @@ export function statusCommand(environment: Environment) {
 
 A single one is shown in detail. ${ABOUT_TASK}`)
     .example("all current downloads", "p2p status")
-    .example("keep it on the screen; pause, resume or cancel with a key", "p2p status --watch")
+    .example("on the screen; keys pause, resume and cancel", "p2p status --watch")
     .example("finished ones as well, for a program", "p2p status --all --json")
     .type("task", new TaskType())
     .arguments("[task:task]")

@@ -99,8 +99,11 @@ for (const [line, message, hint] of usage) {
 const commands = [
   "",
   "get",
+  "cat",
+  "sync",
   "serve",
   "list",
+  "link",
   "status",
   "logs",
   "seeds",
@@ -114,15 +117,17 @@ const commands = [
   "max",
   "why",
   "verify",
+  "manifest",
   "help",
 ];
 for (const command of commands) {
-  Deno.test(`run() shows help that begins with examples for: p2p ${command} --help`, async () => {
+  Deno.test(`run() shows help that begins with examples, within 80 columns, for: p2p ${command} --help`, async () => {
     for (const flag of ["--help", "-h"]) {
       const { code, stdout, stderr } = await p2p(`${command} ${flag}`);
       assertEquals([code, stderr], [0, ""]);
       assertMatch(stdout, /^Examples:\n( {2}\S.*# .+\n){2,3}\nUsage:\n {2}p2p/);
       assertEquals(stdout.includes("\x1b"), false);
+      assertEquals(stdout.split("\n").filter((line) => line.length > 80), []);
     }
   });
 
@@ -695,11 +700,13 @@ Deno.test("config shows every setting, its value and where it came from", async 
   assertMatch(stdout, /^max +5 +P2P_MAX$/m);
   assertMatch(stdout, /^seeds +nas1:7270,tls:\/\/b:1 +P2P_SEEDS$/m);
   assertMatch(stdout, /^limit +none +default$/m);
+  assertMatch(stdout, /^http-host +none +default$/m);
   const json = JSON.parse((await p2p("config --json", { env })).stdout);
   const of = (wanted: string) =>
     json.settings.find(({ name }: { name: string }) => name === wanted);
   assertEquals(of("max"), { name: "max", value: 5, origin: "P2P_MAX" });
   assertEquals(of("seeds").value, ["nas1:7270", "tls://b:1"]);
+  assertEquals(of("http-host").value, []);
   assertEquals([of("stall").value, of("hidden").value], ["5s", false]);
   assertEquals(json.file, "/nowhere/config.json");
 });
