@@ -395,8 +395,9 @@ export class SwarmMachine {
 
   /** Whether the download can leave to others what the seed does not suggest. */
   #mayWait(seed: Seed, nowMs: number): boolean {
-    if (seed.isMute || nowMs - this.#storedAtMs >= STARVED_MS) return false;
-    return this.sources > 0 || nowMs - seed.sinceMs < ALONE_MS;
+    // The same sums as those of the timer: a rounded difference could set it to now again and again.
+    if (seed.isMute || nowMs >= this.#storedAtMs + STARVED_MS) return false;
+    return this.sources > 0 || nowMs < seed.sinceMs + ALONE_MS;
   }
 
   #finish(nowMs: number): SwarmCommand[] {

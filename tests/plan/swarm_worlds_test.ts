@@ -42,6 +42,10 @@ Deno.test("Receivers that come later find the others", () => {
   assertAtMost(run(20, (index) => ({ startMs: index * 500 })), 1.15, 2);
 });
 
+Deno.test("Receivers that leave when they are done do not stop the others", () => {
+  assertAtMost(run(30, () => ({ leaves: true })), 2, 2);
+});
+
 Deno.test("Stale knowledge makes a swarm slower, and does not stop it", () => {
   assertAtMost(run(20, undefined, { staleMs: 1000 }), 2, 2);
 });
@@ -49,4 +53,8 @@ Deno.test("Stale knowledge makes a swarm slower, and does not stop it", () => {
 Deno.test("Receivers finish from each other when the seed goes after it gave every piece", () => {
   const end = run(10, undefined, { seedDiesMs: 14_600 });
   assert(end.seedCopies < 1.1, `${end.seedCopies}`);
+});
+
+Deno.test("Receivers that are gone in the middle do not stop the others", () => {
+  assertAtMost(run(20, (index) => index % 4 === 0 ? { diesMs: 3000 + index * 300 } : {}), 1.6, 2);
 });
