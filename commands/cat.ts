@@ -108,7 +108,7 @@ export async function cat(
     const seeded = { ...transfer, settings: nearby.settings };
     const end = await streamAll(seeded, flags, names, watcher, signal);
     watcher.end();
-    conclude(transfer, flags, end, interruption);
+    conclude(seeded, flags, end, interruption);
   } finally {
     watcher.end();
   }
@@ -178,15 +178,16 @@ async function resolveInOrder(
 
 /** @throws {ExitError} unless everything was written. */
 function conclude(
-  { environment: { stderr }, loaded }: Transfer,
+  transfer: Transfer,
   { offset = 0 }: CatFlags,
   { outcomes, written }: StreamEnd,
   { stoppedBy }: Interruption,
 ): void {
+  const { environment: { stderr }, loaded } = transfer;
   const exit = exitOfOutcomes(outcomes, stoppedBy());
   if (exit === 0) return;
   if (!loaded.values.quiet) {
-    writeLines(stderr, unconfigured(loaded, outcomes));
+    writeLines(stderr, unconfigured(transfer, outcomes));
     if (written > 0) {
       writeLines(stderr, [
         `p2p: the output ends after ${written} bytes`,

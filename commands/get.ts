@@ -139,7 +139,7 @@ async function get(
     const seeded = { ...run, settings: nearby.settings };
     const outcomes = await downloadAll(seeded, names, watcher, interruption);
     watcher.end();
-    conclude(run, names, outcomes, interruption);
+    conclude(seeded, names, outcomes, interruption);
   } finally {
     watcher.end();
   }
@@ -296,11 +296,12 @@ function withoutAttributes({ attributes: _, ...request }: DownloadRequest): Down
 
 /** @throws {ExitError} unless every download succeeded. */
 function conclude(
-  { environment: { stderr }, loaded }: Run,
+  run: Run,
   names: readonly string[],
   outcomes: readonly TaskOutcome[],
   { stoppedBy }: Interruption,
 ): void {
+  const { environment: { stderr }, loaded } = run;
   const exit = exitOfOutcomes(outcomes, stoppedBy());
   if (exit === 0) return;
   if (stoppedBy() !== undefined && !loaded.values.quiet) {
@@ -308,7 +309,7 @@ function conclude(
   }
   // A link says where to ask.
   if (!loaded.values.quiet && !names.some(isLinkOrFile)) {
-    writeLines(stderr, unconfigured(loaded, outcomes));
+    writeLines(stderr, unconfigured(run, outcomes));
   }
   throw new ExitError(exit);
 }

@@ -82,7 +82,7 @@ async function sync(environment: Environment, flags: Flags, folder: string): Pro
     }
     watcher.note(renderSync(plan, outcomes, { deleted, wanted: flags.delete === true }));
     watcher.end();
-    conclude(run, outcomes, interruption);
+    conclude({ ...run, settings }, outcomes, interruption);
   } finally {
     watcher.end();
   }
@@ -134,15 +134,16 @@ function showPlan({ environment, flags, loaded }: Transfer, plan: SyncPlan): voi
 
 /** @throws {ExitError} unless every download succeeded. */
 function conclude(
-  { environment: { stderr }, loaded }: Transfer,
+  run: Transfer,
   outcomes: readonly TaskOutcome[],
   { stoppedBy }: Interruption,
 ): void {
+  const { environment: { stderr }, loaded } = run;
   const exit = exitOfOutcomes(outcomes, stoppedBy());
   if (exit === 0) return;
   if (!loaded.values.quiet) {
     if (stoppedBy() !== undefined) writeLines(stderr, renderInterruption(outcomes));
-    writeLines(stderr, unconfigured(loaded, outcomes));
+    writeLines(stderr, unconfigured(run, outcomes));
   }
   throw new ExitError(exit);
 }

@@ -151,13 +151,15 @@ export function undrawnBars({ stderr, env }: Environment, { values }: LoadedSett
 
 /** A note for users who configured no seed and run none on this computer. */
 export function unconfigured(
-  { origins, values }: LoadedSettings,
+  { loaded: { origins, values }, settings }: Transfer,
   outcomes: readonly TaskOutcome[],
 ): string[] {
   const failed = outcomes.filter(({ outcome }) =>
     !outcome.ok && outcome.failure.code === "unreachable"
   );
-  if (origins.seeds !== "default" || failed.length === 0) return [];
+  // Seeds that were found on the network are named already.
+  const asked = origins.seeds !== "default" || settings.requireAgreement;
+  if (asked || failed.length === 0) return [];
   return [
     "note: no seeds are configured, so p2p asked this computer. Add one with p2p seeds add <host>, " +
     "or name one with --seed <host>",

@@ -8,7 +8,9 @@ import type { Multicast, MulticastSocket, Sender } from "./multicast.ts";
 export interface NearbySeed {
   /** The address from which it answered: what it says of its own address does not count. */
   readonly host: string;
+  /** The port that it announces. */
   readonly port: number;
+  /** Whether it speaks TLS. */
   readonly tls: boolean;
   /** Whether it needs a token. */
   readonly token: boolean;

@@ -460,7 +460,8 @@ class FileDownload implements AsyncDisposable {
     const { emit } = this.#context;
     emit({ kind: "found", size, id, seeds: holders, asked: this.#sources.size });
     if (others.length === 0) return;
-    const text = `starting without ${others.join(", ")}; it will join once it responds`;
+    const joins = others.length === 1 ? "it joins once it responds" : "they join once they respond";
+    const text = `starting without ${others.join(", ")}; ${joins}`;
     emit({ kind: "note", level: "info", text });
   }
 

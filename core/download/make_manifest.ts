@@ -20,8 +20,11 @@ export interface WrittenManifest {
   readonly file: string;
   /** Of the manifest file. */
   readonly path: string;
+  /** The file's name in the manifest. */
   readonly name: string;
+  /** Bytes. */
   readonly size: number;
+  /** Identifies the content. */
   readonly id: string;
   /** Of the whole file, hex. */
   readonly sha256: string;

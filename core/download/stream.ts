@@ -24,6 +24,7 @@ export type { StreamReader };
 export interface StreamJob {
   /** In this order; the bytes of the next one follow the last byte of the one before. */
   readonly requests: readonly DownloadRequest[];
+  /** Receives the bytes; the next ones wait until it took the last. */
   readonly reader: StreamReader;
   /** `memory` bounds what is in flight or waits for the reader. */
   readonly settings: DownloadSettings;
