@@ -11,27 +11,23 @@ import {
 } from "../core/mod.ts";
 import { basename, dirname, isAbsolute, join } from "node:path";
 import { ValueArgumentType, withSettings } from "./options.ts";
-import { type Environment, writeLines } from "./environment.ts";
-import { ExitError, interruptible, type Interruption } from "./exit.ts";
+import type { Environment } from "./environment.ts";
+import { interruptible, type Interruption } from "./exit.ts";
 import { HEADER, hex, isLinkOrFile, parseValue, text, WANTED } from "./value_types.ts";
 import { downloadSettingsOf, loadSettings } from "./load_settings.ts";
-import {
-  exitOfOutcomes,
-  renderInterruption,
-  renderTaskFailure,
-  stoppingText,
-} from "./ui/failure.ts";
+import { renderTaskFailure } from "./ui/failure.ts";
 import { withNearbySeeds } from "./nearby.ts";
 import { CommandError } from "./ui/hints.ts";
 import { renderSummary } from "./ui/plain.ts";
 import {
+  conclude,
   headersFor,
+  interruptibleBy,
   jobOf,
   resolveWanted,
   tinyLimits,
   type Transfer,
   type TransferFlags,
-  unconfigured,
   undrawnBars,
   watcherFor,
   withSums,
@@ -128,18 +124,14 @@ async function get(
   const watcher = watcherFor(run);
   watcher.note([...tinyLimits(loaded), ...undrawnBars(environment, loaded)]);
   try {
-    using interruption = interruptible(environment, {
-      onSignal(times, signal) {
-        if (times > 1) watcher.end();
-        else watcher.note([`p2p: ${stoppingText(signal)}`]);
-      },
-    });
+    using interruption = interruptibleBy(environment, watcher);
     const nearby = await withNearbySeeds(environment, loaded, settings, interruption.signal);
     watcher.note(nearby.notes);
     const seeded = { ...run, settings: nearby.settings };
     const outcomes = await downloadAll(seeded, names, watcher, interruption);
     watcher.end();
-    conclude(seeded, names, outcomes, interruption);
+    // A link says where to ask.
+    conclude(seeded, outcomes, interruption, names.some(isLinkOrFile));
   } finally {
     watcher.end();
   }
@@ -292,24 +284,4 @@ function requestsFor(wanted: readonly DownloadRequest[], flags: Flags): Download
 
 function withoutAttributes({ attributes: _, ...request }: DownloadRequest): DownloadRequest {
   return request;
-}
-
-/** @throws {ExitError} unless every download succeeded. */
-function conclude(
-  run: Run,
-  names: readonly string[],
-  outcomes: readonly TaskOutcome[],
-  { stoppedBy }: Interruption,
-): void {
-  const { environment: { stderr }, loaded } = run;
-  const exit = exitOfOutcomes(outcomes, stoppedBy());
-  if (exit === 0) return;
-  if (stoppedBy() !== undefined && !loaded.values.quiet) {
-    writeLines(stderr, renderInterruption(outcomes));
-  }
-  // A link says where to ask.
-  if (!loaded.values.quiet && !names.some(isLinkOrFile)) {
-    writeLines(stderr, unconfigured(run, outcomes));
-  }
-  throw new ExitError(exit);
 }

@@ -4,11 +4,10 @@ import { resolve } from "node:path";
 import { printable, RunProgress, type SyncPlan, type TaskOutcome } from "../core/mod.ts";
 import { ValueArgumentType, withSettings } from "./options.ts";
 import { type Environment, writeLines } from "./environment.ts";
-import { ExitError, interruptible, type Interruption } from "./exit.ts";
+import type { Interruption } from "./exit.ts";
 import { downloadSettingsOf, loadSettings } from "./load_settings.ts";
 import { withNearbySeeds } from "./nearby.ts";
-import { jobOf, type Transfer, unconfigured, watcherFor } from "./transfer.ts";
-import { exitOfOutcomes, renderInterruption, stoppingText } from "./ui/failure.ts";
+import { conclude, interruptibleBy, jobOf, type Transfer, watcherFor } from "./transfer.ts";
 import { jsonLine } from "./ui/json.ts";
 import { renderPlan, renderSync } from "./ui/sync.ts";
 import { FOLDER } from "./value_types.ts";
@@ -51,12 +50,7 @@ async function sync(environment: Environment, flags: Flags, folder: string): Pro
   const given = { ...await downloadSettingsOf(loaded.values), onConflict: "overwrite" as const };
   const run = { environment, flags, loaded, settings: given, progress, seeds: flags.seed };
   const watcher = watcherFor(run);
-  using interruption = interruptible(environment, {
-    onSignal(times, signal) {
-      if (times > 1) watcher.end();
-      else watcher.note([`p2p: ${stoppingText(signal)}`]);
-    },
-  });
+  using interruption = interruptibleBy(environment, watcher);
   try {
     const nearby = await withNearbySeeds(environment, loaded, given, interruption.signal);
     watcher.note(nearby.notes);
@@ -64,8 +58,8 @@ async function sync(environment: Environment, flags: Flags, folder: string): Pro
     const { out } = loaded.values;
     const job = { folder, outDir: resolve(out), stateDir: loaded.directories.state };
     const plan = await core.planSync(job, settings, interruption.signal);
-    if (flags.dryRun) return showPlan(run, plan);
     const deletes = flags.delete === true && plan.silent.length === 0;
+    if (flags.dryRun) return showPlan(run, flags, plan, deletes ? plan.gone : []);
     // A file that is now a folder would keep what is in it from being written.
     const inTheWay = deletes ? plan.gone.filter((name) => isFolderOf(plan.offered, name)) : [];
     const cleared = await core.finishSync(job, plan, inTheWay);
@@ -112,10 +106,13 @@ async function downloadAll(
   }
 }
 
-function showPlan({ environment, flags, loaded }: Transfer, plan: SyncPlan): void {
+function showPlan(
+  { environment, loaded }: Transfer,
+  flags: Flags,
+  plan: SyncPlan,
+  gone: readonly string[],
+): void {
   const { stdout, stderr, wallTime } = environment;
-  const deletes = (flags as Flags).delete === true && plan.silent.length === 0;
-  const gone = deletes ? plan.gone : [];
   if (flags.json) {
     const { bytes, unchanged } = plan;
     const download = plan.requests.map(({ name, size = 0 }) => ({ name, size }));
@@ -128,22 +125,6 @@ function showPlan({ environment, flags, loaded }: Transfer, plan: SyncPlan): voi
     ...gone.map((name) => printable(`delete ${name}`)),
   ]);
   if (!loaded.values.quiet) {
-    writeLines(stderr, renderPlan(plan, gone.length, (flags as Flags).delete === true));
+    writeLines(stderr, renderPlan(plan, gone.length, flags.delete === true));
   }
-}
-
-/** @throws {ExitError} unless every download succeeded. */
-function conclude(
-  run: Transfer,
-  outcomes: readonly TaskOutcome[],
-  { stoppedBy }: Interruption,
-): void {
-  const { environment: { stderr }, loaded } = run;
-  const exit = exitOfOutcomes(outcomes, stoppedBy());
-  if (exit === 0) return;
-  if (!loaded.values.quiet) {
-    if (stoppedBy() !== undefined) writeLines(stderr, renderInterruption(outcomes));
-    writeLines(stderr, unconfigured(run, outcomes));
-  }
-  throw new ExitError(exit);
 }

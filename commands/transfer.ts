@@ -6,10 +6,12 @@ import {
   printable,
   type TaskOutcome,
 } from "../core/mod.ts";
-import { type Core, type Environment, mayMoveCursor } from "./environment.ts";
+import { type Core, type Environment, mayMoveCursor, writeLines } from "./environment.ts";
+import { ExitError, interruptible, type Interruption } from "./exit.ts";
 import type { LoadedSettings } from "./load_settings.ts";
 import { NOTHING_FOUND } from "./nearby.ts";
 import { renderFewDescriptors } from "./ui/plain.ts";
+import { exitOfOutcomes, renderInterruption, stoppingText } from "./ui/failure.ts";
 import { CommandError } from "./ui/hints.ts";
 import { isLinkOrFile } from "./value_types.ts";
 import {
@@ -147,6 +149,38 @@ export function undrawnBars({ stderr, env }: Environment, { values }: LoadedSett
   return values.progress !== "bar" || (stderr.terminal && env("TERM") !== "dumb")
     ? []
     : ["note: bars need a terminal; showing progress as plain lines"];
+}
+
+/** Interrupts at the first signal and reports it; the second one ends the display at once. */
+export function interruptibleBy(environment: Environment, watcher: Watcher): Interruption {
+  return interruptible(environment, {
+    onSignal(times, signal) {
+      if (times > 1) watcher.end();
+      else watcher.note([`p2p: ${stoppingText(signal)}`]);
+    },
+  });
+}
+
+/**
+ * Ends a command by what became of its downloads.
+ *
+ * @param seedsAreNamed the names say where to ask, so that no seed needs to be configured.
+ * @throws {ExitError} unless every download succeeded.
+ */
+export function conclude(
+  transfer: Transfer,
+  outcomes: readonly TaskOutcome[],
+  { stoppedBy }: Interruption,
+  seedsAreNamed = false,
+): void {
+  const { environment: { stderr }, loaded: { values } } = transfer;
+  const exit = exitOfOutcomes(outcomes, stoppedBy());
+  if (exit === 0) return;
+  if (!values.quiet) {
+    if (stoppedBy() !== undefined) writeLines(stderr, renderInterruption(outcomes));
+    if (!seedsAreNamed) writeLines(stderr, unconfigured(transfer, outcomes));
+  }
+  throw new ExitError(exit);
 }
 
 /** A note for users who configured no seed and run none on this computer. */

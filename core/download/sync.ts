@@ -119,7 +119,7 @@ export async function finishSync(
 ): Promise<string[]> {
   const removed = removeFiles(job.outDir, withoutOffered(remove, offered, job, store), store);
   const seen = await readSyncedNames(job.stateDir, syncedFolder(job));
-  const names = new Set([...offered, ...seen].filter((name) => !removed.includes(name)));
+  const names = new Set([...offered, ...seen]).difference(new Set(removed));
   await writeSyncedNames(job.stateDir, syncedFolder(job), names);
   return removed;
 }
